@@ -1,0 +1,120 @@
+// The output ports of an operator. A port gathers rows into a batch and hands it, and the control
+// elements between batches, to its consumers: the next operator of the chain, or a channel writer.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/dataflow/batch.h"
+#include "tidewheel/dataflow/batch_pool.h"
+#include "tidewheel/dataflow/element.h"
+#include "tidewheel/types/text.h"
+
+namespace tidewheel {
+
+// Whether a resumable call has finished, or was refused by an output and must be called again with
+// the same arguments once the output is ready. It resumes from the operator's own cursor.
+enum class Progress : uint8_t { kDone, kBlocked };
+
+// Where a port hands its elements. One thread.
+class ElementSink {
+ public:
+  virtual ~ElementSink() = default;
+  // Takes the element, or refuses it and returns false; then it is offered again, later.
+  [[nodiscard]] virtual bool offer(Element& element) = 0;
+};
+
+// One output of one operator. Lives on its task's thread.
+//
+// Refusal: `ready()` is false while something sent before has not been taken by every consumer.
+// An operator asks before each input row and each timer, and answers kBlocked when it is not ready.
+// Whatever it emits all the same (a flat_map that is in the middle of a row) is kept, in order: one
+// input row never has to be taken back.
+class OutputPort {
+ public:
+  virtual ~OutputPort() = default;
+
+  bool ready() const { return pending_.empty() && !refuses_for_test(); }
+  // Sends the rows gathered so far, if any. Returns kBlocked when they (or what came before them)
+  // are still pending; nothing is lost either way.
+  virtual Progress flush() = 0;
+  // Sends the gathered rows, then `element`.
+  Progress send(Element element);
+  // Offers pending elements again. Returns kDone when none is left.
+  Progress retry();
+  // Sends a batch made elsewhere as it is (pass-through operators), after the gathered rows.
+  Progress forward(const Element& rows);
+  // True when rows wait for the batch to fill; the task flushes them on dry input or timeout.
+  virtual bool has_gathered_rows() const = 0;
+
+  // Wiring, before the first row. The sinks outlive the port.
+  void connect(ElementSink& sink) { sinks_.push_back(&sink); }
+  bool is_connected() const { return !sinks_.empty(); }
+  int64_t rows_sent() const { return rows_sent_; }
+
+ protected:
+  void enqueue(Element element);  // appends to pending_ and tries to deliver
+  bool refuses_for_test() const;  // at random in simulation and debug builds; else false
+
+ private:
+  struct Pending {
+    Element element;
+    uint32_t next_sink = 0;  // the first sink that has not taken it
+  };
+  std::deque<Pending> pending_;
+  std::vector<ElementSink*> sinks_;
+  int64_t rows_sent_ = 0;
+};
+
+// A port for rows of type T.
+template <class T>
+class Output final : public OutputPort {
+ public:
+  // `pool` makes RowBatch<T>; batches are sent when they hold `batch_rows`.
+  Output(std::shared_ptr<BatchPool> pool, uint32_t batch_rows)
+      : pool_(std::move(pool)), batch_rows_(batch_rows) {}
+
+  template <class U>
+  void emit(U&& row, int64_t timestamp) {
+    RowBatch<T>& batch = current();
+    batch.append(std::forward<U>(row), timestamp);
+    if (batch.size() >= batch_rows_) [[unlikely]] { static_cast<void>(flush()); }
+  }
+  // The batch being gathered, for loops that write many rows: room() of them at most, then
+  // commit(). Text that the rows made from `input` point to is kept alive by share_arenas(input).
+  RowBatch<T>& current() {
+    if (!current_) [[unlikely]] { current_ = static_cast<RowBatch<T>*>(pool_->acquire()); }
+    return *current_;
+  }
+  uint32_t room() { return batch_rows_ - current().size(); }
+  // After rows were added to current(): sends it when full.
+  void commit() {
+    if (current_->size() >= batch_rows_) { static_cast<void>(flush()); }
+  }
+  // Copies bytes so that they live as long as the rows that are being gathered.
+  Text intern(std::string_view bytes) { return current().arena().copy(bytes); }
+
+  Progress flush() override {
+    if (current_ != nullptr && current_->size() > 0) {
+      Element element = Element::rows(BatchRef(current_));
+      current_->release();  // the reference that acquire() gave
+      current_ = nullptr;
+      enqueue(std::move(element));
+    }
+    return retry();
+  }
+  bool has_gathered_rows() const override { return current_ != nullptr && current_->size() > 0; }
+  ~Output() override {
+    if (current_ != nullptr) { current_->release(); }
+  }
+
+ private:
+  std::shared_ptr<BatchPool> pool_;
+  const uint32_t batch_rows_;
+  RowBatch<T>* current_ = nullptr;  // one reference is ours
+};
+
+}  // namespace tidewheel
