@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tidewheel/base/status.h"
+#include "tidewheel/dataflow/coordinator.h"
 #include "tidewheel/dataflow/operator.h"
 #include "tidewheel/dataflow/partitioner.h"
 
@@ -38,6 +39,8 @@ struct GraphNode {
   int32_t fixed_parallelism = 0;          // an operator that can only run at this one (0: any)
   // Makes one subtask's operator. Called on the thread that deploys the job.
   std::function<Result<std::unique_ptr<Operator>>()> make;
+  // Makes the operator's coordinator, one for all subtasks; empty: it needs none.
+  std::function<Result<std::unique_ptr<OperatorCoordinator>>()> make_coordinator;
 };
 
 enum class EdgeKind : uint8_t {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tidewheel/base/clock.h"
@@ -53,6 +54,8 @@ class OperatorContext {
   virtual void wake_at_wall_ms(int64_t time_ms) = 0;
   // Has the task call Operator::on_wake (or poll a source) soon. Any thread, until `close` returns.
   virtual void wake() = 0;
+  // Sends an event to this operator's coordinator (dataflow/coordinator.h). Task thread only.
+  virtual void send_to_coordinator(std::string event) = 0;
   // Runs `mail` on the task's thread between two steps. Any thread; dropped when the task has ended.
   virtual void post(std::function<void()> mail) = 0;
 };
@@ -84,6 +87,8 @@ class Operator {
   // the runtime passes the end on by itself when all inputs have ended and this answered kDone.
   virtual Progress on_end_of_input(int32_t input);
   virtual Progress on_latency_marker(const Element& marker);
+  // The coordinator of this operator has sent an event. The default does nothing.
+  virtual void on_coordinator_event(std::string_view event);
 
   // Writes all state, by key group, so that `restore` at any parallelism can read it. Resumable.
   virtual Progress snapshot(SnapshotWriter& writer);
