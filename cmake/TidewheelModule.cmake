@@ -28,6 +28,10 @@ function(tidewheel_target target)
   target_link_libraries(${target} PRIVATE tidewheel_flags)
   if(TIDEWHEEL_PCH)
     target_precompile_headers(${target} REUSE_FROM tidewheel_pch)
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "EXECUTABLE")
+      target_compile_options(${target} PRIVATE -fPIC)  # as the precompiled header, after CMake's -fPIE
+    endif()
   endif()
 endfunction()
 
