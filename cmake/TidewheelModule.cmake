@@ -1,4 +1,4 @@
-# tidewheel_module(NAME [DEPS module...] [LINK library...]): one static library a folder of
+# tidewheel_module(NAME [DEPS module...] [LINK library...] [TEST_LINK library...]): one static library a folder of
 # src/tidewheel, and one test binary of all its *_test.cc. Files are found by name, so adding one
 # needs no edit here (CONFIGURE_DEPENDS).
 include_guard()
@@ -36,7 +36,7 @@ function(tidewheel_target target)
 endfunction()
 
 function(tidewheel_module name)
-  cmake_parse_arguments(M "" "DIR" "DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(M "" "DIR" "DEPS;LINK;TEST_LINK" ${ARGN})
   if(NOT M_DIR)
     set(M_DIR ${CMAKE_CURRENT_SOURCE_DIR}/${name})
   endif()

@@ -73,9 +73,16 @@ class OutputPort {
 template <class T>
 class Output final : public OutputPort {
  public:
-  // `pool` makes RowBatch<T>; batches are sent when they hold `batch_rows`.
-  Output(std::shared_ptr<BatchPool> pool, uint32_t batch_rows)
-      : pool_(std::move(pool)), batch_rows_(batch_rows) {}
+  // A port that can be wired; `open` comes before the first row.
+  Output() = default;
+  Output(std::shared_ptr<BatchPool> pool, uint32_t batch_rows) {
+    open(std::move(pool), batch_rows);
+  }
+  // `pool` makes RowBatch<T>; batches are sent when they hold `batch_rows`. Called in Operator::open.
+  void open(std::shared_ptr<BatchPool> pool, uint32_t batch_rows) {
+    pool_ = std::move(pool);
+    batch_rows_ = batch_rows;
+  }
 
   template <class U>
   void emit(U&& row, int64_t timestamp) {
@@ -113,7 +120,7 @@ class Output final : public OutputPort {
 
  private:
   std::shared_ptr<BatchPool> pool_;
-  const uint32_t batch_rows_;
+  uint32_t batch_rows_ = 0;
   RowBatch<T>* current_ = nullptr;  // one reference is ours
 };
 
