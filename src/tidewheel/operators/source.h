@@ -1,0 +1,161 @@
+// What the author of a source writes: a struct that finds splits, and reads one split at a time.
+//
+//   struct Lines {
+//     using output = std::string;
+//     struct Split { std::string path; int64_t offset = 0; };             // a record: the position
+//     Result<std::vector<Split>> discover(SplitContext& context);         // which splits there are
+//     ReadResult read(Split& split, SourceOut<std::string>& out);         // reads some, advances split
+//   };
+//
+// `discover` runs once for the job, on the blocking pool, in a copy of the struct of its own; readers ask
+// for splits and get them. `read` runs in a copy of the struct for each subtask, on the subtask's thread.
+// Splits are in the snapshot, as they were after the last `read`.
+//
+// Members that a source may have besides:
+//   Status open(SourceContext& context);             before the first read, in every subtask
+//   Status open_split(Split& split);                 when a split has come to a reader
+//   void close_split(Split& split);                  when it has ended
+//   void close();                                    at the end of the subtask, also after a failure
+//   std::string split_id(const Split& split) const;  tells splits found again from new ones; default: all
+//                                                    fields of the split as discovered
+//   int64_t discovery_interval_ms() const;           > 0: unbounded, discover is called again and again
+//   SplitAssignment assignment() const;              default kOnRequest
+//   static constexpr bool blocking = true;           `read` may block: it runs on the blocking pool
+//   static constexpr int32_t fixed_parallelism = 1;  the only parallelism that it can have
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/status.h"
+#include "tidewheel/dataflow/batch.h"
+#include "tidewheel/dataflow/operator.h"
+
+namespace tidewheel {
+
+// How splits come to readers.
+enum class SplitAssignment : uint8_t {
+  kOnRequest,  // one at a time, to the reader that has finished its last: for splits that end
+  kSpread,     // all at once, evenly: for splits that do not end (partitions of a log)
+};
+
+// What `read` answers.
+class ReadResult {
+ public:
+  enum class Next : uint8_t {
+    kMore,    // there is more to read now
+    kWait,    // nothing until SourceContext::wake(), or the wall time `wake_at_ms`
+    kEnd,     // this split has ended
+    kFailed,  // the job fails with `status`
+  };
+
+  static ReadResult more() { return ReadResult(Next::kMore); }
+  static ReadResult wait() { return ReadResult(Next::kWait); }
+  static ReadResult wait_until(int64_t wall_ms) {
+    ReadResult result(Next::kWait);
+    result.wake_at_ms_ = wall_ms;
+    return result;
+  }
+  static ReadResult end() { return ReadResult(Next::kEnd); }
+  ReadResult(Status failure)  // NOLINT: implicit, so that TIDEWHEEL_RETURN_IF_ERROR works in `read`
+      : next_(Next::kFailed), status_(std::move(failure)) {}
+
+  Next next() const { return next_; }
+  int64_t wake_at_ms() const { return wake_at_ms_; }
+  const Status& status() const { return status_; }
+
+ private:
+  explicit ReadResult(Next next) : next_(next) {}
+  Next next_;
+  int64_t wake_at_ms_ = Clock::kNever;
+  Status status_;
+};
+
+// What `discover` may use.
+class SplitContext {
+ public:
+  SplitContext(CoordinatorContext& context, bool first) : context_(&context), first_(first) {}
+  int32_t parallelism() const { return context_->parallelism(); }
+  // False when the source is asked again after its interval.
+  bool is_first() const { return first_; }
+  Clock& clock() { return context_->clock(); }
+  FileSystem& files() { return context_->files(); }
+  Network& network() { return context_->network(); }
+
+ private:
+  CoordinatorContext* context_;
+  bool first_;
+};
+
+// What a reader or a writer may know and use, from `open` to `close`.
+class ConnectorContext {
+ public:
+  explicit ConnectorContext(OperatorContext& context) : context_(&context) {}
+  const std::string& name() const { return context_->name(); }
+  int32_t subtask_index() const { return context_->subtask_index(); }
+  int32_t parallelism() const { return context_->parallelism(); }
+  uint32_t batch_rows() const { return context_->batch_rows(); }
+  Clock& clock() { return context_->clock(); }
+  Random& random() { return context_->random(); }
+  Executor& executor() { return context_->executor(); }
+  FileSystem& files() { return context_->files(); }
+  Network& network() { return context_->network(); }
+  MemoryPool& memory() { return context_->memory(); }
+  MetricGroup& metrics() { return context_->metrics(); }
+  const Config& config() const { return context_->config(); }
+  OperatorContext& operator_context() { return *context_; }
+  // Has `read` called again soon for splits that wait. Any thread, until `close` has returned.
+  void wake() { context_->wake(); }
+
+ private:
+  OperatorContext* context_;
+};
+using SourceContext = ConnectorContext;
+
+// Where `read` puts rows: straight into the batch that will be sent. One call of `read` should emit
+// room() rows at most; more are taken, in a batch that grows.
+template <class T>
+class SourceOut {
+ public:
+  SourceOut(RowBatch<T>& batch, uint32_t batch_rows) : batch_(&batch), batch_rows_(batch_rows) {}
+
+  // Adds a row with its event time in ms, or without one. Returns the row in the batch.
+  template <class U>
+  T& emit(U&& row, int64_t timestamp_ms = kNoTimestamp) {
+    return batch_->append(std::forward<U>(row), timestamp_ms);
+  }
+  // Rows that still fit; 0 is a good moment to return.
+  uint32_t room() const { return batch_->size() < batch_rows_ ? batch_rows_ - batch_->size() : 0; }
+  // The batch itself, for loops that construct rows in place: ensure_room(), rows() + size(),
+  // timestamps() + size(), set_size(). It may hold rows from before: never touch those.
+  RowBatch<T>& batch() { return *batch_; }
+  // Copies bytes so that they live as long as the rows.
+  Text intern(std::string_view bytes) { return batch_->arena().copy(bytes); }
+  // Rows emitted by this call point into `arena`: it lives as long as they do.
+  void share_arena(const ArenaRef& arena) { batch_->share_arena(arena); }
+  // States that no more rows with a time <= `time_ms` come from this split; used when no watermark
+  // strategy was given. Takes effect after the rows of this call.
+  void watermark(int64_t time_ms) {
+    if (time_ms > watermark_) { watermark_ = time_ms; }
+  }
+  int64_t split_watermark() const { return watermark_; }
+
+ private:
+  RowBatch<T>* batch_;
+  uint32_t batch_rows_;
+  int64_t watermark_ = kMinWatermark;
+};
+
+// A type that can be given to Env::from.
+template <class S>
+concept Source = std::copy_constructible<S> &&
+                 requires(S source, SplitContext& context, typename S::Split& split,
+                          SourceOut<typename S::output>& out) {
+                   { source.discover(context) } -> std::same_as<Result<std::vector<typename S::Split>>>;
+                   { source.read(split, out) } -> std::same_as<ReadResult>;
+                 };
+
+}  // namespace tidewheel
