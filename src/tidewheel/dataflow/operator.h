@@ -1,5 +1,6 @@
 // What the runtime asks of an operator. Every call runs on the task's slot, and is resumable: it may
-// answer kBlocked when an output refuses, and is called again with the same arguments.
+// answer kBlocked when an output refuses, and is called again with the same arguments. A call that
+// can't go on throws OperatorFailure (dataflow/operator_failure.h).
 #pragma once
 #include <cstdint>
 #include <functional>
