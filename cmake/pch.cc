@@ -1,1 +1,1 @@
-// The one source of the precompiled-header target.
+// The one source of the precompiled-header targets.
