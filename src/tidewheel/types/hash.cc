@@ -1,0 +1,13 @@
+#include "tidewheel/types/hash.h"
+
+// GCC 12 takes the "undefined" value of its own AVX-512 intrinsics for a mistake.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace tidewheel {
+
+uint64_t hash_bytes(const void* bytes, size_t size) { return XXH3_64bits(bytes, size); }
+
+}  // namespace tidewheel
