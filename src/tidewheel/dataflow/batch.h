@@ -1,6 +1,7 @@
 // What travels on an edge: an immutable batch of rows. Batches are counted by reference and recycled
 // by the pool that made them, because fresh memory costs three times reused memory.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -39,7 +40,10 @@ class Batch {
   void share_arena(const ArenaRef& arena);
 
   void add_ref() const { references_.fetch_add(1, std::memory_order_relaxed); }
-  void release() const;
+  void release() const {
+    // The only holder needs no read-modify-write: nobody else can take a reference.
+    if (is_unique() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) { give_back(); }
+  }
   bool is_unique() const { return references_.load(std::memory_order_acquire) == 1; }
 
   // Destroys the rows; keeps the memory.
@@ -49,8 +53,9 @@ class Batch {
 
  protected:
   explicit Batch(BatchPool& pool) : pool_(&pool) {}
-  virtual ~Batch();
+  virtual ~Batch() = default;
   void clear_arenas();
+  int64_t arena_bytes() const { return own_arena_ ? own_arena_->memory_bytes() : 0; }
 
   uint32_t size_ = 0;
   uint32_t capacity_ = 0;
@@ -58,9 +63,12 @@ class Batch {
 
  private:
   friend class BatchPool;
+  void give_back() const;
+
   BatchPool* const pool_;
   mutable std::atomic<uint32_t> references_{0};
-  Batch* next_free_ = nullptr;  // used by the pool only
+  Batch* next_free_ = nullptr;   // used by the pool only
+  int64_t charged_bytes_ = 0;    // used by the pool's owner only
   ArenaRef own_arena_;
   std::vector<ArenaRef> shared_arenas_;
 };
@@ -119,7 +127,7 @@ class RowBatch final : public Batch {
   // Room for `count` more rows whatever the capacity was; rows are constructed by the caller at
   // rows() + size(), then counted by `set_size`.
   void ensure_room(uint32_t count) {
-    if (size_ + count > capacity_) { grow(size_ + count); }
+    if (size_ + count > capacity_) { grow(std::max(size_ + count, capacity_ * 2)); }
   }
   void set_size(uint32_t size) { size_ = size; }
 
@@ -131,7 +139,8 @@ class RowBatch final : public Batch {
     clear_arenas();
   }
   int64_t memory_bytes() const override {
-    return static_cast<int64_t>(capacity_) * static_cast<int64_t>(sizeof(T) + sizeof(int64_t));
+    return static_cast<int64_t>(capacity_) * static_cast<int64_t>(sizeof(T) + sizeof(int64_t)) +
+           arena_bytes();
   }
 
  private:
