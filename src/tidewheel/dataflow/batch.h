@@ -80,6 +80,12 @@ class BatchRef {
   explicit BatchRef(const Batch* batch) : batch_(const_cast<Batch*>(batch)) {
     if (batch_ != nullptr) { batch_->add_ref(); }
   }
+  // Takes over a reference that the caller holds.
+  static BatchRef adopt(Batch* batch) {
+    BatchRef reference;
+    reference.batch_ = batch;
+    return reference;
+  }
   BatchRef(const BatchRef& other) : BatchRef(other.batch_) {}
   BatchRef(BatchRef&& other) noexcept : batch_(std::exchange(other.batch_, nullptr)) {}
   BatchRef& operator=(BatchRef other) noexcept {

@@ -61,8 +61,8 @@ struct GraphEdge {
   int32_t to_input = 0;      // 0 or 1
   EdgeKind kind = EdgeKind::kForward;
   bool kind_chosen = false;  // false: kForward becomes kRebalance when the parallelisms differ
-  // Splits batches by row for kHash and kCustom, and copies rows for kRebalance, kRescale, kShuffle.
-  // Null for kinds that hand on whole batches.
+  // Splits batches by row, for kHash and kCustom (dataflow/row_partitioner.h). Not needed for the other
+  // kinds, which hand on whole batches or slices of them.
   std::function<std::unique_ptr<Partitioner>()> make_partitioner;
 };
 

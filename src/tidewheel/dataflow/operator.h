@@ -70,7 +70,8 @@ class Operator {
   // pools and the state.
   [[nodiscard]] virtual Status open(OperatorContext& context) = 0;
 
-  // Takes rows [cursor, rows.end) of input `input` (0 or 1); moves `cursor` past what it has taken.
+  // Takes rows [cursor, rows.end) of input `input` (0 or 1); moves `cursor` past what it has taken. While
+  // user code runs, `cursor` is the row in hand, so that the task can name it when that throws.
   virtual Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) = 0;
 
   // Event time has reached `time_ms` on all inputs: fires timers, then passes it on. The default
@@ -80,7 +81,8 @@ class Operator {
   virtual void on_input_watermark(int32_t input, int64_t time_ms);
   // All inputs have become idle, or one is active again. The default passes it on.
   virtual Progress on_idle(bool idle);
-  // The wall clock has passed a time asked for by wake_at_wall_ms.
+  // The wall clock has passed a time asked for by wake_at_wall_ms. `now_ms` is the last millisecond that
+  // is over: timers with a time <= now_ms fire.
   virtual Progress on_processing_time(int64_t now_ms);
   // After wake(): for operators with work that completes elsewhere. The default does nothing.
   virtual Progress on_wake();

@@ -1,13 +1,14 @@
 // The output ports of an operator. A port gathers rows into a batch and hands it, and the control
 // elements between batches, to its consumers: the next operator of the chain, or a channel writer.
 #pragma once
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/fault.h"
 #include "tidewheel/dataflow/batch.h"
 #include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/element.h"
@@ -37,16 +38,19 @@ class OutputPort {
  public:
   virtual ~OutputPort() = default;
 
-  bool ready() const { return pending_.empty() && !refuses_for_test(); }
+  bool ready() const { return pending_.empty() && !starved_ && !tidewheel::refuses_for_test(); }
   // Sends the rows gathered so far, if any. Returns kBlocked when they (or what came before them)
   // are still pending; nothing is lost either way.
   virtual Progress flush() = 0;
   // Sends the gathered rows, then `element`.
   Progress send(Element element);
-  // Offers pending elements again. Returns kDone when none is left.
-  Progress retry();
+  // Offers pending elements again. Returns kDone when none is left, and there is memory for another
+  // batch.
+  Progress retry() {
+    return pending_.empty() && !starved_ ? Progress::kDone : retry_pending();
+  }
   // Sends a batch made elsewhere as it is (pass-through operators), after the gathered rows.
-  Progress forward(const Element& rows);
+  Progress forward(const Element& rows) { return send(rows); }
   // True when rows wait for the batch to fill; the task flushes them on dry input or timeout.
   virtual bool has_gathered_rows() const = 0;
 
@@ -54,17 +58,25 @@ class OutputPort {
   void connect(ElementSink& sink) { sinks_.push_back(&sink); }
   bool is_connected() const { return !sinks_.empty(); }
   int64_t rows_sent() const { return rows_sent_; }
+  // True when it is not ready for want of memory alone: nothing will wake the task.
+  bool waits_for_memory() const { return starved_ && pending_.empty(); }
 
  protected:
-  void enqueue(Element element);  // appends to pending_ and tries to deliver
-  bool refuses_for_test() const;  // at random in simulation and debug builds; else false
-
- private:
   struct Pending {
     Element element;
-    uint32_t next_sink = 0;  // the first sink that has not taken it
+    size_t next_sink = 0;  // the first sink that has not taken it
   };
-  std::deque<Pending> pending_;
+
+  void enqueue(Element element);  // delivers it, or keeps it
+  Progress retry_pending();
+  bool deliver(Pending& pending);
+
+  std::shared_ptr<BatchPool> pool_;
+  bool starved_ = false;  // no memory for another batch
+
+ private:
+  std::vector<Pending> pending_;  // [next_pending_, end) are not delivered; empty when all are
+  size_t next_pending_ = 0;
   std::vector<ElementSink*> sinks_;
   int64_t rows_sent_ = 0;
 };
@@ -106,10 +118,10 @@ class Output final : public OutputPort {
 
   Progress flush() override {
     if (current_ != nullptr && current_->size() > 0) {
-      Element element = Element::rows(BatchRef(current_));
-      current_->release();  // the reference that acquire() gave
-      current_ = nullptr;
+      pool_->settle(*current_, current_->memory_bytes());
+      Element element = Element::rows(BatchRef::adopt(std::exchange(current_, nullptr)));
       enqueue(std::move(element));
+      if (!pool_->has_memory()) [[unlikely]] { starved_ = true; }
     }
     return retry();
   }
@@ -119,7 +131,6 @@ class Output final : public OutputPort {
   }
 
  private:
-  std::shared_ptr<BatchPool> pool_;
   uint32_t batch_rows_ = 0;
   RowBatch<T>* current_ = nullptr;  // one reference is ours
 };

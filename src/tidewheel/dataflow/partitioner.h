@@ -19,11 +19,14 @@ class Partitioner {
                     MemoryPool* memory) = 0;
   // Appends the rows of `rows` to the gathered batch of their channel. A channel's gathered rows are
   // not bounded by batch_rows here; the writer takes full ones after each call.
-  virtual void split(const Element& rows) = 0;
+  // `rows` may be consumed: when its reference is the only one to the batch, rows are moved out of it.
+  virtual void split(Element& rows) = 0;
   // Rows gathered for a channel.
   virtual uint32_t gathered(uint32_t channel) const = 0;
   // Takes the gathered rows of a channel; null when there are none.
   virtual BatchRef take(uint32_t channel) = 0;
+  // False when another batch would go over the memory limit.
+  virtual bool has_memory() = 0;
 };
 
 }  // namespace tidewheel
