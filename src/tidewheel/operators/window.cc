@@ -128,7 +128,8 @@ TimeWindow WindowGrid::window(int64_t number) const {
 }
 
 int64_t WindowGrid::max_timestamp(int64_t window_number) const {
-  return window(window_number).max_timestamp();
+  const Wide end = window_end(window_number);
+  return end >= Wide{kMax} ? kMax : clamp_to_int64(end - 1);
 }
 
 int64_t WindowGrid::first_window_after(int64_t time) const {
