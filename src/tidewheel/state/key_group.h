@@ -36,7 +36,10 @@ inline uint32_t mix_key_hash(uint32_t hash) {
 
 // The group of a key with the 32-bit hash `hash` (types/hash.h).
 inline int32_t key_group_of(uint32_t hash, int32_t max_parallelism) {
-  return static_cast<int32_t>(mix_key_hash(hash) % static_cast<uint32_t>(max_parallelism));
+  const uint32_t mixed = mix_key_hash(hash);
+  const auto max = static_cast<uint32_t>(max_parallelism);
+  // Nearly always a power of two: a well predicted branch is cheaper than the division.
+  return static_cast<int32_t>((max & (max - 1)) == 0 ? mixed & (max - 1) : mixed % max);
 }
 
 // The subtask that owns a group.

@@ -242,7 +242,7 @@ constexpr bool keys_equal(const T& a, const T& b) {
 }
 
 // For containers.
-struct KeyHash {
+struct KeyHasher {
   template <class T>
   size_t operator()(const T& key) const {
     return hash64(key);
