@@ -5,11 +5,13 @@ include_guard()
 include(GNUInstallDirs)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
+# What a user of the package has to find too.
+set(TIDEWHEEL_PACKAGES Threads fmt)
 
 # Warnings are errors with the compiler that the project is developed with; with others they are only
 # warnings, so that a newer one does not stop a build.
 set(TIDEWHEEL_FLAGS -Wall -Wextra -Wshadow -Wconversion -fPIC -fvisibility=hidden
-  -fno-semantic-interposition)
+  -fno-semantic-interposition $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND TIDEWHEEL_FLAGS -Werror)
 endif()
@@ -99,7 +101,7 @@ function(tidewheel_module name)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${M_DIR}/*.cc)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   string(REPLACE "/" "_" flat ${name})
   set(library tidewheel_${flat})

@@ -1,0 +1,41 @@
+# The package: what `cmake --install` copies, and find_package(Tidewheel), both from there and from the build
+# tree. Included after all modules are known.
+include(CMakePackageConfigHelpers)
+
+# Everything that a job may use, in one target.
+get_property(modules GLOBAL PROPERTY TIDEWHEEL_MODULES)
+add_library(tidewheel_tidewheel INTERFACE)
+add_library(Tidewheel::tidewheel ALIAS tidewheel_tidewheel)
+set_target_properties(tidewheel_tidewheel PROPERTIES EXPORT_NAME tidewheel)
+set(job_modules ${modules})
+list(FILTER job_modules EXCLUDE REGEX "^tidewheel_(cli|sim|testing)$")
+target_link_libraries(tidewheel_tidewheel INTERFACE ${job_modules})
+
+add_library(tidewheel_main STATIC ${PROJECT_SOURCE_DIR}/cmake/job_main.cc)
+add_library(Tidewheel::main ALIAS tidewheel_main)
+tidewheel_target(tidewheel_main)
+set_target_properties(tidewheel_main PROPERTIES EXPORT_NAME main)
+target_link_libraries(tidewheel_main PUBLIC tidewheel_api)
+
+set(exported ${modules} tidewheel_tidewheel tidewheel_main)
+list(REMOVE_ITEM exported tidewheel_cli)
+install(TARGETS ${exported} EXPORT TidewheelTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tidewheel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILES_MATCHING PATTERN "*.h" PATTERN "*.inc" PATTERN "cli" EXCLUDE)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tidewheel)
+install(EXPORT TidewheelTargets NAMESPACE Tidewheel:: DESTINATION ${package_dir})
+install(FILES cmake/TidewheelJob.cmake cmake/job_plugin.cc DESTINATION ${package_dir})
+install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The same config file twice: beside the installed TidewheelJob.cmake, and in the build tree.
+set(TIDEWHEEL_JOB_PATH "\${CMAKE_CURRENT_LIST_DIR}/TidewheelJob.cmake")
+configure_package_config_file(cmake/TidewheelConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/package/TidewheelConfig.cmake INSTALL_DESTINATION ${package_dir}
+  NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+set(TIDEWHEEL_JOB_PATH ${PROJECT_SOURCE_DIR}/cmake/TidewheelJob.cmake)
+configure_file(cmake/TidewheelConfig.cmake.in ${PROJECT_BINARY_DIR}/TidewheelConfig.cmake @ONLY)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/TidewheelConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/package/TidewheelConfig.cmake
+  ${PROJECT_BINARY_DIR}/TidewheelConfigVersion.cmake DESTINATION ${package_dir})
+export(EXPORT TidewheelTargets NAMESPACE Tidewheel:: FILE ${PROJECT_BINARY_DIR}/TidewheelTargets.cmake)
