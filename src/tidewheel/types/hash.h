@@ -1,19 +1,16 @@
 // Hashes of keys. `hash32` chooses the key group, so it is part of the snapshot's format and must
 // never change; scalars hash as in Java, by which Flink spreads them. `hash64` is for tables.
 #pragma once
-#include <array>
 #include <bit>
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include "tidewheel/types/kinds.h"
 #include "tidewheel/types/reflect.h"
 #include "tidewheel/types/text.h"
 #include "tidewheel/types/time.h"
@@ -49,30 +46,14 @@ concept TimeKey = std::same_as<T, Timestamp> || std::same_as<T, LocalTimestamp> 
                   std::same_as<T, Time>;
 
 template <class T>
-inline constexpr bool kIsOptional = false;
-template <class T>
-inline constexpr bool kIsOptional<std::optional<T>> = true;
-template <class T>
-inline constexpr bool kIsTuple = false;
-template <class A, class B>
-inline constexpr bool kIsTuple<std::pair<A, B>> = true;
-template <class... T>
-inline constexpr bool kIsTuple<std::tuple<T...>> = true;
-template <class T>
-inline constexpr bool kIsDuration = false;
-template <class Rep, class Period>
-inline constexpr bool kIsDuration<std::chrono::duration<Rep, Period>> = true;
-
-template <class T>
 constexpr bool is_key();
 
 template <class T>
-struct AllKeys : std::false_type {};
-template <class A, class B>
-struct AllKeys<std::pair<A, B>>
-    : std::bool_constant<is_key<std::remove_cv_t<A>>() && is_key<std::remove_cv_t<B>>()> {};
-template <class... T>
-struct AllKeys<std::tuple<T...>> : std::bool_constant<(is_key<std::remove_cv_t<T>>() && ...)> {};
+constexpr bool tuple_is_key() {
+  return kinds::all_of_indexes<std::tuple_size_v<T>>([]<size_t kIndex>() {
+    return is_key<std::remove_cv_t<std::tuple_element_t<kIndex, T>>>();
+  });
+}
 
 template <class T>
 constexpr bool is_key() {
@@ -81,18 +62,17 @@ constexpr bool is_key() {
   } else if constexpr (std::is_arithmetic_v<T>) {
     return sizeof(T) <= 8;
   } else if constexpr (std::is_enum_v<T> || SelfHashed<T> || TimeKey<T> || std::same_as<T, Date> ||
-                       kIsDuration<T>) {
+                       kinds::kDuration<T>) {
     return true;
-  } else if constexpr (kIsOptional<T>) {
+  } else if constexpr (kinds::kOptional<T>) {
     return is_key<typename T::value_type>();
-  } else if constexpr (refl::detail::kIsStdArray<T>) {
+  } else if constexpr (kinds::kArray<T>) {
     return is_key<typename T::value_type>();
-  } else if constexpr (kIsTuple<T>) {
-    return AllKeys<T>::value;
+  } else if constexpr (kinds::kTuple<T>) {
+    return tuple_is_key<T>();
   } else if constexpr (refl::Reflected<T>) {
-    return []<size_t... kIndex>(std::index_sequence<kIndex...>) {
-      return (is_key<refl::FieldType<T, kIndex>>() && ...);
-    }(std::make_index_sequence<refl::count<T>()>());
+    return kinds::all_of_indexes<refl::count<T>()>(
+        []<size_t kIndex>() { return is_key<refl::FieldType<T, kIndex>>(); });
   } else {
     return false;
   }
@@ -150,15 +130,15 @@ constexpr uint64_t hash64(const T& key) {
     return mix64(static_cast<uint64_t>(key.ms()));
   } else if constexpr (std::same_as<T, Date>) {
     return mix64(static_cast<uint64_t>(key.days()));
-  } else if constexpr (detail::kIsDuration<T>) {
+  } else if constexpr (kinds::kDuration<T>) {
     return hash64(key.count());
-  } else if constexpr (detail::kIsOptional<T>) {
+  } else if constexpr (kinds::kOptional<T>) {
     return key ? detail::combine64(1, hash64(*key)) : 0;
-  } else if constexpr (detail::kIsTuple<T>) {
+  } else if constexpr (kinds::kTuple<T>) {
     uint64_t seed = 0;
     std::apply([&](const auto&... f) { ((seed = detail::combine64(seed, hash64(f))), ...); }, key);
     return mix64(seed);
-  } else if constexpr (refl::detail::kIsStdArray<T>) {
+  } else if constexpr (kinds::kArray<T>) {
     uint64_t seed = 0;
     for (const auto& element : key) { seed = detail::combine64(seed, hash64(element)); }
     return mix64(seed);
@@ -193,15 +173,15 @@ constexpr uint32_t hash32(const T& key) {
     return hash32(key.ms());
   } else if constexpr (std::same_as<T, Date>) {
     return hash32(key.days());
-  } else if constexpr (detail::kIsDuration<T>) {
+  } else if constexpr (kinds::kDuration<T>) {
     return hash32(key.count());
-  } else if constexpr (detail::kIsOptional<T>) {
+  } else if constexpr (kinds::kOptional<T>) {
     return key ? 31 + hash32(*key) : 0;
-  } else if constexpr (detail::kIsTuple<T>) {
+  } else if constexpr (kinds::kTuple<T>) {
     uint32_t hash = 0;
     std::apply([&](const auto&... f) { ((hash = 31 * hash + hash32(f)), ...); }, key);
     return hash;
-  } else if constexpr (refl::detail::kIsStdArray<T>) {
+  } else if constexpr (kinds::kArray<T>) {
     uint32_t hash = 1;
     for (const auto& element : key) { hash = 31 * hash + hash32(element); }
     return hash;
@@ -220,18 +200,18 @@ constexpr bool keys_equal(const T& a, const T& b) {
     return a == b || (a != a && b != b);
   } else if constexpr (detail::StringKey<T>) {
     return std::string_view(a) == std::string_view(b);
-  } else if constexpr (detail::kIsOptional<T>) {
+  } else if constexpr (kinds::kOptional<T>) {
     return a.has_value() == b.has_value() && (!a || keys_equal(*a, *b));
-  } else if constexpr (detail::kIsTuple<T>) {
-    return [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
-      return (keys_equal(std::get<kIndex>(a), std::get<kIndex>(b)) && ...);
-    }(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (kinds::kTuple<T>) {
+    return kinds::all_of_indexes<std::tuple_size_v<T>>([&a, &b]<size_t kIndex>() {
+      return keys_equal(std::get<kIndex>(a), std::get<kIndex>(b));
+    });
   } else if constexpr (refl::Reflected<T>) {
     return refl::with_fields(a, [&b](const auto&... left) {
       return refl::with_fields(
           b, [&](const auto&... right) { return (keys_equal(left, right) && ...); });
     });
-  } else if constexpr (refl::detail::kIsStdArray<T>) {
+  } else if constexpr (kinds::kArray<T>) {
     for (size_t i = 0; i < a.size(); ++i) {
       if (!keys_equal(a[i], b[i])) { return false; }
     }

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tidewheel/types/kinds.h"
 #include "tidewheel/types/reflect_fields.h"
 
 namespace tidewheel::refl {
@@ -21,14 +22,18 @@ template <class Self>
 struct Any {
   template <class U>
     requires(!std::is_same_v<std::remove_cvref_t<U>, Self>)
-  constexpr operator U() const noexcept;  // NOLINT: implicit by design
+  operator U() const noexcept {  // NOLINT: implicit by design; never called
+    __builtin_trap();
+  }
 };
 // Converts to the base classes of `Self` only.
 template <class Self>
 struct AnyBase {
   template <class U>
     requires(std::is_base_of_v<U, Self> && !std::is_same_v<U, Self>)
-  constexpr operator U() const noexcept;  // NOLINT
+  operator U() const noexcept {  // NOLINT
+    __builtin_trap();
+  }
 };
 template <class Self, size_t>
 using AnyAt = Any<Self>;
@@ -62,11 +67,6 @@ constexpr size_t initialiser_count() {
   }
 }
 
-template <class T>
-inline constexpr bool kIsStdArray = false;
-template <class T, size_t kSize>
-inline constexpr bool kIsStdArray<std::array<T, kSize>> = true;
-
 }  // namespace detail
 
 // Why the fields of a type can or can't be read.
@@ -82,7 +82,7 @@ enum class Shape : uint8_t {
 namespace detail {
 template <class T>
 constexpr Shape shape_of() {
-  if constexpr (!std::is_class_v<T> || !std::is_aggregate_v<T> || kIsStdArray<T>) {
+  if constexpr (!std::is_class_v<T> || !std::is_aggregate_v<T> || kinds::kArray<T>) {
     return Shape::kNotAggregate;
   } else if constexpr (!requires { T{}; }) {
     return Shape::kNoDefault;

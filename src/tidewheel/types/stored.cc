@@ -1,0 +1,96 @@
+#include "tidewheel/types/stored.h"
+
+#include <algorithm>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/memory_pool.h"
+
+namespace tidewheel {
+
+namespace {
+constexpr size_t kFirstChunkBytes = 4096;
+}
+
+void TextHeap::swap(TextHeap& other) noexcept {
+  std::swap(memory_, other.memory_);
+  std::swap(free_, other.free_);
+  std::swap(chunks_, other.chunks_);
+  std::swap(next_unit_, other.next_unit_);
+  std::swap(last_chunk_units_, other.last_chunk_units_);
+  std::swap(large_, other.large_);
+  std::swap(free_large_slots_, other.free_large_slots_);
+  std::swap(memory_bytes_, other.memory_bytes_);
+  std::swap(live_bytes_, other.live_bytes_);
+}
+
+void TextHeap::charge(int64_t bytes) {
+  memory_bytes_ += bytes;
+  if (memory_ == nullptr) { return; }
+  if (bytes >= 0) {
+    memory_->reserve(bytes);
+  } else {
+    memory_->release(-bytes);
+  }
+}
+
+void TextHeap::add_chunk(size_t bytes_min) {
+  TIDEWHEEL_CHECK(chunks_.size() < (size_t{1} << (32 - kChunkUnitsLog2)) - 1,
+                  "a heap for state has reached 32 GB of text");
+  const size_t doubled = std::max(kFirstChunkBytes, static_cast<size_t>(memory_bytes_));
+  size_t bytes = std::max(bytes_min, std::min(doubled, kChunkBytesMax));
+  bytes = (bytes + kUnitBytes - 1) / kUnitBytes * kUnitBytes;
+  chunks_.push_back(static_cast<char*>(::operator new(bytes)));
+  charge(static_cast<int64_t>(bytes));
+  next_unit_ = 0;
+  last_chunk_units_ = static_cast<uint32_t>(bytes / kUnitBytes);
+}
+
+TextBlock TextHeap::allocate_fresh(uint32_t size_class) {
+  const size_t bytes = class_bytes(size_class);
+  const auto units = static_cast<uint32_t>(bytes / kUnitBytes);
+  // What is left of the last chunk is lost: at most a block's size in a megabyte.
+  if (last_chunk_units_ - next_unit_ < units) { add_chunk(bytes); }
+  const auto chunk = static_cast<uint32_t>(chunks_.size() - 1);
+  const uint32_t slot = (chunk << kChunkUnitsLog2) + next_unit_;
+  next_unit_ += units;
+  live_bytes_ += static_cast<int64_t>(bytes);
+  return {slot, size_class};
+}
+
+TextBlock TextHeap::allocate_large(size_t bytes) {
+  auto slot = static_cast<uint32_t>(large_.size());
+  if (!free_large_slots_.empty()) {
+    slot = free_large_slots_.back();
+    free_large_slots_.pop_back();
+  } else {
+    large_.emplace_back();
+  }
+  large_[slot] = {static_cast<char*>(::operator new(bytes)), bytes};
+  charge(static_cast<int64_t>(bytes));
+  live_bytes_ += static_cast<int64_t>(bytes);
+  return {slot, kLastSmallClass + 1};
+}
+
+void TextHeap::free_large(TextBlock block) {
+  Large& large = large_[block.slot];
+  ::operator delete(large.bytes);
+  charge(-static_cast<int64_t>(large.size));
+  live_bytes_ -= static_cast<int64_t>(large.size);
+  large = {};
+  free_large_slots_.push_back(block.slot);
+}
+
+void TextHeap::clear() {
+  for (char* chunk : chunks_) { ::operator delete(chunk); }
+  for (const Large& large : large_) { ::operator delete(large.bytes); }
+  chunks_.clear();
+  large_.clear();
+  free_large_slots_.clear();
+  free_ = all_empty();
+  next_unit_ = 0;
+  last_chunk_units_ = 0;
+  live_bytes_ = 0;
+  charge(-memory_bytes_);
+}
+
+}  // namespace tidewheel
