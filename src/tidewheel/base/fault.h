@@ -36,7 +36,7 @@ class FaultPlan {
 
 namespace fault_detail {
 // Initial-exec: one load even in a job's shared library.
-extern thread_local FaultPlan* current __attribute__((tls_model("initial-exec")));
+extern constinit thread_local FaultPlan* current __attribute__((tls_model("initial-exec")));
 }  // namespace fault_detail
 
 inline FaultPlan* FaultPlan::current() { return fault_detail::current; }

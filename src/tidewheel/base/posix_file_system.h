@@ -1,0 +1,14 @@
+// The machine's files.
+#pragma once
+#include <memory>
+
+#include "tidewheel/base/file_system.h"
+
+namespace tidewheel {
+
+std::unique_ptr<FileSystem> make_posix_file_system();
+
+// What a failed system call means: `place` is the path or address, `doing` the verb ("reading").
+Status status_of_errno(int error, std::string_view doing, std::string_view place);
+
+}  // namespace tidewheel
