@@ -1,0 +1,120 @@
+// The edge between two subtasks: a bounded queue of elements, which wakes either side when it can go on.
+#pragma once
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "tidewheel/dataflow/element.h"
+#include "tidewheel/dataflow/wake_target.h"
+
+namespace tidewheel {
+
+// One sender, one receiver. `capacity` elements at most wait in it (its credits).
+//
+// It is a ring of its own rather than base/spsc_ring.h for three reasons, each measured: a push asks the
+// receiver's scheduled flag (rarely written) instead of its index (written for each element); a sender that
+// was refused is woken when half of the ring is free, not at each element, which would cost a system call a
+// batch; and between tasks of one slot nothing has to be sequentially consistent.
+class Channel {
+ public:
+  // `same_slot`: both sides run on one thread.
+  Channel(uint32_t capacity, bool same_slot, WakeTarget& sender, WakeTarget& receiver)
+      : capacity_(capacity == 0 ? 1 : capacity),
+        mask_(std::bit_ceil(capacity_) - 1),
+        same_slot_(same_slot),
+        cells_(std::make_unique<Element[]>(size_t{mask_} + 1)),
+        sender_(&sender),
+        receiver_(&receiver) {}
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  // ---- The sender's side.
+
+  // Moves from `element` and wakes the receiver; or returns false, and will wake the sender.
+  [[nodiscard]] bool push(Element& element) {
+    const uint32_t tail = tail_.load(std::memory_order_relaxed);
+    if (tail - head_seen_ >= capacity_ && !find_room(tail)) [[unlikely]] { return false; }
+    cells_[tail & mask_] = std::move(element);
+    if (same_slot_) {
+      tail_.store(tail + 1, std::memory_order_release);
+      receiver_->wake_from_own_slot();
+    } else {
+      tail_.store(tail + 1, std::memory_order_seq_cst);
+      receiver_->wake();
+    }
+    return true;
+  }
+  bool has_room() {
+    const uint32_t tail = tail_.load(std::memory_order_relaxed);
+    if (tail - head_seen_ < capacity_) { return true; }
+    head_seen_ = head_.load(std::memory_order_seq_cst);
+    return tail - head_seen_ < capacity_;
+  }
+
+  // ---- The receiver's side.
+
+  bool empty() {
+    const uint32_t head = head_.load(std::memory_order_relaxed);
+    if (head != tail_seen_) { return false; }
+    tail_seen_ = tail_.load(std::memory_order_seq_cst);
+    return head == tail_seen_;
+  }
+  // Takes the oldest element; false when there is none.
+  [[nodiscard]] bool pop(Element& element) {
+    if (empty()) { return false; }
+    const uint32_t head = head_.load(std::memory_order_relaxed);
+    element = std::move(cells_[head & mask_]);
+    if (same_slot_) {
+      head_.store(head + 1, std::memory_order_release);
+      if (sender_waits_.load(std::memory_order_relaxed)) { wake_sender(head + 1); }
+    } else {
+      head_.store(head + 1, std::memory_order_seq_cst);
+      if (sender_waits_.load(std::memory_order_seq_cst)) { wake_sender(head + 1); }
+    }
+    return true;
+  }
+
+  uint32_t capacity() const { return capacity_; }
+  // Any thread; exact only when neither side moves.
+  uint32_t size() const {
+    return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_acquire);
+  }
+
+ private:
+  // A sender that finds the ring full says so and looks again, so that either it sees the room or the
+  // receiver's next pop sees that it waits.
+  bool find_room(uint32_t tail) {
+    head_seen_ = head_.load(std::memory_order_seq_cst);
+    if (tail - head_seen_ < capacity_) { return true; }
+    sender_waits_.store(true, std::memory_order_seq_cst);
+    head_seen_ = head_.load(std::memory_order_seq_cst);
+    return tail - head_seen_ < capacity_;
+  }
+  // The receiver goes on until the ring is empty, so half empty is reached if anything is.
+  void wake_sender(uint32_t head) {
+    const uint32_t waiting = tail_.load(std::memory_order_seq_cst) - head;
+    if (waiting > capacity_ / 2) { return; }
+    sender_waits_.store(false, std::memory_order_seq_cst);
+    if (same_slot_) {
+      sender_->wake_from_own_slot();
+    } else {
+      sender_->wake();
+    }
+  }
+
+  const uint32_t capacity_;
+  const uint32_t mask_;
+  const bool same_slot_;
+  const std::unique_ptr<Element[]> cells_;
+  WakeTarget* const sender_;
+  WakeTarget* const receiver_;
+  alignas(64) std::atomic<uint32_t> tail_{0};  // the sender's: elements pushed so far
+  uint32_t head_seen_ = 0;                     // its last sight of head_
+  alignas(64) std::atomic<uint32_t> head_{0};  // the receiver's: elements popped so far
+  uint32_t tail_seen_ = 0;                     // its last sight of tail_
+  alignas(64) std::atomic<bool> sender_waits_{false};
+};
+
+}  // namespace tidewheel

@@ -1,0 +1,66 @@
+// The end of a chain: takes the elements of one output for one edge and deals them out to channels.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tidewheel/base/random.h"
+#include "tidewheel/dataflow/channel.h"
+#include "tidewheel/dataflow/output.h"
+#include "tidewheel/dataflow/partitioner.h"
+
+namespace tidewheel {
+
+// Lives on its task's thread. An element that was taken but did not fit into a ring waits here, at
+// most the parts of one; meanwhile the next one is refused.
+class ChannelWriter final : public ElementSink {
+ public:
+  enum class Mode : uint8_t {
+    kWhole,      // batches as they are to the first channel
+    kBroadcast,  // batches as they are to every channel
+    kSpread,     // slices of batches to all channels in turn
+    kShuffle,    // slices of batches to channels drawn at random
+    kPartition,  // rows by a Partitioner
+  };
+
+  // `partitioner` is for kPartition only, and has been opened. Control elements go to every channel.
+  ChannelWriter(Mode mode, std::vector<Channel*> channels, std::unique_ptr<Partitioner> partitioner,
+                uint32_t batch_rows, Random random);
+
+  [[nodiscard]] bool offer(Element& element) override;
+  // Sends the rows that wait for their batch to fill. kBlocked when a channel has not taken all.
+  Progress flush();
+  // Tries again what waits for room. kDone when nothing does.
+  Progress retry();
+  bool has_gathered_rows() const;
+  // True when an element waits for room in a ring, whose receiver will wake the task.
+  bool waits_for_room() const { return waiting_lanes_ > 0; }
+  // True when it refuses for want of memory alone: nothing will wake the task.
+  bool waits_for_memory() const { return starved_; }
+  // True when a retry would get on.
+  bool has_room();
+
+ private:
+  struct Lane {
+    Channel* channel;
+    std::vector<Element> waiting;  // in order; empty most of the time
+  };
+
+  void send(Lane& lane, Element element);
+  void send_to_all(const Element& element);
+  void spread(const Element& rows);
+  void partition(Element& rows);
+  void send_gathered(uint32_t rows_min);
+
+  const Mode mode_;
+  const uint32_t batch_rows_;
+  std::vector<Lane> lanes_;
+  std::unique_ptr<Partitioner> partitioner_;
+  Random random_;
+  size_t waiting_lanes_ = 0;
+  size_t next_lane_;  // for kSpread
+  bool starved_ = false;
+};
+
+}  // namespace tidewheel

@@ -1,0 +1,40 @@
+// What can be woken: a task, as channels, timers and mail see it.
+#pragma once
+#include <atomic>
+
+namespace tidewheel {
+
+// Scheduled at most once at a time. Why no wake is lost: who makes work visible stores it (an index of a
+// ring, a flag, mail), sequentially consistent, and then loads `scheduled_`; who goes to rest stores
+// `scheduled_` = false and then looks at all those places. In the single order of these operations one
+// of the two comes second, and sees what the other has stored.
+class WakeTarget {
+ public:
+  // Any thread, after the work was made visible.
+  void wake() {
+    if (!scheduled_.load(std::memory_order_seq_cst) &&
+        !scheduled_.exchange(true, std::memory_order_seq_cst)) {
+      on_scheduled(false);
+    }
+  }
+  // The same on the thread of the target's own slot.
+  void wake_from_own_slot() {
+    if (!scheduled_.load(std::memory_order_relaxed) &&
+        !scheduled_.exchange(true, std::memory_order_seq_cst)) {
+      on_scheduled(true);
+    }
+  }
+
+ protected:
+  WakeTarget() = default;
+  ~WakeTarget() = default;
+  // Called once for each change to scheduled, on the waker's thread.
+  virtual void on_scheduled(bool from_own_slot) = 0;
+  // Owner: from here on wakes count again. To be followed by a look at all that could have woken it.
+  void rest() { scheduled_.store(false, std::memory_order_seq_cst); }
+
+ private:
+  std::atomic<bool> scheduled_{false};
+};
+
+}  // namespace tidewheel
