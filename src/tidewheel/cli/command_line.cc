@@ -1,0 +1,123 @@
+// Reads the command line with CLI11, and turns what is meant for the job into the syntax of job_main.
+#include "tidewheel/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <optional>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/version.h"
+
+namespace tidewheel {
+
+namespace {
+
+constexpr int32_t kParallelismMax = 32768;
+
+// What `run` and `explain` share.
+struct JobFlags {
+  std::string library;
+  std::optional<int32_t> parallelism;
+  std::string job;
+  std::vector<std::string> settings;
+  bool json = false;
+
+  void add_to(CLI::App& command) {
+    command.add_option("library", library, "The library libNAME.so that add_tidewheel_job builds")
+        ->required()
+        ->type_name("LIBRARY");
+    command.add_option("-p,--parallelism", parallelism, "Subtasks of each operator that sets none")
+        ->check(CLI::Range(1, kParallelismMax))
+        ->type_name("N");
+    command.add_option("--job", job, "Which job, of a library that holds more than one")
+        ->type_name("NAME");
+    command.add_option("-D", settings, "Sets an option of the engine: -Dkey=value")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    command.footer("What stands behind -- goes to the job: tidewheel run libjob.so -- --input file");
+  }
+
+  std::vector<std::string> for_library(const char* mode, std::span<const std::string> rest) const {
+    std::vector<std::string> out;
+    if (parallelism.has_value()) {
+      out.insert(out.end(), {"--parallelism", std::to_string(*parallelism)});
+    }
+    if (!job.empty()) { out.insert(out.end(), {"--job", job}); }
+    for (const std::string& setting : settings) { out.push_back("-D" + setting); }
+    if (mode != nullptr) { out.emplace_back(mode); }
+    out.emplace_back("--");
+    out.insert(out.end(), rest.begin(), rest.end());
+    return out;
+  }
+};
+
+// CLI11 takes arguments from the back.
+std::vector<std::string> reversed(std::span<const std::string> arguments) {
+  return {arguments.rbegin(), arguments.rend()};
+}
+
+Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
+  static constexpr std::string_view kCommands[] = {"run", "explain", "doctor"};
+  if (!arguments.empty() && !arguments[0].starts_with('-') &&
+      std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
+    const std::string near = nearest_text(arguments[0], kCommands);
+    return invalid_argument(ErrorId::kUsage, "there is no command `{}`{}; see tidewheel --help",
+                            arguments[0], near.empty() ? "" : ", did you mean `" + near + "`?");
+  }
+  return invalid_argument(ErrorId::kUsage, "{}; see tidewheel {}--help", reason,
+                          arguments.empty() ? "" : arguments[0] + " ");
+}
+
+CommandLine printing(std::string text) {
+  CommandLine line;
+  line.text = std::move(text);
+  return line;
+}
+
+}  // namespace
+
+Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  const auto own = arguments.first(static_cast<std::size_t>(dashes - arguments.begin()));
+  const auto rest = dashes == arguments.end() ? std::span<const std::string>{}
+                                              : arguments.last(arguments.size() - own.size() - 1);
+
+  CLI::App app("Tidewheel, a stateful stream processor.", "tidewheel");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("tidewheel {}", kVersion));
+  JobFlags flags;
+  CLI::App* const run = app.add_subcommand("run", "Runs a job on this machine, to its end");
+  flags.add_to(*run);
+  CLI::App* const explain = app.add_subcommand("explain", "Shows a job's plan without running it");
+  flags.add_to(*explain);
+  explain->add_flag("--json", flags.json, "As JSON");
+  CLI::App* const doctor =
+      app.add_subcommand("doctor", "Says who built a job's library, and whether it runs here");
+  doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
+
+  try {
+    app.parse(reversed(own));
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    return printing(chosen.empty() ? app.help() : chosen.front()->help("tidewheel"));
+  } catch (const CLI::CallForVersion& version) {
+    return printing(std::string(version.what()) + "\n");
+  } catch (const CLI::ParseError& error) {
+    return usage_error(arguments, error.what());
+  }
+
+  CommandLine line;
+  line.library = flags.library;
+  if (run->parsed()) {
+    line.command = Command::kRun;
+    line.library_arguments = flags.for_library(nullptr, rest);
+  } else if (explain->parsed()) {
+    line.command = Command::kExplain;
+    line.library_arguments = flags.for_library(flags.json ? "--explain-json" : "--explain", rest);
+  } else {
+    line.command = Command::kDoctor;
+  }
+  return line;
+}
+
+}  // namespace tidewheel

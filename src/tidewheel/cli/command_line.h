@@ -1,0 +1,30 @@
+// The command line of the program `tidewheel`.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+
+namespace tidewheel {
+
+enum class Command : uint8_t {
+  kPrint,    // of `text`: help or the version
+  kRun,      // the job of `library`
+  kExplain,  // show the job's plan without running it
+  kDoctor,   // say whether `library` can be run here
+};
+
+struct CommandLine {
+  Command command = Command::kPrint;
+  std::string text;
+  std::string library;
+  // For the library's own job_main, in its syntax, the program's name not included.
+  std::vector<std::string> library_arguments;
+};
+
+// `arguments` without the program's name. Errors: kUsage.
+Result<CommandLine> parse_command_line(std::span<const std::string> arguments);
+
+}  // namespace tidewheel

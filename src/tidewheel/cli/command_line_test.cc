@@ -1,0 +1,66 @@
+// Tests of the command line of `tidewheel`.
+#include "tidewheel/cli/command_line.h"
+
+#include <gtest/gtest.h>
+
+namespace tidewheel {
+namespace {
+
+using Words = std::vector<std::string>;
+
+CommandLine parsed(const Words& words) { return parse_command_line(words).value(); }
+
+std::string refusal(const Words& words) {
+  const Result<CommandLine> line = parse_command_line(words);
+  EXPECT_FALSE(line.ok());
+  if (line.ok()) { return ""; }
+  EXPECT_EQ(line.status().id(), ErrorId::kUsage);
+  return line.status().message();
+}
+
+TEST(CommandLine, run_hands_everything_to_the_library) {
+  const CommandLine line = parsed({"run", "libx.so", "-p", "4", "-Dpipeline.name=a b", "-Dk=v=w",
+                                   "--job", "hourly", "--", "--input", "--", "-p"});
+  EXPECT_EQ(line.command, Command::kRun);
+  EXPECT_EQ(line.library, "libx.so");
+  EXPECT_EQ(line.library_arguments,
+            (Words{"--parallelism", "4", "--job", "hourly", "-Dpipeline.name=a b", "-Dk=v=w", "--",
+                   "--input", "--", "-p"}));
+}
+
+TEST(CommandLine, flags_may_stand_before_the_library) {
+  const CommandLine line = parsed({"run", "-D", "a=b", "--parallelism=2", "libx.so"});
+  EXPECT_EQ(line.library, "libx.so");
+  EXPECT_EQ(line.library_arguments, (Words{"--parallelism", "2", "-Da=b", "--"}));
+}
+
+TEST(CommandLine, explain_asks_for_text_or_json) {
+  EXPECT_EQ(parsed({"explain", "libx.so"}).library_arguments, (Words{"--explain", "--"}));
+  EXPECT_EQ(parsed({"explain", "--json", "libx.so"}).library_arguments,
+            (Words{"--explain-json", "--"}));
+}
+
+TEST(CommandLine, doctor_takes_a_library_only) {
+  EXPECT_EQ(parsed({"doctor", "libx.so"}).command, Command::kDoctor);
+  EXPECT_NE(refusal({"doctor", "libx.so", "-p", "2"}), "");
+}
+
+TEST(CommandLine, help_and_version_are_printed) {
+  EXPECT_NE(parsed({"--help"}).text.find("explain"), std::string::npos);
+  EXPECT_NE(parsed({"run", "--help"}).text.find("--parallelism"), std::string::npos);
+  EXPECT_EQ(parsed({"--version"}).text, "tidewheel 0.1.0\n");
+}
+
+TEST(CommandLine, mistakes_are_named) {
+  EXPECT_NE(refusal({}).find("subcommand"), std::string::npos);
+  EXPECT_NE(refusal({"rnu", "libx.so"}).find("did you mean `run`"), std::string::npos);
+  EXPECT_NE(refusal({"run"}).find("library"), std::string::npos);
+  EXPECT_NE(refusal({"run", "libx.so", "--paralelism", "2"}).find("--paralelism"),
+            std::string::npos);
+  EXPECT_NE(refusal({"run", "libx.so", "-p", "0"}).find("1"), std::string::npos);
+  EXPECT_NE(refusal({"run", "libx.so", "-p", "many"}).find("many"), std::string::npos);
+  EXPECT_NE(refusal({"run", "a.so", "b.so"}).find("b.so"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tidewheel

@@ -1,0 +1,55 @@
+// The program `tidewheel`: runs jobs that were built as libraries.
+#include <cstdio>
+
+#include "tidewheel/base/world.h"
+#include "tidewheel/cli/command_line.h"
+#include "tidewheel/cli/job_library.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kMisused = 2;
+
+void print(std::FILE* stream, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+}
+
+int report(const Status& status) {
+  print(stderr, status.to_string() + "\n");
+  return status.id() == ErrorId::kUsage ? kMisused : kFailed;
+}
+
+// Returns the process's exit status, or why nothing could be run.
+Result<int> carry_out(const CommandLine& line) {
+  if (line.command == Command::kPrint) {
+    print(stdout, line.text);
+    return 0;
+  }
+  JobNote note;
+  {
+    // Gone before the job starts: the library brings a world of its own.
+    const std::unique_ptr<World> world = make_real_world();
+    TIDEWHEEL_ASSIGN_OR_RETURN(note, read_job_note(world->files(), line.library));
+  }
+  if (line.command == Command::kDoctor) {
+    const Diagnosis diagnosis = examine_job_library(note, line.library);
+    print(stdout, diagnosis.text);
+    return diagnosis.healthy ? 0 : kFailed;
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(check_job_note(note, line.library));
+  return run_job_library(line.library, line.library_arguments);
+}
+
+int program(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const Result<CommandLine> line = parse_command_line(arguments);
+  if (!line.ok()) { return report(line.status()); }
+  const Result<int> exit_status = carry_out(*line);
+  return exit_status.ok() ? *exit_status : report(exit_status.status());
+}
+
+}  // namespace
+}  // namespace tidewheel
+
+int main(int argc, char** argv) { return tidewheel::program(argc, argv); }
