@@ -49,6 +49,10 @@ class WritableFile {
   virtual int64_t size_bytes() const = 0;
 };
 
+// Paths of the process's own output and error stream, for open_write.
+inline constexpr std::string_view kStandardOutput = "/dev/stdout";
+inline constexpr std::string_view kStandardError = "/dev/stderr";
+
 enum class WriteMode : uint8_t {
   kCreate,    // the file must not exist
   kTruncate,  // made, or emptied

@@ -140,7 +140,14 @@ class PosixFileSystem final : public FileSystem {
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND;
     if (mode == WriteMode::kCreate) { flags |= O_EXCL; }
     if (mode == WriteMode::kTruncate) { flags |= O_TRUNC; }
-    const int fd = uninterrupted([&] { return ::open(path.c_str(), flags, 0666); });
+    // The process's own streams are shared with whoever else writes to them. Opened by name, a file
+    // behind them would get a second position, and the writers would overwrite each other.
+    const int stream = path == kStandardOutput ? STDOUT_FILENO
+                       : path == kStandardError ? STDERR_FILENO
+                                                : -1;
+    const int fd = uninterrupted([&] {
+      return stream >= 0 ? ::fcntl(stream, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), flags, 0666);
+    });
     if (fd < 0) { return failed("opening for writing", path); }
     struct stat found {};
     if (::fstat(fd, &found) != 0) {

@@ -32,6 +32,7 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/batch.h"
+#include "tidewheel/dataflow/coordinator.h"
 #include "tidewheel/dataflow/operator.h"
 
 namespace tidewheel {
