@@ -14,10 +14,10 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/large_memory.h"
-#include "tidewheel/state/kept.h"
 #include "tidewheel/state/key_group.h"
 #include "tidewheel/state/key_hash.h"
 #include "tidewheel/state/state_memory.h"
+#include "tidewheel/types/stored.h"
 
 namespace tidewheel {
 
@@ -40,10 +40,10 @@ template <class K, class V, bool kValueFirst>
 struct KeyedSlot {
   uint32_t order;
   union {
-    K key;
+    Stored<K> key;
   };
   union {
-    V value;
+    Stored<V> value;
   };
   KeyedSlot() {}
   ~KeyedSlot() {}
@@ -52,14 +52,51 @@ template <class K, class V>
 struct KeyedSlot<K, V, true> {
   uint32_t order;
   union {
-    V value;
+    Stored<V> value;
   };
   union {
-    K key;
+    Stored<K> key;
   };
   KeyedSlot() {}
   ~KeyedSlot() {}
 };
+
+// The heap of a table, when its types have Text.
+template <bool kUsed>
+class TableHeap {
+ public:
+  explicit TableHeap(MemoryPool* memory) : heap_(memory) {}
+  TextHeap& get() { return heap_; }
+  void clear() { heap_.clear(); }
+  int64_t memory_bytes() const { return heap_.memory_bytes(); }
+
+ private:
+  TextHeap heap_;
+};
+template <>
+class TableHeap<false> {
+ public:
+  explicit TableHeap(MemoryPool*) {}
+  void clear() {}
+  int64_t memory_bytes() const { return 0; }
+};
+
+// Makes a value to keep at `place`, of a `from` of any type that it can be made of.
+template <class T, class From, class Heap>
+void make_stored(Stored<T>* place, const From& from, Heap& heap) {
+  if constexpr (!Stored<T>::kUsesHeap) {
+    new (place) Stored<T>{static_cast<T>(from)};
+  } else if constexpr (std::is_same_v<T, From>) {
+    (new (place) Stored<T>())->store(from, heap.get());
+  } else {
+    (new (place) Stored<T>())->store(static_cast<T>(from), heap.get());
+  }
+}
+template <class T, class Heap>
+void destroy_stored(Stored<T>& stored, Heap& heap) {
+  if constexpr (Stored<T>::kUsesHeap) { stored.release(heap.get()); }
+  stored.~Stored<T>();
+}
 
 }  // namespace state_detail
 
@@ -84,7 +121,7 @@ class KeyedTable {
   // the error when there is no memory left.
   KeyedTable(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory,
              std::string_view name = "keyed state")
-      : groups_(groups), max_parallelism_(max_parallelism), memory_(memory, name) {
+      : groups_(groups), max_parallelism_(max_parallelism), memory_(memory, name), heap_(memory) {
     set_grouped(true);
   }
   ~KeyedTable() { free_slots(); }
@@ -103,7 +140,7 @@ class KeyedTable {
   V* find(const Q& key, KeyHash hash) {
     const uint32_t order = order_of(hash);
     for (Slot* slot = &slots_[home_of(order)];; ++slot) {
-      if (slot->order == order && same_key(slot->key, key)) { return &slot->value; }
+      if (slot->order == order && same_key(slot->key.value, key)) { return &slot->value.value; }
       if (slot->order == 0) { return nullptr; }
     }
   }
@@ -119,9 +156,9 @@ class KeyedTable {
     size_t index = home_of(order);
     for (;; ++index) {
       Slot& slot = slots_[index];
-      if (slot.order == order && same_key(slot.key, key)) {
+      if (slot.order == order && same_key(slot.key.value, key)) {
         inserted = false;
-        return slot.value;
+        return slot.value.value;
       }
       if (slot.order == 0) { break; }
     }
@@ -139,7 +176,17 @@ class KeyedTable {
   }
 
   // Sets a value of this table, copying its Text into the table's heap.
-  void assign(V& value, const V& from) { kept_assign(heap_, value, from); }
+  void assign(V& value, const V& from) {
+    if constexpr (Stored<V>::kUsesHeap) {
+      stored_of(value).store(from, heap_.get());
+    } else {
+      value = from;
+    }
+  }
+  // After a value of this table was changed in place: copies Text that it does not own yet.
+  void settle(V& value) {
+    if constexpr (Stored<V>::kUsesHeap) { stored_of(value).settle(heap_.get()); }
+  }
 
   template <class Q>
   bool erase(const Q& key, KeyHash hash) {
@@ -150,7 +197,7 @@ class KeyedTable {
   bool erase_where(KeyHash hash, F matches) {
     const uint32_t order = order_of(hash);
     for (size_t index = home_of(order); slots_[index].order != 0; ++index) {
-      if (slots_[index].order == order && matches(slots_[index].key, slots_[index].value)) {
+      if (slots_[index].order == order && matches(std::as_const(slots_[index].key.value), slots_[index].value.value)) {
         erase_index(index);
         return true;
       }
@@ -163,7 +210,9 @@ class KeyedTable {
     const uint32_t order = order_of(hash);
     for (size_t index = home_of(order); slots_[index].order != 0; ++index) {
       Slot& slot = slots_[index];
-      if (slot.order == order && matches(slot.key, slot.value)) { return {&slot.key, &slot.value}; }
+      if (slot.order == order && matches(std::as_const(slot.key.value), slot.value.value)) {
+        return {&slot.key.value, &slot.value.value};
+      }
     }
     return {nullptr, nullptr};
   }
@@ -183,8 +232,8 @@ class KeyedTable {
     for (; cursor.next_ < slot_count_; ++cursor.next_) {
       Slot& slot = slots_[cursor.next_];
       if (slot.order != 0) {
-        key = &slot.key;
-        value = &slot.value;
+        key = &slot.key.value;
+        value = &slot.value.value;
         ++cursor.next_;
         return true;
       }
@@ -207,10 +256,10 @@ class KeyedTable {
         continue;
       }
       const bool matches = grouped_ ? slot.order >= begin && slot.order < end
-                                    : hash_of(slot.key).group == group;
+                                    : hash_of(slot.key.value).group == group;
       if (matches) {
-        key = &slot.key;
-        value = &slot.value;
+        key = &slot.key.value;
+        value = &slot.value.value;
         ++cursor.next_;
         return true;
       }
@@ -224,14 +273,14 @@ class KeyedTable {
   template <class F>
   void for_each(F f) {
     for (size_t index = 0; index < slot_count_; ++index) {
-      if (slots_[index].order != 0) { f(std::as_const(slots_[index].key), slots_[index].value); }
+      if (slots_[index].order != 0) { f(std::as_const(slots_[index].key.value), slots_[index].value.value); }
     }
   }
   template <class F>
   void for_each(F f) const {
     for (size_t index = 0; index < slot_count_; ++index) {
       const Slot& slot = slots_[index];
-      if (slot.order != 0) { f(slot.key, slot.value); }
+      if (slot.order != 0) { f(slot.key.value, slot.value.value); }
     }
   }
   template <class F>
@@ -262,8 +311,8 @@ class KeyedTable {
       if (same_grouping != grouped_) { order = order_of(hash_of(key)); }
       size_t index = home_of(order);
       for (; slots_[index].order != 0; ++index) {
-        if (slots_[index].order == order && same_key(slots_[index].key, key)) {
-          merge(slots_[index].value, value, false);
+        if (slots_[index].order == order && same_key(slots_[index].key.value, key)) {
+          merge(slots_[index].value.value, value, false);
           return;
         }
       }
@@ -280,7 +329,7 @@ class KeyedTable {
   void visit_orders(F f) const {
     for (size_t index = 0; index < slot_count_; ++index) {
       const Slot& slot = slots_[index];
-      if (slot.order != 0) { f(slot.order, grouped_, slot.key, slot.value); }
+      if (slot.order != 0) { f(slot.order, grouped_, slot.key.value, slot.value.value); }
     }
   }
 
@@ -301,14 +350,12 @@ class KeyedTable {
     }
     size_ = 0;
     heap_.clear();
-    heap_memory_changed();
   }
   // Forgets all entries and gives the memory back.
   void release() {
     free_slots();
     size_ = 0;
     heap_.clear();
-    heap_memory_changed();
   }
 
   size_t size() const { return size_; }
@@ -318,21 +365,17 @@ class KeyedTable {
   bool is_grouped() const { return grouped_; }
   // Bytes held: slots, and the heap of Text.
   int64_t memory_bytes() const { return slot_bytes() + heap_.memory_bytes(); }
-  // The heap for Text that values of this table keep.
-  KeptHeap<K, V>& heap() { return heap_; }
   // kMemoryLimit once there was no memory to grow; ask once a batch.
-  const Status& status() {
-    heap_memory_changed();
-    return memory_.status();
-  }
+  const Status& status() { return memory_.check(); }
 
  private:
   template <class, class>
   friend class KeyedTable;
-  static constexpr bool kValueFirst = sizeof(V) <= 4 && alignof(K) > 4;
+  static constexpr bool kValueFirst = sizeof(Stored<V>) <= 4 && alignof(K) > 4;
+  static constexpr bool kUsesHeap = Stored<K>::kUsesHeap || Stored<V>::kUsesHeap;
   using Slot = state_detail::KeyedSlot<K, V, kValueFirst>;
   static constexpr bool kTrivial =
-      std::is_trivially_copyable_v<K> && std::is_trivially_copyable_v<V>;
+      std::is_trivially_copyable_v<Stored<K>> && std::is_trivially_copyable_v<Stored<V>>;
   static constexpr size_t kCapacityMin = 16;
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
@@ -344,6 +387,10 @@ class KeyedTable {
     return reinterpret_cast<Slot*>(empty);
   }
 
+  static Stored<V>& stored_of(V& value) {
+    static_assert(offsetof(Stored<V>, value) == 0);
+    return *reinterpret_cast<Stored<V>*>(&value);
+  }
   void set_grouped(bool grouped) {
     grouped_ = grouped;
     const auto count = static_cast<uint64_t>(std::max(groups_.count(), 1));
@@ -371,11 +418,11 @@ class KeyedTable {
   }
   template <class Q>
   V& construct(Slot& slot, uint32_t order, const Q& key) {
-    new (&slot.key) K(kept_copy<K>(heap_, key));
-    new (&slot.value) V();
+    state_detail::make_stored<K>(&slot.key, key, heap_);
+    new (&slot.value) Stored<V>();
     slot.order = order;
     ++size_;
-    return slot.value;
+    return slot.value.value;
   }
 
   // Changes the table until there is a slot for the key; `order` may change on the way.
@@ -435,7 +482,7 @@ class KeyedTable {
     for (size_t from = 0; from < old_count; ++from) {
       Slot& slot = old_slots[from];
       if (slot.order == 0) { continue; }
-      const uint32_t order = same_orders ? slot.order : order_of(hash_of(slot.key));
+      const uint32_t order = same_orders ? slot.order : order_of(hash_of(slot.key.value));
       size_t index = home_of(order);
       while (slots_[index].order != 0) { ++index; }
       if (index + 1 >= slot_count_) { extend_tail(); }
@@ -466,19 +513,17 @@ class KeyedTable {
     if constexpr (kTrivial) {
       std::memcpy(static_cast<void*>(&to), static_cast<const void*>(&from), sizeof(Slot));
     } else {
-      new (&to.key) K(std::move(from.key));
-      new (&to.value) V(std::move(from.value));
-      from.key.~K();
-      from.value.~V();
+      new (&to.key) Stored<K>(std::move(from.key));
+      new (&to.value) Stored<V>(std::move(from.value));
+      from.key.~Stored<K>();
+      from.value.~Stored<V>();
       to.order = from.order;
     }
   }
 
   void erase_index(size_t hole) {
-    kept_drop(heap_, slots_[hole].key);
-    kept_drop(heap_, slots_[hole].value);
-    slots_[hole].key.~K();
-    slots_[hole].value.~V();
+    state_detail::destroy_stored(slots_[hole].key, heap_);
+    state_detail::destroy_stored(slots_[hole].value, heap_);
     --size_;
     // Later entries of the same run that may live in the hole move into it, so that no probe is cut.
     for (size_t index = hole + 1; slots_[index].order != 0; ++index) {
@@ -493,8 +538,8 @@ class KeyedTable {
     if constexpr (!std::is_trivially_destructible_v<K> || !std::is_trivially_destructible_v<V>) {
       for (size_t index = 0; index < slot_count_; ++index) {
         if (slots_[index].order != 0) {
-          slots_[index].key.~K();
-          slots_[index].value.~V();
+          slots_[index].key.~Stored<K>();
+          slots_[index].value.~Stored<V>();
         }
       }
     }
@@ -522,16 +567,6 @@ class KeyedTable {
     memory_.release(static_cast<int64_t>(count * sizeof(Slot)));
   }
   int64_t slot_bytes() const { return static_cast<int64_t>(slot_count_ * sizeof(Slot)); }
-  // The heap grows by itself; the account follows.
-  void heap_memory_changed() {
-    const int64_t bytes = heap_.memory_bytes();
-    if (bytes > heap_bytes_) {
-      memory_.reserve(bytes - heap_bytes_);
-    } else {
-      memory_.release(heap_bytes_ - bytes);
-    }
-    heap_bytes_ = bytes;
-  }
 
   Slot* slots_ = no_slots();
   uint32_t shift_ = 32;  // from an order to its slot
@@ -545,9 +580,8 @@ class KeyedTable {
   size_t probe_max_ = kProbeMax;
   const KeyGroupRange groups_;
   const int32_t max_parallelism_;
-  int64_t heap_bytes_ = 0;  // of heap_, as accounted
   StateMemory memory_;
-  [[no_unique_address]] KeptHeap<K, V> heap_;
+  [[no_unique_address]] state_detail::TableHeap<kUsesHeap> heap_;
 };
 
 // Looks at `count` keys in turn with their slots fetched ahead: visit(index, hash) for each index from

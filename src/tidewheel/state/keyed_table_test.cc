@@ -48,6 +48,41 @@ TEST(KeyedTable, strings_are_found_by_views) {
   EXPECT_EQ(*table.find(std::string("short"), hash_of(std::string("short"))), 4);
 }
 
+TEST(KeyedTable, text_is_copied_into_the_tables_own_heap) {
+  struct Person {
+    Text name;
+    int64_t age = 0;
+  };
+  MemoryPool pool("job", MemoryPool::kUnlimited);
+  KeyedTable<Text, Person> table(kAllGroups, kMaxParallelism, &pool);
+  for (int32_t i = 0; i < 2'000; ++i) {
+    std::string key = "a key that is somewhere else " + std::to_string(i);
+    std::string name = "name " + std::to_string(i * 7);
+    Person& person = table.upsert(Text(key));
+    table.assign(person, Person{Text(name), i});
+    person.name = Text(key);
+    table.settle(person);
+    key.assign(key.size(), '?');
+  }
+  int64_t live = 0;
+  for (int32_t i = 0; i < 2'000; ++i) {
+    const std::string key = "a key that is somewhere else " + std::to_string(i);
+    Person* person = table.find(std::string_view(key), hash_of(key));
+    ASSERT_NE(person, nullptr);
+    EXPECT_EQ(person->name, key);
+    EXPECT_EQ(person->age, i);
+    if (i % 2 == 0) {
+      EXPECT_TRUE(table.erase(key, hash_of(key)));
+    } else {
+      ++live;
+    }
+  }
+  EXPECT_EQ(table.size(), static_cast<size_t>(live));
+  EXPECT_EQ(table.memory_bytes(), pool.used_bytes());
+  table.release();
+  EXPECT_EQ(pool.used_bytes(), 0);
+}
+
 // The model: a map. Keys from a small range, so that erased keys come back.
 template <class K, class MakeKey>
 void run_against_model(uint64_t seed, int32_t steps, uint64_t range, MakeKey make_key) {

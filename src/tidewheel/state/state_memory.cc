@@ -24,6 +24,12 @@ void StateMemory::release(int64_t bytes) {
   bytes_ -= bytes;
 }
 
+const Status& StateMemory::check() {
+  // Others charge the pool beyond its limit too: heaps of Text.
+  if (pool_ != nullptr && !pool_->try_reserve(0)) { note_refusal(0); }
+  return status_;
+}
+
 void StateMemory::note_refusal(int64_t bytes) {
   if (!status_.ok()) { return; }
   status_ = resource_exhausted(

@@ -38,8 +38,8 @@ class StateMemory {
   int64_t bytes() const { return bytes_; }
   MemoryPool* pool() const { return pool_; }
   const std::string& owner() const { return owner_; }
-  // kMemoryLimit, with the list of holders, once something was refused.
-  const Status& status() const { return status_; }
+  // kMemoryLimit, with the list of holders, once something was refused or the pool is over its limit.
+  const Status& check();
 
  private:
   void note_refusal(int64_t bytes);
