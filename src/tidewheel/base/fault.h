@@ -61,14 +61,14 @@ std::vector<std::string_view> all_fault_names();
 #define TIDEWHEEL_FAULT(name)                                                         \
   ([]() -> bool {                                                                     \
     TIDEWHEEL_SITE_("tidewheel_faults", name);                                        \
-    ::tidewheel::FaultPlan* const plan = ::tidewheel::FaultPlan::current();           \
-    return __builtin_expect(plan != nullptr, 0) && plan->fires(name);                 \
+    ::tidewheel::FaultPlan* const tidewheel_plan = ::tidewheel::FaultPlan::current(); \
+    return __builtin_expect(tidewheel_plan != nullptr, 0) && tidewheel_plan->fires(name); \
   }())
 
 // TIDEWHEEL_MARK("window.late_row");
 #define TIDEWHEEL_MARK(name)                                                          \
   ([]() {                                                                             \
     TIDEWHEEL_SITE_("tidewheel_marks", name);                                         \
-    ::tidewheel::FaultPlan* const plan = ::tidewheel::FaultPlan::current();           \
-    if (__builtin_expect(plan != nullptr, 0)) { plan->mark(name); }                   \
+    ::tidewheel::FaultPlan* const tidewheel_plan = ::tidewheel::FaultPlan::current(); \
+    if (__builtin_expect(tidewheel_plan != nullptr, 0)) { tidewheel_plan->mark(name); } \
   }())

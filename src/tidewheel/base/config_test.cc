@@ -1,0 +1,114 @@
+#include "tidewheel/base/config.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tidewheel/base/options.h"
+
+namespace tidewheel {
+namespace {
+
+TEST(Config, gives_the_default_until_set) {
+  Config config;
+  EXPECT_EQ(config.get(options::kBufferTimeout), 10);
+  EXPECT_EQ(config.get(options::kParallelism), 1);
+  EXPECT_TRUE(config.get(options::kOperatorChaining));
+  EXPECT_FALSE(config.has(options::kParallelism));
+  EXPECT_TRUE(config.set("parallelism.default", " 4 ").ok());
+  EXPECT_EQ(config.get(options::kParallelism), 4);
+  config.set(options::kBufferTimeout, 1500);
+  EXPECT_EQ(config.get(options::kBufferTimeout), 1500);
+  config.set(options::kJobMemory, int64_t{3} << 20);
+  EXPECT_EQ(config.get(options::kJobMemory), int64_t{3} << 20);
+  EXPECT_TRUE(config.set_assignment("pipeline.name=a=b").ok());
+  EXPECT_EQ(config.get(options::kPipelineName), "a=b");
+}
+
+TEST(Config, every_option_has_a_unique_key_a_readable_default_and_a_description) {
+  std::set<std::string_view> keys;
+  for (const ConfigOption* option : all_options()) {
+    EXPECT_TRUE(keys.insert(option->key).second) << option->key;
+    EXPECT_FALSE(option->description.empty()) << option->key;
+    Config config;
+    EXPECT_TRUE(config.set(option->key, option->default_text).ok()) << option->key;
+  }
+}
+
+TEST(Config, an_unknown_key_is_an_error_that_names_the_nearest) {
+  Config config;
+  const Status status = config.set("paralelism.default", "4");
+  EXPECT_EQ(status.id(), ErrorId::kUnknownOption);
+  EXPECT_NE(status.message().find("did you mean 'parallelism.default'"), std::string::npos);
+  EXPECT_EQ(config.set("zzz", "4").message().find("did you mean"), std::string::npos);
+}
+
+TEST(Config, a_bad_value_is_an_error_that_says_what_is_accepted) {
+  Config config;
+  EXPECT_EQ(config.set("parallelism.default", "0").id(), ErrorId::kBadOptionValue);
+  EXPECT_EQ(config.set("parallelism.default", "four").message(),
+            "parallelism.default can't be 'four'; it takes a whole number from 1 to 32768");
+  EXPECT_EQ(config.set("execution.buffer-timeout.interval", "fast").id(),
+            ErrorId::kBadOptionValue);
+  EXPECT_EQ(config.set_assignment("parallelism.default").id(), ErrorId::kBadOptionValue);
+  EXPECT_TRUE(config.values().empty());
+}
+
+TEST(Config, former_keys_are_read) {
+  Config config;
+  EXPECT_TRUE(config.set("execution.buffer-timeout", "5 ms").ok());
+  EXPECT_EQ(config.get(options::kBufferTimeout), 5);
+}
+
+TEST(Config, reads_flat_and_nested_yaml_and_names_the_line_of_a_mistake) {
+  Config config;
+  EXPECT_TRUE(config
+                  .load_yaml("parallelism.default: 3\n"
+                             "taskmanager:\n"
+                             "  batch-rows: 7\n"
+                             "  network:\n"
+                             "    credits: 2\n",
+                             "tidewheel.yaml")
+                  .ok());
+  EXPECT_EQ(config.get(options::kParallelism), 3);
+  EXPECT_EQ(config.get(options::kBatchRows), 7);
+  EXPECT_EQ(config.get(options::kCredits), 2);
+  EXPECT_TRUE(config.load_yaml("", "empty.yaml").ok());
+  const Status unknown = config.load_yaml("parallelism.default: 3\nnope: 1\n", "a.yaml");
+  EXPECT_EQ(unknown.id(), ErrorId::kUnknownOption);
+  EXPECT_EQ(unknown.message().find("a.yaml, line 2: "), 0U);
+  EXPECT_EQ(config.load_yaml("a: [1,\n", "b.yaml").id(), ErrorId::kConfigFile);
+  EXPECT_EQ(config.load_yaml("- 1\n", "c.yaml").id(), ErrorId::kConfigFile);
+}
+
+TEST(Config, parses_durations) {
+  EXPECT_EQ(*parse_duration_ms("10 s"), 10'000);
+  EXPECT_EQ(*parse_duration_ms("5min"), 300'000);
+  EXPECT_EQ(*parse_duration_ms("1 H"), 3'600'000);
+  EXPECT_EQ(*parse_duration_ms("300"), 300);
+  EXPECT_EQ(*parse_duration_ms("-1"), -1);
+  EXPECT_EQ(*parse_duration_ms("250 us"), 1);  // not 0, which often means never
+  EXPECT_EQ(*parse_duration_ms("2 days"), 172'800'000);
+  for (const char* bad : {"", "s", "10 parsecs", "1.5 s", "999999999999999 d"}) {
+    EXPECT_FALSE(parse_duration_ms(bad).ok()) << bad;
+  }
+  EXPECT_EQ(format_duration_ms(90'000), "90 s");
+  EXPECT_EQ(format_duration_ms(0), "0 ms");
+}
+
+TEST(Config, parses_memory_sizes_and_plain_values) {
+  EXPECT_EQ(*parse_memory_bytes("64 mb"), 64 << 20);
+  EXPECT_EQ(*parse_memory_bytes("1g"), 1 << 30);
+  EXPECT_EQ(*parse_memory_bytes("4096"), 4096);
+  for (const char* bad : {"-1 mb", "1 xb", "9999999999 tb"}) {
+    EXPECT_FALSE(parse_memory_bytes(bad).ok()) << bad;
+  }
+  EXPECT_EQ(format_memory_bytes(64 << 20), "64 mb");
+  EXPECT_TRUE(*parse_bool("TRUE"));
+  EXPECT_FALSE(parse_bool("yes").ok());
+  EXPECT_DOUBLE_EQ(*parse_double("2.5"), 2.5);
+  EXPECT_FALSE(parse_int("1x").ok());
+}
+
+}  // namespace
+}  // namespace tidewheel
