@@ -223,8 +223,8 @@ template <class T, class F>
 constexpr void for_each_named_field(T& value, F&& f) {
   using Plain = std::remove_const_t<T>;
   with_fields(value, [&f](auto&... fields) {
-    size_t index = 0;
-    constexpr auto kNames = field_names<Plain>();
+    [[maybe_unused]] size_t index = 0;
+    [[maybe_unused]] constexpr auto kNames = field_names<Plain>();
     (static_cast<void>(f(kNames[index++], fields)), ...);
   });
 }
