@@ -73,7 +73,7 @@ class Text {
   // For std::ostream, without including it.
   template <class Stream>
   friend auto operator<<(Stream& stream, const Text& text)
-      -> decltype(stream.write(text.data(), static_cast<std::ptrdiff_t>(text.size()))) {
+      -> decltype(stream.write(static_cast<const char*>(nullptr), std::ptrdiff_t{})) {
     return stream.write(text.data(), static_cast<std::ptrdiff_t>(text.size()));
   }
 
