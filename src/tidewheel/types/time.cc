@@ -124,6 +124,12 @@ void scan_time(Scanner& scanner, CivilTime& civil) {
   if (scanner.take('.') || scanner.take(',')) { civil.millisecond = scanner.fraction(1, 18); }
 }
 
+// From 0 to a day. Not by subtracting days: the first day that int64 can name begins before its border.
+int64_t ms_of_day(int64_t ms) {
+  const int64_t rest = ms % kMsPerDay;
+  return rest < 0 ? rest + kMsPerDay : rest;
+}
+
 std::optional<int64_t> scan_timestamp(std::string_view text, bool zone_allowed) {
   Scanner scanner(text);
   CivilTime civil;
@@ -160,7 +166,7 @@ int32_t days_in_month(int64_t year, int32_t month) {
 
 CivilTime civil_from_ms(int64_t ms) {
   const int64_t days = floor_divide(ms, kMsPerDay);
-  const auto rest = static_cast<int32_t>(ms - days * kMsPerDay);
+  const auto rest = static_cast<int32_t>(ms_of_day(ms));
   const int64_t shifted = days + 719'468;
   const int64_t era = floor_divide(shifted, 146'097);
   const int64_t day_of_era = shifted - era * 146'097;
@@ -222,10 +228,9 @@ char* write_date(char* out, int64_t days) {
 }
 
 char* write_timestamp(char* out, int64_t ms) {
-  const int64_t days = floor_divide(ms, kMsPerDay);
   out = write_civil_date(out, civil_from_ms(ms));
   *out++ = ' ';
-  return write_time_of_day(out, ms - days * kMsPerDay);
+  return write_time_of_day(out, ms_of_day(ms));
 }
 
 std::string to_string(Timestamp value) {
