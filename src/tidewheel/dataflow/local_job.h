@@ -13,6 +13,7 @@
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/graph.h"
+#include "tidewheel/dataflow/task_info.h"
 
 namespace tidewheel {
 
@@ -33,25 +34,6 @@ inline bool is_final(JobState state) {
   return state == JobState::kFinished || state == JobState::kCancelled ||
          state == JobState::kFailed;
 }
-
-enum class TaskState : uint8_t { kDeploying, kRunning, kFinished, kCancelled, kFailed };
-std::string_view task_state_name(TaskState state);
-
-// One task as it is now.
-struct TaskInfo {
-  std::string vertex;          // "source -> map"
-  int32_t vertex_index = 0;
-  int32_t subtask = 0;
-  int32_t parallelism = 1;
-  int32_t slot = 0;
-  TaskState state = TaskState::kDeploying;
-  int64_t busy_ms = 0;
-  int64_t idle_ms = 0;
-  int64_t backpressured_ms = 0;
-  int64_t rows_in = 0;         // of the chain's head
-  int64_t rows_out = 0;        // of all operators that send to other tasks
-  int64_t watermark = INT64_MIN;
-};
 
 // A job that runs, or has run. Any thread, but only one waits at a time. Not to be used in a worker's turn.
 class JobHandle {
@@ -88,7 +70,7 @@ class JobHandle {
 
  private:
   friend class LocalJobRunner;
-  class Job;
+  struct Job;
   explicit JobHandle(std::unique_ptr<Job> job);
   std::unique_ptr<Job> job_;
 };

@@ -1,0 +1,130 @@
+// One operator in the chain of a task: hands it the elements of the operator before it, and is the
+// context that it sees.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/base/random.h"
+#include "tidewheel/dataflow/operator.h"
+#include "tidewheel/dataflow/output.h"
+
+namespace tidewheel {
+
+class Task;   // dataflow/task.h
+class World;  // base/world.h
+
+// What the job knows of one operator in one subtask.
+struct ChainedOperatorSpec {
+  int32_t node = 0;               // in the job's graph
+  std::string name;
+  std::string uid;                // or the derived id
+  int32_t max_parallelism = 128;
+  int32_t input_count = 1;        // 0 for a source
+  MemoryPool* memory = nullptr;   // the operator's account, shared by its subtasks
+  MetricGroup* metrics = nullptr; // of this subtask alone
+  std::unique_ptr<Operator> op;
+};
+
+// Lives on its task's thread, but for what OperatorContext says is for any thread. It outlives the
+// operator, which is destroyed when it was closed.
+class ChainedOperator final : public ElementSink, public OperatorContext {
+ public:
+  ChainedOperator(Task& task, ChainedOperatorSpec spec, Random random);
+
+  // As the consumer of the operator before it.
+  [[nodiscard]] bool offer(Element& element) override;
+  // Takes an element of input `input`; watermarks and idleness are those of all inputs together.
+  // False: refused, to be called again with the same arguments.
+  [[nodiscard]] bool take(int32_t input, Element& element);
+  // The watermark of one of two inputs.
+  void take_input_watermark(int32_t input, int64_t time_ms);
+  // The end of a source's rows: the final watermark, then the end of input. False: refused.
+  [[nodiscard]] bool end_source();
+  [[nodiscard]] Progress call_wake();
+  [[nodiscard]] Progress call_processing_time(int64_t over_ms);
+  [[nodiscard]] SourceOperator::Poll call_poll();
+  // Offers again what was refused. kDone when nothing is left.
+  Progress retry_outputs();
+  // Sends the rows that wait in outputs for their batch to fill.
+  Progress flush_outputs();
+  bool waits_for_memory() const;
+  // All inputs have ended, and this was passed on.
+  bool has_ended() const { return has_ended_; }
+
+  Status open() { return op_->open(*this); }
+  void close(bool finished);
+  // After `close`: frees the operator with its state and outputs.
+  void destroy() { op_.reset(); }
+  Operator* op() { return op_.get(); }
+  const ChainedOperatorSpec& spec() const { return spec_; }
+
+  // True once after each wake().
+  bool take_wake_request() { return wake_requested_.exchange(false, std::memory_order_seq_cst); }
+  int64_t wake_wall_ms() const { return wake_wall_ms_; }
+  void clear_wake_wall_ms() { wake_wall_ms_ = Clock::kNever; }
+
+  // ", row 3 of a batch of 10, event time 1234": the row in hand, when there is one.
+  std::string describe_row(const Element* rows) const;
+  const Element* rows_in_hand() const { return rows_in_hand_; }
+
+  int64_t rows_in() const { return rows_in_.value(); }
+  int64_t rows_out() const { return rows_out_.value(); }
+  int64_t watermark() const { return watermark_gauge_.value(); }
+
+  // ---- OperatorContext
+  const std::string& name() const override { return spec_.name; }
+  const std::string& uid() const override { return spec_.uid; }
+  int32_t subtask_index() const override;
+  int32_t parallelism() const override;
+  int32_t max_parallelism() const override { return spec_.max_parallelism; }
+  KeyGroupRange key_groups() const override;
+  uint32_t batch_rows() const override;
+  Clock& clock() override;
+  Random& random() override { return random_; }
+  Executor& executor() override;
+  FileSystem& files() override;
+  Network& network() override;
+  MemoryPool& memory() override { return *spec_.memory; }
+  MetricGroup& metrics() override { return *spec_.metrics; }
+  const Config& config() const override;
+  void wake_at_wall_ms(int64_t time_ms) override;
+  void wake() override;
+  void send_to_coordinator(std::string event) override;
+  void post(std::function<void()> mail) override;
+
+ private:
+  [[nodiscard]] bool take_rows(int32_t input, const Element& rows);
+  [[nodiscard]] bool take_watermark(int64_t time_ms);
+  [[nodiscard]] bool take_end(int32_t input);
+  [[nodiscard]] bool take_marker(const Element& marker);
+  [[nodiscard]] bool send_end();
+  void count_output();
+
+  Task& task_;
+  ChainedOperatorSpec spec_;
+  std::unique_ptr<Operator> op_;
+  SourceOperator* const source_;  // op_, when it is one
+  Random random_;
+
+  bool in_progress_ = false;  // an element was begun and refused: it comes again
+  uint32_t cursor_ = 0;       // the row that is next, within that element
+  const Element* rows_in_hand_ = nullptr;
+  int64_t last_watermark_ = kMinWatermark;
+  int32_t open_inputs_;
+  bool has_ended_ = false;
+
+  int64_t wake_wall_ms_ = Clock::kNever;
+  std::atomic<bool> wake_requested_{false};
+
+  Counter& rows_in_;
+  Counter& rows_out_;
+  Gauge& watermark_gauge_;
+};
+
+}  // namespace tidewheel

@@ -1,0 +1,69 @@
+// A slot: one thread that steps the tasks it was given, when they have something to do.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <queue>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/executor.h"
+#include "tidewheel/base/intrusive_stack.h"
+#include "tidewheel/dataflow/task.h"
+
+namespace tidewheel {
+
+// Tasks that have nothing to do cost nothing. Tasks are added before the worker starts; the slot stops
+// when the last one is done.
+class Slot final : public Turnable {
+ public:
+  Slot(int32_t index, Clock& clock) : index_(index), clock_(clock) {}
+
+  void add(Task& task);
+  // Every task is stepped once, which opens it. Before the worker starts.
+  void schedule_all();
+  // The worker that turns this slot, once it has started.
+  void set_worker(Worker* worker);
+
+  Turn turn() override;
+  // Called once for each change of a task from resting to scheduled.
+  void schedule(Task& task, bool from_own_slot);
+  int32_t index() const { return index_; }
+  size_t task_count() const { return entries_.size(); }
+
+ private:
+  // What was going on since the task's last step, or in it.
+  enum class Activity : uint8_t { kBusy, kIdle, kBackpressured };
+  struct Entry {
+    Task* task;
+    Activity activity = Activity::kIdle;
+    int64_t since_ns = 0;
+  };
+  struct Timer {
+    int64_t time_ns;
+    size_t entry;
+    bool operator>(const Timer& other) const {
+      return time_ns != other.time_ns ? time_ns > other.time_ns : entry > other.entry;
+    }
+  };
+
+  void take_woken();
+  void fire_timers(int64_t now_ns);
+  void run(Task& task);
+  void account(Entry& entry, int64_t now_ns);
+
+  const int32_t index_;
+  Clock& clock_;
+  std::vector<Entry> entries_;  // by Task::slot_entry
+  std::deque<Task*> run_queue_;
+  // Wake-up times, the earliest first. An entry is out of date when its task has another time now.
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  int64_t now_ns_ = 0;
+  size_t live_tasks_ = 0;
+  IntrusiveStack<Task, &Task::next_ready> woken_;
+  std::atomic<Worker*> worker_{nullptr};
+};
+
+}  // namespace tidewheel

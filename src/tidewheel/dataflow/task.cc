@@ -1,0 +1,377 @@
+#include "tidewheel/dataflow/task.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/dataflow/operator_failure.h"
+#include "tidewheel/dataflow/slot.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+// Memory that others give back wakes nobody, so a task that waits for it looks again by itself.
+constexpr int64_t kMemoryRetryNs = kNsPerMs;
+// Longer sleeps are cut, so that sums of times stay in range.
+constexpr int64_t kLongestSleepMs = int64_t{1} << 40;
+
+}  // namespace
+
+Task::Task(TaskSpec spec, World& world, TaskListener& listener)
+    : spec_(std::move(spec)), world_(world), listener_(listener) {}
+
+Task::~Task() = default;
+
+ChainedOperator& Task::add_operator(ChainedOperatorSpec spec) {
+  operators_.push_back(
+      std::make_unique<ChainedOperator>(*this, std::move(spec), world_.fork_random()));
+  return *operators_.back();
+}
+
+void Task::add_writer(OutputPort& port, std::unique_ptr<ChannelWriter> writer) {
+  port.connect(*writer);
+  writers_.push_back(std::move(writer));
+}
+
+void Task::on_scheduled(bool from_own_slot) { slot_->schedule(*this, from_own_slot); }
+
+void Task::stop() {
+  stop_asked_.store(true, std::memory_order_seq_cst);
+  ask_for_attention();
+}
+
+void Task::cancel() {
+  cancel_asked_.store(true, std::memory_order_seq_cst);
+  ask_for_attention();
+}
+
+void Task::post(std::function<void()> mail) {
+  mailbox_.post(std::move(mail));
+  ask_for_attention();
+}
+
+// ---- Stepping
+
+Step Task::step(const StepBudget& budget) {
+  try {
+    const Step step = run(budget);
+    wake_at_ns_ = step == Step::kDone ? Clock::kNever : next_time_ns();
+    return step;
+  } catch (const OperatorFailure& failure) {
+    end(TaskState::kFailed, failure.status());
+  } catch (const std::exception& exception) {
+    end(TaskState::kFailed, failure_of(exception.what()));
+  } catch (...) {
+    end(TaskState::kFailed, failure_of("an exception that is no std::exception"));
+  }
+  wake_at_ns_ = Clock::kNever;
+  return Step::kDone;
+}
+
+Step Task::run(const StepBudget& budget) {
+  if (attention_.load(std::memory_order_relaxed) && !take_control()) { return Step::kDone; }
+  if (phase_ == Phase::kNew) {
+    Status opened = open();
+    if (!opened.ok()) {
+      end(TaskState::kFailed, std::move(opened));
+      return Step::kDone;
+    }
+  }
+  if (blocked_) {
+    if (!settle()) { return block(); }
+    blocked_ = false;
+  }
+  // From here on no call is under way in any operator, once the refused one has gone through.
+  if (call_.kind != Call::Kind::kNone && !run_call()) { return block(); }
+  if (has_item_ && !take_item()) { return block(); }
+  if (phase_ >= Phase::kEnding) { return finish(); }
+  if (!run_calls(budget.now_ns)) { return block(); }
+  return work(budget);
+}
+
+// Control comes before data, even when outputs are full. False: the task was cancelled.
+bool Task::take_control() {
+  attention_.exchange(false, std::memory_order_seq_cst);
+  if (cancel_asked_.load(std::memory_order_seq_cst)) {
+    end(TaskState::kCancelled, ok_status());
+    return false;
+  }
+  if (stop_asked_.load(std::memory_order_seq_cst)) { stop_source_ = true; }
+  if (phase_ != Phase::kNew) { mailbox_.run_pending(); }
+  scan_wakes_ = true;
+  source_has_more_ = true;
+  return true;
+}
+
+Status Task::open() {
+  // From the tail: what an operator emits while it opens finds the next one open.
+  for (auto it = operators_.rbegin(); it != operators_.rend(); ++it) {
+    running_ = it->get();
+    Status opened = (*it)->open();
+    if (!opened.ok()) {
+      return std::move(opened).with_context("opening operator '{}' (uid {}), subtask {} of {}",
+                                            (*it)->name(), (*it)->uid(), spec_.subtask,
+                                            spec_.parallelism);
+    }
+  }
+  running_ = nullptr;
+  phase_ = Phase::kRunning;
+  if (!gate_ && spec_.latency_interval_ms > 0) { marker_at_ns_ = world_.clock().now_ns(); }
+  state_.store(TaskState::kRunning, std::memory_order_release);
+  listener_.on_task_running(*this);
+  mailbox_.run_pending();
+  return ok_status();
+}
+
+Step Task::work(const StepBudget& budget) {
+  gathered_ = true;
+  for (uint32_t batches = 0; batches < budget.batches_max; ++batches) {
+    if (gate_) {
+      if (!gate_->next(item_)) { return dry(Step::kNoInput); }
+      if (!take_item()) { return block(); }
+      if (operators_[0]->has_ended()) {
+        phase_ = Phase::kFlushing;
+        return finish();
+      }
+    } else {
+      SourceOperator::Poll poll = SourceOperator::Poll::kNothingYet;
+      if (stop_source_) {
+        poll = SourceOperator::Poll::kEnd;
+      } else if (source_has_more_) {
+        poll = operators_[0]->call_poll();
+      }
+      if (poll == SourceOperator::Poll::kBlocked) { return block(); }
+      if (poll == SourceOperator::Poll::kEnd) {
+        phase_ = Phase::kEnding;
+        return finish();
+      }
+      if (poll == SourceOperator::Poll::kNothingYet) {
+        source_has_more_ = false;
+        return dry(Step::kWaiting);
+      }
+    }
+    if (attention_.load(std::memory_order_relaxed)) { break; }
+    // The clock is read now and then only: a step of small batches costs less than the clock.
+    if ((batches & 3) == 3 && world_.clock().now_ns() >= budget.deadline_ns) { break; }
+  }
+  if (spec_.buffer_timeout_ms >= 0 && budget.now_ns >= flush_at_ns_) {
+    flush_at_ns_ = budget.now_ns + spec_.buffer_timeout_ms * kNsPerMs;
+    if (!flush_all()) { return block(); }
+  }
+  return Step::kWorked;
+}
+
+// Nothing to read: what was gathered so far goes out.
+Step Task::dry(Step step) {
+  if (spec_.buffer_timeout_ms >= 0 && gathered_) {
+    if (!flush_all()) { return block(); }
+    gathered_ = false;
+  }
+  return step;
+}
+
+// All rows were read: the end goes through the chain, and everything out to the channels.
+Step Task::finish() {
+  if (phase_ == Phase::kEnding) {
+    if (!operators_[0]->end_source()) { return block(); }
+    phase_ = Phase::kFlushing;
+  }
+  if (!flush_all()) { return block(); }
+  end(TaskState::kFinished, ok_status());
+  return Step::kDone;
+}
+
+bool Task::take_item() {
+  ChainedOperator& head = *operators_[0];
+  if (item_.element.kind == Element::Kind::kWatermark && item_.input != GateItem::kAllInputs) {
+    head.take_input_watermark(item_.input, item_.element.value);
+    has_item_ = false;
+    return true;
+  }
+  has_item_ = !head.take(item_.input, item_.element);
+  if (!has_item_) { item_.element.batch.reset(); }
+  return !has_item_;
+}
+
+// Offers again what was refused, from the tail of the chain.
+bool Task::settle() {
+  bool settled = true;
+  for (const auto& writer : writers_) {
+    if (writer->retry() == Progress::kBlocked) { settled = false; }
+  }
+  if (!settled) { return false; }
+  for (auto it = operators_.rbegin(); it != operators_.rend(); ++it) {
+    if ((*it)->retry_outputs() == Progress::kBlocked) { return false; }
+  }
+  return true;
+}
+
+bool Task::flush_all() {
+  for (const auto& op : operators_) {
+    if (op->flush_outputs() == Progress::kBlocked || op->retry_outputs() == Progress::kBlocked) {
+      return false;
+    }
+  }
+  bool flushed = true;
+  for (const auto& writer : writers_) {
+    if (writer->flush() == Progress::kBlocked) { flushed = false; }
+  }
+  return flushed;
+}
+
+// Something was refused. Says who will go on: a receiver that makes room, or the clock, or, when the
+// refusal was a test's whim, nobody, so that the task has to be called again.
+Step Task::block() {
+  blocked_ = true;
+  memory_at_ns_ = Clock::kNever;
+  bool waits = false;
+  bool starved = false;
+  for (const auto& writer : writers_) {
+    waits = waits || writer->waits_for_room();
+    starved = starved || writer->waits_for_memory();
+  }
+  if (waits) { return Step::kOutputFull; }
+  for (const auto& op : operators_) { starved = starved || op->waits_for_memory(); }
+  if (!starved) { return Step::kWorked; }
+  memory_at_ns_ = world_.clock().now_ns() + kMemoryRetryNs;
+  return Step::kOutputFull;
+}
+
+// ---- Calls that are not data
+
+bool Task::run_calls(int64_t now_ns) {
+  if (now_ns >= wall_timer_ns_ && !fire_wall_timer()) { return false; }
+  if (scan_wakes_) {
+    for (const auto& op : operators_) {
+      if (!op->take_wake_request()) { continue; }
+      gathered_ = true;
+      call_ = {Call::Kind::kWake, op.get(), 0};
+      if (!run_call()) { return false; }
+    }
+    scan_wakes_ = false;
+  }
+  return now_ns < marker_at_ns_ || send_latency_marker(now_ns);
+}
+
+bool Task::run_call() {
+  const Progress progress = call_.kind == Call::Kind::kWake
+                                ? call_.op->call_wake()
+                                : call_.op->call_processing_time(call_.time_ms);
+  if (progress == Progress::kBlocked) { return false; }
+  call_ = {};
+  return true;
+}
+
+void Task::arm_wall_timer(int64_t wall_ms) {
+  if (wall_ms >= next_wall_ms_) { return; }
+  next_wall_ms_ = wall_ms;
+  // A time is over when the next millisecond has begun.
+  const int64_t now_ms = world_.clock().wall_ms();
+  const int64_t wait_ms =
+      wall_ms < now_ms ? 0 : std::min(wall_ms - now_ms, kLongestSleepMs - 1) + 1;
+  wall_timer_ns_ = world_.clock().now_ns() + wait_ms * kNsPerMs;
+}
+
+bool Task::fire_wall_timer() {
+  const int64_t over_ms = world_.clock().wall_ms() - 1;
+  for (const auto& op : operators_) {
+    if (op->wake_wall_ms() > over_ms) { continue; }
+    op->clear_wake_wall_ms();
+    gathered_ = true;
+    source_has_more_ = true;
+    call_ = {Call::Kind::kProcessingTime, op.get(), over_ms};
+    if (!run_call()) { return false; }
+  }
+  // The wall clock may have been set back meanwhile, so the rest is measured anew.
+  int64_t next_ms = Clock::kNever;
+  for (const auto& op : operators_) { next_ms = std::min(next_ms, op->wake_wall_ms()); }
+  next_wall_ms_ = Clock::kNever;
+  wall_timer_ns_ = Clock::kNever;
+  arm_wall_timer(next_ms);
+  return true;
+}
+
+bool Task::send_latency_marker(int64_t now_ns) {
+  Operator& source = *operators_[0]->op();
+  if (!source.outputs_ready()) { return true; }
+  marker_at_ns_ = now_ns + spec_.latency_interval_ms * kNsPerMs;
+  Element marker = Element::control(Element::Kind::kLatencyMarker, now_ns);
+  marker.source = static_cast<uint32_t>(operators_[0]->spec().node);
+  gathered_ = true;
+  for (OutputPort* port : source.outputs()) {
+    if (port->send(marker) == Progress::kBlocked) { return false; }
+  }
+  return true;
+}
+
+int64_t Task::next_time_ns() const {
+  if (blocked_) { return memory_at_ns_; }
+  return std::min(wall_timer_ns_, marker_at_ns_);
+}
+
+bool Task::rest_unless_work(Step step) {
+  rest();
+  bool work = attention_.load(std::memory_order_seq_cst);
+  if (step == Step::kNoInput) {
+    work = work || gate_->has_data();
+  } else if (step == Step::kOutputFull) {
+    for (const auto& writer : writers_) { work = work || writer->has_room(); }
+  }
+  if (work) { wake_from_own_slot(); }
+  return work;
+}
+
+// ---- The end
+
+void Task::end(TaskState state, Status failure) {
+  // Operators that were never opened are not closed.
+  const bool opened = phase_ != Phase::kNew;
+  phase_ = Phase::kOver;
+  mailbox_.close();
+  for (const auto& op : operators_) {
+    if (!opened) { break; }
+    try {
+      op->close(state == TaskState::kFinished);
+    } catch (const std::exception& exception) {
+      if (failure.ok()) { failure = failure_of(exception.what()); }
+      state = TaskState::kFailed;
+    }
+  }
+  running_ = nullptr;
+  item_ = {};
+  for (const auto& op : operators_) { op->destroy(); }
+  state_.store(state, std::memory_order_release);
+  listener_.on_task_ended(*this, state, std::move(failure));
+}
+
+Status Task::failure_of(const char* what) {
+  if (running_ == nullptr) {
+    return user_error(ErrorId::kUserCodeThrew, "task '{}', subtask {} of {}: {}", spec_.vertex_name,
+                      spec_.subtask, spec_.parallelism, what);
+  }
+  return user_error(ErrorId::kUserCodeThrew, "operator '{}' (uid {}), subtask {} of {}{}: {}",
+                    running_->name(), running_->uid(), spec_.subtask, spec_.parallelism,
+                    running_->describe_row(running_->rows_in_hand()), what);
+}
+
+TaskInfo Task::info() const {
+  TaskInfo info;
+  info.vertex = spec_.vertex_name;
+  info.vertex_index = spec_.vertex;
+  info.subtask = spec_.subtask;
+  info.parallelism = spec_.parallelism;
+  info.slot = slot_ == nullptr ? 0 : slot_->index();
+  info.state = state();
+  info.busy_ms = times_.busy_ns.value() / kNsPerMs;
+  info.idle_ms = times_.idle_ns.value() / kNsPerMs;
+  info.backpressured_ms = times_.backpressured_ns.value() / kNsPerMs;
+  info.rows_in = operators_.front()->rows_in();
+  info.rows_out = operators_.back()->rows_out();
+  info.watermark = operators_.front()->watermark();
+  return info;
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,183 @@
+// A chain of operators in one subtask, stepped by its slot.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/mailbox.h"
+#include "tidewheel/base/status.h"
+#include "tidewheel/dataflow/chained_operator.h"
+#include "tidewheel/dataflow/channel_writer.h"
+#include "tidewheel/dataflow/input_gate.h"
+#include "tidewheel/dataflow/task_info.h"
+#include "tidewheel/dataflow/wake_target.h"
+
+namespace tidewheel {
+
+class Config;  // base/config.h
+class Slot;    // dataflow/slot.h
+class World;   // base/world.h
+
+enum class Step : uint8_t {
+  kWorked,      // made progress: call again
+  kNoInput,     // all open inputs are empty: counted as idle
+  kOutputFull,  // no credit downstream, or no memory: counted as back-pressured
+  kWaiting,     // a timer or a wake will go on: counted as idle
+  kDone,        // finished for good
+};
+
+// How much one step may do.
+struct StepBudget {
+  int64_t now_ns = 0;
+  int64_t deadline_ns = Clock::kNever;
+  uint32_t batches_max = 16;
+};
+
+// Told what tasks do. Called on the tasks' threads.
+class TaskListener {
+ public:
+  virtual void on_task_running(Task& task) = 0;
+  // Called once. `failure` is OK unless the state is kFailed.
+  virtual void on_task_ended(Task& task, TaskState state, Status failure) = 0;
+  virtual void on_operator_event(int32_t node, int32_t subtask, std::string event) = 0;
+
+ protected:
+  ~TaskListener() = default;
+};
+
+struct TaskSpec {
+  std::string vertex_name;
+  int32_t vertex = 0;
+  int32_t subtask = 0;
+  int32_t parallelism = 1;
+  uint32_t batch_rows = 1024;
+  int64_t buffer_timeout_ms = 10;    // -1: only full batches are sent
+  int64_t latency_interval_ms = 0;   // of a source's latency markers; 0: none
+  const Config* config = nullptr;
+};
+
+// How a step went on, in ns: one of the three grows with the clock.
+struct TaskTimes {
+  Counter busy_ns;
+  Counter idle_ns;
+  Counter backpressured_ns;
+};
+
+// Wired by the deploying thread, then used on its slot's thread, but for what is marked.
+class Task final : public WakeTarget {
+ public:
+  Task(TaskSpec spec, World& world, TaskListener& listener);
+  ~Task();
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  // ---- Wiring. Parents come before their children; the first operator is the head.
+  ChainedOperator& add_operator(ChainedOperatorSpec spec);
+  void add_writer(OutputPort& port, std::unique_ptr<ChannelWriter> writer);
+  void set_inputs(const std::vector<InputGate::Source>& sources) { gate_.emplace(sources); }
+  void set_slot(Slot& slot) { slot_ = &slot; }
+
+  // ---- For the slot.
+  Step step(const StepBudget& budget);
+  // Wakes count again. True when there is something to do already: then the task is scheduled, and
+  // the caller runs it on.
+  bool rest_unless_work(Step step);
+  // When to be stepped next at the latest, on the monotonic clock.
+  int64_t wake_at_ns() const { return wake_at_ns_; }
+  TaskTimes& times() { return times_; }
+
+  // ---- Any thread.
+  // Has a source end as if it had no more input.
+  void stop();
+  // Ends the task before its next piece of work.
+  void cancel();
+  // Dropped when the task has ended.
+  void post(std::function<void()> mail);
+  void ask_for_attention() {
+    attention_.store(true, std::memory_order_seq_cst);
+    wake();
+  }
+  TaskState state() const { return state_.load(std::memory_order_acquire); }
+  // As of the latest batch.
+  TaskInfo info() const;
+  Slot* slot() const { return slot_; }
+  Task* next_ready = nullptr;  // the link of its stack of woken tasks, for the slot
+  size_t slot_entry = 0;       // of the slot too
+
+  // ---- For the operators of the chain.
+  const TaskSpec& spec() const { return spec_; }
+  World& world() { return world_; }
+  TaskListener& listener() { return listener_; }
+  ChainedOperator*& running_operator() { return running_; }
+  void arm_wall_timer(int64_t wall_ms);
+  const std::vector<std::unique_ptr<ChainedOperator>>& operators() const { return operators_; }
+
+ private:
+  // A call into an operator that was refused and comes again.
+  struct Call {
+    enum class Kind : uint8_t { kNone, kWake, kProcessingTime };
+    Kind kind = Kind::kNone;
+    ChainedOperator* op = nullptr;
+    int64_t time_ms = 0;
+  };
+  enum class Phase : uint8_t { kNew, kRunning, kEnding, kFlushing, kOver };
+
+  void on_scheduled(bool from_own_slot) override;
+  Status open();
+  Step run(const StepBudget& budget);
+  Step work(const StepBudget& budget);
+  Step dry(Step step);
+  Step finish();
+  bool take_control();
+  bool settle();
+  bool run_calls(int64_t now_ns);
+  bool run_call();
+  bool fire_wall_timer();
+  bool send_latency_marker(int64_t now_ns);
+  bool take_item();
+  bool flush_all();
+  Step block();
+  void end(TaskState state, Status failure);
+  Status failure_of(const char* what);
+  int64_t next_time_ns() const;
+
+  const TaskSpec spec_;
+  World& world_;
+  TaskListener& listener_;
+  Slot* slot_ = nullptr;
+  std::vector<std::unique_ptr<ChainedOperator>> operators_;
+  std::vector<std::unique_ptr<ChannelWriter>> writers_;
+  std::optional<InputGate> gate_;  // none: the head is a source
+  ChainedOperator* running_ = nullptr;
+  Phase phase_ = Phase::kNew;
+
+  GateItem item_;
+  bool has_item_ = false;   // `item_` was refused, and comes again
+  Call call_;
+  bool blocked_ = false;    // something was refused: outputs are retried before anything else
+  bool gathered_ = false;   // rows may wait in outputs for their batch to fill
+  bool scan_wakes_ = false;     // some operator may have asked for on_wake
+  bool source_has_more_ = true;  // poll it
+  bool stop_source_ = false;
+
+  int64_t next_wall_ms_ = Clock::kNever;   // the earliest request of the operators
+  int64_t wall_timer_ns_ = Clock::kNever;  // when that is, on the monotonic clock
+  int64_t marker_at_ns_ = Clock::kNever;
+  int64_t memory_at_ns_ = Clock::kNever;   // look for memory again
+  int64_t flush_at_ns_ = 0;
+  int64_t wake_at_ns_ = Clock::kNever;
+
+  TaskTimes times_;
+  std::atomic<TaskState> state_{TaskState::kDeploying};
+  std::atomic<bool> attention_{false};
+  std::atomic<bool> stop_asked_{false};
+  std::atomic<bool> cancel_asked_{false};
+  Mailbox mailbox_;
+};
+
+}  // namespace tidewheel
