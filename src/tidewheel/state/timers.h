@@ -1,0 +1,241 @@
+// Timers of one operator, of event time or of processing time: a key, a namespace (a window, say) and a
+// time, at which the operator is called with the key.
+#pragma once
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "tidewheel/base/status.h"
+#include "tidewheel/state/codec.h"
+#include "tidewheel/state/key_group.h"
+#include "tidewheel/state/key_hash.h"
+#include "tidewheel/state/keyed_table.h"
+#include "tidewheel/state/snapshot.h"
+#include "tidewheel/state/state_memory.h"
+#include "tidewheel/state/timer_queue.h"
+#include "tidewheel/types/stored.h"
+
+namespace tidewheel {
+
+// The namespace of timers that need none.
+struct NoNamespace {
+  friend bool operator==(const NoNamespace&, const NoNamespace&) = default;
+};
+
+template <class K, class N>
+struct Timer {
+  int64_t time = 0;
+  K key{};
+  N name_space{};
+};
+
+namespace state_detail {
+
+// A timer to be looked for, without a copy of its key.
+template <class K, class N>
+struct TimerRef {
+  int64_t time;
+  const K& key;
+  const N& name_space;
+
+  explicit operator Timer<K, N>() const { return {time, key, name_space}; }
+  friend bool operator==(const Timer<K, N>& a, const TimerRef& b) {
+    return a.time == b.time && same_key(a.key, b.key) && a.name_space == b.name_space;
+  }
+};
+
+// The low 16 bits of a timer's hash are free for its group: see TimerService::tag_of.
+template <class N>
+KeyHash timer_hash(KeyHash key, const N& name_space, int64_t time) {
+  uint64_t hash = key.hash + static_cast<uint64_t>(time) * 0x9e3779b97f4a7c15ULL;
+  if constexpr (!std::is_same_v<N, NoNamespace>) { hash ^= hash64(name_space) * 31; }
+  return {mix64(hash) & ~uint64_t{0xffff}, key.group};
+}
+
+}  // namespace state_detail
+
+template <class K, class N>
+struct KeyedTableHash<Timer<K, N>> {
+  static KeyHash of(const Timer<K, N>& timer, int32_t max_parallelism) {
+    return state_detail::timer_hash(key_hash(timer.key, max_parallelism), timer.name_space,
+                                    timer.time);
+  }
+};
+
+// A set of timers that is also a queue. Registering twice is registering once; removing what is not there
+// does nothing. One thread.
+//
+// The timers are in a table in key-group order, which finds duplicates and makes snapshots; the queue
+// has their times, and hashes to find them by. A removed timer stays in the queue until its time and is not
+// found then; when most are of that kind the queue is made again from the table.
+//
+// Event time: at watermark t the operator takes timers with `next_due(t)` until there is none, one at a time,
+// so that it can stop in between; timers that are added meanwhile and are not after t come in the same
+// advance. Processing time: a timer is due when the clock has passed it, so call `next_due(now - 1)`
+// and wake at `next_time() + 1`.
+template <class K, class N = NoNamespace>
+class TimerService {
+ public:
+  using TimerType = Timer<K, N>;
+
+  TimerService(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory,
+               std::string_view name = "timers")
+      : table_(groups, max_parallelism, memory, name),
+        queue_memory_(memory, name),
+        queue_(queue_memory_),
+        due_heap_(memory) {}
+  ~TimerService() { due_.release(due_heap_); }
+
+  // `hash` is the key's. False when the timer exists already.
+  bool add(const K& key, KeyHash hash, const N& name_space, int64_t time) {
+    const KeyHash timer_hash = state_detail::timer_hash(hash, name_space, time);
+    bool inserted = false;
+    table_.upsert(state_detail::TimerRef<K, N>{time, key, name_space}, timer_hash, inserted);
+    if (!inserted) { return false; }
+    queue_.push({time, tag_of(timer_hash)});
+    if (queue_.size() > 2 * table_.size() + kStaleMax) [[unlikely]] { rebuild_queue(); }
+    return true;
+  }
+  // False when there is no such timer.
+  bool remove(const K& key, KeyHash hash, const N& name_space, int64_t time) {
+    const bool removed = table_.erase(state_detail::TimerRef<K, N>{time, key, name_space},
+                                      state_detail::timer_hash(hash, name_space, time));
+    if (table_.empty()) { queue_.clear(); }
+    return removed;
+  }
+  bool contains(const K& key, KeyHash hash, const N& name_space, int64_t time) const {
+    return table_.find(state_detail::TimerRef<K, N>{time, key, name_space},
+                       state_detail::timer_hash(hash, name_space, time)) != nullptr;
+  }
+  // Fetches what `add` will touch.
+  void prefetch(KeyHash hash, const N& name_space, int64_t time) const {
+    table_.prefetch(state_detail::timer_hash(hash, name_space, time));
+  }
+
+  // Takes the earliest timer whose time is not after `time`; null when there is none. It is valid until
+  // the next call.
+  const TimerType* next_due(int64_t time) {
+    TimerQueue::Entry entry;
+    while (queue_.pop_until(time, entry)) {
+      if (const TimerQueue::Entry* ahead = queue_.peek(kFetchAhead)) {
+        table_.prefetch(hash_of_tag(ahead->tag));
+      }
+      const KeyHash hash = hash_of_tag(entry.tag);
+      const auto matches = [&](const TimerType& timer, const NoValue&) {
+        if (timer.time != entry.time) { return false; }
+        due_.store(timer, due_heap_);
+        return true;
+      };
+      if (table_.erase_where(hash, matches)) { return &due_.value; }
+    }
+    return nullptr;
+  }
+  // A time before which nothing is due; TimerQueue::kNoTime when there are no timers. It may be that of a
+  // timer which was removed.
+  int64_t next_time() const { return table_.empty() ? TimerQueue::kNoTime : queue_.min_time(); }
+
+  // Calls f(key, name_space, time) for every timer.
+  template <class F>
+  void for_each(F f) {
+    table_.for_each([&](const TimerType& timer, NoValue&) {
+      f(timer.key, timer.name_space, timer.time);
+    });
+  }
+  void clear() {
+    table_.release();
+    queue_.clear();
+  }
+
+  // Where `write` goes on.
+  struct Cursor {
+    bool begun = false;
+    int32_t group = 0;
+    typename KeyedTable<TimerType, NoValue>::Cursor slot;
+  };
+  // Writes all timers as the state `name`; false when the writer refused, then call again.
+  bool write(SnapshotWriter& writer, std::string_view name, Cursor& cursor);
+  // Adds the timers that the state `name` has for the table's key groups.
+  Status read(SnapshotReader& reader, std::string_view name);
+
+  size_t size() const { return table_.size(); }
+  int64_t memory_bytes() const { return table_.memory_bytes() + queue_.memory_bytes(); }
+  const Status& status() {
+    const Status& queue_status = queue_memory_.check();
+    return queue_status.ok() ? table_.status() : queue_status;
+  }
+
+ private:
+  static constexpr size_t kStaleMax = 4096;
+  static constexpr size_t kFetchAhead = 8;
+
+  static uint64_t tag_of(KeyHash hash) { return hash.hash | static_cast<uint64_t>(hash.group); }
+  static KeyHash hash_of_tag(uint64_t tag) {
+    return {tag & ~uint64_t{0xffff}, static_cast<int32_t>(tag & 0xffff)};
+  }
+  void rebuild_queue() {
+    queue_.clear();
+    table_.for_each([&](const TimerType& timer, NoValue&) {
+      queue_.push({timer.time, tag_of(table_.hash_of(timer))});
+    });
+  }
+
+  KeyedTable<TimerType, NoValue> table_;
+  StateMemory queue_memory_;
+  TimerQueue queue_;
+  TextHeap due_heap_;
+  Stored<TimerType> due_;  // what next_due gave last
+};
+
+template <class K, class N>
+bool TimerService<K, N>::write(SnapshotWriter& writer, std::string_view name, Cursor& cursor) {
+  const KeyGroupRange groups = table_.key_groups();
+  if (!cursor.begun) {
+    if (!writer.ready()) { return false; }
+    cursor.begun = true;
+    cursor.group = groups.first;
+    cursor.slot = table_.begin_of(cursor.group);
+  }
+  writer.begin_state({std::string(name), StateKind::kTimers, "timers", encoded_schema<K>(),
+                      encoded_schema<N>(), encoded_schema<int64_t>()});
+  StateBytes key;
+  StateBytes name_space;
+  StateBytes time;
+  while (cursor.group <= groups.last) {
+    if (!writer.ready()) { return false; }
+    const TimerType* timer = nullptr;
+    NoValue* none = nullptr;
+    if (!table_.next_in(cursor.group, cursor.slot, timer, none)) {
+      if (++cursor.group <= groups.last) { cursor.slot = table_.begin_of(cursor.group); }
+      continue;
+    }
+    writer.add({cursor.group, key.encode(timer->key), name_space.encode(timer->name_space),
+                time.encode(timer->time)});
+  }
+  return true;
+}
+
+template <class K, class N>
+Status TimerService<K, N>::read(SnapshotReader& reader, std::string_view name) {
+  const StateMeta* const meta = reader.find(name);
+  if (meta == nullptr) { return ok_status(); }
+  TIDEWHEEL_RETURN_IF_ERROR(check_state_form(*meta, StateKind::kTimers, "timers"));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<K> keys, StateDecoder<K>::make(*meta, meta->key_schema));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<N> namespaces,
+                             StateDecoder<N>::make(*meta, meta->namespace_schema));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<int64_t> times,
+                             StateDecoder<int64_t>::make(*meta, meta->value_schema));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(name));
+  table_.reserve(table_.size() + entries->count());
+  StateEntry entry;
+  for (;;) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
+    if (!more) { return ok_status(); }
+    TimerType timer;
+    TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, timer.key));
+    TIDEWHEEL_RETURN_IF_ERROR(namespaces.decode(entry.name_space, timer.name_space));
+    TIDEWHEEL_RETURN_IF_ERROR(times.decode(entry.value, timer.time));
+    add(timer.key, key_hash(timer.key, table_.max_parallelism()), timer.name_space, timer.time);
+  }
+}
+
+}  // namespace tidewheel
