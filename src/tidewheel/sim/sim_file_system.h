@@ -1,0 +1,76 @@
+// Files in memory that behave as disks do when things go wrong.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/file_system.h"
+#include "tidewheel/sim/simulation.h"
+
+namespace tidewheel {
+
+// Chances of what may go wrong, by call.
+struct SimDiskFaults {
+  double read_error = 0;
+  double write_error = 0;  // an unknown part of the bytes is written
+  double sync_error = 0;   // the bytes since the last sync are never made durable by a later one
+  double bit_flip = 0;     // a read returns one bit wrong
+  double short_read = 0;   // `read` returns fewer bytes than there are
+  int64_t delay_ns_max = 0;
+};
+
+// One host's disk. What was written survives crash() as far as it was synced: of what comes after, a
+// drawn part is there, possibly torn. The same holds for names in directories that were not synced.
+class SimFileSystem final : public FileSystem {
+ public:
+  SimFileSystem(Simulation& simulation, const Clock& clock);
+  ~SimFileSystem() override;
+
+  Result<std::unique_ptr<ReadableFile>> open_read(const std::string& path) override;
+  Result<std::unique_ptr<WritableFile>> open_write(const std::string& path,
+                                                   WriteMode mode) override;
+  Status rename(const std::string& from, const std::string& to) override;
+  Status remove(const std::string& path) override;
+  Status remove_all(const std::string& path) override;
+  Status make_directories(const std::string& path) override;
+  Status sync_directory(const std::string& path) override;
+  Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
+  Result<FileInfo> info(const std::string& path) override;
+  Result<bool> exists(const std::string& path) override;
+
+  void set_faults(const SimDiskFaults& faults) { faults_ = faults; }
+  // The disk holds so many bytes; more is "no space left".
+  void set_capacity(int64_t bytes) { capacity_bytes_ = bytes; }
+  int64_t used_bytes() const;
+  // The host loses its power: open files fail from here on, and the disk is as it may be found after.
+  void crash();
+  // One bit of the file's bytes on disk turns.
+  Status flip_bit(const std::string& path);
+
+ private:
+  struct Node;
+  class OpenRead;
+  class OpenWrite;
+  using NodeRef = std::shared_ptr<Node>;
+
+  Result<NodeRef> find(std::string_view doing, const std::string& path);
+  Result<NodeRef> find_parent(std::string_view doing, const std::string& path, std::string& name);
+  NodeRef new_node(bool is_directory);
+  void take_time();
+  bool happens(double chance);
+  void crash_node(const NodeRef& node);
+
+  Simulation& simulation_;
+  const Clock& clock_;
+  Random random_;
+  SimDiskFaults faults_;
+  int64_t capacity_bytes_ = Clock::kNever;
+  uint64_t next_id_ = 1;
+  uint64_t epoch_ = 0;  // counts crashes; files opened before one fail after it
+  NodeRef root_;
+};
+
+}  // namespace tidewheel
