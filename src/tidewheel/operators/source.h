@@ -23,8 +23,10 @@
 //   static constexpr bool blocking = true;           `read` may block: it runs on the blocking pool
 //   static constexpr int32_t fixed_parallelism = 1;  the only parallelism that it can have
 #pragma once
+#include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -78,23 +80,34 @@ class ReadResult {
 // What `discover` may use.
 class SplitContext {
  public:
-  SplitContext(CoordinatorContext& context, bool first) : context_(&context), first_(first) {}
-  int32_t parallelism() const { return context_->parallelism(); }
+  SplitContext(CoordinatorContext& context, bool first)
+      : parallelism_(context.parallelism()),
+        first_(first),
+        clock_(&context.clock()),
+        files_(&context.files()),
+        network_(&context.network()) {}
+  int32_t parallelism() const { return parallelism_; }
   // False when the source is asked again after its interval.
   bool is_first() const { return first_; }
-  Clock& clock() { return context_->clock(); }
-  FileSystem& files() { return context_->files(); }
-  Network& network() { return context_->network(); }
+  Clock& clock() { return *clock_; }
+  FileSystem& files() { return *files_; }
+  Network& network() { return *network_; }
 
  private:
-  CoordinatorContext* context_;
+  // Parts of the world, which outlives the job: a call may last longer than the coordinator.
+  int32_t parallelism_;
   bool first_;
+  Clock* clock_;
+  FileSystem* files_;
+  Network* network_;
 };
 
 // What a reader or a writer may know and use, from `open` to `close`.
 class ConnectorContext {
  public:
-  explicit ConnectorContext(OperatorContext& context) : context_(&context) {}
+  // `woken` (may be null) is set by wake(), for the operator to see.
+  explicit ConnectorContext(OperatorContext& context, std::atomic<bool>* woken = nullptr)
+      : context_(&context), woken_(woken) {}
   const std::string& name() const { return context_->name(); }
   int32_t subtask_index() const { return context_->subtask_index(); }
   int32_t parallelism() const { return context_->parallelism(); }
@@ -109,10 +122,14 @@ class ConnectorContext {
   const Config& config() const { return context_->config(); }
   OperatorContext& operator_context() { return *context_; }
   // Has `read` called again soon for splits that wait. Any thread, until `close` has returned.
-  void wake() { context_->wake(); }
+  void wake() {
+    if (woken_ != nullptr) { woken_->store(true, std::memory_order_release); }
+    context_->wake();
+  }
 
  private:
   OperatorContext* context_;
+  std::atomic<bool>* woken_;
 };
 using SourceContext = ConnectorContext;
 

@@ -1,0 +1,146 @@
+// The environment of a job: what its author starts from.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/api/job_args.h"
+#include "tidewheel/api/stream.h"
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/dataflow/local_job.h"
+#include "tidewheel/operators/source_operator.h"
+
+namespace tidewheel {
+
+class World;  // base/world.h
+
+// What is left of a job that has ended.
+struct JobResult {
+  std::string job_name;
+  JobState state = JobState::kFinished;
+  int64_t runtime_ns = 0;
+  std::map<std::string, int64_t> accumulators;
+};
+
+// A job while it is put together. One thread. Streams keep its graph alive, not the environment itself.
+class Env {
+ public:
+  // With the real world of this process.
+  Env();
+  explicit Env(Config config, JobArgs args = {});
+  // In somebody else's world, which outlives the environment and its jobs.
+  Env(World& world, Config config, JobArgs args = {});
+  ~Env();
+  Env(const Env&) = delete;
+  Env& operator=(const Env&) = delete;
+
+  const JobArgs& args() const { return args_; }
+  Config& config() { return config_; }
+  World& world() { return *world_; }
+
+  // ---- Settings of the whole job ----
+  Env& name(std::string name);
+  Env& parallelism(int32_t count);
+  Env& max_parallelism(int32_t count);
+  Env& buffer_timeout(Duration timeout);
+  Env& batch_rows(int64_t rows);
+  Env& disable_chaining();
+  int32_t parallelism() const { return static_cast<int32_t>(config_.get(options::kParallelism)); }
+
+  // ---- Sources ----
+
+  // A stream of what a source gives (operators/source.h).
+  template <Source S>
+  Stream<typename S::output> from(std::string name, S source);
+  // The same with a watermark strategy for rows that come with their time.
+  template <Source S, WatermarkStrategy W>
+  Stream<typename S::output> from(std::string name, S source, W strategy) {
+    return from(std::move(name), std::move(source)).event_time(std::move(strategy));
+  }
+  // Given rows; defined in tidewheel.h, like those below.
+  template <class T>
+  Stream<T> from_elements(std::initializer_list<T> rows);
+  template <class T>
+  Stream<T> from_collection(std::vector<T> rows);
+  // The numbers from `first` to `last`, both included.
+  Stream<int64_t> sequence(int64_t first, int64_t last);
+  // Rows made by `f(int64_t index)`; for ever when no count is given.
+  template <class F, class Options>
+  auto generate(F function, Options options);
+  template <class F>
+  auto generate(F function);
+
+  // ---- Running ----
+
+  // Runs the job to its end. Errors: mistakes in the job (graph, settings), the failure that ended it,
+  // kJobCancelled.
+  Result<JobResult> execute(std::string_view name = {});
+  // Starts the job and returns. The handle cancels it when it is destroyed before the end.
+  Result<std::unique_ptr<JobHandle>> execute_async(std::string_view name = {});
+  // The plan, as text or JSON, without running.
+  Result<std::string> explain();
+  Result<std::string> explain_json();
+
+  bool is_empty() const { return graph_->is_empty(); }
+  bool was_executed() const { return was_executed_; }
+  // Called with every handle that `execute` waits for; so that somebody else can stop the job.
+  void on_execute(std::function<void(JobHandle*)> hook) { on_execute_ = std::move(hook); }
+  const std::shared_ptr<JobGraph>& graph() const { return graph_; }
+
+ private:
+  Result<LogicalGraph> finish_graph(std::string_view name);
+
+  std::unique_ptr<World> own_world_;
+  World* world_;
+  Config config_;
+  JobArgs args_;
+  std::shared_ptr<JobGraph> graph_ = std::make_shared<JobGraph>();
+  std::function<void(JobHandle*)> on_execute_;
+  bool was_executed_ = false;
+};
+
+template <Source S>
+Stream<typename S::output> Env::from(std::string name, S source) {
+  using T = typename S::output;
+  check_record<T>();
+  check_record<typename S::Split>();
+  auto event_time = std::make_shared<SourceEventTime<T>>();
+  GraphNode node;
+  node.name = name;
+  node.is_source = true;
+  node.stateful = true;
+  if constexpr (requires { S::fixed_parallelism; }) { node.fixed_parallelism = S::fixed_parallelism; }
+  // The graph owns the nodes, so they hold it weakly.
+  const std::weak_ptr<JobGraph> graph = graph_;
+  auto source_id = std::make_shared<int32_t>(-1);
+  node.make_coordinator = [source, name, event_time, graph,
+                           source_id]() -> Result<std::unique_ptr<OperatorCoordinator>> {
+    EnumeratorOptions options{.name = name, .source_id = *source_id};
+    if (event_time->clock != nullptr && !event_time->clock->options().alignment_group.empty()) {
+      const WatermarkOptions& watermarks = event_time->clock->options();
+      if (const auto owner = graph.lock()) {
+        options.alignment = owner->alignment_group(watermarks.alignment_group);
+      }
+      options.alignment_drift_ms = watermarks.alignment_drift_ms;
+    }
+    return make_enumerator(source, std::move(options));
+  };
+  *source_id = graph_->add_node(
+      std::move(node),
+      [source = std::move(source), event_time](const std::shared_ptr<const NodeLinks>&)
+          -> Result<std::unique_ptr<Operator>> {
+        auto clock = event_time->clock == nullptr ? nullptr : event_time->clock->clone();
+        return std::make_unique<SourceReader<S>>(source, std::move(clock));
+      });
+  return Stream<T>(graph_, {{.node = *source_id}}, std::move(event_time));
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,146 @@
+#include "tidewheel/api/job_main.h"
+
+#include <atomic>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "tidewheel/api/command_line.h"
+#include "tidewheel/api/env.h"
+#include "tidewheel/api/job.h"
+#include "tidewheel/base/signals.h"
+#include "tidewheel/base/world.h"
+
+namespace tidewheel {
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kMisused = 2;
+
+void print(std::FILE* stream, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+
+std::vector<std::string> job_names() {
+  std::vector<std::string> names;
+  for (const Job* job : all_jobs()) { names.push_back(job->name()); }
+  return names;
+}
+
+// The author's function for the job that was asked for.
+Result<Job::Build> choose_job(const std::string& name) {
+  const std::vector<const Job*> jobs = all_jobs();
+  if (name.empty()) {
+    if (&::tidewheel_job != nullptr) { return Job::Build(&::tidewheel_job); }
+    if (jobs.size() == 1) { return jobs.front()->build(); }
+    if (jobs.empty()) {
+      return failed_precondition(ErrorId::kJobNotExecuted,
+                                 "the program has no job: define `void tidewheel_job(tidewheel::Env&)`, "
+                                 "or a tidewheel::Job object");
+    }
+  }
+  for (const Job* job : jobs) {
+    if (job->name() == name) { return job->build(); }
+  }
+  return invalid_argument(ErrorId::kUsage, "choose a job with --job; there are: {}{}",
+                          fmt::join(job_names(), ", "), name.empty() ? "" : "; not " + name);
+}
+
+// Puts the job together by its author's code.
+Status build_job(const Job::Build& build, Env& env) {
+  try {
+    build(env);
+  } catch (const BadArgument& bad) {
+    return bad.status();
+  } catch (const std::exception& exception) {
+    return user_error(ErrorId::kUserCodeThrew, "the function that puts the job together threw: {}",
+                      exception.what());
+  } catch (...) {
+    return user_error(ErrorId::kUserCodeThrew,
+                      "the function that puts the job together threw something unknown");
+  }
+  if (env.is_empty()) {
+    return failed_precondition(ErrorId::kJobNotExecuted,
+                               "the job has no pipeline: give it a source, with env.from(...), and a sink");
+  }
+  return {};
+}
+
+Status explain(Env& env, JobCommandLine::Action action) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, action == JobCommandLine::Action::kExplain
+                                                         ? env.explain()
+                                                         : env.explain_json());
+  print(stdout, text);
+  return {};
+}
+
+// Stops the job that is running when the user presses Ctrl-C.
+class Interruption {
+ public:
+  void watch(Env& env) {
+    env.on_execute([this](JobHandle* job) {
+      while (busy_.test_and_set(std::memory_order_acquire)) {}
+      job_ = job;
+      if (job != nullptr && interrupted_) { job->stop(); }
+      busy_.clear(std::memory_order_release);
+    });
+  }
+  // On the signal handler's own thread. The flag keeps the job from ending meanwhile.
+  void interrupt() {
+    while (busy_.test_and_set(std::memory_order_acquire)) {}
+    interrupted_ = true;
+    if (job_ != nullptr) { job_->stop(); }
+    busy_.clear(std::memory_order_release);
+  }
+
+ private:
+  std::atomic_flag busy_;  // guards the two below, for the moment of a call
+  JobHandle* job_ = nullptr;
+  bool interrupted_ = false;
+};
+
+Status run(Env& env) {
+  Interruption interruption;
+  interruption.watch(env);
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const auto signals, SignalHandler::install([&interruption](int) {
+        print(stderr, "stopping: press Ctrl-C again to end at once\n");
+        interruption.interrupt();
+      }));
+  return env.execute().status();
+}
+
+Status carry_out(const JobCommandLine& line, World& world) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const Job::Build build, choose_job(line.job));
+  Env env(world, line.config, JobArgs(line.arguments));
+  TIDEWHEEL_RETURN_IF_ERROR(build_job(build, env));
+  if (line.action != JobCommandLine::Action::kRun) { return explain(env, line.action); }
+  // A job function may have run the job itself.
+  return env.was_executed() ? Status() : run(env);
+}
+
+}  // namespace
+
+int job_main(int argc, const char* const* argv) {
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const Result<JobCommandLine> line = parse_job_command_line(arguments);
+  if (!line.ok()) {
+    print(stderr, line.status().to_string() + "\n");
+    return kMisused;
+  }
+  if (line->action == JobCommandLine::Action::kHelp) {
+    print(stdout, job_help(argc > 0 ? argv[0] : "job", job_names()));
+    return 0;
+  }
+  const std::unique_ptr<World> world = make_real_world();
+  const Status status = carry_out(*line, *world);
+  if (status.ok()) { return 0; }
+  print(stderr, status.to_string() + "\n");
+  return status.id() == ErrorId::kUsage || status.id() == ErrorId::kBadParameter ? kMisused
+                                                                                 : kFailed;
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,238 @@
+#include "tidewheel/operators/source_operator.h"
+
+#include <algorithm>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/executor.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/state/snapshot.h"
+
+namespace tidewheel {
+
+namespace {
+constexpr char kSplitsState[] = "splits";
+}
+
+Progress CutBatch::send(OutputPort& port) {
+  while (!is_empty()) {
+    if (!port.ready()) { return Progress::kBlocked; }
+    const Piece& piece = pieces[next_piece];
+    if (!watermark_due) {
+      Element rows = Element::rows(batch);
+      rows.begin = begin;
+      rows.end = piece.end;
+      begin = piece.end;
+      static_cast<void>(port.forward(rows));
+      watermark_due = piece.watermark != kMinWatermark;
+    } else {
+      static_cast<void>(port.send(Element::watermark(piece.watermark)));
+      watermark_due = false;
+    }
+    if (!watermark_due) { ++next_piece; }
+  }
+  batch.reset();
+  return Progress::kDone;
+}
+
+void SourceOperatorBase::open_base(OperatorContext& context) {
+  context_ = &context;
+  pacer_ = WatermarkPacer(context.config().get(options::kAutoWatermarkInterval));
+}
+
+std::optional<int64_t> SourceOperatorBase::combined_watermark() const {
+  std::optional<int64_t> least;
+  for (const Lane& lane : lanes_) {
+    if (!lane.idle) { least = std::min(least.value_or(kMaxWatermark), lane.watermark); }
+  }
+  return least;
+}
+
+SourceOperator::Poll SourceOperatorBase::poll() {
+  if (!port_->ready()) { return Poll::kBlocked; }
+  if (!cut_.is_empty() && cut_.send(*port_) == Progress::kBlocked) { return Poll::kBlocked; }
+  for (const std::string& bytes : std::exchange(restored_, {})) {
+    lanes_.emplace_back();
+    if (const Status status = add_lane(bytes); !status.ok()) {
+      throw_user_failure(*context_, "open_split", status, "");
+    }
+  }
+  const int64_t now_ns = context_->clock().now_ns();
+  if (!read_one(now_ns)) { return when_dry(now_ns); }
+  if (!cut_.is_empty() && cut_.send(*port_) == Progress::kBlocked) { return Poll::kBlocked; }
+  send_watermark(now_ns, /*dry=*/false);
+  report_for_alignment(now_ns);
+  return Poll::kMore;
+}
+
+bool SourceOperatorBase::is_readable(size_t index, int64_t now_ms, bool woken) {
+  Lane& lane = lanes_[index];
+  if (is_paused(lane)) { return false; }
+  return !lane.waits || woken || now_ms >= lane.wake_at_ms;
+}
+
+// Asks the splits in turn until one has rows, or has ended. Returns false when none had.
+bool SourceOperatorBase::read_one(int64_t now_ns) {
+  const bool woken = woken_.exchange(false, std::memory_order_acquire);
+  const int64_t now_ms = context_->clock().wall_ms();
+  for (size_t asked = 0, count = lanes_.size(); asked < count; ++asked) {
+    if (next_lane_ >= lanes_.size()) { next_lane_ = 0; }
+    const size_t index = next_lane_++;
+    if (!is_readable(index, now_ms, woken)) { continue; }
+    const ReadDone done = read_lane(index);
+    after_read(index, done, now_ns);
+    if (done.rows > 0 || done.result.next() == ReadResult::Next::kMore ||
+        done.result.next() == ReadResult::Next::kEnd) {
+      // Splits that were not asked yet are asked in the next polls.
+      if (woken && asked + 1 < count) { woken_.store(true, std::memory_order_release); }
+      return true;
+    }
+  }
+  return false;
+}
+
+void SourceOperatorBase::after_read(size_t index, const ReadDone& done, int64_t now_ns) {
+  Lane& lane = lanes_[index];
+  if (done.rows > 0) {
+    lane.idle = false;
+    lane.waits = false;
+    has_watermarks_ = has_watermarks_ || lane.watermark != kMinWatermark;
+    pacer_.add_rows(done.rows);
+    if (sent_idle_) {
+      sent_idle_ = false;
+      static_cast<void>(port_->send(Element::control(Element::Kind::kActive)));
+    }
+  }
+  if (done.busy) {
+    lane.wake_at_ms = Clock::kNever;
+    if (!lane.waits) { lane.waits_since_ns = now_ns; }
+    lane.waits = true;
+    return;
+  }
+  switch (done.result.next()) {
+    case ReadResult::Next::kFailed:
+      throw_user_failure(*context_, "read", done.result.status(), describe_lane(index));
+    case ReadResult::Next::kMore:
+      lane.waits = false;
+      break;
+    case ReadResult::Next::kWait:
+      if (!lane.waits) { lane.waits_since_ns = now_ns; }
+      lane.waits = true;
+      lane.wake_at_ms = done.result.wake_at_ms();
+      break;
+    case ReadResult::Next::kEnd: {
+      // Its watermark still counts once: with nothing else to wait for, event time is that far.
+      if (const std::optional<int64_t> combined = combined_watermark()) { pacer_.offer(*combined); }
+      remove_lane(index);
+      lanes_.erase(lanes_.begin() + static_cast<ptrdiff_t>(index));
+      if (next_lane_ > index) { --next_lane_; }
+      break;
+    }
+  }
+}
+
+void SourceOperatorBase::update_idleness(int64_t now_ns) {
+  if (options_.idle_after_ms <= 0) { return; }
+  for (Lane& lane : lanes_) {
+    if (lane.waits && now_ns - lane.waits_since_ns >= options_.idle_after_ms * 1'000'000) {
+      lane.idle = true;
+    }
+  }
+}
+
+void SourceOperatorBase::send_watermark(int64_t now_ns, bool dry) {
+  if (const std::optional<int64_t> combined = combined_watermark()) { pacer_.offer(*combined); }
+  if (pacer_.is_due(now_ns, dry)) {
+    static_cast<void>(port_->send(Element::watermark(pacer_.take(now_ns))));
+  }
+}
+
+void SourceOperatorBase::report_for_alignment(int64_t now_ns) {
+  if (options_.alignment_group.empty() || now_ns < next_report_ns_) { return; }
+  next_report_ns_ = now_ns + options_.alignment_interval_ms * 1'000'000;
+  context_->send_to_coordinator(encode_event('M', combined_watermark().value_or(kMaxWatermark)));
+}
+
+// Nothing can be read now: says how far event time is, and when to look again.
+SourceOperator::Poll SourceOperatorBase::when_dry(int64_t now_ns) {
+  update_idleness(now_ns);
+  send_watermark(now_ns, /*dry=*/true);
+  if (lanes_.empty()) {
+    if (no_more_splits_) { return Poll::kEnd; }
+    if (!requested_) {
+      requested_ = true;
+      context_->send_to_coordinator("R");
+    }
+  }
+  const bool nothing_counts = !combined_watermark().has_value();
+  if (nothing_counts && !sent_idle_ && (!lanes_.empty() || told_to_wait_)) {
+    sent_idle_ = true;
+    static_cast<void>(port_->send(Element::control(Element::Kind::kIdle)));
+  }
+  report_for_alignment(now_ns);
+
+  const int64_t now_ms = context_->clock().wall_ms();
+  int64_t wake_at_ms = Clock::kNever;
+  for (const Lane& lane : lanes_) {
+    if (!is_paused(lane)) { wake_at_ms = std::min(wake_at_ms, lane.wake_at_ms); }
+    if (options_.idle_after_ms > 0 && lane.waits && !lane.idle) {
+      const int64_t waited_ms = (now_ns - lane.waits_since_ns) / 1'000'000;
+      wake_at_ms = std::min(wake_at_ms, now_ms + std::max<int64_t>(1, options_.idle_after_ms - waited_ms));
+    }
+  }
+  if (!options_.alignment_group.empty()) {
+    wake_at_ms = std::min(wake_at_ms, now_ms + (next_report_ns_ - now_ns) / 1'000'000 + 1);
+  }
+  if (wake_at_ms != Clock::kNever) { context_->wake_at_wall_ms(wake_at_ms); }
+  return Poll::kNothingYet;
+}
+
+void SourceOperatorBase::on_coordinator_event(std::string_view event) {
+  if (event.empty()) { return; }
+  switch (event.front()) {
+    case 'S': {
+      requested_ = false;
+      told_to_wait_ = false;
+      lanes_.emplace_back();
+      if (const Status status = add_lane(event.substr(1)); !status.ok()) {
+        throw_user_failure(*context_, "open_split", status, "");
+      }
+      break;
+    }
+    case 'W':
+      told_to_wait_ = true;
+      break;
+    case 'N':
+      no_more_splits_ = true;
+      break;
+    case 'A':
+      allowed_watermark_ = decode_event_value(event);
+      break;
+    default:
+      break;
+  }
+  context_->wake();
+}
+
+Progress SourceOperatorBase::snapshot(SnapshotWriter& writer) {
+  if (is_reading() || !cut_.is_empty()) { return Progress::kBlocked; }
+  if (!writer.ready()) { return Progress::kBlocked; }
+  writer.begin_state({kSplitsState, StateKind::kSplitList, "list", {}, {}, {}});
+  for (const std::string& bytes : restored_) { writer.add({0, {}, {}, bytes}); }
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    const std::string bytes = encode_lane(i);
+    writer.add({0, {}, {}, bytes});
+  }
+  return Progress::kDone;
+}
+
+Status SourceOperatorBase::restore(SnapshotReader& reader) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(kSplitsState));
+  StateEntry entry;
+  while (true) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool found, entries->next(entry));
+    if (!found) { return {}; }
+    restored_.emplace_back(entry.value);
+  }
+}
+
+}  // namespace tidewheel

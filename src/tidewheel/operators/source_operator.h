@@ -1,0 +1,349 @@
+// Runs a source's readers as the head of a chain: takes splits from the enumerator, reads them in turn,
+// gives rows their event time, and sends watermarks and idleness.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/executor.h"
+#include "tidewheel/operators/completion_gate.h"
+#include "tidewheel/operators/node_links.h"
+#include "tidewheel/operators/record_codec.h"
+#include "tidewheel/operators/row_traits.h"
+#include "tidewheel/operators/source.h"
+#include "tidewheel/operators/split_enumerator.h"
+#include "tidewheel/operators/watermark.h"
+
+namespace tidewheel {
+
+// What is left to send of a batch that watermarks cut into pieces.
+struct CutBatch {
+  struct Piece {
+    uint32_t end;
+    int64_t watermark;  // after the rows before `end`; kMinWatermark: none
+  };
+  BatchRef batch;
+  std::vector<Piece> pieces;
+  uint32_t begin = 0;     // the first row that is not sent
+  size_t next_piece = 0;
+  bool watermark_due = false;  // the rows of the piece are sent, its watermark is not
+
+  bool is_empty() const { return next_piece == pieces.size(); }
+  // Sends what the port takes. kBlocked: call again.
+  Progress send(OutputPort& port);
+};
+
+// The part that does not know the rows' type.
+class SourceOperatorBase : public SourceOperator {
+ public:
+  Poll poll() final;
+  void on_coordinator_event(std::string_view event) final;
+  Progress snapshot(SnapshotWriter& writer) final;
+  Status restore(SnapshotReader& reader) final;
+  std::span<OutputPort* const> outputs() final { return {&port_, 1}; }
+
+ protected:
+  explicit SourceOperatorBase(const WatermarkOptions& options) : options_(options) {}
+
+  // A split at work.
+  struct Lane {
+    int64_t watermark = kMinWatermark;
+    bool waits = false;              // `read` had nothing
+    bool idle = false;               // does not hold back the watermark
+    int64_t waits_since_ns = 0;
+    int64_t wake_at_ms = Clock::kNever;
+  };
+  // What one call of `read` has done.
+  struct ReadDone {
+    ReadResult result;
+    int64_t rows = 0;
+    bool busy = false;               // it is still running on the blocking pool
+  };
+
+  virtual ReadDone read_lane(size_t index) = 0;
+  virtual Status add_lane(std::string_view bytes) = 0;     // decodes and opens a split
+  virtual void remove_lane(size_t index) = 0;              // closes it
+  virtual std::string encode_lane(size_t index) = 0;
+  virtual std::string describe_lane(size_t index) = 0;
+  virtual bool is_reading() const { return false; }        // on the blocking pool
+
+  void open_base(OperatorContext& context);
+  OperatorContext& context() { return *context_; }
+  std::atomic<bool>& woken() { return woken_; }
+  const WatermarkOptions& options() const { return options_; }
+  std::vector<Lane>& lanes() { return lanes_; }
+  // The least watermark of the splits that count; nothing when none does.
+  std::optional<int64_t> combined_watermark() const;
+  CutBatch& cut() { return cut_; }
+  WatermarkPacer& pacer() { return pacer_; }
+  OutputPort* port_ = nullptr;
+
+ private:
+  bool is_readable(size_t index, int64_t now_ms, bool woken);
+  bool is_paused(const Lane& lane) const { return lane.watermark > allowed_watermark_; }
+  bool read_one(int64_t now_ns);
+  void after_read(size_t index, const ReadDone& done, int64_t now_ns);
+  void update_idleness(int64_t now_ns);
+  void send_watermark(int64_t now_ns, bool dry);
+  void report_for_alignment(int64_t now_ns);
+  Poll when_dry(int64_t now_ns);
+
+  const WatermarkOptions options_;
+  OperatorContext* context_ = nullptr;
+  std::atomic<bool> woken_{false};
+  std::vector<Lane> lanes_;
+  std::vector<std::string> restored_;      // splits of the snapshot, until the first poll
+  size_t next_lane_ = 0;
+  bool requested_ = false;                 // the enumerator owes an answer
+  bool told_to_wait_ = false;
+  bool no_more_splits_ = false;
+  bool sent_idle_ = false;
+  bool has_watermarks_ = false;            // some split has had one
+  int64_t allowed_watermark_ = kMaxWatermark;
+  int64_t next_report_ns_ = 0;
+  WatermarkPacer pacer_{200};
+  CutBatch cut_;
+};
+
+// The source itself, and what a read on the blocking pool leaves behind. Owned by the reader and by the
+// job that runs.
+template <class S>
+struct PooledRead {
+  explicit PooledRead(S prototype) : source(std::move(prototype)) {}
+  S source;
+  typename S::Split split;
+  RowBatch<typename S::output>* batch = nullptr;
+  std::optional<ReadResult> result;
+  std::exception_ptr thrown;
+  int64_t split_watermark = kMinWatermark;
+  std::atomic<bool> done{false};
+  ~PooledRead() {
+    if (batch != nullptr) { batch->release(); }
+  }
+};
+
+template <class S>
+inline constexpr bool kReadBlocks = requires { requires S::blocking; };
+
+// One subtask of the source S.
+template <class S>
+class SourceReader final : public SourceOperatorBase {
+ public:
+  using T = typename S::output;
+  using Split = typename S::Split;
+
+  // `clock` (may be null) is the prototype of the splits' event time.
+  SourceReader(S source, std::unique_ptr<EventClock<T>> clock)
+      : SourceOperatorBase(clock == nullptr ? WatermarkOptions() : clock->options()),
+        clock_(std::move(clock)),
+        core_(std::make_shared<PooledRead<S>>(std::move(source))) {
+    port_ = &output_;
+  }
+
+  Status open(OperatorContext& context) override {
+    open_base(context);
+    auto pool = BatchPool::create_for<T>(context.batch_rows(), &context.memory());
+    pool_ = pool;
+    output_.open(std::move(pool), context.batch_rows());
+    source_context_.emplace(context, &woken());
+    if constexpr (requires { core_->source.open(*source_context_); }) {
+      try {
+        return core_->source.open(*source_context_);
+      } catch (...) { return failure_of_open(); }
+    }
+    return {};
+  }
+
+  void close(bool finished) override {
+    gate_->close();
+    if (!reading_ || core_->done.load(std::memory_order_acquire)) { close_source(core_->source); }
+    Operator::close(finished);
+  }
+
+ protected:
+  Status add_lane(std::string_view bytes) override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Split split, decode_record<Split>(bytes));
+    Entry entry{std::move(split), clock_ == nullptr ? nullptr : clock_->clone()};
+    if constexpr (requires { core_->source.open_split(entry.split); }) {
+      TIDEWHEEL_RETURN_IF_ERROR(core_->source.open_split(entry.split));
+    }
+    entries_.push_back(std::move(entry));
+    return {};
+  }
+  void remove_lane(size_t index) override {
+    if constexpr (requires { core_->source.close_split(entries_[index].split); }) {
+      core_->source.close_split(entries_[index].split);
+    }
+    entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(index));
+  }
+  std::string encode_lane(size_t index) override { return encode_record(entries_[index].split); }
+  std::string describe_lane(size_t index) override {
+    return "split " + describe_record(entries_[index].split);
+  }
+  bool is_reading() const override { return reading_; }
+
+  ReadDone read_lane(size_t index) override {
+    if constexpr (kReadBlocks<S>) {
+      return read_on_pool(index);
+    } else if (options().per_record) {
+      return read_cut(index);
+    } else {
+      return read_into_output(index);
+    }
+  }
+
+ private:
+  struct Entry {
+    Split split;
+    std::unique_ptr<EventClock<T>> clock;
+  };
+
+  ReadResult call_read(size_t index, SourceOut<T>& out) {
+    try {
+      return core_->source.read(entries_[index].split, out);
+    } catch (...) { rethrow_user_failure(context(), "read", describe_lane(index)); }
+  }
+
+  ReadDone read_into_output(size_t index) {
+    RowBatch<T>& batch = output_.current();
+    const uint32_t begin = batch.size();
+    SourceOut<T> out(batch, context().batch_rows());
+    ReadDone done{call_read(index, out)};
+    done.rows = batch.size() - begin;
+    note_watermark(index, out.split_watermark());
+    if (Entry& entry = entries_[index]; entry.clock != nullptr && done.rows > 0) {
+      advance(index, batch, begin, batch.size());
+      lanes()[index].watermark = entry.clock->watermark();
+    }
+    output_.commit();
+    return done;
+  }
+
+  // For per_record: rows go to a batch that is sent in pieces.
+  ReadDone read_cut(size_t index) {
+    auto* batch = static_cast<RowBatch<T>*>(pool_->acquire());
+    const BatchRef owner = BatchRef::adopt(batch);
+    SourceOut<T> out(*batch, context().batch_rows());
+    ReadDone done{call_read(index, out)};
+    done.rows = batch->size();
+    note_watermark(index, out.split_watermark());
+    cut_up(index, owner, *batch);
+    return done;
+  }
+
+  ReadDone read_on_pool(size_t index) {
+    if (!reading_) {
+      begin_pooled_read(index);
+      return {ReadResult::wait(), 0, true};
+    }
+    if (pooled_index_ != index || !core_->done.load(std::memory_order_acquire)) {
+      return {ReadResult::wait(), 0, true};
+    }
+    reading_ = false;
+    entries_[index].split = core_->split;
+    if (core_->thrown != nullptr) {
+      try {
+        std::rethrow_exception(std::exchange(core_->thrown, nullptr));
+      } catch (...) { rethrow_user_failure(context(), "read", describe_lane(index)); }
+    }
+    ReadDone done{*core_->result};
+    RowBatch<T>* batch = std::exchange(core_->batch, nullptr);
+    const BatchRef owner = BatchRef::adopt(batch);
+    done.rows = batch->size();
+    note_watermark(index, core_->split_watermark);
+    cut_up(index, owner, *batch);
+    return done;
+  }
+
+  void begin_pooled_read(size_t index) {
+    reading_ = true;
+    pooled_index_ = index;
+    core_->split = entries_[index].split;
+    core_->batch = static_cast<RowBatch<T>*>(pool_->acquire());
+    core_->done.store(false, std::memory_order_relaxed);
+    context().executor().run_blocking(
+        [core = core_, gate = gate_, rows = context().batch_rows(),
+         source_context = *source_context_]() mutable {
+          SourceOut<T> out(*core->batch, rows);
+          try {
+            core->result = core->source.read(core->split, out);
+          } catch (...) { core->thrown = std::current_exception(); }
+          core->split_watermark = out.split_watermark();
+          if (!gate->enter()) {
+            close_source(core->source);
+            return;
+          }
+          core->done.store(true, std::memory_order_release);
+          source_context.wake();
+          gate->leave();
+        });
+  }
+
+  void note_watermark(size_t index, int64_t watermark) {
+    Lane& lane = lanes()[index];
+    lane.watermark = std::max(lane.watermark, watermark);
+  }
+
+  uint32_t advance(size_t index, RowBatch<T>& batch, uint32_t begin, uint32_t end) {
+    uint32_t failed_row = begin;
+    try {
+      return entries_[index].clock->advance(batch.rows(), batch.timestamps(), begin, end, failed_row);
+    } catch (...) {
+      rethrow_user_failure(context(), "event_time", describe_record(batch.row(failed_row)));
+    }
+  }
+
+  void cut_up(size_t index, const BatchRef& owner, RowBatch<T>& batch) {
+    if (batch.size() == 0) { return; }
+    pool_->settle(batch, batch.memory_bytes());
+    CutBatch fresh;
+    fresh.batch = owner;
+    int64_t sent = pacer().sent();
+    uint32_t at = 0;
+    while (at < batch.size()) {
+      const uint32_t next = entries_[index].clock == nullptr
+                                ? batch.size()
+                                : advance(index, batch, at, batch.size());
+      if (entries_[index].clock != nullptr) {
+        lanes()[index].watermark = entries_[index].clock->watermark();
+        lanes()[index].idle = false;
+      }
+      const std::optional<int64_t> combined = combined_watermark();
+      const bool news = options().per_record && combined.has_value() && *combined > sent;
+      if (news) { sent = *combined; }
+      if (news || next == batch.size()) {
+        fresh.pieces.push_back({next, news ? sent : kMinWatermark});
+      }
+      at = next;
+    }
+    pacer().offer(sent);
+    if (options().per_record && pacer().has_news()) { pacer().take(context().clock().now_ns()); }
+    cut() = std::move(fresh);
+  }
+
+  Status failure_of_open() {
+    try {
+      rethrow_user_failure(context(), "open", "");
+    } catch (const OperatorFailure& failure) { return failure.status(); }
+  }
+  static void close_source(S& source) {
+    if constexpr (requires { source.close(); }) { source.close(); }
+  }
+
+  const std::unique_ptr<EventClock<T>> clock_;
+  const std::shared_ptr<PooledRead<S>> core_;
+  const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
+  std::optional<SourceContext> source_context_;
+  std::vector<Entry> entries_;   // beside lanes()
+  std::shared_ptr<BatchPool> pool_;
+  Output<T> output_;
+  bool reading_ = false;         // a read is on the blocking pool, or done and not taken
+  size_t pooled_index_ = 0;
+};
+
+}  // namespace tidewheel

@@ -1,0 +1,124 @@
+// The part of a source that exists once for the job: finds splits, and gives them to the readers. Also
+// the event-time alignment of a group of sources.
+//
+// Events, each a letter and its bytes:
+//   to the enumerator  R            the reader wants a split
+//                      M<int64>     the reader's watermark (kMaxWatermark: idle), for alignment
+//   to a reader        S<split>     a split
+//                      W            there is none now; one may come
+//                      N            none will come any more
+//                      A<int64>     splits ahead of this watermark pause
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/dataflow/coordinator.h"
+#include "tidewheel/operators/completion_gate.h"
+#include "tidewheel/operators/record_codec.h"
+#include "tidewheel/operators/source.h"
+#include "tidewheel/operators/watermark.h"
+
+namespace tidewheel {
+
+std::string encode_event(char kind, int64_t value);
+// The number behind the letter; kMinWatermark when the event is damaged.
+int64_t decode_event_value(std::string_view event);
+
+// The sources of one job that keep together in event time. Used by coordinators only, which share one
+// thread.
+class AlignmentGroup {
+ public:
+  // Notes a reader's watermark; returns the one above which it pauses.
+  int64_t report(int32_t source, int32_t subtask, int64_t watermark, int64_t drift_ms);
+  void forget(int32_t source);
+
+ private:
+  std::map<std::pair<int32_t, int32_t>, int64_t> watermarks_;
+};
+
+// How a source's splits are dealt with, as the graph knows it.
+struct EnumeratorOptions {
+  std::string name;                    // of the source, for messages
+  SplitAssignment assignment = SplitAssignment::kOnRequest;
+  int64_t discovery_interval_ms = 0;   // 0: once
+  std::shared_ptr<AlignmentGroup> alignment = nullptr;
+  int64_t alignment_drift_ms = 0;
+  int32_t source_id = 0;               // tells the group's sources apart
+};
+
+struct FoundSplit {
+  std::string id;
+  std::string bytes;
+};
+
+class SplitEnumerator final : public OperatorCoordinator {
+ public:
+  // `discover` runs on the blocking pool, one call at a time; it may outlive the enumerator by a call.
+  using Discover = std::function<Result<std::vector<FoundSplit>>(SplitContext&)>;
+  SplitEnumerator(EnumeratorOptions options, Discover discover);
+  ~SplitEnumerator() override;
+
+  Status start(CoordinatorContext& context) override;
+  void on_subtask_ready(int32_t subtask) override;
+  void on_event(int32_t subtask, std::string_view event) override;
+  void on_timer() override;
+  Result<std::string> snapshot() override;
+  Status restore(std::string_view state) override;
+  void close() override;
+
+ private:
+  void begin_discovery();
+  void on_discovered(Result<std::vector<FoundSplit>> found);
+  void assign();
+  void answer_requests();
+  void send(int32_t subtask, std::string event);
+  bool is_continuous() const { return options_.discovery_interval_ms > 0; }
+
+  const EnumeratorOptions options_;
+  const std::shared_ptr<Discover> discover_;
+  const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
+  CoordinatorContext* context_ = nullptr;
+  bool discovered_once_ = false;
+  int64_t next_reader_ = 0;                // for kSpread
+  std::set<std::string> seen_;             // ids of all splits ever found
+  std::deque<std::string> unassigned_;
+  std::deque<int32_t> requests_;           // readers that want a split, in order
+  std::set<int32_t> told_to_wait_;
+  std::set<int32_t> ready_;
+  std::map<int32_t, std::vector<std::string>> held_;  // events for readers that are not ready yet
+};
+
+// Makes the enumerator of a source; `source` is a prototype.
+template <class S>
+std::unique_ptr<OperatorCoordinator> make_enumerator(S source, EnumeratorOptions options) {
+  if constexpr (requires { source.assignment(); }) { options.assignment = source.assignment(); }
+  if constexpr (requires { source.discovery_interval_ms(); }) {
+    options.discovery_interval_ms = source.discovery_interval_ms();
+  }
+  return std::make_unique<SplitEnumerator>(
+      std::move(options),
+      [source = std::move(source)](SplitContext& context) mutable -> Result<std::vector<FoundSplit>> {
+        TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<typename S::Split> splits,
+                                   source.discover(context));
+        std::vector<FoundSplit> found;
+        for (const typename S::Split& split : splits) {
+          std::string bytes = encode_record(split);
+          if constexpr (requires { source.split_id(split); }) {
+            found.push_back({source.split_id(split), std::move(bytes)});
+          } else {
+            std::string id = bytes;
+            found.push_back({std::move(id), std::move(bytes)});
+          }
+        }
+        return found;
+      });
+}
+
+}  // namespace tidewheel

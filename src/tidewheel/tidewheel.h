@@ -1,0 +1,32 @@
+// All that the author of a job needs: `#include <tidewheel/tidewheel.h>`, `namespace tw = tidewheel;`.
+#pragma once
+#include "tidewheel/api/collect.h"
+#include "tidewheel/api/env.h"
+#include "tidewheel/api/job.h"
+#include "tidewheel/api/keyed.h"
+#include "tidewheel/connectors/collection/collection.h"
+#include "tidewheel/connectors/discard/discard.h"
+
+namespace tidewheel {
+
+template <class T>
+Stream<T> Env::from_elements(std::initializer_list<T> rows) {
+  return from("elements", elements<T>(rows));
+}
+template <class T>
+Stream<T> Env::from_collection(std::vector<T> rows) {
+  return from("collection", collection<T>(std::move(rows)));
+}
+inline Stream<int64_t> Env::sequence(int64_t first, int64_t last) {
+  return from("sequence", tidewheel::sequence(first, last));
+}
+template <class F, class Options>
+auto Env::generate(F function, Options options) {
+  return from("generator", tidewheel::generate(std::move(function), options));
+}
+template <class F>
+auto Env::generate(F function) {
+  return from("generator", tidewheel::generate(std::move(function)));
+}
+
+}  // namespace tidewheel
