@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/config.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/element.h"
 #include "tidewheel/dataflow/operator.h"
+#include "tidewheel/state/snapshot.h"
 #include "tidewheel/types/arena.h"
 
 namespace tidewheel::testing {
@@ -26,6 +28,10 @@ struct HarnessOptions {
   uint64_t seed = 1;
   std::string name = "operator under test";
   std::string uid = "uid-under-test";
+  Config config = {};
+  // For operators that use them; they outlive the harness.
+  FileSystem* files = nullptr;
+  Network* network = nullptr;
 };
 
 template <class T>
@@ -35,8 +41,8 @@ struct TimedRow {
   friend bool operator==(const TimedRow&, const TimedRow&) = default;
 };
 
-// The state of all subtasks of an operator, as snapshots hold it.
-using HarnessSnapshot = std::vector<std::string>;
+// The state of an operator: segments of one subtask, or of all of them put together.
+using HarnessSnapshot = std::vector<SnapshotSegmentRef>;
 
 // Control elements wait until the gathered rows were flushed, as in a task. Calls open the operator
 // when that has not been done yet.
@@ -114,9 +120,12 @@ class OperatorHarness {
   // Events sent to the coordinator since the last call.
   std::vector<std::string> take_coordinator_events();
 
-  // One subtask's state; snapshots of several are put together by `join_snapshots`.
-  Result<HarnessSnapshot> snapshot(int64_t checkpoint = 1);
+  // This subtask's state. `join_snapshots` makes the operator's of those of all its subtasks.
+  HarnessSnapshot snapshot();
   static HarnessSnapshot join_snapshots(const std::vector<HarnessSnapshot>& subtasks);
+
+  // For sources: polls until there is nothing to do for now. Returns true when the source has ended.
+  bool poll_all();
 
   Operator& op();
   OperatorContext& context();
