@@ -141,6 +141,10 @@ int64_t WindowGrid::first_window_after(int64_t time) const {
   return clamp_to_int64(j);
 }
 
+std::string WindowGrid::describe() const {
+  return fmt::format("slices of {}/{}+{}x{}", size_, slide_, offset_, steps_per_max_);
+}
+
 Status TumblingWindows::check() const {
   TIDEWHEEL_RETURN_IF_ERROR(check_size("size", size));
   return check_offset(offset, "size", size);

@@ -68,6 +68,8 @@ class WindowGrid {
   bool is_cumulative() const { return steps_per_max_ > 1; }
   // Whether every window is one slice.
   bool is_tumbling() const { return steps_per_max_ == 1 && size_ == slide_; }
+  // The numbers of slices mean the same in grids of one description: part of the snapshot's format.
+  std::string describe() const;
 
  private:
   __extension__ using Wide = __int128;

@@ -1,0 +1,452 @@
+// Windows on a grid (tumbling, sliding, cumulative) with a fold and the default trigger. Time is cut into
+// slices; each slice has one table of accumulators by key, and a row touches one slice only, however many
+// windows it is part of. Firing a window merges its slices; a slice that no window needs any more is
+// dropped as a whole. There is no timer for each key, but one for each window.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/operators/window_fold.h"
+#include "tidewheel/operators/window_operator.h"
+#include "tidewheel/operators/window_snapshot.h"
+#include "tidewheel/state/keyed_table.h"
+
+namespace tidewheel {
+
+template <class K, class T, class KeyOf, class Fold>
+class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Output> {
+  using Base = WindowOperator<T, typename Fold::Output>;
+  using Accumulator = typename Fold::Accumulator;
+  using Table = KeyedTable<K, Accumulator>;
+
+ public:
+  SlicingWindowOperator(WindowGrid grid, KeyOf key_of, Fold fold, WindowSettings<T> settings,
+                        std::shared_ptr<const NodeLinks> links)
+      : Base(std::move(settings), std::move(links)),
+        grid_(grid),
+        key_of_(std::move(key_of)),
+        fold_(std::move(fold)),
+        saved_slices_("slices", grid.describe()) {}
+
+  Status open(OperatorContext& context) override {
+    TIDEWHEEL_RETURN_IF_ERROR(Base::open(context));
+    const int64_t watermark = saved_watermark_.restored();
+    if (watermark != kMinWatermark) {
+      this->set_watermark(watermark);
+      fire_from_ = grid_.first_window_after(watermark);
+      live_from_ = live_from(watermark, fire_from_);
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(
+        saved_slices_.load([this](const K& key, int64_t number, const Accumulator& value) {
+          if (Slice* slice = slice_numbered(number)) {
+            slice->table.assign(slice->table.upsert(key), value);
+          }
+        }));
+    wake_for_next_window();
+    return {};
+  }
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    const auto& in = RowBatch<T>::of(*rows.batch);
+    if (!this->is_event_time()) {
+      // Between windows with gaps there may be none.
+      if (Slice* slice = slice_at(this->processing_time_now())) {
+        add_run(*slice, in, cursor, rows.end);
+      }
+      cursor = rows.end;
+      wake_for_next_window();
+    }
+    while (cursor < rows.end) {
+      if (!this->ready()) { return Progress::kBlocked; }
+      const uint32_t end = run_end(in, cursor, rows.end);
+      if (end > cursor) {
+        add_run(*recent_, in, cursor, end);
+        cursor = end;
+      } else if (add_mixed(in, rows.end, cursor) == Progress::kBlocked) {
+        return Progress::kBlocked;
+      }
+    }
+    if (recent_ != nullptr) { this->require_memory(recent_->table.status()); }
+    return Progress::kDone;
+  }
+
+  Progress on_watermark(int64_t time_ms) override {
+    if (this->is_event_time() && advance(time_ms) == Progress::kBlocked) {
+      return Progress::kBlocked;
+    }
+    return Operator::on_watermark(time_ms);
+  }
+  Progress on_processing_time(int64_t now_ms) override {
+    if (this->is_event_time()) { return Progress::kDone; }
+    woken_for_ = WindowGrid::kNone;
+    if (advance(now_ms) == Progress::kBlocked) { return Progress::kBlocked; }
+    wake_for_next_window();
+    return Progress::kDone;
+  }
+  // Windows by the clock that are open at the end of the input fire too: nothing more will come.
+  Progress on_end_of_input(int32_t) override {
+    return this->is_event_time() ? Progress::kDone : advance(kMaxWatermark);
+  }
+
+  // Entries by (key, slice); slice by slice within a key group.
+  Progress snapshot(SnapshotWriter& writer) override {
+    const KeyGroupRange groups = this->context().key_groups();
+    if (!saving_.active) {
+      saved_watermark_.write(writer, this->watermark());
+      saving_ = {.active = true, .group = groups.first};
+    }
+    saved_slices_.begin(writer);
+    for (; saving_.group <= groups.last; ++saving_.group, saving_.slice = 0) {
+      for (; saving_.slice < slices_.size(); ++saving_.slice, saving_.scanning = false) {
+        if (!save_group(writer, *slices_[saving_.slice])) { return Progress::kBlocked; }
+      }
+    }
+    saving_.active = false;
+    return Progress::kDone;
+  }
+  Status restore(SnapshotReader& reader) override {
+    TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
+    return saved_slices_.read(reader);
+  }
+
+ private:
+  struct Slice {
+    Slice(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
+        : table(groups, max_parallelism, memory, "window state") {}
+    bool holds(int64_t time) const { return time >= times.first && time <= times.last; }
+
+    int64_t number = 0;
+    WindowGrid::Range times;
+    WindowGrid::Range windows;
+    Table table;
+  };
+  static constexpr uint32_t kMixedRows = 64;     // rows whose slots are fetched ahead together
+  static constexpr uint32_t kShortRun = 16;      // shorter runs go with mixed rows
+  static constexpr size_t kFreeSlicesMax = 4;
+
+  // ---- Rows.
+
+  decltype(auto) key_at(const RowBatch<T>& in, uint32_t index) const {
+    return std::invoke(key_of_, in.row(index));
+  }
+  // The end of the rows from `begin` that lie in one slice none of whose windows has fired (which becomes
+  // recent_), or `begin` when those are few.
+  uint32_t run_end(const RowBatch<T>& in, uint32_t begin, uint32_t end) {
+    const int64_t* times = in.timestamps();
+    if (recent_ == nullptr || !recent_->holds(times[begin])) {
+      if (times[begin] == kNoTimestamp || slice_at(times[begin]) == nullptr) { return begin; }
+    }
+    if (recent_->windows.first < fire_from_) { return begin; }
+    const int64_t first = recent_->times.first;
+    const int64_t last = recent_->times.last;
+    // Most batches lie in one slice: find that out without a branch for each row.
+    bool all = true;
+    for (uint32_t i = begin; i < end; ++i) { all &= times[i] >= first && times[i] <= last; }
+    if (all && first != kNoTimestamp) { return end; }
+    uint32_t run = begin;
+    while (run < end && times[run] >= first && times[run] <= last && times[run] != kNoTimestamp) {
+      ++run;
+    }
+    return run - begin >= kShortRun ? run : begin;
+  }
+  void fold_into(Slice& slice, const T& row, const K& key, KeyHash hash) {
+    bool inserted = false;
+    Accumulator& value = slice.table.upsert(key, hash, inserted);
+    if (inserted) { value = fold_.init(); }
+    fold_.add(value, row);
+    slice.table.settle(value);
+  }
+  void add_run(Slice& slice, const RowBatch<T>& in, uint32_t begin, uint32_t end) {
+    uint32_t at = begin;
+    try {
+      if constexpr (std::is_same_v<K, Unkeyed>) {
+        bool inserted = false;
+        Accumulator& value = slice.table.upsert(K{}, slice.table.hash_of(K{}), inserted);
+        if (inserted) { value = fold_.init(); }
+        for (; at < end; ++at) { fold_.add(value, in.row(at)); }
+        slice.table.settle(value);
+      } else {
+        visit_prefetched(
+            slice.table, begin, end,
+            [&](uint32_t index) -> decltype(auto) { return key_at(in, index); },
+            [&](uint32_t index, KeyHash hash) {
+              at = index;
+              fold_into(slice, in.row(index), key_at(in, index), hash);
+              return true;
+            });
+      }
+    } catch (...) {
+      rethrow_user_failure(this->context(), Fold::kName, describe_record(in.row(at)));
+    }
+  }
+  // Takes up to kMixedRows rows of any slices, late ones among them, in their order.
+  Progress add_mixed(const RowBatch<T>& in, uint32_t end, uint32_t& cursor) {
+    Slice* slices[kMixedRows];
+    KeyHash hashes[kMixedRows];
+    const uint32_t begin = cursor;
+    const uint32_t count = std::min(end - begin, kMixedRows);
+    const int32_t max_parallelism = this->context().max_parallelism();
+    uint32_t at = begin;
+    try {
+      for (uint32_t i = 0; i < count; ++i) {
+        at = begin + i;
+        this->require_timestamp(in.row(at), in.timestamps()[at]);
+        slices[i] = slice_at(in.timestamps()[at]);
+        if (slices[i] == nullptr) { continue; }
+        hashes[i] = key_hash(key_at(in, at), max_parallelism);
+        slices[i]->table.prefetch(hashes[i]);
+      }
+      for (uint32_t i = 0; i < count; ++i) {
+        at = begin + i;
+        if (slices[i] == nullptr || slices[i]->windows.first < fire_from_) [[unlikely]] {
+          if (!this->ready()) {
+            cursor = at;
+            return Progress::kBlocked;
+          }
+        }
+        if (slices[i] == nullptr) {
+          this->take_late(in.row(at), in.timestamps()[at], in);
+          continue;
+        }
+        fold_into(*slices[i], in.row(at), key_at(in, at), hashes[i]);
+        if (slices[i]->windows.first < fire_from_) [[unlikely]] {
+          fire_late(*slices[i], key_at(in, at), hashes[i]);
+        }
+      }
+    } catch (...) {
+      rethrow_user_failure(this->context(), Fold::kName, describe_record(in.row(at)));
+    }
+    cursor = begin + count;
+    return Progress::kDone;
+  }
+
+  // ---- Slices, in the order of their numbers; few.
+
+  // The slice of a time, made when it is new; it becomes recent_. Null when all its windows are late, or
+  // it has none.
+  Slice* slice_at(int64_t time) {
+    if (recent_ != nullptr && recent_->holds(time)) { return recent_; }
+    Slice* slice = slice_numbered(grid_.slice_of(time));
+    if (slice != nullptr) { recent_ = slice; }
+    return slice;
+  }
+  Slice* slice_numbered(int64_t number) {
+    auto place = slices_.end();
+    while (place != slices_.begin() && (*std::prev(place))->number > number) { --place; }
+    if (place != slices_.begin() && (*std::prev(place))->number == number) {
+      return std::prev(place)->get();
+    }
+    const WindowGrid::Range windows = grid_.windows_of(number);
+    if (windows.empty() || windows.last < live_from_) { return nullptr; }
+    auto slice = take_slice();
+    slice->number = number;
+    slice->times = grid_.slice_times(number);
+    slice->windows = windows;
+    return slices_.insert(place, std::move(slice))->get();
+  }
+  std::unique_ptr<Slice> take_slice() {
+    if (free_.empty()) {
+      OperatorContext& context = this->context();
+      return std::make_unique<Slice>(context.key_groups(), context.max_parallelism(),
+                                     &context.memory());
+    }
+    auto slice = std::move(free_.back());
+    free_.pop_back();
+    return slice;
+  }
+  void drop(std::unique_ptr<Slice> slice) {
+    if (recent_ == slice.get()) { recent_ = nullptr; }
+    if (free_.size() >= kFreeSlicesMax) { return; }
+    slice->table.clear();
+    free_.push_back(std::move(slice));
+  }
+  template <class Matches>
+  void drop_slices_if(Matches matches) {
+    size_t kept = 0;
+    for (auto& slice : slices_) {
+      if (matches(*slice)) {
+        drop(std::move(slice));
+      } else {
+        slices_[kept++] = std::move(slice);
+      }
+    }
+    slices_.resize(kept);
+  }
+
+  // ---- Firing.
+
+  // The first window that has rows and has not fired; kNone when there is none.
+  int64_t next_window() const {
+    for (const auto& slice : slices_) {
+      if (slice->windows.last >= fire_from_ && !slice->table.empty()) {
+        return std::max(slice->windows.first, fire_from_);
+      }
+    }
+    return WindowGrid::kNone;
+  }
+  // Fires all windows that end by `time`. Resumes from the window at work (firing_).
+  Progress advance(int64_t time) {
+    if (!advancing_) {
+      if (time <= this->watermark()) { return Progress::kDone; }
+      this->set_watermark(time);
+      advancing_ = true;
+    }
+    for (;;) {
+      if (firing_ == nullptr) {
+        const int64_t window = next_window();
+        if (window == WindowGrid::kNone || grid_.max_timestamp(window) > time) { break; }
+        begin_firing(window);
+      }
+      if (emit_results() == Progress::kBlocked) { return Progress::kBlocked; }
+      fire_from_ = firing_window_ + 1;
+      firing_ = nullptr;
+      if (merged_ != nullptr) { drop(std::move(merged_)); }
+      live_from_ = std::max(live_from_, live_from(time, fire_from_));
+      drop_slices_if([this](const Slice& slice) { return slice.windows.last < live_from_; });
+    }
+    fire_from_ = std::max(fire_from_, grid_.first_window_after(time));
+    live_from_ = std::max(live_from_, live_from(time, fire_from_));
+    drop_slices_if([this](const Slice& slice) { return slice.windows.last < live_from_; });
+    advancing_ = false;
+    return Progress::kDone;
+  }
+  // The first window that is not late. Never beyond `fired`, so that what has not fired is kept.
+  int64_t live_from(int64_t time, int64_t fired) const {
+    return std::min(fired, grid_.first_window_after(saturating_subtract(time, this->lateness())));
+  }
+  // Chooses the table that the results are emitted from: the window's one slice, or a merge of them. The
+  // merge is made in the first slice when no later window needs that one by itself.
+  void begin_firing(int64_t window) {
+    firing_window_ = window;
+    cursor_ = typename Table::Cursor();
+    const WindowGrid::Range range = grid_.slices_of(window);
+    std::vector<Slice*> parts;
+    for (const auto& slice : slices_) {
+      if (slice->number >= range.first && slice->number <= range.last) {
+        parts.push_back(slice.get());
+      }
+    }
+    firing_ = parts.front();
+    if (parts.size() == 1) { return; }
+    if (this->lateness() == 0 && (grid_.is_cumulative() || firing_->windows.last == window)) {
+      for (size_t i = 1; i < parts.size(); ++i) { merge_slice(*firing_, *parts[i]); }
+      if (grid_.is_cumulative()) {
+        // All later windows hold all of these slices: from now on they are one.
+        drop_slices_if([&](const Slice& slice) {
+          return slice.number > firing_->number && slice.number <= range.last;
+        });
+      }
+      return;
+    }
+    merged_ = take_slice();
+    for (Slice* part : parts) { merge_slice(*merged_, *part); }
+    firing_ = merged_.get();
+  }
+  void merge_slice(Slice& into, Slice& from) {
+    try {
+      into.table.merge_from(
+          from.table, [&](Accumulator& mine, const Accumulator& theirs, bool inserted) {
+            if (inserted) {
+              into.table.assign(mine, theirs);
+            } else {
+              fold_.merge(mine, theirs);
+              into.table.settle(mine);
+            }
+          });
+    } catch (...) { rethrow_user_failure(this->context(), "merge", ""); }
+    this->require_memory(into.table.status());
+  }
+  Progress emit_results() {
+    this->emitter().begin(grid_.window(firing_window_), this->watermark());
+    const K* key = nullptr;
+    Accumulator* value = nullptr;
+    try {
+      while (this->ready()) {
+        if (!firing_->table.next(cursor_, key, value)) { return Progress::kDone; }
+        fold_.finish(*key, this->emitter().window(), *value, this->emitter());
+      }
+    } catch (...) { rethrow_user_failure(this->context(), "the window's result", ""); }
+    return Progress::kBlocked;
+  }
+  // Fires those windows of a slice that have fired before and are not gone yet, for one key.
+  void fire_late(const Slice& slice, const K& key, KeyHash hash) {
+    const int64_t first = std::max(slice.windows.first, live_from_);
+    const int64_t last = std::min(slice.windows.last, fire_from_ - 1);
+    for (int64_t window = first; window <= last; ++window) {
+      const WindowGrid::Range range = grid_.slices_of(window);
+      Accumulator all = fold_.init();
+      bool any = false;
+      for (const auto& part : slices_) {
+        if (part->number < range.first || part->number > range.last) { continue; }
+        const Accumulator* value = part->table.find(key, hash);
+        if (value == nullptr) { continue; }
+        if (any) {
+          fold_.merge(all, *value);
+        } else {
+          all = *value;
+        }
+        any = true;
+      }
+      this->emitter().begin(grid_.window(window), this->watermark());
+      fold_.finish(key, this->emitter().window(), all, this->emitter());
+    }
+  }
+  // Writes what a slice has of the group at work; false when the writer takes no more.
+  bool save_group(SnapshotWriter& writer, Slice& slice) {
+    if (!saving_.scanning) {
+      saving_.cursor = slice.table.begin_of(saving_.group);
+      saving_.scanning = true;
+    }
+    const K* key = nullptr;
+    Accumulator* value = nullptr;
+    while (writer.ready()) {
+      if (!slice.table.next_in(saving_.group, saving_.cursor, key, value)) { return true; }
+      saved_slices_.add(writer, saving_.group, *key, slice.number, *value);
+    }
+    return false;
+  }
+  void wake_for_next_window() {
+    if (this->is_event_time()) { return; }
+    const int64_t window = next_window();
+    if (window == WindowGrid::kNone || window >= woken_for_) { return; }
+    woken_for_ = window;
+    this->context().wake_at_wall_ms(grid_.max_timestamp(window));
+  }
+
+  const WindowGrid grid_;
+  const KeyOf key_of_;
+  Fold fold_;
+
+  std::vector<std::unique_ptr<Slice>> slices_;
+  Slice* recent_ = nullptr;  // of slices_: where the last row went
+  std::vector<std::unique_ptr<Slice>> free_;
+  int64_t fire_from_ = std::numeric_limits<int64_t>::min();  // windows before it have fired
+  int64_t live_from_ = std::numeric_limits<int64_t>::min();  // windows before it are gone
+  int64_t woken_for_ = WindowGrid::kNone;  // processing time: the window that a wake was asked for
+
+  // Where `advance` goes on.
+  bool advancing_ = false;
+  Slice* firing_ = nullptr;         // whose table is being emitted: one of slices_, or merged_
+  std::unique_ptr<Slice> merged_;
+  int64_t firing_window_ = 0;
+  typename Table::Cursor cursor_;
+
+  // Where `snapshot` goes on.
+  struct Saving {
+    bool active = false;
+    int32_t group = 0;
+    size_t slice = 0;
+    bool scanning = false;
+    typename Table::Cursor cursor = {};
+  };
+  Saving saving_;
+  WindowState<K, int64_t, Accumulator> saved_slices_;
+  WatermarkState saved_watermark_;
+};
+
+}  // namespace tidewheel

@@ -1,0 +1,241 @@
+// Sliced windows: every rule of lateness and firing, and a comparison with a model that keeps each window.
+#include "tidewheel/operators/slicing_window.h"
+
+#include <gtest/gtest.h>
+
+#include "tidewheel/operators/window_model.h"
+
+namespace tidewheel {
+namespace {
+
+using window_testing::compare_many;
+using window_testing::Harness;
+using window_testing::Options;
+using window_testing::Reading;
+using window_testing::result;
+using window_testing::Result;
+using window_testing::Results;
+using window_testing::sorted;
+using window_testing::Timed;
+
+constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+
+using Key = int64_t Reading::*;
+using Sum = SumFold<int64_t, Reading, Key>;
+using Settings = WindowSettings<Reading>;
+
+std::unique_ptr<Operator> make(WindowGrid grid, Settings settings = {},
+                               std::shared_ptr<const NodeLinks> links = nullptr) {
+  return std::make_unique<SlicingWindowOperator<int64_t, Reading, Key, Sum>>(
+      grid, &Reading::key, Sum(&Reading::value), std::move(settings), std::move(links));
+}
+auto maker(WindowGrid grid) {
+  return [grid](Settings settings, std::shared_ptr<const NodeLinks> links) {
+    return make(grid, std::move(settings), std::move(links));
+  };
+}
+Settings late_by(int64_t lateness) {
+  Settings settings;
+  settings.allowed_lateness_ms = lateness;
+  return settings;
+}
+
+TEST(slicing_window, fires_when_the_watermark_reaches_the_last_millisecond) {
+  Harness harness(make(tumbling(Duration(10)).grid()));
+  harness.push(Reading{1, 5}, 3);
+  harness.push(Reading{1, 6}, 9);
+  harness.push(Reading{2, 7}, -1);
+  harness.watermark(-2);
+  EXPECT_EQ(harness.take<Result>(), Results{});
+  harness.watermark(8);
+  EXPECT_EQ(harness.take<Result>(), Results{result(2, -10, 0, 7)});
+  harness.watermark(9);
+  EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 10, 11)});
+  harness.end_of_input();
+  EXPECT_EQ(harness.take<Result>(), Results{});
+}
+
+TEST(slicing_window, a_sliding_window_merges_its_slices) {
+  Harness harness(make(sliding(Duration(10), Duration(5)).grid()));
+  harness.push(Reading{1, 1}, 1);
+  harness.push(Reading{1, 2}, 7);
+  harness.push(Reading{1, 4}, 12);
+  harness.end_of_input();
+  EXPECT_EQ(harness.take<Result>(), (Results{result(1, -5, 5, 1), result(1, 0, 10, 3),
+                                             result(1, 5, 15, 6), result(1, 10, 20, 4)}));
+}
+
+TEST(slicing_window, a_slide_above_the_size_leaves_gaps) {
+  Harness harness(make(sliding(Duration(3), Duration(10)).grid()));
+  harness.push(Reading{1, 1}, 2);
+  harness.push(Reading{1, 2}, 3);
+  harness.watermark(20);
+  EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 3, 1)});
+  harness.push(Reading{1, 2}, 13);
+  EXPECT_EQ(harness.late_dropped(), 1) << "a row of no window is late by its own time";
+  harness.push(Reading{1, 2}, 24);
+  EXPECT_EQ(harness.late_dropped(), 1);
+}
+
+TEST(slicing_window, cumulative_windows_grow_and_begin_anew) {
+  Harness harness(make(cumulative(Duration(30), Duration(10)).grid()));
+  harness.push(Reading{1, 1}, 1);
+  harness.push(Reading{1, 2}, 12);
+  harness.watermark(19);
+  harness.push(Reading{1, 4}, 5);  // late for [0, 10) and [0, 20), not for [0, 30)
+  harness.push(Reading{1, 8}, 31);
+  harness.watermark(39);
+  EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 10, 1), result(1, 0, 20, 3),
+                                             result(1, 0, 30, 7), result(1, 30, 40, 8)}));
+}
+
+TEST(slicing_window, late_rows_are_dropped_and_counted_without_a_side_output) {
+  Harness harness(make(tumbling(Duration(10)).grid()));
+  harness.watermark(9);
+  harness.push(Reading{1, 1}, 9);
+  EXPECT_EQ(harness.late_dropped(), 1);
+  harness.push(Reading{1, 1}, 10);
+  EXPECT_EQ(harness.late_dropped(), 1);
+}
+
+TEST(slicing_window, a_late_row_within_the_lateness_fires_again_at_once) {
+  Harness harness(make(tumbling(Duration(10)).grid(), late_by(5)));
+  harness.push(Reading{1, 1}, 1);
+  harness.watermark(9);
+  EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 10, 1)});
+  harness.push(Reading{1, 2}, 2);
+  EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 10, 3)});
+  harness.watermark(13);
+  harness.push<Reading>({{Reading{2, 4}, 3}, {Reading{1, 8}, 4}});
+  EXPECT_EQ(harness.take<Result>(), (Results{result(2, 0, 10, 4), result(1, 0, 10, 11)}));
+  harness.watermark(14);
+  harness.push(Reading{1, 2}, 9);
+  EXPECT_EQ(harness.take<Result>(), Results{});
+  EXPECT_EQ(harness.late_dropped(), 1);
+}
+
+TEST(slicing_window, windows_at_the_borders_of_time_fire) {
+  Harness harness(make(tumbling(Duration(1000)).grid()));
+  harness.push(Reading{1, 1}, kMax);
+  harness.push(Reading{1, 2}, kMax - 1);
+  harness.push(Reading{1, 4}, kMin + 1);
+  harness.watermark(kMin + 2000);
+  EXPECT_EQ(harness.take<Result>().size(), 1U);
+  harness.watermark(kMax - 1);
+  EXPECT_EQ(harness.take<Result>().size(), 0U);
+  harness.watermark(kMax);
+  const auto last = harness.take<Result>();
+  ASSERT_EQ(last.size(), 1U);
+  EXPECT_EQ(last[0].row.value, 3);
+  EXPECT_EQ(last[0].row.window.end.ms(), kMax);
+  EXPECT_EQ(last[0].time, kMax);
+}
+
+TEST(slicing_window, a_row_without_event_time_fails_the_operator) {
+  Harness harness(make(tumbling(Duration(1000)).grid()));
+  try {
+    harness.push(Reading{1, 1}, kNoTimestamp);
+    FAIL();
+  } catch (const OperatorFailure& failure) {
+    EXPECT_EQ(failure.status().id(), ErrorId::kRowWithoutTimestamp);
+  }
+}
+
+TEST(slicing_window, processing_time_windows_fire_when_the_clock_has_passed_them) {
+  Settings settings;
+  settings.time = WindowTime::kProcessing;
+  Harness harness(make(tumbling(Duration(10)).grid(), settings));
+  harness.advance_clock(3);
+  harness.push(Reading{1, 1}, kNoTimestamp);
+  harness.advance_clock(9);
+  harness.push(Reading{1, 2}, kNoTimestamp);
+  EXPECT_EQ(harness.take<Result>(), Results{});
+  harness.advance_clock(10);
+  harness.push(Reading{1, 4}, kNoTimestamp);
+  harness.advance_clock(11);
+  EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 10, 3)});
+  harness.end_of_input();
+  EXPECT_EQ(harness.take<Result>(), Results{result(1, 10, 20, 4)});
+}
+
+TEST(slicing_window, lateness_is_refused_in_processing_time) {
+  Settings settings = late_by(5);
+  settings.time = WindowTime::kProcessing;
+  Harness harness(make(tumbling(Duration(10)).grid(), settings));
+  EXPECT_EQ(harness.opened.id(), ErrorId::kWindowOption);
+}
+
+TEST(slicing_window, windows_over_the_whole_stream_need_no_key) {
+  const auto no_key = [](const Reading&) { return Unkeyed{}; };
+  using Fold = CountFold<Unkeyed, Reading>;
+  Harness harness(
+      std::make_unique<SlicingWindowOperator<Unkeyed, Reading, decltype(no_key), Fold>>(
+          tumbling(Duration(10)).grid(), no_key, Fold(), Settings(), nullptr));
+  harness.push<Reading>({{{1, 1}, 1}, {{2, 1}, 2}, {{3, 1}, 9}, {{3, 1}, 10}});
+  harness.end_of_input();
+  const auto results = harness.take<WindowTotal<int64_t>>();
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].row.value, 3);
+  EXPECT_EQ(results[1].row.value, 1);
+}
+
+struct Named {
+  Text name;
+  int64_t value = 0;
+  friend bool operator==(const Named&, const Named&) = default;
+};
+
+TEST(slicing_window, text_in_keys_and_accumulators_outlives_the_batches) {
+  using Longest = ExtremeRowFold<Text, Named, int64_t Named::*, true>;
+  using NameKey = Text Named::*;
+  Harness harness(std::make_unique<SlicingWindowOperator<Text, Named, NameKey, Longest>>(
+      sliding(Duration(10), Duration(5)).grid(), &Named::name, Longest(&Named::value),
+      WindowSettings<Named>(), nullptr));
+  for (int64_t i = 0; i < 40; ++i) {
+    const std::string name = "a name that is long enough to be told apart " + std::to_string(i % 3);
+    harness.push(Named{Text(name), i}, i);
+  }
+  harness.end_of_input();
+  const auto results = harness.take<WindowValue<Text, Named>>();
+  ASSERT_EQ(results.size(), 27U);
+  for (const auto& one : results) {
+    EXPECT_EQ(one.row.key, one.row.value.name);
+    EXPECT_EQ(one.row.key.view(), "a name that is long enough to be told apart " +
+                                      std::to_string(one.row.value.value % 3));
+  }
+}
+
+TEST(slicing_window, tumbling_windows_agree_with_the_model) {
+  for (const auto& assigner : {tumbling(Duration(10)), tumbling(Duration(7), Duration(-3))}) {
+    compare_many(assigner, maker(assigner.grid()));
+  }
+}
+TEST(slicing_window, sliding_windows_agree_with_the_model) {
+  for (const auto& assigner : {sliding(Duration(20), Duration(5)), sliding(Duration(10), Duration(4)),
+                               sliding(Duration(3), Duration(8)),
+                               sliding(Duration(30), Duration(7), Duration(2))}) {
+    compare_many(assigner, maker(assigner.grid()));
+  }
+}
+TEST(slicing_window, cumulative_windows_agree_with_the_model) {
+  for (const auto& assigner :
+       {cumulative(Duration(30), Duration(10)), cumulative(Duration(24), Duration(4), Duration(3))}) {
+    compare_many(assigner, maker(assigner.grid()));
+  }
+}
+
+TEST(slicing_window, another_grid_is_refused_at_restore) {
+  MemorySnapshot snapshot;
+  {
+    Harness harness(make(tumbling(Duration(10)).grid()));
+    harness.push(Reading{1, 5}, 3);
+    harness.snapshot_into(snapshot);
+  }
+  auto reader = snapshot.reader({"op", 0, 1, 128});
+  ASSERT_TRUE(reader.ok());
+  EXPECT_FALSE(make(tumbling(Duration(20)).grid())->restore(**reader).ok());
+}
+
+}  // namespace
+}  // namespace tidewheel

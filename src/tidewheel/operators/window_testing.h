@@ -1,0 +1,205 @@
+// For the tests of windows and joins: one subtask of an operator by hand, with outputs that refuse at
+// random, and snapshots that are restored at any parallelism.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/memory_pool.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/base/random.h"
+#include "tidewheel/dataflow/batch_pool.h"
+#include "tidewheel/dataflow/operator.h"
+#include "tidewheel/dataflow/operator_failure.h"
+#include "tidewheel/state/snapshot.h"
+
+namespace tidewheel::window_testing {
+
+template <class T>
+struct Timed {
+  T row{};
+  int64_t time = 0;
+  friend bool operator==(const Timed&, const Timed&) = default;
+};
+
+class ManualClock final : public Clock {
+ public:
+  int64_t now_ns() const override { return wall * 1'000'000; }
+  int64_t wall_ms() const override { return wall; }
+  int64_t wall = 0;
+};
+
+class Context final : public OperatorContext {
+ public:
+  Context(int32_t subtask, int32_t parallelism, uint32_t batch_rows)
+      : subtask_(subtask), parallelism_(parallelism), batch_rows_(batch_rows) {}
+  const std::string& name() const override { return name_; }
+  const std::string& uid() const override { return name_; }
+  int32_t subtask_index() const override { return subtask_; }
+  int32_t parallelism() const override { return parallelism_; }
+  int32_t max_parallelism() const override { return 128; }
+  KeyGroupRange key_groups() const override { return key_groups_of(subtask_, parallelism_, 128); }
+  uint32_t batch_rows() const override { return batch_rows_; }
+  Clock& clock() override { return clock_; }
+  Random& random() override { return random_; }
+  Executor& executor() override { std::abort(); }
+  FileSystem& files() override { std::abort(); }
+  Network& network() override { std::abort(); }
+  MemoryPool& memory() override { return memory_; }
+  MetricGroup& metrics() override { return metrics_; }
+  const Config& config() const override { return config_; }
+  void wake_at_wall_ms(int64_t time_ms) override { wake_at_ = std::min(wake_at_, time_ms); }
+  void wake() override {}
+  void send_to_coordinator(std::string) override {}
+  void post(std::function<void()>) override {}
+
+  ManualClock clock_;
+  int64_t wake_at_ = INT64_MAX;
+  MemoryPool memory_{"test", MemoryPool::kUnlimited};
+
+ private:
+  std::string name_ = "window";
+  int32_t subtask_;
+  int32_t parallelism_;
+  uint32_t batch_rows_;
+  Random random_{7};
+  MetricGroup metrics_{"test"};
+  Config config_;
+};
+
+class Sink final : public ElementSink {
+ public:
+  Sink(Random& random, double refusal) : random_(&random), refusal_(refusal) {}
+  bool offer(Element& element) override {
+    if (refusal_ > 0 && random_->chance(refusal_)) { return false; }
+    elements.push_back(std::move(element));
+    return true;
+  }
+  std::vector<Element> elements;
+
+ private:
+  Random* random_;
+  double refusal_;
+};
+
+struct Options {
+  int32_t subtask = 0;
+  int32_t parallelism = 1;
+  uint32_t batch_rows = 4;
+  double refusal = 0;
+};
+
+class Harness {
+ public:
+  explicit Harness(std::unique_ptr<Operator> op, Options options = {},
+                   const MemorySnapshot* from = nullptr)
+      : context(options.subtask, options.parallelism, options.batch_rows),
+        op_(std::move(op)),
+        options_(options),
+        random_(99) {
+    for (OutputPort* port : op_->outputs()) {
+      sinks_.push_back(std::make_unique<Sink>(random_, options.refusal));
+      port->connect(*sinks_.back());
+    }
+    if (from != nullptr) {
+      auto reader = from->reader({"op", options.subtask, options.parallelism, 128});
+      EXPECT_TRUE(reader.ok()) << reader.status().to_string();
+      restored = op_->restore(**reader);
+    }
+    opened = op_->open(context);
+    EXPECT_TRUE(restored.ok()) << restored.to_string();
+  }
+  ~Harness() { op_->close(true); }
+
+  template <class T>
+  void push(std::vector<Timed<T>> rows, int32_t input = 0) {
+    auto pool = BatchPool::create_for<T>(static_cast<uint32_t>(rows.size() + 1), nullptr);
+    auto* batch = static_cast<RowBatch<T>*>(pool->acquire());
+    for (Timed<T>& row : rows) {
+      T& slot = batch->append(std::move(row.row), row.time);
+      relocate_texts_into(slot, batch->arena());
+    }
+    Element element = Element::rows(BatchRef(batch));
+    batch->release();
+    uint32_t cursor = 0;
+    run([&] { return op_->on_rows(input, element, cursor); });
+    EXPECT_EQ(cursor, element.end);
+  }
+  template <class T>
+  void push(T row, int64_t time, int32_t input = 0) {
+    push<T>(std::vector<Timed<T>>{{std::move(row), time}}, input);
+  }
+  void watermark(int64_t time) {
+    run([&] { return op_->on_watermark(time); });
+  }
+  void advance_clock(int64_t wall) {
+    while (context.wake_at_ < wall) {
+      const int64_t at = std::max(context.wake_at_ + 1, context.clock_.wall);
+      context.clock_.wall = at;
+      context.wake_at_ = INT64_MAX;
+      run([&] { return op_->on_processing_time(at - 1); });
+    }
+    context.clock_.wall = wall;
+  }
+  void end_of_input(int32_t inputs = 1) {
+    watermark(kMaxWatermark);
+    for (int32_t i = 0; i < inputs; ++i) {
+      run([&] { return op_->on_end_of_input(i); });
+    }
+  }
+  // Rows that have come out since the last call. Their batches live as long as the harness.
+  template <class T>
+  std::vector<Timed<T>> take(size_t port = 0) {
+    while (op_->outputs()[port]->flush() == Progress::kBlocked) {}
+    std::vector<Timed<T>> out;
+    for (Element& element : sinks_[port]->elements) {
+      if (element.kind != Element::Kind::kBatch) { continue; }
+      const auto& batch = RowBatch<T>::of(*element.batch);
+      for (uint32_t i = element.begin; i < element.end; ++i) {
+        out.push_back({batch.row(i), batch.timestamps()[i]});
+      }
+      kept_.push_back(element.batch);
+    }
+    sinks_[port]->elements.clear();
+    return out;
+  }
+  int64_t late_dropped() {
+    return context.metrics().counter("numLateRecordsDropped").value();
+  }
+  void snapshot_into(MemorySnapshot& snapshot) {
+    SegmentWriter writer({"op", options_.subtask, options_.parallelism, 128});
+    // Little at a time, so that it has to resume.
+    for (;;) {
+      writer.grant(100);
+      if (op_->snapshot(writer) == Progress::kDone) { break; }
+    }
+    snapshot.add(writer.finish());
+  }
+
+  Context context;
+  Status opened;
+  Status restored;
+
+ private:
+  template <class Call>
+  void run(Call call) {
+    for (int i = 0; call() == Progress::kBlocked; ++i) {
+      ASSERT_LT(i, 1'000'000) << "the operator does not go on";
+      for (OutputPort* port : op_->outputs()) { static_cast<void>(port->retry()); }
+    }
+  }
+
+  std::unique_ptr<Operator> op_;
+  Options options_;
+  Random random_;
+  std::vector<std::unique_ptr<Sink>> sinks_;
+  std::vector<BatchRef> kept_;
+};
+
+}  // namespace tidewheel::window_testing
