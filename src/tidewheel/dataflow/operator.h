@@ -86,6 +86,9 @@ class Operator {
   virtual Progress on_processing_time(int64_t now_ms);
   // After wake(): for operators with work that completes elsewhere. The default does nothing.
   virtual Progress on_wake();
+  // True when it answered kBlocked though no output has refused: it is called again after wake(), or soon
+  // after the wall time asked for.
+  virtual bool waits_for_wake() const { return false; }
   // Input `input` has ended. The last one comes after the final watermark. The default does nothing;
   // the runtime passes the end on by itself when all inputs have ended and this answered kDone.
   virtual Progress on_end_of_input(int32_t input);

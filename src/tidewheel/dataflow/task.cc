@@ -233,10 +233,18 @@ Step Task::block() {
     waits = waits || writer->waits_for_room();
     starved = starved || writer->waits_for_memory();
   }
+  const int64_t now_ns = world_.clock().now_ns();
+  for (const auto& op : operators_) {
+    // The timer that was asked for may be over and could not be handed over: then look now and then.
+    if (op->op()->waits_for_wake()) {
+      waits = true;
+      memory_at_ns_ = std::max(wall_timer_ns_, now_ns + kMemoryRetryNs);
+    }
+  }
   if (waits) { return Step::kOutputFull; }
   for (const auto& op : operators_) { starved = starved || op->waits_for_memory(); }
   if (!starved) { return Step::kWorked; }
-  memory_at_ns_ = world_.clock().now_ns() + kMemoryRetryNs;
+  memory_at_ns_ = now_ns + kMemoryRetryNs;
   return Step::kOutputFull;
 }
 

@@ -13,25 +13,18 @@ namespace {
 constexpr char kSplitsState[] = "splits";
 }
 
-Progress CutBatch::send(OutputPort& port) {
-  while (!is_empty()) {
-    if (!port.ready()) { return Progress::kBlocked; }
-    const Piece& piece = pieces[next_piece];
-    if (!watermark_due) {
-      Element rows = Element::rows(batch);
-      rows.begin = begin;
-      rows.end = piece.end;
-      begin = piece.end;
-      static_cast<void>(port.forward(rows));
-      watermark_due = piece.watermark != kMinWatermark;
-    } else {
+void CutBatch::send(OutputPort& port) {
+  uint32_t begin = 0;
+  for (const Piece& piece : pieces) {
+    Element rows = Element::rows(batch);
+    rows.begin = begin;
+    rows.end = piece.end;
+    begin = piece.end;
+    static_cast<void>(port.forward(rows));
+    if (piece.watermark != kMinWatermark) {
       static_cast<void>(port.send(Element::watermark(piece.watermark)));
-      watermark_due = false;
     }
-    if (!watermark_due) { ++next_piece; }
   }
-  batch.reset();
-  return Progress::kDone;
 }
 
 void SourceOperatorBase::open_base(OperatorContext& context) {
@@ -49,7 +42,6 @@ std::optional<int64_t> SourceOperatorBase::combined_watermark() const {
 
 SourceOperator::Poll SourceOperatorBase::poll() {
   if (!port_->ready()) { return Poll::kBlocked; }
-  if (!cut_.is_empty() && cut_.send(*port_) == Progress::kBlocked) { return Poll::kBlocked; }
   for (const std::string& bytes : std::exchange(restored_, {})) {
     lanes_.emplace_back();
     if (const Status status = add_lane(bytes); !status.ok()) {
@@ -58,7 +50,6 @@ SourceOperator::Poll SourceOperatorBase::poll() {
   }
   const int64_t now_ns = context_->clock().now_ns();
   if (!read_one(now_ns)) { return when_dry(now_ns); }
-  if (!cut_.is_empty() && cut_.send(*port_) == Progress::kBlocked) { return Poll::kBlocked; }
   send_watermark(now_ns, /*dry=*/false);
   report_for_alignment(now_ns);
   return Poll::kMore;
@@ -214,8 +205,7 @@ void SourceOperatorBase::on_coordinator_event(std::string_view event) {
 }
 
 Progress SourceOperatorBase::snapshot(SnapshotWriter& writer) {
-  if (is_reading() || !cut_.is_empty()) { return Progress::kBlocked; }
-  if (!writer.ready()) { return Progress::kBlocked; }
+  if (is_reading() || !writer.ready()) { return Progress::kBlocked; }
   writer.begin_state({kSplitsState, StateKind::kSplitList, "list", {}, {}, {}});
   for (const std::string& bytes : restored_) { writer.add({0, {}, {}, bytes}); }
   for (size_t i = 0; i < lanes_.size(); ++i) {

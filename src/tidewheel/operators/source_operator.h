@@ -21,7 +21,8 @@
 
 namespace tidewheel {
 
-// What is left to send of a batch that watermarks cut into pieces.
+// A batch that watermarks cut into pieces. Sent at once, whatever the port says: it keeps what it can't
+// deliver, and a batch that was read must not wait here when the source is told to stop.
 struct CutBatch {
   struct Piece {
     uint32_t end;
@@ -29,13 +30,8 @@ struct CutBatch {
   };
   BatchRef batch;
   std::vector<Piece> pieces;
-  uint32_t begin = 0;     // the first row that is not sent
-  size_t next_piece = 0;
-  bool watermark_due = false;  // the rows of the piece are sent, its watermark is not
 
-  bool is_empty() const { return next_piece == pieces.size(); }
-  // Sends what the port takes. kBlocked: call again.
-  Progress send(OutputPort& port);
+  void send(OutputPort& port);
 };
 
 // The part that does not know the rows' type.
@@ -79,7 +75,6 @@ class SourceOperatorBase : public SourceOperator {
   std::vector<Lane>& lanes() { return lanes_; }
   // The least watermark of the splits that count; nothing when none does.
   std::optional<int64_t> combined_watermark() const;
-  CutBatch& cut() { return cut_; }
   WatermarkPacer& pacer() { return pacer_; }
   OutputPort* port_ = nullptr;
 
@@ -107,7 +102,6 @@ class SourceOperatorBase : public SourceOperator {
   int64_t allowed_watermark_ = kMaxWatermark;
   int64_t next_report_ns_ = 0;
   WatermarkPacer pacer_{200};
-  CutBatch cut_;
 };
 
 // The source itself, and what a read on the blocking pool leaves behind. Owned by the reader and by the
@@ -301,8 +295,8 @@ class SourceReader final : public SourceOperatorBase {
   void cut_up(size_t index, const BatchRef& owner, RowBatch<T>& batch) {
     if (batch.size() == 0) { return; }
     pool_->settle(batch, batch.memory_bytes());
-    CutBatch fresh;
-    fresh.batch = owner;
+    CutBatch cut;
+    cut.batch = owner;
     int64_t sent = pacer().sent();
     uint32_t at = 0;
     while (at < batch.size()) {
@@ -317,13 +311,13 @@ class SourceReader final : public SourceOperatorBase {
       const bool news = options().per_record && combined.has_value() && *combined > sent;
       if (news) { sent = *combined; }
       if (news || next == batch.size()) {
-        fresh.pieces.push_back({next, news ? sent : kMinWatermark});
+        cut.pieces.push_back({next, news ? sent : kMinWatermark});
       }
       at = next;
     }
     pacer().offer(sent);
     if (options().per_record && pacer().has_news()) { pacer().take(context().clock().now_ns()); }
-    cut() = std::move(fresh);
+    cut.send(output_);
   }
 
   Status failure_of_open() {
