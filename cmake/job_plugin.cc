@@ -1,6 +1,6 @@
-// What add_tidewheel_job compiles into every job library: the one function that the program `tidewheel`
-// calls, and the note that tells it, before anything of the library is run, who built it. The library
-// holds its own engine, so only a command line crosses this border.
+// What add_tidewheel_job compiles into every job library: the one function that the program
+// `tidewheel` calls, and the note that tells it, before anything of the library is run, who built
+// it. The library holds its own engine, so only a command line crosses this border.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -18,11 +18,12 @@
 
 namespace {
 
-// An ELF note (System V ABI, "Note Section"): sizes, type, owner, text; each part padded to 4 bytes. The
-// text is lines of `key=value`.
+// An ELF note (System V ABI, "Note Section"): sizes, type, owner, text; each part padded to 4
+// bytes. The text is lines of `key=value`.
 constexpr char kText[] =
     "abi=" TIDEWHEEL_TEXT(TIDEWHEEL_PLUGIN_ABI) "\nversion=" TIDEWHEEL_PLUGIN_VERSION
-    "\ncompiler=" TIDEWHEEL_COMPILER "\njob=" TIDEWHEEL_PLUGIN_JOB "\n";
+                                                "\ncompiler=" TIDEWHEEL_COMPILER
+                                                "\njob=" TIDEWHEEL_PLUGIN_JOB "\n";
 constexpr std::size_t kPaddedBytes = (sizeof(kText) + 3) / 4 * 4;
 
 struct Note {
