@@ -1,0 +1,255 @@
+#include "tidewheel/formats/csv/reader.h"
+
+#include <algorithm>
+
+namespace tidewheel::csv {
+
+namespace {
+
+Status bad_option(std::string_view option, std::string_view why) {
+  return invalid_argument(ErrorId::kConnectorOption, "csv option {} {}", option, why);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    if (!text.empty()) { text += ", "; }
+    text += name;
+  }
+  return text;
+}
+
+}  // namespace
+
+Status check(const Options& options) {
+  const auto ends_lines = [](char c) { return c == '\n' || c == '\r' || c == '\0'; };
+  if (ends_lines(options.delimiter)) {
+    return bad_option("delimiter", "can't be a line end or a zero byte");
+  }
+  if (options.quote == '\n' || options.quote == '\r' || options.quote == options.delimiter) {
+    return bad_option("quote", "can't be a line end or the delimiter");
+  }
+  if (options.record_bytes_max < 1 || options.record_bytes_max > INT32_MAX) {
+    return bad_option("record_bytes_max", "must be 1 byte to 2 GB");
+  }
+  if (!options.time_format.empty() && !TimePattern::compile(options.time_format)) {
+    return bad_option("time_format", "knows yyyy, MM, dd, HH, mm, ss, SSS, XXX and text in '...'");
+  }
+  return {};
+}
+
+namespace detail {
+
+bool parse_bool(std::string_view text, bool& value) {
+  value = text == "true" || text == "1" || text == "TRUE" || text == "True";
+  return value || text == "false" || text == "0" || text == "FALSE" || text == "False";
+}
+
+bool parse_timestamp_ms(std::string_view text, const ValueContext& context, int64_t& ms) {
+  if (context.time_pattern != nullptr) { return assign(ms, context.time_pattern->parse(text)); }
+  const auto parsed = parse_timestamp(text);
+  if (parsed) { ms = parsed->ms(); }
+  return parsed.has_value();
+}
+
+bool parse_local_ms(std::string_view text, const ValueContext& context, int64_t& ms) {
+  if (context.time_pattern != nullptr) { return assign(ms, context.time_pattern->parse(text)); }
+  const auto parsed = parse_local_timestamp(text);
+  if (parsed) { ms = parsed->ms(); }
+  return parsed.has_value();
+}
+
+std::string_view describe_number(size_t bytes, bool is_signed) {
+  switch (bytes) {
+    case 1: return is_signed ? "int8 (-128 to 127)" : "uint8 (0 to 255)";
+    case 2: return is_signed ? "int16 (-32768 to 32767)" : "uint16 (0 to 65535)";
+    case 4: return is_signed ? "int32" : "uint32";
+    default: return is_signed ? "int64" : "uint64";
+  }
+}
+
+ReaderBase::ReaderBase(Options options, std::string place, std::vector<FieldInfo> fields)
+    : options_(std::move(options)),
+      place_(std::move(place)),
+      fields_(std::move(fields)),
+      tokenizer_(options_.delimiter, options_.quote, static_cast<size_t>(options_.record_bytes_max)) {}
+
+Status ReaderBase::open() {
+  TIDEWHEEL_RETURN_IF_ERROR(check(options_));
+  if (!options_.time_format.empty()) {
+    pattern_ = std::make_unique<TimePattern>(*TimePattern::compile(options_.time_format));
+    context_.time_pattern = pattern_.get();
+  }
+  needs_header_ = options_.header;
+  if (needs_header_) { return {}; }
+  columns_ = options_.columns;
+  if (columns_.empty()) {
+    for (const FieldInfo& field : fields_) { columns_.emplace_back(field.name); }
+    // By position: names of columns that were given for fields play no part.
+    options_.column_of_field.clear();
+  }
+  return map_columns();
+}
+
+Status ReaderBase::map_columns() {
+  column_of_.clear();
+  for (const FieldInfo& field : fields_) {
+    std::string_view name = field.name;
+    for (const auto& [one, column] : options_.column_of_field) {
+      if (one == field.name) { name = column; }
+    }
+    const auto found = std::find(columns_.begin(), columns_.end(), name);
+    if (found == columns_.end()) {
+      return invalid_argument(ErrorId::kConnectorOption,
+                              "{}: there is no column {}; the columns are {}", place_, name,
+                              joined(columns_));
+    }
+    if (std::find(found + 1, columns_.end(), name) != columns_.end()) {
+      return invalid_argument(ErrorId::kConnectorOption, "{}: there are two columns {}", place_, name);
+    }
+    column_of_.push_back(static_cast<uint32_t>(found - columns_.begin()));
+  }
+  return {};
+}
+
+bool ReaderBase::is_null(std::string_view text) const {
+  for (const std::string& literal : options_.null_literals) {
+    if (text == literal) { return true; }
+  }
+  return false;
+}
+
+std::string_view ReaderBase::trimmed(std::string_view text) const {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) { text.remove_prefix(1); }
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) { text.remove_suffix(1); }
+  return text;
+}
+
+std::string_view ReaderBase::unescape(std::string_view text) {
+  scratch_.clear();
+  for (size_t i = 0; i < text.size(); ++i) {
+    scratch_ += text[i];
+    if (text[i] == options_.quote) { ++i; }
+  }
+  return scratch_;
+}
+
+Next ReaderBase::malformed(std::string_view record, std::string column, std::string reason) {
+  ++malformed_count_;
+  if (options_.on_malformed == OnMalformed::kFail || needs_header_) {
+    const std::string at = column.empty() ? "" : ", column " + column;
+    status_ = invalid_argument(ErrorId::kRecordMalformed, "{}, line {}{}: {}", place_, record_line_, at,
+                               reason);
+    return Next::kFailed;
+  }
+  reject_.place = place_;
+  reject_.line = record_line_;
+  reject_.column = std::move(column);
+  reject_.reason = std::move(reason);
+  reject_.record = record.substr(0, kRejectBytesMax);
+  return Next::kReject;
+}
+
+Next ReaderBase::fail_value(size_t field, std::string_view record, std::string_view value,
+                            const std::string& expected) {
+  constexpr size_t kShownMax = 200;
+  const std::string& column = columns_[column_of_[field]];
+  std::string shown(value.substr(0, kShownMax));
+  if (value.size() > kShownMax) { shown += "..."; }
+  const bool null = !fields_[field].is_optional && is_null(value);
+  return malformed(record, column,
+                   fmt::format("\"{}\" is no {}{}", shown, expected,
+                               null ? "; make the field std::optional if it may be missing" : ""));
+}
+
+// Cuts the next record out of `bytes`, whatever it holds.
+Next ReaderBase::tokenize(std::string_view bytes, bool ended, size_t& taken,
+                          std::string_view& record) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  taken = 0;
+  if (at_start_) {
+    if (bytes.size() < kByteOrderMark.size() && kByteOrderMark.starts_with(bytes) && !ended) {
+      return Next::kNeedsBytes;
+    }
+    if (bytes.starts_with(kByteOrderMark)) { taken = kByteOrderMark.size(); }
+    at_start_ = false;
+  }
+  const std::string_view rest = bytes.substr(taken);
+  const Tokenizer::Next next = tokenizer_.next(rest, ended);
+  switch (next) {
+    case Tokenizer::Next::kNeedsBytes:
+      if (tokenizer_.dropped() > 0) { line_ += tokenizer_.lines(); }
+      taken += tokenizer_.dropped();
+      return Next::kNeedsBytes;
+    case Tokenizer::Next::kEnd: return Next::kEnd;
+    case Tokenizer::Next::kRecord:
+    case Tokenizer::Next::kMalformed: break;
+  }
+  record = rest.substr(0, tokenizer_.size());
+  taken += tokenizer_.size();
+  record_line_ = line_;
+  line_ += tokenizer_.lines();
+  if (next == Tokenizer::Next::kRecord) { return Next::kRow; }
+  std::string reason = tokenizer_.reason();
+  if (record.size() > static_cast<size_t>(options_.record_bytes_max)) {
+    reason += fmt::format(" ({} bytes); raise it, or look for a quote that is not closed",
+                          options_.record_bytes_max);
+  }
+  return malformed(record, "", std::move(reason));
+}
+
+Next ReaderBase::take_header(std::string_view record) {
+  columns_.clear();
+  for (const Field& field : tokenizer_.fields()) {
+    std::string_view text = field.in(record);
+    if (field.escaped) { text = unescape(text); }
+    columns_.emplace_back(field.quoted ? text : trimmed(text));
+  }
+  needs_header_ = false;
+  status_ = map_columns();
+  return status_.ok() ? Next::kRow : Next::kFailed;
+}
+
+bool ReaderBase::has_right_count(std::string_view record, Next& answer) {
+  const size_t count = tokenizer_.fields().size();
+  if (count == columns_.size()) [[likely]] { return true; }
+  if (count < columns_.size() ? options_.allow_missing_fields : options_.allow_extra_fields) {
+    return true;
+  }
+  answer = malformed(record, "", fmt::format("the record has {} fields, there are {} columns", count,
+                                             columns_.size()));
+  return false;
+}
+
+Next ReaderBase::next_record(std::string_view bytes, bool ended, size_t& taken,
+                             std::string_view& record) {
+  taken = 0;
+  if (!status_.ok()) { return Next::kFailed; }
+  while (true) {
+    size_t took = 0;
+    Next answer = tokenize(bytes.substr(taken), ended, took, record);
+    taken += took;
+    if (answer == Next::kNeedsBytes && ended) {
+      // What was left of an oversized record is gone; there may be more behind it.
+      if (took == 0) { return Next::kEnd; }
+      continue;
+    }
+    if (answer == Next::kNeedsBytes && took > 0) { continue; }
+    if (answer == Next::kReject && skips()) { continue; }
+    if (answer != Next::kRow) { return answer; }
+    const bool blank = tokenizer_.fields().size() == 1 && !tokenizer_.fields()[0].quoted &&
+                       tokenizer_.fields()[0].begin == tokenizer_.fields()[0].end;
+    if (blank && columns_.size() != 1) { continue; }
+    if (needs_header_) {
+      answer = take_header(record);
+      if (answer == Next::kFailed) { return answer; }
+      continue;
+    }
+    if (has_right_count(record, answer)) { return Next::kRow; }
+    if (answer != Next::kReject || !skips()) { return answer; }
+  }
+}
+
+}  // namespace detail
+
+}  // namespace tidewheel::csv
