@@ -38,7 +38,7 @@ class OutputPort {
  public:
   virtual ~OutputPort() = default;
 
-  bool ready() const { return pending_.empty() && !starved_ && !tidewheel::refuses_for_test(); }
+  bool ready() const { return is_settled() && !tidewheel::refuses_for_test(); }
   // Sends the rows gathered so far, if any. Returns kBlocked when they (or what came before them)
   // are still pending; nothing is lost either way.
   virtual Progress flush() = 0;
@@ -47,7 +47,7 @@ class OutputPort {
   // Offers pending elements again. Returns kDone when none is left, and there is memory for another
   // batch.
   Progress retry() {
-    return pending_.empty() && !starved_ ? Progress::kDone : retry_pending();
+    return is_settled() ? Progress::kDone : retry_pending();
   }
   // Sends a batch made elsewhere as it is (pass-through operators), after the gathered rows.
   Progress forward(const Element& rows) { return send(rows); }
@@ -67,6 +67,7 @@ class OutputPort {
     size_t next_sink = 0;  // the first sink that has not taken it
   };
 
+  bool is_settled() const { return pending_.empty() && !starved_; }
   void enqueue(Element element);  // delivers it, or keeps it
   Progress retry_pending();
   bool deliver(Pending& pending);
@@ -122,6 +123,7 @@ class Output final : public OutputPort {
       Element element = Element::rows(BatchRef::adopt(std::exchange(current_, nullptr)));
       enqueue(std::move(element));
       if (!pool_->has_memory()) [[unlikely]] { starved_ = true; }
+      return is_settled() ? Progress::kDone : Progress::kBlocked;
     }
     return retry();
   }

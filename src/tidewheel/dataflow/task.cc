@@ -130,12 +130,12 @@ Step Task::work(const StepBudget& budget) {
   gathered_ = true;
   for (uint32_t batches = 0; batches < budget.batches_max; ++batches) {
     if (gate_) {
-      if (!gate_->next(item_)) { return dry(Step::kNoInput); }
-      if (!take_item()) { return block(); }
       if (operators_[0]->has_ended()) {
         phase_ = Phase::kFlushing;
         return finish();
       }
+      if (!gate_->next(item_)) { return dry(Step::kNoInput); }
+      if (!take_item()) { return block(); }
     } else {
       SourceOperator::Poll poll = SourceOperator::Poll::kNothingYet;
       if (stop_source_) {
