@@ -4,6 +4,7 @@
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/job.h"
 #include "tidewheel/api/keyed.h"
+#include "tidewheel/api/windowed_stream.h"
 #include "tidewheel/connectors/collection/collection.h"
 #include "tidewheel/connectors/discard/discard.h"
 

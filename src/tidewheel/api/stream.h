@@ -150,6 +150,11 @@ class Stream : public NodeSettings<Stream<T>> {
     return Keyed<K, T, F>(*this, std::move(select));
   }
 
+  // ---- Windows over the whole stream, in one subtask (api/windowed_stream.h) ----
+
+  template <class Assigner>
+  auto window_all(Assigner assigner) const;
+
   // ---- How rows are spread over the subtasks of what follows ----
 
   Stream rebalance() const { return spread(EdgeKind::kRebalance); }

@@ -5,6 +5,7 @@
 // and, when it works after the function, `static constexpr bool kAfter = true`.
 #pragma once
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -113,14 +114,14 @@ DeltaEvictor<false, Measure> delta(double threshold, Measure measure) {
 // The evictor that windows of an assigner have when the job gives none.
 template <class Assigner>
 struct DefaultEvictor {
-  using type = NoEvictor;
-  static type make(const Assigner&) { return {}; }
-};
-template <class Assigner>
-  requires std::derived_from<Assigner, SlidingCountWindows>
-struct DefaultEvictor<Assigner> {
-  using type = CountEvictor<false>;
-  static type make(const Assigner& assigner) { return {assigner.size}; }
+  static auto make(const Assigner& assigner) {
+    static_cast<void>(assigner);
+    if constexpr (std::derived_from<Assigner, SlidingCountWindows>) {
+      return CountEvictor<false>{assigner.size};
+    } else {
+      return NoEvictor();
+    }
+  }
 };
 
 }  // namespace tidewheel

@@ -15,6 +15,7 @@
 // `context` has: watermark(), now_ms(), event_timer(t), processing_timer(t), drop_event_timer(t),
 // drop_processing_timer(t). Timers belong to the key and window; the same time twice is one timer.
 #pragma once
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -368,26 +369,20 @@ inline NeverTrigger never() { return {}; }
 // The trigger that windows of an assigner have when the job gives none.
 template <class Assigner>
 struct DefaultTrigger {
-  using type = std::conditional_t<Assigner::kTime == WindowTime::kEvent, EventTimeTrigger,
-                                  ProcessingTimeTrigger>;
-  static type make(const Assigner&) { return {}; }
-};
-template <GlobalAssigner Assigner>
-struct DefaultTrigger<Assigner> {
-  using type = NeverTrigger;
-  static type make(const Assigner&) { return {}; }
-};
-template <class Assigner>
-  requires std::derived_from<Assigner, CountWindows>
-struct DefaultTrigger<Assigner> {
-  using type = PurgingTrigger<CountTrigger>;
-  static type make(const Assigner& assigner) { return {{assigner.size}}; }
-};
-template <class Assigner>
-  requires std::derived_from<Assigner, SlidingCountWindows>
-struct DefaultTrigger<Assigner> {
-  using type = CountTrigger;
-  static type make(const Assigner& assigner) { return {assigner.slide}; }
+  static auto make(const Assigner& assigner) {
+    static_cast<void>(assigner);
+    if constexpr (std::derived_from<Assigner, CountWindows>) {
+      return PurgingTrigger<CountTrigger>{{assigner.size}};
+    } else if constexpr (std::derived_from<Assigner, SlidingCountWindows>) {
+      return CountTrigger{assigner.slide};
+    } else if constexpr (GlobalAssigner<Assigner>) {
+      return NeverTrigger();
+    } else if constexpr (Assigner::kTime == WindowTime::kEvent) {
+      return EventTimeTrigger();
+    } else {
+      return ProcessingTimeTrigger();
+    }
+  }
 };
 
 }  // namespace tidewheel
