@@ -26,7 +26,7 @@ template <class K, class N>
 struct Timer {
   int64_t time = 0;
   K key{};
-  N name_space{};
+  [[no_unique_address]] N name_space{};
 };
 
 namespace state_detail {
@@ -87,7 +87,7 @@ class TimerService {
   ~TimerService() { due_.release(due_heap_); }
 
   // `hash` is the key's. False when the timer exists already.
-  bool add(const K& key, KeyHash hash, const N& name_space, int64_t time) {
+  bool add(const K& key, KeyHash hash, N name_space, int64_t time) {
     const KeyHash timer_hash = state_detail::timer_hash(hash, name_space, time);
     bool inserted = false;
     table_.upsert(state_detail::TimerRef<K, N>{time, key, name_space}, timer_hash, inserted);
@@ -97,13 +97,13 @@ class TimerService {
     return true;
   }
   // False when there is no such timer.
-  bool remove(const K& key, KeyHash hash, const N& name_space, int64_t time) {
+  bool remove(const K& key, KeyHash hash, N name_space, int64_t time) {
     const bool removed = table_.erase(state_detail::TimerRef<K, N>{time, key, name_space},
                                       state_detail::timer_hash(hash, name_space, time));
     if (table_.empty()) { queue_.clear(); }
     return removed;
   }
-  bool contains(const K& key, KeyHash hash, const N& name_space, int64_t time) const {
+  bool contains(const K& key, KeyHash hash, N name_space, int64_t time) const {
     return table_.find(state_detail::TimerRef<K, N>{time, key, name_space},
                        state_detail::timer_hash(hash, name_space, time)) != nullptr;
   }

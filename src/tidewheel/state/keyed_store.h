@@ -1,0 +1,495 @@
+// KeyedStore<K>: the state of a process function for keys of type K: an index from key to row, the rows
+// (keyed_state.h), and the timers of the keys.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/clock.h"
+#include "tidewheel/state/cells.h"
+#include "tidewheel/state/codec.h"
+#include "tidewheel/state/key_hash.h"
+#include "tidewheel/state/keyed_state.h"
+#include "tidewheel/state/keyed_table.h"
+#include "tidewheel/state/snapshot.h"
+#include "tidewheel/state/timers.h"
+
+namespace tidewheel {
+
+// A timer that fires now; its key is the current key.
+struct FiredTimer {
+  int64_t time = 0;
+  void* handle = nullptr;  // the EventTimer or ProcTimer; null for timers without a name
+};
+
+// One thread. The order of use: handles are bound (binding.h), then `read` when there is a snapshot, then
+// batches and timers.
+//
+// A batch of records goes through KeyedBatch (below). Rows that lose their last cell are freed at the
+// end of a batch only, because rows of later records of the same batch have been looked up already.
+template <class K>
+class KeyedStore final : public KeyedState {
+ public:
+  // `memory` may be null; `clock` gives the processing time for TTL.
+  KeyedStore(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory, Clock& clock,
+             std::string_view name = "keyed state")
+      : KeyedState(memory, name),
+        clock_(clock),
+        pool_(memory),
+        name_(name),
+        index_(groups, max_parallelism, memory, name) {
+    now_ms_ = clock.wall_ms();
+  }
+  ~KeyedStore() override {
+    index_.for_each([&](const K&, uint32_t row) { destroy_cells(rows_.at(row)); });
+  }
+
+  int32_t max_parallelism() const { return index_.max_parallelism(); }
+  KeyHash hash_of(const K& key) const { return key_hash(key, index_.max_parallelism()); }
+
+  // Makes `key` current. It must stay where it is until another is set.
+  void set_current(const K& key, KeyHash hash) {
+    current_key_ = &key;
+    current_hash_ = hash;
+    const uint32_t* const row = index_.find(key, hash);
+    current_row_ = row == nullptr ? nullptr : rows_.at(*row);
+    has_current_key_ = true;
+  }
+  void set_current(const K& key) { set_current(key, hash_of(key)); }
+  void clear_current() {
+    has_current_key_ = false;
+    current_key_ = nullptr;
+    current_row_ = nullptr;
+  }
+  const K& current_key() const {
+    TIDEWHEEL_DCHECK(has_current_key_);
+    return *current_key_;
+  }
+  // Before and after work on keys that is no KeyedBatch: reads the clock; frees rows.
+  void begin_work() { now_ms_ = clock_.wall_ms(); }
+  void end_work(uint32_t records);
+
+  bool add_timer(TimeDomain domain, int64_t time) override {
+    check_current_key("timers");
+    return timers(domain).plain().add(*current_key_, current_hash_, {}, time);
+  }
+  bool remove_timer(TimeDomain domain, int64_t time) override {
+    check_current_key("timers");
+    return timers(domain).plain().remove(*current_key_, current_hash_, {}, time);
+  }
+  void queue_named_timer(TimeDomain domain, uint16_t id, int64_t time, int64_t instead_of) override {
+    auto& named = timers(domain).named();
+    if (instead_of != kNotQueued) { named.remove(*current_key_, current_hash_, id, instead_of); }
+    named.add(*current_key_, current_hash_, id, time);
+  }
+
+  // Takes the earliest timer whose time is not after `time`, and makes its key current; false when
+  // there is none, then there is no current key. For processing time, `time` is the clock minus 1 ms.
+  bool next_due(TimeDomain domain, int64_t time, FiredTimer& fired);
+  // A time before which nothing fires; TimerQueue::kNoTime when there are no timers.
+  int64_t next_time(TimeDomain domain) const {
+    const Timers* const timers = timers_[static_cast<size_t>(domain)].get();
+    return timers == nullptr
+               ? TimerQueue::kNoTime
+               : std::min(timers->plain_.next_time(), timers->named_.next_time());
+  }
+  // Keys' timers, the unnamed ones of a domain (for tests and metrics).
+  size_t timer_count(TimeDomain domain) const {
+    const Timers* const timers = timers_[static_cast<size_t>(domain)].get();
+    return timers == nullptr ? 0 : timers->plain_.size() + timers->named_.size();
+  }
+
+  // Calls f(const K&) for every key that has state, with the key current. f may change the state, and
+  // clear it.
+  template <class F>
+  void for_each_key(F f);
+
+  // Where `write` goes on.
+  struct Cursor {
+    size_t state = 0;  // index of the state; behind them the two domains of timers
+    bool begun = false;
+    int32_t group = 0;
+    typename KeyedTable<K, uint32_t>::Cursor slot;
+    typename TimerService<K>::Cursor timers;
+  };
+  // Writes all states and timers; false when the writer refused, then call again. No records between.
+  bool write(SnapshotWriter& writer, Cursor& cursor);
+  // Reads all states that are declared, and the timers.
+  Status read(SnapshotReader& reader);
+
+  size_t key_count() const { return index_.size(); }
+  int64_t memory_bytes() const;
+  // kMemoryLimit once there was no memory; ask once a batch.
+  Status status();
+
+ protected:
+  // Whoever asks for a row makes a cell in it.
+  std::byte* make_row() override {
+    if (!has_current_key_) { throw_no_current_key("state"); }
+    const uint32_t row = rows_.allocate();
+    index_.upsert(*current_key_, current_hash_) = row;
+    current_row_ = rows_.at(row);
+    return current_row_;
+  }
+  void note_empty_row() override { maybe_empty_.push_back(current_hash_); }
+
+ private:
+  template <class, class>
+  friend class KeyedBatch;
+
+  struct Timers {
+    Timers(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory, std::string_view name)
+        : plain_(groups, max_parallelism, memory, name),
+          named_(groups, max_parallelism, memory, name) {}
+    TimerService<K>& plain() { return plain_; }
+    TimerService<K, uint16_t>& named() { return named_; }
+    TimerService<K> plain_;
+    TimerService<K, uint16_t> named_;  // by the id of their state, from which they are restored
+  };
+  static constexpr uint32_t kRowsExpiredPerRecord = 3;
+
+  Timers& timers(TimeDomain domain) {
+    auto& timers = timers_[static_cast<size_t>(domain)];
+    if (timers == nullptr) {
+      timers = std::make_unique<Timers>(index_.key_groups(), index_.max_parallelism(), pool_,
+                                        name_ + " timers");
+    }
+    return *timers;
+  }
+  static std::string_view timer_state_name(size_t domain) {
+    return domain == 0 ? "(event timers)" : "(processing timers)";
+  }
+  std::byte* find_row(const K& key, KeyHash hash) {
+    const uint32_t* const row = index_.find(key, hash);
+    return row == nullptr ? nullptr : rows_.at(*row);
+  }
+  // Frees the rows that have no cell left.
+  void free_empty_rows() {
+    for (const KeyHash hash : maybe_empty_) {
+      uint32_t row = StateRows::kNone;
+      index_.erase_where(hash, [&](const K&, uint32_t candidate) {
+        if (mask_of(rows_.at(candidate)) != 0) { return false; }
+        row = candidate;
+        return true;
+      });
+      if (row != StateRows::kNone) { rows_.free(row); }
+    }
+    maybe_empty_.clear();
+  }
+  // Looks for expired state in some keys, round and round.
+  void expire_some(uint32_t keys);
+  Status read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta);
+  static Result<size_t> count_keys(SnapshotReader& reader, const StateMeta& meta);
+  bool write_state(SnapshotWriter& writer, KeyedCell& cell, Cursor& cursor);
+
+  Clock& clock_;
+  MemoryPool* const pool_;
+  const std::string name_;
+  KeyedTable<K, uint32_t> index_;
+  const K* current_key_ = nullptr;
+  KeyHash current_hash_;
+  std::vector<KeyHash> maybe_empty_;  // hashes of keys whose row may have no cell
+  std::array<std::unique_ptr<Timers>, 2> timers_;
+  K timer_key_{};  // of the timer that fires; its Text is in the timer service
+  typename KeyedTable<K, uint32_t>::Cursor expire_cursor_;
+};
+
+// Takes the keys of a batch's rows [begin, end) in turn, with the index and the rows of the keys that come
+// next fetched ahead. `key_at(index)` gives a key, as a reference to where it stays or as a value.
+//
+//   KeyedBatch batch(store, cursor, rows.end, [&](uint32_t i) -> const K& { return row(i).key; });
+//   for (; cursor < rows.end; ++cursor) { ...; batch.select(cursor); on_element(row(cursor)); }
+template <class K, class KeyAt>
+class KeyedBatch {
+ public:
+  KeyedBatch(KeyedStore<K>& store, uint32_t begin, uint32_t end, KeyAt key_at)
+      : store_(store), key_at_(std::move(key_at)), begin_(begin), next_(begin), hashed_(begin),
+        found_(begin), end_(end) {
+    store_.begin_work();
+    while (hashed_ < end_ && hashed_ - begin < 2 * kAhead) { hash_one(); }
+    while (found_ < hashed_ && found_ - begin < kAhead) { find_one(); }
+  }
+  ~KeyedBatch() {
+    store_.clear_current();
+    store_.end_work(next_ - begin_);
+  }
+  KeyedBatch(const KeyedBatch&) = delete;
+  KeyedBatch& operator=(const KeyedBatch&) = delete;
+
+  // Makes the key of row `index` current. Each row once, from the first on.
+  void select(uint32_t index) {
+    TIDEWHEEL_DCHECK(index == next_);
+    const Slot& slot = slots_[index % kSlots];
+    store_.current_key_ = &key_of(slot);
+    store_.current_hash_ = slot.hash;
+    store_.has_current_key_ = true;
+    // A key without a row may have got one from an earlier record of this batch.
+    store_.current_row_ =
+        slot.row != nullptr ? slot.row : store_.find_row(key_of(slot), slot.hash);
+    ++next_;
+    // One slot stays free: the current key's must live until the next call.
+    if (hashed_ < end_ && hashed_ - index < 2 * kAhead) { hash_one(); }
+    if (found_ < hashed_) { find_one(); }
+  }
+
+ private:
+  static constexpr uint32_t kAhead = 12;
+  static constexpr uint32_t kSlots = 32;  // a power of two above 2 * kAhead
+  using KeyResult = std::invoke_result_t<KeyAt&, uint32_t>;
+  static constexpr bool kByReference =
+      std::is_lvalue_reference_v<KeyResult> && std::is_same_v<std::remove_cvref_t<KeyResult>, K>;
+  using KeyHolder = std::conditional_t<kByReference, const K*, K>;
+  struct Slot {
+    KeyHolder key{};
+    KeyHash hash;
+    std::byte* row = nullptr;
+  };
+
+  static const K& key_of(const Slot& slot) {
+    if constexpr (kByReference) {
+      return *slot.key;
+    } else {
+      return slot.key;
+    }
+  }
+  void hash_one() {
+    Slot& slot = slots_[hashed_ % kSlots];
+    if constexpr (kByReference) {
+      slot.key = &key_at_(hashed_);
+    } else {
+      slot.key = key_at_(hashed_);
+    }
+    slot.hash = store_.hash_of(key_of(slot));
+    store_.index_.prefetch(slot.hash);
+    ++hashed_;
+  }
+  void find_one() {
+    Slot& slot = slots_[found_ % kSlots];
+    slot.row = store_.find_row(key_of(slot), slot.hash);
+    if (slot.row != nullptr) {
+      __builtin_prefetch(slot.row, 1);
+      if (store_.rows_.row_bytes() > 64) { __builtin_prefetch(slot.row + 64, 1); }
+    }
+    ++found_;
+  }
+
+  KeyedStore<K>& store_;
+  KeyAt key_at_;
+  const uint32_t begin_;
+  uint32_t next_;
+  uint32_t hashed_;
+  uint32_t found_;
+  const uint32_t end_;
+  std::array<Slot, kSlots> slots_;
+};
+template <class K, class KeyAt>
+KeyedBatch(KeyedStore<K>&, uint32_t, uint32_t, KeyAt) -> KeyedBatch<K, KeyAt>;
+
+template <class K>
+void KeyedStore<K>::end_work(uint32_t records) {
+  if (!maybe_empty_.empty()) { free_empty_rows(); }
+  if (has_ttl_) { expire_some(records * kRowsExpiredPerRecord); }
+}
+
+template <class K>
+void KeyedStore<K>::expire_some(uint32_t keys) {
+  const K* key = nullptr;
+  uint32_t* row = nullptr;
+  for (; keys > 0; --keys) {
+    if (!index_.next(expire_cursor_, key, row)) {
+      expire_cursor_ = {};
+      return;
+    }
+    if (expire_cells(rows_.at(*row))) {
+      rows_.free(*row);
+      index_.erase_last(expire_cursor_);
+    }
+  }
+}
+
+template <class K>
+bool KeyedStore<K>::next_due(TimeDomain domain, int64_t time, FiredTimer& fired) {
+  clear_current();
+  if (!maybe_empty_.empty()) { free_empty_rows(); }
+  Timers* const timers = timers_[static_cast<size_t>(domain)].get();
+  if (timers == nullptr) { return false; }
+  for (;;) {
+    const int64_t plain_time = timers->plain_.next_time();
+    const int64_t named_time = timers->named_.next_time();
+    // Each service says at least when it has nothing before; a removed timer makes another round.
+    if (plain_time <= named_time) {
+      if (plain_time > time || timers->plain_.size() == 0) { return false; }
+      const auto* timer = timers->plain_.next_due(std::min(time, named_time));
+      if (timer == nullptr) { continue; }
+      timer_key_ = timer->key;
+      set_current(timer_key_);
+      fired = {timer->time, nullptr};
+      return true;
+    }
+    if (named_time > time) { return false; }
+    const auto* timer = timers->named_.next_due(std::min(time, plain_time));
+    if (timer == nullptr) { continue; }
+    timer_key_ = timer->key;
+    set_current(timer_key_);
+    auto* const cell = static_cast<TimerCell*>(timer_cells_[timer->name_space]);
+    const int64_t fired_at = timer->time;
+    if (current_row_ != nullptr && cell->is_due(current_row_, fired_at)) {
+      fired = {fired_at, cell->handle()};
+      return true;
+    }
+  }
+}
+
+template <class K>
+template <class F>
+void KeyedStore<K>::for_each_key(F f) {
+  // What is cleared goes afterwards, so the index does not change; new keys can't come up.
+  begin_work();
+  index_.for_each([&](const K& key, uint32_t row) {
+    current_key_ = &key;
+    current_hash_ = hash_of(key);
+    has_current_key_ = true;
+    current_row_ = rows_.at(row);
+    f(key);
+  });
+  clear_current();
+  end_work(0);
+}
+
+template <class K>
+bool KeyedStore<K>::write(SnapshotWriter& writer, Cursor& cursor) {
+  clear_current();
+  now_ms_ = clock_.wall_ms();
+  for (; cursor.state < cells().size(); ++cursor.state) {
+    if (!write_state(writer, *cells()[cursor.state], cursor)) { return false; }
+    cursor.begun = false;
+  }
+  for (; cursor.state < cells().size() + 2; ++cursor.state) {
+    const size_t domain = cursor.state - cells().size();
+    if (timers_[domain] == nullptr) { continue; }
+    if (!timers_[domain]->plain_.write(writer, timer_state_name(domain), cursor.timers)) {
+      return false;
+    }
+    cursor.timers = {};
+  }
+  return true;
+}
+
+template <class K>
+bool KeyedStore<K>::write_state(SnapshotWriter& writer, KeyedCell& cell, Cursor& cursor) {
+  const KeyGroupRange groups = index_.key_groups();
+  if (!cursor.begun) {
+    if (!writer.ready()) { return false; }
+    cursor.begun = true;
+    cursor.group = groups.first;
+    cursor.slot = index_.begin_of(cursor.group);
+  }
+  StateMeta meta = cell.meta();
+  meta.key_schema = encoded_schema<K>();
+  writer.begin_state(meta);
+  StateBytes key_bytes;
+  while (cursor.group <= groups.last) {
+    if (!writer.ready()) { return false; }
+    const K* key = nullptr;
+    uint32_t* row = nullptr;
+    if (!index_.next_in(cursor.group, cursor.slot, key, row)) {
+      if (++cursor.group <= groups.last) { cursor.slot = index_.begin_of(cursor.group); }
+      continue;
+    }
+    std::byte* const cells_of_key = rows_.at(*row);
+    if (!has(cells_of_key, cell.bit())) { continue; }
+    StateEntry entry;
+    entry.group = cursor.group;
+    entry.key = key_bytes.encode(*key);
+    cell.write(cells_of_key, entry, writer);
+  }
+  return true;
+}
+
+template <class K>
+Status KeyedStore<K>::read(SnapshotReader& reader) {
+  begin_work();
+  for (const auto& cell : cells()) {
+    const StateMeta* const meta = reader.find(cell->name());
+    if (meta != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(read_state(reader, *cell, *meta)); }
+  }
+  for (size_t domain = 0; domain < 2; ++domain) {
+    const std::string_view name = timer_state_name(domain);
+    if (reader.find(name) == nullptr) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(timers(static_cast<TimeDomain>(domain)).plain().read(reader, name));
+  }
+  clear_current();
+  end_work(0);
+  return ok_status();
+}
+
+template <class K>
+Result<size_t> KeyedStore<K>::count_keys(SnapshotReader& reader, const StateMeta& meta) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta.name));
+  if (!meta.form.starts_with("map")) { return static_cast<size_t>(entries->count()); }
+  // A key has an entry for each of its map's, one after another.
+  size_t count = 0;
+  std::string last;
+  StateEntry entry;
+  for (;;) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
+    if (!more) { return count; }
+    if (count > 0 && entry.key == last) { continue; }
+    last = entry.key;
+    ++count;
+  }
+}
+
+template <class K>
+Status KeyedStore<K>::read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta) {
+  TIDEWHEEL_RETURN_IF_ERROR(cell.open_restore(meta));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(meta, meta.key_schema));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const size_t key_count, count_keys(reader, meta));
+  index_.reserve(key_count);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta.name));
+  StateEntry entry;
+  for (;;) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
+    if (!more) { return ok_status(); }
+    K key{};
+    TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, key));
+    set_current(key);
+    std::byte* const row = ensure_row();
+    TIDEWHEEL_RETURN_IF_ERROR(
+        cell.read(row, !has(row, cell.bit()), entry).with_context("state {}", meta.name));
+  }
+}
+
+template <class K>
+int64_t KeyedStore<K>::memory_bytes() const {
+  int64_t bytes = index_.memory_bytes() + rows_.memory_bytes();
+  for (const auto& timers : timers_) {
+    if (timers != nullptr) {
+      bytes += timers->plain_.memory_bytes() + timers->named_.memory_bytes();
+    }
+  }
+  return bytes;
+}
+
+template <class K>
+Status KeyedStore<K>::status() {
+  // All of it is in one pool: whoever finds it over its limit, it is over.
+  TIDEWHEEL_RETURN_IF_ERROR(index_.status());
+  TIDEWHEEL_RETURN_IF_ERROR(rows_.status());
+  TIDEWHEEL_RETURN_IF_ERROR(memory().check());
+  for (auto& timers : timers_) {
+    if (timers == nullptr) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(timers->plain_.status());
+    TIDEWHEEL_RETURN_IF_ERROR(timers->named_.status());
+  }
+  return ok_status();
+}
+
+}  // namespace tidewheel
