@@ -15,8 +15,9 @@ namespace tidewheel {
 
 class ArenaRef;
 
-// A bump allocator. One thread writes; the references to it are counted, on any thread, and the last
-// one frees it. Bytes that were handed out stay where they are until `reset` or the end of the arena.
+// A bump allocator. One thread writes; the references to it are counted, on any thread, and the
+// last one frees it. Bytes that were handed out stay where they are until `reset` or the end of the
+// arena.
 class Arena {
  public:
   static constexpr size_t kFirstChunkBytes = 4096;

@@ -6,8 +6,8 @@ namespace tidewheel::detail {
 
 std::string decimal_to_string(Int128 unscaled, int scale) {
   const bool negative = unscaled < 0;
-  UInt128 rest = negative ? UInt128{0} - static_cast<UInt128>(unscaled)
-                          : static_cast<UInt128>(unscaled);
+  UInt128 rest =
+      negative ? UInt128{0} - static_cast<UInt128>(unscaled) : static_cast<UInt128>(unscaled);
   std::string digits;
   while (rest != 0 || static_cast<int>(digits.size()) <= scale) {
     digits += static_cast<char>('0' + static_cast<int>(rest % 10));

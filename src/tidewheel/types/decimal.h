@@ -23,8 +23,8 @@ constexpr Int128 power_of_ten(int exponent) {
 }
 // "-12.050" for -12050 with scale 3.
 std::string decimal_to_string(Int128 unscaled, int scale);
-// The number times 10^scale, rounded half away from zero; nothing when it is no decimal number or its
-// magnitude reaches 10^precision.
+// The number times 10^scale, rounded half away from zero; nothing when it is no decimal number or
+// its magnitude reaches 10^precision.
 std::optional<Int128> parse_decimal(std::string_view text, int precision, int scale);
 // unscaled * 10^(to - from), rounded half away from zero; nothing when beyond 10^precision.
 std::optional<Int128> rescale_decimal(Int128 unscaled, int from, int to, int precision);

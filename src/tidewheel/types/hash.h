@@ -42,17 +42,16 @@ concept SelfHashed = requires(const T& value) {
   { value.key_hash32() } -> std::same_as<uint32_t>;
 };
 template <class T>
-concept TimeKey = std::same_as<T, Timestamp> || std::same_as<T, LocalTimestamp> ||
-                  std::same_as<T, Time>;
+concept TimeKey =
+    std::same_as<T, Timestamp> || std::same_as<T, LocalTimestamp> || std::same_as<T, Time>;
 
 template <class T>
 constexpr bool is_key();
 
 template <class T>
 constexpr bool tuple_is_key() {
-  return kinds::all_of_indexes<std::tuple_size_v<T>>([]<size_t kIndex>() {
-    return is_key<std::remove_cv_t<std::tuple_element_t<kIndex, T>>>();
-  });
+  return kinds::all_of_indexes<std::tuple_size_v<T>>(
+      []<size_t kIndex>() { return is_key<std::remove_cv_t<std::tuple_element_t<kIndex, T>>>(); });
 }
 
 template <class T>
@@ -203,9 +202,8 @@ constexpr bool keys_equal(const T& a, const T& b) {
   } else if constexpr (kinds::kOptional<T>) {
     return a.has_value() == b.has_value() && (!a || keys_equal(*a, *b));
   } else if constexpr (kinds::kTuple<T>) {
-    return kinds::all_of_indexes<std::tuple_size_v<T>>([&a, &b]<size_t kIndex>() {
-      return keys_equal(std::get<kIndex>(a), std::get<kIndex>(b));
-    });
+    return kinds::all_of_indexes<std::tuple_size_v<T>>(
+        [&a, &b]<size_t kIndex>() { return keys_equal(std::get<kIndex>(a), std::get<kIndex>(b)); });
   } else if constexpr (refl::Reflected<T>) {
     return refl::with_fields(a, [&b](const auto&... left) {
       return refl::with_fields(

@@ -31,11 +31,13 @@ inline constexpr bool kArray<std::array<T, kSize>> = true;
 // std::map, std::unordered_map and what looks like them, told without including either.
 template <class T>
 concept kMap = requires(T map, typename T::key_type key, typename T::mapped_type mapped) {
-  { map.emplace(key, mapped).second };
+  {map.emplace(key, mapped).second};
   map.extract(map.begin());
 };
 template <class T>
-concept kOrderedMap = kMap<T> && requires { typename T::key_compare; };
+concept kOrderedMap = kMap<T> && requires {
+  typename T::key_compare;
+};
 
 // Pairs and tuples.
 template <class T>
@@ -60,18 +62,21 @@ template <size_t kCount, class F>
 constexpr void for_each_index(F&& f) {
   [&f]<size_t... kIndex>(std::index_sequence<kIndex...>) {
     (static_cast<void>(f.template operator()<kIndex>()), ...);
-  }(std::make_index_sequence<kCount>());
+  }
+  (std::make_index_sequence<kCount>());
 }
 // Whether `f.template operator()<kIndex>()` is true for all (or for any) of them.
 template <size_t kCount, class F>
 constexpr bool all_of_indexes(F&& f) {
   return [&f]<size_t... kIndex>(std::index_sequence<kIndex...>) {
     return (f.template operator()<kIndex>() && ...);
-  }(std::make_index_sequence<kCount>());
+  }
+  (std::make_index_sequence<kCount>());
 }
 template <size_t kCount, class F>
 constexpr bool any_of_indexes(F&& f) {
-  return !all_of_indexes<kCount>([&f]<size_t kIndex>() { return !f.template operator()<kIndex>(); });
+  return !all_of_indexes<kCount>(
+      [&f]<size_t kIndex>() { return !f.template operator()<kIndex>(); });
 }
 
 }  // namespace tidewheel::kinds

@@ -56,7 +56,9 @@ void append_time(std::string& out, Timestamp value) {
   std::array<char, kTimeTextBytesMax> buffer;
   out.append(buffer.data(), write_timestamp(buffer.data(), value.ms()));
 }
-void append_time(std::string& out, LocalTimestamp value) { append_time(out, Timestamp(value.ms())); }
+void append_time(std::string& out, LocalTimestamp value) {
+  append_time(out, Timestamp(value.ms()));
+}
 void append_time(std::string& out, Date value) { out += to_string(value); }
 void append_time(std::string& out, Time value) { out += to_string(value); }
 void append_time(std::string& out, const Interval& value) { out += to_string(value); }

@@ -139,7 +139,9 @@ class Sequence {
 template <class T>
 void append_value(std::string& out, const T& value, Style style, char separator, bool quoted) {
   if constexpr (serde<T>::value) {
-    if constexpr (requires { { to_string(value) } -> std::convertible_to<std::string>; }) {
+    if constexpr (requires {
+                    { to_string(value) } -> std::convertible_to<std::string>;
+                  }) {
       out += to_string(value);
     } else {
       out += "(opaque)";
@@ -176,8 +178,8 @@ void append_value(std::string& out, const T& value, Style style, char separator,
 
 }  // namespace print_detail
 
-// Appends `{symbol: "A", cents: 5, at: 2013-01-01 05:00:00.000}`; a pair as `(a, 5)`; a string alone as
-// it is; an empty optional as null.
+// Appends `{symbol: "A", cents: 5, at: 2013-01-01 05:00:00.000}`; a pair as `(a, 5)`; a string
+// alone as it is; an empty optional as null.
 template <class T>
 void print_to(std::string& out, const T& value) {
   print_detail::append_value(out, value, print_detail::Style::kPeople, ',', false);

@@ -31,10 +31,10 @@ struct serde : std::false_type {};
 namespace detail {
 
 template <class T>
-inline constexpr bool kIsNumber =
-    (std::is_integral_v<T> && !std::is_same_v<T, char8_t> && !std::is_same_v<T, char16_t> &&
-     !std::is_same_v<T, char32_t> && !std::is_same_v<T, wchar_t> && sizeof(T) <= 8) ||
-    std::is_same_v<T, float> || std::is_same_v<T, double>;
+inline constexpr bool kIsNumber = (std::is_integral_v<T> && !std::is_same_v<T, char8_t> &&
+                                   !std::is_same_v<T, char16_t> && !std::is_same_v<T, char32_t> &&
+                                   !std::is_same_v<T, wchar_t> && sizeof(T) <= 8) ||
+                                  std::is_same_v<T, float> || std::is_same_v<T, double>;
 template <class T>
 inline constexpr bool kIsScalarClass =
     std::is_same_v<T, Timestamp> || std::is_same_v<T, LocalTimestamp> || std::is_same_v<T, Date> ||
@@ -78,9 +78,9 @@ constexpr bool is_record() {
 }  // namespace detail
 
 // A value that the engine can encode, name the fields of, and keep: a plain struct of records, a
-// number, bool, enum, string, Text, Bytes, Decimal, Timestamp, LocalTimestamp, Date, Time, Interval,
-// chrono duration; an optional, vector, array, map, unordered_map, pair, tuple or variant of records;
-// or a type with a specialised tidewheel::serde.
+// number, bool, enum, string, Text, Bytes, Decimal, Timestamp, LocalTimestamp, Date, Time,
+// Interval, chrono duration; an optional, vector, array, map, unordered_map, pair, tuple or variant
+// of records; or a type with a specialised tidewheel::serde.
 template <class T>
 concept Record = detail::is_record<T>();
 
@@ -122,9 +122,10 @@ constexpr void check_record() {
                   "a record has at most 64 fields: group some into a struct of their own");
   } else if constexpr (!std::is_reference_v<T> && !std::is_pointer_v<T> && !std::is_array_v<T> &&
                        !std::is_same_v<T, std::string_view> && !std::is_const_v<T>) {
-    static_assert(Record<T>,
-                  "a record must be a plain struct (no constructors, no private members, no virtual "
-                  "functions) of supported fields; for another type specialise tidewheel::serde<T>");
+    static_assert(
+        Record<T>,
+        "a record must be a plain struct (no constructors, no private members, no virtual "
+        "functions) of supported fields; for another type specialise tidewheel::serde<T>");
   }
 }
 
@@ -195,8 +196,8 @@ constexpr size_t text_bytes(const T& value) {
   return bytes;
 }
 
-// Copies the bytes of all Text inside `value` to `to`, one after another, and points the Text there.
-// Returns the end. Empty Text points to a constant.
+// Copies the bytes of all Text inside `value` to `to`, one after another, and points the Text
+// there. Returns the end. Empty Text points to a constant.
 template <class T>
 char* relocate_texts(T& value, char* to) {
   if constexpr (!has_text_v<T>) {

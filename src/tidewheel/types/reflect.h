@@ -21,8 +21,8 @@ namespace detail {
 template <class Self>
 struct Any {
   template <class U>
-    requires(!std::is_same_v<std::remove_cvref_t<U>, Self>)
-  operator U() const noexcept {  // NOLINT: implicit by design; never called
+  requires(!std::is_same_v<std::remove_cvref_t<U>, Self>) operator U()
+      const noexcept {  // NOLINT: implicit by design; never called
     __builtin_trap();
   }
 };
@@ -30,8 +30,8 @@ struct Any {
 template <class Self>
 struct AnyBase {
   template <class U>
-    requires(std::is_base_of_v<U, Self> && !std::is_same_v<U, Self>)
-  operator U() const noexcept {  // NOLINT
+  requires(std::is_base_of_v<U, Self> && !std::is_same_v<U, Self>) operator U()
+      const noexcept {  // NOLINT
     __builtin_trap();
   }
 };
@@ -42,8 +42,8 @@ template <class T, size_t... kIndex>
 constexpr bool takes_initialisers(std::index_sequence<kIndex...>) {
   return requires { T{AnyAt<T, kIndex>{}...}; };
 }
-// Whether field number sizeof...(kBefore) takes braces as one field, leaving kAfter for the others. An
-// array of C does not: it has taken several of the initialisers.
+// Whether field number sizeof...(kBefore) takes braces as one field, leaving kAfter for the others.
+// An array of C does not: it has taken several of the initialisers.
 template <class T, size_t... kBefore, size_t... kAfter>
 constexpr bool is_one_field(std::index_sequence<kBefore...>, std::index_sequence<kAfter...>) {
   return requires { T{AnyAt<T, kBefore>{}..., {}, AnyAt<T, kAfter>{}...}; };
@@ -71,9 +71,9 @@ constexpr size_t initialiser_count() {
 
 // Why the fields of a type can or can't be read.
 enum class Shape : uint8_t {
-  kFields,         // they can
-  kNotAggregate,   // has constructors, private members or virtual functions; or is no class
-  kNoDefault,      // a member can't be made without an initialiser, such as a reference
+  kFields,        // they can
+  kNotAggregate,  // has constructors, private members or virtual functions; or is no class
+  kNoDefault,     // a member can't be made without an initialiser, such as a reference
   kHasBase,
   kHasCArray,
   kTooManyFields,
@@ -104,7 +104,8 @@ inline constexpr Shape kShape = detail::shape_of<std::remove_cv_t<T>>();
 
 // A plain struct whose fields can be read.
 template <class T>
-concept Reflected = kShape<T> == Shape::kFields;
+concept Reflected = kShape<T>
+== Shape::kFields;
 
 namespace detail {
 template <class T>
@@ -119,7 +120,7 @@ constexpr size_t count() {
 
 // Calls `f(field...)` with references to all fields.
 template <class T, class F>
-  requires Reflected<std::remove_const_t<T>>
+requires Reflected<std::remove_const_t<T>>
 constexpr decltype(auto) with_fields(T& value, F&& f) {
   if constexpr (detail::kCount<T> == 0) {
     return static_cast<F&&>(f)();
@@ -130,7 +131,7 @@ constexpr decltype(auto) with_fields(T& value, F&& f) {
 
 // Calls `f(field)` for each field, in order.
 template <class T, class F>
-  requires Reflected<std::remove_const_t<T>>
+requires Reflected<std::remove_const_t<T>>
 constexpr void for_each_field(T& value, F&& f) {
   with_fields(value, [&f](auto&... fields) { (static_cast<void>(f(fields)), ...); });
 }
@@ -183,8 +184,8 @@ constexpr std::string_view pretty_name() {
 // Clang: "... [kPointer = &never_defined.value.name]".
 constexpr std::string_view last_identifier(std::string_view pretty) {
   constexpr auto is_letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || static_cast<unsigned char>(c) >= 128;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           static_cast<unsigned char>(c) >= 128;
   };
   const size_t semicolon = pretty.find("; std::string_view = ");
   size_t end = semicolon == std::string_view::npos ? pretty.size() : semicolon;
@@ -231,7 +232,7 @@ constexpr void for_each_named_field(T& value, F&& f) {
 
 // The index of the field that a member pointer names, or count<T>() when it is none of them.
 template <class T, class M>
-constexpr size_t index_of(M T::* member) {
+constexpr size_t index_of(M T::*member) {
   T value{};
   size_t index = 0;
   size_t found = count<T>();

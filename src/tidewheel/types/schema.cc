@@ -9,9 +9,10 @@ namespace {
 
 constexpr int kDepthMax = 64;
 constexpr std::array<std::string_view, 26> kKindNames{
-    "",       "bool",   "int8",  "int16",   "int32",     "int64",           "uint8", "uint16", "uint32",
-    "uint64", "float",  "double", "string", "bytes",     "bytes",           "decimal", "timestamp",
-    "local_timestamp", "date", "time", "interval", "optional", "array",     "map",   "union",  "row"};
+    "",         "bool",    "int8",      "int16",           "int32",  "int64",  "uint8",
+    "uint16",   "uint32",  "uint64",    "float",           "double", "string", "bytes",
+    "bytes",    "decimal", "timestamp", "local_timestamp", "date",   "time",   "interval",
+    "optional", "array",   "map",       "union",           "row"};
 
 void append_children(const Schema& schema, std::string& out);
 
@@ -50,7 +51,8 @@ void append_children(const Schema& schema, std::string& out) {
 
 bool is_parent(Kind kind) { return kind >= Kind::kOptional; }
 
-// byte kind | byte custom | varint a + 1 | varint b | varint children | (text name when a row | child)...
+// byte kind | byte custom | varint a + 1 | varint b | varint children | (text name when a row |
+// child)...
 void write_schema(Writer& writer, const Schema& schema) {
   writer.fixed(schema.kind);
   writer.fixed(static_cast<uint8_t>(schema.custom ? 1 : 0));
@@ -63,7 +65,8 @@ void write_schema(Writer& writer, const Schema& schema) {
   }
 }
 
-// Every value takes at least a byte: so what a schema makes one read is bounded by the bytes there are.
+// Every value takes at least a byte: so what a schema makes one read is bounded by the bytes there
+// are.
 bool is_sound(const Schema& schema, size_t count) {
   switch (schema.kind) {
     case Kind::kFixedBytes: return count == 0 && schema.a >= 1;
@@ -186,7 +189,8 @@ SchemaChange compare_rows(const std::string& path, const Schema& old_row, const 
   }
   if (common == 0 && !old_row.names.empty()) {
     return refused(path, "no field of " + old_row.to_string() + " is left in " +
-                             new_row.to_string() + "; declare tidewheel::renames if they were renamed");
+                             new_row.to_string() +
+                             "; declare tidewheel::renames if they were renamed");
   }
   return change;
 }
@@ -210,8 +214,7 @@ SchemaChange compare_children(const std::string& path, const Schema& old_schema,
 SchemaChange compare_at(const std::string& path, const Schema& old_schema,
                         const Schema& new_schema) {
   if (old_schema.custom || new_schema.custom) {
-    return old_schema == new_schema ? SchemaChange{}
-                                    : refused_types(path, old_schema, new_schema);
+    return old_schema == new_schema ? SchemaChange{} : refused_types(path, old_schema, new_schema);
   }
   if (new_schema.kind == Kind::kOptional && old_schema.kind != Kind::kOptional) {
     return worse({Change::kMigrated, {}}, compare_at(path, old_schema, new_schema.children[0]));
@@ -243,8 +246,8 @@ Status check_schema_change(const Schema& old_schema, const Schema& new_schema) {
   if (change.kind != Change::kRefused) { return {}; }
   return failed_precondition(
       ErrorId::kSchemaMismatch,
-      "the stored schema can't become the job's: {} (fields may be added, removed, reordered, renamed "
-      "with tidewheel::renames, widened, or made optional)",
+      "the stored schema can't become the job's: {} (fields may be added, removed, reordered, "
+      "renamed with tidewheel::renames, widened, or made optional)",
       change.reason);
 }
 

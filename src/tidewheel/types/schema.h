@@ -1,4 +1,5 @@
-// Schemas: what a value's bytes mean, kept beside them, so that state outlives an edit of its struct.
+// Schemas: what a value's bytes mean, kept beside them, so that state outlives an edit of its
+// struct.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -153,8 +154,7 @@ Schema row_schema() {
 template <class T>
 Schema make_schema() {
   if constexpr (serde<T>::value) {
-    Schema schema =
-        leaf_schema(serde<T>::logical.kind, serde<T>::logical.a, serde<T>::logical.b);
+    Schema schema = leaf_schema(serde<T>::logical.kind, serde<T>::logical.a, serde<T>::logical.b);
     schema.custom = true;
     return schema;
   } else if constexpr (kIsLeaf<T>) {
@@ -215,8 +215,8 @@ const Schema& schema_of() {
   return schema;
 }
 
-// Reads a value that was written with `old_schema`, which compare_schemas has not refused. Fields that
-// the old schema lacks keep the values of their default member initialisers.
+// Reads a value that was written with `old_schema`, which compare_schemas has not refused. Fields
+// that the old schema lacks keep the values of their default member initialisers.
 template <class T>
 void decode_as(Reader& reader, const Schema& old_schema, T& value);
 

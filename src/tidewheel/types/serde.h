@@ -1,10 +1,10 @@
-// Values as bytes. The encoding follows from the schema (types/schema.h) alone, little-endian, without
-// padding or alignment:
+// Values as bytes. The encoding follows from the schema (types/schema.h) alone, little-endian,
+// without padding or alignment:
 //
 //   bool                      1 byte, 0 or 1
 //   integers, float, double   their bytes; enums as their integer; a chrono duration as its count
-//   Timestamp, LocalTimestamp 8 bytes of milliseconds; Date 4 bytes of days; Time 4 bytes of milliseconds
-//   Decimal                   its unscaled value, 8 bytes up to 18 digits, else 16
+//   Timestamp, LocalTimestamp 8 bytes of milliseconds; Date 4 bytes of days; Time 4 bytes of
+//   milliseconds Decimal                   its unscaled value, 8 bytes up to 18 digits, else 16
 //   string, Text, Bytes       varint size, then the bytes
 //   optional                  1 byte, 0 or 1, then the value
 //   vector                    varint count, then the elements
@@ -35,7 +35,8 @@
 
 namespace tidewheel {
 
-static_assert(std::endian::native == std::endian::little, "values are copied as little-endian bytes");
+static_assert(std::endian::native == std::endian::little,
+              "values are copied as little-endian bytes");
 
 // ---- The logical types, as data ----
 
@@ -107,10 +108,8 @@ class Writer {
   }
   // The bytes of a number.
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  void fixed(const T& value) {
-    std::memcpy(claim(sizeof(T)), &value, sizeof(T));
-  }
+  requires std::is_trivially_copyable_v<T>
+  void fixed(const T& value) { std::memcpy(claim(sizeof(T)), &value, sizeof(T)); }
   void varint(uint64_t value) {
     char* to = reserve(10);
     while (value >= 0x80) {
@@ -186,8 +185,7 @@ class Reader {
     return true;
   }
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  T fixed() {
+  requires std::is_trivially_copyable_v<T> T fixed() {
     T value{};
     if (take(sizeof(T))) [[likely]] { std::memcpy(&value, at_ - sizeof(T), sizeof(T)); }
     return value;
@@ -286,7 +284,8 @@ constexpr bool is_block() {
       return []<size_t... kIndex>(std::index_sequence<kIndex...>) {
         return (is_block<refl::FieldType<T, kIndex>>() && ...) &&
                (sizeof(refl::FieldType<T, kIndex>) + ...) == sizeof(T);
-      }(std::make_index_sequence<refl::count<T>()>());
+      }
+      (std::make_index_sequence<refl::count<T>()>());
     }
   } else {
     return false;
@@ -300,7 +299,9 @@ template <class T>
 bool key_less(const T& a, const T& b) {
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     return std::strong_order(a, b) < 0;
-  } else if constexpr (requires { { a < b } -> std::convertible_to<bool>; }) {
+  } else if constexpr (requires {
+                         { a < b } -> std::convertible_to<bool>;
+                       }) {
     return a < b;
   } else {
     static_assert(refl::Reflected<T>, "the keys of an unordered_map need operator<");
@@ -348,8 +349,8 @@ void encode_custom(Writer& writer, const T& value) {
 template <class T>
 void decode_custom(Reader& reader, T& value) {
   constexpr LogicalType logical = serde<T>::logical;
-  const size_t size = logical.kind == Kind::kFixedBytes ? static_cast<size_t>(logical.a)
-                                                        : reader.fixed<uint32_t>();
+  const size_t size =
+      logical.kind == Kind::kFixedBytes ? static_cast<size_t>(logical.a) : reader.fixed<uint32_t>();
   const char* outer = reader.enter(size);
   value = serde<T>::read(reader);
   reader.leave(outer);

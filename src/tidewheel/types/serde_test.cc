@@ -156,7 +156,10 @@ TEST(serde, everything_comes_back) {
 }
 
 TEST(serde, the_bytes_are_the_documented_ones) {
-  EXPECT_EQ(encode_to_string(Bid{258, "ab", "c"}), std::string("\x02\x01\0\0\0\0\0\0\x02""ab\x01""c", 13));
+  EXPECT_EQ(encode_to_string(Bid{258, "ab", "c"}), std::string("\x02\x01\0\0\0\0\0\0\x02"
+                                                               "ab\x01"
+                                                               "c",
+                                                               13));
   EXPECT_EQ(encode_to_string(Padded{1, 2}), std::string("\x01\x02\0\0\0\0\0\0\0", 9));
   EXPECT_EQ(encode_to_string(std::optional<int8_t>(5)), std::string("\x01\x05", 2));
   EXPECT_EQ(encode_to_string(std::vector<Empty>(2)), std::string("\x02\0\0", 3));

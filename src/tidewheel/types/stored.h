@@ -20,9 +20,9 @@ struct TextBlock {
   explicit operator bool() const { return size_class != 0; }
 };
 
-// A heap for the bytes of Text in state. Sizes are rounded up to classes (at most a quarter more), each
-// with a list of free blocks; blocks carry no header. Memory comes in chunks that are charged to a
-// MemoryPool and given back by `clear` only. One thread.
+// A heap for the bytes of Text in state. Sizes are rounded up to classes (at most a quarter more),
+// each with a list of free blocks; blocks carry no header. Memory comes in chunks that are charged
+// to a MemoryPool and given back by `clear` only. One thread.
 class TextHeap {
  public:
   static constexpr size_t kChunkBytesMax = 1 << 20;
@@ -130,7 +130,7 @@ class TextHeap {
   MemoryPool* memory_ = nullptr;
   std::array<uint32_t, kLastSmallClass + 1> free_ = all_empty();
   std::vector<char*> chunks_;
-  uint32_t next_unit_ = 0;       // of the last chunk
+  uint32_t next_unit_ = 0;  // of the last chunk
   uint32_t last_chunk_units_ = 0;
   std::vector<Large> large_;
   std::vector<uint32_t> free_large_slots_;
@@ -138,8 +138,8 @@ class TextHeap {
   int64_t live_bytes_ = 0;
 };
 
-// A value in state. Without Text inside it is the value and nothing else, and the heap is not used. It
-// has no destructor of its own: the table that holds it calls `release`, or clears the heap.
+// A value in state. Without Text inside it is the value and nothing else, and the heap is not used.
+// It has no destructor of its own: the table that holds it calls `release`, or clears the heap.
 template <class T, bool kHasText = has_text_v<T>>
 struct Stored {
   T value{};

@@ -1,4 +1,5 @@
-// Text: a view of characters that somebody else owns (a batch's arena, a state heap, a static table).
+// Text: a view of characters that somebody else owns (a batch's arena, a state heap, a static
+// table).
 #pragma once
 #include <compare>
 #include <concepts>
@@ -11,16 +12,17 @@
 
 namespace tidewheel {
 
-// A string of at most 4 GB - 1 bytes that is passed by value and never frees anything. In a row of a
-// batch it points into the batch's arena and is valid as long as the batch; state copies it when it
-// keeps it. Trivially copyable, 16 bytes. Any bytes are allowed, UTF-8 is expected.
+// A string of at most 4 GB - 1 bytes that is passed by value and never frees anything. In a row of
+// a batch it points into the batch's arena and is valid as long as the batch; state copies it when
+// it keeps it. Trivially copyable, 16 bytes. Any bytes are allowed, UTF-8 is expected.
 class Text {
  public:
   static constexpr size_t kSizeMax = UINT32_MAX;
 
   constexpr Text() = default;
   constexpr Text(const char* data, size_t size) : data_(data), size_(static_cast<uint32_t>(size)) {}
-  constexpr Text(std::string_view view) : Text(view.data(), view.size()) {}  // NOLINT: as a string_view
+  constexpr Text(std::string_view view)
+      : Text(view.data(), view.size()) {}  // NOLINT: as a string_view
   constexpr Text(const char* c_string) : Text(std::string_view(c_string)) {}  // NOLINT
   Text(const std::string& string) : Text(string.data(), string.size()) {}     // NOLINT
   // The bytes of a temporary string are gone at the end of the statement: name the string first.
@@ -61,13 +63,15 @@ class Text {
   // With anything else that is a string. Templates, so that they are better matches than the
   // comparisons of std::string_view.
   template <class S>
-    requires(!std::same_as<S, Text> && std::convertible_to<const S&, std::string_view>)
-  friend constexpr bool operator==(const Text& a, const S& b) {
+  requires(!std::same_as<S, Text> &&
+           std::convertible_to<const S&, std::string_view>) friend constexpr bool
+  operator==(const Text& a, const S& b) {
     return a.view() == std::string_view(b);
   }
   template <class S>
-    requires(!std::same_as<S, Text> && std::convertible_to<const S&, std::string_view>)
-  friend constexpr std::strong_ordering operator<=>(const Text& a, const S& b) {
+  requires(!std::same_as<S, Text> &&
+           std::convertible_to<const S&, std::string_view>) friend constexpr std::strong_ordering
+  operator<=>(const Text& a, const S& b) {
     return a.view().compare(std::string_view(b)) <=> 0;
   }
   // For std::ostream, without including it.

@@ -124,7 +124,8 @@ void scan_time(Scanner& scanner, CivilTime& civil) {
   if (scanner.take('.') || scanner.take(',')) { civil.millisecond = scanner.fraction(1, 18); }
 }
 
-// From 0 to a day. Not by subtracting days: the first day that int64 can name begins before its border.
+// From 0 to a day. Not by subtracting days: the first day that int64 can name begins before its
+// border.
 int64_t ms_of_day(int64_t ms) {
   const int64_t rest = ms % kMsPerDay;
   return rest < 0 ? rest + kMsPerDay : rest;
@@ -146,15 +147,15 @@ std::optional<int64_t> scan_timestamp(std::string_view text, bool zone_allowed) 
 
 }  // namespace
 
-// The calendar's arithmetic counts from 1 March of year 0, so that the leap day is the last of a year.
+// The calendar's arithmetic counts from 1 March of year 0, so that the leap day is the last of a
+// year.
 int64_t days_from_civil(int64_t year, int32_t month, int32_t day) {
   const int64_t shifted_year = month <= 2 ? year - 1 : year;
   const int64_t era = floor_divide(shifted_year, 400);
   const int64_t year_of_era = shifted_year - era * 400;
   const int64_t month_from_march = (month + 9) % 12;
   const int64_t day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-  const int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146'097 + day_of_era - 719'468;
 }
 
@@ -177,8 +178,8 @@ CivilTime civil_from_ms(int64_t ms) {
   const int64_t month_from_march = (5 * day_of_year + 2) / 153;
   CivilTime civil;
   civil.day = static_cast<int32_t>(day_of_year - (153 * month_from_march + 2) / 5 + 1);
-  civil.month = static_cast<int32_t>(month_from_march < 10 ? month_from_march + 3
-                                                           : month_from_march - 9);
+  civil.month =
+      static_cast<int32_t>(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
   civil.year = year_of_era + era * 400 + (civil.month <= 2 ? 1 : 0);
   civil.hour = rest / static_cast<int32_t>(kMsPerHour);
   civil.minute = rest / static_cast<int32_t>(kMsPerMinute) % 60;
@@ -189,8 +190,8 @@ CivilTime civil_from_ms(int64_t ms) {
 
 int64_t ms_from_civil(const CivilTime& civil) {
   const int64_t days = days_from_civil(civil.year, civil.month, civil.day);
-  const int64_t rest = ((int64_t{civil.hour} * 60 + civil.minute) * 60 + civil.second) * 1000 +
-                       civil.millisecond;
+  const int64_t rest =
+      ((int64_t{civil.hour} * 60 + civil.minute) * 60 + civil.second) * 1000 + civil.millisecond;
   // The first day that int64 can name begins before its border: go by the day after.
   int64_t ms = 0;
   if (days < 0) {
@@ -203,10 +204,10 @@ int64_t ms_from_civil(const CivilTime& civil) {
 
 Date Date::of(int64_t year, int32_t month, int32_t day) {
   const int64_t months = year * 12 + month - 1;
-  const int64_t days = days_from_civil(floor_divide(months, 12),
-                                       static_cast<int32_t>(months - floor_divide(months, 12) * 12) + 1,
-                                       1) +
-                       day - 1;
+  const int64_t days =
+      days_from_civil(floor_divide(months, 12),
+                      static_cast<int32_t>(months - floor_divide(months, 12) * 12) + 1, 1) +
+      day - 1;
   return Date(static_cast<int32_t>(std::clamp<int64_t>(days, INT32_MIN, INT32_MAX)));
 }
 
@@ -222,9 +223,9 @@ char* write_time_of_day(char* out, int64_t ms) {
 }
 
 char* write_date(char* out, int64_t days) {
-  return write_civil_date(out, civil_from_ms(std::clamp(days, INT64_MIN / kMsPerDay,
-                                                        INT64_MAX / kMsPerDay) *
-                                             kMsPerDay));
+  return write_civil_date(
+      out,
+      civil_from_ms(std::clamp(days, INT64_MIN / kMsPerDay, INT64_MAX / kMsPerDay) * kMsPerDay));
 }
 
 char* write_timestamp(char* out, int64_t ms) {
@@ -251,8 +252,8 @@ std::string to_string(const Interval& value) {
   std::string text = "P";
   if (value.months != 0) { text += std::to_string(value.months) + "M"; }
   if (value.ms == 0 && value.months != 0) { return text; }
-  const auto magnitude = value.ms < 0 ? 0 - static_cast<uint64_t>(value.ms)
-                                      : static_cast<uint64_t>(value.ms);
+  const auto magnitude =
+      value.ms < 0 ? 0 - static_cast<uint64_t>(value.ms) : static_cast<uint64_t>(value.ms);
   std::array<char, 8> fraction;
   write_padded(fraction.data(), magnitude % 1000, 3);
   text += value.ms < 0 ? "T-" : "T";
@@ -364,8 +365,9 @@ char* write_part(char* out, const PatternPart& part, const CivilTime& civil) {
   };
   switch (part.letter) {
     case '\0': *out = part.text.front(); return out + 1;
-    case 'y': return part.count == 2 ? number(static_cast<int32_t>(civil.year % 100 + 100) % 100)
-                                     : write_year(out, civil.year);
+    case 'y':
+      return part.count == 2 ? number(static_cast<int32_t>(civil.year % 100 + 100) % 100)
+                             : write_year(out, civil.year);
     case 'M': return number(civil.month);
     case 'd': return number(civil.day);
     case 'H': return number(civil.hour);

@@ -176,8 +176,8 @@ char* write_date(char* out, int64_t days);
 char* write_time_of_day(char* out, int64_t ms);
 std::string to_string(Timestamp value);
 std::string to_string(LocalTimestamp value);
-std::string to_string(Date value);   // yyyy-MM-dd
-std::string to_string(Time value);   // HH:mm:ss.SSS
+std::string to_string(Date value);             // yyyy-MM-dd
+std::string to_string(Time value);             // HH:mm:ss.SSS
 std::string to_string(const Interval& value);  // "P2M" or "PT1.500S", ISO 8601
 
 // ISO 8601 and its near kin: "yyyy-MM-dd", then optionally "T" or " " with "HH:mm[:ss[.fraction]]",
@@ -190,7 +190,8 @@ std::optional<Date> parse_date(std::string_view text);
 std::optional<Time> parse_time(std::string_view text);
 
 // A pattern for times, compiled once: yyyy MM dd HH mm ss SSS (as many S as there are digits, up to
-// 9), M d H m s for one or two digits, XXX or Z for a zone, and all else literally ('...' quotes letters).
+// 9), M d H m s for one or two digits, XXX or Z for a zone, and all else literally ('...' quotes
+// letters).
 class TimePattern {
  public:
   // Nothing when the pattern has a letter that means nothing here.

@@ -1,3 +1,4 @@
+// Unit tests of reading and writing CSV.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -107,8 +108,8 @@ TEST(csv, reads_by_position) {
 }
 
 TEST(csv, columns_can_have_other_names) {
-  const auto read =
-      read_all<Pair>("Name;B col\nx;y\n", {.delimiter = ';', .column_of_field = {{"a", "Name"}, {"b", "B col"}}});
+  const auto read = read_all<Pair>(
+      "Name;B col\nx;y\n", {.delimiter = ';', .column_of_field = {{"a", "Name"}, {"b", "B col"}}});
   ASSERT_TRUE(read.status.ok()) << read.status.message();
   EXPECT_EQ(read.rows, (std::vector<Pair>{{"x", "y"}}));
 }
@@ -146,9 +147,10 @@ TEST(csv, errors_name_file_line_column_value_and_type) {
             "test.csv, line 2, column year: \"a\n\" is no int32");
   EXPECT_EQ(failure<Flight>(header + "99999999999,1,x,2013-01-01\n"),
             "test.csv, line 2, column year: \"99999999999\" is no int32");
-  EXPECT_EQ(failure<Flight>(header + ",1,x,2013-01-01\n"),
-            "test.csv, line 2, column year: \"\" is no int32; make the field std::optional if it may "
-            "be missing");
+  EXPECT_EQ(
+      failure<Flight>(header + ",1,x,2013-01-01\n"),
+      "test.csv, line 2, column year: \"\" is no int32; make the field std::optional if it may "
+      "be missing");
   EXPECT_EQ(failure<Flight>(header + "1,1,x,2013-02-30\n"),
             "test.csv, line 2, column time_hour: \"2013-02-30\" is no timestamp like "
             "2013-01-31T05:00:00Z");
@@ -239,11 +241,24 @@ struct Everything {
 };
 
 TEST(csv, what_is_written_is_read_back) {
-  Everything value{true,     -128, UINT64_MAX, 1.5F, 0.1, ',', Side::kSell, *Decimal<10, 2>::parse("-1.05"),
-                   Date(-1), Time(5), LocalTimestamp(-1), Timestamp(INT64_MAX), Bytes("a\"b"),
-                   std::nullopt, "", std::chrono::milliseconds(-3)};
-  for (const Options& options :
-       {Options{}, Options{.delimiter = ';', .null_literals = {"NA"}}, Options{.quote_all = true}}) {
+  Everything value{true,
+                   -128,
+                   UINT64_MAX,
+                   1.5F,
+                   0.1,
+                   ',',
+                   Side::kSell,
+                   *Decimal<10, 2>::parse("-1.05"),
+                   Date(-1),
+                   Time(5),
+                   LocalTimestamp(-1),
+                   Timestamp(INT64_MAX),
+                   Bytes("a\"b"),
+                   std::nullopt,
+                   "",
+                   std::chrono::milliseconds(-3)};
+  for (const Options& options : {Options{}, Options{.delimiter = ';', .null_literals = {"NA"}},
+                                 Options{.quote_all = true}}) {
     const auto writer = Writer<Everything>::open(options);
     ASSERT_TRUE(writer.ok());
     std::string text;

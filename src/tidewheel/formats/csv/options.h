@@ -27,9 +27,10 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> column_of_field{};
   // Fields that mean "no value", when not in quotes. The first one is what a writer writes.
   std::vector<std::string> null_literals{""};
-  // A pattern as of TimePattern for Timestamp and LocalTimestamp, such as "dd/MM/yyyy HH:mm"; empty: ISO 8601.
+  // A pattern as of TimePattern for Timestamp and LocalTimestamp, such as "dd/MM/yyyy HH:mm";
+  // empty: ISO 8601.
   std::string time_format{};
-  bool trim = false;                  // spaces and tabs around a field without quotes are no part of it
+  bool trim = false;  // spaces and tabs around a field without quotes are no part of it
   bool allow_missing_fields = false;  // a record may end early: the rest has no value
   bool allow_extra_fields = false;    // what is beyond the last column is ignored
   OnMalformed on_malformed = OnMalformed::kFail;

@@ -72,7 +72,8 @@ ReaderBase::ReaderBase(Options options, std::string place, std::vector<FieldInfo
     : options_(std::move(options)),
       place_(std::move(place)),
       fields_(std::move(fields)),
-      tokenizer_(options_.delimiter, options_.quote, static_cast<size_t>(options_.record_bytes_max)) {}
+      tokenizer_(options_.delimiter, options_.quote,
+                 static_cast<size_t>(options_.record_bytes_max)) {}
 
 Status ReaderBase::open() {
   TIDEWHEEL_RETURN_IF_ERROR(check(options_));
@@ -105,7 +106,8 @@ Status ReaderBase::map_columns() {
                               joined(columns_));
     }
     if (std::find(found + 1, columns_.end(), name) != columns_.end()) {
-      return invalid_argument(ErrorId::kConnectorOption, "{}: there are two columns {}", place_, name);
+      return invalid_argument(ErrorId::kConnectorOption, "{}: there are two columns {}", place_,
+                              name);
     }
     column_of_.push_back(static_cast<uint32_t>(found - columns_.begin()));
   }
@@ -138,8 +140,8 @@ Next ReaderBase::malformed(std::string_view record, std::string column, std::str
   ++malformed_count_;
   if (options_.on_malformed == OnMalformed::kFail || needs_header_) {
     const std::string at = column.empty() ? "" : ", column " + column;
-    status_ = invalid_argument(ErrorId::kRecordMalformed, "{}, line {}{}: {}", place_, record_line_, at,
-                               reason);
+    status_ = invalid_argument(ErrorId::kRecordMalformed, "{}, line {}{}: {}", place_, record_line_,
+                               at, reason);
     return Next::kFailed;
   }
   reject_.place = place_;
@@ -216,8 +218,9 @@ bool ReaderBase::has_right_count(std::string_view record, Next& answer) {
   if (count < columns_.size() ? options_.allow_missing_fields : options_.allow_extra_fields) {
     return true;
   }
-  answer = malformed(record, "", fmt::format("the record has {} fields, there are {} columns", count,
-                                             columns_.size()));
+  answer = malformed(
+      record, "",
+      fmt::format("the record has {} fields, there are {} columns", count, columns_.size()));
   return false;
 }
 

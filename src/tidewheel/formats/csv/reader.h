@@ -1,7 +1,8 @@
 // Reads CSV into structs:
 //
-//   struct Flight { int32_t year; std::optional<double> dep_delay; Text tailnum; Timestamp time_hour; };
-//   csv::rows<Flight>({.null_literals = {"NA"}})            // a format, for sources that take one
+//   struct Flight { int32_t year; std::optional<double> dep_delay; Text tailnum; Timestamp
+//   time_hour; }; csv::rows<Flight>({.null_literals = {"NA"}})            // a format, for sources
+//   that take one
 //
 // or by hand: Reader<Flight> for a stream of bytes, LineParser<Flight> for lines that are records.
 #pragma once
@@ -35,11 +36,12 @@ enum class Next : uint8_t {
 
 namespace detail {
 
-// Where a struct's fields are in a record, and what went wrong: all that does not depend on the type.
+// Where a struct's fields are in a record, and what went wrong: all that does not depend on the
+// type.
 class ReaderBase {
  public:
-  // While the header is not read the stream must be given from its start; afterwards reading may go on
-  // from the start of any record.
+  // While the header is not read the stream must be given from its start; afterwards reading may go
+  // on from the start of any record.
   bool needs_header() const { return needs_header_; }
   // After Next::kFailed. Errors: kRecordMalformed; kConnectorOption when columns are missing.
   const Status& status() const { return status_; }
@@ -62,8 +64,8 @@ class ReaderBase {
 
   ReaderBase(Options options, std::string place, std::vector<FieldInfo> fields);
   Status open();
-  // Gives the next record with as many fields as there are columns, having dealt with the header and with
-  // what is malformed. Next::kRow: fields() lie in `bytes` from `taken - record size` on.
+  // Gives the next record with as many fields as there are columns, having dealt with the header
+  // and with what is malformed. Next::kRow: fields() lie in `bytes` from `taken - record size` on.
   Next next_record(std::string_view bytes, bool ended, size_t& taken, std::string_view& record);
   Next fail_value(size_t field, std::string_view record, std::string_view value,
                   const std::string& expected);
@@ -106,17 +108,18 @@ template <class T>
 constexpr void check_row() {
   static_assert(refl::Reflected<T>, "a row of CSV must be a plain struct");
   kinds::for_each_index<refl::count<T>()>([]<size_t kIndex>() {
-    static_assert(kIsValue<Bare<refl::FieldType<T, kIndex>>>,
-                  "a row of CSV must be flat: its fields are numbers, bools, enums, strings, Text, "
-                  "Bytes, Decimal, Timestamp, LocalTimestamp, Date, Time, durations, or an optional of "
-                  "these");
+    static_assert(
+        kIsValue<Bare<refl::FieldType<T, kIndex>>>,
+        "a row of CSV must be flat: its fields are numbers, bools, enums, strings, Text, "
+        "Bytes, Decimal, Timestamp, LocalTimestamp, Date, Time, durations, or an optional of "
+        "these");
   });
 }
 
 }  // namespace detail
 
-// Reads a stream of bytes as rows of T. The caller keeps the bytes that were not taken, in one piece, and
-// adds to them. One thread.
+// Reads a stream of bytes as rows of T. The caller keeps the bytes that were not taken, in one
+// piece, and adds to them. One thread.
 template <class T>
 class Reader : public detail::ReaderBase {
  public:
@@ -130,9 +133,9 @@ class Reader : public detail::ReaderBase {
     return reader;
   }
 
-  // Reads the next row from the start of `bytes`, of which `taken` can be dropped afterwards, whatever the
-  // answer is. `ended`: no bytes come after these. Text in `row` points into `bytes`, or, where quotes
-  // had to be undone, into `arena`, which rows without Text don't need.
+  // Reads the next row from the start of `bytes`, of which `taken` can be dropped afterwards,
+  // whatever the answer is. `ended`: no bytes come after these. Text in `row` points into `bytes`,
+  // or, where quotes had to be undone, into `arena`, which rows without Text don't need.
   Next next(std::string_view bytes, bool ended, size_t& taken, T& row, Arena* arena = nullptr) {
     taken = 0;
     while (true) {
@@ -153,7 +156,8 @@ class Reader : public detail::ReaderBase {
   static std::vector<FieldInfo> fields_of_row() {
     std::vector<FieldInfo> fields;
     kinds::for_each_index<refl::count<T>()>([&fields]<size_t kIndex>() {
-      fields.push_back({refl::field_name<T, kIndex>(), kinds::kOptional<refl::FieldType<T, kIndex>>});
+      fields.push_back(
+          {refl::field_name<T, kIndex>(), kinds::kOptional<refl::FieldType<T, kIndex>>});
     });
     return fields;
   }
@@ -228,8 +232,8 @@ class Reader : public detail::ReaderBase {
   }
 };
 
-// Reads lines that are whole records, such as those of a source of lines. There is no header: `columns`
-// of the options name them, or the struct's fields do. One thread.
+// Reads lines that are whole records, such as those of a source of lines. There is no header:
+// `columns` of the options name them, or the struct's fields do. One thread.
 template <class T>
 class LineParser {
  public:
@@ -258,8 +262,8 @@ class LineParser {
   Reader<T> reader_;
 };
 
-// A format for sources: makes a reader for each stream. `T` is the row, or, so that rejects come along
-// in the stream and can be sent elsewhere, std::variant<Row, Reject>.
+// A format for sources: makes a reader for each stream. `T` is the row, or, so that rejects come
+// along in the stream and can be sent elsewhere, std::variant<Row, Reject>.
 template <class T>
 class Rows {
  public:
@@ -284,10 +288,11 @@ class Reader<std::variant<T, Reject>> {
     TIDEWHEEL_ASSIGN_OR_RETURN(Reader<T> reader, Reader<T>::open(options, std::move(place)));
     return Reader(std::move(reader));
   }
-  Next next(std::string_view bytes, bool ended, size_t& taken, output& row, Arena* arena = nullptr) {
+  Next next(std::string_view bytes, bool ended, size_t& taken, output& row,
+            Arena* arena = nullptr) {
     T* const place = std::get_if<T>(&row);
-    const Next next = reader_.next(bytes, ended, taken, place != nullptr ? *place : row.template emplace<T>(),
-                                   arena);
+    const Next next = reader_.next(bytes, ended, taken,
+                                   place != nullptr ? *place : row.template emplace<T>(), arena);
     if (next != Next::kReject) { return next; }
     row = reader_.reject();
     return Next::kRow;

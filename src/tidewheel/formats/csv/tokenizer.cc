@@ -168,7 +168,8 @@ Tokenizer::Step Tokenizer::step_unquoted(std::string_view bytes, bool ended) {
 Tokenizer::Step Tokenizer::step_quoted(std::string_view bytes, bool ended) {
   while (true) {
     const char* const from = bytes.data() + at_;
-    const void* found = at_ == bytes.size() ? nullptr : std::memchr(from, quote_, bytes.size() - at_);
+    const void* found =
+        at_ == bytes.size() ? nullptr : std::memchr(from, quote_, bytes.size() - at_);
     if (found == nullptr) {
       lines_ += std::count(from, bytes.data() + bytes.size(), '\n');
       at_ = bytes.size();

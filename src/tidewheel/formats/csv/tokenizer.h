@@ -30,9 +30,9 @@ class Tokenizer {
   Tokenizer(char delimiter, char quote, size_t record_bytes_max)
       : delimiter_(delimiter), quote_(quote), record_bytes_max_(record_bytes_max) {}
 
-  // Looks for the next record at the start of `bytes`. After kRecord and kMalformed the caller drops
-  // size() bytes; after kNeedsBytes it drops dropped() bytes (more than 0 only while the rest of an
-  // oversized record is passed over). `ended`: no bytes come after these.
+  // Looks for the next record at the start of `bytes`. After kRecord and kMalformed the caller
+  // drops size() bytes; after kNeedsBytes it drops dropped() bytes (more than 0 only while the rest
+  // of an oversized record is passed over). `ended`: no bytes come after these.
   Next next(std::string_view bytes, bool ended);
 
   const std::vector<Field>& fields() const { return fields_; }
@@ -70,7 +70,7 @@ class Tokenizer {
   const char quote_;
   const size_t record_bytes_max_;
   State state_ = State::kTaken;
-  size_t at_ = 0;           // bytes before it were looked at
+  size_t at_ = 0;  // bytes before it were looked at
   size_t field_begin_ = 0;
   bool escaped_ = false;
   bool complete_ = false;

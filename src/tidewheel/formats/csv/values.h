@@ -131,9 +131,8 @@ std::string describe_type(const ValueContext& context) {
   } else if constexpr (kinds::kDuration<T>) {
     return describe_type<typename T::rep>(context);
   } else if constexpr (std::is_same_v<T, Timestamp> || std::is_same_v<T, LocalTimestamp>) {
-    return context.time_pattern != nullptr
-               ? "timestamp like " + context.time_pattern->pattern()
-               : std::string("timestamp like 2013-01-31T05:00:00Z");
+    return context.time_pattern != nullptr ? "timestamp like " + context.time_pattern->pattern()
+                                           : std::string("timestamp like 2013-01-31T05:00:00Z");
   } else if constexpr (std::is_same_v<T, Date>) {
     return "date like 2013-01-31";
   } else if constexpr (std::is_same_v<T, Time>) {
