@@ -1,0 +1,58 @@
+// What the families of random jobs share: how a run ends, and a stream with the rows that it must hold.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/random.h"
+#include "tidewheel/dataflow/local_job.h"
+#include "tidewheel/sim/model.h"
+#include "tidewheel/sim/sim_world.h"
+
+namespace tidewheel::sim {
+
+// How a job is made to end.
+enum class Ending : uint8_t {
+  kComplete,  // all input is taken: results are compared
+  kCancel,
+  kStop,
+  kThrow,     // user code throws
+};
+
+// One job of one seed. Made, built, started, then checked, all in virtual time.
+class RandomJob {
+ public:
+  virtual ~RandomJob() = default;
+  // Builds and starts the job.
+  virtual Result<std::unique_ptr<JobHandle>> start() = 0;
+  // After the end: what is wrong with the results; empty when nothing is. `complete`: all input was taken.
+  virtual std::string check(bool complete) = 0;
+  // The job in words, a line an operator.
+  const std::string& plan() const { return plan_; }
+
+ protected:
+  void note(std::string line) { plan_ += "  " + std::move(line) + "\n"; }
+
+ private:
+  std::string plan_;
+};
+
+struct JobDraw {
+  World& world;
+  Random random;
+  Config config;
+  Ending ending = Ending::kComplete;
+};
+
+// A job of operators written against the runtime's interface (runtime_operators.h).
+std::unique_ptr<RandomJob> make_runtime_job(JobDraw draw);
+
+template <class T, size_t kCount>
+T one_of(Random& random, const T (&values)[kCount]) {
+  return values[random.below(kCount)];
+}
+
+}  // namespace tidewheel::sim

@@ -1,0 +1,66 @@
+#include "tidewheel/sim/script.h"
+
+#include <algorithm>
+
+namespace tidewheel::sim {
+namespace {
+
+template <class T, size_t kCount>
+T one_of(Random& random, const T (&values)[kCount]) {
+  return values[random.below(kCount)];
+}
+
+}  // namespace
+
+int64_t Script::row_count() const {
+  int64_t count = 0;
+  for (const auto& split : splits) { count += static_cast<int64_t>(split.size()); }
+  return count;
+}
+
+Rows Script::all_rows() const {
+  Rows rows;
+  for (const auto& split : splits) {
+    for (const ScriptStep& step : split) { rows.push_back(step.row); }
+  }
+  return rows;
+}
+
+std::shared_ptr<const Script> draw_script(Random& random, const ScriptOptions& options) {
+  auto script = std::make_shared<Script>();
+  script->disorder_ms = one_of<int64_t>(random, {0, 1, 50, 1000});
+  script->tail_pause_ms = random.chance(0.2) ? static_cast<int64_t>(random.below(2000)) : 0;
+  const int64_t keys = one_of<int64_t>(random, {1, 2, 7, 50, 1000});
+  const int64_t step_ms = one_of<int64_t>(random, {0, 1, 10, 300, 5000});
+  const double pause_chance = one_of(random, {0.0, 0.0, 0.01, 0.2});
+  const int64_t pause_ms_max = one_of<int64_t>(random, {1, 20, 1000});
+  // Times before 1970 and around the borders of windows matter as much as today's.
+  const int64_t start_ms = one_of<int64_t>(random, {-100'000, -1, 0, 1'600'000'000'000});
+  const uint64_t splits = random.below(5) + (random.chance(0.05) ? 0 : 1);
+  for (uint64_t s = 0; s < splits; ++s) {
+    std::vector<ScriptStep>& split = script->splits.emplace_back();
+    const uint64_t rows =
+        random.chance(0.15) ? 0 : random.below(static_cast<uint64_t>(options.rows_max));
+    int64_t newest_ms = start_ms;
+    for (uint64_t i = 0; i < rows; ++i) {
+      newest_ms += static_cast<int64_t>(random.below(static_cast<uint64_t>(step_ms) + 1));
+      ScriptStep& step = split.emplace_back();
+      Row& row = step.row.row;
+      row.origin = options.first_origin + static_cast<int64_t>(s);
+      row.number = static_cast<int64_t>(i);
+      row.key = static_cast<int64_t>(random.below(static_cast<uint64_t>(keys)));
+      row.value = static_cast<int64_t>(random.below(1000)) - 200;
+      // Short ones live inside the string, long ones on the heap.
+      if (random.chance(0.3)) { row.note.assign(random.below(40), static_cast<char>('a' + i % 26)); }
+      step.row.time_ms = newest_ms - static_cast<int64_t>(random.below(
+                                         static_cast<uint64_t>(script->disorder_ms) + 1));
+      if (random.chance(pause_chance)) {
+        step.pause_ms =
+            1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(pause_ms_max)));
+      }
+    }
+  }
+  return script;
+}
+
+}  // namespace tidewheel::sim
