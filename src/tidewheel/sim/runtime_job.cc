@@ -133,7 +133,8 @@ class RuntimeJob final : public RandomJob {
       };
     } else if (kind == EdgeKind::kCustom) {
       const auto choose = [](const Row& row, int32_t channels) {
-        return static_cast<int32_t>((row.number + row.origin) % channels);
+        return static_cast<int32_t>(static_cast<uint64_t>(row.number + row.origin) %
+                                    static_cast<uint64_t>(channels));
       };
       edge.make_partitioner = [choose] {
         return std::make_unique<CustomPartitioner<Row, decltype(choose)>>(choose);
