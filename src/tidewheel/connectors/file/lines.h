@@ -7,7 +7,6 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,35 +14,12 @@
 #include <vector>
 
 #include "tidewheel/connectors/file/line_reader.h"
+#include "tidewheel/connectors/file/readers.h"
 #include "tidewheel/connectors/file/splits.h"
 #include "tidewheel/operators/source.h"
 #include "tidewheel/types/text.h"
 
 namespace tidewheel::file {
-
-// So many bytes are put into one batch, whatever the number of records.
-inline constexpr int64_t kBatchBytesMax = 1 << 20;
-
-// The readers of a subtask's splits. One thread at a time.
-template <class Reader>
-class Readers {
- public:
-  explicit Readers(SourceContext& context) : files_(&context.files()), clock_(&context.clock()) {}
-  Result<Reader*> of(const FileSplit& split, const ReadOptions& options) {
-    std::unique_ptr<Reader>& reader = readers_[split.id()];
-    if (reader == nullptr) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(reader, Reader::open(*files_, split, options));
-    }
-    return reader.get();
-  }
-  void remove(const FileSplit& split) { readers_.erase(split.id()); }
-  Clock& clock() { return *clock_; }
-
- private:
-  FileSystem* files_;
-  Clock* clock_;
-  std::map<std::string, std::unique_ptr<Reader>> readers_;  // by the split's id
-};
 
 template <class Line>
 class LineSource {
@@ -74,7 +50,9 @@ class LineSource {
   void close() { readers_.reset(); }
 
   ReadResult read(Split& split, SourceOut<Line>& out) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(LineReader* const reader, readers_->of(split, options_));
+    TIDEWHEEL_ASSIGN_OR_RETURN(LineReader* const reader, readers_->of(split, [&](FileSystem& files) {
+      return LineReader::open(files, split, options_);
+    }));
     const Arena* shared = nullptr;
     int64_t bytes = 0;
     std::string_view line;
@@ -90,7 +68,6 @@ class LineSource {
         }
       }
       out.emit(Line(line));
-      ++split.records;
     }
     split.next = reader->offset();
     switch (next) {

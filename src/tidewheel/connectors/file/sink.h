@@ -1,11 +1,12 @@
 // Sinks that write rows into part files of a folder:
 //
 //   counts.to(tw::file::write_lines("out/"));
-//   counts.to(tw::file::write("out/", Encoder{}, {.suffix = ".csv"}));
+//   counts.to(tw::file::write("out/", tw::csv::lines_of<Count>(), {.suffix = ".csv"}));
 //
-// An encoder for rows of T is a copyable function `void operator()(const T& row, std::string& to)`, which
-// appends one record with whatever ends it. It may have `std::string head() const`, which opens each part,
-// and, in place of the function, `template <class T> auto bind() const`, which gives one for T.
+// A format for rows of T is a copyable object with `Result<Writer> open() const`, where Writer has
+//   void append_header(std::string& out) const;             // optional: opens each part
+//   void append_row(std::string& out, const T& row) const;  // one record, with what ends it
+// or a copyable function `void(std::string& out, const T& row)`.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -27,106 +28,136 @@ namespace tidewheel::file {
 // All rows go into the folder itself.
 struct NoBuckets {};
 
-template <class T, class Encoder, class Bucket>
+// Writes with a function.
+template <class F>
+class FunctionWriter {
+ public:
+  explicit FunctionWriter(F function) : function_(std::move(function)) {}
+  template <class T>
+  void append_row(std::string& out, const T& row) const {
+    function_(out, row);
+  }
+
+ private:
+  F function_;
+};
+
+template <class Format>
+concept OpensWriter = requires(const Format& format) { format.open().value(); };
+
+template <class Format>
+auto open_writer(const Format& format) {
+  if constexpr (OpensWriter<Format>) {
+    return format.open();
+  } else {
+    return Result<FunctionWriter<Format>>(FunctionWriter<Format>(format));
+  }
+}
+
+template <class T, class Format, class Bucket>
 class PartFileSink {
+  using RowWriter = typename decltype(open_writer(std::declval<const Format&>()))::value_type;
+
  public:
   using input = T;
   using Pending = PendingPart;
 
-  PartFileSink(std::string folder, Encoder encoder, Bucket bucket, WriteOptions options)
-      : folder_(std::move(folder)), encoder_(std::move(encoder)), bucket_(std::move(bucket)),
+  PartFileSink(std::string folder, Format format, Bucket bucket, WriteOptions options)
+      : folder_(std::move(folder)), format_(std::move(format)), bucket_(std::move(bucket)),
         options_(std::move(options)) {}
 
   Status open(SinkContext& context) {
     files_ = &context.files();
+    TIDEWHEEL_ASSIGN_OR_RETURN(RowWriter row_writer, open_writer(format_));
+    row_writer_ = std::make_shared<const RowWriter>(std::move(row_writer));
     std::string head;
-    if constexpr (requires { head = encoder_.head(); }) { head = encoder_.head(); }
+    if constexpr (requires { row_writer_->append_header(head); }) { row_writer_->append_header(head); }
     TIDEWHEEL_ASSIGN_OR_RETURN(
-        writer_, PartWriter::open(context.files(), context.clock(), folder_,
-                                  context.subtask_index(), options_, std::move(head)));
+        parts_, PartWriter::open(context.files(), context.clock(), folder_, context.subtask_index(),
+                                 options_, std::move(head)));
     return ok_status();
   }
   Status write_rows(std::span<const T> rows, std::span<const int64_t>) {
     for (const T& row : rows) {
       TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, begin(row));
-      encoder_(row, *record);
-      TIDEWHEEL_RETURN_IF_ERROR(writer_->record_done());
+      row_writer_->append_row(*record, row);
+      TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
     }
     return ok_status();
   }
-  Status flush() { return writer_->flush(); }
-  Result<std::vector<Pending>> prepare(int64_t) { return writer_->prepare(); }
+  Status flush() { return parts_->flush(); }
+  Result<std::vector<Pending>> prepare(int64_t) { return parts_->prepare(); }
   Status commit(const Pending& pending) { return publish(*files_, pending); }
   Status abort(const Pending& pending) { return discard_part(*files_, pending); }
   Status close(bool) {
-    if (writer_ != nullptr) { writer_->abandon(); }
+    if (parts_ != nullptr) { parts_->abandon(); }
     return ok_status();
   }
 
  private:
   Result<std::string*> begin(const T& row) {
     if constexpr (std::same_as<Bucket, NoBuckets>) {
-      return writer_->begin_record({});
+      return parts_->begin_record({});
     } else {
       const auto& bucket = std::invoke(std::as_const(bucket_), row);
-      return writer_->begin_record(std::string_view(bucket));
+      return parts_->begin_record(std::string_view(bucket));
     }
   }
 
   std::string folder_;
-  Encoder encoder_;
+  Format format_;
   Bucket bucket_;
   WriteOptions options_;
   FileSystem* files_ = nullptr;
-  std::shared_ptr<PartWriter> writer_;  // of this copy, from `open` on
+  // Of this copy, from `open` on.
+  std::shared_ptr<const RowWriter> row_writer_;
+  std::shared_ptr<PartWriter> parts_;
 };
 
 // Makes the sink for the rows of the stream that it is given to.
-template <class Encoder, class Bucket = NoBuckets>
+template <class Format, class Bucket = NoBuckets>
 class PartFiles {
  public:
-  PartFiles(std::string folder, Encoder encoder, WriteOptions options, Bucket bucket = {})
-      : folder_(std::move(folder)), encoder_(std::move(encoder)), options_(std::move(options)),
+  PartFiles(std::string folder, Format format, WriteOptions options, Bucket bucket = {})
+      : folder_(std::move(folder)), format_(std::move(format)), options_(std::move(options)),
         bucket_(std::move(bucket)) {}
 
   // Puts each row into the folder, within the folder, that `bucket(row)` names: text such as "2013-01-01".
   template <class NewBucket>
-  PartFiles<Encoder, NewBucket> by_bucket(NewBucket bucket) && {
-    return {std::move(folder_), std::move(encoder_), std::move(options_), std::move(bucket)};
+  PartFiles<Format, NewBucket> by_bucket(NewBucket bucket) && {
+    return {std::move(folder_), std::move(format_), std::move(options_), std::move(bucket)};
   }
   template <class T>
-  auto bind() const {
-    if constexpr (requires { encoder_.template bind<T>(); }) {
-      using Bound = std::remove_cvref_t<decltype(encoder_.template bind<T>())>;
-      return PartFileSink<T, Bound, Bucket>(folder_, encoder_.template bind<T>(), bucket_, options_);
-    } else {
-      static_assert(std::is_invocable_v<const Encoder&, const T&, std::string&>,
-                    "file::write needs an encoder that can be called with (const T&, std::string&)");
-      return PartFileSink<T, Encoder, Bucket>(folder_, encoder_, bucket_, options_);
+  PartFileSink<T, Format, Bucket> bind() const {
+    if constexpr (!OpensWriter<Format>) {
+      static_assert(std::is_invocable_v<const Format&, std::string&, const T&>,
+                    "file::write needs a format with open(), or a const function of (std::string& out, "
+                    "const T& row)");
     }
+    return {folder_, format_, bucket_, options_};
   }
 
  private:
   std::string folder_;
-  Encoder encoder_;
+  Format format_;
   WriteOptions options_;
   Bucket bucket_;
 };
 
 // Text as it is, any other row as print shows it; a line feed ends it.
-struct LineEncoder {
+struct PrintedLine {
   template <class T>
-  void operator()(const T& row, std::string& to) const {
-    print_to(to, row);
-    to += '\n';
+  void operator()(std::string& out, const T& row) const {
+    print_to(out, row);
+    out += '\n';
   }
 };
 
-template <class Encoder>
-PartFiles<Encoder> write(std::string folder, Encoder encoder, WriteOptions options = {}) {
-  return {std::move(folder), std::move(encoder), std::move(options)};
+template <class Format>
+PartFiles<Format> write(std::string folder, Format format, WriteOptions options = {}) {
+  return {std::move(folder), std::move(format), std::move(options)};
 }
-inline PartFiles<LineEncoder> write_lines(std::string folder, WriteOptions options = {}) {
+inline PartFiles<PrintedLine> write_lines(std::string folder, WriteOptions options = {}) {
   return {std::move(folder), {}, std::move(options)};
 }
 

@@ -20,15 +20,18 @@ struct Count {
   std::string word;
   int64_t count = 0;
 };
-struct CommaEncoder {
-  std::string head() const { return "word,count\n"; }
-  void operator()(const Count& row, std::string& to) const {
-    to += row.word + ',' + std::to_string(row.count) + '\n';
+struct CommaWriter {
+  void append_header(std::string& out) const { out += "word,count\n"; }
+  void append_row(std::string& out, const Count& row) const {
+    out += row.word + ',' + std::to_string(row.count) + '\n';
   }
+};
+struct CommaFormat {
+  Result<CommaWriter> open() const { return CommaWriter(); }
 };
 using LineSink = decltype(write_lines("").bind<std::string>());
 static_assert(Sink<LineSink> && TwoPhaseSink<LineSink>);
-static_assert(SinkMakerFor<PartFiles<CommaEncoder>, Count>);
+static_assert(SinkMakerFor<PartFiles<CommaFormat>, Count>);
 
 class PartFilesTest : public ::testing::Test {
  protected:
@@ -131,10 +134,10 @@ TEST_F(PartFilesTest, get_their_names_at_the_checkpoint_when_asked_to) {
   EXPECT_EQ(names(), Names({".part-0-2.inprogress", "part-0-0"}));  // the pending one stays
 }
 
-TEST_F(PartFilesTest, open_with_the_head_of_the_encoder) {
-  using CountSink = decltype(write("", CommaEncoder{}).bind<Count>());
+TEST_F(PartFilesTest, open_with_the_header_of_the_format) {
+  using CountSink = decltype(write("", CommaFormat{}).bind<Count>());
   SinkHarness<CountSink> sink(
-      *world_, write(folder_, CommaEncoder{}, {.suffix = ".csv", .part_bytes_max = 16}).bind<Count>());
+      *world_, write(folder_, CommaFormat{}, {.suffix = ".csv", .part_bytes_max = 16}).bind<Count>());
   ASSERT_TRUE(sink.open().ok());
   ASSERT_TRUE(sink.write({{"a", 1}, {"b", 2}, {"c", 3}}).ok());
   ASSERT_TRUE(sink.finish().ok());
@@ -142,9 +145,19 @@ TEST_F(PartFilesTest, open_with_the_head_of_the_encoder) {
   EXPECT_EQ(content("part-0-1.csv"), "word,count\nc,3\n");
 }
 
+TEST_F(PartFilesTest, are_written_by_a_function_too) {
+  const auto function = [](std::string& out, const Count& row) { out += row.word + ";"; };
+  auto files = write(folder_, function);
+  SinkHarness<decltype(files.bind<Count>())> sink(*world_, files.bind<Count>());
+  ASSERT_TRUE(sink.open().ok());
+  ASSERT_TRUE(sink.write({{"a", 1}, {"b", 2}}).ok());
+  ASSERT_TRUE(sink.finish().ok());
+  EXPECT_EQ(content("part-0-0"), "a;b;");
+}
+
 TEST_F(PartFilesTest, go_to_the_folder_of_their_bucket) {
   const auto bucket = [](const Count& row) { return "by-" + row.word; };
-  auto files = write(folder_, CommaEncoder{}).by_bucket(bucket);
+  auto files = write(folder_, CommaFormat{}).by_bucket(bucket);
   using CountSink = decltype(files.bind<Count>());
   SinkHarness<CountSink> sink(*world_, files.bind<Count>());
   ASSERT_TRUE(sink.open().ok());

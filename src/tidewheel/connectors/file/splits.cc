@@ -46,11 +46,11 @@ class SplitFinder {
     const bool bounded = to_ms(options_.watch_every) <= 0 && !options_.follow;
     if (!plain || !bounded || !may_split_ || options_.split_bytes <= 0 || size == 0) {
       // Pipes and the like have no size; what is no regular file is read until it ends.
-      splits_.push_back({path, 0, plain && bounded && size > 0 ? size : kToTheEnd, 0, 0});
+      splits_.push_back({path, 0, plain && bounded && size > 0 ? size : kToTheEnd, 0, 1});
       return;
     }
     for (int64_t begin = 0; begin < size; begin += options_.split_bytes) {
-      splits_.push_back({path, begin, std::min(size, begin + options_.split_bytes), begin, 0});
+      splits_.push_back({path, begin, std::min(size, begin + options_.split_bytes), begin, 1});
     }
   }
 

@@ -34,8 +34,8 @@ struct FileSplit {
   std::string path;
   int64_t begin = 0;
   int64_t end = kToTheEnd;
-  int64_t next = 0;     // where the next record begins
-  int64_t records = 0;  // that were read so far, for messages
+  int64_t next = 0;  // where the next record begins
+  int64_t line = 1;  // at which line that is, where lines are counted
 
   // What tells this split from others of the source.
   std::string id() const { return path + '@' + std::to_string(begin); }
