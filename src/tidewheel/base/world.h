@@ -35,7 +35,7 @@ struct RealWorldOptions {
   uint64_t seed = 0;                 // 0: from the system
   int32_t blocking_threads_max = 16;
   // Whether calls that may refuse do so at random (base/fault.h); null option: in debug builds.
-  std::optional<bool> refuse_at_random;
+  std::optional<bool> refuse_at_random = std::nullopt;
 };
 std::unique_ptr<World> make_real_world(const RealWorldOptions& options = {});
 

@@ -1,0 +1,299 @@
+// `tidewheel_bench nexmark`: runs Nexmark queries, each run in a process of its own so that memory and CPU
+// time are that run's, and prints what was measured.
+#include "bench/nexmark/nexmark_bench.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/nexmark/queries.h"
+#include "tidewheel/api/env.h"
+#include "tidewheel/base/world.h"
+
+namespace tidewheel::bench {
+namespace {
+
+constexpr const char* kHelp = R"(tidewheel_bench nexmark: runs Nexmark queries on the engine
+
+  --api cpp              which API the queries are written in (cpp)
+  --queries q0,q1,...    which queries; all when not given
+  --events N             events of each run (10000000)
+  --parallelism P        subtasks of every operator (1)
+  --rate R               events per second of event time (100000)
+  --seed S               seed of the generator (42)
+  --repeat K             runs of each query; the median CPU time counts (5)
+  --no-check             skip the extra run that hashes the result
+  --json FILE            write the measurements to FILE as JSON
+
+A run is measured with a sink that reads every field. An extra run hashes the result's text lines; the hash
+is the sum of the XXH3-64 of the lines, so that it can be compared with any other implementation.
+)";
+
+struct Options {
+  std::vector<const Query*> queries;
+  nexmark::Options source;
+  int32_t parallelism = 1;
+  int32_t repeat = 5;
+  bool check = true;
+  std::string json;
+};
+
+// What a child process sends back; plain data through a pipe.
+struct Measured {
+  double seconds = 0;
+  double cpu_seconds = 0;
+  int64_t peak_rss_bytes = 0;
+  uint64_t rows = 0;
+  uint64_t changes = 0;
+  uint64_t hash = 0;
+};
+
+double cpu_now() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double wall_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Result<Measured> run_here(const Query& query, const Options& options, bool check) {
+  const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kWarning});
+  Env env(*world, Config());
+  env.parallelism(options.parallelism);
+  const auto totals = std::make_shared<RunTotals>();
+  QueryRun run{env, options.source, totals, check};
+  query.build(run);
+  const double wall = wall_now();
+  const double cpu = cpu_now();
+  TIDEWHEEL_ASSIGN_OR_RETURN(const JobResult ignored, env.execute(query.name));
+  static_cast<void>(ignored);
+  Measured measured;
+  measured.seconds = wall_now() - wall;
+  measured.cpu_seconds = cpu_now() - cpu;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  measured.peak_rss_bytes = static_cast<int64_t>(usage.ru_maxrss) * 1024;
+  measured.rows = totals->rows;
+  measured.changes = totals->changes;
+  measured.hash = totals->hash;
+  return measured;
+}
+
+// Runs in a child, so that a run starts with fresh memory. The error was printed there.
+std::optional<Measured> run_in_child(const Query& query, const Options& options, bool check) {
+  int ends[2];
+  if (pipe(ends) != 0) {
+    std::perror("tidewheel_bench: pipe");
+    return std::nullopt;
+  }
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child < 0) {
+    std::perror("tidewheel_bench: fork");
+    return std::nullopt;
+  }
+  if (child == 0) {
+    close(ends[0]);
+    const Result<Measured> measured = run_here(query, options, check);
+    if (!measured.ok()) {
+      fmt::print(stderr, "tidewheel_bench: {}: {}\n", query.name, measured.status().to_string());
+      _exit(1);
+    }
+    const bool sent = write(ends[1], &*measured, sizeof(Measured)) == sizeof(Measured);
+    _exit(sent ? 0 : 1);
+  }
+  close(ends[1]);
+  Measured measured;
+  const bool received = read(ends[0], &measured, sizeof measured) == sizeof measured;
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFSIGNALED(status)) {
+    fmt::print(stderr, "tidewheel_bench: {}: ended by signal {}\n", query.name, WTERMSIG(status));
+  }
+  if (!received) { return std::nullopt; }
+  return measured;
+}
+
+struct Line {
+  const Query* query;
+  Measured median;
+  double spread = 0;  // (slowest - fastest) / median of the CPU times
+  uint64_t result_rows = 0;
+  std::optional<uint64_t> result_hash;
+};
+
+std::optional<Line> measure(const Query& query, const Options& options) {
+  std::vector<Measured> runs;
+  for (int32_t i = 0; i < options.repeat; ++i) {
+    const auto measured = run_in_child(query, options, false);
+    if (!measured) { return std::nullopt; }
+    runs.push_back(*measured);
+  }
+  std::sort(runs.begin(), runs.end(),
+            [](const Measured& a, const Measured& b) { return a.cpu_seconds < b.cpu_seconds; });
+  Line line{&query, runs[runs.size() / 2], 0, 0, std::nullopt};
+  line.spread = (runs.back().cpu_seconds - runs.front().cpu_seconds) / line.median.cpu_seconds;
+  line.result_rows = line.median.rows;
+  if (options.check) {
+    const auto checked = run_in_child(query, options, true);
+    if (!checked) { return std::nullopt; }
+    line.result_rows = checked->rows;
+    line.result_hash = checked->hash;
+  }
+  return line;
+}
+
+std::string as_json(const Line& line, const Options& options) {
+  const auto events = static_cast<double>(options.source.events);
+  const Measured& m = line.median;
+  return fmt::format(
+      R"({{"query": "{}", "api": "cpp", "events": {}, "parallelism": {}, "state_backend": "hashmap", )"
+      R"("seconds": {:.6f}, "cpu_seconds": {:.6f}, "events_per_second": {:.0f}, )"
+      R"("cpu_ns_per_event": {:.3f}, "peak_rss_bytes": {}, "result_rows": {}, "changes": {}, )"
+      R"("result_hash": {}, "repeat": {}, "spread": {:.3f}}})",
+      line.query->name, options.source.events, options.parallelism, m.seconds, m.cpu_seconds,
+      events / m.seconds, m.cpu_seconds * 1e9 / events, m.peak_rss_bytes, line.result_rows, m.changes,
+      line.result_hash ? fmt::format("\"{:016x}\"", *line.result_hash) : "null", options.repeat,
+      line.spread);
+}
+
+bool write_json(const std::vector<Line>& lines, const Options& options) {
+  std::FILE* file = std::fopen(options.json.c_str(), "w");
+  if (file == nullptr) {
+    fmt::print(stderr, "tidewheel_bench: can't write {}: {}\n", options.json, std::strerror(errno));
+    return false;
+  }
+  std::string text = "[\n";
+  for (size_t i = 0; i < lines.size(); ++i) {
+    text += "  " + as_json(lines[i], options) + (i + 1 < lines.size() ? ",\n" : "\n");
+  }
+  text += "]\n";
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (std::fclose(file) != 0 || !written) {
+    fmt::print(stderr, "tidewheel_bench: can't write {}\n", options.json);
+    return false;
+  }
+  return true;
+}
+
+template <class T>
+bool parse_number(const std::string& text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool parse_queries(const std::string& text, std::vector<const Query*>& queries) {
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string name = text.substr(begin, end - begin);
+    const Query* query = find_query(name);
+    if (query == nullptr) {
+      std::string known;
+      for (const Query& each : all_queries()) { known += fmt::format(" {}", each.name); }
+      fmt::print(stderr, "tidewheel_bench: no query \"{}\"; there are{}\n", name, known);
+      return false;
+    }
+    queries.push_back(query);
+    begin = end + 1;
+  }
+  return true;
+}
+
+// Returns false after saying what is wrong.
+bool parse_option(const std::string& name, const std::string& value, Options& options) {
+  bool good = true;
+  if (name == "--api") {
+    if (value != "cpp") {
+      fmt::print(stderr, "tidewheel_bench: --api is cpp, not \"{}\"\n", value);
+      return false;
+    }
+  } else if (name == "--queries") {
+    return parse_queries(value, options.queries);
+  } else if (name == "--events") {
+    good = parse_number(value, options.source.events) && options.source.events > 0;
+  } else if (name == "--parallelism") {
+    good = parse_number(value, options.parallelism) && options.parallelism > 0;
+  } else if (name == "--rate") {
+    good = parse_number(value, options.source.rate) && options.source.rate > 0;
+  } else if (name == "--seed") {
+    good = parse_number(value, options.source.seed);
+  } else if (name == "--repeat") {
+    good = parse_number(value, options.repeat) && options.repeat > 0;
+  } else if (name == "--json") {
+    options.json = value;
+  } else {
+    fmt::print(stderr, "tidewheel_bench: unknown option {}\n\n{}", name, kHelp);
+    return false;
+  }
+  if (!good) { fmt::print(stderr, "tidewheel_bench: {} takes a positive number, not \"{}\"\n", name, value); }
+  return good;
+}
+
+}  // namespace
+
+int run_nexmark(const std::vector<std::string>& args) {
+  Options options;
+  options.source.events = 10'000'000;
+  options.source.rate = 100'000;
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--help") {
+      fmt::print("{}", kHelp);
+      return 0;
+    }
+    if (args[i] == "--no-check") {
+      options.check = false;
+      continue;
+    }
+    if (i + 1 == args.size()) {
+      fmt::print(stderr, "tidewheel_bench: {} needs a value\n", args[i]);
+      return 2;
+    }
+    if (!parse_option(args[i], args[i + 1], options)) { return 2; }
+    ++i;
+  }
+  if (options.queries.empty()) {
+    for (const Query& query : all_queries()) { options.queries.push_back(&query); }
+  }
+  fmt::print("# Nexmark, C++ API: {} events at {} per second of event time, parallelism {}, median of {}\n",
+             options.source.events, options.source.rate, options.parallelism, options.repeat);
+  fmt::print("{:<5} {:>9} {:>9} {:>12} {:>9} {:>7} {:>9} {:>12} {:>17}\n", "query", "seconds", "cpu s",
+             "events/s", "ns/event", "spread", "peak MB", "result rows", "result hash");
+  std::vector<Line> lines;
+  bool failed = false;
+  for (const Query* query : options.queries) {
+    const auto line = measure(*query, options);
+    if (!line) {
+      failed = true;
+      continue;
+    }
+    const auto events = static_cast<double>(options.source.events);
+    fmt::print("{:<5} {:>9.3f} {:>9.3f} {:>12.0f} {:>9.1f} {:>6.0f}% {:>9.0f} {:>12} {:>17}\n",
+               query->name, line->median.seconds, line->median.cpu_seconds,
+               events / line->median.seconds, line->median.cpu_seconds * 1e9 / events,
+               line->spread * 100, static_cast<double>(line->median.peak_rss_bytes) / 1e6,
+               line->result_rows,
+               line->result_hash ? fmt::format("{:016x}", *line->result_hash) : "-");
+    std::fflush(stdout);
+    lines.push_back(*line);
+  }
+  if (!options.json.empty() && !write_json(lines, options)) { return 1; }
+  return failed ? 1 : 0;
+}
+
+}  // namespace tidewheel::bench

@@ -1,0 +1,23 @@
+// The table of the queries.
+#include "bench/nexmark/queries.h"
+
+namespace tidewheel::bench {
+
+namespace {
+constexpr Query kQueries[] = {
+    {"q0", "pass through", build_q0},
+    {"q1", "currency conversion", build_q1},
+    {"q2", "selection", build_q2},
+};
+}  // namespace
+
+std::span<const Query> all_queries() { return kQueries; }
+
+const Query* find_query(std::string_view name) {
+  for (const Query& query : kQueries) {
+    if (query.name == name) { return &query; }
+  }
+  return nullptr;
+}
+
+}  // namespace tidewheel::bench
