@@ -80,8 +80,8 @@ Result<Measured> run_here(const Query& query, const Options& options, bool check
   query.build(run);
   const double wall = wall_now();
   const double cpu = cpu_now();
-  TIDEWHEEL_ASSIGN_OR_RETURN(const JobResult ignored, env.execute(query.name));
-  static_cast<void>(ignored);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const JobResult done, env.execute(query.name));
+  static_cast<void>(done);
   Measured measured;
   measured.seconds = wall_now() - wall;
   measured.cpu_seconds = cpu_now() - cpu;

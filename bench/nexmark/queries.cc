@@ -8,6 +8,7 @@ constexpr Query kQueries[] = {
     {"q0", "pass through", build_q0},
     {"q1", "currency conversion", build_q1},
     {"q2", "selection", build_q2},
+    {"q17", "auction statistics by day", build_q17},
 };
 }  // namespace
 

@@ -10,7 +10,8 @@ void build_q0(QueryRun& run) {
     Timestamp date_time;
     Text extra;
   };
-  sink_rows(run, run.env.from("bids", nexmark::bids<Row>(run.options)).uid("bids").map([](const Row& bid) {
+  auto bids = run.env.from("bids", nexmark::bids<Row>(run.options)).uid("source");
+  sink_rows(run, bids.map([](const Row& bid) {
     return bid;
   }));
 }
@@ -27,7 +28,8 @@ void build_q1(QueryRun& run) {
     Timestamp date_time;
     Text extra;
   };
-  sink_rows(run, run.env.from("bids", nexmark::bids<In>(run.options)).uid("bids").map([](const In& bid) {
+  auto bids = run.env.from("bids", nexmark::bids<In>(run.options)).uid("source");
+  sink_rows(run, bids.map([](const In& bid) {
     return Row{bid.auction, bid.bidder, Decimal<23, 3>::of_unscaled(bid.price * 908), bid.date_time,
                bid.extra};
   }));
@@ -37,7 +39,8 @@ void build_q2(QueryRun& run) {
   struct Row {
     int64_t auction, price;
   };
-  sink_rows(run, run.env.from("bids", nexmark::bids<Row>(run.options)).uid("bids").filter([](const Row& bid) {
+  auto bids = run.env.from("bids", nexmark::bids<Row>(run.options)).uid("source");
+  sink_rows(run, bids.filter([](const Row& bid) {
     return bid.auction % 123 == 0;
   }));
 }
