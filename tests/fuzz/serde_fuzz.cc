@@ -1,5 +1,5 @@
-// Fuzzes the reader of serialized values and of schemas: hostile bytes are refused or give a value that
-// can be written and read again.
+// Fuzzes the reader of serialized values and of schemas: hostile bytes are refused or give a value
+// that can be written and read again.
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -240,6 +240,36 @@ struct Everything {
   friend bool operator==(const Everything&, const Everything&) = default;
 };
 
+TEST(csv, numbers_are_read_as_the_standard_library_reads_them) {
+  std::mt19937_64 random(5);
+  const auto expect_same = [](const std::string& text) {
+    double expected = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), expected);
+    const bool valid = error == std::errc() && end == text.data() + text.size();
+    double value = 0;
+    ASSERT_EQ(detail::parse_number(text, value), valid) << text;
+    if (valid) { ASSERT_EQ(value, expected) << text; }
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    const uint64_t digits = random() >> (random() % 64);
+    std::string text = std::to_string(digits);
+    if (random() % 4 != 0) { text.insert(random() % (text.size() + 1), "."); }
+    if (random() % 3 == 0) { text.insert(0, "-"); }
+    expect_same(text);
+  }
+  for (const char* text : {"", "-", ".", "-.", "1e5", "inf", "1.", ".5", "1..2", "0.1", "--1"}) {
+    expect_same(text);
+  }
+  int8_t tiny = 0;
+  EXPECT_TRUE(detail::parse_number(std::string_view("-128"), tiny));
+  EXPECT_FALSE(detail::parse_number(std::string_view("128"), tiny));
+  EXPECT_FALSE(detail::parse_number(std::string_view("1.0"), tiny));
+  uint64_t big = 0;
+  EXPECT_TRUE(detail::parse_number(std::string_view("18446744073709551615"), big));
+  EXPECT_FALSE(detail::parse_number(std::string_view("18446744073709551616"), big));
+  EXPECT_FALSE(detail::parse_number(std::string_view("-1"), big));
+}
+
 TEST(csv, what_is_written_is_read_back) {
   Everything value{true,
                    -128,

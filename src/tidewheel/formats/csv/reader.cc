@@ -1,6 +1,7 @@
 #include "tidewheel/formats/csv/reader.h"
 
 #include <algorithm>
+#include <array>
 
 namespace tidewheel::csv {
 
@@ -59,6 +60,32 @@ bool parse_local_ms(std::string_view text, const ValueContext& context, int64_t&
   return parsed.has_value();
 }
 
+bool parse_short_double(std::string_view text, double& value) {
+  static constexpr std::array<double, 16> kPowers{1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const bool negative = !text.empty() && text[0] == '-';
+  const char* at = text.data() + (negative ? 1 : 0);
+  const char* const end = text.data() + text.size();
+  if (at == end || end - at > 16 || *at == '.' || end[-1] == '.') { return false; }
+  int64_t digits = 0;
+  const char* point = nullptr;
+  for (; at != end; ++at) {
+    const auto digit = static_cast<unsigned>(*at - '0');
+    if (digit <= 9) {
+      digits = digits * 10 + digit;
+    } else if (*at == '.' && point == nullptr) {
+      point = at;
+    } else {
+      return false;
+    }
+  }
+  if (digits >= 1'000'000'000'000'000) { return false; }
+  const size_t fraction_digits = point == nullptr ? 0 : static_cast<size_t>(end - point - 1);
+  const double magnitude = static_cast<double>(digits) / kPowers[fraction_digits];
+  value = negative ? -magnitude : magnitude;
+  return true;
+}
+
 std::string_view describe_number(size_t bytes, bool is_signed) {
   switch (bytes) {
     case 1: return is_signed ? "int8 (-128 to 127)" : "uint8 (0 to 255)";
@@ -77,6 +104,10 @@ ReaderBase::ReaderBase(Options options, std::string place, std::vector<FieldInfo
 
 Status ReaderBase::open() {
   TIDEWHEEL_RETURN_IF_ERROR(check(options_));
+  null_bytes_max_ = 0;
+  for (const std::string& literal : options_.null_literals) {
+    null_bytes_max_ = std::max(null_bytes_max_, literal.size());
+  }
   if (!options_.time_format.empty()) {
     pattern_ = std::make_unique<TimePattern>(*TimePattern::compile(options_.time_format));
     context_.time_pattern = pattern_.get();
@@ -115,6 +146,8 @@ Status ReaderBase::map_columns() {
 }
 
 bool ReaderBase::is_null(std::string_view text) const {
+  // Most values are longer than any of the literals.
+  if (text.size() > null_bytes_max_) { return false; }
   for (const std::string& literal : options_.null_literals) {
     if (text == literal) { return true; }
   }

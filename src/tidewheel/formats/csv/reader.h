@@ -78,6 +78,7 @@ class ReaderBase {
   bool skips() const { return options_.on_malformed == OnMalformed::kSkip; }
 
   Options options_;
+  size_t null_bytes_max_ = 0;
   ValueContext context_;
   std::unique_ptr<TimePattern> pattern_;
   std::string place_;

@@ -25,10 +25,37 @@ bool parse_local_ms(std::string_view text, const ValueContext& context, int64_t&
 template <class T>
 inline constexpr bool kIsValue = tidewheel::detail::kIsLeaf<T>;
 
+// Digits without a sign, at most 18 of them; false for all else.
+inline bool parse_digits(const char* at, const char* end, uint64_t& value) {
+  if (at == end || end - at > 18) { return false; }
+  value = 0;
+  for (; at != end; ++at) {
+    const auto digit = static_cast<unsigned>(*at - '0');
+    if (digit > 9) { return false; }
+    value = value * 10 + digit;
+  }
+  return true;
+}
+
+// A number of at most 15 digits, with or without a point: such an integer, and the power of ten
+// that divides it, are exact, so that the quotient is rounded once, as it has to be.
+bool parse_short_double(std::string_view text, double& value);
+
 template <class T>
 bool parse_number(std::string_view text, T& value) {
   if (text.size() > 1 && text[0] == '+' && text[1] != '-') { text.remove_prefix(1); }
   const char* const end = text.data() + text.size();
+  if constexpr (std::is_integral_v<T>) {
+    const bool negative = std::is_signed_v<T> && !text.empty() && text[0] == '-';
+    uint64_t digits = 0;
+    if (parse_digits(text.data() + (negative ? 1 : 0), end, digits)) [[likely]] {
+      const auto wide = negative ? -static_cast<int64_t>(digits) : static_cast<int64_t>(digits);
+      value = static_cast<T>(wide);
+      return static_cast<int64_t>(value) == wide;
+    }
+  } else if constexpr (std::is_same_v<T, double>) {
+    if (parse_short_double(text, value)) [[likely]] { return true; }
+  }
   const auto [at, error] = std::from_chars(text.data(), end, value);
   return error == std::errc() && at == end;
 }
