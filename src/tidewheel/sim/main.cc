@@ -214,6 +214,7 @@ class Driver {
     fmt::print("{} seeds from {}: {} passed, {} failed\n", options_.count, options_.first, passed_,
                failed_);
     if (options_.count >= 100) {
+      fmt::print("{} of {} marks were reached\n", marks_.size(), all_mark_names().size());
       for (const std::string_view mark : all_mark_names()) {
         if (marks_.find(std::string(mark)) == marks_.end()) {
           fmt::print("mark never reached: {}\n", mark);

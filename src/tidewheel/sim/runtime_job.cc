@@ -48,9 +48,9 @@ class RuntimeJob final : public RandomJob {
   std::string check(bool complete) override {
     for (const std::string& failure : findings_->failures) { return failure; }
     for (const Sink& sink : sinks_) {
-      if (sink.seen->closes != sink.seen->parallelism) {
-        return fmt::format("{}: {} of {} subtasks were closed", sink.name, sink.seen->closes,
-                           sink.seen->parallelism);
+      if (sink.seen->closes != sink.seen->opens) {
+        return fmt::format("{}: {} of {} opened subtasks were closed", sink.name,
+                           sink.seen->closes, sink.seen->opens);
       }
       if (!complete) { continue; }
       if (sink.seen->ends != sink.seen->parallelism) {

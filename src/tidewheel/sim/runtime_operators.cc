@@ -11,6 +11,16 @@
 
 namespace tidewheel::sim {
 
+namespace {
+
+// More than all windows one behind the other can hold rows back.
+constexpr int64_t kLongestWindowsMs = 3'600'000;
+
+// What was refused is kept in order, so the next `ready` says the same.
+void ignore_progress(Progress) {}
+
+}  // namespace
+
 template <class Base>
 Status RowOperator<Base>::open(OperatorContext& context) {
   context_ = &context;
@@ -84,6 +94,12 @@ SourceOperator::Poll ScriptReader::poll() {
     tail_ = true;
     TIDEWHEEL_MARK("sim.idle_source");
     pause(script_->tail_pause_ms);
+    // Rows of an idle source may come late, and so may windows that it fires at its end: fire them now.
+    int64_t newest_ms = kMinWatermark;
+    for (const Split& split : splits_) { newest_ms = std::max(newest_ms, split.newest_ms); }
+    if (newest_ms != kMinWatermark) {
+      ignore_progress(out().send(Element::watermark(newest_ms + kLongestWindowsMs)));
+    }
     return out().send(Element::control(Element::Kind::kIdle)) == Progress::kDone
                ? Poll::kNothingYet
                : Poll::kBlocked;
@@ -290,6 +306,7 @@ void BlockingOperator::close(bool finished) {
 Status SinkOperator::open(OperatorContext& context) {
   context_ = &context;
   seen_->parallelism = context.parallelism();
+  ++seen_->opens;
   seen_->by_subtask.resize(static_cast<size_t>(context.parallelism()));
   return {};
 }

@@ -169,6 +169,7 @@ struct SinkRows {
   std::vector<Rows> by_subtask;
   int32_t parallelism = 0;
   int32_t ends = 0;
+  int32_t opens = 0;
   int32_t closes = 0;
 };
 
