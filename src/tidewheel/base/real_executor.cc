@@ -74,9 +74,10 @@ class RefusingPlan final : public FaultPlan {
 class RealWorker final : public Worker {
  public:
   RealWorker(const Clock& clock, const RealExecutorOptions& options, std::atomic<int32_t>& live,
-             int32_t cores, std::string name, Turnable& work)
-      : clock_(clock), options_(options), live_(live), cores_(cores), work_(work) {
+             std::atomic<int32_t>& awake, int32_t cores, std::string name, Turnable& work)
+      : clock_(clock), options_(options), live_(live), awake_(awake), cores_(cores), work_(work) {
     live_.fetch_add(1, std::memory_order_relaxed);
+    awake_.fetch_add(1, std::memory_order_relaxed);
     thread_ = std::thread([this, name = std::move(name)] { run(name); });
   }
   ~RealWorker() override {
@@ -104,14 +105,16 @@ class RealWorker final : public Worker {
     while (true) {
       state_.exchange(kRunning, std::memory_order_seq_cst);
       const Turn turn = work_.turn();
-      if (turn.next == Turn::Next::kStop) { return; }
+      if (turn.next == Turn::Next::kStop) { break; }
       if (turn.next == Turn::Next::kSleep) { sleep(turn.wake_at_ns); }
     }
+    awake_.fetch_sub(1, std::memory_order_relaxed);
   }
 
   void sleep(int64_t deadline_ns) {
+    // Workers that sleep take no core from the others, so they do not count.
     const bool may_spin = options_.spin_ns > 0 && useless_spins_ < kUselessSpinsMax &&
-                          live_.load(std::memory_order_relaxed) <= cores_;
+                          awake_.load(std::memory_order_relaxed) <= cores_;
     const int64_t start_ns = clock_.now_ns();
     if (start_ns >= deadline_ns) { return; }
     if (may_spin && spin(std::min(deadline_ns, start_ns + options_.spin_ns))) {
@@ -120,10 +123,14 @@ class RealWorker final : public Worker {
     }
     uint32_t expected = kRunning;
     if (!state_.compare_exchange_strong(expected, kSleeping, std::memory_order_seq_cst)) { return; }
-    while (state_.load(std::memory_order_acquire) == kSleeping) {
-      if (deadline_ns != Clock::kNever && clock_.now_ns() >= deadline_ns) { return; }
-      futex_wait(state_, kSleeping, deadline_ns);
+    awake_.fetch_sub(1, std::memory_order_relaxed);
+    bool timed_out = false;
+    while (!timed_out && state_.load(std::memory_order_acquire) == kSleeping) {
+      timed_out = deadline_ns != Clock::kNever && clock_.now_ns() >= deadline_ns;
+      if (!timed_out) { futex_wait(state_, kSleeping, deadline_ns); }
     }
+    awake_.fetch_add(1, std::memory_order_relaxed);
+    if (timed_out) { return; }
     const bool soon = clock_.now_ns() - start_ns < 2 * options_.spin_ns;
     useless_spins_ = soon ? 0 : std::min(useless_spins_ + 1, kUselessSpinsMax);
   }
@@ -142,6 +149,7 @@ class RealWorker final : public Worker {
   const Clock& clock_;
   const RealExecutorOptions options_;
   std::atomic<int32_t>& live_;
+  std::atomic<int32_t>& awake_;
   const int32_t cores_;
   Turnable& work_;
   int32_t useless_spins_ = 0;
@@ -239,7 +247,8 @@ class RealExecutor final : public Executor {
   }
 
   std::unique_ptr<Worker> start_worker(std::string name, Turnable& work) override {
-    return std::make_unique<RealWorker>(clock_, options_, live_, cores_, std::move(name), work);
+    return std::make_unique<RealWorker>(clock_, options_, live_, awake_, cores_, std::move(name),
+                                        work);
   }
   void run_blocking(std::function<void()> job) override { blocking_.run(std::move(job)); }
   std::unique_ptr<Event> make_event() override { return std::make_unique<RealEvent>(clock_); }
@@ -250,6 +259,7 @@ class RealExecutor final : public Executor {
   const RealExecutorOptions options_;
   const int32_t cores_;
   std::atomic<int32_t> live_{0};
+  std::atomic<int32_t> awake_{0};
   BlockingPool blocking_;
 };
 

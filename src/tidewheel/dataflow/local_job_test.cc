@@ -516,11 +516,13 @@ class Asynchronous final : public Operator {
     for (; cursor < rows.end; ++cursor) {
       const int64_t row = RowBatch<int64_t>::of(*rows.batch).row(cursor);
       ++under_way_;
+      calls_.fetch_add(1);
       context_->executor().run_blocking([this, row] {
         context_->post([this, row] {
           done_.push_back(row);
           context_->wake();
         });
+        calls_.fetch_sub(1);
       });
     }
     return Progress::kDone;
@@ -538,11 +540,15 @@ class Asynchronous final : public Operator {
     static_cast<void>(on_wake());
     return under_way_ == 0 ? Progress::kDone : Progress::kBlocked;
   }
+  void close(bool) override {
+    while (calls_.load() > 0) {}  // the context must outlive them
+  }
   std::span<OutputPort* const> outputs() override { return ports_; }
 
  private:
   OperatorContext* context_ = nullptr;
   int64_t under_way_ = 0;
+  std::atomic<int64_t> calls_{0};
   std::vector<int64_t> done_;
   Output<int64_t> out_;
   OutputPort* ports_[1] = {&out_};

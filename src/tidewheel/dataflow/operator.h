@@ -53,7 +53,8 @@ class OperatorContext {
   // Asks for Operator::on_processing_time once the wall clock has passed `time_ms`. One request is
   // kept, the earliest; ask again from the callback. Task thread only.
   virtual void wake_at_wall_ms(int64_t time_ms) = 0;
-  // Has the task call Operator::on_wake (or poll a source) soon. Any thread, until `close` returns.
+  // Has the task call Operator::on_wake (or poll a source) soon. Any thread; the call has returned before
+  // `close` does.
   virtual void wake() = 0;
   // Sends an event to this operator's coordinator (dataflow/coordinator.h). Task thread only.
   virtual void send_to_coordinator(std::string event) = 0;
