@@ -8,6 +8,11 @@ constexpr Query kQueries[] = {
     {"q0", "pass through", build_q0},
     {"q1", "currency conversion", build_q1},
     {"q2", "selection", build_q2},
+    {"q5", "hot items (sliding window)", build_q5},
+    {"q7", "highest bid (tumbling window)", build_q7},
+    {"q8", "monitor new users (window join)", build_q8},
+    {"q11", "user sessions", build_q11},
+    {"q12", "bids of a user in a processing-time window", build_q12},
     {"q17", "auction statistics by day", build_q17},
 };
 }  // namespace

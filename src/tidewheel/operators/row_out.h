@@ -18,7 +18,7 @@ class Out {
  public:
   Out(Output<T>& output, SideOutputs& sides) : output_(&output), sides_(&sides) {}
 
-  template <class U>
+  template <class U = T>  // so that `out({...})` works
   void operator()(U&& row) {
     emit_at(std::forward<U>(row), timestamp_);
   }
