@@ -51,7 +51,7 @@ struct Reference {
 };
 void mistake(Writer& writer, const Reference& value) { use(writer, value); }
 
-// MISTAKE: a record must be a plain struct (no constructors, no private members, no virtual functions)
+// MISTAKE: a record must be a plain struct (no constructors, no private members
 class Account {
   int cents_ = 0;
 };
