@@ -5,8 +5,9 @@
 
 namespace tidewheel {
 
-// At least `bytes` zeroed bytes, aligned to 64. Ends the process when the machine has none: what may be
-// held is decided before, by a MemoryPool. From kLargeMemoryBytes on they are pages of their own.
+// At least `bytes` zeroed bytes, aligned to 64. Ends the process when the machine has none: what
+// may be held is decided before, by a MemoryPool. From kLargeMemoryBytes on they are pages of their
+// own.
 void* allocate_zeroed(size_t bytes);
 // Gives back what allocate_zeroed(bytes) returned; null is fine.
 void free_zeroed(void* memory, size_t bytes);

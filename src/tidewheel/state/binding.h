@@ -1,5 +1,6 @@
-// How the state members of a process function get their state: the operator copies the prototype within a
-// BindingScope, and the copy constructor of each handle finds the scope and declares itself.
+// How the state members of a process function get their state: the operator copies the prototype
+// within a BindingScope, and the copy constructor of each handle finds the scope and declares
+// itself.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
-// The cells of keyed state: what a value, a list, a map and a named timer look like in a row. Used through
-// the handles (handles.h).
+// The cells of keyed state: what a value, a list, a map and a named timer look like in a row. Used
+// through the handles (handles.h).
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -455,8 +455,9 @@ class MapCell final : public KeyedCell {
   std::unique_ptr<StateDecoder<UV>> values_;
 };
 
-// One named timer of a key. It is queued once; moving it later changes the cell only, and the queue is
-// told when the old time has come. A cancelled one stays until then, so that setting it again is free.
+// One named timer of a key. It is queued once; moving it later changes the cell only, and the queue
+// is told when the old time has come. A cancelled one stays until then, so that setting it again is
+// free.
 class TimerCell final : public KeyedCell {
  public:
   static constexpr int64_t kCancelled = INT64_MAX;

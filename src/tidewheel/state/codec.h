@@ -38,7 +38,8 @@ class StateBytes {
 template <class T>
 class StateDecoder {
  public:
-  // `schema` is one of the schemas of `meta`. Errors: kSchemaMismatch, naming the state and the field.
+  // `schema` is one of the schemas of `meta`. Errors: kSchemaMismatch, naming the state and the
+  // field.
   static Result<StateDecoder> make(const StateMeta& meta, std::string_view schema) {
     TIDEWHEEL_ASSIGN_OR_RETURN(Schema old_schema,
                                Schema::parse(schema).with_context("state {}", meta.name));

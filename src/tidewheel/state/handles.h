@@ -1,6 +1,6 @@
-// State and timers as members of a process function: the member is the descriptor. A handle that was
-// made by the user is a description; the copy that the engine makes in each subtask is bound to state
-// (binding.h) and works while there is a current key.
+// State and timers as members of a process function: the member is the descriptor. A handle that
+// was made by the user is a description; the copy that the engine makes in each subtask is bound to
+// state (binding.h) and works while there is a current key.
 //
 //   struct Clicks {
 //     using output = Alert;
@@ -12,8 +12,9 @@
 //
 // Text in what is put into state is copied. What is read from state is valid until it is changed.
 //
-// A state's type may be a struct inside the process function: nothing in the declarations of the classes
-// below looks into T, because its default member initialisers can't be read before the end of the outermost class.
+// A state's type may be a struct inside the process function: nothing in the declarations of the
+// classes below looks into T, because its default member initialisers can't be read before the end
+// of the outermost class.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -151,8 +152,8 @@ class Value : public state_detail::KeyedHandle<ValueCell<T>> {
     set(value);
     return *this;
   }
-  // Changes the value in place, from T{} when there is none: update([](auto& n) { ++n; }). A function
-  // that returns a T gives the new value instead.
+  // Changes the value in place, from T{} when there is none: update([](auto& n) { ++n; }). A
+  // function that returns a T gives the new value instead.
   template <class F>
   void update(F&& change) {
     std::byte* const row = this->ensure_row();
@@ -263,8 +264,8 @@ class List : public state_detail::KeyedHandle<ListCell<T>> {
   }
 };
 
-// The entries of a map state, or a part of them, in the order of keys; skips what has expired. Valid until
-// the map is changed.
+// The entries of a map state, or a part of them, in the order of keys; skips what has expired.
+// Valid until the map is changed.
 template <class UK, class UV, class Gone>
 class MapRange {
  public:
@@ -429,8 +430,8 @@ class Reducing {
   F fold_;
 };
 
-// A value that elements are added to by an aggregator: `init()` makes an accumulator, `add(acc, element)`
-// takes an element, `result(acc)`, if there is one, makes the answer.
+// A value that elements are added to by an aggregator: `init()` makes an accumulator, `add(acc,
+// element)` takes an element, `result(acc)`, if there is one, makes the answer.
 template <class A>
 class Aggregating {
  public:
@@ -466,8 +467,8 @@ class Aggregating {
   A aggregator_;
 };
 
-// A named timer: one a key. `at` sets it, or moves it when it is set. It fires in on_timer(EventTimer&,
-// Timestamp, ctx) or on_timer(ProcTimer&, ...), and is not set any more then.
+// A named timer: one a key. `at` sets it, or moves it when it is set. It fires in
+// on_timer(EventTimer&, Timestamp, ctx) or on_timer(ProcTimer&, ...), and is not set any more then.
 template <TimeDomain kDomain>
 class NamedTimer : public state_detail::KeyedHandle<TimerCell> {
   using Base = state_detail::KeyedHandle<TimerCell>;
@@ -485,7 +486,8 @@ class NamedTimer : public state_detail::KeyedHandle<TimerCell> {
     std::byte* const row = ensure_row();
     cell().set(row, std::min(time.ms(), TimerCell::kCancelled - 1));
   }
-  // Event timers: after the time of the record or timer that is processed. Processing timers: from now.
+  // Event timers: after the time of the record or timer that is processed. Processing timers: from
+  // now.
   void in(Duration delay) {
     std::byte* const row = ensure_row();
     const int64_t from =
@@ -512,16 +514,17 @@ class NamedTimer : public state_detail::KeyedHandle<TimerCell> {
 using EventTimer = NamedTimer<TimeDomain::kEvent>;
 using ProcTimer = NamedTimer<TimeDomain::kProcessing>;
 
-// The right to change broadcast state. The context of on_broadcast derives from it; that of the keyed side
-// does not, so that writing there does not compile.
+// The right to change broadcast state. The context of on_broadcast derives from it; that of the
+// keyed side does not, so that writing there does not compile.
 class BroadcastAccess {
  protected:
   BroadcastAccess() = default;
   ~BroadcastAccess() = default;
 };
 
-// A map that every subtask has the same copy of: filled from a broadcast stream, read on both sides. The
-// elements may come in different order in different subtasks: what they change must not depend on it.
+// A map that every subtask has the same copy of: filled from a broadcast stream, read on both
+// sides. The elements may come in different order in different subtasks: what they change must not
+// depend on it.
 template <class UK, class UV>
 class Broadcast {
   using Cell = BroadcastCell<UK, UV>;

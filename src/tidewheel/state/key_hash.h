@@ -20,7 +20,13 @@ struct KeyHash {
 // Equal keys of different types (Text, std::string) have equal hashes.
 template <class K>
 KeyHash key_hash(const K& key, int32_t max_parallelism) {
-  return {hash64(key), key_group_of(hash32(key), max_parallelism)};
+  const uint64_t hash = hash64(key);
+  if constexpr (detail::StringKey<K>) {
+    // That is its hash32, and one pass over the bytes is enough.
+    return {hash, key_group_of(fold32(hash), max_parallelism)};
+  } else {
+    return {hash, key_group_of(hash32(key), max_parallelism)};
+  }
 }
 
 // Equality that agrees with it; `b` may be another kind of string.

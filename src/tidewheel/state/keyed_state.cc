@@ -42,16 +42,16 @@ Result<KeyedCell*> KeyedState::find_declared(const std::string& name, const void
     if (cell->tag_ != tag || cell->options_.ttl != options.ttl ||
         cell->options_.ttl_on != options.ttl_on) {
       return invalid_argument(ErrorId::kStateName,
-                              "two states of one operator have the same name, but not the same type "
-                              "and options; give each a name of its own: {}",
+                              "two states of one operator have the same name, but not the same "
+                              "type and options; give each a name of its own: {}",
                               name);
     }
     return cell.get();
   }
   if (cells_.size() == kStatesMax) {
     return invalid_argument(ErrorId::kStateName,
-                            "an operator can have {} states at most; put values that change together "
-                            "into one struct: {}",
+                            "an operator can have {} states at most; put values that change "
+                            "together into one struct: {}",
                             kStatesMax, name);
   }
   return static_cast<KeyedCell*>(nullptr);
@@ -94,14 +94,14 @@ void KeyedState::throw_no_current_key(std::string_view state_name) const {
   if (!is_bound_) {
     throw StateError(failed_precondition(
         ErrorId::kStateName,
-        "state is used outside of a running job: it is there in on_element, on_timer and the like of "
-        "the process function that it is a member of: {}",
+        "state is used outside of a running job: it is there in on_element, on_timer and the like "
+        "of the process function that it is a member of: {}",
         state_name));
   }
   throw StateError(failed_precondition(
       ErrorId::kStateName,
-      "keyed state is used where there is no current key; it is there in on_element and on_timer, and "
-      "not in constructors, open, close or on_broadcast: {}",
+      "keyed state is used where there is no current key; it is there in on_element and on_timer, "
+      "and not in constructors, open, close or on_broadcast: {}",
       state_name));
 }
 

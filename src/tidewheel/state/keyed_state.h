@@ -1,6 +1,6 @@
-// Keyed state as the handles of a process function see it, without its key: for each key a row, in which
-// each named state has a cell. The key is looked up once a record for all states; a handle then needs
-// the current row and its own offset. KeyedStore<K> (keyed_store.h) has the keys.
+// Keyed state as the handles of a process function see it, without its key: for each key a row, in
+// which each named state has a cell. The key is looked up once a record for all states; a handle
+// then needs the current row and its own offset. KeyedStore<K> (keyed_store.h) has the keys.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -23,8 +23,8 @@ class KeyedState;
 // Which clock a timer goes by.
 enum class TimeDomain : uint8_t { kEvent, kProcessing };
 
-// One named state: what its cells are made of. The cell of a row exists while the state's bit is set in the
-// row's mask.
+// One named state: what its cells are made of. The cell of a row exists while the state's bit is
+// set in the row's mask.
 class KeyedCell {
  public:
   virtual ~KeyedCell() = default;

@@ -1,5 +1,5 @@
-// KeyedStore<K>: the state of a process function for keys of type K: an index from key to row, the rows
-// (keyed_state.h), and the timers of the keys.
+// KeyedStore<K>: the state of a process function for keys of type K: an index from key to row, the
+// rows (keyed_state.h), and the timers of the keys.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -29,11 +29,12 @@ struct FiredTimer {
   void* handle = nullptr;  // the EventTimer or ProcTimer; null for timers without a name
 };
 
-// One thread. The order of use: handles are bound (binding.h), then `read` when there is a snapshot, then
-// batches and timers.
+// One thread. The order of use: handles are bound (binding.h), then `read` when there is a
+// snapshot, then batches and timers.
 //
-// A batch of records goes through KeyedBatch (below). Rows that lose their last cell are freed at the
-// end of a batch only, because rows of later records of the same batch have been looked up already.
+// A batch of records goes through KeyedBatch (below). Rows that lose their last cell are freed at
+// the end of a batch only, because rows of later records of the same batch have been looked up
+// already.
 template <class K>
 class KeyedStore final : public KeyedState {
  public:
@@ -84,14 +85,16 @@ class KeyedStore final : public KeyedState {
     check_current_key("timers");
     return timers(domain).plain().remove(*current_key_, current_hash_, {}, time);
   }
-  void queue_named_timer(TimeDomain domain, uint16_t id, int64_t time, int64_t instead_of) override {
+  void queue_named_timer(TimeDomain domain, uint16_t id, int64_t time,
+                         int64_t instead_of) override {
     auto& named = timers(domain).named();
     if (instead_of != kNotQueued) { named.remove(*current_key_, current_hash_, id, instead_of); }
     named.add(*current_key_, current_hash_, id, time);
   }
 
   // Takes the earliest timer whose time is not after `time`, and makes its key current; false when
-  // there is none, then there is no current key. For processing time, `time` is the clock minus 1 ms.
+  // there is none, then there is no current key. For processing time, `time` is the clock minus 1
+  // ms.
   bool next_due(TimeDomain domain, int64_t time, FiredTimer& fired);
   // A time before which nothing fires; TimerQueue::kNoTime when there are no timers.
   int64_t next_time(TimeDomain domain) const {
@@ -106,8 +109,8 @@ class KeyedStore final : public KeyedState {
     return timers == nullptr ? 0 : timers->plain_.size() + timers->named_.size();
   }
 
-  // Calls f(const K&) for every key that has state, with the key current. f may change the state, and
-  // clear it.
+  // Calls f(const K&) for every key that has state, with the key current. f may change the state,
+  // and clear it.
   template <class F>
   void for_each_key(F f);
 
@@ -119,7 +122,8 @@ class KeyedStore final : public KeyedState {
     typename KeyedTable<K, uint32_t>::Cursor slot;
     typename TimerService<K>::Cursor timers;
   };
-  // Writes all states and timers; false when the writer refused, then call again. No records between.
+  // Writes all states and timers; false when the writer refused, then call again. No records
+  // between.
   bool write(SnapshotWriter& writer, Cursor& cursor);
   // Reads all states that are declared, and the timers.
   Status read(SnapshotReader& reader);
@@ -166,6 +170,13 @@ class KeyedStore final : public KeyedState {
   static std::string_view timer_state_name(size_t domain) {
     return domain == 0 ? "(event timers)" : "(processing timers)";
   }
+  // Makes the key of a timer that `service` gave current.
+  template <class Service, class T>
+  void select_timer(const Service& service, const T& timer) {
+    service.fetch_ahead([&](KeyHash hash) { index_.prefetch(hash); });
+    timer_key_ = timer.key;
+    set_current(timer_key_, service.due_hash());
+  }
   std::byte* find_row(const K& key, KeyHash hash) {
     const uint32_t* const row = index_.find(key, hash);
     return row == nullptr ? nullptr : rows_.at(*row);
@@ -201,8 +212,9 @@ class KeyedStore final : public KeyedState {
   typename KeyedTable<K, uint32_t>::Cursor expire_cursor_;
 };
 
-// Takes the keys of a batch's rows [begin, end) in turn, with the index and the rows of the keys that come
-// next fetched ahead. `key_at(index)` gives a key, as a reference to where it stays or as a value.
+// Takes the keys of a batch's rows [begin, end) in turn, with the index and the rows of the keys
+// that come next fetched ahead. `key_at(index)` gives a key, as a reference to where it stays or as
+// a value.
 //
 //   KeyedBatch batch(store, cursor, rows.end, [&](uint32_t i) -> const K& { return row(i).key; });
 //   for (; cursor < rows.end; ++cursor) { ...; batch.select(cursor); on_element(row(cursor)); }
@@ -328,16 +340,14 @@ bool KeyedStore<K>::next_due(TimeDomain domain, int64_t time, FiredTimer& fired)
       if (plain_time > time || timers->plain_.size() == 0) { return false; }
       const auto* timer = timers->plain_.next_due(std::min(time, named_time));
       if (timer == nullptr) { continue; }
-      timer_key_ = timer->key;
-      set_current(timer_key_);
+      select_timer(timers->plain_, *timer);
       fired = {timer->time, nullptr};
       return true;
     }
     if (named_time > time) { return false; }
     const auto* timer = timers->named_.next_due(std::min(time, plain_time));
     if (timer == nullptr) { continue; }
-    timer_key_ = timer->key;
-    set_current(timer_key_);
+    select_timer(timers->named_, *timer);
     auto* const cell = static_cast<TimerCell*>(timer_cells_[timer->name_space]);
     const int64_t fired_at = timer->time;
     if (current_row_ != nullptr && cell->is_due(current_row_, fired_at)) {

@@ -1,7 +1,7 @@
-// KeyedTable<K, V>: keyed state of one kind, for operators that know both types. Open addressing with
-// linear probing, keys and values inside the slots, the slots in the order of (key group, hash): a scan
-// from start to end meets the key groups in order, so that a group is written, moved or dropped by
-// itself, with one table and one allocation for all groups.
+// KeyedTable<K, V>: keyed state of one kind, for operators that know both types. Open addressing
+// with linear probing, keys and values inside the slots, the slots in the order of (key group,
+// hash): a scan from start to end meets the key groups in order, so that a group is written, moved
+// or dropped by itself, with one table and one allocation for all groups.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -21,8 +21,8 @@
 
 namespace tidewheel {
 
-// How a table hashes a key that it holds already. Specialize it for a key whose group is not that of the
-// whole key (a key with a window beside it).
+// How a table hashes a key that it holds already. Specialize it for a key whose group is not that
+// of the whole key (a key with a window beside it).
 template <class K>
 struct KeyedTableHash {
   static KeyHash of(const K& key, int32_t max_parallelism) {
@@ -100,14 +100,14 @@ void destroy_stored(Stored<T>& stored, Heap& heap) {
 
 }  // namespace state_detail
 
-// One thread. References to values are valid until the next upsert, erase or merge. Text in keys and in
-// values that were given to `assign` is copied into the table's own heap.
+// One thread. References to values are valid until the next upsert, erase or merge. Text in keys
+// and in values that were given to `assign` is copied into the table's own heap.
 //
-// The slot of a key is its order scaled to the capacity. The order is a number of 32 bits, made of the
-// group's place in the range and the top half of the hash:
+// The slot of a key is its order scaled to the capacity. The order is a number of 32 bits, made of
+// the group's place in the range and the top half of the hash:
 //   order = local group * step + hash / 2^32 * step,  step = 2^32 / number of groups
-// There is no wrap-around: behind the last slot there are some more for what spills over, and the very
-// last slot stays empty, which ends every probe.
+// There is no wrap-around: behind the last slot there are some more for what spills over, and the
+// very last slot stays empty, which ends every probe.
 //
 // Keys that crowd into few groups would make long probes; then the order is that of the hash alone
 // (`is_grouped` is false), and a scan of one group looks at all slots.
@@ -117,8 +117,8 @@ class KeyedTable {
   using key_type = K;
   using mapped_type = V;
 
-  // Makes nothing yet: a table that stays empty costs no memory. `memory` may be null. `name` is for
-  // the error when there is no memory left.
+  // Makes nothing yet: a table that stays empty costs no memory. `memory` may be null. `name` is
+  // for the error when there is no memory left.
   KeyedTable(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory,
              std::string_view name = "keyed state")
       : groups_(groups), max_parallelism_(max_parallelism), memory_(memory, name), heap_(memory) {
@@ -135,7 +135,8 @@ class KeyedTable {
     __builtin_prefetch(&slots_[home_of(order_of(hash))], 1);
   }
 
-  // The value of a key, or null. `key` may be of any type that compares with K and hashes as it does.
+  // The value of a key, or null. `key` may be of any type that compares with K and hashes as it
+  // does.
   template <class Q>
   V* find(const Q& key, KeyHash hash) {
     const uint32_t order = order_of(hash);
@@ -172,7 +173,7 @@ class KeyedTable {
   }
   template <class Q>
   V& upsert(const Q& key) {
-    return upsert(key, KeyHash{hash64(key), key_group_of(hash32(key), max_parallelism_)});
+    return upsert(key, key_hash(key, max_parallelism_));
   }
 
   // Sets a value of this table, copying its Text into the table's heap.
@@ -197,7 +198,8 @@ class KeyedTable {
   bool erase_where(KeyHash hash, F matches) {
     const uint32_t order = order_of(hash);
     for (size_t index = home_of(order); slots_[index].order != 0; ++index) {
-      if (slots_[index].order == order && matches(std::as_const(slots_[index].key.value), slots_[index].value.value)) {
+      Slot& slot = slots_[index];
+      if (slot.order == order && matches(std::as_const(slot.key.value), slot.value.value)) {
         erase_index(index);
         return true;
       }
@@ -273,7 +275,8 @@ class KeyedTable {
   template <class F>
   void for_each(F f) {
     for (size_t index = 0; index < slot_count_; ++index) {
-      if (slots_[index].order != 0) { f(std::as_const(slots_[index].key.value), slots_[index].value.value); }
+      Slot& slot = slots_[index];
+      if (slot.order != 0) { f(std::as_const(slot.key.value), slot.value.value); }
     }
   }
   template <class F>
@@ -301,9 +304,9 @@ class KeyedTable {
     }
   }
 
-  // Calls merge(V& mine, const V2& theirs, bool inserted) for every entry of `other`, whose key is made
-  // here when it is new. Both are walked in the same order and nothing is hashed, so that merging costs
-  // a fraction of the upserts. `other` has the same key groups.
+  // Calls merge(V& mine, const V2& theirs, bool inserted) for every entry of `other`, whose key is
+  // made here when it is new. Both are walked in the same order and nothing is hashed, so that
+  // merging costs a fraction of the upserts. `other` has the same key groups.
   template <class V2, class F>
   void merge_from(const KeyedTable<K, V2>& other, F merge) {
     reserve(size_ + other.size());
@@ -333,8 +336,8 @@ class KeyedTable {
     }
   }
 
-  // Makes room for `count` entries. Needed before entries are put in the order of another table or of a
-  // snapshot: in a table that grows meanwhile they would pile up at its front.
+  // Makes room for `count` entries. Needed before entries are put in the order of another table or
+  // of a snapshot: in a table that grows meanwhile they would pile up at its front.
   void reserve(size_t count) {
     size_t capacity = std::max(capacity_, kCapacityMin);
     while (count > fill_limit(capacity)) { capacity *= 2; }
@@ -525,7 +528,8 @@ class KeyedTable {
     state_detail::destroy_stored(slots_[hole].key, heap_);
     state_detail::destroy_stored(slots_[hole].value, heap_);
     --size_;
-    // Later entries of the same run that may live in the hole move into it, so that no probe is cut.
+    // Later entries of the same run that may live in the hole move into it, so that no probe is
+    // cut.
     for (size_t index = hole + 1; slots_[index].order != 0; ++index) {
       if (home_of(slots_[index].order) <= hole) {
         move_slot(slots_[hole], slots_[index]);
@@ -584,9 +588,9 @@ class KeyedTable {
   [[no_unique_address]] state_detail::TableHeap<kUsesHeap> heap_;
 };
 
-// Looks at `count` keys in turn with their slots fetched ahead: visit(index, hash) for each index from
-// `begin`, until it answers false. Returns the index that was refused, or `end`. `key_at(index)` gives a
-// key. `visit` may insert and erase.
+// Looks at `count` keys in turn with their slots fetched ahead: visit(index, hash) for each index
+// from `begin`, until it answers false. Returns the index that was refused, or `end`.
+// `key_at(index)` gives a key. `visit` may insert and erase.
 template <class Table, class KeyAt, class Visit>
 uint32_t visit_prefetched(const Table& table, uint32_t begin, uint32_t end, KeyAt key_at,
                           Visit visit) {

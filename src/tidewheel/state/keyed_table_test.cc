@@ -118,7 +118,8 @@ TEST(KeyedTable, behaves_as_a_map) {
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     run_against_model<int64_t>(seed, 20'000, seed % 2 == 0 ? 40 : 3'000,
                                [](uint64_t n) { return static_cast<int64_t>(n); });
-    run_against_model<int32_t>(seed, 5'000, 500, [](uint64_t n) { return static_cast<int32_t>(n); });
+    run_against_model<int32_t>(seed, 5'000, 500,
+                               [](uint64_t n) { return static_cast<int32_t>(n); });
     run_against_model<std::string>(seed, 5'000, 300, [](uint64_t n) {
       return std::string(n % 40, 'x') + std::to_string(n);
     });
@@ -144,7 +145,8 @@ TEST(KeyedTable, groups_are_met_in_order_and_whole) {
   EXPECT_TRUE(table.is_grouped());
   for (int32_t group = groups.first; group <= groups.last; ++group) {
     std::set<int64_t> scanned;
-    table.for_each_in(group, [&](int64_t key, int64_t) { EXPECT_TRUE(scanned.insert(key).second); });
+    table.for_each_in(group,
+                      [&](int64_t key, int64_t) { EXPECT_TRUE(scanned.insert(key).second); });
     EXPECT_EQ(scanned, model[group]) << group;
   }
   // The scan of the whole table is in order but for what spilled over a region's end.

@@ -12,8 +12,8 @@ Result<OperatorCell*> OperatorState::find_declared(const StateMeta& meta, const 
     if (cell->name() != meta.name) { continue; }
     if (cell->tag_ != tag || !(cell->meta() == meta)) {
       return invalid_argument(ErrorId::kStateName,
-                              "two states of one operator have the same name, but not the same type "
-                              "and options; give each a name of its own: {}",
+                              "two states of one operator have the same name, but not the same "
+                              "type and options; give each a name of its own: {}",
                               meta.name);
     }
     return cell.get();

@@ -1,5 +1,5 @@
-// State of an operator's subtask that belongs to no key: lists that are dealt out anew or united when the
-// parallelism changes, and broadcast state, of which every subtask has the same copy.
+// State of an operator's subtask that belongs to no key: lists that are dealt out anew or united
+// when the parallelism changes, and broadcast state, of which every subtask has the same copy.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -191,8 +191,9 @@ void add_keyed_run(const SnapshotSegmentRef& segment, KeyGroupRange owned,
   if (run.take > 0) { runs.push_back(std::move(run)); }
 }
 
-// Which of `total` items a subtask gets: [first, first + count). The subtasks that get one more start
-// at `start`, which moves on from state to state so that the first subtasks are not always loaded most.
+// Which of `total` items a subtask gets: [first, first + count). The subtasks that get one more
+// start at `start`, which moves on from state to state so that the first subtasks are not always
+// loaded most.
 std::pair<uint64_t, uint64_t> share_of(uint64_t total, uint64_t subtask, uint64_t parallelism,
                                        uint64_t start) {
   const uint64_t base = total / parallelism;
@@ -467,7 +468,8 @@ Result<SnapshotSegmentRef> decode_segment(std::string_view bytes) {
   ByteCursor head(head_bytes);
   std::vector<uint64_t> block_sizes;
   if (!decode_head(head, *segment, block_sizes)) {
-    return data_loss(ErrorId::kSnapshotFormat, "the head of a segment of the snapshot is malformed");
+    return data_loss(ErrorId::kSnapshotFormat,
+                     "the head of a segment of the snapshot is malformed");
   }
   for (size_t i = 0; i < block_sizes.size(); ++i) {
     std::string_view block;

@@ -1,7 +1,7 @@
-// State on its way into and out of a snapshot. A snapshot is a set of immutable segments; each holds one
-// state of one operator, for a range of key groups, with its schema, size and checksums, so that any
-// parallelism can read the groups that it needs. This page has the interfaces that operators see and
-// segments in memory; where segments are kept durably is not its business.
+// State on its way into and out of a snapshot. A snapshot is a set of immutable segments; each
+// holds one state of one operator, for a range of key groups, with its schema, size and checksums,
+// so that any parallelism can read the groups that it needs. This page has the interfaces that
+// operators see and segments in memory; where segments are kept durably is not its business.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +48,8 @@ struct StateEntry {
 class SnapshotWriter {
  public:
   virtual ~SnapshotWriter() = default;
-  // False: it takes no more now. Ask between entries; come back later and go on from your own cursor.
+  // False: it takes no more now. Ask between entries; come back later and go on from your own
+  // cursor.
   virtual bool ready() const = 0;
   // Starts a state; the entries that follow are its own. A state that is begun again goes on.
   virtual void begin_state(const StateMeta& meta) = 0;
@@ -107,8 +108,8 @@ struct SnapshotSegment {
 };
 using SnapshotSegmentRef = std::shared_ptr<const SnapshotSegment>;
 
-// A segment as bytes: "TWSEGM01", the description, then the blocks, each followed by its checksum; at
-// last the checksum of all but the blocks' bytes.
+// A segment as bytes: "TWSEGM01", the description, then the blocks, each followed by its checksum;
+// at last the checksum of all but the blocks' bytes.
 std::string encode_segment(const SnapshotSegment& segment);
 // Errors: kSnapshotFormat, kSnapshotChecksum.
 Result<SnapshotSegmentRef> decode_segment(std::string_view bytes);
@@ -167,7 +168,8 @@ class SegmentReader final : public SnapshotReader {
   std::vector<StateMeta> states_;
 };
 
-// All segments of a job, by operator. Filled by one thread (the coordinator's); then it may be read by all.
+// All segments of a job, by operator. Filled by one thread (the coordinator's); then it may be read
+// by all.
 class MemorySnapshot {
  public:
   void add(std::vector<SnapshotSegmentRef> segments);

@@ -1,5 +1,6 @@
-// An ordered map in blocks of memory: the content of a map state. Small maps are one small sorted array;
-// large ones a list of sorted arrays. No allocation for each entry, no pointers between entries.
+// An ordered map in blocks of memory: the content of a map state. Small maps are one small sorted
+// array; large ones a list of sorted arrays. No allocation for each entry, no pointers between
+// entries.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -11,9 +12,9 @@
 
 namespace tidewheel {
 
-// Entries of type E, ordered by Less(key, key) on KeyOf(entry). Plain memory with a zero state, so that it
-// can live in a row; its owner calls `clear` before it goes. All memory is accounted to the StateMemory
-// that each call is given, always the same.
+// Entries of type E, ordered by Less(key, key) on KeyOf(entry). Plain memory with a zero state, so
+// that it can live in a row; its owner calls `clear` before it goes. All memory is accounted to the
+// StateMemory that each call is given, always the same.
 template <class E, class Key, class KeyOf, class Less>
 class SortedBlocks {
  public:
@@ -157,8 +158,8 @@ class SortedBlocks {
     blocks_[index] = block;
     return block;
   }
-  // Splits a full block; returns where `place` is now. Appending at the very end starts a new block, so
-  // that keys which only grow leave full blocks behind.
+  // Splits a full block; returns where `place` is now. Appending at the very end starts a new
+  // block, so that keys which only grow leave full blocks behind.
   Place split(Place place, StateMemory& memory) {
     Block* const block = blocks_[place.block];
     const bool appends = place.block + 1 == block_count_ && place.index == block->count;

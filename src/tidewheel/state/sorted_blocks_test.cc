@@ -30,7 +30,7 @@ TEST(SortedBlocks, behave_as_a_map) {
       std::map<std::string, int64_t> model;
       const uint64_t range = seed % 2 == 0 ? 12 : 2'000;
       for (int32_t step = 0; step < 8'000; ++step) {
-        const std::string key = std::to_string(random.below(range)) + "-a-key-beyond-the-short-ones";
+        const std::string key = std::to_string(random.below(range)) + "-a-key-beyond-short-ones";
         const auto place = blocks.lower_bound(key);
         const auto expected = model.lower_bound(key);
         ASSERT_EQ(place == blocks.end(), expected == model.end());

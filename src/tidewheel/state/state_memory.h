@@ -11,8 +11,8 @@ namespace tidewheel {
 class MemoryPool;  // base/memory_pool.h
 
 // An account of one table, queue or column. A refusal is remembered and not thrown at the row that
-// happened to need the memory: state goes on for the rest of the batch (a little beyond the limit), and
-// the operator asks `status` once a batch and fails the job. One thread.
+// happened to need the memory: state goes on for the rest of the batch (a little beyond the limit),
+// and the operator asks `status` once a batch and fails the job. One thread.
 class StateMemory {
  public:
   // `pool` may be null: nothing is accounted. `owner` is named in the error.
@@ -38,7 +38,8 @@ class StateMemory {
   int64_t bytes() const { return bytes_; }
   MemoryPool* pool() const { return pool_; }
   const std::string& owner() const { return owner_; }
-  // kMemoryLimit, with the list of holders, once something was refused or the pool is over its limit.
+  // kMemoryLimit, with the list of holders, once something was refused or the pool is over its
+  // limit.
   const Status& check();
 
  private:

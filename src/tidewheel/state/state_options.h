@@ -19,14 +19,14 @@ enum class TtlOn : uint8_t {
 };
 
 struct StateOptions {
-  // After this long without use a value, or an entry of a list or map, is gone: it is never given back,
-  // and its memory is freed little by little. Processing time; 0: never.
+  // After this long without use a value, or an entry of a list or map, is gone: it is never given
+  // back, and its memory is freed little by little. Processing time; 0: never.
   Duration ttl{0};
   TtlOn ttl_on = TtlOn::write;
 };
 
-// Thrown by a state handle that is used where it can't be, or whose value was asked for and does not exist.
-// The operator turns it into the failure of the job.
+// Thrown by a state handle that is used where it can't be, or whose value was asked for and does
+// not exist. The operator turns it into the failure of the job.
 class StateError final : public std::runtime_error {
  public:
   explicit StateError(Status status)

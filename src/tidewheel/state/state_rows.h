@@ -8,8 +8,9 @@
 
 namespace tidewheel {
 
-// Each chunk of rows is as large as all before it, so that a row's address takes one look at a table of
-// some pointers that are always in the cache, and large state lies in huge pages. One thread.
+// Each chunk of rows is as large as all before it, so that a row's address takes one look at a
+// table of some pointers that are always in the cache, and large state lies in huge pages. One
+// thread.
 class StateRows {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;

@@ -23,24 +23,34 @@ void TimerQueue::push(Entry entry) {
 }
 
 int64_t TimerQueue::min_time() const {
-  if (!past_.empty()) { return past_.front().time; }
-  if (buckets_[0].head != nullptr) { return buckets_[0].min_time; }
-  if (filled_ == 0) { return kNoTime; }
+  int64_t time = past_.empty() ? kNoTime : past_.front().time;
+  if (!ready_.empty()) { return std::min(time, ready_.back().time); }
+  if (buckets_[0].head != nullptr) { return std::min(time, buckets_[0].min_time); }
+  if (time != kNoTime || filled_ == 0) { return time; }
   return buckets_[static_cast<size_t>(__builtin_ctzll(filled_)) + 1].min_time;
 }
 
 bool TimerQueue::pop_until(int64_t limit, Entry& entry) {
   if (size_ == 0 || min_time() > limit) { return false; }
   --size_;
-  if (!past_.empty()) [[unlikely]] {
-    pop_past(entry);
-    return true;
+  for (;;) {
+    const bool past_is_first =
+        !past_.empty() && (ready_.empty() || past_.front().time < ready_.back().time);
+    if (past_is_first) [[unlikely]] {
+      pop_past(entry);
+      return true;
+    }
+    if (!ready_.empty()) {
+      entry = ready_.back();
+      ready_.pop_back();
+      return true;
+    }
+    if (buckets_[0].head != nullptr) {
+      pop_current(entry);
+      return true;
+    }
+    descend(static_cast<size_t>(__builtin_ctzll(filled_)) + 1, limit);
   }
-  if (buckets_[0].head == nullptr) {
-    descend(static_cast<size_t>(__builtin_ctzll(filled_)) + 1);
-  }
-  pop_current(entry);
-  return true;
 }
 
 void TimerQueue::append(Bucket& bucket, Entry entry) {
@@ -51,16 +61,21 @@ void TimerQueue::append(Bucket& bucket, Entry entry) {
     bucket.head = block = fresh;
   }
   block->entries[block->count++] = entry;
+  ++bucket.size;
   bucket.min_time = std::min(bucket.min_time, entry.time);
 }
 
 void TimerQueue::push_past(Entry entry) {
   past_.push_back(entry);
   std::push_heap(past_.begin(), past_.end(), later);
-  const auto bytes = static_cast<int64_t>(past_.capacity() * sizeof(Entry));
-  if (bytes != past_bytes_) {
-    memory_->reserve(bytes - past_bytes_);
-    past_bytes_ = bytes;
+  note_ready_memory();
+}
+
+void TimerQueue::note_ready_memory() {
+  const auto bytes = static_cast<int64_t>((past_.capacity() + ready_.capacity()) * sizeof(Entry));
+  if (bytes != vector_bytes_) {
+    memory_->reserve(bytes - vector_bytes_);
+    vector_bytes_ = bytes;
   }
 }
 
@@ -74,6 +89,7 @@ void TimerQueue::pop_current(Entry& entry) {
   Bucket& bucket = buckets_[0];
   Block* const block = bucket.head;
   entry = block->entries[--block->count];
+  --bucket.size;
   if (block->count == 0) {
     bucket.head = block->next;
     free_block(block);
@@ -81,16 +97,24 @@ void TimerQueue::pop_current(Entry& entry) {
   }
 }
 
-void TimerQueue::descend(size_t index) {
+void TimerQueue::descend(size_t index, int64_t limit) {
   Bucket& bucket = buckets_[index];
   Block* block = bucket.head;
-  last_ = rank_of(bucket.min_time);
+  const bool sorts = bucket.size <= kSortedMax;
+  // Sorting: to the limit, or to the end of the bucket. Spreading: to the earliest entry.
+  const Rank end = last_ | (index == 64 ? ~Rank{0} : (Rank{1} << index) - 1);
+  last_ = sorts ? std::min(rank_of(limit), end) : rank_of(bucket.min_time);
   bucket = Bucket();
   filled_ &= ~(uint64_t{1} << (index - 1));
   while (block != nullptr) {
     for (size_t i = 0; i < block->count; ++i) {
       const Entry entry = block->entries[i];
-      const size_t lower = bucket_of(rank_of(entry.time));
+      const Rank rank = rank_of(entry.time);
+      if (sorts && rank <= last_) {
+        ready_.push_back(entry);
+        continue;
+      }
+      const size_t lower = bucket_of(rank);
       if (lower > 0) { filled_ |= uint64_t{1} << (lower - 1); }
       append(buckets_[lower], entry);
     }
@@ -98,6 +122,8 @@ void TimerQueue::descend(size_t index) {
     free_block(block);
     block = next;
   }
+  std::sort(ready_.begin(), ready_.end(), later);
+  note_ready_memory();
 }
 
 TimerQueue::Block* TimerQueue::take_block() {
@@ -144,12 +170,13 @@ void TimerQueue::clear() {
   filled_ = 0;
   size_ = 0;
   past_ = {};
-  memory_->release(past_bytes_);
-  past_bytes_ = 0;
+  ready_ = {};
+  memory_->release(vector_bytes_);
+  vector_bytes_ = 0;
 }
 
 int64_t TimerQueue::memory_bytes() const {
-  return static_cast<int64_t>(block_count_ * sizeof(Block)) + past_bytes_;
+  return static_cast<int64_t>(block_count_ * sizeof(Block)) + vector_bytes_;
 }
 
 }  // namespace tidewheel

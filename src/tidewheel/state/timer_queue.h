@@ -1,6 +1,6 @@
-// A queue of times: a radix heap (Ahuja, Mehlhorn, Orlin, Tarjan: Faster algorithms for the shortest path
-// problem). Pushing appends to a bucket, and an entry moves to a lower bucket a few times at most before it
-// is taken, always in runs of memory: no comparisons, no misses of a binary heap.
+// A queue of times: a radix heap (Ahuja, Mehlhorn, Orlin, Tarjan: Faster algorithms for the
+// shortest path problem). Pushing appends to a bucket, and an entry moves to a lower bucket a few
+// times at most before it is taken, always in runs of memory: no misses of a binary heap.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace tidewheel {
 
-// Entries come out by ascending time; the order of equal times is fixed by the order of the calls. One
-// thread. Entries before the last time that was taken are allowed; they come out next.
+// Entries come out by ascending time; the order of equal times is fixed by the order of the calls.
+// One thread. Entries before the last time that was taken are allowed; they come out next.
 class TimerQueue {
  public:
   struct Entry {
@@ -34,10 +34,7 @@ class TimerQueue {
   bool pop_until(int64_t limit, Entry& entry);
   // The entry that comes `distance` pops later, if that is known by now; for fetching ahead.
   const Entry* peek(size_t distance) const {
-    const Block* block = buckets_[0].head;
-    return block != nullptr && block->count > distance
-               ? &block->entries[block->count - 1 - distance]
-               : nullptr;
+    return ready_.size() > distance ? &ready_[ready_.size() - 1 - distance] : nullptr;
   }
   void clear();
 
@@ -58,9 +55,13 @@ class TimerQueue {
   struct Bucket {
     Block* head = nullptr;  // the block that is filled; full ones follow
     int64_t min_time = kNoTime;
+    size_t size = 0;
   };
+  // A bucket of at most so many entries is sorted and no longer spread.
+  static constexpr size_t kSortedMax = 2048;
 
-  // Bucket 0 has the entries at `last_`; bucket b > 0 those whose rank differs from it in bit b - 1 first.
+  // Bucket 0 has the entries at `last_`; bucket b > 0 those whose rank differs from it in bit b - 1
+  // first.
   size_t bucket_of(Rank rank) const {
     return rank == last_ ? 0 : static_cast<size_t>(64 - __builtin_clzll(rank ^ last_));
   }
@@ -68,8 +69,10 @@ class TimerQueue {
   void push_past(Entry entry);
   void pop_past(Entry& entry);
   void pop_current(Entry& entry);
-  // Makes the earliest time of bucket `index` the last one, and spreads its entries over lower buckets.
-  void descend(size_t index);
+  // Moves `last_` into bucket `index`, the lowest, which has an entry that is not after `limit`:
+  // its entries become ready or go to lower buckets.
+  void descend(size_t index, int64_t limit);
+  void note_ready_memory();
   Block* take_block();
   void free_block(Block* block);
 
@@ -78,8 +81,9 @@ class TimerQueue {
   size_t size_ = 0;
   uint64_t filled_ = 0;  // bit b - 1: bucket b has entries
   std::array<Bucket, 65> buckets_;
-  std::vector<Entry> past_;  // a binary heap of entries before `last_`
-  int64_t past_bytes_ = 0;   // of past_, as accounted
+  std::vector<Entry> ready_;  // not after `last_`, by descending time
+  std::vector<Entry> past_;   // pushed when they were before `last_`: a binary heap
+  int64_t vector_bytes_ = 0;  // of the two, as accounted
   Block* free_blocks_ = nullptr;
   size_t free_count_ = 0;
   size_t block_count_ = 0;

@@ -1,5 +1,5 @@
-// Timers of one operator, of event time or of processing time: a key, a namespace (a window, say) and a
-// time, at which the operator is called with the key.
+// Timers of one operator, of event time or of processing time: a key, a namespace (a window, say)
+// and a time, at which the operator is called with the key.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -44,12 +44,14 @@ struct TimerRef {
   }
 };
 
-// The low 16 bits of a timer's hash are free for its group: see TimerService::tag_of.
-template <class N>
-KeyHash timer_hash(KeyHash key, const N& name_space, int64_t time) {
-  uint64_t hash = key.hash + static_cast<uint64_t>(time) * 0x9e3779b97f4a7c15ULL;
-  if constexpr (!std::is_same_v<N, NoNamespace>) { hash ^= hash64(name_space) * 31; }
-  return {mix64(hash) & ~uint64_t{0xffff}, key.group};
+// The low 16 bits of a key's hash are not used for its timers: a tag of the queue has the group
+// there.
+inline constexpr uint64_t kTimerHashMask = ~uint64_t{0xffff};
+
+// Of the key and the time only: the timers of one key and time are few.
+inline KeyHash timer_hash(KeyHash key, int64_t time) {
+  const uint64_t hash = (key.hash & kTimerHashMask) + static_cast<uint64_t>(time);
+  return {mix64(hash * 0x9e3779b97f4a7c15ULL), key.group};
 }
 
 }  // namespace state_detail
@@ -57,22 +59,21 @@ KeyHash timer_hash(KeyHash key, const N& name_space, int64_t time) {
 template <class K, class N>
 struct KeyedTableHash<Timer<K, N>> {
   static KeyHash of(const Timer<K, N>& timer, int32_t max_parallelism) {
-    return state_detail::timer_hash(key_hash(timer.key, max_parallelism), timer.name_space,
-                                    timer.time);
+    return state_detail::timer_hash(key_hash(timer.key, max_parallelism), timer.time);
   }
 };
 
-// A set of timers that is also a queue. Registering twice is registering once; removing what is not there
-// does nothing. One thread.
+// A set of timers that is also a queue. Registering twice is registering once; removing what is not
+// there does nothing. One thread.
 //
-// The timers are in a table in key-group order, which finds duplicates and makes snapshots; the queue
-// has their times, and hashes to find them by. A removed timer stays in the queue until its time and is not
-// found then; when most are of that kind the queue is made again from the table.
+// The timers are in a table in key-group order, which finds duplicates and makes snapshots; the
+// queue has their times, and hashes to find them by. A removed timer stays in the queue until its
+// time and is not found then; when most are of that kind the queue is made again from the table.
 //
-// Event time: at watermark t the operator takes timers with `next_due(t)` until there is none, one at a time,
-// so that it can stop in between; timers that are added meanwhile and are not after t come in the same
-// advance. Processing time: a timer is due when the clock has passed it, so call `next_due(now - 1)`
-// and wake at `next_time() + 1`.
+// Event time: at watermark t the operator takes timers with `next_due(t)` until there is none, one
+// at a time, so that it can stop in between; timers that are added meanwhile and are not after t
+// come in the same advance. Processing time: a timer is due when the clock has passed it, so call
+// `next_due(now - 1)` and wake at `next_time() + 1`.
 template <class K, class N = NoNamespace>
 class TimerService {
  public:
@@ -88,50 +89,65 @@ class TimerService {
 
   // `hash` is the key's. False when the timer exists already.
   bool add(const K& key, KeyHash hash, N name_space, int64_t time) {
-    const KeyHash timer_hash = state_detail::timer_hash(hash, name_space, time);
     bool inserted = false;
-    table_.upsert(state_detail::TimerRef<K, N>{time, key, name_space}, timer_hash, inserted);
+    table_.upsert(state_detail::TimerRef<K, N>{time, key, name_space},
+                  state_detail::timer_hash(hash, time), inserted);
     if (!inserted) { return false; }
-    queue_.push({time, tag_of(timer_hash)});
+    queue_.push({time, tag_of(hash)});
     if (queue_.size() > 2 * table_.size() + kStaleMax) [[unlikely]] { rebuild_queue(); }
     return true;
   }
   // False when there is no such timer.
   bool remove(const K& key, KeyHash hash, N name_space, int64_t time) {
     const bool removed = table_.erase(state_detail::TimerRef<K, N>{time, key, name_space},
-                                      state_detail::timer_hash(hash, name_space, time));
+                                      state_detail::timer_hash(hash, time));
     if (table_.empty()) { queue_.clear(); }
     return removed;
   }
   bool contains(const K& key, KeyHash hash, N name_space, int64_t time) const {
     return table_.find(state_detail::TimerRef<K, N>{time, key, name_space},
-                       state_detail::timer_hash(hash, name_space, time)) != nullptr;
+                       state_detail::timer_hash(hash, time)) != nullptr;
   }
   // Fetches what `add` will touch.
-  void prefetch(KeyHash hash, const N& name_space, int64_t time) const {
-    table_.prefetch(state_detail::timer_hash(hash, name_space, time));
+  void prefetch(KeyHash hash, int64_t time) const {
+    table_.prefetch(state_detail::timer_hash(hash, time));
   }
 
-  // Takes the earliest timer whose time is not after `time`; null when there is none. It is valid until
-  // the next call.
+  // Takes the earliest timer whose time is not after `time`; null when there is none. It is valid
+  // until the next call.
   const TimerType* next_due(int64_t time) {
     TimerQueue::Entry entry;
     while (queue_.pop_until(time, entry)) {
       if (const TimerQueue::Entry* ahead = queue_.peek(kFetchAhead)) {
-        table_.prefetch(hash_of_tag(ahead->tag));
+        table_.prefetch(state_detail::timer_hash(hash_of_tag(ahead->tag), ahead->time));
       }
-      const KeyHash hash = hash_of_tag(entry.tag);
+      due_hash_ = hash_of_tag(entry.tag);
       const auto matches = [&](const TimerType& timer, const NoValue&) {
-        if (timer.time != entry.time) { return false; }
+        // Others may have the same place in the table, but this time and hash are the timer's own.
+        if (timer.time != entry.time ||
+            (hash64(timer.key) & state_detail::kTimerHashMask) != due_hash_.hash) {
+          return false;
+        }
         due_.store(timer, due_heap_);
         return true;
       };
-      if (table_.erase_where(hash, matches)) { return &due_.value; }
+      if (table_.erase_where(state_detail::timer_hash(due_hash_, entry.time), matches)) {
+        return &due_.value;
+      }
     }
     return nullptr;
   }
-  // A time before which nothing is due; TimerQueue::kNoTime when there are no timers. It may be that of a
-  // timer which was removed.
+  // The hash of the key of what next_due gave, as good as the key's own for a KeyedTable.
+  KeyHash due_hash() const { return due_hash_; }
+  // Calls fetch(KeyHash) for a timer that comes soon, if one is known: to fetch what its key has.
+  template <class F>
+  void fetch_ahead(F fetch) const {
+    if (const TimerQueue::Entry* ahead = queue_.peek(kFetchAhead / 2)) {
+      fetch(hash_of_tag(ahead->tag));
+    }
+  }
+  // A time before which nothing is due; TimerQueue::kNoTime when there are no timers. It may be
+  // that of a timer which was removed.
   int64_t next_time() const { return table_.empty() ? TimerQueue::kNoTime : queue_.min_time(); }
 
   // Calls f(key, name_space, time) for every timer.
@@ -168,14 +184,16 @@ class TimerService {
   static constexpr size_t kStaleMax = 4096;
   static constexpr size_t kFetchAhead = 8;
 
-  static uint64_t tag_of(KeyHash hash) { return hash.hash | static_cast<uint64_t>(hash.group); }
+  static uint64_t tag_of(KeyHash key) {
+    return (key.hash & state_detail::kTimerHashMask) | static_cast<uint64_t>(key.group);
+  }
   static KeyHash hash_of_tag(uint64_t tag) {
-    return {tag & ~uint64_t{0xffff}, static_cast<int32_t>(tag & 0xffff)};
+    return {tag & state_detail::kTimerHashMask, static_cast<int32_t>(tag & 0xffff)};
   }
   void rebuild_queue() {
     queue_.clear();
     table_.for_each([&](const TimerType& timer, NoValue&) {
-      queue_.push({timer.time, tag_of(table_.hash_of(timer))});
+      queue_.push({timer.time, tag_of(key_hash(timer.key, table_.max_parallelism()))});
     });
   }
 
@@ -184,6 +202,7 @@ class TimerService {
   TimerQueue queue_;
   TextHeap due_heap_;
   Stored<TimerType> due_;  // what next_due gave last
+  KeyHash due_hash_;
 };
 
 template <class K, class N>
@@ -219,7 +238,8 @@ Status TimerService<K, N>::read(SnapshotReader& reader, std::string_view name) {
   const StateMeta* const meta = reader.find(name);
   if (meta == nullptr) { return ok_status(); }
   TIDEWHEEL_RETURN_IF_ERROR(check_state_form(*meta, StateKind::kTimers, "timers"));
-  TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<K> keys, StateDecoder<K>::make(*meta, meta->key_schema));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<K> keys,
+                             StateDecoder<K>::make(*meta, meta->key_schema));
   TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<N> namespaces,
                              StateDecoder<N>::make(*meta, meta->namespace_schema));
   TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<int64_t> times,
