@@ -128,8 +128,10 @@ RunReport run_seed(uint64_t seed, const RunOptions& run) {
   SimMachine machine(draw_simulation(seed, random, run), host);
   schedule_clock_jumps(machine, random);
   const Ending ending = draw_ending(random);
+  const bool typed = run.family.empty() ? random.chance(0.7) : run.family == "typed";
+  JobDraw draw{machine.world, random.fork(), draw_config(random), ending};
   const std::unique_ptr<RandomJob> job =
-      make_runtime_job({machine.world, random.fork(), draw_config(random), ending});
+      typed ? make_typed_job(std::move(draw)) : make_runtime_job(std::move(draw));
   {
     Result<std::unique_ptr<JobHandle>> handle = job->start();
     if (!handle.ok()) {

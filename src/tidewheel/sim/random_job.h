@@ -49,6 +49,8 @@ struct JobDraw {
 
 // A job of operators written against the runtime's interface (runtime_operators.h).
 std::unique_ptr<RandomJob> make_runtime_job(JobDraw draw);
+// A job of the typed API (typed_job.h).
+std::unique_ptr<RandomJob> make_typed_job(JobDraw draw);
 
 template <class T, size_t kCount>
 T one_of(Random& random, const T (&values)[kCount]) {

@@ -28,7 +28,8 @@ Rows Script::all_rows() const {
 
 std::shared_ptr<const Script> draw_script(Random& random, const ScriptOptions& options) {
   auto script = std::make_shared<Script>();
-  script->disorder_ms = one_of<int64_t>(random, {0, 1, 50, 1000});
+  const int64_t disorder_ms = one_of<int64_t>(random, {0, 1, 50, 1000});
+  script->disorder_ms = 2 * disorder_ms;
   script->tail_pause_ms = random.chance(0.2) ? static_cast<int64_t>(random.below(2000)) : 0;
   const int64_t keys = one_of<int64_t>(random, {1, 2, 7, 50, 1000});
   const int64_t step_ms = one_of<int64_t>(random, {0, 1, 10, 300, 5000});
@@ -52,8 +53,10 @@ std::shared_ptr<const Script> draw_script(Random& random, const ScriptOptions& o
       row.value = static_cast<int64_t>(random.below(1000)) - 200;
       // Short ones live inside the string, long ones on the heap.
       if (random.chance(0.3)) { row.note.assign(random.below(40), static_cast<char>('a' + i % 26)); }
-      step.row.time_ms = newest_ms - static_cast<int64_t>(random.below(
-                                         static_cast<uint64_t>(script->disorder_ms) + 1));
+      // Times are even, so that sessions with odd gaps never touch exactly.
+      step.row.time_ms =
+          2 * (newest_ms -
+               static_cast<int64_t>(random.below(static_cast<uint64_t>(disorder_ms) + 1)));
       if (random.chance(pause_chance)) {
         step.pause_ms =
             1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(pause_ms_max)));

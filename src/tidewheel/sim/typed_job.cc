@@ -1,0 +1,331 @@
+#include "tidewheel/sim/typed_job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include "tidewheel/api/keyed.h"
+
+namespace tidewheel::sim {
+namespace {
+
+// Plays a script: one of its splits is one split of the source.
+struct ScriptSource {
+  using output = Row;
+  struct Split {
+    int64_t index = 0;
+    int64_t next = 0;
+    int64_t resume_at_ms = INT64_MIN;  // of the pause before `next`; the minimum: it was not begun
+  };
+
+  std::shared_ptr<const Script> script;
+  SplitAssignment how = SplitAssignment::kSpread;
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+
+  SplitAssignment assignment() const { return how; }
+  Result<std::vector<Split>> discover(SplitContext&) {
+    std::vector<Split> splits;
+    for (size_t i = 0; i < script->splits.size(); ++i) {
+      splits.push_back({static_cast<int64_t>(i)});
+    }
+    return splits;
+  }
+  Status open(SourceContext& context) {
+    clock = &context.clock();
+    random = &context.random();
+    return {};
+  }
+  ReadResult read(Split& split, SourceOut<Row>& out) {
+    const std::vector<ScriptStep>& steps = script->splits[static_cast<size_t>(split.index)];
+    uint64_t count = 1 + random->below(std::max<uint64_t>(out.room(), 1));
+    for (; count > 0 && split.next < static_cast<int64_t>(steps.size()); --count) {
+      const ScriptStep& step = steps[static_cast<size_t>(split.next)];
+      if (step.pause_ms > 0) {
+        if (split.resume_at_ms == INT64_MIN) {
+          split.resume_at_ms = clock->wall_ms() + step.pause_ms;
+        }
+        if (clock->wall_ms() <= split.resume_at_ms) {
+          return ReadResult::wait_until(split.resume_at_ms);
+        }
+        split.resume_at_ms = INT64_MIN;
+      }
+      out.emit(step.row.row, step.row.time_ms);
+      ++split.next;
+    }
+    return split.next < static_cast<int64_t>(steps.size()) ? ReadResult::more()
+                                                           : ReadResult::end();
+  }
+};
+
+}  // namespace
+
+TypedJob::TypedJob(JobDraw draw)
+    : draw_(std::move(draw)), random_(draw_.random), env_(draw_.world, draw_.config) {}
+TypedJob::~TypedJob() = default;
+
+Result<std::unique_ptr<JobHandle>> TypedJob::start() {
+  const uint64_t sources = 1 + random_.below(3);
+  for (uint64_t i = 0; i < sources; ++i) { add_source(); }
+  const uint64_t steps = random_.below(8);
+  for (uint64_t i = 0; i < steps; ++i) { add_step(); }
+  if (draw_.ending == Ending::kThrow) { add_typed_thrower(*this); }
+  for (const TypedFlow& flow : flows_) { add_end(flow); }
+  return env_.execute_async("random job");
+}
+
+std::string TypedJob::check(bool complete) {
+  if (!complete) { return {}; }
+  for (const Check& check : checks_) {
+    std::string difference = check();
+    if (!difference.empty()) { return difference; }
+  }
+  return {};
+}
+
+TypedFlow TypedJob::take() {
+  const size_t index = static_cast<size_t>(random_.below(flows_.size()));
+  TypedFlow flow = flows_[index];
+  if (!random_.chance(0.2)) { flows_.erase(flows_.begin() + static_cast<std::ptrdiff_t>(index)); }
+  return flow;
+}
+
+void TypedJob::add(TypedFlow flow, std::string what) {
+  note(fmt::format("{} from {}: {} rows{}{}", flow.stream.node_id(), what, flow.rows.size(),
+                   flow.timed ? "" : ", may be late", flow.times_known ? "" : ", times unknown"));
+  flows_.push_back(std::move(flow));
+}
+
+Rows TypedJob::rows_of(const Collected<Row>& collected) const {
+  const std::vector<Row> rows = collected.get();
+  const std::vector<int64_t> times = collected.timestamps();
+  Rows timed;
+  for (size_t i = 0; i < rows.size(); ++i) { timed.push_back({rows[i], times[i]}); }
+  return timed;
+}
+
+void TypedJob::spread(TypedFlow& flow, int32_t readers) {
+  const char* rule = "forward";
+  switch (random_.below(9)) {
+    case 0:
+      flow.stream = flow.stream.rebalance();
+      rule = "rebalance";
+      break;
+    case 1:
+      flow.stream = flow.stream.rescale();
+      rule = "rescale";
+      break;
+    case 2:
+      flow.stream = flow.stream.shuffle();
+      rule = "shuffle";
+      break;
+    case 3:
+      flow.stream = flow.stream.global();
+      rule = "global";
+      break;
+    case 4:
+      flow.stream = flow.stream.partition_custom([](const Row& row, int32_t subtasks) {
+        return static_cast<int32_t>(static_cast<uint64_t>(row.value) %
+                                    static_cast<uint64_t>(subtasks));
+      });
+      rule = "custom";
+      break;
+    case 5: {
+      if (flow.rows.size() * 4 > kRowsMax) { break; }
+      flow.stream = flow.stream.broadcast();
+      const Rows once = flow.rows;
+      for (int32_t i = 1; i < readers; ++i) {
+        flow.rows.insert(flow.rows.end(), once.begin(), once.end());
+      }
+      rule = "broadcast";
+      break;
+    }
+    default: break;
+  }
+  note(fmt::format("{} is spread by {} over {}", flow.stream.node_id(), rule, readers));
+}
+
+void TypedJob::add_source() {
+  const std::shared_ptr<const Script> script = draw_script(random_, {.first_origin = next_origin_});
+  next_origin_ += 10;
+  ScriptSource source;
+  source.script = script;
+  source.how = random_.chance(0.7) ? SplitAssignment::kSpread : SplitAssignment::kOnRequest;
+  auto strategy = bounded_lateness(Duration(script->disorder_ms));
+  const bool per_record = random_.chance(0.3);
+  if (per_record) { strategy = std::move(strategy).per_record(); }
+  Stream<Row> stream = settle(env_.from("source", source, strategy), draw_parallelism());
+  TypedFlow flow{std::move(stream), script->all_rows()};
+  // Splits that come one after the other begin anew in time.
+  flow.timed = source.how == SplitAssignment::kSpread;
+  add(std::move(flow), fmt::format("source, {} splits, disorder {} ms{}", script->splits.size(),
+                                   script->disorder_ms, per_record ? ", per record" : ""));
+}
+
+void TypedJob::add_step() {
+  using Step = void (*)(TypedJob&);
+  static constexpr Step kSteps[] = {
+      add_typed_map,          add_typed_filter,       add_typed_flat_map,   add_typed_split,
+      add_typed_union,        add_typed_running,      add_typed_grid_window, add_typed_grid_window,
+      add_typed_session,      add_typed_count_window, add_typed_window_all,  add_typed_text_window,
+      add_typed_late_window,
+  };
+  if (has_flow()) { one_of(random_, kSteps)(*this); }
+}
+
+void TypedJob::add_end(const TypedFlow& given) {
+  TypedFlow flow = given;
+  const int32_t readers = draw_parallelism();
+  spread(flow, readers);
+  const Collected<Row> collected = flow.stream.collect().parallelism(readers);
+  add_check([this, collected, flow] {
+    const std::string difference =
+        compare_rows(flow.rows, rows_of(collected), flow.times_known);
+    return difference.empty()
+               ? difference
+               : fmt::format("rows of {}: {}", flow.stream.node_id(), difference);
+  });
+}
+
+// ---- Operators without keys
+
+void add_typed_map(TypedJob& job) {
+  TypedFlow flow = job.take();
+  const int32_t readers = job.draw_parallelism();
+  job.spread(flow, readers);
+  flow.stream = job.settle(flow.stream.map([](const Row& row) {
+    Row made = row;
+    made.value = row.value * 3 + 1;
+    return made;
+  }), readers);
+  for (TimedRow& row : flow.rows) { row.row.value = row.row.value * 3 + 1; }
+  job.add(std::move(flow), "map");
+}
+
+void add_typed_filter(TypedJob& job) {
+  TypedFlow flow = job.take();
+  const int32_t readers = job.draw_parallelism();
+  job.spread(flow, readers);
+  flow.stream =
+      job.settle(flow.stream.filter([](const Row& row) { return row.number % 3 != 1; }), readers);
+  std::erase_if(flow.rows, [](const TimedRow& row) { return row.row.number % 3 == 1; });
+  job.add(std::move(flow), "filter");
+}
+
+void add_typed_flat_map(TypedJob& job) {
+  TypedFlow flow = job.take();
+  if (flow.rows.size() * 3 > TypedJob::kRowsMax) {
+    job.give_back(std::move(flow));
+    return;
+  }
+  const int32_t readers = job.draw_parallelism();
+  job.spread(flow, readers);
+  const auto copies = [](const Row& row) { return (row.number % 4 + 4) % 4; };
+  flow.stream =
+      job.settle(flow.stream.flat_map<Row>([copies](const Row& row, Out<Row>& out) {
+        for (int64_t i = 0; i < copies(row); ++i) {
+          Row made = row;
+          made.value += i;
+          out(std::move(made));
+        }
+      }), readers);
+  Rows made;
+  for (const TimedRow& row : flow.rows) {
+    for (int64_t i = 0; i < copies(row.row); ++i) {
+      made.push_back(row);
+      made.back().row.value += i;
+    }
+  }
+  flow.rows = std::move(made);
+  job.add(std::move(flow), "flat_map");
+}
+
+void add_typed_split(TypedJob& job) {
+  TypedFlow flow = job.take();
+  const int32_t readers = job.draw_parallelism();
+  job.spread(flow, readers);
+  const OutputTag<Row> odd{"odd"};
+  flow.stream = job.settle(flow.stream.flat_map<Row>([odd](const Row& row, Out<Row>& out) {
+    if (row.value % 2 == 0) {
+      out(row);
+    } else {
+      out.side(odd, row);
+    }
+  }), readers);
+  TypedFlow side = flow;
+  side.stream = flow.stream.side(odd);
+  std::erase_if(flow.rows, [](const TimedRow& row) { return row.row.value % 2 != 0; });
+  std::erase_if(side.rows, [](const TimedRow& row) { return row.row.value % 2 == 0; });
+  job.add(std::move(flow), "split");
+  job.add(std::move(side), "split, side output");
+}
+
+void add_typed_union(TypedJob& job) {
+  TypedFlow first = job.take();
+  if (!job.has_flow()) {
+    job.give_back(std::move(first));
+    return;
+  }
+  TypedFlow second = job.take();
+  if (first.rows.size() + second.rows.size() > TypedJob::kRowsMax) {
+    job.give_back(std::move(first));
+    job.give_back(std::move(second));
+    return;
+  }
+  const int32_t readers = job.draw_parallelism();
+  job.spread(first, readers);
+  job.spread(second, readers);
+  first.rows.insert(first.rows.end(), second.rows.begin(), second.rows.end());
+  first.timed = first.timed && second.timed;
+  first.times_known = first.times_known && second.times_known;
+  const int32_t other = second.stream.node_id();
+  first.stream = job.settle(
+      first.stream.union_with(second.stream).map([](const Row& row) { return row; }), readers);
+  job.add(std::move(first), fmt::format("union with {}", other));
+}
+
+void add_typed_thrower(TypedJob& job) {
+  TypedFlow flow = job.take();
+  const int64_t fatal = static_cast<int64_t>(job.random().below(50));
+  flow.stream = job.settle(flow.stream.map([fatal](const Row& row) {
+    if (row.number >= fatal) { throw std::runtime_error("row of doom"); }
+    return row;
+  }).name("thrower"), job.draw_parallelism());
+  job.add(std::move(flow), "thrower");
+}
+
+// ---- By key
+
+// (key, 1), (key, 2), ... for each key; which row comes when is not known.
+void add_typed_running(TypedJob& job) {
+  TypedFlow flow = job.take();
+  std::map<int64_t, int64_t> counts;
+  Rows made;
+  for (const TimedRow& row : flow.rows) {
+    Row result;
+    result.key = row.row.key;
+    result.value = ++counts[row.row.key];
+    made.push_back({result, 0});
+  }
+  auto running = job.settle(
+      flow.stream.key_by(&Row::key).running(int64_t{0}, [](int64_t& n, const Row&) { ++n; }),
+      job.draw_parallelism());
+  flow.stream = job.settle(running.map([](const std::pair<int64_t, int64_t>& pair) {
+    Row row;
+    row.key = pair.first;
+    row.value = pair.second;
+    return row;
+  }), job.draw_parallelism());
+  flow.rows = std::move(made);
+  flow.timed = false;
+  flow.times_known = false;
+  job.add(std::move(flow), "running count");
+}
+
+std::unique_ptr<RandomJob> make_typed_job(JobDraw draw) {
+  return std::make_unique<TypedJob>(std::move(draw));
+}
+
+}  // namespace tidewheel::sim
