@@ -1,12 +1,18 @@
 // All that the author of a job needs: `#include <tidewheel/tidewheel.h>`, `namespace tw = tidewheel;`.
 #pragma once
+#include "tidewheel/api/async_stream.h"
 #include "tidewheel/api/collect.h"
+#include "tidewheel/api/connected.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/job.h"
 #include "tidewheel/api/keyed.h"
 #include "tidewheel/api/windowed_stream.h"
 #include "tidewheel/connectors/collection/collection.h"
 #include "tidewheel/connectors/discard/discard.h"
+#include "tidewheel/connectors/file/lines.h"
+#include "tidewheel/connectors/file/sink.h"
+#include "tidewheel/connectors/print/print.h"
+#include "tidewheel/connectors/socket/socket.h"
 
 namespace tidewheel {
 
@@ -28,6 +34,15 @@ auto Env::generate(F function, Options options) {
 template <class F>
 auto Env::generate(F function) {
   return from("generator", tidewheel::generate(std::move(function)));
+}
+
+template <class T>
+SinkEnd Stream<T>::print() const {
+  return to(tidewheel::print()).name("print");
+}
+template <class T>
+SinkEnd Stream<T>::print(std::string prefix) const {
+  return to(tidewheel::print({.prefix = std::move(prefix)})).name("print");
 }
 
 }  // namespace tidewheel

@@ -13,6 +13,7 @@
 #include "tidewheel/api/functions.h"
 #include "tidewheel/api/job_graph.h"
 #include "tidewheel/dataflow/row_partitioner.h"
+#include "tidewheel/operators/async_options.h"
 #include "tidewheel/operators/event_time.h"
 #include "tidewheel/operators/map.h"
 #include "tidewheel/operators/sink_operator.h"
@@ -32,7 +33,6 @@ template <class A, class B>
 class BroadcastConnected;  // api/connected.h
 template <class T>
 class Collected;  // api/collect.h
-struct AsyncOptions;  // operators/async_map.h
 
 // The event time of a source's splits, set by event_time directly behind it.
 template <class T>
@@ -118,9 +118,10 @@ class Stream : public NodeSettings<Stream<T>> {
   template <class P>
   auto process(P function) const;
 
-  // Asynchronous calls: `tw::Async<To> f(T row)` (operators/async_map.h).
-  template <class F>
-  auto async_map(F function, AsyncOptions options) const;
+  // Asynchronous calls: `tw::Async<To> f(T row)` (operators/async_map.h). `fallback(const T&)` gives the
+  // result of a row whose time is out; without it a timeout fails the job.
+  template <class F, class Fallback = NoTimeoutFallback>
+  auto async_map(F function, AsyncOptions options = {}, Fallback fallback = {}) const;
 
   // ---- Several streams ----
 

@@ -99,7 +99,8 @@ class Operator {
 
   // Writes all state, by key group, so that `restore` at any parallelism can read it. Resumable.
   virtual Progress snapshot(SnapshotWriter& writer);
-  // Reads the part of earlier snapshots that belongs to this subtask. Before `open`'s first row.
+  // Reads the part of earlier snapshots that belongs to this subtask. Comes before `open`; `reader` stays
+  // valid until that has returned, for operators that make their state there.
   [[nodiscard]] virtual Status restore(SnapshotReader& reader);
 
   // The checkpoint is complete everywhere; sinks commit. Best effort, may skip ids: covers all <= id.

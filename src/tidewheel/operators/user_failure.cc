@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "tidewheel/dataflow/operator.h"
+#include "tidewheel/state/state_options.h"
 
 namespace tidewheel {
 
@@ -25,6 +26,8 @@ void rethrow_user_failure(const OperatorContext& context, std::string_view call,
     throw;
   } catch (const OperatorFailure&) {
     throw;
+  } catch (const StateError& error) {
+    throw OperatorFailure(error.status().with_context("{}", place(context, call, record)));
   } catch (const std::exception& exception) {
     what = exception.what();
   } catch (...) {
