@@ -48,13 +48,14 @@ void ByteChunks::restart(int64_t offset) {
 
 LineCutter::Next LineCutter::next(std::string_view& line) {
   const std::string_view bytes = chunks_.bytes();
-  const void* const found = searched_ == bytes.size()
-                                ? nullptr
-                                : std::memchr(bytes.data() + searched_, options_.delimiter,
-                                              bytes.size() - searched_);
+  const void* const found =
+      searched_ == bytes.size()
+          ? nullptr
+          : std::memchr(bytes.data() + searched_, options_.delimiter, bytes.size() - searched_);
   if (found == nullptr) {
     searched_ = bytes.size();
-    return static_cast<int64_t>(searched_) > options_.bytes_max ? Next::kTooLong : Next::kNeedsBytes;
+    return static_cast<int64_t>(searched_) > options_.bytes_max ? Next::kTooLong
+                                                                : Next::kNeedsBytes;
   }
   const auto size = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
   if (static_cast<int64_t>(size) > options_.bytes_max) { return Next::kTooLong; }

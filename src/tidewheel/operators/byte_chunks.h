@@ -1,5 +1,6 @@
-// Cuts a stream of bytes into records, such as lines, without copying them: bytes are read into large
-// chunks, rows point into the chunks, and only a record that crosses the end of a chunk is moved.
+// Cuts a stream of bytes into records, such as lines, without copying them: bytes are read into
+// large chunks, rows point into the chunks, and only a record that crosses the end of a chunk is
+// moved.
 #pragma once
 #include <cstddef>
 #include <cstdint>

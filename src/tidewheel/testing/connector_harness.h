@@ -1,5 +1,5 @@
-// Runs a source or a sink by hand, without a job around it: a test asks for splits, reads them, or writes
-// rows, on its own thread, with the files, network and clock of a world.
+// Runs a source or a sink by hand, without a job around it: a test asks for splits, reads them, or
+// writes rows, on its own thread, with the files, network and clock of a world.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -86,7 +86,8 @@ class EnumeratorTestContext final : public CoordinatorContext {
   const int32_t parallelism_;
 };
 
-// What came out of one call of `read`. Rows are in a batch of their own, which lives as long as this.
+// What came out of one call of `read`. Rows are in a batch of their own, which lives as long as
+// this.
 template <class T>
 struct ReadRows {
   ReadResult result;
@@ -122,7 +123,9 @@ class SourceHarness {
     return enumerator_.discover(context);
   }
   Status open() {
-    if constexpr (requires { reader_.open(source_context_); }) { return reader_.open(source_context_); }
+    if constexpr (requires { reader_.open(source_context_); }) {
+      return reader_.open(source_context_);
+    }
     return ok_status();
   }
   Status open_split(Split& split) {

@@ -1,5 +1,5 @@
-// Sources whose rows come from the program itself: given elements, a sequence of numbers, or a function
-// of the row's index.
+// Sources whose rows come from the program itself: given elements, a sequence of numbers, or a
+// function of the row's index.
 //
 //   env.from("words", tw::elements<std::string>({"to", "be"}));
 //   env.from("rows", tw::collection(std::move(rows)));
@@ -35,8 +35,8 @@ struct CollectionSplit {
   int64_t next = 0;  // index of the row to go on from
 };
 
-// The rows of a vector, in their order; so it is read by one subtask. `Element` is T or Timed<T>. Text
-// that the rows point to must live as long as the job.
+// The rows of a vector, in their order; so it is read by one subtask. `Element` is T or Timed<T>.
+// Text that the rows point to must live as long as the job.
 template <class T, class Element>
 class CollectionSource {
  public:
@@ -131,7 +131,8 @@ class RateLimit {
       : rate_(rate), first_(first), start_ms_(now_ms) {}
   // Rows with an index below the answer are due.
   int64_t due(int64_t now_ms) const {
-    return first_ + 1 + static_cast<int64_t>(static_cast<double>(now_ms - start_ms_) * rate_ / 1000);
+    return first_ + 1 +
+           static_cast<int64_t>(static_cast<double>(now_ms - start_ms_) * rate_ / 1000);
   }
   // The wall time at which row `index` is due.
   int64_t due_at_ms(int64_t index) const;
@@ -142,8 +143,8 @@ class RateLimit {
   int64_t start_ms_;
 };
 
-// Rows made by a function of their index: `f(int64_t)`, or `f(int64_t, Arena&)` for rows with Text, whose
-// bytes go into the arena.
+// Rows made by a function of their index: `f(int64_t)`, or `f(int64_t, Arena&)` for rows with Text,
+// whose bytes go into the arena.
 template <class F>
 class GeneratorSource {
   static constexpr bool kTakesArena = std::is_invocable_v<const F&, int64_t, Arena&>;
@@ -161,16 +162,19 @@ class GeneratorSource {
  public:
   using output = std::remove_cvref_t<typename ResultOf<F, kTakesArena>::type>;
   using Split = GeneratorSplit;
-  static_assert(Record<output>, "generate must return a Record (a plain struct of supported fields)");
+  static_assert(Record<output>,
+                "generate must return a Record (a plain struct of supported fields)");
 
   GeneratorSource(F function, const GeneratorOptions& options)
       : function_(std::move(function)), options_(options) {}
 
   Result<std::vector<Split>> discover(SplitContext& context) {
     if (options_.count < -1 || !(options_.rate >= 0)) {
-      return invalid_argument(ErrorId::kConnectorOption,
-                              "generate accepts a count >= 0, or -1 for no end, and a rate >= 0; not "
-                              "count {} and rate {}", options_.count, options_.rate);
+      return invalid_argument(
+          ErrorId::kConnectorOption,
+          "generate accepts a count >= 0, or -1 for no end, and a rate >= 0; not "
+          "count {} and rate {}",
+          options_.count, options_.rate);
     }
     std::vector<Split> splits;
     const int64_t stride = context.parallelism();

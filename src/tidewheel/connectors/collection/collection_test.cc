@@ -68,7 +68,8 @@ TEST_F(CollectionTest, an_empty_collection_ends) {
 }
 
 Numbers sequence_of(World& world, int64_t first, int64_t last, int32_t parallelism) {
-  SourceHarness harness(world, sequence(first, last), {.parallelism = parallelism, .batch_rows = 3});
+  SourceHarness harness(world, sequence(first, last),
+                        {.parallelism = parallelism, .batch_rows = 3});
   Numbers rows;
   EXPECT_TRUE(harness.read_all(rows, [](int64_t row) { return row; }).ok());
   return rows;
@@ -138,7 +139,8 @@ TEST_F(CollectionTest, a_rate_limits_how_many_rows_are_due) {
 }
 
 TEST_F(CollectionTest, a_generator_refuses_options_that_make_no_sense) {
-  for (const GeneratorOptions& options : {GeneratorOptions{.count = -2}, GeneratorOptions{.rate = -1}}) {
+  for (const GeneratorOptions& options :
+       {GeneratorOptions{.count = -2}, GeneratorOptions{.rate = -1}}) {
     SourceHarness harness(world(), generate([](int64_t i) { return i; }, options));
     EXPECT_EQ(harness.discover().status().id(), ErrorId::kConnectorOption);
   }

@@ -7,9 +7,9 @@ namespace tidewheel::file {
 Result<FileBytes> FileBytes::open(FileSystem& files, const std::string& path, int64_t offset,
                                   const ReadOptions& options) {
   if (options.follow && compression_of(path, options.compression) != Compression::kNone) {
-    return invalid_argument(ErrorId::kConnectorOption,
-                            "a compressed file can't be followed, because it ends where it was closed: {}",
-                            path);
+    return invalid_argument(
+        ErrorId::kConnectorOption,
+        "a compressed file can't be followed, because it ends where it was closed: {}", path);
   }
   FileBytes bytes(files, path, options);
   TIDEWHEEL_RETURN_IF_ERROR(bytes.open_at(offset));

@@ -1,5 +1,5 @@
-// Reads a split's bytes into chunks, and waits for, or goes over to, what is written later when the file is
-// followed.
+// Reads a split's bytes into chunks, and waits for, or goes over to, what is written later when the
+// file is followed.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -30,7 +30,9 @@ class FileBytes {
 
  private:
   FileBytes(FileSystem& files, std::string path, const ReadOptions& options)
-      : files_(&files), path_(std::move(path)), compression_(options.compression),
+      : files_(&files),
+        path_(std::move(path)),
+        compression_(options.compression),
         follow_(options.follow) {}
   Status open_at(int64_t offset);
   Result<More> look_at_end(int64_t offset);

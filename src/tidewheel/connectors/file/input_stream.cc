@@ -55,9 +55,11 @@ class CompressedInput {
   Result<FileInfo> info() { return file_->info(); }
 
   Status ends_early(std::string_view format) const {
-    return data_loss(ErrorId::kCompressedData,
-                     "{} data ends too early, the file was cut short or is still being written: {} at "
-                     "byte {}", format, path_, offset_);
+    return data_loss(
+        ErrorId::kCompressedData,
+        "{} data ends too early, the file was cut short or is still being written: {} at "
+        "byte {}",
+        format, path_, offset_);
   }
   Status damaged(std::string_view format, std::string_view reason) const {
     return data_loss(ErrorId::kCompressedData, "{} data is damaged ({}): {} near byte {}", format,
@@ -144,9 +146,7 @@ class ZstdStream final : public InputStream {
       ZSTD_inBuffer in{input_.data(), input_.size(), 0};
       ZSTD_outBuffer out{into.data(), into.size(), 0};
       const size_t answer = ZSTD_decompressStream(zstd_.get(), &out, &in);
-      if (ZSTD_isError(answer) != 0) {
-        return input_.damaged("zstd", ZSTD_getErrorName(answer));
-      }
+      if (ZSTD_isError(answer) != 0) { return input_.damaged("zstd", ZSTD_getErrorName(answer)); }
       input_.take(in.pos);
       in_frame_ = answer != 0;
       may_hold_output_ = out.pos == out.size && in_frame_;

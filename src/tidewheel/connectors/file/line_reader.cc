@@ -8,8 +8,8 @@ namespace {
 constexpr size_t kLineChunkBytes = 256 * 1024;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-// Where to begin to read. In the middle of a file the byte before the split is looked at too: when it
-// ends a line, the split begins with a line of its own.
+// Where to begin to read. In the middle of a file the byte before the split is looked at too: when
+// it ends a line, the split begins with a line of its own.
 bool begins_within_a_line(const FileSplit& split) {
   return split.begin > 0 && split.next <= split.begin;
 }
@@ -53,9 +53,9 @@ LineReader::Next LineReader::next(std::string_view& line) {
         return fail(invalid_argument(
             ErrorId::kRecordMalformed,
             "a line is longer than record_bytes_max, {} bytes: {} at byte {}; raise the option if such "
-            "lines are meant", bytes_max_, split_.path, begin));
-      case LineCutter::Next::kNeedsBytes:
-        break;
+            "lines are meant",
+            bytes_max_, split_.path, begin));
+      case LineCutter::Next::kNeedsBytes: break;
     }
     if (!replaced_) {
       const Result<FileBytes::More> more = bytes_.read_more(cutter_.chunks());
@@ -69,8 +69,8 @@ LineReader::Next LineReader::next(std::string_view& line) {
   }
 }
 
-// There are no more bytes: gives what is behind the last line feed, then goes over to the file that has
-// replaced this one. kWait: it did, read on.
+// There are no more bytes: gives what is behind the last line feed, then goes over to the file that
+// has replaced this one. kWait: it did, read on.
 LineReader::Next LineReader::after_end(std::string_view& line) {
   if (in_line_of_before_) { return Next::kEnd; }
   if (cutter_.take_rest(line)) { return Next::kLine; }

@@ -3,7 +3,8 @@
 //   env.from("lines", tw::file::lines("access.log"));
 //   env.from("lines", tw::file::lines("logs/", {.watch_every = 1s}));
 //
-// Rows are Text, which points into the bytes as they were read, or std::string: `lines<std::string>(...)`.
+// Rows are Text, which points into the bytes as they were read, or std::string:
+// `lines<std::string>(...)`.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -50,9 +51,10 @@ class LineSource {
   void close() { readers_.reset(); }
 
   ReadResult read(Split& split, SourceOut<Line>& out) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(LineReader* const reader, readers_->of(split, [&](FileSystem& files) {
-      return LineReader::open(files, split, options_);
-    }));
+    TIDEWHEEL_ASSIGN_OR_RETURN(LineReader* const reader,
+                               readers_->of(split, [&](FileSystem& files) {
+                                 return LineReader::open(files, split, options_);
+                               }));
     const Arena* shared = nullptr;
     int64_t bytes = 0;
     std::string_view line;

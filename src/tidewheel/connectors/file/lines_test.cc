@@ -81,8 +81,7 @@ std::string zstd(std::string_view bytes) {
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
   ZSTD_CCtx* const context = ZSTD_createCCtx();
   ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
-  const size_t size =
-      ZSTD_compress2(context, out.data(), out.size(), bytes.data(), bytes.size());
+  const size_t size = ZSTD_compress2(context, out.data(), out.size(), bytes.data(), bytes.size());
   ZSTD_freeCCtx(context);
   return out.substr(0, size);
 }
@@ -223,7 +222,8 @@ TEST_F(FileLines, of_damaged_or_cut_compressed_files_fail_at_an_offset) {
   const std::string good[] = {gzip(text), zstd(text)};
   const std::string suffixes[] = {".gz", ".zst"};
   for (size_t i = 0; i < 2; ++i) {
-    for (const size_t size : {size_t{0}, size_t{1}, size_t{9}, good[i].size() / 2, good[i].size() - 1}) {
+    for (const size_t size :
+         {size_t{0}, size_t{1}, size_t{9}, good[i].size() / 2, good[i].size() - 1}) {
       const std::string file = write("cut" + suffixes[i], good[i].substr(0, size));
       const Result<Lines> found = read(file);
       ASSERT_FALSE(found.ok()) << size;

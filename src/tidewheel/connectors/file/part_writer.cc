@@ -12,7 +12,8 @@ namespace {
 constexpr size_t kBufferBytes = 64 * 1024;
 constexpr std::string_view kInProgress = ".inprogress";
 
-// The number in "part-0-12.csv" or ".part-0-12.csv.inprogress" behind the stem "part-0-"; -1 for other names.
+// The number in "part-0-12.csv" or ".part-0-12.csv.inprogress" behind the stem "part-0-"; -1 for
+// other names.
 int64_t number_in(std::string_view name, std::string_view stem) {
   if (name.starts_with('.')) { name.remove_prefix(1); }
   if (!name.starts_with(stem)) { return -1; }
@@ -27,29 +28,37 @@ bool is_file_name(std::string_view name) { return name.find('/') == std::string_
 }  // namespace
 
 Status WriteOptions::validate() const {
-  if (prefix.empty() || prefix.starts_with('.') || prefix.starts_with('_') || !is_file_name(prefix) ||
-      !is_file_name(suffix)) {
-    return invalid_argument(ErrorId::kConnectorOption,
-                            "prefix and suffix of part files accept parts of a file's name, which does "
-                            "not begin with '.' or '_', not '{}' and '{}'", prefix, suffix);
+  if (prefix.empty() || prefix.starts_with('.') || prefix.starts_with('_') ||
+      !is_file_name(prefix) || !is_file_name(suffix)) {
+    return invalid_argument(
+        ErrorId::kConnectorOption,
+        "prefix and suffix of part files accept parts of a file's name, which does "
+        "not begin with '.' or '_', not '{}' and '{}'",
+        prefix, suffix);
   }
   if (part_bytes_max < 1 || to_ms(part_time_max) < 0) {
-    return invalid_argument(ErrorId::kConnectorOption,
-                            "part files accept part_bytes_max of 1 or more and part_time_max of 0 or "
-                            "more, not {} and {} ms", part_bytes_max, to_ms(part_time_max));
+    return invalid_argument(
+        ErrorId::kConnectorOption,
+        "part files accept part_bytes_max of 1 or more and part_time_max of 0 or "
+        "more, not {} and {} ms",
+        part_bytes_max, to_ms(part_time_max));
   }
   return ok_status();
 }
 
 PartWriter::PartWriter(FileSystem& files, Clock& clock, std::string folder, int32_t subtask,
                        const WriteOptions& options, std::string head)
-    : files_(files), clock_(clock), folder_(std::move(folder)),
-      stem_(options.prefix + '-' + std::to_string(subtask) + '-'), options_(options),
+    : files_(files),
+      clock_(clock),
+      folder_(std::move(folder)),
+      stem_(options.prefix + '-' + std::to_string(subtask) + '-'),
+      options_(options),
       head_(std::move(head)) {}
 
 Result<std::unique_ptr<PartWriter>> PartWriter::open(FileSystem& files, Clock& clock,
                                                      std::string folder, int32_t subtask,
-                                                     const WriteOptions& options, std::string head) {
+                                                     const WriteOptions& options,
+                                                     std::string head) {
   TIDEWHEEL_RETURN_IF_ERROR(options.validate());
   TIDEWHEEL_RETURN_IF_ERROR(files.make_directories(folder));
   return std::unique_ptr<PartWriter>(
@@ -173,8 +182,8 @@ Status publish(FileSystem& files, const PendingPart& part) {
   if (!waits) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool done, files.exists(part.path));
     if (done) { return ok_status(); }
-    return data_loss(ErrorId::kFileNotFound, "a finished part file is gone, somebody has removed it: {}",
-                     part.hidden_path);
+    return data_loss(ErrorId::kFileNotFound,
+                     "a finished part file is gone, somebody has removed it: {}", part.hidden_path);
   }
   return files.rename(part.hidden_path, part.path);
 }

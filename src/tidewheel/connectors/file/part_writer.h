@@ -1,5 +1,6 @@
-// Writes records into part files of a folder. A part is hidden while it is written (".part-0-3.inprogress"),
-// and gets its name ("part-0-3") in one step when all of it is on the disk.
+// Writes records into part files of a folder. A part is hidden while it is written
+// (".part-0-3.inprogress"), and gets its name ("part-0-3") in one step when all of it is on the
+// disk.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -20,11 +21,12 @@ namespace tidewheel::file {
 
 struct WriteOptions {
   std::string prefix = "part";                  // "<prefix>-<subtask>-<number><suffix>"
-  std::string suffix = {};                       // such as ".csv"
+  std::string suffix = {};                      // such as ".csv"
   int64_t part_bytes_max = int64_t{128} << 20;  // a part that has reached it is finished
   Duration part_time_max{0};                    // so is one that was begun so long ago; 0: no limit
-  // When a finished part gets its name: at once; or when the checkpoint that holds it is complete, which
-  // makes the results exactly-once. A part that is written when the input ends always gets it then.
+  // When a finished part gets its name: at once; or when the checkpoint that holds it is complete,
+  // which makes the results exactly-once. A part that is written when the input ends always gets it
+  // then.
   bool on_checkpoint = false;
 
   // Errors: kConnectorOption.
@@ -37,16 +39,17 @@ struct PendingPart {
   std::string path;
 };
 
-// The part files of one subtask, one open at a time in each bucket (a folder within the folder; "" is the
-// folder itself). Blocks. One thread at a time.
+// The part files of one subtask, one open at a time in each bucket (a folder within the folder; ""
+// is the folder itself). Blocks. One thread at a time.
 class PartWriter {
  public:
   static constexpr size_t kOpenBucketsMax = 64;
 
-  // Makes the folder. `head` opens every part. Numbers go on after those of the parts that are there.
-  static Result<std::unique_ptr<PartWriter>> open(FileSystem& files, Clock& clock, std::string folder,
-                                                  int32_t subtask, const WriteOptions& options,
-                                                  std::string head);
+  // Makes the folder. `head` opens every part. Numbers go on after those of the parts that are
+  // there.
+  static Result<std::unique_ptr<PartWriter>> open(FileSystem& files, Clock& clock,
+                                                  std::string folder, int32_t subtask,
+                                                  const WriteOptions& options, std::string head);
   // The buffer to append one record to; then call record_done().
   Result<std::string*> begin_record(std::string_view bucket);
   Status record_done();

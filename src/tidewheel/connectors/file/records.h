@@ -1,6 +1,7 @@
 // A source of the records of files, read by a format:
 //
-//   env.from("flights", tw::file::records("flights.csv.gz", tw::csv::rows<Flight>({.null_literals = {"NA"}})));
+//   env.from("flights", tw::file::records("flights.csv.gz", tw::csv::rows<Flight>({.null_literals =
+//   {"NA"}})));
 //
 // A format is a copyable object that makes a reader for each file:
 //
@@ -17,8 +18,9 @@
 //   void Reader::set_line(int64_t line);
 //   bool Reader::needs_header() const;               // until the start of the file has been read
 //
-// `next` reads a row from the start of `bytes`, of which it takes `taken`; Text in the row points into `bytes` or
-// into `arena`. With kNeedsBytes it is called again with what it has not taken and more behind that.
+// `next` reads a row from the start of `bytes`, of which it takes `taken`; Text in the row points
+// into `bytes` or into `arena`. With kNeedsBytes it is called again with what it has not taken and
+// more behind that.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -103,8 +105,12 @@ class RecordReader {
 
   RecordReader(const Format& format, typename Format::Reader reader, FileBytes bytes,
                const FileSplit& split)
-      : format_(format), path_(split.path), end_(split.end), reader_(std::move(reader)),
-        bytes_(std::move(bytes)), chunks_(kChunkBytes) {}
+      : format_(format),
+        path_(split.path),
+        end_(split.end),
+        reader_(std::move(reader)),
+        bytes_(std::move(bytes)),
+        chunks_(kChunkBytes) {}
 
   // The format has to see the head of the file, which is read first, with a record behind it.
   Status go_to(FileSystem& files, const FileSplit& split, const ReadOptions& options) {
@@ -147,8 +153,8 @@ class RecordReader {
   Status status_;
 };
 
-// The rows of files. Records that the format leaves out are counted in the metric numRecordsInErrors and in the
-// accumulator "malformed records".
+// The rows of files. Records that the format leaves out are counted in the metric
+// numRecordsInErrors and in the accumulator "malformed records".
 template <RecordFormat Format>
 class RecordSource {
   using Reader = RecordReader<Format>;

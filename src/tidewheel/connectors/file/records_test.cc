@@ -21,8 +21,8 @@ struct Pair {
   int64_t value = 0;
 };
 
-// A format for tests: "name=value;" with a header that names the separator; records that begin with '#' are
-// left out.
+// A format for tests: "name=value;" with a header that names the separator; records that begin with
+// '#' are left out.
 struct PairFormat {
   enum class Next : uint8_t { kRow, kNeedsBytes, kReject, kEnd, kFailed };
   using output = Pair;
@@ -65,7 +65,8 @@ struct PairFormat {
 
    private:
     Next fail(std::string_view record) {
-      status_ = invalid_argument(ErrorId::kRecordMalformed, "no pair: {}:{}: {}", place_, line_, record);
+      status_ =
+          invalid_argument(ErrorId::kRecordMalformed, "no pair: {}:{}: {}", place_, line_, record);
       return Next::kFailed;
     }
     std::string place_;

@@ -43,7 +43,9 @@ class FunctionWriter {
 };
 
 template <class Format>
-concept OpensWriter = requires(const Format& format) { format.open().value(); };
+concept OpensWriter = requires(const Format& format) {
+  format.open().value();
+};
 
 template <class Format>
 auto open_writer(const Format& format) {
@@ -63,7 +65,9 @@ class PartFileSink {
   using Pending = PendingPart;
 
   PartFileSink(std::string folder, Format format, Bucket bucket, WriteOptions options)
-      : folder_(std::move(folder)), format_(std::move(format)), bucket_(std::move(bucket)),
+      : folder_(std::move(folder)),
+        format_(std::move(format)),
+        bucket_(std::move(bucket)),
         options_(std::move(options)) {}
 
   Status open(SinkContext& context) {
@@ -71,7 +75,9 @@ class PartFileSink {
     TIDEWHEEL_ASSIGN_OR_RETURN(RowWriter row_writer, open_writer(format_));
     row_writer_ = std::make_shared<const RowWriter>(std::move(row_writer));
     std::string head;
-    if constexpr (requires { row_writer_->append_header(head); }) { row_writer_->append_header(head); }
+    if constexpr (requires { row_writer_->append_header(head); }) {
+      row_writer_->append_header(head);
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(
         parts_, PartWriter::open(context.files(), context.clock(), folder_, context.subtask_index(),
                                  options_, std::move(head)));
@@ -119,10 +125,13 @@ template <class Format, class Bucket = NoBuckets>
 class PartFiles {
  public:
   PartFiles(std::string folder, Format format, WriteOptions options, Bucket bucket = {})
-      : folder_(std::move(folder)), format_(std::move(format)), options_(std::move(options)),
+      : folder_(std::move(folder)),
+        format_(std::move(format)),
+        options_(std::move(options)),
         bucket_(std::move(bucket)) {}
 
-  // Puts each row into the folder, within the folder, that `bucket(row)` names: text such as "2013-01-01".
+  // Puts each row into the folder, within the folder, that `bucket(row)` names: text such as
+  // "2013-01-01".
   template <class NewBucket>
   PartFiles<Format, NewBucket> by_bucket(NewBucket bucket) && {
     return {std::move(folder_), std::move(format_), std::move(options_), std::move(bucket)};
@@ -130,9 +139,10 @@ class PartFiles {
   template <class T>
   PartFileSink<T, Format, Bucket> bind() const {
     if constexpr (!OpensWriter<Format>) {
-      static_assert(std::is_invocable_v<const Format&, std::string&, const T&>,
-                    "file::write needs a format with open(), or a const function of (std::string& out, "
-                    "const T& row)");
+      static_assert(
+          std::is_invocable_v<const Format&, std::string&, const T&>,
+          "file::write needs a format with open(), or a const function of (std::string& out, "
+          "const T& row)");
     }
     return {folder_, format_, bucket_, options_};
   }

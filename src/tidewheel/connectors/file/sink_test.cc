@@ -119,7 +119,8 @@ TEST_F(PartFilesTest, get_their_names_at_the_checkpoint_when_asked_to) {
   auto sink = lines({.part_bytes_max = 2, .on_checkpoint = true});
   ASSERT_TRUE(sink.open().ok());
   ASSERT_TRUE(sink.write({"1", "2", ""}).ok());
-  EXPECT_EQ(names(), Names({".part-0-0.inprogress", ".part-0-1.inprogress", ".part-0-2.inprogress"}));
+  EXPECT_EQ(names(),
+            Names({".part-0-0.inprogress", ".part-0-1.inprogress", ".part-0-2.inprogress"}));
   const auto pending = sink.sink().prepare(1);
   ASSERT_TRUE(pending.ok());
   ASSERT_EQ(pending->size(), 3U);
@@ -137,7 +138,8 @@ TEST_F(PartFilesTest, get_their_names_at_the_checkpoint_when_asked_to) {
 TEST_F(PartFilesTest, open_with_the_header_of_the_format) {
   using CountSink = decltype(write("", CommaFormat{}).bind<Count>());
   SinkHarness<CountSink> sink(
-      *world_, write(folder_, CommaFormat{}, {.suffix = ".csv", .part_bytes_max = 16}).bind<Count>());
+      *world_,
+      write(folder_, CommaFormat{}, {.suffix = ".csv", .part_bytes_max = 16}).bind<Count>());
   ASSERT_TRUE(sink.open().ok());
   ASSERT_TRUE(sink.write({{"a", 1}, {"b", 2}, {"c", 3}}).ok());
   ASSERT_TRUE(sink.finish().ok());
@@ -185,8 +187,9 @@ TEST_F(PartFilesTest, of_many_buckets_are_not_all_open_at_once) {
 }
 
 TEST_F(PartFilesTest, refuse_options_that_make_no_sense) {
-  for (const WriteOptions& options : {WriteOptions{.prefix = ".hidden"}, WriteOptions{.prefix = "a/b"},
-                                      WriteOptions{.suffix = "/"}, WriteOptions{.part_bytes_max = 0}}) {
+  for (const WriteOptions& options :
+       {WriteOptions{.prefix = ".hidden"}, WriteOptions{.prefix = "a/b"},
+        WriteOptions{.suffix = "/"}, WriteOptions{.part_bytes_max = 0}}) {
     auto sink = lines(options);
     EXPECT_EQ(sink.open().id(), ErrorId::kConnectorOption);
   }

@@ -64,16 +64,20 @@ class SplitFinder {
 
 Status ReadOptions::validate() const {
   if (to_ms(watch_every) < 0) {
-    return invalid_argument(ErrorId::kConnectorOption, "watch_every accepts a time above 0, or 0 to read "
-                            "once, not {} ms", to_ms(watch_every));
+    return invalid_argument(ErrorId::kConnectorOption,
+                            "watch_every accepts a time above 0, or 0 to read "
+                            "once, not {} ms",
+                            to_ms(watch_every));
   }
   if (follow && to_ms(follow_every) <= 0) {
-    return invalid_argument(ErrorId::kConnectorOption, "follow_every accepts a time above 0, not {} ms",
-                            to_ms(follow_every));
+    return invalid_argument(ErrorId::kConnectorOption,
+                            "follow_every accepts a time above 0, not {} ms", to_ms(follow_every));
   }
   if (split_bytes < 0 || (split_bytes > 0 && split_bytes < 1024)) {
-    return invalid_argument(ErrorId::kConnectorOption, "split_bytes accepts 1024 or more, or 0 for whole "
-                            "files, not {}", split_bytes);
+    return invalid_argument(ErrorId::kConnectorOption,
+                            "split_bytes accepts 1024 or more, or 0 for whole "
+                            "files, not {}",
+                            split_bytes);
   }
   if (record_bytes_max < 1) {
     return invalid_argument(ErrorId::kConnectorOption, "record_bytes_max accepts 1 or more, not {}",
@@ -86,7 +90,8 @@ Result<std::vector<FileSplit>> find_splits(FileSystem& files, const std::vector<
                                            const ReadOptions& options, bool may_split, bool first) {
   TIDEWHEEL_RETURN_IF_ERROR(options.validate());
   if (paths.empty()) {
-    return invalid_argument(ErrorId::kConnectorOption, "a file source needs the path of a file or folder");
+    return invalid_argument(ErrorId::kConnectorOption,
+                            "a file source needs the path of a file or folder");
   }
   SplitFinder finder(files, options, may_split);
   for (const std::string& path : paths) { TIDEWHEEL_RETURN_IF_ERROR(finder.add(path, first)); }

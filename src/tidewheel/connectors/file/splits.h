@@ -15,13 +15,13 @@ class FileSystem;  // base/file_system.h
 namespace tidewheel::file {
 
 struct ReadOptions {
-  bool recursive = true;               // folders within a folder are read too
-  Duration watch_every{0};             // > 0: unbounded; new files are looked for so often
-  bool follow = false;                 // unbounded; waits for a file to grow, as `tail -F` does
-  Duration follow_every{200};          // how often a followed file is looked at, when all of it was read
+  bool recursive = true;       // folders within a folder are read too
+  Duration watch_every{0};     // > 0: unbounded; new files are looked for so often
+  bool follow = false;         // unbounded; waits for a file to grow, as `tail -F` does
+  Duration follow_every{200};  // how often a followed file is looked at, when all of it was read
   Compression compression = Compression::kByName;
-  int64_t split_bytes = int64_t{64} << 20;         // larger files are read in pieces of so many; 0: whole
-  int64_t record_bytes_max = int64_t{16} << 20;    // a longer line or record fails the job
+  int64_t split_bytes = int64_t{64} << 20;  // larger files are read in pieces of so many; 0: whole
+  int64_t record_bytes_max = int64_t{16} << 20;  // a longer line or record fails the job
 
   // Errors: kConnectorOption.
   [[nodiscard]] Status validate() const;
@@ -41,9 +41,10 @@ struct FileSplit {
   std::string id() const { return path + '@' + std::to_string(begin); }
 };
 
-// The splits of the files, and of those in the folders, that `paths` name; sorted by path. Names that begin
-// with '.' or '_' within a folder are hidden: left out. `may_split`: whether a record can be found from the
-// middle of a file. `first`: a path that does not exist is an error; later it may have gone.
+// The splits of the files, and of those in the folders, that `paths` name; sorted by path. Names
+// that begin with '.' or '_' within a folder are hidden: left out. `may_split`: whether a record
+// can be found from the middle of a file. `first`: a path that does not exist is an error; later it
+// may have gone.
 Result<std::vector<FileSplit>> find_splits(FileSystem& files, const std::vector<std::string>& paths,
                                            const ReadOptions& options, bool may_split, bool first);
 

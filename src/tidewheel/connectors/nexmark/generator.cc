@@ -38,14 +38,16 @@ inline uint64_t below(uint64_t random, uint64_t bound) {
 inline uint64_t below_32(uint64_t random, uint64_t bound) {
   return (random & 0xffffffffU) * bound >> 32;
 }
-inline uint64_t below_16(uint64_t random, uint64_t bound) { return (random & 0xffffU) * bound >> 16; }
+inline uint64_t below_16(uint64_t random, uint64_t bound) {
+  return (random & 0xffffU) * bound >> 16;
+}
 
 constexpr bool has(FieldMask fields, uint32_t index) { return (fields >> index & 1) != 0; }
 constexpr FieldMask bit(uint32_t index) { return FieldMask{1} << index; }
 
-// 100 * 10^(6u), u uniform in [0, 1): by 2^y, with 2^(i/64) from a table and a polynomial for the rest
-// (relative error about 1e-15). Fused multiplications are spelt out, because a result must not depend
-// on what the compiler chose to contract.
+// 100 * 10^(6u), u uniform in [0, 1): by 2^y, with 2^(i/64) from a table and a polynomial for the
+// rest (relative error about 1e-15). Fused multiplications are spelt out, because a result must not
+// depend on what the compiler chose to contract.
 inline int64_t price_of(uint64_t random, const double* powers) {
   const double u = static_cast<double>(static_cast<int64_t>(random >> 11)) * 0x1.0p-53;
   const double y = u * (6.0 * 3.32192809488736234787 * 64.0);
@@ -69,9 +71,9 @@ uint64_t extra_size(uint64_t random, int64_t used, int64_t average) {
          (delta > 0 ? below_32(random, static_cast<uint64_t>(2 * delta)) : 0);
 }
 
-// A word of 3 to max-1 letters, of which one in 13 is a blank; blanks at the ends are cut off. Takes
-// one draw for the length, and one for each four letters. `out` has room for max letters, rounded up
-// to a multiple of four.
+// A word of 3 to max-1 letters, of which one in 13 is a blank; blanks at the ends are cut off.
+// Takes one draw for the length, and one for each four letters. `out` has room for max letters,
+// rounded up to a multiple of four.
 string_view random_word(uint64_t seed, uint32_t& slot, uint64_t max, char* out) {
   const size_t size = 3 + below(draw(seed, slot++), max - 3);
   for (size_t i = 0; i < size; i += 4) {
@@ -121,8 +123,9 @@ Generator::Generator(const Options& options)
   make_names();
 }
 
-// Letters from which `extra` fields are cut. Six letters come from one draw: the remainder of a signed
-// number, so that half of the runs of six lie below 'a', as users of the benchmark know them.
+// Letters from which `extra` fields are cut. Six letters come from one draw: the remainder of a
+// signed number, so that half of the runs of six lie below 'a', as users of the benchmark know
+// them.
 void Generator::make_letters(uint64_t& state) {
   const size_t size = kLetters + kReadAhead;
   char* const letters = arena_->allocate(size);
@@ -176,8 +179,9 @@ void Generator::make_channels(uint64_t& state) {
 }
 
 void Generator::make_names() {
-  constexpr std::array<string_view, 11> kFirst = {"Peter", "Paul",  "Luke",  "John",   "Saul",  "Vicky",
-                                                  "Kate",  "Julie", "Sarah", "Deiter", "Walter"};
+  constexpr std::array<string_view, 11> kFirst = {"Peter", "Paul",   "Luke",  "John",
+                                                  "Saul",  "Vicky",  "Kate",  "Julie",
+                                                  "Sarah", "Deiter", "Walter"};
   constexpr std::array<string_view, 9> kLast = {"Shultz", "Abrams", "Spencer", "White", "Bartels",
                                                 "Walton", "Smith",  "Jones",   "Noris"};
   static_assert(kFirst.size() * kLast.size() == kNames);
@@ -200,7 +204,8 @@ Place Generator::place_of(int64_t event) const {
 }
 
 int64_t Generator::timestamp_of(int64_t event) const {
-  const auto us = static_cast<int64_t>(static_cast<double>(event + kFirstEventNumber) * us_per_event_);
+  const auto us =
+      static_cast<int64_t>(static_cast<double>(event + kFirstEventNumber) * us_per_event_);
   return options_.base_time_ms + us / 1000;
 }
 
@@ -260,8 +265,8 @@ void Generator::make_person(const Place& place, FieldMask fields, PersonData& ou
   if (all) {
     const size_t used = 8 + out.name.size() + out.email_address.size() + out.credit_card.size() +
                         out.city.size() + out.state.size();
-    const uint64_t size = extra_size(draw(seed, slot++), static_cast<int64_t>(used),
-                                     options_.person_average_bytes);
+    const uint64_t size =
+        extra_size(draw(seed, slot++), static_cast<int64_t>(used), options_.person_average_bytes);
     out.extra = random_letters(draw(seed, slot++), size);
   }
 }
@@ -297,8 +302,8 @@ void Generator::make_auction(const Place& place, FieldMask fields, AuctionData& 
   out.item_name = random_word(seed, slot, 20, out.scratch);
   out.description = random_word(seed, slot, 100, out.scratch + 32);
   const size_t used = 8 + out.item_name.size() + out.description.size() + 40;
-  const uint64_t size = extra_size(draw(seed, slot++), static_cast<int64_t>(used),
-                                   options_.auction_average_bytes);
+  const uint64_t size =
+      extra_size(draw(seed, slot++), static_cast<int64_t>(used), options_.auction_average_bytes);
   out.extra = random_letters(draw(seed, slot++), size);
 }
 
@@ -330,7 +335,8 @@ void Generator::make_numbers(const Place& place, int32_t count, FieldMask fields
     out.date_time[i] = base + ms;
   }
   if (has(fields, 0)) {
-    const int64_t last = place.epoch * options_.auction_proportion + options_.auction_proportion - 1;
+    const int64_t last =
+        place.epoch * options_.auction_proportion + options_.auction_proportion - 1;
     const int64_t oldest = std::max<int64_t>(last - options_.auctions_in_flight, 0);
     const int64_t hot_id = kFirstAuctionId + last / kHotBatch * kHotBatch;
     const int64_t first_id = kFirstAuctionId + oldest;

@@ -1,8 +1,8 @@
-// The Nexmark events: persons, auctions and bids of an online auction house (Tucker et al., "NEXMark:
-// a benchmark for queries over data streams"), with the proportions, id ranges, hot keys, price law and
-// string shapes of the generator that is in common use. Every random draw is a pure function of
-// (seed, event id, slot). So any event can be made by itself: a split, or a replay from an offset, costs
-// nothing, and a field that nobody asks for is never made.
+// The Nexmark events: persons, auctions and bids of an online auction house (Tucker et al.,
+// "NEXMark: a benchmark for queries over data streams"), with the proportions, id ranges, hot keys,
+// price law and string shapes of the generator that is in common use. Every random draw is a pure
+// function of (seed, event id, slot). So any event can be made by itself: a split, or a replay from
+// an offset, costs nothing, and a field that nobody asks for is never made.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -81,12 +81,12 @@ class Generator {
   Place place_of(int64_t event) const;
   // The kind of the event at `place`, and how many events from there on are of that kind.
   Kind kind_at(const Place& place) const {
-    return place.offset >= first_bid_ ? Kind::kBid
+    return place.offset >= first_bid_                   ? Kind::kBid
            : place.offset >= options_.person_proportion ? Kind::kAuction
                                                         : Kind::kPerson;
   }
   int32_t run_at(const Place& place) const {
-    return (place.offset >= first_bid_                    ? cycle_
+    return (place.offset >= first_bid_                   ? cycle_
             : place.offset >= options_.person_proportion ? first_bid_
                                                          : options_.person_proportion) -
            place.offset;
@@ -102,8 +102,8 @@ class Generator {
   }
   int64_t timestamp_of(int64_t event) const;
 
-  // Fill the fields of `fields`, and date_time always. `place` must be of that kind; for bids, `count`
-  // (at most BidColumns::kRows) consecutive events from there on must be.
+  // Fill the fields of `fields`, and date_time always. `place` must be of that kind; for bids,
+  // `count` (at most BidColumns::kRows) consecutive events from there on must be.
   void make_person(const Place& place, FieldMask fields, PersonData& out) const;
   void make_auction(const Place& place, FieldMask fields, AuctionData& out) const;
   void make_bids(const Place& place, int32_t count, FieldMask fields, BidColumns& out) const;
@@ -117,7 +117,9 @@ class Generator {
     const Channel& channel = channels_[index];
     return {strings_ + channel.url_offset, channel.url_size};
   }
-  std::string_view letters(uint32_t offset, uint32_t size) const { return {letters_ + offset, size}; }
+  std::string_view letters(uint32_t offset, uint32_t size) const {
+    return {letters_ + offset, size};
+  }
   // Holds the strings of bids, and those of persons and auctions that are not in `scratch`.
   const ArenaRef& arena() const { return arena_; }
 

@@ -72,7 +72,12 @@ void expect_golden(const Options& options, int64_t from, int64_t to, const Golde
   TextHash all;
   const AllRows events(generator, from, to);
   for (const auto& event : events.rows) {
-    std::visit([&](const auto& row) { kinds[event.index()].row(row); all.row(row); }, event);
+    std::visit(
+        [&](const auto& row) {
+          kinds[event.index()].row(row);
+          all.row(row);
+        },
+        event);
   }
   EXPECT_EQ(static_cast<int64_t>(events.rows.size()), to - from);
   EXPECT_EQ(kinds[0].value(), golden.person);
@@ -81,8 +86,8 @@ void expect_golden(const Options& options, int64_t from, int64_t to, const Golde
   EXPECT_EQ(all.value(), golden.all);
 }
 
-// The golden hashes come from a generator that was written apart from this one, so that the results of
-// queries can be compared with loops written by hand.
+// The golden hashes come from a generator that was written apart from this one, so that the results
+// of queries can be compared with loops written by hand.
 TEST(NexmarkGenerator, makes_the_reference_events_from_the_start) {
   expect_golden({}, 0, 20'000,
                 {0x7cd73cc368cee12b, 0xba5aa494d767a154, 0x7dd3cc5b9a9b66c6, 0x028a286719216ff9});
@@ -261,15 +266,16 @@ TEST(NexmarkGenerator, follows_the_laws_of_the_generator_in_common_use) {
   ASSERT_EQ(bids.size(), 9'200U);
   EXPECT_NEAR(mean(bids, [](const Bid& bid) { return bid.auction % 100 == 0; }), 0.508, 0.02);
   EXPECT_NEAR(mean(bids, [](const Bid& bid) { return bid.bidder % 100 == 1; }), 0.752, 0.02);
-  EXPECT_NEAR(mean(bids, [](const Bid& bid) { return !bid.channel.starts_with("channel-"); }), 0.508,
-              0.02);
+  EXPECT_NEAR(mean(bids, [](const Bid& bid) { return !bid.channel.starts_with("channel-"); }),
+              0.508, 0.02);
   EXPECT_NEAR(mean(bids, [](const Bid& bid) { return std::log10(bid.price); }), 5.007, 0.06);
   EXPECT_NEAR(mean(bids, [](const Bid& bid) { return bid.url.size(); }), 62.96, 2);
   EXPECT_NEAR(mean(bids, [](const Bid& bid) { return bid.extra.size(); }), 67.63, 0.5);
   const Rows<None, Auction, None> auction_rows(generator, 0, 10'000);
   const auto& auctions = auction_rows.rows;
   ASSERT_EQ(auctions.size(), 600U);
-  EXPECT_NEAR(mean(auctions, [](const Auction& one) { return one.seller % 100 == 0; }), 0.755, 0.06);
+  EXPECT_NEAR(mean(auctions, [](const Auction& one) { return one.seller % 100 == 0; }), 0.755,
+              0.06);
   EXPECT_NEAR(mean(auctions, [](const Auction& one) { return one.item_name.size(); }), 10.98, 1);
   EXPECT_NEAR(mean(auctions, [](const Auction& one) { return one.description.size(); }), 51.6, 5);
   EXPECT_NEAR(mean(auctions, [](const Auction& one) { return one.extra.size(); }), 388.5, 12);
@@ -283,12 +289,9 @@ TEST(NexmarkGenerator, follows_the_laws_of_the_generator_in_common_use) {
 }
 
 TEST(NexmarkOptions, are_read_by_their_official_names) {
-  const OptionText texts[] = {{"events.num", "12"},
-                              {"first-event.rate", "2500.5"},
-                              {"next-event.rate", "2500.5"},
-                              {"bid.proportion", "7"},
-                              {"bid.hot-ratio.auctions", "9"},
-                              {"rate.limited", "true"}};
+  const OptionText texts[] = {
+      {"events.num", "12"},    {"first-event.rate", "2500.5"},  {"next-event.rate", "2500.5"},
+      {"bid.proportion", "7"}, {"bid.hot-ratio.auctions", "9"}, {"rate.limited", "true"}};
   const Result<Options> options = parse_options(texts);
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->events, 12);
@@ -299,10 +302,14 @@ TEST(NexmarkOptions, are_read_by_their_official_names) {
 }
 
 TEST(NexmarkOptions, that_can_not_be_used_are_refused) {
-  const std::vector<OptionText> bad = {{"events.number", "12"},     {"events.num", "many"},
-                                       {"events.num", "-1"},        {"first-event.rate", "0"},
-                                       {"first-event.rate", "nan"}, {"person.proportion", "0"},
-                                       {"bid.avg-size", "99999999"}, {"rate.limited", "yes"},
+  const std::vector<OptionText> bad = {{"events.number", "12"},
+                                       {"events.num", "many"},
+                                       {"events.num", "-1"},
+                                       {"first-event.rate", "0"},
+                                       {"first-event.rate", "nan"},
+                                       {"person.proportion", "0"},
+                                       {"bid.avg-size", "99999999"},
+                                       {"rate.limited", "yes"},
                                        {"auction.hot-ratio.sellers", "0"}};
   for (const OptionText& text : bad) {
     const Result<Options> options = parse_options(std::span(&text, 1));

@@ -35,8 +35,8 @@ bool parse_number(std::string_view text, Number& out) {
 }
 
 Status bad_value(std::string_view name, std::string_view accepted, std::string_view value) {
-  return invalid_argument(ErrorId::kConnectorOption, "nexmark option '{}' accepts {}, not '{}'", name,
-                          accepted, value);
+  return invalid_argument(ErrorId::kConnectorOption, "nexmark option '{}' accepts {}, not '{}'",
+                          name, accepted, value);
 }
 
 Status parse_boolean(std::string_view name, std::string_view value, bool& out) {
@@ -46,8 +46,9 @@ Status parse_boolean(std::string_view name, std::string_view value, bool& out) {
 }
 
 std::string accepted_names() {
-  std::string names = "events.num, first-event.rate, next-event.rate, rate.limited, max-emit-speed, seed, "
-                      "base-time, watermark.delay";
+  std::string names =
+      "events.num, first-event.rate, next-event.rate, rate.limited, max-emit-speed, seed, "
+      "base-time, watermark.delay";
   for (const IntegerOption& option : kIntegerOptions) {
     names += ", ";
     names += option.name;
@@ -90,8 +91,8 @@ Status parse_option(std::string_view name, std::string_view value, Options& out,
     out.rate_limited = !unlimited;
     return ok_status();
   }
-  return invalid_argument(ErrorId::kConnectorOption, "nexmark has no option '{}'; it accepts {}", name,
-                          accepted_names());
+  return invalid_argument(ErrorId::kConnectorOption, "nexmark has no option '{}'; it accepts {}",
+                          name, accepted_names());
 }
 
 }  // namespace

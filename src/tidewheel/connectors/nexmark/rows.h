@@ -1,5 +1,5 @@
-// Makes rows of the user's own struct from generated events: only the fields that it names, found by
-// name when the job is compiled.
+// Makes rows of the user's own struct from generated events: only the fields that it names, found
+// by name when the job is compiled.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -21,8 +21,8 @@
 
 namespace tidewheel::nexmark {
 
-// The full rows. Any struct whose fields are some of these, by name, can take their place; text may be
-// Text or std::string, numbers are int64_t, times Timestamp or int64_t.
+// The full rows. Any struct whose fields are some of these, by name, can take their place; text may
+// be Text or std::string, numbers are int64_t, times Timestamp or int64_t.
 struct Person {
   int64_t id = 0;
   Text name;
@@ -63,7 +63,8 @@ struct None {};
 namespace detail {
 
 template <size_t kCount>
-constexpr size_t find_name(const std::array<std::string_view, kCount>& names, std::string_view name) {
+constexpr size_t find_name(const std::array<std::string_view, kCount>& names,
+                           std::string_view name) {
   for (size_t i = 0; i < kCount; ++i) {
     if (names[i] == name) { return i; }
   }
@@ -192,14 +193,15 @@ class RowWriter {
   static constexpr bool kHasAuctions = !std::same_as<AuctionRow, None>;
   static constexpr bool kHasBids = !std::same_as<BidRow, None>;
 
-  // Constructs at most `room` rows, and their timestamps, from the events [place.event, end); moves `place`
-  // past the events that were written or not wanted. Text points into `arena` and the generator's arena.
-  static uint32_t write(const Generator& generator, Place& place, int64_t end, uint32_t room, Row* rows,
-                        int64_t* timestamps, Arena& arena) {
+  // Constructs at most `room` rows, and their timestamps, from the events [place.event, end); moves
+  // `place` past the events that were written or not wanted. Text points into `arena` and the
+  // generator's arena.
+  static uint32_t write(const Generator& generator, Place& place, int64_t end, uint32_t room,
+                        Row* rows, int64_t* timestamps, Arena& arena) {
     uint32_t written = 0;
     while (place.event < end && written < room) {
-      const auto run = static_cast<int32_t>(
-          std::min<int64_t>(generator.run_at(place), end - place.event));
+      const auto run =
+          static_cast<int32_t>(std::min<int64_t>(generator.run_at(place), end - place.event));
       const Kind kind = generator.kind_at(place);
       const Run to{rows + written, timestamps + written, std::min<int64_t>(run, room - written)};
       int32_t taken = run;
@@ -243,15 +245,17 @@ class RowWriter {
 
   static int32_t write_bids(const Generator& generator, const Place& place, const Run& to) {
     using Fields = detail::Projection<BidRow, kBidFields>;
-    static_assert(Fields::is_known(), "a bid has the fields auction, bidder, price, channel, url, "
-                                      "date_time and extra, and the row names another");
+    static_assert(Fields::is_known(),
+                  "a bid has the fields auction, bidder, price, channel, url, "
+                  "date_time and extra, and the row names another");
     const auto count = static_cast<int32_t>(std::min<int64_t>(to.room, BidColumns::kRows));
     BidColumns bids;
     generator.make_bids(place, count, Fields::mask(), bids);
     const auto row = [&]<size_t... kField>(int32_t i, std::index_sequence<kField...>)
-                         __attribute__((always_inline)) {
-      return BidRow{detail::bid_field<Fields::template kIndex<kField>,
-                                      refl::FieldType<BidRow, kField>>(generator, bids, i)...};
+        __attribute__((always_inline)) {
+      return BidRow{
+          detail::bid_field<Fields::template kIndex<kField>, refl::FieldType<BidRow, kField>>(
+              generator, bids, i)...};
     };
     for (int32_t i = 0; i < count; ++i) {
       construct(to.rows + i, row(i, std::make_index_sequence<Fields::kCount>()));
@@ -270,17 +274,19 @@ class RowWriter {
     for (int32_t i = 0; i < count; ++i, ++place.event, ++place.offset) {
       AuctionData auction;
       generator.make_auction(place, Fields::mask(), auction);
-      construct(to.rows + i, [&]<size_t... kField>(std::index_sequence<kField...>) {
-        return AuctionRow{detail::auction_field<Fields::template kIndex<kField>,
-                                                refl::FieldType<AuctionRow, kField>>(auction,
-                                                                                     arena)...};
-      }(std::make_index_sequence<Fields::kCount>()));
+      construct(
+          to.rows + i, [&]<size_t... kField>(std::index_sequence<kField...>) {
+            return AuctionRow{
+                detail::auction_field<Fields::template kIndex<kField>,
+                                      refl::FieldType<AuctionRow, kField>>(auction, arena)...};
+          }(std::make_index_sequence<Fields::kCount>()));
       to.timestamps[i] = auction.date_time;
     }
     return count;
   }
 
-  static int32_t write_persons(const Generator& generator, Place place, const Run& to, Arena& arena) {
+  static int32_t write_persons(const Generator& generator, Place place, const Run& to,
+                               Arena& arena) {
     using Fields = detail::Projection<PersonRow, kPersonFields>;
     static_assert(Fields::is_known(),
                   "a person has the fields id, name, email_address, credit_card, city, state, "
@@ -289,10 +295,12 @@ class RowWriter {
     for (int32_t i = 0; i < count; ++i, ++place.event, ++place.offset) {
       PersonData person;
       generator.make_person(place, Fields::mask(), person);
-      construct(to.rows + i, [&]<size_t... kField>(std::index_sequence<kField...>) {
-        return PersonRow{detail::person_field<Fields::template kIndex<kField>,
-                                              refl::FieldType<PersonRow, kField>>(person, arena)...};
-      }(std::make_index_sequence<Fields::kCount>()));
+      construct(
+          to.rows + i, [&]<size_t... kField>(std::index_sequence<kField...>) {
+            return PersonRow{
+                detail::person_field<Fields::template kIndex<kField>,
+                                     refl::FieldType<PersonRow, kField>>(person, arena)...};
+          }(std::make_index_sequence<Fields::kCount>()));
       to.timestamps[i] = person.date_time;
     }
     return count;

@@ -1,5 +1,5 @@
-// The Nexmark event source: persons, auctions and bids as typed rows. A job names the struct that it
-// wants for each kind of event, and only the fields of that struct are made:
+// The Nexmark event source: persons, auctions and bids as typed rows. A job names the struct that
+// it wants for each kind of event, and only the fields of that struct are made:
 //
 //   struct Price { int64_t auction; int64_t price; };
 //   env.from("bids", nexmark::bids<Price>({.events = 1'000'000}));
@@ -18,8 +18,8 @@
 
 namespace tidewheel::nexmark {
 
-// Every `count`-th block of events, the first of them being block `index`. Interleaved, so that event
-// time advances evenly in all splits.
+// Every `count`-th block of events, the first of them being block `index`. Interleaved, so that
+// event time advances evenly in all splits.
 struct EventSplit {
   int32_t index = 0;
   int32_t count = 1;
@@ -70,8 +70,8 @@ class EventSource {
       Place place = generator_->place_of(split.next);
       write(place, std::min(block_end, due), out);
       last = place.event - 1;
-      split.next = place.event < block_end ? place.event
-                                           : block_end + (split.count - 1) * kBlockEvents;
+      split.next =
+          place.event < block_end ? place.event : block_end + (split.count - 1) * kBlockEvents;
     }
     if (last >= 0) {
       // Times go up with the events; several events may have the same.
@@ -88,9 +88,8 @@ class EventSource {
     const uint32_t room = out.room();
     batch.ensure_room(room);
     const uint32_t size = batch.size();
-    const uint32_t written =
-        Writer::write(*generator_, place, end, room, batch.rows() + size, batch.timestamps() + size,
-                      batch.arena());
+    const uint32_t written = Writer::write(*generator_, place, end, room, batch.rows() + size,
+                                           batch.timestamps() + size, batch.arena());
     batch.set_size(size + written);
     if (written > 0) { out.share_arena(generator_->arena()); }
   }

@@ -77,9 +77,10 @@ TEST_F(NexmarkSource, goes_on_from_the_split_of_a_snapshot) {
 
 TEST_F(NexmarkSource, watermarks_follow_event_time_and_no_row_is_late) {
   for (const int64_t delay : {0, 4000}) {
-    SourceHarness harness(machine_.world,
-                          auctions<Seller>({.events = 50'000, .rate = 1000, .watermark_delay_ms = delay}),
-                          {.batch_rows = 100});
+    SourceHarness harness(
+        machine_.world,
+        auctions<Seller>({.events = 50'000, .rate = 1000, .watermark_delay_ms = delay}),
+        {.batch_rows = 100});
     auto splits = harness.discover();
     ASSERT_TRUE(splits.ok());
     ASSERT_TRUE(harness.open().ok());
@@ -97,7 +98,8 @@ TEST_F(NexmarkSource, watermarks_follow_event_time_and_no_row_is_late) {
 }
 
 TEST_F(NexmarkSource, a_limited_rate_is_kept) {
-  SourceHarness harness(machine_.world, bids<Sale>({.events = 10'000, .rate = 1000, .rate_limited = true}));
+  SourceHarness harness(machine_.world,
+                        bids<Sale>({.events = 10'000, .rate = 1000, .rate_limited = true}));
   auto splits = harness.discover();
   ASSERT_TRUE(splits.ok());
   ASSERT_TRUE(harness.open().ok());

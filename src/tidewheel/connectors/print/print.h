@@ -1,4 +1,5 @@
-// Prints rows to the process's standard output or error stream, a line each: `stream.to(tw::print())`.
+// Prints rows to the process's standard output or error stream, a line each:
+// `stream.to(tw::print())`.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,11 +18,12 @@ struct PrintOptions {
   bool to_standard_error = false;
 };
 
-// Writes whole lines: none is torn by another writer to the same stream, but for lines longer than what
-// a pipe takes at once (4096 bytes). One subtask.
+// Writes whole lines: none is torn by another writer to the same stream, but for lines longer than
+// what a pipe takes at once (4096 bytes). One subtask.
 class LinePrinter {
  public:
-  static Result<std::unique_ptr<LinePrinter>> open(SinkContext& context, const PrintOptions& options);
+  static Result<std::unique_ptr<LinePrinter>> open(SinkContext& context,
+                                                   const PrintOptions& options);
   // Begins a line, and gives the buffer to append it to.
   std::string& begin_line() {
     buffer_ += prefix_;

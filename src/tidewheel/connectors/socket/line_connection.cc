@@ -12,11 +12,11 @@ constexpr size_t kSocketChunkBytes = 64 * 1024;
 Status SocketOptions::validate() const {
   if (reconnects_max < -1 || to_ms(reconnect_after) < 0 || to_ms(connect_timeout) <= 0 ||
       record_bytes_max < 1) {
-    return invalid_argument(ErrorId::kConnectorOption,
-                            "a socket accepts reconnects_max of -1 or more, reconnect_after of 0 or more, "
-                            "connect_timeout and record_bytes_max above 0; not {}, {} ms, {} ms and {}",
-                            reconnects_max, to_ms(reconnect_after), to_ms(connect_timeout),
-                            record_bytes_max);
+    return invalid_argument(
+        ErrorId::kConnectorOption,
+        "a socket accepts reconnects_max of -1 or more, reconnect_after of 0 or more, "
+        "connect_timeout and record_bytes_max above 0; not {}, {} ms, {} ms and {}",
+        reconnects_max, to_ms(reconnect_after), to_ms(connect_timeout), record_bytes_max);
   }
   return ok_status();
 }
@@ -34,16 +34,14 @@ LineConnection::LineConnection(SourceContext& context, NetworkAddress address,
 LineConnection::Next LineConnection::next(std::string_view& line) {
   while (true) {
     switch (cutter_.next(line)) {
-      case LineCutter::Next::kLine:
-        return Next::kLine;
+      case LineCutter::Next::kLine: return Next::kLine;
       case LineCutter::Next::kTooLong:
         return fail(invalid_argument(
             ErrorId::kRecordMalformed,
             "a line is longer than record_bytes_max, {} bytes: {} at byte {} of the connection; raise "
-            "the option if such lines are meant", options_.record_bytes_max, address_.to_string(),
-            cutter_.chunks().offset()));
-      case LineCutter::Next::kNeedsBytes:
-        break;
+            "the option if such lines are meant",
+            options_.record_bytes_max, address_.to_string(), cutter_.chunks().offset()));
+      case LineCutter::Next::kNeedsBytes: break;
     }
     if (ended_) { return cutter_.take_rest(line) ? Next::kLine : after_end(); }
     if (connection_ == nullptr) {
@@ -65,9 +63,8 @@ LineConnection::Next LineConnection::next(std::string_view& line) {
 void LineConnection::connect() {
   ended_ = false;
   cutter_.restart(0);
-  connection_ = context_.network().connect(
-      address_, to_ms(options_.connect_timeout) * 1'000'000,
-      [context = context_]() mutable { context.wake(); });
+  connection_ = context_.network().connect(address_, to_ms(options_.connect_timeout) * 1'000'000,
+                                           [context = context_]() mutable { context.wake(); });
 }
 
 LineConnection::Next LineConnection::after_end() { return may_retry() ? retry() : Next::kEnd; }

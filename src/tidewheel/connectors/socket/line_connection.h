@@ -13,8 +13,9 @@ namespace tidewheel::socket {
 
 struct SocketOptions {
   char delimiter = '\n';
-  // How often in a row it connects again after the connection was refused, was lost or has ended; -1:
-  // without limit. With 0 the stream ends when the peer ends it, and fails when the connection does.
+  // How often in a row it connects again after the connection was refused, was lost or has ended;
+  // -1: without limit. With 0 the stream ends when the peer ends it, and fails when the connection
+  // does.
   int32_t reconnects_max = 0;
   Duration reconnect_after{500};
   Duration connect_timeout{10'000};
@@ -40,8 +41,8 @@ class LineConnection {
   Next next(std::string_view& line);
   const ArenaRef& chunk() const { return cutter_.chunks().chunk(); }
   int64_t retry_at_ms() const { return retry_at_ms_; }  // of the wall clock
-  // After kFailed. Errors: kNetworkAddress, kNetworkConnect, kNetworkLost; kRecordMalformed for a line that
-  // is too long.
+  // After kFailed. Errors: kNetworkAddress, kNetworkConnect, kNetworkLost; kRecordMalformed for a
+  // line that is too long.
   const Status& status() const { return status_; }
 
  private:

@@ -1,5 +1,6 @@
-// A source of the lines that a server sends over TCP: `env.from("lines", tw::socket::lines("localhost", 9999))`.
-// What was sent while the job was away is gone: after a failure the stream goes on with what comes then.
+// A source of the lines that a server sends over TCP: `env.from("lines",
+// tw::socket::lines("localhost", 9999))`. What was sent while the job was away is gone: after a
+// failure the stream goes on with what comes then.
 #pragma once
 #include <concepts>
 #include <cstdint>

@@ -26,8 +26,8 @@ std::unique_ptr<World> quiet_world() {
   return make_real_world(options);
 }
 
-// A server on a free port of this machine, driven by the test's thread. What it waits for comes from the
-// kernel at once; the bound on the tries is for a test that fails.
+// A server on a free port of this machine, driven by the test's thread. What it waits for comes
+// from the kernel at once; the bound on the tries is for a test that fails.
 class Server {
  public:
   explicit Server(World& world) : world_(world), event_(world.executor().make_event()) {
@@ -77,7 +77,8 @@ class Client {
  public:
   Client(World& world, Server& server, SocketOptions options = {}, uint32_t batch_rows = 3)
       : server_(server),
-        harness_(world, socket::lines<Line>("127.0.0.1", server.port(), options), {.batch_rows = batch_rows}) {
+        harness_(world, socket::lines<Line>("127.0.0.1", server.port(), options),
+                 {.batch_rows = batch_rows}) {
     harness_.context().on_wake = [this] { wakes_.fetch_add(1); };
     const auto splits = harness_.discover();
     EXPECT_TRUE(splits.ok());
@@ -169,8 +170,9 @@ TEST(SocketLines, that_are_too_long_fail_and_name_the_place) {
   const ReadResult result = client.read_until(99);
   ASSERT_EQ(result.next(), ReadResult::Next::kFailed);
   EXPECT_EQ(result.status().id(), ErrorId::kRecordMalformed);
-  EXPECT_NE(result.status().message().find("127.0.0.1:" + std::to_string(server.port()) + " at byte 5"),
-            std::string::npos);
+  EXPECT_NE(
+      result.status().message().find("127.0.0.1:" + std::to_string(server.port()) + " at byte 5"),
+      std::string::npos);
   EXPECT_EQ(client.lines(), Lines({"1234"}));
 }
 
