@@ -52,8 +52,8 @@ LineReader::Next LineReader::next(std::string_view& line) {
       case LineCutter::Next::kTooLong:
         return fail(invalid_argument(
             ErrorId::kRecordMalformed,
-            "a line is longer than record_bytes_max, {} bytes: {} at byte {}; raise the option if such "
-            "lines are meant",
+            "a line is longer than record_bytes_max, {} bytes: {} at byte {}; raise the option if "
+            "such lines are meant",
             bytes_max_, split_.path, begin));
       case LineCutter::Next::kNeedsBytes: break;
     }

@@ -38,8 +38,8 @@ LineConnection::Next LineConnection::next(std::string_view& line) {
       case LineCutter::Next::kTooLong:
         return fail(invalid_argument(
             ErrorId::kRecordMalformed,
-            "a line is longer than record_bytes_max, {} bytes: {} at byte {} of the connection; raise "
-            "the option if such lines are meant",
+            "a line is longer than record_bytes_max, {} bytes: {} at byte {} of the connection; "
+            "raise the option if such lines are meant",
             options_.record_bytes_max, address_.to_string(), cutter_.chunks().offset()));
       case LineCutter::Next::kNeedsBytes: break;
     }
