@@ -5,6 +5,7 @@
 #include "tidewheel/api/connected.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/job.h"
+#include "tidewheel/api/joined_stream.h"
 #include "tidewheel/api/keyed.h"
 #include "tidewheel/api/windowed_stream.h"
 #include "tidewheel/connectors/collection/collection.h"

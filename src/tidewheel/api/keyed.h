@@ -19,6 +19,9 @@ struct RowKeyHash {
   uint32_t operator()(const T& row) const { return hash32(std::invoke(select, row)); }
 };
 
+template <class L, class R>
+struct IntervalJoinOptions;  // operators/join.h
+
 // K: the key; T: the rows; Select: the member or function that gives a row's key.
 template <class K, class T, class Select>
 class Keyed {
@@ -84,9 +87,15 @@ class Keyed {
 
   template <class Assigner>
   auto window(Assigner assigner) const;
+  // Joins (api/joined_stream.h). `To f(const T&, const U&)` for each pair with
+  // lower <= other.time - this.time <= upper.
   template <class U, class OtherSelect, class F>
   auto interval_join(const Keyed<K, U, OtherSelect>& other, Duration lower, Duration upper,
-                     F function) const;
+                     F function, IntervalJoinOptions<T, U> options = {}) const;
+  template <class U, class OtherSelect>
+  auto join(const Keyed<K, U, OtherSelect>& other) const;
+  template <class U, class OtherSelect>
+  auto co_group(const Keyed<K, U, OtherSelect>& other) const;
 
   // ---- Two inputs ----
 

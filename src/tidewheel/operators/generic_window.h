@@ -402,7 +402,9 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
       }
       into.contents.settle(state_->heap);
     } else {
+      state_->bytes -= into.contents.memory_bytes() + from.contents.memory_bytes();
       into.contents.append(from.contents);
+      state_->bytes += into.contents.memory_bytes();
     }
   }
   void add_to(Window& window, const T& row, int64_t time) {

@@ -113,6 +113,7 @@ struct CountTrigger {
 
   struct State {
     int64_t rows = 0;
+    friend bool operator==(const State&, const State&) = default;
   };
   template <class T, class Context>
   TriggerResult on_element(const T&, int64_t, const TimeWindow&, State& state, Context&) const {

@@ -139,6 +139,7 @@ class WindowOperator : public OutputOperator<Out> {
     if constexpr (has_text_v<T>) { late_output_->current().share_arenas(batch); }
     late_output_->emit(row, time);
   }
+  void count_dropped() { late_dropped_->add(); }
   void require_timestamp(const T& row, int64_t time) {
     if (time == kNoTimestamp) [[unlikely]] {
       throw_no_timestamp(this->context(), describe_record(row));

@@ -74,9 +74,9 @@ class RowList {
     blocks_.push_back(block);
   }
   void forget() {
-    rows_ = {};
-    times_ = {};
-    blocks_ = {};
+    rows_ = std::vector<T>();  // `= {}` would keep the memory
+    times_ = std::vector<int64_t>();
+    blocks_ = std::vector<TextBlock>();
   }
 
   std::vector<T> rows_;

@@ -1,0 +1,247 @@
+// The interval join: a row of the left meets the rows of the right, under the same key, whose time lies
+// between bounds around its own. Each side keeps its rows until the watermark says that no partner can
+// come any more.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/operators/join_rows.h"
+#include "tidewheel/operators/operator_base.h"
+#include "tidewheel/operators/output_tag.h"
+#include "tidewheel/operators/row_traits.h"
+
+namespace tidewheel {
+
+// What can be said of an interval join besides its bounds. Rows behind the watermark are late: they go to
+// the side output of their side, or are dropped and counted.
+template <class L, class R>
+struct IntervalJoinOptions {
+  bool lower_exclusive = false;
+  bool upper_exclusive = false;
+  std::optional<OutputTag<L>> late_left = {};
+  std::optional<OutputTag<R>> late_right = {};
+};
+
+// lower <= right.time - left.time <= upper, both included.
+struct IntervalBounds {
+  int64_t lower = 0;
+  int64_t upper = 0;
+};
+// Errors: kWindowOption when no time lies between the bounds.
+Result<IntervalBounds> make_interval(int64_t lower, int64_t upper, bool lower_exclusive,
+                                     bool upper_exclusive);
+// How long the buckets are that rows are kept in: a probe looks into few of them, and they are not many.
+int64_t interval_bucket_ms(const IntervalBounds& bounds);
+
+// `function(left, right)` gives one row for each pair; it has the later one's time.
+template <class K, class L, class R, class LeftKey, class RightKey, class F>
+class IntervalJoinOperator final
+    : public OutputOperator<std::remove_cvref_t<std::invoke_result_t<F&, const L&, const R&>>> {
+  using Out = std::remove_cvref_t<std::invoke_result_t<F&, const L&, const R&>>;
+  using Base = OutputOperator<Out>;
+
+ public:
+  IntervalJoinOperator(IntervalBounds bounds, LeftKey left_key, RightKey right_key, F function,
+                       IntervalJoinOptions<L, R> options, std::shared_ptr<const NodeLinks> links)
+      : Base(std::move(links)),
+        bounds_(bounds),
+        left_key_(std::move(left_key)),
+        right_key_(std::move(right_key)),
+        function_(std::move(function)),
+        options_(std::move(options)) {}
+
+  Status open(OperatorContext& context) override {
+    TIDEWHEEL_RETURN_IF_ERROR(Base::open(context));
+    const int64_t quantum = interval_bucket_ms(bounds_);
+    left_.emplace(quantum, context.key_groups(), context.max_parallelism(), &context.memory());
+    right_.emplace(quantum, context.key_groups(), context.max_parallelism(), &context.memory());
+    if (options_.late_left) { late_left_ = this->sides().find(*options_.late_left); }
+    if (options_.late_right) { late_right_ = this->sides().find(*options_.late_right); }
+    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    watermark_ = saved_watermark_.restored();
+    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.load([this](const K& key, int64_t time, const L& row) {
+      left_->add(key, hash_of(key), row, time);
+    }));
+    return saved_right_.load([this](const K& key, int64_t time, const R& row) {
+      right_->add(key, hash_of(key), row, time);
+    });
+  }
+
+  Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
+    const Progress progress = input == 0 ? take<L, true>(rows, cursor) : take<R, false>(rows, cursor);
+    require_memory(left_->settle_memory());
+    require_memory(right_->settle_memory());
+    return progress;
+  }
+  Progress on_watermark(int64_t time_ms) override {
+    if (!this->ready()) { return Progress::kBlocked; }
+    if (time_ms > watermark_) {
+      watermark_ = time_ms;
+      // A left row waits for right ones up to its time + upper, a right row for left ones up to its
+      // time - lower.
+      left_->drop_before(saturating_subtract(watermark_, bounds_.upper));
+      right_->drop_before(saturating_add(watermark_, bounds_.lower));
+    }
+    return Operator::on_watermark(time_ms);
+  }
+
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (saving_ == 0) {
+      saved_watermark_.write(writer, watermark_);
+      saving_ = 1;
+    }
+    if (saving_ == 1) {
+      if (left_->save(writer, saved_left_) == Progress::kBlocked) { return Progress::kBlocked; }
+      saving_ = 2;
+    }
+    if (right_->save(writer, saved_right_) == Progress::kBlocked) { return Progress::kBlocked; }
+    saving_ = 0;
+    return Progress::kDone;
+  }
+  Status restore(SnapshotReader& reader) override {
+    TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
+    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.read(reader));
+    return saved_right_.read(reader);
+  }
+
+ private:
+  static constexpr uint32_t kAhead = 32;  // rows whose slots are fetched together
+
+  KeyHash hash_of(const K& key) const { return key_hash(key, this->context().max_parallelism()); }
+
+  // The times that a row's partners may have.
+  template <bool kLeft>
+  std::pair<int64_t, int64_t> partners(int64_t time) const {
+    if constexpr (kLeft) {
+      return {saturating_add(time, bounds_.lower), saturating_add(time, bounds_.upper)};
+    } else {
+      return {saturating_subtract(time, bounds_.upper), saturating_subtract(time, bounds_.lower)};
+    }
+  }
+  template <class T, bool kLeft>
+  Progress take(const Element& rows, uint32_t& cursor) {
+    const auto& in = RowBatch<T>::of(*rows.batch);
+    KeyHash hashes[kAhead];
+    uint32_t at = cursor;
+    try {
+      while (cursor < rows.end) {
+        const uint32_t begin = cursor;
+        const uint32_t end = std::min(rows.end, begin + kAhead);
+        for (at = begin; at < end; ++at) { hashes[at - begin] = prepare<T, kLeft>(in, at); }
+        for (at = begin; at < end; ++at) {
+          if (!this->ready()) {
+            cursor = at;
+            return Progress::kBlocked;
+          }
+          take_row<T, kLeft>(in, at, hashes[at - begin]);
+        }
+        cursor = end;
+      }
+    } catch (...) {
+      rethrow_user_failure(this->context(), "interval_join", describe_record(in.row(at)));
+    }
+    return Progress::kDone;
+  }
+  template <class T, bool kLeft>
+  decltype(auto) key_of(const T& row) const {
+    if constexpr (kLeft) {
+      return std::invoke(left_key_, row);
+    } else {
+      return std::invoke(right_key_, row);
+    }
+  }
+  template <class T, bool kLeft>
+  KeyHash prepare(const RowBatch<T>& in, uint32_t at) {
+    const int64_t time = in.timestamps()[at];
+    if (time == kNoTimestamp) [[unlikely]] {
+      throw_no_timestamp(this->context(), describe_record(in.row(at)));
+    }
+    const KeyHash hash = hash_of(key_of<T, kLeft>(in.row(at)));
+    const auto [from, to] = partners<kLeft>(time);
+    if constexpr (kLeft) {
+      right_->prefetch(from, to, hash);
+      left_->prefetch(time, time, hash);
+    } else {
+      left_->prefetch(from, to, hash);
+      right_->prefetch(time, time, hash);
+    }
+    return hash;
+  }
+  template <class T, bool kLeft>
+  void take_row(const RowBatch<T>& in, uint32_t at, KeyHash hash) {
+    const T& row = in.row(at);
+    const int64_t time = in.timestamps()[at];
+    if (time < watermark_) [[unlikely]] {
+      if constexpr (kLeft) {
+        take_late(late_left_, row, time, in);
+      } else {
+        take_late(late_right_, row, time, in);
+      }
+      return;
+    }
+    const K& key = key_of<T, kLeft>(row);
+    const auto [from, to] = partners<kLeft>(time);
+    if constexpr (kLeft) {
+      right_->for_each(key, hash, from, to, [&](const R& other, int64_t other_time) {
+        emit(std::invoke(function_, row, other), std::max(time, other_time));
+      });
+    } else {
+      left_->for_each(key, hash, from, to, [&](const L& other, int64_t other_time) {
+        emit(std::invoke(function_, other, row), std::max(time, other_time));
+      });
+    }
+    // Kept when partners may still come.
+    if (to >= watermark_) {
+      if constexpr (kLeft) {
+        left_->add(key, hash, row, time);
+      } else {
+        right_->add(key, hash, row, time);
+      }
+    }
+  }
+  template <class T>
+  void take_late(Output<T>* output, const T& row, int64_t time, const Batch& batch) {
+    if (output == nullptr) {
+      late_dropped_->add();
+      return;
+    }
+    if constexpr (has_text_v<T>) { output->current().share_arenas(batch); }
+    output->emit(row, time);
+  }
+  // Text in results may point into rows that are kept here.
+  void emit(Out&& row, int64_t time) {
+    RowBatch<Out>& batch = this->output().current();
+    Out& slot = batch.append(std::move(row), time);
+    if constexpr (has_text_v<Out>) { relocate_texts_into(slot, batch.arena()); }
+    this->output().commit();
+  }
+  void require_memory(const Status& status) {
+    if (!status.ok()) [[unlikely]] {
+      throw_user_failure(this->context(), "interval_join", status, "");
+    }
+  }
+
+  const IntervalBounds bounds_;
+  const LeftKey left_key_;
+  const RightKey right_key_;
+  F function_;
+  const IntervalJoinOptions<L, R> options_;
+  std::optional<RowBuckets<K, L>> left_;
+  std::optional<RowBuckets<K, R>> right_;
+  int64_t watermark_ = kMinWatermark;
+  Output<L>* late_left_ = nullptr;
+  Output<R>* late_right_ = nullptr;
+  Counter* late_dropped_ = nullptr;
+
+  int saving_ = 0;  // what `snapshot` is writing: 1 the left rows, 2 the right ones
+  WindowState<K, int64_t, L> saved_left_{"left", "rows by time"};
+  WindowState<K, int64_t, R> saved_right_{"right", "rows by time"};
+  WatermarkState saved_watermark_;
+};
+
+}  // namespace tidewheel

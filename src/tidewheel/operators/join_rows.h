@@ -1,0 +1,222 @@
+// Rows kept for a join: by key, in the order of their arrival, forgotten all at once.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/operators/window_snapshot.h"
+#include "tidewheel/state/keyed_table.h"
+#include "tidewheel/types/arena.h"
+#include "tidewheel/types/record.h"
+#include "tidewheel/types/time.h"
+
+namespace tidewheel {
+
+// The rows of one side in one slice of time: a log of rows, chained by key. Nothing is freed row by row.
+template <class K, class T>
+class RowChains {
+ public:
+  struct Link {
+    T row;
+    int64_t time;
+    uint32_t next;  // index + 1 of the key's next row; 0: none
+  };
+  struct Chain {
+    uint32_t first = 0;  // index + 1
+    uint32_t last = 0;
+  };
+  using Table = KeyedTable<K, Chain>;
+
+  RowChains(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
+      : table_(groups, max_parallelism, memory, "rows of a join"), memory_(memory, "rows of a join") {}
+
+  void prefetch(KeyHash hash) const { table_.prefetch(hash); }
+  void add(const K& key, KeyHash hash, const T& row, int64_t time) {
+    links_.push_back({row, time, 0});
+    if constexpr (has_text_v<T>) {
+      if (!arena_) { arena_ = Arena::create(); }
+      relocate_texts_into(links_.back().row, *arena_);
+    }
+    const auto number = static_cast<uint32_t>(links_.size());
+    Chain& chain = table_.upsert(key, hash);
+    if (chain.last == 0) {
+      chain.first = number;
+    } else {
+      links_[chain.last - 1].next = number;
+    }
+    chain.last = number;
+  }
+  const Chain* find(const K& key, KeyHash hash) const { return table_.find(key, hash); }
+  // Calls f(row, time) for the rows of a chain, oldest first.
+  template <class F>
+  void for_each(const Chain& chain, F f) const {
+    for (uint32_t number = chain.first; number != 0;) {
+      const Link& link = links_[number - 1];
+      number = link.next;
+      f(link.row, link.time);
+    }
+  }
+  void clear() {
+    table_.clear();
+    links_.clear();
+    if (arena_) { arena_.recycle(); }
+  }
+  bool empty() const { return links_.empty(); }
+  Table& table() { return table_; }
+  // Call once a batch: the account follows.
+  const Status& settle_memory() {
+    memory_.set(static_cast<int64_t>(links_.capacity() * sizeof(Link)) +
+                (arena_ ? arena_->memory_bytes() : 0));
+    const Status& status = table_.status();
+    return status.ok() ? memory_.check() : status;
+  }
+
+ private:
+  Table table_;
+  std::vector<Link> links_;
+  ArenaRef arena_;
+  StateMemory memory_;
+};
+
+// The rows of one side of an interval join, in buckets of `quantum` milliseconds, which are dropped whole.
+template <class K, class T>
+class RowBuckets {
+ public:
+  RowBuckets(int64_t quantum, KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
+      : quantum_(std::max<int64_t>(quantum, 1)),
+        groups_(groups),
+        max_parallelism_(max_parallelism),
+        memory_(memory) {}
+
+  void prefetch(int64_t from, int64_t to, KeyHash hash) const {
+    const int64_t last = bucket_of(to);
+    for (auto it = first_from(bucket_of(from)); it != buckets_.end() && (*it)->number <= last; ++it) {
+      (*it)->chains.prefetch(hash);
+    }
+  }
+  void add(const K& key, KeyHash hash, const T& row, int64_t time) {
+    bucket_at(bucket_of(time)).chains.add(key, hash, row, time);
+  }
+  // Calls f(row, time) for the rows of a key with from <= time <= to.
+  template <class F>
+  void for_each(const K& key, KeyHash hash, int64_t from, int64_t to, F f) const {
+    const int64_t last = bucket_of(to);
+    for (auto it = first_from(bucket_of(from)); it != buckets_.end() && (*it)->number <= last; ++it) {
+      const auto* chain = (*it)->chains.find(key, hash);
+      if (chain == nullptr) { continue; }
+      (*it)->chains.for_each(*chain, [&](const T& row, int64_t time) {
+        if (time >= from && time <= to) { f(row, time); }
+      });
+    }
+  }
+  // Drops the buckets all of whose times are below `time`.
+  void drop_before(int64_t time) {
+    const int64_t first_kept = bucket_of(time);
+    size_t gone = 0;
+    while (gone < buckets_.size() && buckets_[gone]->number < first_kept) {
+      if (free_.size() < kFreeMax) {
+        buckets_[gone]->chains.clear();
+        free_.push_back(std::move(buckets_[gone]));
+      }
+      ++gone;
+    }
+    buckets_.erase(buckets_.begin(), buckets_.begin() + static_cast<std::ptrdiff_t>(gone));
+  }
+  Status settle_memory() {
+    for (const auto& bucket : buckets_) {
+      const Status& status = bucket->chains.settle_memory();
+      if (!status.ok()) { return status; }
+    }
+    return {};
+  }
+
+  // Writes rows as entries (key, time, row), in the order of their buckets; resumable.
+  Progress save(SnapshotWriter& writer, WindowState<K, int64_t, T>& state) {
+    state.begin(writer);
+    if (!saving_) {
+      saving_ = true;
+      saving_group_ = groups_.first;
+      saving_bucket_ = 0;
+      scanning_ = false;
+    }
+    for (; saving_group_ <= groups_.last; ++saving_group_, saving_bucket_ = 0) {
+      for (; saving_bucket_ < buckets_.size(); ++saving_bucket_, scanning_ = false) {
+        if (!save_bucket(writer, state, buckets_[saving_bucket_]->chains)) {
+          return Progress::kBlocked;
+        }
+      }
+    }
+    saving_ = false;
+    return Progress::kDone;
+  }
+
+ private:
+  struct Bucket {
+    Bucket(int64_t of, KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
+        : number(of), chains(groups, max_parallelism, memory) {}
+    int64_t number;
+    RowChains<K, T> chains;
+  };
+  using Buckets = std::vector<std::unique_ptr<Bucket>>;
+  static constexpr size_t kFreeMax = 4;
+
+  int64_t bucket_of(int64_t time) const {
+    const int64_t quotient = time / quantum_;
+    return time % quantum_ < 0 ? quotient - 1 : quotient;
+  }
+  typename Buckets::const_iterator first_from(int64_t number) const {
+    return std::lower_bound(
+        buckets_.begin(), buckets_.end(), number,
+        [](const std::unique_ptr<Bucket>& bucket, int64_t of) { return bucket->number < of; });
+  }
+  Bucket& bucket_at(int64_t number) {
+    auto place = buckets_.end();
+    while (place != buckets_.begin() && (*std::prev(place))->number > number) { --place; }
+    if (place != buckets_.begin() && (*std::prev(place))->number == number) {
+      return **std::prev(place);
+    }
+    std::unique_ptr<Bucket> bucket;
+    if (free_.empty()) {
+      bucket = std::make_unique<Bucket>(number, groups_, max_parallelism_, memory_);
+    } else {
+      bucket = std::move(free_.back());
+      free_.pop_back();
+      bucket->number = number;
+    }
+    return **buckets_.insert(place, std::move(bucket));
+  }
+  bool save_bucket(SnapshotWriter& writer, WindowState<K, int64_t, T>& state,
+                   RowChains<K, T>& chains) {
+    if (!scanning_) {
+      cursor_ = chains.table().begin_of(saving_group_);
+      scanning_ = true;
+    }
+    const K* key = nullptr;
+    typename RowChains<K, T>::Chain* chain = nullptr;
+    while (writer.ready()) {
+      if (!chains.table().next_in(saving_group_, cursor_, key, chain)) { return true; }
+      chains.for_each(*chain, [&](const T& row, int64_t time) {
+        state.add(writer, saving_group_, *key, time, row);
+      });
+    }
+    return false;
+  }
+
+  const int64_t quantum_;
+  const KeyGroupRange groups_;
+  const int32_t max_parallelism_;
+  MemoryPool* const memory_;
+  Buckets buckets_;  // by number
+  Buckets free_;
+
+  bool saving_ = false;  // where `save` goes on
+  int32_t saving_group_ = 0;
+  size_t saving_bucket_ = 0;
+  bool scanning_ = false;
+  typename RowChains<K, T>::Table::Cursor cursor_;
+};
+
+}  // namespace tidewheel

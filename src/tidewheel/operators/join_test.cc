@@ -1,0 +1,286 @@
+// Interval joins, window joins and co_group, against plain loops over all rows.
+#include "tidewheel/operators/join.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tidewheel/operators/co_group.h"
+#include "tidewheel/operators/window_testing.h"
+
+namespace tidewheel {
+namespace {
+
+using window_testing::Harness;
+using window_testing::Timed;
+
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+
+struct Left {
+  int64_t key = 0;
+  Text name;
+};
+struct Right {
+  int64_t key = 0;
+  int64_t id = 0;
+};
+struct Pair {
+  Text name;
+  int64_t id = 0;
+  friend bool operator==(const Pair& a, const Pair& b) { return a.name == b.name && a.id == b.id; }
+};
+using Pairs = std::vector<std::tuple<int64_t, std::string, int64_t>>;  // time, name, id
+
+const auto kPair = [](const Left& left, const Right& right) { return Pair{left.name, right.id}; };
+using PairUp = std::remove_const_t<decltype(kPair)>;
+using LeftKey = int64_t Left::*;
+using RightKey = int64_t Right::*;
+
+Pairs sorted(Pairs pairs) {
+  std::sort(pairs.begin(), pairs.end());
+  return pairs;
+}
+Pairs take(Harness& harness) {
+  Pairs out;
+  for (const auto& one : harness.take<Pair>()) { out.emplace_back(one.time, one.row.name.str(), one.row.id); }
+  return sorted(out);
+}
+std::string name_of(int64_t number) { return "the left row of number " + std::to_string(number); }
+
+std::unique_ptr<Operator> interval(int64_t lower, int64_t upper, IntervalJoinOptions<Left, Right> options = {},
+                                   std::shared_ptr<const NodeLinks> links = nullptr) {
+  const auto bounds = make_interval(lower, upper, options.lower_exclusive, options.upper_exclusive);
+  return std::make_unique<IntervalJoinOperator<int64_t, Left, Right, LeftKey, RightKey, PairUp>>(
+      bounds.value(), &Left::key, &Right::key, kPair, options, std::move(links));
+}
+
+TEST(interval_join, bounds_are_inclusive_unless_said_otherwise) {
+  Harness inclusive(interval(-2, 3));
+  Harness exclusive(interval(-2, 3, {.lower_exclusive = true, .upper_exclusive = true}));
+  for (Harness* harness : {&inclusive, &exclusive}) {
+    harness->push(Left{1, "L"}, 10, 0);
+    for (int64_t time = 6; time <= 15; ++time) { harness->push(Right{1, time}, time, 1); }
+    harness->push(Right{2, 10}, 10, 1);
+  }
+  EXPECT_EQ(take(inclusive), (Pairs{{10, "L", 8}, {10, "L", 9}, {10, "L", 10}, {11, "L", 11}, {12, "L", 12}, {13, "L", 13}}));
+  EXPECT_EQ(take(exclusive), (Pairs{{10, "L", 9}, {10, "L", 10}, {11, "L", 11}, {12, "L", 12}}));
+}
+
+TEST(interval_join, late_rows_are_dropped_or_go_to_the_side_of_their_input) {
+  const OutputTag<Left> late_left("left");
+  auto links = std::make_shared<NodeLinks>();
+  ASSERT_TRUE(links->listen_to(late_left).ok());
+  Harness harness(interval(0, 10, {.late_left = late_left}, links));
+  harness.watermark(20);
+  harness.push(Left{1, "late"}, 19, 0);
+  harness.push(Left{1, "in time"}, 20, 0);
+  harness.push(Right{1, 1}, 19, 1);
+  harness.push(Right{1, 2}, 20, 1);
+  EXPECT_EQ(take(harness), (Pairs{{20, "in time", 2}}));
+  const auto late = harness.take<Left>(1);
+  ASSERT_EQ(late.size(), 1U);
+  EXPECT_EQ(late[0].row.name, "late");
+  EXPECT_EQ(harness.late_dropped(), 1);
+}
+
+TEST(interval_join, nothing_wraps_at_the_borders_of_time) {
+  Harness harness(interval(-5, kMax));
+  harness.push(Left{1, "L"}, kMax - 1, 0);
+  harness.push(Left{1, "first"}, -kMax, 0);
+  harness.push(Right{1, 1}, kMax, 1);
+  harness.push(Right{1, 2}, -kMax, 1);
+  EXPECT_EQ(take(harness), (Pairs{{-kMax, "first", 2}, {kMax, "L", 1}}));
+}
+
+TEST(interval_join, no_interval_without_a_time) {
+  EXPECT_EQ(make_interval(5, 4, false, false).status().id(), ErrorId::kWindowOption);
+  EXPECT_EQ(make_interval(5, 5, true, false).status().id(), ErrorId::kWindowOption);
+  EXPECT_TRUE(make_interval(5, 5, false, false).ok());
+}
+
+struct Row {
+  bool left;
+  int64_t key;
+  int64_t time;
+  int64_t id;
+};
+// Random rows of both inputs, none late, with watermarks between them.
+struct Script {
+  struct Step {
+    Row row;
+    int64_t watermark_after;  // 0: none
+  };
+  std::vector<Step> steps;
+};
+Script make_script(uint64_t seed, int64_t disorder) {
+  Script script;
+  Random random(seed);
+  int64_t newest = -200;
+  int64_t watermark = kMinWatermark;
+  for (int64_t i = 0; i < 300; ++i) {
+    newest += static_cast<int64_t>(random.below(6));
+    int64_t time = newest - static_cast<int64_t>(random.below(static_cast<uint64_t>(disorder + 1)));
+    if (watermark != kMinWatermark) { time = std::max(time, watermark + 1); }
+    Script::Step step{{random.below(2) == 0, static_cast<int64_t>(random.below(4)), time, i}, 0};
+    if (random.below(5) == 0 && newest - disorder > watermark && newest - disorder != 0) {
+      watermark = newest - disorder;
+      step.watermark_after = watermark;
+    }
+    script.steps.push_back(step);
+  }
+  return script;
+}
+// Plays the script into operators of `make`, with a snapshot and a restore to two subtasks in the middle.
+template <class Make>
+Pairs play(const Script& script, double refusal, Make make) {
+  std::vector<std::unique_ptr<Harness>> subtasks;
+  subtasks.push_back(std::make_unique<Harness>(make(), window_testing::Options{0, 1, 4, refusal}));
+  Pairs out;
+  const auto take_all = [&] {
+    for (auto& subtask : subtasks) {
+      for (auto& pair : take(*subtask)) { out.push_back(pair); }
+    }
+  };
+  for (size_t i = 0; i < script.steps.size(); ++i) {
+    if (i == script.steps.size() / 2) {
+      take_all();
+      MemorySnapshot snapshot;
+      subtasks[0]->snapshot_into(snapshot);
+      subtasks.clear();
+      for (int32_t j = 0; j < 2; ++j) {
+        subtasks.push_back(std::make_unique<Harness>(make(), window_testing::Options{j, 2, 4, refusal}, &snapshot));
+        EXPECT_TRUE(subtasks.back()->opened.ok()) << subtasks.back()->opened.to_string();
+      }
+    }
+    const Row& row = script.steps[i].row;
+    const auto index = static_cast<size_t>(
+        subtask_of(key_hash(row.key, 128).group, static_cast<int32_t>(subtasks.size()), 128));
+    if (row.left) {
+      const std::string name = name_of(row.id);
+      subtasks[index]->push(Left{row.key, Text(name)}, row.time, 0);
+    } else {
+      subtasks[index]->push(Right{row.key, row.id}, row.time, 1);
+    }
+    if (script.steps[i].watermark_after != 0) {
+      for (auto& subtask : subtasks) { subtask->watermark(script.steps[i].watermark_after); }
+    }
+  }
+  for (auto& subtask : subtasks) { subtask->end_of_input(2); }
+  take_all();
+  return sorted(out);
+}
+template <class Meets>
+Pairs expected(const Script& script, Meets meets) {
+  Pairs out;
+  for (const auto& left : script.steps) {
+    for (const auto& right : script.steps) {
+      if (!left.row.left || right.row.left || left.row.key != right.row.key) { continue; }
+      for (const int64_t time : meets(left.row.time, right.row.time)) {
+        out.emplace_back(time, name_of(left.row.id), right.row.id);
+      }
+    }
+  }
+  return sorted(out);
+}
+
+TEST(interval_join, agrees_with_plain_loops) {
+  for (const auto& [lower, upper] : {std::pair<int64_t, int64_t>{-10, 10}, {0, 30}, {-300, -20}, {5, 5}, {1000, 1500}}) {
+    for (uint64_t seed = 1; seed <= 4; ++seed) {
+      const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
+      const Pairs actual = play(script, seed > 2 ? 0.3 : 0, [&] { return interval(lower, upper); });
+      EXPECT_EQ(actual, expected(script, [&](int64_t left, int64_t right) {
+                  return right - left >= lower && right - left <= upper
+                             ? std::vector<int64_t>{std::max(left, right)}
+                             : std::vector<int64_t>{};
+                })) << "bounds " << lower << " " << upper << ", seed " << seed;
+    }
+  }
+}
+
+using Join = JoinFunction<int64_t, Left, Right, PairUp>;
+std::unique_ptr<Operator> window_join(WindowGrid grid, int64_t lateness = 0) {
+  WindowSettings<Left> settings;
+  settings.allowed_lateness_ms = lateness;
+  return std::make_unique<SlicingCoGroupOperator<int64_t, Left, Right, LeftKey, RightKey, Join>>(
+      grid, &Left::key, &Right::key, Join{kPair}, settings, nullptr);
+}
+template <class Assigner>
+std::unique_ptr<Operator> generic_join(Assigner assigner) {
+  return std::make_unique<GenericCoGroupOperator<int64_t, Left, Right, LeftKey, RightKey, Assigner,
+                                                 EventTimeTrigger, NoEvictor, Join>>(
+      assigner, EventTimeTrigger(), NoEvictor(), &Left::key, &Right::key, Join{kPair},
+      WindowSettings<std::variant<Left, Right>>(), nullptr);
+}
+template <class Assigner>
+Pairs expected_in_windows(const Script& script, const Assigner& assigner) {
+  return expected(script, [&](int64_t left, int64_t right) {
+    std::vector<int64_t> times;
+    assigner.assign(0, left, [&](const TimeWindow& window) {
+      if (right >= window.start.ms() && right < window.end.ms()) { times.push_back(window.max_timestamp()); }
+    });
+    return times;
+  });
+}
+
+TEST(window_join, agrees_with_plain_loops) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
+    const double refusal = seed > 2 ? 0.3 : 0;
+    for (const auto& assigner : {sliding(Duration(50), Duration(50)), sliding(Duration(50), Duration(20)), sliding(Duration(10), Duration(30))}) {
+      EXPECT_EQ(play(script, refusal, [&] { return window_join(assigner.grid()); }), expected_in_windows(script, assigner));
+    }
+    EXPECT_EQ(play(script, refusal, [] { return window_join(cumulative(Duration(60), Duration(20)).grid()); }),
+              expected_in_windows(script, cumulative(Duration(60), Duration(20))));
+    EXPECT_EQ(play(script, refusal, [] { return generic_join(sliding(Duration(50), Duration(20))); }),
+              expected_in_windows(script, sliding(Duration(50), Duration(20))));
+  }
+}
+
+TEST(window_join, a_late_row_within_the_lateness_gives_its_window_again) {
+  Harness harness(window_join(tumbling(Duration(10)).grid(), 5));
+  harness.push(Left{1, "L"}, 1, 0);
+  harness.push(Right{1, 1}, 2, 1);
+  harness.watermark(9);
+  EXPECT_EQ(take(harness), (Pairs{{9, "L", 1}}));
+  harness.push(Right{1, 2}, 3, 1);
+  EXPECT_EQ(take(harness), (Pairs{{9, "L", 1}, {9, "L", 2}}));
+  harness.watermark(14);
+  harness.push(Right{1, 3}, 4, 1);
+  EXPECT_EQ(take(harness), Pairs{});
+  EXPECT_EQ(harness.late_dropped(), 1);
+}
+
+TEST(window_join, sessions_span_both_inputs) {
+  Harness harness(generic_join(session(Duration(10))));
+  harness.push(Left{1, "a"}, 0, 0);
+  harness.push(Right{1, 1}, 8, 1);
+  harness.push(Left{1, "b"}, 16, 0);
+  harness.push(Right{1, 2}, 40, 1);
+  harness.end_of_input(2);
+  EXPECT_EQ(take(harness), (Pairs{{25, "a", 1}, {25, "b", 1}}));
+}
+
+TEST(co_group, both_sides_rows_come_together_once_a_key_and_window) {
+  const auto sizes = [](const int64_t& key, std::span<const Left> left, std::span<const Right> right,
+                        WindowContext<Right>& out) {
+    out(Right{key, static_cast<int64_t>(left.size() * 100 + right.size())});
+  };
+  using Sizes = CoGroupFunction<int64_t, Left, Right, Right, decltype(sizes)>;
+  Harness harness(std::make_unique<SlicingCoGroupOperator<int64_t, Left, Right, LeftKey, RightKey, Sizes>>(
+      sliding(Duration(20), Duration(10)).grid(), &Left::key, &Right::key, Sizes{sizes},
+      WindowSettings<Left>(), nullptr), {.refusal = 0.5});
+  harness.push(Left{1, "a"}, 1, 0);
+  harness.push(Left{1, "b"}, 11, 0);
+  harness.push(Right{1, 0}, 12, 1);
+  harness.push(Right{2, 0}, 3, 1);
+  harness.push(Right{2, 0}, 13, 1);
+  harness.end_of_input(2);
+  std::vector<std::tuple<int64_t, int64_t, int64_t>> out;
+  for (const auto& one : harness.take<Right>()) { out.emplace_back(one.time, one.row.key, one.row.id); }
+  std::sort(out.begin(), out.end());
+  EXPECT_EQ(out, (std::vector<std::tuple<int64_t, int64_t, int64_t>>{
+                     {9, 1, 100}, {9, 2, 1}, {19, 1, 201}, {19, 2, 2}, {29, 1, 101}, {29, 2, 1}}));
+}
+
+}  // namespace
+}  // namespace tidewheel
