@@ -20,6 +20,10 @@ concept RichFunction = requires(F& function, RuntimeContext& runtime) { function
 template <class F, class... Args>
 concept CallableWith = std::is_invocable_v<F&, Args...>;
 
+// False, but only once F is known.
+template <class F>
+inline constexpr bool kNever = false;
+
 template <class F, class... Args>
 constexpr void check_function_is_const() {
   static_assert(std::is_copy_constructible_v<F>,

@@ -92,6 +92,12 @@ class Stream : public NodeSettings<Stream<T>> {
     });
   }
 
+  template <class F>
+    requires(!CallableWith<F, const T&> && !CallableWith<F, const T&, Arena&>)
+  void map(F) const {
+    static_assert(kNever<F>, "map needs a function of a row of this stream: To f(const T&)");
+  }
+
   // The rows for which `bool f(const T&)` is true.
   template <class F>
     requires CallableWith<F, const T&>
@@ -103,6 +109,12 @@ class Stream : public NodeSettings<Stream<T>> {
     });
   }
 
+  template <class F>
+    requires(!CallableWith<F, const T&>)
+  void filter(F) const {
+    static_assert(kNever<F>, "filter needs a function of a row of this stream: bool f(const T&)");
+  }
+
   // Any number of rows for each: `void f(const T&, tw::Out<To>&)`.
   template <class To, class F>
     requires CallableWith<F, const T&, Out<To>&>
@@ -112,6 +124,14 @@ class Stream : public NodeSettings<Stream<T>> {
     return transform<To>("flat_map", [function](std::shared_ptr<const NodeLinks> links) {
       return std::make_unique<FlatMapOperator<T, To, F>>(function, std::move(links));
     });
+  }
+
+  template <class To, class F>
+    requires(!CallableWith<F, const T&, Out<To>&>)
+  void flat_map(F) const {
+    static_assert(kNever<F>,
+                  "flat_map<To> needs a function of a row of this stream and of an output: "
+                  "void f(const T&, tw::Out<To>&)");
   }
 
   // A process function (operators/process.h): `output`, on_element, optional open, close, state.
@@ -155,6 +175,13 @@ class Stream : public NodeSettings<Stream<T>> {
 
   template <class Assigner>
   auto window_all(Assigner assigner) const;
+
+  template <class F>
+    requires(!CallableWith<const F, const T&>)
+  void key_by(F) const {
+    static_assert(kNever<F>,
+                  "key_by needs a member of this stream's rows, or a const function K f(const T&)");
+  }
 
   // ---- How rows are spread over the subtasks of what follows ----
 
@@ -212,6 +239,13 @@ class Stream : public NodeSettings<Stream<T>> {
     requires(!Sink<M>)
   SinkEnd to(M maker) const {
     return add_sink(maker.template bind<T>());
+  }
+  template <class S>
+    requires(!SinkMakerFor<S, T> && !(Sink<S> && requires { requires std::same_as<typename S::input, T>; }))
+  void to(S) const {
+    static_assert(kNever<S>,
+                  "the sink does not take rows of this stream: its `input` must be the stream's type, "
+                  "with write(const input&) or write_rows");
   }
   // Prints each row on a line (defined in tidewheel.h).
   SinkEnd print() const;
