@@ -52,7 +52,7 @@ function(add_tidewheel_job name)
     TIDEWHEEL_PLUGIN_VERSION="${TIDEWHEEL_PLUGIN_VERSION}")
   target_link_libraries(${name}_plugin PRIVATE ${name}_objects)
   target_link_options(${name}_plugin PRIVATE
-    -Wl,--no-undefined -Wl,--exclude-libs,ALL -Wl,--build-id)
+    -Wl,--no-undefined -Wl,--version-script=${TIDEWHEEL_JOB_DIR}/job_plugin.map -Wl,--build-id)
   set_target_properties(${name}_plugin PROPERTIES PREFIX lib OUTPUT_NAME ${name})
 endfunction()
 
