@@ -11,9 +11,12 @@
 #include "tidewheel/connectors/collection/collection.h"
 #include "tidewheel/connectors/discard/discard.h"
 #include "tidewheel/connectors/file/lines.h"
+#include "tidewheel/connectors/file/records.h"
 #include "tidewheel/connectors/file/sink.h"
 #include "tidewheel/connectors/print/print.h"
 #include "tidewheel/connectors/socket/socket.h"
+#include "tidewheel/formats/csv/reader.h"
+#include "tidewheel/formats/csv/writer.h"
 
 namespace tidewheel {
 
