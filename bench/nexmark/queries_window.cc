@@ -129,7 +129,8 @@ void build_q7(QueryRun& run) {
 
 void build_q8(QueryRun& run) {
   auto rows =
-      run.env.from("events", nexmark::events<Q8Person, Q8Auction, nexmark::None>(run.options)).uid("source")
+      run.env.from("events", nexmark::events<Q8Person, Q8Auction, nexmark::None>(run.options))
+          .uid("source")
           .key_by([](const Q8Event& event) {
             const auto* person = std::get_if<Q8Person>(&event);
             return person != nullptr ? person->id : std::get<Q8Auction>(event).seller;
