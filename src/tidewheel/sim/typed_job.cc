@@ -71,7 +71,7 @@ Result<std::unique_ptr<JobHandle>> TypedJob::start() {
   for (uint64_t i = 0; i < sources; ++i) { add_source(); }
   const uint64_t steps = random_.below(8);
   for (uint64_t i = 0; i < steps; ++i) { add_step(); }
-  if (draw_.ending == Ending::kThrow) { add_typed_thrower(*this); }
+  if (draw_.ending == Ending::kThrow && has_flow()) { add_typed_thrower(*this); }
   for (const TypedFlow& flow : flows_) { add_end(flow); }
   return env_.execute_async("random job");
 }

@@ -296,7 +296,7 @@ void add_typed_text_window(TypedJob& job) {
 // Rows may be late: each is in one window, or in the late output.
 void add_typed_late_window(TypedJob& job) {
   TypedFlow flow = job.take();
-  const int64_t size = one_of<int64_t>(job.random(), {1, 100, 60'000});
+  const int64_t size = one_of<int64_t>(job.random(), {2, 100, 60'000});
   const OutputTag<Row> late{"late"};
   const auto windows = job.settle(
       flow.stream.key_by(&Row::key).window(tumbling(Duration(size))).late_to(late).count(),
