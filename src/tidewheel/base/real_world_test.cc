@@ -76,15 +76,17 @@ TEST(RealExecutor, wake_storms_lose_no_wake) {
   const auto world = quiet_world();
   constexpr int kSteps = 50'000;
   std::atomic<int> step{0};
+  std::atomic<int> stopped{0};
   std::unique_ptr<Worker> workers[2];
   std::atomic<Worker*> published[2] = {nullptr, nullptr};
   const auto finished = world->executor().make_event();
   const auto turn = [&](int self) {
     const int now = step.load();
     if (now >= kSteps) {
-      if (Worker* other = published[1 - self].load()) { other->wake(); }
       finished->set();
-      return published[1 - self].load() == nullptr ? Turn::again() : Turn::stop();
+      if (published[1 - self].load() == nullptr) { return Turn::again(); }
+      stopped.fetch_add(1);
+      return Turn::stop();
     }
     if (now % 2 == self) {
       step.store(now + 1);
@@ -108,8 +110,11 @@ TEST(RealExecutor, wake_storms_lose_no_wake) {
   });
   EXPECT_TRUE(finished->wait(world->clock().now_ns() + 60'000'000'000));
   storm.join();
-  workers[0]->wake();
-  workers[1]->wake();
+  // Neither is destroyed before the other has called its wake() for the last time.
+  while (stopped.load() < 2) {
+    workers[0]->wake();
+    workers[1]->wake();
+  }
 }
 
 TEST(RealExecutor, blocking_jobs_run_side_by_side_and_before_the_end) {

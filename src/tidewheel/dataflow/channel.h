@@ -36,6 +36,7 @@ class Channel {
   [[nodiscard]] bool push(Element& element) {
     const uint32_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - head_seen_ >= capacity_ && !find_room(tail)) [[unlikely]] { return false; }
+    if (waits_) [[unlikely]] { set_waits(false); }
     cells_[tail & mask_] = std::move(element);
     if (same_slot_) {
       tail_.store(tail + 1, std::memory_order_release);
@@ -88,15 +89,19 @@ class Channel {
   bool find_room(uint32_t tail) {
     head_seen_ = head_.load(std::memory_order_seq_cst);
     if (tail - head_seen_ < capacity_) { return true; }
-    sender_waits_.store(true, std::memory_order_seq_cst);
+    if (!waits_) { set_waits(true); }
     head_seen_ = head_.load(std::memory_order_seq_cst);
     return tail - head_seen_ < capacity_;
   }
-  // The receiver goes on until the ring is empty, so half empty is reached if anything is.
+  void set_waits(bool waits) {
+    waits_ = waits;
+    sender_waits_.store(waits, std::memory_order_seq_cst);
+  }
+  // The receiver goes on until the ring is empty, so half empty is reached if anything is. Only the
+  // sender takes back that it waits: the receiver could take back what was said after it had looked.
   void wake_sender(uint32_t head) {
     const uint32_t waiting = tail_.load(std::memory_order_seq_cst) - head;
     if (waiting > capacity_ / 2) { return; }
-    sender_waits_.store(false, std::memory_order_seq_cst);
     if (same_slot_) {
       sender_->wake_from_own_slot();
     } else {
@@ -112,6 +117,7 @@ class Channel {
   WakeTarget* const receiver_;
   alignas(64) std::atomic<uint32_t> tail_{0};  // the sender's: elements pushed so far
   uint32_t head_seen_ = 0;                     // its last sight of head_
+  bool waits_ = false;                         // its copy of sender_waits_
   alignas(64) std::atomic<uint32_t> head_{0};  // the receiver's: elements popped so far
   uint32_t tail_seen_ = 0;                     // its last sight of tail_
   alignas(64) std::atomic<bool> sender_waits_{false};

@@ -207,6 +207,8 @@ void JobMaster::end() {
     }
   }
   mailbox_.close();
+  // All tasks have ended, so that no slot wakes another any more.
+  for (const auto& slot : deployment_->slots()) { slot->stop(); }
   ended_ns_.store(world_.clock().now_ns(), std::memory_order_release);
   switch (state_.load(std::memory_order_relaxed)) {
     case JobState::kFailing: change_to(JobState::kFailed); break;

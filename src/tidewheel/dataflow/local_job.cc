@@ -40,6 +40,7 @@ std::string_view job_state_name(JobState state) {
 }
 
 // Destroyed from the bottom: first the workers, each when its work has stopped, then what they worked on.
+// The master's is the last of them, because slots wake it when their tasks have ended.
 struct JobHandle::Job {
   Job(World& job_world, std::string job_name, Config job_config, ChainedGraph job_graph,
       int64_t memory_bytes)
@@ -59,7 +60,8 @@ struct JobHandle::Job {
   MetricGroup metrics;
   JobMaster master;
   std::unique_ptr<Deployment> deployment;
-  std::vector<std::unique_ptr<Worker>> workers;
+  std::unique_ptr<Worker> master_worker;
+  std::vector<std::unique_ptr<Worker>> slot_workers;
 };
 
 Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Config config) {
@@ -79,12 +81,13 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                                                                 .listener = job->master}));
   job->master.set_deployment(*job->deployment);
   Executor& executor = world_->executor();
-  job->workers.push_back(executor.start_worker("tw-master", job->master));
-  job->master.set_worker(job->workers.back().get());
+  job->master_worker = executor.start_worker("tw-master", job->master);
+  job->master.set_worker(job->master_worker.get());
   for (const auto& slot : job->deployment->slots()) {
     slot->schedule_all();
-    job->workers.push_back(executor.start_worker(fmt::format("tw-slot-{}", slot->index()), *slot));
-    slot->set_worker(job->workers.back().get());
+    job->slot_workers.push_back(
+        executor.start_worker(fmt::format("tw-slot-{}", slot->index()), *slot));
+    slot->set_worker(job->slot_workers.back().get());
   }
   return std::unique_ptr<JobHandle>(new JobHandle(std::move(job)));
 }

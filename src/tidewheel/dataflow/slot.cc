@@ -13,7 +13,6 @@ void Slot::add(Task& task) {
   task.slot_entry = entries_.size();
   task.set_slot(*this);
   entries_.push_back({&task});
-  ++live_tasks_;
 }
 
 void Slot::schedule_all() {
@@ -28,6 +27,12 @@ void Slot::schedule_all() {
 void Slot::set_worker(Worker* worker) {
   worker_.store(worker, std::memory_order_seq_cst);
   worker->wake();
+}
+
+void Slot::stop() {
+  stopping_.store(true, std::memory_order_seq_cst);
+  Worker* const worker = worker_.load(std::memory_order_seq_cst);
+  if (worker != nullptr) { worker->wake(); }
 }
 
 void Slot::schedule(Task& task, bool from_own_slot) {
@@ -49,7 +54,7 @@ Turn Slot::turn() {
     run_queue_.pop_front();
     run(task);
   }
-  if (live_tasks_ == 0) { return Turn::stop(); }
+  if (stopping_.load(std::memory_order_seq_cst)) { return Turn::stop(); }
   if (!run_queue_.empty() || !woken_.empty()) { return Turn::again(); }
   return Turn::sleep_until(timers_.empty() ? Clock::kNever : timers_.top().time_ns);
 }
@@ -83,10 +88,7 @@ void Slot::run(Task& task) {
   // Also the beginning of the next step: the clock is read once for each.
   now_ns_ = clock_.now_ns();
   account(entry, now_ns_);
-  if (step == Step::kDone) {
-    --live_tasks_;  // stays scheduled for ever, so that nobody schedules it
-    return;
-  }
+  if (step == Step::kDone) { return; }  // it stays scheduled, so that nobody schedules it again
   const int64_t timer_ns = task.wake_at_ns();
   // A time that is past was taken from the queue already.
   if (timer_ns != Clock::kNever && (timer_ns != timer_before_ns || timer_ns <= now_ns_)) {

@@ -1,5 +1,6 @@
 // A slot: one thread that steps the tasks it was given, when they have something to do.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -15,8 +16,8 @@
 
 namespace tidewheel {
 
-// Tasks that have nothing to do cost nothing. Tasks are added before the worker starts; the slot stops
-// when the last one is done.
+// Tasks that have nothing to do cost nothing. Tasks are added before the worker starts. A slot whose
+// tasks are done does not stop by itself: one of another slot may be about to wake its worker.
 class Slot final : public Turnable {
  public:
   Slot(int32_t index, Clock& clock) : index_(index), clock_(clock) {}
@@ -26,6 +27,9 @@ class Slot final : public Turnable {
   void schedule_all();
   // The worker that turns this slot, once it has started.
   void set_worker(Worker* worker);
+
+  // Any thread, when the tasks of all slots are done.
+  void stop();
 
   Turn turn() override;
   // Called once for each change of a task from resting to scheduled.
@@ -61,8 +65,8 @@ class Slot final : public Turnable {
   // Wake-up times, the earliest first. An entry is out of date when its task has another time now.
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   int64_t now_ns_ = 0;
-  size_t live_tasks_ = 0;
   IntrusiveStack<Task, &Task::next_ready> woken_;
+  std::atomic<bool> stopping_{false};
   std::atomic<Worker*> worker_{nullptr};
 };
 
