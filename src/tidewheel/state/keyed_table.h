@@ -11,6 +11,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/large_memory.h"
@@ -109,8 +110,10 @@ void destroy_stored(Stored<T>& stored, Heap& heap) {
 // There is no wrap-around: behind the last slot there are some more for what spills over, and the
 // very last slot stays empty, which ends every probe.
 //
-// Keys that crowd into few groups would make long probes; then the order is that of the hash alone
-// (`is_grouped` is false), and a scan of one group looks at all slots.
+// Keys that crowd into few groups would make long probes, and so would keys that come in the order of
+// another table, at the front of one that still grows. Then the order is that of the mixed hash alone
+// (`is_grouped` is false), until a scan by groups begins and finds that regions would do; if not, the
+// scan of a group looks at all slots.
 template <class K, class V>
 class KeyedTable {
  public:
@@ -242,8 +245,9 @@ class KeyedTable {
     }
     return false;
   }
-  // A cursor for next_in(group).
-  Cursor begin_of(int32_t group) const {
+  // A cursor for next_in(group). For the first group of all it may put the table in order.
+  Cursor begin_of(int32_t group) {
+    if (!grouped_ && group == groups_.first) { regroup(); }
     return Cursor(grouped_ ? home_of(static_cast<uint32_t>(order_begin(group))) : 0);
   }
   // The next entry of one key group; false at its end.
@@ -351,6 +355,7 @@ class KeyedTable {
     } else if (size_ > 0) {
       wipe();
     }
+    set_grouped(true);
     size_ = 0;
     heap_.clear();
   }
@@ -369,7 +374,7 @@ class KeyedTable {
   // Bytes held: slots, and the heap of Text.
   int64_t memory_bytes() const { return slot_bytes() + heap_.memory_bytes(); }
   // kMemoryLimit once there was no memory to grow; ask once a batch.
-  const Status& status() { return memory_.check(); }
+  const Status& status() { return kUsesHeap ? memory_.check() : memory_.status(); }
 
  private:
   template <class, class>
@@ -397,17 +402,17 @@ class KeyedTable {
   void set_grouped(bool grouped) {
     grouped_ = grouped;
     const auto count = static_cast<uint64_t>(std::max(groups_.count(), 1));
-    group_step_ = grouped ? (uint64_t{1} << 32) / count : 0;
-    hash_step_ = grouped ? group_step_ : uint64_t{1} << 32;
+    group_step_ = (uint64_t{1} << 32) / count;
   }
   uint64_t order_begin(int32_t group) const {
     return static_cast<uint64_t>(group - groups_.first) * group_step_;
   }
   uint32_t order_of(KeyHash hash) const {
     TIDEWHEEL_DCHECK(groups_.contains(hash.group));
-    const auto order =
-        static_cast<uint32_t>(order_begin(hash.group) + (((hash.hash >> 32) * hash_step_) >> 32));
-    return order + static_cast<uint32_t>(order == 0);  // 0 marks empty slots
+    const uint64_t order =
+        grouped_ ? order_begin(hash.group) + (((hash.hash >> 32) * group_step_) >> 32)
+                 : (hash.hash * 0x9e3779b97f4a7c15ULL) >> 32;
+    return static_cast<uint32_t>(order) + static_cast<uint32_t>(order == 0);  // 0: an empty slot
   }
   size_t home_of(uint32_t order) const { return uint64_t{order} >> shift_; }
 
@@ -464,14 +469,30 @@ class KeyedTable {
     memory_.release(bytes);
     return false;
   }
-  // Too many keys probe the same slots.
+  // Too many keys probe the same slots: at this load, that is no chance.
   void spread() {
-    if (size_ > capacity_ / 8) {
-      rebuild(capacity_ * 2, grouped_);
-    } else if (grouped_ && groups_.count() > 1) {
+    if (grouped_) {
       rebuild(capacity_, false);
+    } else if (size_ > capacity_ / 8) {
+      rebuild(capacity_ * 2, false);
     } else {
       probe_max_ *= 4;  // equal hashes: nothing helps
+    }
+  }
+  // Goes back to the order of groups, unless a group has more keys than its region is made for.
+  void regroup() {
+    if (size_ == not_regrouped_size_) { return; }
+    std::vector<size_t> sizes(static_cast<size_t>(std::max(groups_.count(), 1)));
+    for (size_t index = 0; index < slot_count_; ++index) {
+      if (slots_[index].order == 0) { continue; }
+      const int32_t group = hash_of(slots_[index].key.value).group;
+      ++sizes[static_cast<size_t>(group - groups_.first)];
+    }
+    const size_t region = capacity_ / sizes.size();
+    if (*std::max_element(sizes.begin(), sizes.end()) > region + kProbeMax / 2) {
+      not_regrouped_size_ = size_;
+    } else {
+      rebuild(capacity_, true);
     }
   }
 
@@ -576,12 +597,12 @@ class KeyedTable {
   uint32_t shift_ = 32;  // from an order to its slot
   bool grouped_ = true;
   uint64_t group_step_ = 0;
-  uint64_t hash_step_ = 0;
   size_t size_ = 0;
   size_t grow_at_ = 0;     // size at which the table grows
   size_t capacity_ = 0;    // slots that orders are scaled to; a power of two, or 0
   size_t slot_count_ = 0;  // with those behind the last
   size_t probe_max_ = kProbeMax;
+  size_t not_regrouped_size_ = 0;  // size at which regroup was last in vain
   const KeyGroupRange groups_;
   const int32_t max_parallelism_;
   StateMemory memory_;

@@ -195,13 +195,48 @@ TEST(KeyedTable, keys_in_one_group_do_not_slow_it_down) {
   EXPECT_EQ(count, 0U);
 }
 
-TEST(KeyedTable, equal_hashes_are_survived) {
-  KeyedTable<int64_t, int64_t> table({0, 0}, 1, nullptr);
-  for (int64_t key = 0; key < 3'000; ++key) { table.upsert(key, KeyHash{~uint64_t{0}, 0}) = key; }
-  EXPECT_EQ(table.size(), 3'000U);
-  for (int64_t key = 0; key < 3'000; key += 7) {
-    EXPECT_EQ(*table.find(key, KeyHash{~uint64_t{0}, 0}), key);
+TEST(KeyedTable, keys_in_the_order_of_another_table_do_not_slow_it_down) {
+  for (const KeyGroupRange groups : {kAllGroups, KeyGroupRange{0, 0}}) {
+    const int32_t max_parallelism = groups.count();
+    KeyedTable<int64_t, int64_t> first(groups, max_parallelism, nullptr);
+    for (int64_t key = 0; key < 100'000; ++key) { first.upsert(key) = key; }
+    KeyedTable<int64_t, int64_t> second(groups, max_parallelism, nullptr);
+    for (int32_t group = groups.first; group <= groups.last; ++group) {
+      first.for_each_in(group, [&](int64_t key, int64_t value) { second.upsert(key) = value; });
+    }
+    EXPECT_EQ(second.size(), first.size());
+    EXPECT_LE(second.memory_bytes(), first.memory_bytes());
+    EXPECT_FALSE(second.is_grouped());
+    // A scan by groups puts it in order.
+    size_t count = 0;
+    for (int32_t group = groups.first; group <= groups.last; ++group) {
+      second.for_each_in(group, [&](int64_t key, int64_t value) {
+        ASSERT_EQ(key, value);
+        ++count;
+      });
+    }
+    EXPECT_EQ(count, first.size());
+    EXPECT_TRUE(second.is_grouped());
   }
+}
+
+struct SameHash {
+  int64_t number = 0;
+  uint64_t key_hash64() const { return ~uint64_t{0}; }
+  uint32_t key_hash32() const { return 5; }
+  friend bool operator==(const SameHash&, const SameHash&) = default;
+};
+
+TEST(KeyedTable, equal_hashes_are_survived) {
+  KeyedTable<SameHash, int64_t> table(kAllGroups, kMaxParallelism, nullptr);
+  for (int64_t n = 0; n < 3'000; ++n) { table.upsert(SameHash{n}) = n; }
+  EXPECT_EQ(table.size(), 3'000U);
+  for (int64_t n = 0; n < 3'000; n += 7) {
+    EXPECT_EQ(*table.find(SameHash{n}, hash_of(SameHash{n})), n);
+  }
+  size_t count = 0;
+  table.for_each_in(hash_of(SameHash{}).group, [&](const SameHash&, int64_t) { ++count; });
+  EXPECT_EQ(count, 3'000U);
   EXPECT_LT(table.memory_bytes(), 2'000'000);
 }
 

@@ -38,8 +38,9 @@ class StateMemory {
   int64_t bytes() const { return bytes_; }
   MemoryPool* pool() const { return pool_; }
   const std::string& owner() const { return owner_; }
-  // kMemoryLimit, with the list of holders, once something was refused or the pool is over its
-  // limit.
+  // kMemoryLimit, with the list of holders, once something was refused.
+  const Status& status() const { return status_; }
+  // The same also when others have taken the pool over its limit.
   const Status& check();
 
  private:

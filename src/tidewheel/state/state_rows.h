@@ -35,7 +35,7 @@ class StateRows {
   }
   uint32_t size() const { return used_ - free_count_; }
   int64_t memory_bytes() const { return memory_.bytes(); }
-  const Status& status() { return memory_.check(); }
+  const Status& status() const { return memory_.status(); }
 
  private:
   static constexpr uint32_t kFirstRows = 32;  // of the first chunk; a power of two

@@ -176,7 +176,7 @@ class TimerService {
   size_t size() const { return table_.size(); }
   int64_t memory_bytes() const { return table_.memory_bytes() + queue_.memory_bytes(); }
   const Status& status() {
-    const Status& queue_status = queue_memory_.check();
+    const Status& queue_status = queue_memory_.status();
     return queue_status.ok() ? table_.status() : queue_status;
   }
 
