@@ -1,5 +1,5 @@
-// What windows cost a row: tumbling and sliding counts, sessions and an interval join, on int64 keys, driven
-// without a job around them. Items per second are rows; firing is part of it.
+// What windows cost a row: tumbling and sliding counts, sessions and an interval join, on int64
+// keys, driven without a job around them. Items per second are rows; firing is part of it.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -134,9 +134,7 @@ std::unique_ptr<Operator> sliced(const Assigner& assigner) {
       assigner.grid(), &Event::key, Count(), WindowSettings<Event>(), nullptr);
 }
 
-void tumbling_count(benchmark::State& state) {
-  drive(state, sliced(tumbling(Duration(2000))), 0);
-}
+void tumbling_count(benchmark::State& state) { drive(state, sliced(tumbling(Duration(2000))), 0); }
 void tumbling_count_disordered(benchmark::State& state) {
   drive(state, sliced(tumbling(Duration(100))), 150);
 }

@@ -1,8 +1,14 @@
 // Joins of two keyed streams:
 //
-//   orders.key_by(&Order::id).interval_join(payments.key_by(&Payment::order), -5min, 1h, pair_up);
-//   persons.key_by(&Person::id).join(auctions.key_by(&Auction::seller)).window(tw::tumbling(10s)).apply(pair_up);
-//   left.co_group(right).window(...).apply<To>([](const K&, std::span<const L>, std::span<const R>, auto& out) {...});
+//   orders.key_by(&Order::id)
+//       .interval_join(payments.key_by(&Payment::order), -5min, 1h, pair_up);
+//   persons.key_by(&Person::id)
+//       .join(auctions.key_by(&Auction::seller))
+//       .window(tw::tumbling(10s))
+//       .apply(pair_up);
+//   left.co_group(right)
+//       .window(tw::session(1min))
+//       .apply<To>([](const K&, std::span<const L>, std::span<const R>, auto& out) { ... });
 #pragma once
 #include <memory>
 #include <string>
@@ -27,10 +33,10 @@ Stream<To> add_two_input(const Left& left, const Right& right, std::string name,
   node.name = std::move(name);
   node.stateful = true;
   const std::shared_ptr<JobGraph>& graph = left.graph();
-  const int32_t id = graph->add_node(
-      std::move(node),
-      [make = std::move(make)](std::shared_ptr<const NodeLinks> links)
-          -> Result<std::unique_ptr<Operator>> { return make(std::move(links)); });
+  const int32_t id =
+      graph->add_node(std::move(node),
+                      [make = std::move(make)](std::shared_ptr<const NodeLinks> links)
+                          -> Result<std::unique_ptr<Operator>> { return make(std::move(links)); });
   graph->connect(left.input().ends(), id, 0);
   graph->connect(right.input().ends(), id, 1);
   return Stream<To>(graph, {{.node = id}});
@@ -77,18 +83,15 @@ class JoinedWindows {
 
   // Joins: `To f(const L&, const R&)` for each pair of a key and window.
   template <class F>
-    requires kInner
-  auto apply(F function) const {
+  requires kInner auto apply(F function) const {
     static_assert(std::is_invocable_v<F&, const L&, const R&>,
                   "a join needs a function (const Left&, const Right&) that gives one row");
     return add(JoinFunction<K, L, R, F>{std::move(function)});
   }
   // co_group: `void f(const K&, std::span<const L>, std::span<const R>, tw::WindowContext<To>&)`.
   template <class To, class F>
-    requires(!kInner)
-  Stream<To> apply(F function) const {
-    return add(CoGroupFunction<K, L, R, To, F>{std::move(function)});
-  }
+  requires(!kInner) Stream<To> apply(F function)
+  const { return add(CoGroupFunction<K, L, R, To, F>{std::move(function)}); }
 
  private:
   template <bool, class, class, class, class, class>
@@ -130,9 +133,9 @@ class JoinedWindows {
     WindowSettings<Either> settings;
     settings.time = Assigner::kTime;
     settings.allowed_lateness_ms = lateness_ms_;
-    using Generic = GenericCoGroupOperator<K, L, R, LeftKey, RightKey, Assigner,
-                                           decltype(chosen_trigger), decltype(chosen_evictor),
-                                           Function>;
+    using Generic =
+        GenericCoGroupOperator<K, L, R, LeftKey, RightKey, Assigner, decltype(chosen_trigger),
+                               decltype(chosen_evictor), Function>;
     return join_detail::add_two_input<typename Function::Output>(
         left_, right_, name,
         [assigner = assigner_, chosen_trigger, chosen_evictor, left = left_.selector(),
@@ -184,8 +187,8 @@ auto Keyed<K, T, Select>::interval_join(const Keyed<K, U, OtherSelect>& other, D
   static_assert(std::is_invocable_v<F&, const T&, const U&>,
                 "interval_join needs a function (const Left&, const Right&) that gives one row");
   using To = std::remove_cvref_t<std::invoke_result_t<F&, const T&, const U&>>;
-  const Result<IntervalBounds> bounds = make_interval(
-      lower.count(), upper.count(), options.lower_exclusive, options.upper_exclusive);
+  const Result<IntervalBounds> bounds =
+      make_interval(lower.count(), upper.count(), options.lower_exclusive, options.upper_exclusive);
   if (!bounds.ok()) { graph()->fail(bounds.status()); }
   return join_detail::add_two_input<To>(
       *this, other, "interval join",

@@ -32,7 +32,8 @@ struct Inputs {
   explicit Inputs(Env& env)
       : orders(env.from_elements<Order>({{1, 10s}, {2, 11s}, {3, 40s}})
                    .event_time(&Order::at, monotonous())),
-        payments(env.from_elements<Payment>({{1, 100, 9s}, {1, 101, 12s}, {2, 200, 21s}, {9, 1, 22s}, {3, 300, 49s}})
+        payments(env.from_elements<Payment>(
+                        {{1, 100, 9s}, {1, 101, 12s}, {2, 200, 21s}, {9, 1, 22s}, {3, 300, 49s}})
                      .event_time(&Payment::at, monotonous())) {}
   Stream<Order> orders;
   Stream<Payment> payments;

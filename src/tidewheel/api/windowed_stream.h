@@ -6,8 +6,9 @@
 //       .late_to(late)
 //       .aggregate(tw::aggregator{.init = ..., .add = ..., .merge = ..., .result = ...});
 //
-// The functions that fold rows as they come (count, sum, reduce, aggregate, ...) keep one accumulator for
-// each key and window; collect and process keep all rows. A trigger of one's own replaces the default one.
+// The functions that fold rows as they come (count, sum, reduce, aggregate, ...) keep one
+// accumulator for each key and window; collect and process keep all rows. A trigger of one's own
+// replaces the default one.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -52,8 +53,9 @@ inline constexpr bool kHasState =
 
 template <class F>
 constexpr void check_process_function() {
-  static_assert(requires { typename F::output; },
-                "a window's process function needs `using output = ...;`, the type of its results");
+  static_assert(
+      requires { typename F::output; },
+      "a window's process function needs `using output = ...;`, the type of its results");
 }
 
 }  // namespace window_detail
@@ -62,9 +64,10 @@ constexpr void check_process_function() {
 template <class K, class T, class Select, class Assigner, class Trigger = window_detail::Default,
           class Evictor = window_detail::Default>
 class Windowed {
-  static_assert(WindowAssigner<Assigner>,
-                "window needs tumbling(...), sliding(...), cumulative(...), session(...), global(), "
-                "count(...), one of these in processing_time(...), or an assigner of your own");
+  static_assert(
+      WindowAssigner<Assigner>,
+      "window needs tumbling(...), sliding(...), cumulative(...), session(...), global(), "
+      "count(...), one of these in processing_time(...), or an assigner of your own");
 
  public:
   Windowed(Stream<T> input, Select select, Assigner assigner, Trigger chosen_trigger = {},
@@ -102,10 +105,11 @@ class Windowed {
   // Interim results each `interval` of the clock, besides those at the end of the window.
   auto early_every(Duration interval) const {
     if (interval.count() <= 0) {
-      input_.graph()->fail(invalid_argument(ErrorId::kWindowOption,
-                                            "early_every needs an interval of at least 1 ms, but was "
-                                            "given {} ms",
-                                            interval.count()));
+      input_.graph()->fail(
+          invalid_argument(ErrorId::kWindowOption,
+                           "early_every needs an interval of at least 1 ms, but was "
+                           "given {} ms",
+                           interval.count()));
     }
     return with(EarlyTrigger{interval.count()}, evictor_);
   }
@@ -170,7 +174,8 @@ class Windowed {
 
   // ---- Functions of all rows ----
 
-  // `To f(const K& key, const TimeWindow&, std::span<const T> rows)`; without the key for a whole stream.
+  // `To f(const K& key, const TimeWindow&, std::span<const T> rows)`; without the key for a whole
+  // stream.
   template <class F>
   auto collect(F function) const {
     return generic(CollectFunction<K, T, F>{std::move(function)});
@@ -223,8 +228,7 @@ class Windowed {
   }
   template <class Function>
   Stream<typename Function::Output> generic(Function function) const {
-    static_assert(!WindowFoldFunction<Function> ||
-                      std::is_same_v<Evictor, window_detail::Default>,
+    static_assert(!WindowFoldFunction<Function> || std::is_same_v<Evictor, window_detail::Default>,
                   "evict needs all rows of a window: use collect or process");
     auto chosen_trigger = choose<DefaultTrigger<Assigner>>(trigger_);
     auto chosen_evictor = [&] {
@@ -236,13 +240,11 @@ class Windowed {
         return choose<DefaultEvictor<Assigner>>(evictor_);
       }
     }();
-    using Operator_ =
-        GenericWindowOperator<K, T, Select, Assigner, decltype(chosen_trigger),
-                              decltype(chosen_evictor), Function>;
+    using Operator_ = GenericWindowOperator<K, T, Select, Assigner, decltype(chosen_trigger),
+                                            decltype(chosen_evictor), Function>;
     return add<typename Function::Output>(
-        Function::kName,
-        [assigner = assigner_, chosen_trigger, chosen_evictor, select = select_, function,
-         settings = settings_](std::shared_ptr<const NodeLinks> links) {
+        Function::kName, [assigner = assigner_, chosen_trigger, chosen_evictor, select = select_,
+                          function, settings = settings_](std::shared_ptr<const NodeLinks> links) {
           return std::make_unique<Operator_>(assigner, chosen_trigger, chosen_evictor, select,
                                              function, settings, std::move(links));
         });

@@ -43,22 +43,40 @@ auto total_aggregator() {
       .init = [] { return int64_t{0}; },
       .add = [](int64_t& sum, const Trade& trade) { sum += trade.cents; },
       .merge = [](int64_t& sum, const int64_t& other) { sum += other; },
-      .result = [](const std::string& symbol, const TimeWindow& window,
-                   const int64_t& sum) { return Total{symbol, sum, window.end}; }};
+      .result =
+          [](const std::string& symbol, const TimeWindow& window, const int64_t& sum) {
+            return Total{symbol, sum, window.end};
+          }};
 }
 
 TEST(WindowedStream, tumbling_windows_are_aggregated_by_key) {
   Env env;
-  auto totals = trades(env).key_by(&Trade::symbol).window(tumbling(10s)).aggregate(total_aggregator()).collect();
-  EXPECT_EQ(run(env, totals), (std::vector<Total>{{"A", 3, 30s}, {"A", 5, 20s}, {"A", 11, 10s},
-                                                  {"B", 2, 20s}, {"B", 7, 10s}, {"B", 9, 40s}}));
+  auto totals = trades(env)
+                    .key_by(&Trade::symbol)
+                    .window(tumbling(10s))
+                    .aggregate(total_aggregator())
+                    .collect();
+  EXPECT_EQ(run(env, totals), (std::vector<Total>{{"A", 3, 30s},
+                                                  {"A", 5, 20s},
+                                                  {"A", 11, 10s},
+                                                  {"B", 2, 20s},
+                                                  {"B", 7, 10s},
+                                                  {"B", 9, 40s}}));
 }
 
 TEST(WindowedStream, sessions_end_after_their_gap) {
   Env env;
-  auto totals = trades(env).key_by(&Trade::symbol).window(session(5s)).aggregate(total_aggregator()).collect();
-  EXPECT_EQ(run(env, totals), (std::vector<Total>{{"A", 3, 30s}, {"A", 5, 6s}, {"A", 11, 17s},
-                                                  {"B", 2, 19s}, {"B", 7, 7s}, {"B", 9, 36s}}));
+  auto totals = trades(env)
+                    .key_by(&Trade::symbol)
+                    .window(session(5s))
+                    .aggregate(total_aggregator())
+                    .collect();
+  EXPECT_EQ(run(env, totals), (std::vector<Total>{{"A", 3, 30s},
+                                                  {"A", 5, 6s},
+                                                  {"A", 11, 17s},
+                                                  {"B", 2, 19s},
+                                                  {"B", 7, 7s},
+                                                  {"B", 9, 36s}}));
 }
 
 struct Spread {
@@ -76,21 +94,32 @@ struct Spread {
 
 TEST(WindowedStream, a_process_function_sees_all_rows) {
   Env env;
-  auto totals = trades(env).key_by(&Trade::symbol).window(cumulative(20s, 10s)).process(Spread{}).collect();
-  EXPECT_EQ(run(env, totals), (std::vector<Total>{{"A", 0, 30s}, {"A", 0, 40s}, {"A", 1, 10s}, {"A", 5, 20s},
-                                                  {"B", 0, 10s}, {"B", 0, 40s}, {"B", 5, 20s}}));
+  auto totals =
+      trades(env).key_by(&Trade::symbol).window(cumulative(20s, 10s)).process(Spread{}).collect();
+  EXPECT_EQ(run(env, totals), (std::vector<Total>{{"A", 0, 30s},
+                                                  {"A", 0, 40s},
+                                                  {"A", 1, 10s},
+                                                  {"A", 5, 20s},
+                                                  {"B", 0, 10s},
+                                                  {"B", 0, 40s},
+                                                  {"B", 5, 20s}}));
 }
 
 TEST(WindowedStream, short_forms_name_key_and_window) {
   Env env;
   auto counts = trades(env).key_by(&Trade::symbol).window(tumbling(1min)).count().collect();
   auto best = trades(env).window_all(tumbling(1min)).max(&Trade::cents).collect();
-  auto mean = trades(env).key_by(&Trade::symbol).window(tumbling(1min)).avg(&Trade::cents).collect();
+  auto mean =
+      trades(env).key_by(&Trade::symbol).window(tumbling(1min)).avg(&Trade::cents).collect();
   auto top = trades(env).window_all(tumbling(1min)).top(2, &Trade::cents).collect();
-  auto rows = trades(env).key_by(&Trade::symbol).window(count(2)).collect(
-      [](const std::string& key, const TimeWindow&, std::span<const Trade> pair) {
-        return Total{key, pair[0].cents * 100 + pair[1].cents, {}};
-      }).collect();
+  auto rows =
+      trades(env)
+          .key_by(&Trade::symbol)
+          .window(count(2))
+          .collect([](const std::string& key, const TimeWindow&, std::span<const Trade> pair) {
+            return Total{key, pair[0].cents * 100 + pair[1].cents, {}};
+          })
+          .collect();
   ASSERT_TRUE(env.execute("short forms").ok());
   ASSERT_EQ(counts.get().size(), 2U);
   EXPECT_EQ(counts.get()[0].value + counts.get()[1].value, 8);

@@ -1,5 +1,5 @@
-// Windows of two inputs: co_group hands all rows that both have for a key and window to a function; the
-// window join gives each pair of them.
+// Windows of two inputs: co_group hands all rows that both have for a key and window to a function;
+// the window join gives each pair of them.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -17,10 +17,12 @@
 
 namespace tidewheel {
 
-// A function of both inputs' rows is a struct with `using Output`, `static constexpr const char* kName`,
-// `static constexpr bool kInner` (whether it is run only for keys that both inputs have), and
+// A function of both inputs' rows is a struct with `using Output`, `static constexpr const char*
+// kName`, `static constexpr bool kInner` (whether it is run only for keys that both inputs have),
+// and
 //   template <class Left, class Right>
-//   void finish(const K&, const TimeWindow&, const Left& each_left, const Right& each_right, auto& context);
+//   void finish(const K&, const TimeWindow&, const Left& each_left, const Right& each_right, auto&
+//   context);
 // where each_left(f) calls f(const L&) for every row of the left.
 
 // `f(const L&, const R&)` gives one row for each pair.
@@ -64,7 +66,8 @@ struct CoGroupFunction {
   std::vector<R> right_ = {};
 };
 
-// On grids (tumbling, sliding, cumulative), with the default trigger: rows lie in slices, once each.
+// On grids (tumbling, sliding, cumulative), with the default trigger: rows lie in slices, once
+// each.
 template <class K, class L, class R, class LeftKey, class RightKey, class Function>
 class SlicingCoGroupOperator final : public WindowOperator<L, typename Function::Output> {
   using Base = WindowOperator<L, typename Function::Output>;
@@ -324,8 +327,8 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
     }
     return parts;
   }
-  // Goes through the keys of the left, part by part; then, unless it is an inner join, through those keys
-  // that only the right has.
+  // Goes through the keys of the left, part by part; then, unless it is an inner join, through
+  // those keys that only the right has.
   Progress emit_results() {
     this->emitter().begin(grid_.window(firing_.window), this->watermark());
     try {
@@ -368,15 +371,18 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   template <bool kLeft>
   bool was_seen(const K& key, KeyHash hash) const {
     for (size_t i = 0; i < parts_.size(); ++i) {
-      if ((!kLeft || i < firing_.part) && parts_[i]->left.find(key, hash) != nullptr) { return true; }
-      if (!kLeft && i < firing_.part && parts_[i]->right.find(key, hash) != nullptr) { return true; }
+      if ((!kLeft || i < firing_.part) && parts_[i]->left.find(key, hash) != nullptr) {
+        return true;
+      }
+      if (!kLeft && i < firing_.part && parts_[i]->right.find(key, hash) != nullptr) {
+        return true;
+      }
     }
     return false;
   }
   bool has_right(const K& key, KeyHash hash) const {
-    return std::any_of(parts_.begin(), parts_.end(), [&](const Slice* part) {
-      return part->right.find(key, hash) != nullptr;
-    });
+    return std::any_of(parts_.begin(), parts_.end(),
+                       [&](const Slice* part) { return part->right.find(key, hash) != nullptr; });
   }
   void call(int64_t window, const std::vector<Slice*>& parts, const K& key, KeyHash hash) {
     const auto each_left = [&](auto&& f) {
@@ -496,7 +502,8 @@ struct EitherKey {
   RightKey right;
   template <class L, class R>
   auto operator()(const std::variant<L, R>& row) const {
-    return row.index() == 0 ? std::invoke(left, std::get<0>(row)) : std::invoke(right, std::get<1>(row));
+    return row.index() == 0 ? std::invoke(left, std::get<0>(row))
+                            : std::invoke(right, std::get<1>(row));
   }
 };
 

@@ -1,8 +1,8 @@
-// Evictors drop rows of a window right before, or right after, its function is run. They need all rows:
-// a window with an evictor keeps them and can't aggregate as they come.
+// Evictors drop rows of a window right before, or right after, its function is run. They need all
+// rows: a window with an evictor keeps them and can't aggregate as they come.
 //
-// An evictor is a struct with `void evict(WindowRows<T>& rows, const TimeWindow& window, int64_t watermark)`
-// and, when it works after the function, `static constexpr bool kAfter = true`.
+// An evictor is a struct with `void evict(WindowRows<T>& rows, const TimeWindow& window, int64_t
+// watermark)` and, when it works after the function, `static constexpr bool kAfter = true`.
 #pragma once
 #include <algorithm>
 #include <concepts>
@@ -82,8 +82,8 @@ struct TimeEvictor {
   }
 };
 
-// Drops the rows whose measure differs from that of the newest row by `threshold` or more: the measure
-// of the last row minus that of the row, as `measure` gives them.
+// Drops the rows whose measure differs from that of the newest row by `threshold` or more: the
+// measure of the last row minus that of the row, as `measure` gives them.
 template <bool kAfterFunction, class Measure>
 struct DeltaEvictor {
   static constexpr bool kAfter = kAfterFunction;

@@ -1,10 +1,10 @@
-// Windows of any assigner, with any trigger and evictor, and functions that see all rows. A key's windows lie
-// in its entry of one table, each with its contents, the trigger's state and its timers; the queues of
-// due times hold hints only (window_timers.h).
+// Windows of any assigner, with any trigger and evictor, and functions that see all rows. A key's
+// windows lie in its entry of one table, each with its contents, the trigger's state and its
+// timers; the queues of due times hold hints only (window_timers.h).
 //
-// One row: assign, merge (sessions), skip late windows, add, trigger, emit on FIRE, clear on PURGE. A window
-// is forgotten at the end of its last millisecond plus the allowed lateness, after the trigger's timers
-// of that time.
+// One row: assign, merge (sessions), skip late windows, add, trigger, emit on FIRE, clear on PURGE.
+// A window is forgotten at the end of its last millisecond plus the allowed lateness, after the
+// trigger's timers of that time.
 #pragma once
 #include <algorithm>
 #include <concepts>
@@ -92,7 +92,6 @@ struct ContentsOf<T, Function> {
   using Saved = typename Function::Accumulator;
 };
 
-
 // One window of one key, as a snapshot has it.
 template <class Contents, class TriggerData, class UserState>
 struct SavedWindow {
@@ -120,7 +119,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   static constexpr bool kFolds = WindowFoldFunction<Function>;
   static constexpr bool kEvicts = !std::is_same_v<Evictor, NoEvictor>;
   static constexpr bool kHasGlobalState = !std::is_same_v<GlobalState, NoWindowState>;
-  static_assert(!kFolds || !kEvicts, "an evictor needs a function of all rows: use collect or process");
+  static_assert(!kFolds || !kEvicts,
+                "an evictor needs a function of all rows: use collect or process");
 
  public:
   GenericWindowOperator(Assigner assigner, Trigger trigger, Evictor evictor, KeyOf key_of,
@@ -167,8 +167,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     wake_for_next_timer();
     return Progress::kDone;
   }
-  // Windows by the clock that are open at the end of the input fire too: nothing more will come. Timers
-  // that are set meanwhile are not kept.
+  // Windows by the clock that are open at the end of the input fire too: nothing more will come.
+  // Timers that are set meanwhile are not kept.
   Progress on_end_of_input(int32_t) override {
     if (this->is_event_time() || GlobalAssigner<Assigner>) { return Progress::kDone; }
     draining_ = true;
@@ -290,10 +290,10 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     bool skipped = true;
     assigner_.assign(row, time, [&](const TimeWindow& assigned) {
       const bool lone_is_late = is_late(assigned);
-      KeyWindows* windows = lone_is_late ? state_->table.find(key, hash)
-                                         : &state_->table.upsert(key, hash);
-      if (lone_is_late && (windows == nullptr || !Assigner::kMerging ||
-                           !touches_any(*windows, assigned))) {
+      KeyWindows* windows =
+          lone_is_late ? state_->table.find(key, hash) : &state_->table.upsert(key, hash);
+      if (lone_is_late &&
+          (windows == nullptr || !Assigner::kMerging || !touches_any(*windows, assigned))) {
         return;
       }
       skipped = false;
@@ -311,7 +311,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     if (skipped && this->is_event_time()) { this->take_late(row, time, batch); }
   }
   bool is_late(const TimeWindow& window) const {
-    return this->is_event_time() && cleanup_time(window) <= event_.time && event_.time != kMinWatermark;
+    return this->is_event_time() && cleanup_time(window) <= event_.time &&
+           event_.time != kMinWatermark;
   }
   // When a window is forgotten; kNever for windows without end.
   int64_t cleanup_time(const TimeWindow& window) const {
@@ -374,8 +375,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
       }
       merge_contents(result, *one);
       if constexpr (requires {
-                      trigger_.on_merge(result.window, result.trigger.value(),
-                                        one->trigger.value(), context);
+                      trigger_.on_merge(result.window, result.trigger.value(), one->trigger.value(),
+                                        context);
                     }) {
         trigger_.on_merge(result.window, result.trigger.value(), one->trigger.value(), context);
         result.trigger.settle(state_->heap);
@@ -383,12 +384,11 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
       forget(*one);
     }
     windows.windows.erase(kept, windows.windows.end());
-    static_assert(!Assigner::kMerging ||
-                      requires {
-                        trigger_.after_merge(result.window, result.trigger.value(), context);
-                      },
-                  "this trigger can't be used with session windows: it has no "
-                  "after_merge(const TimeWindow&, State&, context)");
+    static_assert(
+        !Assigner::kMerging ||
+            requires { trigger_.after_merge(result.window, result.trigger.value(), context); },
+        "this trigger can't be used with session windows: it has no "
+        "after_merge(const TimeWindow&, State&, context)");
     trigger_.after_merge(result.window, result.trigger.value(), context);
   }
   void merge_contents(Window& into, Window& from) {
@@ -469,8 +469,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     evictor_.evict(view, window.window, event_.time);
     if (view.dropped_count() > 0) { window.contents.remove_dropped(view, state_->heap); }
   }
-  // The trigger's state may have got new Text. In a window that is never forgotten by time, what a purge
-  // has left empty goes at once: else each key would leave something behind.
+  // The trigger's state may have got new Text. In a window that is never forgotten by time, what a
+  // purge has left empty goes at once: else each key would leave something behind.
   void after_callback(KeyWindows& windows, Window& window) {
     window.trigger.settle(state_->heap);
     if constexpr (GlobalAssigner<Assigner> && std::equality_comparable<TriggerData>) {
@@ -530,7 +530,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     mark = {earliest, true};
     (event ? state_->event_queue : state_->clock_queue).push(earliest, hash);
   }
-  // Does what is due by `time`, in the order of times. What is set meanwhile and due as well is done too.
+  // Does what is due by `time`, in the order of times. What is set meanwhile and due as well is
+  // done too.
   Progress advance(Advance& advance, int64_t time) {
     if (!advance.active) {
       if (time <= advance.time) { return Progress::kDone; }
@@ -575,9 +576,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
       }
     }
     if (any_gone) {
-      std::erase_if(windows->windows, [&](const Window& one) {
-        return cleanup_time(one.window) <= entry.time;
-      });
+      std::erase_if(windows->windows,
+                    [&](const Window& one) { return cleanup_time(one.window) <= entry.time; });
     } else if (windows->windows.size() == 1) {
       after_callback(*windows, windows->windows.front());
     }

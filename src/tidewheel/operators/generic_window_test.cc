@@ -1,4 +1,5 @@
-// Windows with triggers, evictors and functions of all rows; against the model with the default trigger.
+// Windows with triggers, evictors and functions of all rows; against the model with the default
+// trigger.
 #include "tidewheel/operators/generic_window.h"
 
 #include <gtest/gtest.h>
@@ -79,8 +80,8 @@ TEST(generic_window, sliding_count_windows_hold_the_last_rows) {
   Harness harness(make(collect(), windows, DefaultTrigger<SlidingCountWindows>::make(windows),
                        DefaultEvictor<SlidingCountWindows>::make(windows)));
   for (int64_t i = 1; i <= 7; ++i) { harness.push(Reading{1, i}, kNoTimestamp); }
-  EXPECT_EQ(harness.take<Result>(), (Results{all_time(1, 1 + 2), all_time(1, 2 + 3 + 4),
-                                             all_time(1, 4 + 5 + 6)}));
+  EXPECT_EQ(harness.take<Result>(),
+            (Results{all_time(1, 1 + 2), all_time(1, 2 + 3 + 4), all_time(1, 4 + 5 + 6)}));
 }
 
 TEST(generic_window, a_count_trigger_knows_no_end_of_window) {
@@ -109,13 +110,15 @@ TEST(generic_window, a_count_trigger_adds_up_when_sessions_merge) {
 }
 
 TEST(generic_window, continuous_event_time_fires_at_each_interval_and_at_the_end) {
-  Harness harness(make(sum(), tumbling(Duration(30)), trigger::continuous_event_time(Duration(10))));
+  Harness harness(
+      make(sum(), tumbling(Duration(30)), trigger::continuous_event_time(Duration(10))));
   harness.push(Reading{1, 1}, 3);
   harness.watermark(10);
   harness.push(Reading{1, 2}, 12);
   harness.watermark(25);
   harness.watermark(29);
-  EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 30, 1), result(1, 0, 30, 3), result(1, 0, 30, 3)}));
+  EXPECT_EQ(harness.take<Result>(),
+            (Results{result(1, 0, 30, 1), result(1, 0, 30, 3), result(1, 0, 30, 3)}));
 }
 
 TEST(generic_window, early_results_come_by_the_clock_and_the_last_one_by_event_time) {
@@ -148,13 +151,16 @@ TEST(generic_window, early_results_of_sessions_survive_merging) {
 TEST(generic_window, a_delta_trigger_fires_when_the_measure_has_moved) {
   const auto measure = [](const Reading& row) { return row.value; };
   Harness harness(make(sum(), global(), trigger::delta(10, measure).bind<Reading>()));
-  for (const int64_t value : {1, 5, 11, 12, 23, 24}) { harness.push(Reading{1, value}, kNoTimestamp); }
+  for (const int64_t value : {1, 5, 11, 12, 23, 24}) {
+    harness.push(Reading{1, value}, kNoTimestamp);
+  }
   EXPECT_EQ(harness.take<Result>(), (Results{all_time(1, 29), all_time(1, 29 + 23)}))
       << "11 - 1 is not above 10; 12 - 1 is; 23 - 12 is";
 }
 
 TEST(generic_window, processing_time_windows_fire_by_the_clock) {
-  Harness harness(make(sum(), processing_time(sliding(Duration(10), Duration(5))), ProcessingTimeTrigger()));
+  Harness harness(
+      make(sum(), processing_time(sliding(Duration(10), Duration(5))), ProcessingTimeTrigger()));
   harness.advance_clock(7);
   harness.push(Reading{1, 1}, kNoTimestamp);
   harness.advance_clock(10);
@@ -165,21 +171,30 @@ TEST(generic_window, processing_time_windows_fire_by_the_clock) {
 
 TEST(generic_window, evictors_work_before_or_after_the_function) {
   Harness before(make(collect(), tumbling(Duration(100)), EventTimeTrigger(), evictor::count(2)));
-  Harness after(make(collect(), tumbling(Duration(100)), trigger::count(3), evictor::count(1).after()));
-  Harness recent(make(collect(), tumbling(Duration(100)), EventTimeTrigger(), evictor::time(Duration(10))));
+  Harness after(
+      make(collect(), tumbling(Duration(100)), trigger::count(3), evictor::count(1).after()));
+  Harness recent(
+      make(collect(), tumbling(Duration(100)), EventTimeTrigger(), evictor::time(Duration(10))));
   const auto measure = [](const Reading& row) { return row.value; };
-  Harness alike(make(collect(), tumbling(Duration(100)), EventTimeTrigger(), evictor::delta(3, measure)));
+  Harness alike(
+      make(collect(), tumbling(Duration(100)), EventTimeTrigger(), evictor::delta(3, measure)));
   for (int64_t i = 1; i <= 6; ++i) {
-    for (Harness* harness : {&before, &after, &recent, &alike}) { harness->push(Reading{1, i}, i * 5); }
+    for (Harness* harness : {&before, &after, &recent, &alike}) {
+      harness->push(Reading{1, i}, i * 5);
+    }
   }
   for (Harness* harness : {&before, &after, &recent, &alike}) { harness->end_of_input(); }
   EXPECT_EQ(before.take<Result>(), Results{result(1, 0, 100, 11)});
-  EXPECT_EQ(after.take<Result>(), (Results{result(1, 0, 100, 6), result(1, 0, 100, 3 + 4 + 5 + 6)}));
-  EXPECT_EQ(recent.take<Result>(), Results{result(1, 0, 100, 5 + 6)}) << "keeps times above 30 - 10";
-  EXPECT_EQ(alike.take<Result>(), Results{result(1, 0, 100, 4 + 5 + 6)}) << "6 - 3 reaches the threshold";
+  EXPECT_EQ(after.take<Result>(),
+            (Results{result(1, 0, 100, 6), result(1, 0, 100, 3 + 4 + 5 + 6)}));
+  EXPECT_EQ(recent.take<Result>(), Results{result(1, 0, 100, 5 + 6)})
+      << "keeps times above 30 - 10";
+  EXPECT_EQ(alike.take<Result>(), Results{result(1, 0, 100, 4 + 5 + 6)})
+      << "6 - 3 reaches the threshold";
 }
 
-// Fires at a chosen time by the row's value, counts in its state, and remembers that it was cleared.
+// Fires at a chosen time by the row's value, counts in its state, and remembers that it was
+// cleared.
 struct AtValueTrigger {
   struct State {
     int64_t seen = 0;
@@ -270,7 +285,8 @@ struct Named {
 };
 
 TEST(generic_window, text_of_kept_rows_outlives_the_batches) {
-  const auto join_names = [](const int64_t& key, const TimeWindow& window, std::span<const Named> rows) {
+  const auto join_names = [](const int64_t& key, const TimeWindow& window,
+                             std::span<const Named> rows) {
     std::string all;
     for (const Named& row : rows) { all += row.name.str() + ";"; }
     return WindowValue<int64_t, std::string>{key, window, all};
@@ -278,8 +294,9 @@ TEST(generic_window, text_of_kept_rows_outlives_the_batches) {
   using Function = CollectFunction<int64_t, Named, decltype(join_names)>;
   const auto evict = evictor::count(2);
   Harness harness(
-      std::make_unique<GenericWindowOperator<int64_t, Named, int64_t Named::*, SessionWindows,
-                                             EventTimeTrigger, std::remove_const_t<decltype(evict)>, Function>>(
+      std::make_unique<
+          GenericWindowOperator<int64_t, Named, int64_t Named::*, SessionWindows, EventTimeTrigger,
+                                std::remove_const_t<decltype(evict)>, Function>>(
           session(Duration(10)), EventTimeTrigger(), evict, &Named::key, Function{join_names},
           WindowSettings<Named>(), nullptr));
   for (const int64_t time : {0, 30, 5, 20, 12}) {

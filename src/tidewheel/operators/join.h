@@ -1,6 +1,6 @@
-// The interval join: a row of the left meets the rows of the right, under the same key, whose time lies
-// between bounds around its own. Each side keeps its rows until the watermark says that no partner can
-// come any more.
+// The interval join: a row of the left meets the rows of the right, under the same key, whose time
+// lies between bounds around its own. Each side keeps its rows until the watermark says that no
+// partner can come any more.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -17,8 +17,8 @@
 
 namespace tidewheel {
 
-// What can be said of an interval join besides its bounds. Rows behind the watermark are late: they go to
-// the side output of their side, or are dropped and counted.
+// What can be said of an interval join besides its bounds. Rows behind the watermark are late: they
+// go to the side output of their side, or are dropped and counted.
 template <class L, class R>
 struct IntervalJoinOptions {
   bool lower_exclusive = false;
@@ -35,7 +35,8 @@ struct IntervalBounds {
 // Errors: kWindowOption when no time lies between the bounds.
 Result<IntervalBounds> make_interval(int64_t lower, int64_t upper, bool lower_exclusive,
                                      bool upper_exclusive);
-// How long the buckets are that rows are kept in: a probe looks into few of them, and they are not many.
+// How long the buckets are that rows are kept in: a probe looks into few of them, and they are not
+// many.
 int64_t interval_bucket_ms(const IntervalBounds& bounds);
 
 // `function(left, right)` gives one row for each pair; it has the later one's time.
@@ -73,7 +74,8 @@ class IntervalJoinOperator final
   }
 
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
-    const Progress progress = input == 0 ? take<L, true>(rows, cursor) : take<R, false>(rows, cursor);
+    const Progress progress =
+        input == 0 ? take<L, true>(rows, cursor) : take<R, false>(rows, cursor);
     require_memory(left_->settle_memory());
     require_memory(right_->settle_memory());
     return progress;

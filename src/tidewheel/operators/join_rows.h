@@ -15,7 +15,8 @@
 
 namespace tidewheel {
 
-// The rows of one side in one slice of time: a log of rows, chained by key. Nothing is freed row by row.
+// The rows of one side in one slice of time: a log of rows, chained by key. Nothing is freed row by
+// row.
 template <class K, class T>
 class RowChains {
  public:
@@ -31,7 +32,8 @@ class RowChains {
   using Table = KeyedTable<K, Chain>;
 
   RowChains(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
-      : table_(groups, max_parallelism, memory, "rows of a join"), memory_(memory, "rows of a join") {}
+      : table_(groups, max_parallelism, memory, "rows of a join"),
+        memory_(memory, "rows of a join") {}
 
   void prefetch(KeyHash hash) const { table_.prefetch(hash); }
   void add(const K& key, KeyHash hash, const T& row, int64_t time) {
@@ -81,7 +83,8 @@ class RowChains {
   StateMemory memory_;
 };
 
-// The rows of one side of an interval join, in buckets of `quantum` milliseconds, which are dropped whole.
+// The rows of one side of an interval join, in buckets of `quantum` milliseconds, which are dropped
+// whole.
 template <class K, class T>
 class RowBuckets {
  public:
@@ -93,7 +96,8 @@ class RowBuckets {
 
   void prefetch(int64_t from, int64_t to, KeyHash hash) const {
     const int64_t last = bucket_of(to);
-    for (auto it = first_from(bucket_of(from)); it != buckets_.end() && (*it)->number <= last; ++it) {
+    for (auto it = first_from(bucket_of(from)); it != buckets_.end() && (*it)->number <= last;
+         ++it) {
       (*it)->chains.prefetch(hash);
     }
   }
@@ -104,7 +108,8 @@ class RowBuckets {
   template <class F>
   void for_each(const K& key, KeyHash hash, int64_t from, int64_t to, F f) const {
     const int64_t last = bucket_of(to);
-    for (auto it = first_from(bucket_of(from)); it != buckets_.end() && (*it)->number <= last; ++it) {
+    for (auto it = first_from(bucket_of(from)); it != buckets_.end() && (*it)->number <= last;
+         ++it) {
       const auto* chain = (*it)->chains.find(key, hash);
       if (chain == nullptr) { continue; }
       (*it)->chains.for_each(*chain, [&](const T& row, int64_t time) {

@@ -42,12 +42,15 @@ Pairs sorted(Pairs pairs) {
 }
 Pairs take(Harness& harness) {
   Pairs out;
-  for (const auto& one : harness.take<Pair>()) { out.emplace_back(one.time, one.row.name.str(), one.row.id); }
+  for (const auto& one : harness.take<Pair>()) {
+    out.emplace_back(one.time, one.row.name.str(), one.row.id);
+  }
   return sorted(out);
 }
 std::string name_of(int64_t number) { return "the left row of number " + std::to_string(number); }
 
-std::unique_ptr<Operator> interval(int64_t lower, int64_t upper, IntervalJoinOptions<Left, Right> options = {},
+std::unique_ptr<Operator> interval(int64_t lower, int64_t upper,
+                                   IntervalJoinOptions<Left, Right> options = {},
                                    std::shared_ptr<const NodeLinks> links = nullptr) {
   const auto bounds = make_interval(lower, upper, options.lower_exclusive, options.upper_exclusive);
   return std::make_unique<IntervalJoinOperator<int64_t, Left, Right, LeftKey, RightKey, PairUp>>(
@@ -62,7 +65,10 @@ TEST(interval_join, bounds_are_inclusive_unless_said_otherwise) {
     for (int64_t time = 6; time <= 15; ++time) { harness->push(Right{1, time}, time, 1); }
     harness->push(Right{2, 10}, 10, 1);
   }
-  EXPECT_EQ(take(inclusive), (Pairs{{10, "L", 8}, {10, "L", 9}, {10, "L", 10}, {11, "L", 11}, {12, "L", 12}, {13, "L", 13}}));
+  EXPECT_EQ(
+      take(inclusive),
+      (Pairs{
+          {10, "L", 8}, {10, "L", 9}, {10, "L", 10}, {11, "L", 11}, {12, "L", 12}, {13, "L", 13}}));
   EXPECT_EQ(take(exclusive), (Pairs{{10, "L", 9}, {10, "L", 10}, {11, "L", 11}, {12, "L", 12}}));
 }
 
@@ -130,7 +136,8 @@ Script make_script(uint64_t seed, int64_t disorder) {
   }
   return script;
 }
-// Plays the script into operators of `make`, with a snapshot and a restore to two subtasks in the middle.
+// Plays the script into operators of `make`, with a snapshot and a restore to two subtasks in the
+// middle.
 template <class Make>
 Pairs play(const Script& script, double refusal, Make make) {
   std::vector<std::unique_ptr<Harness>> subtasks;
@@ -148,7 +155,8 @@ Pairs play(const Script& script, double refusal, Make make) {
       subtasks[0]->snapshot_into(snapshot);
       subtasks.clear();
       for (int32_t j = 0; j < 2; ++j) {
-        subtasks.push_back(std::make_unique<Harness>(make(), window_testing::Options{j, 2, 4, refusal}, &snapshot));
+        subtasks.push_back(std::make_unique<Harness>(
+            make(), window_testing::Options{j, 2, 4, refusal}, &snapshot));
         EXPECT_TRUE(subtasks.back()->opened.ok()) << subtasks.back()->opened.to_string();
       }
     }
@@ -184,15 +192,18 @@ Pairs expected(const Script& script, Meets meets) {
 }
 
 TEST(interval_join, agrees_with_plain_loops) {
-  for (const auto& [lower, upper] : {std::pair<int64_t, int64_t>{-10, 10}, {0, 30}, {-300, -20}, {5, 5}, {1000, 1500}}) {
+  for (const auto& [lower, upper] :
+       {std::pair<int64_t, int64_t>{-10, 10}, {0, 30}, {-300, -20}, {5, 5}, {1000, 1500}}) {
     for (uint64_t seed = 1; seed <= 4; ++seed) {
       const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
       const Pairs actual = play(script, seed > 2 ? 0.3 : 0, [&] { return interval(lower, upper); });
-      EXPECT_EQ(actual, expected(script, [&](int64_t left, int64_t right) {
-                  return right - left >= lower && right - left <= upper
-                             ? std::vector<int64_t>{std::max(left, right)}
-                             : std::vector<int64_t>{};
-                })) << "bounds " << lower << " " << upper << ", seed " << seed;
+      EXPECT_EQ(actual, expected(script,
+                                 [&](int64_t left, int64_t right) {
+                                   return right - left >= lower && right - left <= upper
+                                              ? std::vector<int64_t>{std::max(left, right)}
+                                              : std::vector<int64_t>{};
+                                 }))
+          << "bounds " << lower << " " << upper << ", seed " << seed;
     }
   }
 }
@@ -216,7 +227,9 @@ Pairs expected_in_windows(const Script& script, const Assigner& assigner) {
   return expected(script, [&](int64_t left, int64_t right) {
     std::vector<int64_t> times;
     assigner.assign(0, left, [&](const TimeWindow& window) {
-      if (right >= window.start.ms() && right < window.end.ms()) { times.push_back(window.max_timestamp()); }
+      if (right >= window.start.ms() && right < window.end.ms()) {
+        times.push_back(window.max_timestamp());
+      }
     });
     return times;
   });
@@ -226,13 +239,18 @@ TEST(window_join, agrees_with_plain_loops) {
   for (uint64_t seed = 1; seed <= 4; ++seed) {
     const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
     const double refusal = seed > 2 ? 0.3 : 0;
-    for (const auto& assigner : {sliding(Duration(50), Duration(50)), sliding(Duration(50), Duration(20)), sliding(Duration(10), Duration(30))}) {
-      EXPECT_EQ(play(script, refusal, [&] { return window_join(assigner.grid()); }), expected_in_windows(script, assigner));
+    for (const auto& assigner :
+         {sliding(Duration(50), Duration(50)), sliding(Duration(50), Duration(20)),
+          sliding(Duration(10), Duration(30))}) {
+      EXPECT_EQ(play(script, refusal, [&] { return window_join(assigner.grid()); }),
+                expected_in_windows(script, assigner));
     }
-    EXPECT_EQ(play(script, refusal, [] { return window_join(cumulative(Duration(60), Duration(20)).grid()); }),
+    EXPECT_EQ(play(script, refusal,
+                   [] { return window_join(cumulative(Duration(60), Duration(20)).grid()); }),
               expected_in_windows(script, cumulative(Duration(60), Duration(20))));
-    EXPECT_EQ(play(script, refusal, [] { return generic_join(sliding(Duration(50), Duration(20))); }),
-              expected_in_windows(script, sliding(Duration(50), Duration(20))));
+    EXPECT_EQ(
+        play(script, refusal, [] { return generic_join(sliding(Duration(50), Duration(20))); }),
+        expected_in_windows(script, sliding(Duration(50), Duration(20))));
   }
 }
 
@@ -261,14 +279,16 @@ TEST(window_join, sessions_span_both_inputs) {
 }
 
 TEST(co_group, both_sides_rows_come_together_once_a_key_and_window) {
-  const auto sizes = [](const int64_t& key, std::span<const Left> left, std::span<const Right> right,
-                        WindowContext<Right>& out) {
+  const auto sizes = [](const int64_t& key, std::span<const Left> left,
+                        std::span<const Right> right, WindowContext<Right>& out) {
     out(Right{key, static_cast<int64_t>(left.size() * 100 + right.size())});
   };
   using Sizes = CoGroupFunction<int64_t, Left, Right, Right, decltype(sizes)>;
-  Harness harness(std::make_unique<SlicingCoGroupOperator<int64_t, Left, Right, LeftKey, RightKey, Sizes>>(
-      sliding(Duration(20), Duration(10)).grid(), &Left::key, &Right::key, Sizes{sizes},
-      WindowSettings<Left>(), nullptr), {.refusal = 0.5});
+  Harness harness(
+      std::make_unique<SlicingCoGroupOperator<int64_t, Left, Right, LeftKey, RightKey, Sizes>>(
+          sliding(Duration(20), Duration(10)).grid(), &Left::key, &Right::key, Sizes{sizes},
+          WindowSettings<Left>(), nullptr),
+      {.refusal = 0.5});
   harness.push(Left{1, "a"}, 1, 0);
   harness.push(Left{1, "b"}, 11, 0);
   harness.push(Right{1, 0}, 12, 1);
@@ -276,7 +296,9 @@ TEST(co_group, both_sides_rows_come_together_once_a_key_and_window) {
   harness.push(Right{2, 0}, 13, 1);
   harness.end_of_input(2);
   std::vector<std::tuple<int64_t, int64_t, int64_t>> out;
-  for (const auto& one : harness.take<Right>()) { out.emplace_back(one.time, one.row.key, one.row.id); }
+  for (const auto& one : harness.take<Right>()) {
+    out.emplace_back(one.time, one.row.key, one.row.id);
+  }
   std::sort(out.begin(), out.end());
   EXPECT_EQ(out, (std::vector<std::tuple<int64_t, int64_t, int64_t>>{
                      {9, 1, 100}, {9, 2, 1}, {19, 1, 201}, {19, 2, 2}, {29, 1, 101}, {29, 2, 1}}));

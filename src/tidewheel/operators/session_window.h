@@ -1,7 +1,7 @@
-// Session windows with a fold and the default trigger. A key has one session most of the time, which lies in
-// its slot of the table; more of them, which rows out of order make, lie beside it. A key has one pending
-// timer: it is set when a session begins and not moved when the session grows; when it comes too early it is
-// set again, so that a row costs a lookup and nothing else.
+// Session windows with a fold and the default trigger. A key has one session most of the time,
+// which lies in its slot of the table; more of them, which rows out of order make, lie beside it. A
+// key has one pending timer: it is set when a session begins and not moved when the session grows;
+// when it comes too early it is set again, so that a row costs a lookup and nothing else.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -123,9 +123,9 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   };
   struct KeySessions {
     Session first;
-    int64_t due = 0;     // the time of the key's entry in the queue, when there is one
+    int64_t due = 0;  // the time of the key's entry in the queue, when there is one
     bool armed = false;
-    uint32_t more = 0;   // index in State::more of further sessions; 0: none
+    uint32_t more = 0;  // index in State::more of further sessions; 0: none
   };
   // Made in `open`, when the subtask knows its key groups.
   struct State {
@@ -157,7 +157,8 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     const T& row = in.row(index);
     this->require_timestamp(row, time);
     const int64_t end = saturating_add(time, assigner_.gap_of(row));
-    const bool is_old = TimeWindow{Timestamp(time), Timestamp(end)}.max_timestamp() <= this->watermark();
+    const bool is_old =
+        TimeWindow{Timestamp(time), Timestamp(end)}.max_timestamp() <= this->watermark();
     if (is_old) [[unlikely]] {
       if (!this->ready()) { return false; }
       add_old_row(in, index, time, end, hash);
@@ -212,8 +213,8 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     for_each_session(sessions, [&](Session& session) { any |= session.touches(from, to); });
     return any;
   }
-  // Adds the row to the session that it and all sessions that it touches become. The reference is valid
-  // until the next change of the key.
+  // Adds the row to the session that it and all sessions that it touches become. The reference is
+  // valid until the next change of the key.
   Session& join_session(KeySessions& sessions, const T& row, int64_t from, int64_t to) {
     Session joined;
     std::vector<Session> kept;
@@ -360,8 +361,8 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
       store(*sessions, last, rest);
     }
     if (!sessions->first.exists()) {
-      state_->table.erase_where(
-          entry.hash, [&](const K&, const KeySessions& one) { return &one == sessions; });
+      state_->table.erase_where(entry.hash,
+                                [&](const K&, const KeySessions& one) { return &one == sessions; });
       return;
     }
     sessions->due = earliest_due(*sessions);

@@ -1,4 +1,5 @@
-// Session windows: merging, lateness and timers, and a comparison with a model that keeps each session.
+// Session windows: merging, lateness and timers, and a comparison with a model that keeps each
+// session.
 #include "tidewheel/operators/session_window.h"
 
 #include <gtest/gtest.h>
@@ -137,7 +138,9 @@ TEST(session_window, by_the_clock_a_session_ends_when_no_row_has_come_for_the_ga
   EXPECT_EQ(harness.take<Result>(), Results{result(1, 19, 29, 4)});
 }
 
-TEST(session_window, agrees_with_the_model) { compare_many(session(Duration(12)), maker(session(Duration(12)))); }
+TEST(session_window, agrees_with_the_model) {
+  compare_many(session(Duration(12)), maker(session(Duration(12))));
+}
 TEST(session_window, agrees_with_the_model_when_sessions_are_short) {
   compare_many(session(Duration(2)), maker(session(Duration(2))));
 }
@@ -146,11 +149,49 @@ TEST(session_window, agrees_with_the_model_when_the_gap_differs_from_row_to_row)
   compare_many(assigner, maker(assigner));
 }
 
+struct Named {
+  Text name;
+  int64_t value = 0;
+};
+
+TEST(session_window, text_in_keys_and_accumulators_outlives_the_batches) {
+  using Latest = ExtremeRowFold<Text, Named, int64_t Named::*, true>;
+  using NameKey = Text Named::*;
+  MemorySnapshot snapshot;
+  const auto make_it = [] {
+    return std::make_unique<SessionWindowOperator<Text, Named, NameKey, SessionWindows, Latest>>(
+        session(Duration(10)), &Named::name, Latest(&Named::value), WindowSettings<Named>(),
+        nullptr);
+  };
+  const auto push = [](Harness& harness, int64_t number, int64_t time) {
+    const std::string name =
+        "a name that is long enough to be told apart " + std::to_string(number % 3);
+    harness.push(Named{Text(name), number}, time);
+  };
+  {
+    Harness harness(make_it());
+    for (int64_t i = 0; i < 30; ++i) { push(harness, i, (i * 7) % 30 * 5); }
+    harness.snapshot_into(snapshot);
+  }
+  Harness harness(make_it(), {}, &snapshot);
+  for (int64_t i = 30; i < 60; ++i) { push(harness, i, (i * 11) % 30 * 5 + 2); }
+  harness.end_of_input();
+  const auto results = harness.take<WindowValue<Text, Named>>();
+  ASSERT_GE(results.size(), 3U);
+  for (const auto& one : results) {
+    EXPECT_EQ(one.row.key.view(), "a name that is long enough to be told apart " +
+                                      std::to_string(one.row.value.value % 3));
+    EXPECT_EQ(one.row.key, one.row.value.name);
+  }
+}
+
 TEST(session_window, many_keys_cost_one_timer_each) {
   Harness harness(make(session(Duration(1000))), {.batch_rows = 1024});
   for (int64_t round = 0; round < 5; ++round) {
     std::vector<window_testing::Timed<Reading>> rows;
-    for (int64_t key = 0; key < 20'000; ++key) { rows.push_back({{key, 1}, round * 500 + key / 100}); }
+    for (int64_t key = 0; key < 20'000; ++key) {
+      rows.push_back({{key, 1}, round * 500 + key / 100});
+    }
     harness.push(rows);
     harness.watermark(round * 500);
   }

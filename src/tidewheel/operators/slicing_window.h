@@ -1,7 +1,8 @@
-// Windows on a grid (tumbling, sliding, cumulative) with a fold and the default trigger. Time is cut into
-// slices; each slice has one table of accumulators by key, and a row touches one slice only, however many
-// windows it is part of. Firing a window merges its slices; a slice that no window needs any more is
-// dropped as a whole. There is no timer for each key, but one for each window.
+// Windows on a grid (tumbling, sliding, cumulative) with a fold and the default trigger. Time is
+// cut into slices; each slice has one table of accumulators by key, and a row touches one slice
+// only, however many windows it is part of. Firing a window merges its slices; a slice that no
+// window needs any more is dropped as a whole. There is no timer for each key, but one for each
+// window.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -125,8 +126,8 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     WindowGrid::Range windows;
     Table table;
   };
-  static constexpr uint32_t kMixedRows = 64;     // rows whose slots are fetched ahead together
-  static constexpr uint32_t kShortRun = 16;      // shorter runs go with mixed rows
+  static constexpr uint32_t kMixedRows = 64;  // rows whose slots are fetched ahead together
+  static constexpr uint32_t kShortRun = 16;   // shorter runs go with mixed rows
   static constexpr size_t kFreeSlicesMax = 4;
 
   // ---- Rows.
@@ -134,8 +135,8 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   decltype(auto) key_at(const RowBatch<T>& in, uint32_t index) const {
     return std::invoke(key_of_, in.row(index));
   }
-  // The end of the rows from `begin` that lie in one slice none of whose windows has fired (which becomes
-  // recent_), or `begin` when those are few.
+  // The end of the rows from `begin` that lie in one slice none of whose windows has fired (which
+  // becomes recent_), or `begin` when those are few.
   uint32_t run_end(const RowBatch<T>& in, uint32_t begin, uint32_t end) {
     const int64_t* times = in.timestamps();
     if (recent_ == nullptr || !recent_->holds(times[begin])) {
@@ -227,8 +228,8 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
 
   // ---- Slices, in the order of their numbers; few.
 
-  // The slice of a time, made when it is new; it becomes recent_. Null when all its windows are late, or
-  // it has none.
+  // The slice of a time, made when it is new; it becomes recent_. Null when all its windows are
+  // late, or it has none.
   Slice* slice_at(int64_t time) {
     if (recent_ != nullptr && recent_->holds(time)) { return recent_; }
     Slice* slice = slice_numbered(grid_.slice_of(time));
@@ -319,8 +320,8 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   int64_t live_from(int64_t time, int64_t fired) const {
     return std::min(fired, grid_.first_window_after(saturating_subtract(time, this->lateness())));
   }
-  // Chooses the table that the results are emitted from: the window's one slice, or a merge of them. The
-  // merge is made in the first slice when no later window needs that one by itself.
+  // Chooses the table that the results are emitted from: the window's one slice, or a merge of
+  // them. The merge is made in the first slice when no later window needs that one by itself.
   void begin_firing(int64_t window) {
     firing_window_ = window;
     cursor_ = typename Table::Cursor();
@@ -349,15 +350,15 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   void merge_slice(Slice& into, Slice& from) {
     try {
-      into.table.merge_from(
-          from.table, [&](Accumulator& mine, const Accumulator& theirs, bool inserted) {
-            if (inserted) {
-              into.table.assign(mine, theirs);
-            } else {
-              fold_.merge(mine, theirs);
-              into.table.settle(mine);
-            }
-          });
+      into.table.merge_from(from.table,
+                            [&](Accumulator& mine, const Accumulator& theirs, bool inserted) {
+                              if (inserted) {
+                                into.table.assign(mine, theirs);
+                              } else {
+                                fold_.merge(mine, theirs);
+                                into.table.settle(mine);
+                              }
+                            });
     } catch (...) { rethrow_user_failure(this->context(), "merge", ""); }
     this->require_memory(into.table.status());
   }
@@ -431,7 +432,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
 
   // Where `advance` goes on.
   bool advancing_ = false;
-  Slice* firing_ = nullptr;         // whose table is being emitted: one of slices_, or merged_
+  Slice* firing_ = nullptr;  // whose table is being emitted: one of slices_, or merged_
   std::unique_ptr<Slice> merged_;
   int64_t firing_window_ = 0;
   typename Table::Cursor cursor_;

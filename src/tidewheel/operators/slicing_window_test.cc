@@ -1,4 +1,5 @@
-// Sliced windows: every rule of lateness and firing, and a comparison with a model that keeps each window.
+// Sliced windows: every rule of lateness and firing, and a comparison with a model that keeps each
+// window.
 #include "tidewheel/operators/slicing_window.h"
 
 #include <gtest/gtest.h>
@@ -169,9 +170,8 @@ TEST(slicing_window, lateness_is_refused_in_processing_time) {
 TEST(slicing_window, windows_over_the_whole_stream_need_no_key) {
   const auto no_key = [](const Reading&) { return Unkeyed{}; };
   using Fold = CountFold<Unkeyed, Reading>;
-  Harness harness(
-      std::make_unique<SlicingWindowOperator<Unkeyed, Reading, decltype(no_key), Fold>>(
-          tumbling(Duration(10)).grid(), no_key, Fold(), Settings(), nullptr));
+  Harness harness(std::make_unique<SlicingWindowOperator<Unkeyed, Reading, decltype(no_key), Fold>>(
+      tumbling(Duration(10)).grid(), no_key, Fold(), Settings(), nullptr));
   harness.push<Reading>({{{1, 1}, 1}, {{2, 1}, 2}, {{3, 1}, 9}, {{3, 1}, 10}});
   harness.end_of_input();
   const auto results = harness.take<WindowTotal<int64_t>>();
@@ -212,17 +212,94 @@ TEST(slicing_window, tumbling_windows_agree_with_the_model) {
   }
 }
 TEST(slicing_window, sliding_windows_agree_with_the_model) {
-  for (const auto& assigner : {sliding(Duration(20), Duration(5)), sliding(Duration(10), Duration(4)),
-                               sliding(Duration(3), Duration(8)),
-                               sliding(Duration(30), Duration(7), Duration(2))}) {
+  for (const auto& assigner :
+       {sliding(Duration(20), Duration(5)), sliding(Duration(10), Duration(4)),
+        sliding(Duration(3), Duration(8)), sliding(Duration(30), Duration(7), Duration(2))}) {
     compare_many(assigner, maker(assigner.grid()));
   }
 }
 TEST(slicing_window, cumulative_windows_agree_with_the_model) {
-  for (const auto& assigner :
-       {cumulative(Duration(30), Duration(10)), cumulative(Duration(24), Duration(4), Duration(3))}) {
+  for (const auto& assigner : {cumulative(Duration(30), Duration(10)),
+                               cumulative(Duration(24), Duration(4), Duration(3))}) {
     compare_many(assigner, maker(assigner.grid()));
   }
+}
+
+TEST(slicing_window, what_user_code_throws_names_the_operator_and_the_row) {
+  const auto add = [](int64_t& sum, const Reading& row) {
+    if (row.value == 13) { throw std::runtime_error("unlucky"); }
+    sum += row.value;
+  };
+  auto functions = make_aggregator([] { return int64_t{0}; }, add,
+                                   [](int64_t& sum, const int64_t& other) { sum += other; });
+  auto fold = make_fold<int64_t, Reading>(functions);
+  Harness harness(std::make_unique<SlicingWindowOperator<int64_t, Reading, Key, decltype(fold)>>(
+      tumbling(Duration(10)).grid(), &Reading::key, fold, Settings(), nullptr));
+  try {
+    harness.push<Reading>({{{1, 1}, 1}, {{1, 13}, 2}, {{1, 2}, 3}});
+    FAIL();
+  } catch (const OperatorFailure& failure) {
+    EXPECT_EQ(failure.status().id(), ErrorId::kUserCodeThrew);
+    EXPECT_NE(failure.status().message().find("unlucky"), std::string::npos);
+    EXPECT_NE(failure.status().message().find("13"), std::string::npos);
+    EXPECT_NE(failure.status().message().find("'window'"), std::string::npos);
+  }
+}
+
+TEST(slicing_window, state_beyond_the_memory_limit_fails_with_the_list_of_holders) {
+  Harness harness(make(tumbling(Duration(1'000'000)).grid()), {.memory_limit = 1 << 20});
+  try {
+    for (int64_t i = 0; i < 1000; ++i) {
+      std::vector<Timed<Reading>> rows;
+      for (int64_t j = 0; j < 1000; ++j) { rows.push_back({{i * 1000 + j, 1}, i}); }
+      harness.push(rows);
+    }
+    FAIL();
+  } catch (const OperatorFailure& failure) {
+    EXPECT_EQ(failure.status().id(), ErrorId::kMemoryLimit);
+  }
+}
+
+TEST(slicing_window, the_folds_give_what_they_are_named_after) {
+  const auto run = [](auto fold) {
+    using Fold = decltype(fold);
+    Harness harness(std::make_unique<SlicingWindowOperator<int64_t, Reading, Key, Fold>>(
+        sliding(Duration(10), Duration(5)).grid(), &Reading::key, fold, Settings(), nullptr));
+    harness.push<Reading>({{{1, 4}, 5}, {{1, 9}, 6}, {{1, 2}, 12}, {{1, 9}, 13}, {{1, 5}, 14}});
+    harness.watermark(14);
+    auto rows = harness.take<typename Fold::Output>();
+    return rows.back().row;  // [5, 15)
+  };
+  EXPECT_EQ(run(CountFold<int64_t, Reading>()).value, 5);
+  EXPECT_EQ(run(SumFold<int64_t, Reading, Key>(&Reading::value)).value, 29);
+  EXPECT_EQ(run(ExtremeFold<int64_t, Reading, Key, false>(&Reading::value)).value, 2);
+  EXPECT_EQ(run(ExtremeFold<int64_t, Reading, Key, true>(&Reading::value)).value, 9);
+  EXPECT_EQ(run(ExtremeRowFold<int64_t, Reading, Key, true>(&Reading::value)).value.value, 9);
+  EXPECT_DOUBLE_EQ(run(AverageFold<int64_t, Reading, Key>(&Reading::value)).value, 29.0 / 5);
+  const auto top = run(TopFold<int64_t, Reading, Key>(3, &Reading::value)).value;
+  EXPECT_EQ(top, (std::vector<Reading>{{1, 9}, {1, 9}, {1, 5}}));
+  const auto later = [](const Reading&, const Reading& row) { return row; };
+  EXPECT_EQ(run(WindowReduceFold<int64_t, Reading, decltype(later)>{later}), (Reading{1, 5}));
+}
+
+struct Describe {
+  using output = WindowValue<int64_t, std::string>;
+  void process(const int64_t& key, const Result& sum, auto& context) {
+    context.emit({key, context.window(),
+                  std::to_string(sum.value) + " at " + std::to_string(context.watermark().ms())});
+  }
+};
+
+TEST(slicing_window, a_process_function_may_follow_a_fold) {
+  using Fold = ProcessedFold<int64_t, Sum, Describe>;
+  Harness harness(std::make_unique<SlicingWindowOperator<int64_t, Reading, Key, Fold>>(
+      tumbling(Duration(10)).grid(), &Reading::key, Fold{Sum(&Reading::value), Describe()},
+      Settings(), nullptr));
+  harness.push<Reading>({{{1, 4}, 5}, {{1, 9}, 6}});
+  harness.watermark(30);
+  const auto rows = harness.take<Describe::output>();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].row.value, "13 at 30");
 }
 
 TEST(slicing_window, another_grid_is_refused_at_restore) {

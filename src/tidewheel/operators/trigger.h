@@ -2,15 +2,15 @@
 //
 // A trigger is a struct. All members but on_element are optional:
 //   struct State { int64_t count = 0; };      // a record: kept for each key and window
-//   TriggerResult on_element(const T& row, int64_t time, const TimeWindow& window, State&, auto& context);
-//   TriggerResult on_event_time(int64_t time, const TimeWindow& window, State&, auto& context);
-//   TriggerResult on_processing_time(int64_t time, const TimeWindow& window, State&, auto& context);
-//   void on_merge(const TimeWindow& merged, State& into, const State& from, auto& context);
-//   void after_merge(const TimeWindow& merged, State& state, auto& context);
-//   void clear(const TimeWindow& window, State&, auto& context);
-// A trigger for session windows needs after_merge, and on_merge when it has State: windows that become
-// one hand their states to `on_merge` one after the other, then `after_merge` is called once; the
-// timers of all but the result are gone by then, and those of the result are kept.
+//   TriggerResult on_element(const T& row, int64_t time, const TimeWindow& window, State&, auto&
+//   context); TriggerResult on_event_time(int64_t time, const TimeWindow& window, State&, auto&
+//   context); TriggerResult on_processing_time(int64_t time, const TimeWindow& window, State&,
+//   auto& context); void on_merge(const TimeWindow& merged, State& into, const State& from, auto&
+//   context); void after_merge(const TimeWindow& merged, State& state, auto& context); void
+//   clear(const TimeWindow& window, State&, auto& context);
+// A trigger for session windows needs after_merge, and on_merge when it has State: windows that
+// become one hand their states to `on_merge` one after the other, then `after_merge` is called
+// once; the timers of all but the result are gone by then, and those of the result are kept.
 //
 // `context` has: watermark(), now_ms(), event_timer(t), processing_timer(t), drop_event_timer(t),
 // drop_processing_timer(t). Timers belong to the key and window; the same time twice is one timer.
@@ -41,7 +41,7 @@ struct StateOf {
   using type = NoTriggerState;
 };
 template <class Trigger>
-  requires requires { typename Trigger::State; }
+requires requires { typename Trigger::State; }
 struct StateOf<Trigger> {
   using type = typename Trigger::State;
 };
@@ -182,8 +182,8 @@ struct ContinuousEventTimeTrigger {
   }
 };
 
-// Fires at each multiple of `interval` of the clock while the window has rows. With `kAtEnd` it fires at
-// the end of the window in event time as well.
+// Fires at each multiple of `interval` of the clock while the window has rows. With `kAtEnd` it
+// fires at the end of the window in event time as well.
 template <bool kAtEnd>
 struct ContinuousProcessingTrigger {
   int64_t interval = 1;
@@ -245,10 +245,12 @@ struct ContinuousProcessingTrigger {
   }
 };
 using ContinuousProcessingTimeTrigger = ContinuousProcessingTrigger<false>;
-// What `.early_every(d)` puts in: interim results by the clock, the result at the end of the window.
+// What `.early_every(d)` puts in: interim results by the clock, the result at the end of the
+// window.
 using EarlyTrigger = ContinuousProcessingTrigger<true>;
 
-// Fires when `measure(row)` is more than `threshold` above that of the row that fired last (or came first).
+// Fires when `measure(row)` is more than `threshold` above that of the row that fired last (or came
+// first).
 template <class T, class Measure>
 struct DeltaTrigger {
   double threshold = 0;
@@ -259,8 +261,7 @@ struct DeltaTrigger {
     double last = 0;
   };
   template <class Context>
-  TriggerResult on_element(const T& row, int64_t, const TimeWindow&, State& state,
-                           Context&) const {
+  TriggerResult on_element(const T& row, int64_t, const TimeWindow&, State& state, Context&) const {
     const auto value = static_cast<double>(measure(row));
     if (!state.has_last) {
       state = {true, value};
@@ -306,11 +307,11 @@ struct PurgingTrigger {
     }
   }
   template <class Context>
-  void after_merge(const TimeWindow& merged, State& state, Context& context) const
-    requires requires { inner.after_merge(merged, state, context); }
-  {
+  void after_merge(const TimeWindow& merged, State& state,
+                   Context& context) const requires requires {
     inner.after_merge(merged, state, context);
   }
+  { inner.after_merge(merged, state, context); }
   template <class Context>
   void clear(const TimeWindow& window, State& state, Context& context) const {
     if constexpr (requires { inner.clear(window, state, context); }) {

@@ -52,8 +52,8 @@ Status check_offset(int64_t offset, const char* what, int64_t limit) {
   if (offset > -limit && offset < limit) { return {}; }
   return invalid_argument(
       ErrorId::kWindowOption,
-      "a window's offset must lie between minus and plus its {} of {} ms, but is {} ms", what, limit,
-      offset);
+      "a window's offset must lie between minus and plus its {} of {} ms, but is {} ms", what,
+      limit, offset);
 }
 
 }  // namespace
@@ -114,7 +114,9 @@ WindowGrid::Range WindowGrid::slices_of(int64_t window) const {
 }
 
 WindowGrid::Wide WindowGrid::window_start(int64_t number) const {
-  if (steps_per_max_ > 1) { number = floor_divide<int64_t>(number, steps_per_max_) * steps_per_max_; }
+  if (steps_per_max_ > 1) {
+    number = floor_divide<int64_t>(number, steps_per_max_) * steps_per_max_;
+  }
   return Wide{number} * slide_ + offset_;
 }
 

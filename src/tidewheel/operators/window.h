@@ -12,8 +12,8 @@
 
 namespace tidewheel {
 
-// The times [start, end). An end of Timestamp::max() means "no end": such a window also holds the last
-// millisecond, and closes with the final watermark.
+// The times [start, end). An end of Timestamp::max() means "no end": such a window also holds the
+// last millisecond, and closes with the final watermark.
 struct TimeWindow {
   Timestamp start;
   Timestamp end;
@@ -35,9 +35,10 @@ struct TimeWindow {
 // The window of a global() or count() assigner: all of time.
 inline constexpr TimeWindow kAllTime{Timestamp::min(), Timestamp::max()};
 
-// Windows that lie on a grid, the same for all keys: tumbling, sliding and cumulative ones. Time is cut
-// into slices such that every window is a run of whole slices; windows and slices are numbered, and
-// their bounds are computed beyond 64 bits and then clamped, so that nothing wraps at the borders.
+// Windows that lie on a grid, the same for all keys: tumbling, sliding and cumulative ones. Time is
+// cut into slices such that every window is a run of whole slices; windows and slices are numbered,
+// and their bounds are computed beyond 64 bits and then clamped, so that nothing wraps at the
+// borders.
 class WindowGrid {
  public:
   // First and last, both included; empty when last < first.
@@ -52,7 +53,8 @@ class WindowGrid {
 
   // Windows [offset + j * slide, + size) for every whole j. `size` and `slide` are above 0.
   static WindowGrid sliding(int64_t size, int64_t slide, int64_t offset);
-  // Windows that start at each multiple of `max` and end at each multiple of `step`; step divides max.
+  // Windows that start at each multiple of `max` and end at each multiple of `step`; step divides
+  // max.
   static WindowGrid cumulative(int64_t max, int64_t step, int64_t offset);
 
   int64_t slice_of(int64_t time) const;
@@ -86,9 +88,9 @@ class WindowGrid {
 // The windows' kind of time, for the operators that run them.
 enum class WindowTime : uint8_t { kEvent, kProcessing };
 
-// Every assigner has: kTime; kMerging (windows of one key that touch become one); `check()`, which says
-// what is wrong with its numbers; and `assign(row, time, each)`, which calls each(TimeWindow). Those on
-// a grid also have `grid()`.
+// Every assigner has: kTime; kMerging (windows of one key that touch become one); `check()`, which
+// says what is wrong with its numbers; and `assign(row, time, each)`, which calls each(TimeWindow).
+// Those on a grid also have `grid()`.
 struct TumblingWindows {
   static constexpr WindowTime kTime = WindowTime::kEvent;
   static constexpr bool kMerging = false;
@@ -213,7 +215,10 @@ concept GridAssigner = requires(const A& assigner) {
   { assigner.grid() } -> std::same_as<WindowGrid>;
 };
 template <class A>
-concept SessionAssigner = requires(const A& assigner) { assigner.gap; } && A::kMerging;
+concept SessionAssigner = requires(const A& assigner) {
+  assigner.gap;
+}
+&&A::kMerging;
 template <class A>
 concept GlobalAssigner = std::derived_from<A, GlobalWindows>;
 template <class A>
@@ -236,8 +241,7 @@ inline CumulativeWindows cumulative(Duration max, Duration step, Duration offset
 inline SessionWindows session(Duration gap) { return {gap.count()}; }
 // `gap(row)` gives the Duration after `row` at which its session ends; it must be above 0.
 template <class Gap>
-  requires(!std::convertible_to<Gap, Duration>)
-DynamicSessionWindows<Gap> session(Gap gap) {
+requires(!std::convertible_to<Gap, Duration>) DynamicSessionWindows<Gap> session(Gap gap) {
   return {std::move(gap)};
 }
 inline GlobalWindows global() { return {}; }

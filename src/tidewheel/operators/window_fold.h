@@ -6,7 +6,8 @@
 //   Accumulator init() const;
 //   void add(Accumulator&, const T&) const;
 //   void merge(Accumulator& into, const Accumulator& from) const;
-//   void finish(const K&, const TimeWindow&, const Accumulator&, auto& context) const;  // context.emit(row)
+//   void finish(const K&, const TimeWindow&, const Accumulator&, auto& context) const;  //
+//   context.emit(row)
 #pragma once
 #include <algorithm>
 #include <concepts>
@@ -64,9 +65,10 @@ struct WholeAccumulator {};
 //   tw::aggregator{.init = [] { return Sum{}; },
 //                  .add = [](Sum& sum, const Trade& trade) { ... },
 //                  .merge = [](Sum& sum, const Sum& other) { ... },
-//                  .result = [](const K& key, const tw::TimeWindow& window, const Sum& sum) { ... }}
-// `result` may also take (key, sum) or (sum) alone, or be left out. With `merge` the engine may share
-// panes between windows that overlap, and join sessions.
+//                  .result = [](const K& key, const tw::TimeWindow& window, const Sum& sum) { ...
+//                  }}
+// `result` may also take (key, sum) or (sum) alone, or be left out. With `merge` the engine may
+// share panes between windows that overlap, and join sessions.
 template <class Init, class Add, class Merge, class Result = WholeAccumulator>
 struct aggregator {
   Init init;
@@ -101,9 +103,10 @@ decltype(auto) call_result(const Result& result, const K& key, const TimeWindow&
   } else if constexpr (std::is_invocable_v<const Result&, const K&, const V&>) {
     return std::invoke(result, key, value);
   } else {
-    static_assert(std::is_invocable_v<const Result&, const V&>,
-                  "an aggregator's result must take (const Key&, const tw::TimeWindow&, const Acc&), "
-                  "(const tw::TimeWindow&, const Acc&), (const Key&, const Acc&) or (const Acc&)");
+    static_assert(
+        std::is_invocable_v<const Result&, const V&>,
+        "an aggregator's result must take (const Key&, const tw::TimeWindow&, const Acc&), "
+        "(const tw::TimeWindow&, const Acc&), (const Key&, const Acc&) or (const Acc&)");
     return std::invoke(result, value);
   }
 }
@@ -321,7 +324,7 @@ struct WindowStateOf {
   using type = NoWindowState;
 };
 template <class P>
-  requires requires { typename P::WindowState; }
+requires requires { typename P::WindowState; }
 struct WindowStateOf<P> {
   using type = typename P::WindowState;
 };
@@ -330,14 +333,14 @@ struct GlobalStateOf {
   using type = NoWindowState;
 };
 template <class P>
-  requires requires { typename P::GlobalState; }
+requires requires { typename P::GlobalState; }
 struct GlobalStateOf<P> {
   using type = typename P::GlobalState;
 };
 }  // namespace window_detail
 
-// Folds rows with `Fold`, then hands its result to a process function: `process(key, value, context)`.
-// Value is what the fold would have emitted.
+// Folds rows with `Fold`, then hands its result to a process function: `process(key, value,
+// context)`. Value is what the fold would have emitted.
 template <class K, class Fold, class Process>
 struct ProcessedFold {
   using Accumulator = typename Fold::Accumulator;

@@ -1,5 +1,5 @@
-// For the tests of windows: the rules of event-time windows in the plainest form, on sums, and random input
-// to compare the operators with it.
+// For the tests of windows: the rules of event-time windows in the plainest form, on sums, and
+// random input to compare the operators with it.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -97,87 +97,112 @@ class Model {
 struct ModelRun {
   uint64_t seed = 1;
   int64_t lateness = 0;
-  int64_t disorder = 20;       // how far a row may lie behind the newest one
-  int64_t step = 3;            // how far time goes on from row to row, at most
+  int64_t disorder = 20;  // how far a row may lie behind the newest one
+  int64_t step = 3;       // how far time goes on from row to row, at most
   uint32_t rows_per_batch = 1;
   uint32_t keys = 5;
   double refusal = 0;
-  bool restore = false;        // snapshot in the middle, and go on with two subtasks
-  int64_t start = -500;
+  bool restore = false;  // snapshot in the middle, and go on with two subtasks
 };
 
-// Gives both the same rows and watermarks; `make(settings)` makes the operator. After each watermark
-// both must have given the same results and the same late rows.
+// Gives the model and the operator the same rows and watermarks, and looks after each of them
+// whether both have given the same results and the same late rows. `make(settings, links)` makes
+// the operator.
 template <class Assigner, class Make>
-void compare_with_model(const Assigner& assigner, const ModelRun& run, Make make) {
-  const OutputTag<Reading> late_tag("late");
-  NodeLinks* raw_links = nullptr;
-  auto links = std::make_shared<NodeLinks>();
-  raw_links = links.get();
-  ASSERT_TRUE(raw_links->listen_to(late_tag).ok());
-  const auto settings = [&] {
-    WindowSettings<Reading> out;
-    out.allowed_lateness_ms = run.lateness;
-    out.late = late_tag;
-    return out;
-  };
-  const auto options = [&](int32_t subtask, int32_t parallelism) {
-    return Options{subtask, parallelism, 4, run.refusal};
-  };
-  Model<Assigner> model(assigner, run.lateness);
-  std::vector<std::unique_ptr<Harness>> subtasks;
-  subtasks.push_back(std::make_unique<Harness>(make(settings(), links), options(0, 1)));
-  ASSERT_TRUE(subtasks[0]->opened.ok());
-  Random random(run.seed);
-  int64_t newest = run.start;
-  int64_t watermark = kMinWatermark;
-  for (int round = 0; round < 60; ++round) {
-    if (run.restore && round == 30) {
-      MemorySnapshot snapshot;
-      subtasks[0]->snapshot_into(snapshot);
-      subtasks.clear();
-      for (int32_t i = 0; i < 2; ++i) {
-        subtasks.push_back(
-            std::make_unique<Harness>(make(settings(), links), options(i, 2), &snapshot));
-        ASSERT_TRUE(subtasks.back()->opened.ok()) << subtasks.back()->opened.to_string();
+class Comparison {
+ public:
+  Comparison(const Assigner& assigner, const ModelRun& run, Make make)
+      : run_(run), make_(make), model_(assigner, run.lateness), random_(run.seed) {}
+
+  void play() {
+    ASSERT_TRUE(links_->listen_to(late_tag_).ok());
+    start(1, nullptr);
+    for (int round = 0; round < kRounds && !::testing::Test::HasFatalFailure(); ++round) {
+      if (run_.restore && round == kRounds / 2) { restore(); }
+      push_rows();
+      if (round == kRounds - 1) {
+        advance(kMaxWatermark);
+      } else if (random_.below(3) == 0) {
+        advance(std::max(watermark_, newest_ - up_to(run_.disorder)));
       }
+      compare(round);
     }
-    std::vector<std::vector<Timed<Reading>>> batches(subtasks.size());
-    for (uint32_t i = 0; i < run.rows_per_batch; ++i) {
-      newest += static_cast<int64_t>(random.below(static_cast<uint64_t>(run.step + 1)));
-      const int64_t time =
-          newest - static_cast<int64_t>(random.below(static_cast<uint64_t>(run.disorder + 1)));
-      const Reading row{static_cast<int64_t>(random.below(run.keys)) * 1000003,
-                        static_cast<int64_t>(random.below(100))};
-      model.row(row, time);
-      const auto subtask = static_cast<size_t>(
-          subtask_of(key_hash(row.key, 128).group, static_cast<int32_t>(subtasks.size()), 128));
-      batches[subtask].push_back({row, time});
+  }
+
+ private:
+  static constexpr int kRounds = 60;
+
+  int64_t up_to(int64_t most) {
+    return static_cast<int64_t>(random_.below(static_cast<uint64_t>(most + 1)));
+  }
+  void start(int32_t parallelism, const MemorySnapshot* snapshot) {
+    subtasks_.clear();
+    for (int32_t i = 0; i < parallelism; ++i) {
+      WindowSettings<Reading> settings;
+      settings.allowed_lateness_ms = run_.lateness;
+      settings.late = late_tag_;
+      subtasks_.push_back(std::make_unique<Harness>(
+          make_(settings, links_), Options{i, parallelism, 4, run_.refusal}, snapshot));
+      ASSERT_TRUE(subtasks_.back()->opened.ok()) << subtasks_.back()->opened.to_string();
     }
-    for (size_t i = 0; i < subtasks.size(); ++i) { subtasks[i]->push(batches[i]); }
-    if (random.below(3) == 0 || round == 59) {
-      watermark = round == 59 ? kMaxWatermark
-                              : std::max(watermark, newest - static_cast<int64_t>(random.below(
-                                                                 static_cast<uint64_t>(run.disorder + 1))));
-      model.watermark(watermark);
-      for (auto& subtask : subtasks) { subtask->watermark(watermark); }
+  }
+  void restore() {
+    MemorySnapshot snapshot;
+    subtasks_[0]->snapshot_into(snapshot);
+    start(2, &snapshot);
+  }
+  void push_rows() {
+    std::vector<std::vector<Timed<Reading>>> batches(subtasks_.size());
+    const auto parallelism = static_cast<int32_t>(subtasks_.size());
+    for (uint32_t i = 0; i < run_.rows_per_batch; ++i) {
+      newest_ += up_to(run_.step);
+      const int64_t time = newest_ - up_to(run_.disorder);
+      const Reading row{static_cast<int64_t>(random_.below(run_.keys)) * 1000003, up_to(99)};
+      model_.row(row, time);
+      const int32_t group = key_hash(row.key, 128).group;
+      batches[static_cast<size_t>(subtask_of(group, parallelism, 128))].push_back({row, time});
     }
+    for (size_t i = 0; i < subtasks_.size(); ++i) { subtasks_[i]->push(batches[i]); }
+  }
+  void advance(int64_t watermark) {
+    watermark_ = watermark;
+    model_.watermark(watermark);
+    for (auto& subtask : subtasks_) { subtask->watermark(watermark); }
+  }
+  void compare(int round) {
     Results results;
     std::vector<Timed<Reading>> late;
-    for (auto& subtask : subtasks) {
+    for (auto& subtask : subtasks_) {
       for (auto& row : subtask->template take<Result>(0)) { results.push_back(row); }
       for (auto& row : subtask->template take<Reading>(1)) { late.push_back(row); }
     }
-    ASSERT_EQ(sorted(results), sorted(model.results)) << "seed " << run.seed << ", round " << round;
+    ASSERT_EQ(sorted(results), sorted(model_.results))
+        << "seed " << run_.seed << ", round " << round;
     const auto order = [](const auto& a, const auto& b) {
-      return std::tuple(a.time, a.row.key, a.row.value) < std::tuple(b.time, b.row.key, b.row.value);
+      return std::tuple(a.time, a.row.key, a.row.value) <
+             std::tuple(b.time, b.row.key, b.row.value);
     };
     std::sort(late.begin(), late.end(), order);
-    std::sort(model.late.begin(), model.late.end(), order);
-    ASSERT_EQ(late, model.late) << "seed " << run.seed << ", round " << round;
-    model.results.clear();
-    model.late.clear();
+    std::sort(model_.late.begin(), model_.late.end(), order);
+    ASSERT_EQ(late, model_.late) << "seed " << run_.seed << ", round " << round;
+    model_.results.clear();
+    model_.late.clear();
   }
+
+  const ModelRun run_;
+  Make make_;
+  Model<Assigner> model_;
+  Random random_;
+  const OutputTag<Reading> late_tag_{"late"};
+  std::shared_ptr<NodeLinks> links_ = std::make_shared<NodeLinks>();
+  std::vector<std::unique_ptr<Harness>> subtasks_;
+  int64_t newest_ = -500;
+  int64_t watermark_ = kMinWatermark;
+};
+
+template <class Assigner, class Make>
+void compare_with_model(const Assigner& assigner, const ModelRun& run, Make make) {
+  Comparison<Assigner, Make>(assigner, run, make).play();
 }
 
 // Many shapes of input.

@@ -9,9 +9,10 @@ Status check_lateness(int64_t allowed_lateness_ms, WindowTime time) {
                             allowed_lateness_ms);
   }
   if (allowed_lateness_ms > 0 && time == WindowTime::kProcessing) {
-    return invalid_argument(ErrorId::kWindowOption,
-                            "windows in processing time know no late rows: leave allow_late out, or "
-                            "use event time");
+    return invalid_argument(
+        ErrorId::kWindowOption,
+        "windows in processing time know no late rows: leave allow_late out, or "
+        "use event time");
   }
   return {};
 }

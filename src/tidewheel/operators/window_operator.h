@@ -1,4 +1,5 @@
-// What all window operators share: settings, late rows, and the context that a window's function is given.
+// What all window operators share: settings, late rows, and the context that a window's function is
+// given.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -24,13 +25,14 @@ template <class T>
 struct WindowSettings {
   WindowTime time = WindowTime::kEvent;
   int64_t allowed_lateness_ms = 0;
-  std::optional<OutputTag<T>> late;  // where rows go that come too late; without it they are dropped
+  std::optional<OutputTag<T>>
+      late;  // where rows go that come too late; without it they are dropped
 };
 
 Status check_lateness(int64_t allowed_lateness_ms, WindowTime time);
 
-// A value in a table of the operators here, with its Text in a heap beside the table. Not an aggregate,
-// so that the table does not look for Text inside.
+// A value in a table of the operators here, with its Text in a heap beside the table. Not an
+// aggregate, so that the table does not look for Text inside.
 template <class V>
 class Held {
  public:
@@ -120,7 +122,8 @@ class WindowOperator : public OutputOperator<Out> {
 
   bool is_event_time() const { return settings_.time == WindowTime::kEvent; }
   int64_t lateness() const { return settings_.allowed_lateness_ms; }
-  // Time that has come to an end: the watermark, or the last millisecond of the clock that was used up.
+  // Time that has come to an end: the watermark, or the last millisecond of the clock that was used
+  // up.
   int64_t watermark() const { return watermark_; }
   void set_watermark(int64_t time) { watermark_ = time; }
   WindowContext<Out>& emitter() { return emitter_; }

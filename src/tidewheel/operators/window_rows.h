@@ -15,8 +15,8 @@
 
 namespace tidewheel {
 
-// Rows in the order of their arrival, contiguous, with their times. Their Text is in the heap that the
-// owner hands to each call, a block a row.
+// Rows in the order of their arrival, contiguous, with their times. Their Text is in the heap that
+// the owner hands to each call, a block a row.
 template <class T>
 class RowList {
  public:
@@ -84,10 +84,13 @@ class RowList {
   std::vector<TextBlock> blocks_;  // of rows with Text only
 };
 
-// A function of a whole window is a struct with `using Output`, `static constexpr const char* kName` and
+// A function of a whole window is a struct with `using Output`, `static constexpr const char*
+// kName` and
 //   void finish(const K&, const TimeWindow&, std::span<const T> rows, auto& context);
 template <class F>
-concept WindowFoldFunction = requires { typename F::Accumulator; };
+concept WindowFoldFunction = requires {
+  typename F::Accumulator;
+};
 
 // `f(key, window, rows)`, or `f(window, rows)`, gives one row for a window.
 template <class K, class T, class F>
@@ -124,7 +127,8 @@ struct CollectFunction {
 //     void process(const K& key, std::span<const T> rows, auto& context);
 //     void clear(auto& context);                       // optional: the window is about to go
 //   };
-// `context` has emit(row), side(tag, row), window(), watermark(), now(), window_state(), global_state().
+// `context` has emit(row), side(tag, row), window(), watermark(), now(), window_state(),
+// global_state().
 template <class K, class T, class P>
 struct ProcessFunction {
   using Output = typename P::output;

@@ -1,5 +1,6 @@
-// How windows go into a snapshot and come back: one entry for each key and window (or slice), and the
-// watermark beside them, so that after a restore nothing fires twice and no lateness begins anew.
+// How windows go into a snapshot and come back: one entry for each key and window (or slice), and
+// the watermark beside them, so that after a restore nothing fires twice and no lateness begins
+// anew.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -17,8 +18,8 @@
 
 namespace tidewheel {
 
-// What a snapshot has of one state of keys K, windows (or slices) N and values V. Operators are restored
-// before they are opened, and have no tables until then: the entries wait here.
+// What a snapshot has of one state of keys K, windows (or slices) N and values V. Operators are
+// restored before they are opened, and have no tables until then: the entries wait here.
 template <class K, class N, class V>
 class WindowState {
  public:

@@ -33,23 +33,28 @@ TEST(window, tumbling_windows_cover_negative_times_and_offsets) {
 }
 
 TEST(window, sliding_windows_come_latest_first) {
-  EXPECT_EQ(windows_of(sliding(Duration(10), Duration(5)), 7), (Windows{window(5, 15), window(0, 10)}));
+  EXPECT_EQ(windows_of(sliding(Duration(10), Duration(5)), 7),
+            (Windows{window(5, 15), window(0, 10)}));
   EXPECT_EQ(windows_of(sliding(Duration(10), Duration(4)), 9),
             (Windows{window(8, 18), window(4, 14), window(0, 10)}));
-  EXPECT_EQ(windows_of(sliding(Duration(10), Duration(4)), 10), (Windows{window(8, 18), window(4, 14)}));
+  EXPECT_EQ(windows_of(sliding(Duration(10), Duration(4)), 10),
+            (Windows{window(8, 18), window(4, 14)}));
   EXPECT_EQ(windows_of(sliding(Duration(3), Duration(10)), 2), (Windows{window(0, 3)}));
   EXPECT_EQ(windows_of(sliding(Duration(3), Duration(10)), 3), Windows{});
 }
 
 TEST(window, cumulative_windows_grow_by_steps) {
-  EXPECT_EQ(windows_of(cumulative(Duration(30), Duration(10)), 12), (Windows{window(0, 20), window(0, 30)}));
+  EXPECT_EQ(windows_of(cumulative(Duration(30), Duration(10)), 12),
+            (Windows{window(0, 20), window(0, 30)}));
   EXPECT_EQ(windows_of(cumulative(Duration(30), Duration(10)), -1), (Windows{window(-30, 0)}));
-  EXPECT_EQ(windows_of(cumulative(Duration(30), Duration(10), Duration(5)), 4), (Windows{window(-25, 5)}));
+  EXPECT_EQ(windows_of(cumulative(Duration(30), Duration(10), Duration(5)), 4),
+            (Windows{window(-25, 5)}));
 }
 
 TEST(window, sessions_reach_from_the_row_to_the_end_of_its_gap) {
   EXPECT_EQ(windows_of(session(Duration(7)), 3), (Windows{window(3, 10)}));
-  EXPECT_EQ(windows_of(session([](int row) { return Duration(row + 5); }), 3), (Windows{window(3, 8)}));
+  EXPECT_EQ(windows_of(session([](int row) { return Duration(row + 5); }), 3),
+            (Windows{window(3, 8)}));
   EXPECT_ANY_THROW(windows_of(session([](int) { return Duration(0); }), 3));
   EXPECT_TRUE(window(0, 5).touches(window(5, 8)));
   EXPECT_TRUE(window(5, 8).touches(window(0, 5)));
@@ -85,7 +90,7 @@ TEST(window, first_window_after_agrees_with_the_windows_maximum_timestamps) {
       WindowGrid::sliding(3, 10, -4),    WindowGrid::sliding(1, 1, 0),
       WindowGrid::cumulative(30, 10, 5), WindowGrid::sliding(kMax, kMax / 2, 5),
   };
-  const int64_t times[] = {kMin, kMin + 1, kMin + 40, -1000, -11, -10, -1, 0,
+  const int64_t times[] = {kMin, kMin + 1, kMin + 40, -1000, -11,       -10,      -1,      0,
                            1,    9,        10,        1000,  kMax - 40, kMax - 2, kMax - 1};
   for (const WindowGrid& grid : grids) {
     for (const int64_t time : times) {
@@ -97,7 +102,8 @@ TEST(window, first_window_after_agrees_with_the_windows_maximum_timestamps) {
   }
 }
 
-// What the reference says: start = time - ((time - offset) mod slide), going back while > time - size.
+// What the reference says: start = time - ((time - offset) mod slide), going back while > time -
+// size.
 Windows defined_sliding(int64_t time, int64_t size, int64_t slide, int64_t offset) {
   Windows out;
   int64_t rest = (time - offset) % slide;

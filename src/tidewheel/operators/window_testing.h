@@ -1,5 +1,5 @@
-// For the tests of windows and joins: one subtask of an operator by hand, with outputs that refuse at
-// random, and snapshots that are restored at any parallelism.
+// For the tests of windows and joins: one subtask of an operator by hand, with outputs that refuse
+// at random, and snapshots that are restored at any parallelism.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -37,8 +37,11 @@ class ManualClock final : public Clock {
 
 class Context final : public OperatorContext {
  public:
-  Context(int32_t subtask, int32_t parallelism, uint32_t batch_rows)
-      : subtask_(subtask), parallelism_(parallelism), batch_rows_(batch_rows) {}
+  Context(int32_t subtask, int32_t parallelism, uint32_t batch_rows, int64_t memory_limit)
+      : memory_("test", memory_limit),
+        subtask_(subtask),
+        parallelism_(parallelism),
+        batch_rows_(batch_rows) {}
   const std::string& name() const override { return name_; }
   const std::string& uid() const override { return name_; }
   int32_t subtask_index() const override { return subtask_; }
@@ -61,7 +64,7 @@ class Context final : public OperatorContext {
 
   ManualClock clock_;
   int64_t wake_at_ = INT64_MAX;
-  MemoryPool memory_{"test", MemoryPool::kUnlimited};
+  MemoryPool memory_;
 
  private:
   std::string name_ = "window";
@@ -93,13 +96,14 @@ struct Options {
   int32_t parallelism = 1;
   uint32_t batch_rows = 4;
   double refusal = 0;
+  int64_t memory_limit = MemoryPool::kUnlimited;
 };
 
 class Harness {
  public:
   explicit Harness(std::unique_ptr<Operator> op, Options options = {},
                    const MemorySnapshot* from = nullptr)
-      : context(options.subtask, options.parallelism, options.batch_rows),
+      : context(options.subtask, options.parallelism, options.batch_rows, options.memory_limit),
         op_(std::move(op)),
         options_(options),
         random_(99) {
@@ -169,9 +173,7 @@ class Harness {
     sinks_[port]->elements.clear();
     return out;
   }
-  int64_t late_dropped() {
-    return context.metrics().counter("numLateRecordsDropped").value();
-  }
+  int64_t late_dropped() { return context.metrics().counter("numLateRecordsDropped").value(); }
   void snapshot_into(MemorySnapshot& snapshot) {
     SegmentWriter writer({"op", options_.subtask, options_.parallelism, 128});
     // Little at a time, so that it has to resume.

@@ -10,12 +10,12 @@
 
 namespace tidewheel {
 
-// A queue of (time, hash of a key). An entry is only a hint to look at the key again: the truth is in the
-// key's own state, so an entry is never moved or removed when a window grows or goes. It holds no key,
-// because the hash and the time together find the state that waits for it.
+// A queue of (time, hash of a key). An entry is only a hint to look at the key again: the truth is
+// in the key's own state, so an entry is never moved or removed when a window grows or goes. It
+// holds no key, because the hash and the time together find the state that waits for it.
 //
-// Times of the near future lie in a heap, later ones unsorted in buckets of `quantum` milliseconds: most
-// entries are touched three times, whatever their number.
+// Times of the near future lie in a heap, later ones unsorted in buckets of `quantum` milliseconds:
+// most entries are touched three times, whatever their number.
 class DueQueue {
  public:
   struct Entry {
