@@ -13,6 +13,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/clock.h"
+#include "tidewheel/base/prefetch.h"
 #include "tidewheel/state/cells.h"
 #include "tidewheel/state/codec.h"
 #include "tidewheel/state/key_hash.h"
@@ -286,8 +287,8 @@ class KeyedBatch {
     Slot& slot = slots_[found_ % kSlots];
     slot.row = store_.find_row(key_of(slot), slot.hash);
     if (slot.row != nullptr) {
-      __builtin_prefetch(slot.row, 1);
-      if (store_.rows_.row_bytes() > 64) { __builtin_prefetch(slot.row + 64, 1); }
+      prefetch_for_write(slot.row);
+      if (store_.rows_.row_bytes() > 64) { prefetch_for_write(slot.row + 64); }
     }
     ++found_;
   }

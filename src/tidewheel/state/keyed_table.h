@@ -15,6 +15,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/large_memory.h"
+#include "tidewheel/base/prefetch.h"
 #include "tidewheel/state/key_group.h"
 #include "tidewheel/state/key_hash.h"
 #include "tidewheel/state/state_memory.h"
@@ -135,7 +136,7 @@ class KeyedTable {
 
   // Brings the slot of a key into the cache; a few keys ahead of its use.
   void prefetch(KeyHash hash) const {
-    __builtin_prefetch(&slots_[home_of(order_of(hash))], 1);
+    prefetch_for_write(&slots_[home_of(order_of(hash))]);
   }
 
   // The value of a key, or null. `key` may be of any type that compares with K and hashes as it
