@@ -1,5 +1,5 @@
-// What the runtime costs: a lone record's way through a job, hand-over of elements between operators, the
-// start of a job.
+// What the runtime costs: a lone record's way through a job, hand-over of elements between
+// operators, the start of a job.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -31,7 +31,9 @@ class Numbers final : public SourceOperator {
   Poll poll() override {
     if (!out_.ready()) { return Poll::kBlocked; }
     if (next_ >= rows_) { return Poll::kEnd; }
-    for (uint32_t i = 0; i < batch_rows_ && next_ < rows_; ++i, ++next_) { out_.emit(next_, next_); }
+    for (uint32_t i = 0; i < batch_rows_ && next_ < rows_; ++i, ++next_) {
+      out_.emit(next_, next_);
+    }
     return Poll::kMore;
   }
   std::span<OutputPort* const> outputs() override { return ports_; }
@@ -180,7 +182,8 @@ void lone_record(benchmark::State& state) {
   }
   std::sort(times.begin(), times.end());
   const auto at = [&](double share) {
-    return static_cast<double>(times[static_cast<size_t>(share * static_cast<double>(times.size() - 1))]);
+    return static_cast<double>(
+        times[static_cast<size_t>(share * static_cast<double>(times.size() - 1))]);
   };
   state.counters["p50_us"] = at(0.5) / 1000;
   state.counters["p99_us"] = at(0.99) / 1000;
@@ -208,9 +211,9 @@ void throughput(benchmark::State& state) {
         start(*world, three_stages(node, std::move(graph), nullptr, state.range(0) == 2), config);
     static_cast<void>(job->wait());
   }
-  state.counters["time_per_row"] = benchmark::Counter(
-      static_cast<double>(rows) * static_cast<double>(state.iterations()),
-      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["time_per_row"] =
+      benchmark::Counter(static_cast<double>(rows) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(throughput)
     ->ArgNames({"slots", "batch_rows"})

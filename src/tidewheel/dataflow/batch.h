@@ -1,5 +1,5 @@
-// What travels on an edge: an immutable batch of rows. Batches are counted by reference and recycled
-// by the pool that made them, because fresh memory costs three times reused memory.
+// What travels on an edge: an immutable batch of rows. Batches are counted by reference and
+// recycled by the pool that made them, because fresh memory costs three times reused memory.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -19,8 +19,9 @@ class BatchPool;  // dataflow/batch_pool.h
 // "This row has no event time." Event-time operators refuse such rows.
 inline constexpr int64_t kNoTimestamp = INT64_MIN;
 
-// The part of a batch that does not depend on the row's type. Built by one thread, then shared: once
-// it has been sent nobody changes it. The last BatchRef, on any thread, gives it back to its pool.
+// The part of a batch that does not depend on the row's type. Built by one thread, then shared:
+// once it has been sent nobody changes it. The last BatchRef, on any thread, gives it back to its
+// pool.
 class Batch {
  public:
   Batch(const Batch&) = delete;
@@ -67,8 +68,8 @@ class Batch {
 
   BatchPool* const pool_;
   mutable std::atomic<uint32_t> references_{0};
-  Batch* next_free_ = nullptr;   // used by the pool only
-  int64_t charged_bytes_ = 0;    // used by the pool's owner only
+  Batch* next_free_ = nullptr;  // used by the pool only
+  int64_t charged_bytes_ = 0;   // used by the pool's owner only
   ArenaRef own_arena_;
   std::vector<ArenaRef> shared_arenas_;
 };
@@ -151,9 +152,9 @@ class RowBatch final : public Batch {
 
  private:
   static T* allocate(uint32_t capacity) {
-    return static_cast<T*>(::operator new(capacity * sizeof(T), std::align_val_t{alignof(T)}));
+    return static_cast<T*>(::operator new (capacity * sizeof(T), std::align_val_t{alignof(T)}));
   }
-  static void deallocate(T* rows) { ::operator delete(rows, std::align_val_t{alignof(T)}); }
+  static void deallocate(T* rows) { ::operator delete (rows, std::align_val_t{alignof(T)}); }
   void grow(uint32_t capacity) {
     T* rows = allocate(capacity);
     auto* timestamps = new int64_t[capacity];

@@ -22,7 +22,8 @@ std::shared_ptr<BatchPool> BatchPool::create(Make make, uint32_t batch_rows, Mem
 }
 
 void BatchPool::give_back(Batch* batch) {
-  // Here and not at the next use: what the rows hold (strings, arenas of other batches) is free now.
+  // Here and not at the next use: what the rows hold (strings, arenas of other batches) is free
+  // now.
   batch->clear();
   Batch* head = returned_.load(std::memory_order_acquire);
   do {

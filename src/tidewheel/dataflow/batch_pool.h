@@ -10,9 +10,9 @@
 namespace tidewheel {
 
 // `acquire`, `has_memory` and `settle` are for the port's thread; batches come back from any thread
-// (a lock-free stack that the owner empties at once). The pool itself lives until the last shared_ptr
-// is gone and the last batch is back; after the former it charges no memory any more, so that
-// `memory` has to live as long as the shared_ptr only.
+// (a lock-free stack that the owner empties at once). The pool itself lives until the last
+// shared_ptr is gone and the last batch is back; after the former it charges no memory any more, so
+// that `memory` has to live as long as the shared_ptr only.
 class BatchPool {
  public:
   using Make = Batch* (*)(BatchPool&, uint32_t capacity);
@@ -24,9 +24,9 @@ class BatchPool {
   template <class T>
   static std::shared_ptr<BatchPool> create_for(uint32_t batch_rows, MemoryPool* memory,
                                                uint32_t batches_min = 1) {
-    return create(
-        [](BatchPool& pool, uint32_t capacity) -> Batch* { return new RowBatch<T>(pool, capacity); },
-        batch_rows, memory, batches_min);
+    return create([](BatchPool& pool,
+                     uint32_t capacity) -> Batch* { return new RowBatch<T>(pool, capacity); },
+                  batch_rows, memory, batches_min);
   }
   BatchPool(const BatchPool&) = delete;
   BatchPool& operator=(const BatchPool&) = delete;

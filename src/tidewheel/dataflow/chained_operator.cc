@@ -9,8 +9,8 @@
 namespace tidewheel {
 namespace {
 
-// Marks whose code runs, so that the task's border can name it when it throws. Restored on the normal
-// path only: an exception leaves the innermost operator's mark.
+// Marks whose code runs, so that the task's border can name it when it throws. Restored on the
+// normal path only: an exception leaves the innermost operator's mark.
 class Running {
  public:
   Running(Task& task, ChainedOperator* op)

@@ -21,13 +21,13 @@ class World;  // base/world.h
 
 // What the job knows of one operator in one subtask.
 struct ChainedOperatorSpec {
-  int32_t node = 0;               // in the job's graph
+  int32_t node = 0;  // in the job's graph
   std::string name;
-  std::string uid;                // or the derived id
+  std::string uid;  // or the derived id
   int32_t max_parallelism = 128;
-  int32_t input_count = 1;        // 0 for a source
-  MemoryPool* memory = nullptr;   // the operator's account, shared by its subtasks
-  MetricGroup* metrics = nullptr; // of this subtask alone
+  int32_t input_count = 1;         // 0 for a source
+  MemoryPool* memory = nullptr;    // the operator's account, shared by its subtasks
+  MetricGroup* metrics = nullptr;  // of this subtask alone
   std::unique_ptr<Operator> op;
 };
 

@@ -94,10 +94,10 @@ Status Chainer::index_edges() {
                               edge.from, edge.to, count);
     }
     if (edge.to_input < 0 || edge.to_input > 1 || edge.from_output < 0) {
-      return invalid_argument(ErrorId::kGraphEdge,
-                              "the edge from {} to {} names output {} and input {}; inputs are 0 and 1",
-                              quoted(node(edge.from)), quoted(node(edge.to)), edge.from_output,
-                              edge.to_input);
+      return invalid_argument(
+          ErrorId::kGraphEdge,
+          "the edge from {} to {} names output {} and input {}; inputs are 0 and 1",
+          quoted(node(edge.from)), quoted(node(edge.to)), edge.from_output, edge.to_input);
     }
     out_edges_[at(edge.from)].push_back(i);
     in_edges_[at(edge.to)].push_back(i);
@@ -129,10 +129,11 @@ Status Chainer::check_inputs() {
                             out_.graph.job_name);
   }
   if (!any_sink) {
-    return invalid_argument(ErrorId::kGraphEmpty,
-                            "job '{}' has no sink, so nobody would see its results; end a stream with "
-                            "to(...), print() or collect()",
-                            out_.graph.job_name);
+    return invalid_argument(
+        ErrorId::kGraphEmpty,
+        "job '{}' has no sink, so nobody would see its results; end a stream with "
+        "to(...), print() or collect()",
+        out_.graph.job_name);
   }
   return ok_status();
 }
@@ -185,9 +186,10 @@ Status Chainer::check_uids() {
     const std::string& id = n.uid_hash.empty() ? n.uid : n.uid_hash;
     if (id.empty()) {
       if (!config_.get(options::kAutoGenerateUids)) {
-        return invalid_argument(ErrorId::kGraphUid,
-                                "operator {} has no uid, and {} is false; give it one with uid(...)",
-                                quoted(n), options::kAutoGenerateUids.key);
+        return invalid_argument(
+            ErrorId::kGraphUid,
+            "operator {} has no uid, and {} is false; give it one with uid(...)", quoted(n),
+            options::kAutoGenerateUids.key);
       }
       if (n.stateful) { missing += (missing.empty() ? "" : ", ") + quoted(n); }
       continue;
@@ -199,10 +201,10 @@ Status Chainer::check_uids() {
     }
   }
   if (!missing.empty()) {
-    out_.warnings.push_back(
-        fmt::format("stateful operators without a uid: {}. Their ids are derived from the graph, so "
-                    "their state is not found again when the graph changes; use uid(...)",
-                    missing));
+    out_.warnings.push_back(fmt::format(
+        "stateful operators without a uid: {}. Their ids are derived from the graph, so "
+        "their state is not found again when the graph changes; use uid(...)",
+        missing));
   }
   return ok_status();
 }
@@ -287,8 +289,8 @@ void Chainer::choose_chained_edges() {
   }
 }
 
-// Breadth-first from the sources; a node waits until all its inputs have an id, because a derived id
-// takes them in.
+// Breadth-first from the sources; a node waits until all its inputs have an id, because a derived
+// id takes them in.
 Status Chainer::make_ids() {
   std::vector<std::optional<OperatorId>> ids(nodes().size());
   std::vector<bool> visited(nodes().size());
@@ -304,9 +306,9 @@ Status Chainer::make_ids() {
     const int32_t index = queue.front();
     queue.pop_front();
     const GraphNode& n = node(index);
-    const bool has_inputs = std::all_of(
-        in_edges_[at(index)].begin(), in_edges_[at(index)].end(),
-        [&](int32_t edge) { return ids[at(edges()[at(edge)].from)].has_value(); });
+    const bool has_inputs =
+        std::all_of(in_edges_[at(index)].begin(), in_edges_[at(index)].end(),
+                    [&](int32_t edge) { return ids[at(edges()[at(edge)].from)].has_value(); });
     if (!n.uid_hash.empty()) {
       ids[at(index)] = parse_hex_id(n.uid_hash);
       if (!ids[at(index)]) {

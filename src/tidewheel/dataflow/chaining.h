@@ -22,26 +22,26 @@ OperatorId operator_id_of_uid(std::string_view uid);
 
 // One chain: a task's worth of operators, times its parallelism.
 struct ChainVertex {
-  std::vector<int32_t> nodes;       // indices into ChainedGraph::graph.nodes, parents before children
-  std::string name;                 // "source -> map", "map -> (filter, print)"
+  std::vector<int32_t> nodes;  // indices into ChainedGraph::graph.nodes, parents before children
+  std::string name;            // "source -> map", "map -> (filter, print)"
   int32_t parallelism = 1;
   int32_t max_parallelism = 128;
   std::string slot_sharing_group;
 };
 
-// The graph with all defaults filled in: every node has its parallelism, max parallelism, slot sharing
-// group and buffer timeout; every edge its kind.
+// The graph with all defaults filled in: every node has its parallelism, max parallelism, slot
+// sharing group and buffer timeout; every edge its kind.
 struct ChainedGraph {
   LogicalGraph graph;
   std::vector<OperatorId> operator_ids;  // by node
   std::vector<bool> edge_is_chained;     // by edge
   std::vector<int32_t> vertex_of_node;
-  std::vector<ChainVertex> vertices;     // producers before consumers
-  std::vector<std::string> warnings;     // for the user, once
+  std::vector<ChainVertex> vertices;  // producers before consumers
+  std::vector<std::string> warnings;  // for the user, once
 };
 
-// Errors: kGraphEmpty (no source, an operator without input, no sink), kGraphCycle (names its nodes),
-// kGraphEdge, kGraphParallelism, kGraphUid.
+// Errors: kGraphEmpty (no source, an operator without input, no sink), kGraphCycle (names its
+// nodes), kGraphEdge, kGraphParallelism, kGraphUid.
 Result<ChainedGraph> chain_graph(LogicalGraph graph, const Config& config);
 
 }  // namespace tidewheel

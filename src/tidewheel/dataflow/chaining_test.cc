@@ -15,7 +15,8 @@ class Chaining : public ::testing::Test {
  protected:
   int32_t source(int32_t parallelism = 0) { return b_.numbers(1, parallelism); }
   int32_t map(int32_t from, int32_t parallelism = 0, EdgeKind kind = EdgeKind::kForward) {
-    return b_.map(from, [](int64_t, MapOperator::Emit&) {}, parallelism, kind);
+    return b_.map(
+        from, [](int64_t, MapOperator::Emit&) {}, parallelism, kind);
   }
   int32_t sink(int32_t from, int32_t parallelism = 0, EdgeKind kind = EdgeKind::kForward) {
     return b_.sink(from, nullptr, parallelism, kind);

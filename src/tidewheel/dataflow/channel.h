@@ -1,4 +1,5 @@
-// The edge between two subtasks: a bounded queue of elements, which wakes either side when it can go on.
+// The edge between two subtasks: a bounded queue of elements, which wakes either side when it can
+// go on.
 #pragma once
 #include <atomic>
 #include <bit>
@@ -13,10 +14,11 @@ namespace tidewheel {
 
 // One sender, one receiver. `capacity` elements at most wait in it (its credits).
 //
-// It is a ring of its own rather than base/spsc_ring.h for three reasons, each measured: a push asks the
-// receiver's scheduled flag (rarely written) instead of its index (written for each element); a sender that
-// was refused is woken when half of the ring is free, not at each element, which would cost a system call a
-// batch; and between tasks of one slot nothing has to be sequentially consistent.
+// It is a ring of its own rather than base/spsc_ring.h for three reasons, each measured: a push
+// asks the receiver's scheduled flag (rarely written) instead of its index (written for each
+// element); a sender that was refused is woken when half of the ring is free, not at each element,
+// which would cost a system call a batch; and between tasks of one slot nothing has to be
+// sequentially consistent.
 class Channel {
  public:
   // `same_slot`: both sides run on one thread.
@@ -84,8 +86,8 @@ class Channel {
   }
 
  private:
-  // A sender that finds the ring full says so and looks again, so that either it sees the room or the
-  // receiver's next pop sees that it waits.
+  // A sender that finds the ring full says so and looks again, so that either it sees the room or
+  // the receiver's next pop sees that it waits.
   bool find_room(uint32_t tail) {
     head_seen_ = head_.load(std::memory_order_seq_cst);
     if (tail - head_seen_ < capacity_) { return true; }
@@ -98,7 +100,8 @@ class Channel {
     sender_waits_.store(waits, std::memory_order_seq_cst);
   }
   // The receiver goes on until the ring is empty, so half empty is reached if anything is. Only the
-  // sender takes back that it waits: the receiver could take back what was said after it had looked.
+  // sender takes back that it waits: the receiver could take back what was said after it had
+  // looked.
   void wake_sender(uint32_t head) {
     const uint32_t waiting = tail_.load(std::memory_order_seq_cst) - head;
     if (waiting > capacity_ / 2) { return; }

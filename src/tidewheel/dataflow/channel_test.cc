@@ -25,9 +25,8 @@ class ChannelOf : public ::testing::TestWithParam<bool> {
   CountingTarget sender_;
   CountingTarget receiver_;
 };
-INSTANTIATE_TEST_SUITE_P(Channel, ChannelOf, ::testing::Bool(), [](const auto& test) {
-  return test.param ? "one_slot" : "two_slots";
-});
+INSTANTIATE_TEST_SUITE_P(Channel, ChannelOf, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "one_slot" : "two_slots"; });
 
 TEST_P(ChannelOf, keeps_order_and_refuses_beyond_its_credits) {
   for (const uint32_t credits : {1U, 2U, 3U, 16U}) {

@@ -24,7 +24,8 @@ class ChannelWriter final : public ElementSink {
     kPartition,  // rows by a Partitioner
   };
 
-  // `partitioner` is for kPartition only, and has been opened. Control elements go to every channel.
+  // `partitioner` is for kPartition only, and has been opened. Control elements go to every
+  // channel.
   ChannelWriter(Mode mode, std::vector<Channel*> channels, std::unique_ptr<Partitioner> partitioner,
                 uint32_t batch_rows, Random random);
 

@@ -81,6 +81,11 @@ void Deployment::make_slots() {
 
 // Operators with the same name get groups of their own.
 void Deployment::make_accounts() {
+  input_counts_.resize(parts_.chained.graph.nodes.size());
+  for (const GraphEdge& edge : parts_.chained.graph.edges) {
+    int32_t& count = input_counts_[at(edge.to)];
+    count = std::max(count, edge.to_input + 1);
+  }
   std::set<std::string> names;
   for (const GraphNode& node : parts_.chained.graph.nodes) {
     accounts_.push_back(parts_.memory.make_child(node.name));
@@ -144,13 +149,10 @@ Status Deployment::add_operators(Task& task, const ChainVertex& vertex) {
     spec.max_parallelism = node.max_parallelism;
     spec.memory = accounts_[at(index)].get();
     spec.metrics = &groups_[at(index)]->group(std::to_string(task.spec().subtask));
-    spec.input_count = 0;
-    for (const GraphEdge& edge : graph.edges) {
-      if (edge.to == index) { spec.input_count = std::max(spec.input_count, edge.to_input + 1); }
-    }
+    spec.input_count = input_counts_[at(index)];
     try {
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          spec.op, node.make().with_context("making operator '{}'", node.name));
+      TIDEWHEEL_ASSIGN_OR_RETURN(spec.op,
+                                 node.make().with_context("making operator '{}'", node.name));
     } catch (const std::exception& exception) {
       return user_error(ErrorId::kUserCodeThrew, "making operator '{}': {}", node.name,
                         exception.what());
@@ -193,8 +195,8 @@ Status Deployment::connect_edge(const GraphEdge& edge) {
     for (int32_t i = first; i < last; ++i) {
       const size_t index = first_task_[at(parts_.chained.vertex_of_node[at(edge.to)])] + at(i);
       Task& receiver = *tasks_[index];
-      channels_.push_back(std::make_unique<Channel>(credits, sender.slot() == receiver.slot(),
-                                                    sender, receiver));
+      channels_.push_back(
+          std::make_unique<Channel>(credits, sender.slot() == receiver.slot(), sender, receiver));
       channels.push_back(channels_.back().get());
       inputs_[index].push_back({channels.back(), edge.to_input});
     }
@@ -205,9 +207,9 @@ Status Deployment::connect_edge(const GraphEdge& edge) {
       partitioner->open(static_cast<uint32_t>(channels.size()), to.max_parallelism, batch_rows,
                         accounts_[at(edge.from)].get());
     }
-    sender.add_writer(*port, std::make_unique<ChannelWriter>(
-                                 mode, std::move(channels), std::move(partitioner), batch_rows,
-                                 parts_.world.fork_random()));
+    sender.add_writer(
+        *port, std::make_unique<ChannelWriter>(mode, std::move(channels), std::move(partitioner),
+                                               batch_rows, parts_.world.fork_random()));
   }
   return ok_status();
 }

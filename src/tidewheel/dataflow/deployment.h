@@ -14,8 +14,8 @@
 
 namespace tidewheel {
 
-// Subtask i of every vertex of a slot sharing group goes to the group's slot i, so a group needs as many
-// slots as its largest parallelism. Destroyed after the workers of its slots.
+// Subtask i of every vertex of a slot sharing group goes to the group's slot i, so a group needs as
+// many slots as its largest parallelism. Destroyed after the workers of its slots.
 class Deployment {
  public:
   // All but `world` is kept by the caller for as long as the deployment.
@@ -49,6 +49,7 @@ class Deployment {
 
   const Parts parts_;
   std::vector<std::unique_ptr<MemoryPool>> accounts_;  // by node
+  std::vector<int32_t> input_counts_;                  // by node
   std::vector<MetricGroup*> groups_;                   // by node
   std::vector<int32_t> first_slot_;                    // by vertex
   std::vector<size_t> first_task_;                     // by vertex

@@ -12,9 +12,9 @@ inline constexpr int64_t kMaxWatermark = INT64_MAX;  // the end of event time: a
 
 struct Element {
   enum class Kind : uint8_t {
-    kBatch,          // rows [begin, end) of `batch`
-    kWatermark,      // no more rows with a timestamp <= value are expected
-    kIdle,           // the channel says nothing about event time until kActive or the next watermark
+    kBatch,      // rows [begin, end) of `batch`
+    kWatermark,  // no more rows with a timestamp <= value are expected
+    kIdle,       // the channel says nothing about event time until kActive or the next watermark
     kActive,
     kBarrier,        // value: the checkpoint's id
     kLatencyMarker,  // value: monotonic ns at which `source` made it

@@ -1,5 +1,5 @@
-// The logical graph of a job, as the front ends build it: operators and the edges between them. It is
-// turned into chains (dataflow/chaining.h), then into tasks (dataflow/execution.h).
+// The logical graph of a job, as the front ends build it: operators and the edges between them. It
+// is turned into chains (dataflow/chaining.h), then into tasks (dataflow/execution.h).
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -25,18 +25,18 @@ enum class ChainingStrategy : uint8_t {
 struct GraphNode {
   int32_t id = -1;
   std::string name;
-  std::string uid;                        // empty: an id is derived from the topology
-  std::string uid_hash;                   // 32 hex digits; overrides uid
+  std::string uid;       // empty: an id is derived from the topology
+  std::string uid_hash;  // 32 hex digits; overrides uid
   std::string description;
-  int32_t parallelism = 0;                // 0: the job's default
-  int32_t max_parallelism = 0;            // 0: the job's, or derived
-  std::string slot_sharing_group;         // empty: that of the inputs when they agree, else "default"
+  int32_t parallelism = 0;         // 0: the job's default
+  int32_t max_parallelism = 0;     // 0: the job's, or derived
+  std::string slot_sharing_group;  // empty: that of the inputs when they agree, else "default"
   ChainingStrategy chaining = ChainingStrategy::kAlways;
-  int64_t buffer_timeout_ms = -1;         // -1: the job's
-  bool stateful = false;                  // warns when it has no uid
+  int64_t buffer_timeout_ms = -1;  // -1: the job's
+  bool stateful = false;           // warns when it has no uid
   bool is_source = false;
   bool is_sink = false;
-  int32_t fixed_parallelism = 0;          // an operator that can only run at this one (0: any)
+  int32_t fixed_parallelism = 0;  // an operator that can only run at this one (0: any)
   // Makes one subtask's operator. Called on the thread that deploys the job.
   std::function<Result<std::unique_ptr<Operator>>()> make;
   // Makes the operator's coordinator, one for all subtasks; empty: it needs none.
@@ -56,13 +56,13 @@ enum class EdgeKind : uint8_t {
 
 struct GraphEdge {
   int32_t from = -1;
-  int32_t from_output = 0;   // port of `from`
+  int32_t from_output = 0;  // port of `from`
   int32_t to = -1;
-  int32_t to_input = 0;      // 0 or 1
+  int32_t to_input = 0;  // 0 or 1
   EdgeKind kind = EdgeKind::kForward;
   bool kind_chosen = false;  // false: kForward becomes kRebalance when the parallelisms differ
-  // Splits batches by row, for kHash and kCustom (dataflow/row_partitioner.h). Not needed for the other
-  // kinds, which hand on whole batches or slices of them.
+  // Splits batches by row, for kHash and kCustom (dataflow/row_partitioner.h). Not needed for the
+  // other kinds, which hand on whole batches or slices of them.
   std::function<std::unique_ptr<Partitioner>()> make_partitioner;
 };
 

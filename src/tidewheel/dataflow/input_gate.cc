@@ -71,7 +71,8 @@ void InputGate::end(size_t position) {
   input.valve.on_end(lane.index, outcomes_);
   add_outcomes(lane.input);
   if (--input.open_channels == 0) {
-    items_.push_back({static_cast<int32_t>(lane.input), Element::control(Element::Kind::kEndOfInput)});
+    items_.push_back(
+        {static_cast<int32_t>(lane.input), Element::control(Element::Kind::kEndOfInput)});
   }
 }
 

@@ -15,7 +15,10 @@ class JobMaster::Context final : public CoordinatorContext {
  public:
   Context(JobMaster& master, int32_t node, const GraphNode& graph_node,
           std::unique_ptr<OperatorCoordinator> coordinator)
-      : master_(master), node_(node), graph_node_(graph_node), coordinator_(std::move(coordinator)) {}
+      : master_(master),
+        node_(node),
+        graph_node_(graph_node),
+        coordinator_(std::move(coordinator)) {}
 
   int32_t parallelism() const override { return graph_node_.parallelism; }
   Clock& clock() override { return master_.world_.clock(); }
@@ -65,8 +68,8 @@ Status JobMaster::make_coordinators() {
     TIDEWHEEL_ASSIGN_OR_RETURN(
         std::unique_ptr<OperatorCoordinator> coordinator,
         nodes[i].make_coordinator().with_context("making the coordinator of '{}'", nodes[i].name));
-    contexts_[i] = std::make_unique<Context>(*this, static_cast<int32_t>(i), nodes[i],
-                                             std::move(coordinator));
+    contexts_[i] =
+        std::make_unique<Context>(*this, static_cast<int32_t>(i), nodes[i], std::move(coordinator));
   }
   return ok_status();
 }

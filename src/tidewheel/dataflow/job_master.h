@@ -17,7 +17,7 @@
 
 namespace tidewheel {
 
-class Deployment;   // dataflow/deployment.h
+class Deployment;     // dataflow/deployment.h
 struct ChainedGraph;  // dataflow/chaining.h
 
 // One worker. States: kRunning -> kStopping -> kFinished; from both kCancelling -> kCancelled and

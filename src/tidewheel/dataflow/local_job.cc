@@ -39,8 +39,8 @@ std::string_view job_state_name(JobState state) {
   return "";
 }
 
-// Destroyed from the bottom: first the workers, each when its work has stopped, then what they worked on.
-// The master's is the last of them, because slots wake it when their tasks have ended.
+// Destroyed from the bottom: first the workers, each when its work has stopped, then what they
+// worked on. The master's is the last of them, because slots wake it when their tasks have ended.
 struct JobHandle::Job {
   Job(World& job_world, std::string job_name, Config job_config, ChainedGraph job_graph,
       int64_t memory_bytes)

@@ -22,10 +22,10 @@ class World;       // base/world.h
 
 enum class JobState : uint8_t {
   kRunning,
-  kStopping,    // sources were told to end; what they have read is still being worked on
+  kStopping,  // sources were told to end; what they have read is still being worked on
   kCancelling,
-  kFailing,     // a task has failed, the others are being cancelled
-  kFinished,    // all input was taken
+  kFailing,   // a task has failed, the others are being cancelled
+  kFinished,  // all input was taken
   kCancelled,
   kFailed,
 };
@@ -35,7 +35,8 @@ inline bool is_final(JobState state) {
          state == JobState::kFailed;
 }
 
-// A job that runs, or has run. Any thread, but only one waits at a time. Not to be used in a worker's turn.
+// A job that runs, or has run. Any thread, but only one waits at a time. Not to be used in a
+// worker's turn.
 class JobHandle {
  public:
   // Cancels the job if it still runs, and waits for its tasks.
@@ -45,16 +46,17 @@ class JobHandle {
 
   const std::string& name() const;
   JobState state() const;
-  // Waits until the job has ended, or until `deadline_ns` on the monotonic clock. Returns whether it
-  // has ended.
+  // Waits until the job has ended, or until `deadline_ns` on the monotonic clock. Returns whether
+  // it has ended.
   bool wait(int64_t deadline_ns = Clock::kNever);
   // Waits for the end. OK when the job has finished, kJobCancelled, or the failure that came first.
   [[nodiscard]] Status result();
 
-  // Has the sources end as if they had no more input: all windows fire, and sinks finish. Returns at once.
+  // Has the sources end as if they had no more input: all windows fire, and sinks finish. Returns
+  // at once.
   void stop();
-  // Ends the tasks after their step, dropping what is under way. Returns at once; calls after the first
-  // do nothing. A task whose user code blocks ends when that returns.
+  // Ends the tasks after their step, dropping what is under way. Returns at once; calls after the
+  // first do nothing. A task whose user code blocks ends when that returns.
   void cancel();
 
   std::vector<TaskInfo> tasks() const;

@@ -67,7 +67,6 @@ TEST_F(LocalJob, a_hash_edge_brings_every_row_to_the_owner_of_its_key) {
   }
 }
 
-
 // ---- The same jobs at all sizes
 
 struct Shape {
@@ -85,20 +84,21 @@ class JobOfShape : public LocalJob, public ::testing::WithParamInterface<Shape> 
   }
   int32_t parallelism() const { return GetParam().parallelism; }
 };
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, JobOfShape,
-    ::testing::Values(Shape{1, 1, 1, 0}, Shape{1, 1024, 16, 0}, Shape{2, 1, 1, 0},
-                      Shape{2, 1, 1, 1}, Shape{2, 7, 2, 0}, Shape{3, 16, 1, 2}, Shape{4, 1, 2, 0},
-                      Shape{4, 1024, 16, 0}),
-    [](const auto& test) {
-      return fmt::format("parallelism_{}_rows_{}_credits_{}_slots_{}", test.param.parallelism,
-                         test.param.batch_rows, test.param.credits, test.param.slots);
-    });
+INSTANTIATE_TEST_SUITE_P(Shapes, JobOfShape,
+                         ::testing::Values(Shape{1, 1, 1, 0}, Shape{1, 1024, 16, 0},
+                                           Shape{2, 1, 1, 0}, Shape{2, 1, 1, 1}, Shape{2, 7, 2, 0},
+                                           Shape{3, 16, 1, 2}, Shape{4, 1, 2, 0},
+                                           Shape{4, 1024, 16, 0}),
+                         [](const auto& test) {
+                           return fmt::format("parallelism_{}_rows_{}_credits_{}_slots_{}",
+                                              test.param.parallelism, test.param.batch_rows,
+                                              test.param.credits, test.param.slots);
+                         });
 
 TEST_P(JobOfShape, every_kind_of_edge_brings_every_row) {
-  for (const EdgeKind kind : {EdgeKind::kForward, EdgeKind::kHash, EdgeKind::kRebalance,
-                              EdgeKind::kRescale, EdgeKind::kShuffle, EdgeKind::kGlobal,
-                              EdgeKind::kCustom}) {
+  for (const EdgeKind kind :
+       {EdgeKind::kForward, EdgeKind::kHash, EdgeKind::kRebalance, EdgeKind::kRescale,
+        EdgeKind::kShuffle, EdgeKind::kGlobal, EdgeKind::kCustom}) {
     GraphBuilder b;
     seen_ = std::make_shared<Seen>();
     const auto same = [](int64_t row, MapOperator::Emit& emit) { emit(row); };
@@ -183,8 +183,8 @@ TEST_P(JobOfShape, a_tiny_memory_limit_slows_down_and_ends) {
     emit(2 * row);
     emit(2 * row + 1);
   };
-  const int32_t m = b.map(b.numbers(500, parallelism(), 50), twice, parallelism(),
-                          EdgeKind::kRebalance);
+  const int32_t m =
+      b.map(b.numbers(500, parallelism(), 50), twice, parallelism(), EdgeKind::kRebalance);
   b.sink(m, seen_, parallelism(), EdgeKind::kHash);
   ASSERT_TRUE(run(b).ok());
   EXPECT_EQ(seen_->sorted_rows(), numbers_below(1'000));
@@ -192,9 +192,9 @@ TEST_P(JobOfShape, a_tiny_memory_limit_slows_down_and_ends) {
 
 TEST_P(JobOfShape, cancel_ends_a_job_that_has_no_end) {
   GraphBuilder b;
-  b.sink(b.map(b.numbers(INT64_MAX / 2, parallelism()), plus_one, parallelism(),
-               EdgeKind::kRebalance),
-         seen_, parallelism(), EdgeKind::kHash);
+  b.sink(
+      b.map(b.numbers(INT64_MAX / 2, parallelism()), plus_one, parallelism(), EdgeKind::kRebalance),
+      seen_, parallelism(), EdgeKind::kHash);
   auto job = start(b);
   while (job->metrics().empty() || seen_->sorted_rows().empty()) {}
   job->cancel();
@@ -241,8 +241,8 @@ TEST_P(JobOfShape, what_user_code_throws_names_the_operator_and_the_row) {
   EXPECT_EQ(job->state(), JobState::kFailed);
   const Status failure = job->result();
   EXPECT_EQ(failure.id(), ErrorId::kUserCodeThrew);
-  for (const char* part : {"'thrower'", "uid-of-thrower", "no such thing as 77", "subtask",
-                           "event time 77 ms"}) {
+  for (const char* part :
+       {"'thrower'", "uid-of-thrower", "no such thing as 77", "subtask", "event time 77 ms"}) {
     EXPECT_NE(failure.message().find(part), std::string::npos) << failure.message();
   }
   EXPECT_GE(seen_->closes, 1);

@@ -25,8 +25,7 @@ Progress Operator::on_watermark(int64_t time_ms) {
 }
 
 Progress Operator::on_idle(bool idle) {
-  return send_to_all(
-      *this, Element::control(idle ? Element::Kind::kIdle : Element::Kind::kActive));
+  return send_to_all(*this, Element::control(idle ? Element::Kind::kIdle : Element::Kind::kActive));
 }
 
 Progress Operator::on_latency_marker(const Element& marker) { return send_to_all(*this, marker); }

@@ -1,6 +1,6 @@
-// What the runtime asks of an operator. Every call runs on the task's slot, and is resumable: it may
-// answer kBlocked when an output refuses, and is called again with the same arguments. A call that
-// can't go on throws OperatorFailure (dataflow/operator_failure.h).
+// What the runtime asks of an operator. Every call runs on the task's slot, and is resumable: it
+// may answer kBlocked when an output refuses, and is called again with the same arguments. A call
+// that can't go on throws OperatorFailure (dataflow/operator_failure.h).
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -18,47 +18,48 @@
 
 namespace tidewheel {
 
-class Config;           // base/config.h
-class Executor;         // base/executor.h
-class FileSystem;       // base/file_system.h
-class MemoryPool;       // base/memory_pool.h
-class MetricGroup;      // base/metrics.h
-class Network;          // base/network.h
-class Random;           // base/random.h
-class SnapshotReader;   // state/snapshot.h
-class SnapshotWriter;   // state/snapshot.h
+class Config;          // base/config.h
+class Executor;        // base/executor.h
+class FileSystem;      // base/file_system.h
+class MemoryPool;      // base/memory_pool.h
+class MetricGroup;     // base/metrics.h
+class Network;         // base/network.h
+class Random;          // base/random.h
+class SnapshotReader;  // state/snapshot.h
+class SnapshotWriter;  // state/snapshot.h
 
 // What an operator may know and use. Owned by the task; valid from `open` to `close`.
 class OperatorContext {
  public:
   virtual ~OperatorContext() = default;
 
-  virtual const std::string& name() const = 0;         // the operator's name, as the user gave it
-  virtual const std::string& uid() const = 0;          // the user's uid, or the derived id in hex
+  virtual const std::string& name() const = 0;  // the operator's name, as the user gave it
+  virtual const std::string& uid() const = 0;   // the user's uid, or the derived id in hex
   virtual int32_t subtask_index() const = 0;
   virtual int32_t parallelism() const = 0;
   virtual int32_t max_parallelism() const = 0;
-  virtual KeyGroupRange key_groups() const = 0;        // those that this subtask owns
-  virtual uint32_t batch_rows() const = 0;             // size at which an output sends its batch
+  virtual KeyGroupRange key_groups() const = 0;  // those that this subtask owns
+  virtual uint32_t batch_rows() const = 0;       // size at which an output sends its batch
 
   virtual Clock& clock() = 0;
-  virtual Random& random() = 0;                        // of this subtask alone
-  virtual Executor& executor() = 0;                    // for run_blocking
+  virtual Random& random() = 0;      // of this subtask alone
+  virtual Executor& executor() = 0;  // for run_blocking
   virtual FileSystem& files() = 0;
   virtual Network& network() = 0;
-  virtual MemoryPool& memory() = 0;                    // this operator's account
+  virtual MemoryPool& memory() = 0;  // this operator's account
   virtual MetricGroup& metrics() = 0;
   virtual const Config& config() const = 0;
 
   // Asks for Operator::on_processing_time once the wall clock has passed `time_ms`. One request is
   // kept, the earliest; ask again from the callback. Task thread only.
   virtual void wake_at_wall_ms(int64_t time_ms) = 0;
-  // Has the task call Operator::on_wake (or poll a source) soon. Any thread; the call has returned before
-  // `close` does.
+  // Has the task call Operator::on_wake (or poll a source) soon. Any thread; the call has returned
+  // before `close` does.
   virtual void wake() = 0;
   // Sends an event to this operator's coordinator (dataflow/coordinator.h). Task thread only.
   virtual void send_to_coordinator(std::string event) = 0;
-  // Runs `mail` on the task's thread between two steps. Any thread; dropped when the task has ended.
+  // Runs `mail` on the task's thread between two steps. Any thread; dropped when the task has
+  // ended.
   virtual void post(std::function<void()> mail) = 0;
 };
 
@@ -67,12 +68,13 @@ class Operator {
  public:
   virtual ~Operator() = default;
 
-  // Called once, before any input, after `restore` has been given what there was. Makes the outputs'
-  // pools and the state.
+  // Called once, before any input, after `restore` has been given what there was. Makes the
+  // outputs' pools and the state.
   [[nodiscard]] virtual Status open(OperatorContext& context) = 0;
 
-  // Takes rows [cursor, rows.end) of input `input` (0 or 1); moves `cursor` past what it has taken. While
-  // user code runs, `cursor` is the row in hand, so that the task can name it when that throws.
+  // Takes rows [cursor, rows.end) of input `input` (0 or 1); moves `cursor` past what it has taken.
+  // While user code runs, `cursor` is the row in hand, so that the task can name it when that
+  // throws.
   virtual Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) = 0;
 
   // Event time has reached `time_ms` on all inputs: fires timers, then passes it on. The default
@@ -82,16 +84,17 @@ class Operator {
   virtual void on_input_watermark(int32_t input, int64_t time_ms);
   // All inputs have become idle, or one is active again. The default passes it on.
   virtual Progress on_idle(bool idle);
-  // The wall clock has passed a time asked for by wake_at_wall_ms. `now_ms` is the last millisecond that
-  // is over: timers with a time <= now_ms fire.
+  // The wall clock has passed a time asked for by wake_at_wall_ms. `now_ms` is the last millisecond
+  // that is over: timers with a time <= now_ms fire.
   virtual Progress on_processing_time(int64_t now_ms);
   // After wake(): for operators with work that completes elsewhere. The default does nothing.
   virtual Progress on_wake();
-  // True when it answered kBlocked though no output has refused: it is called again after wake(), or soon
-  // after the wall time asked for.
+  // True when it answered kBlocked though no output has refused: it is called again after wake(),
+  // or soon after the wall time asked for.
   virtual bool waits_for_wake() const { return false; }
-  // Input `input` has ended. The last one comes after the final watermark. The default does nothing;
-  // the runtime passes the end on by itself when all inputs have ended and this answered kDone.
+  // Input `input` has ended. The last one comes after the final watermark. The default does
+  // nothing; the runtime passes the end on by itself when all inputs have ended and this answered
+  // kDone.
   virtual Progress on_end_of_input(int32_t input);
   virtual Progress on_latency_marker(const Element& marker);
   // The coordinator of this operator has sent an event. The default does nothing.
@@ -99,11 +102,12 @@ class Operator {
 
   // Writes all state, by key group, so that `restore` at any parallelism can read it. Resumable.
   virtual Progress snapshot(SnapshotWriter& writer);
-  // Reads the part of earlier snapshots that belongs to this subtask. Comes before `open`; `reader` stays
-  // valid until that has returned, for operators that make their state there.
+  // Reads the part of earlier snapshots that belongs to this subtask. Comes before `open`; `reader`
+  // stays valid until that has returned, for operators that make their state there.
   [[nodiscard]] virtual Status restore(SnapshotReader& reader);
 
-  // The checkpoint is complete everywhere; sinks commit. Best effort, may skip ids: covers all <= id.
+  // The checkpoint is complete everywhere; sinks commit. Best effort, may skip ids: covers all <=
+  // id.
   virtual void on_checkpoint_complete(int64_t checkpoint);
   // Called once at the end, also after failure or cancellation. `finished`: all input was taken.
   virtual void close(bool finished);

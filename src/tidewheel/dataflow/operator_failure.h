@@ -1,5 +1,5 @@
-// How an operator fails in a call that answers Progress or Poll: it throws an OperatorFailure. The border
-// of the task catches it (and any other exception) and fails the job with the status.
+// How an operator fails in a call that answers Progress or Poll: it throws an OperatorFailure. The
+// border of the task catches it (and any other exception) and fails the job with the status.
 #pragma once
 #include <exception>
 #include <utility>
@@ -8,8 +8,8 @@
 
 namespace tidewheel {
 
-// Holds a failed Status that already names the operator, its uid, the subtask, and the record if one
-// was at fault; the border adds nothing to it.
+// Holds a failed Status that already names the operator, its uid, the subtask, and the record if
+// one was at fault; the border adds nothing to it.
 class OperatorFailure final : public std::exception {
  public:
   explicit OperatorFailure(Status status) : status_(std::move(status)) {}

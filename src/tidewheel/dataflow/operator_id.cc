@@ -1,3 +1,4 @@
+// Ids of operators: the hash of a uid, and how an id is written.
 #include <bit>
 #include <cstring>
 
@@ -27,7 +28,8 @@ uint64_t mix_second(uint64_t k) { return std::rotl(k * kSecond, 33) * kFirst; }
 
 }  // namespace
 
-// MurmurHash3_x64_128 (Austin Appleby, public domain) with seed 0; the two words in little-endian order.
+// MurmurHash3_x64_128 (Austin Appleby, public domain) with seed 0; the two words in little-endian
+// order.
 OperatorId operator_id_of_uid(std::string_view uid) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(uid.data());
   const size_t size = uid.size();

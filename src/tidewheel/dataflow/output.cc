@@ -26,8 +26,8 @@ Progress OutputPort::retry_pending() {
   return starved_ ? Progress::kBlocked : Progress::kDone;
 }
 
-// Each sink gets its own copy of the element, the last one the element itself: so a receiver that is
-// the only one can see that it is.
+// Each sink gets its own copy of the element, the last one the element itself: so a receiver that
+// is the only one can see that it is.
 bool OutputPort::deliver(Pending& pending) {
   while (pending.next_sink < sinks_.size()) {
     ElementSink& sink = *sinks_[pending.next_sink];

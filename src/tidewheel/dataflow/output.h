@@ -46,9 +46,7 @@ class OutputPort {
   Progress send(Element element);
   // Offers pending elements again. Returns kDone when none is left, and there is memory for another
   // batch.
-  Progress retry() {
-    return is_settled() ? Progress::kDone : retry_pending();
-  }
+  Progress retry() { return is_settled() ? Progress::kDone : retry_pending(); }
   // Sends a batch made elsewhere as it is (pass-through operators), after the gathered rows.
   Progress forward(const Element& rows) { return send(rows); }
   // True when rows wait for the batch to fill; the task flushes them on dry input or timeout.
@@ -91,7 +89,8 @@ class Output final : public OutputPort {
   Output(std::shared_ptr<BatchPool> pool, uint32_t batch_rows) {
     open(std::move(pool), batch_rows);
   }
-  // `pool` makes RowBatch<T>; batches are sent when they hold `batch_rows`. Called in Operator::open.
+  // `pool` makes RowBatch<T>; batches are sent when they hold `batch_rows`. Called in
+  // Operator::open.
   void open(std::shared_ptr<BatchPool> pool, uint32_t batch_rows) {
     pool_ = std::move(pool);
     batch_rows_ = batch_rows;

@@ -15,7 +15,8 @@
 
 namespace tidewheel {
 
-// Scatters rows over gathered batches, one a channel. `Targets` chooses the channels of a batch's rows.
+// Scatters rows over gathered batches, one a channel. `Targets` chooses the channels of a batch's
+// rows.
 template <class T>
 class RowPartitioner : public Partitioner {
  public:
@@ -119,8 +120,8 @@ class HashPartitioner final : public RowPartitioner<T> {
   void on_open(uint32_t channels, int32_t max_parallelism) override {
     subtask_of_group_.resize(static_cast<size_t>(max_parallelism));
     for (int32_t group = 0; group < max_parallelism; ++group) {
-      subtask_of_group_[static_cast<size_t>(group)] = static_cast<uint16_t>(
-          subtask_of(group, static_cast<int32_t>(channels), max_parallelism));
+      subtask_of_group_[static_cast<size_t>(group)] =
+          static_cast<uint16_t>(subtask_of(group, static_cast<int32_t>(channels), max_parallelism));
     }
   }
   void choose(const T* rows, uint32_t count, uint16_t* targets) override {

@@ -16,8 +16,9 @@
 
 namespace tidewheel {
 
-// Tasks that have nothing to do cost nothing. Tasks are added before the worker starts. A slot whose
-// tasks are done does not stop by itself: one of another slot may be about to wake its worker.
+// Tasks that have nothing to do cost nothing. Tasks are added before the worker starts. A slot
+// whose tasks are done does not stop by itself: one of another slot may be about to wake its
+// worker.
 class Slot final : public Turnable {
  public:
   Slot(int32_t index, Clock& clock) : index_(index), clock_(clock) {}

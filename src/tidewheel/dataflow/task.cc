@@ -64,9 +64,7 @@ Step Task::step(const StepBudget& budget) {
     end(TaskState::kFailed, failure.status());
   } catch (const std::exception& exception) {
     end(TaskState::kFailed, failure_of(exception.what()));
-  } catch (...) {
-    end(TaskState::kFailed, failure_of("an exception that is no std::exception"));
-  }
+  } catch (...) { end(TaskState::kFailed, failure_of("an exception that is no std::exception")); }
   wake_at_ns_ = Clock::kNever;
   return Step::kDone;
 }
@@ -222,8 +220,8 @@ bool Task::flush_all() {
   return flushed;
 }
 
-// Something was refused. Says who will go on: a receiver that makes room, or the clock, or, when the
-// refusal was a test's whim, nobody, so that the task has to be called again.
+// Something was refused. Says who will go on: a receiver that makes room, or the clock, or, when
+// the refusal was a test's whim, nobody, so that the task has to be called again.
 Step Task::block() {
   blocked_ = true;
   memory_at_ns_ = Clock::kNever;
@@ -235,7 +233,8 @@ Step Task::block() {
   }
   const int64_t now_ns = world_.clock().now_ns();
   for (const auto& op : operators_) {
-    // The timer that was asked for may be over and could not be handed over: then look now and then.
+    // The timer that was asked for may be over and could not be handed over: then look now and
+    // then.
     if (op->op()->waits_for_wake()) {
       waits = true;
       memory_at_ns_ = std::max(wall_timer_ns_, now_ns + kMemoryRetryNs);

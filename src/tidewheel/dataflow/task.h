@@ -56,8 +56,8 @@ struct TaskSpec {
   int32_t subtask = 0;
   int32_t parallelism = 1;
   uint32_t batch_rows = 1024;
-  int64_t buffer_timeout_ms = 10;    // -1: only full batches are sent
-  int64_t latency_interval_ms = 0;   // of a source's latency markers; 0: none
+  int64_t buffer_timeout_ms = 10;   // -1: only full batches are sent
+  int64_t latency_interval_ms = 0;  // of a source's latency markers; 0: none
   const Config* config = nullptr;
 };
 
@@ -157,18 +157,18 @@ class Task final : public WakeTarget {
   Phase phase_ = Phase::kNew;
 
   GateItem item_;
-  bool has_item_ = false;   // `item_` was refused, and comes again
+  bool has_item_ = false;  // `item_` was refused, and comes again
   Call call_;
-  bool blocked_ = false;    // something was refused: outputs are retried before anything else
-  bool gathered_ = false;   // rows may wait in outputs for their batch to fill
-  bool scan_wakes_ = false;     // some operator may have asked for on_wake
+  bool blocked_ = false;         // something was refused: outputs are retried before anything else
+  bool gathered_ = false;        // rows may wait in outputs for their batch to fill
+  bool scan_wakes_ = false;      // some operator may have asked for on_wake
   bool source_has_more_ = true;  // poll it
   bool stop_source_ = false;
 
   int64_t next_wall_ms_ = Clock::kNever;   // the earliest request of the operators
   int64_t wall_timer_ns_ = Clock::kNever;  // when that is, on the monotonic clock
   int64_t marker_at_ns_ = Clock::kNever;
-  int64_t memory_at_ns_ = Clock::kNever;   // look for memory again
+  int64_t memory_at_ns_ = Clock::kNever;  // look for memory again
   int64_t flush_at_ns_ = 0;
   int64_t wake_at_ns_ = Clock::kNever;
 

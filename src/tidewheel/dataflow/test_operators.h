@@ -23,8 +23,8 @@ std::shared_ptr<BatchPool> pool_for(OperatorContext& context) {
   return BatchPool::create_for<T>(context.batch_rows(), &context.memory());
 }
 
-// Emits begin, begin + parallelism, ... below end, with the number as event time, and a watermark behind
-// every `watermark_every` rows.
+// Emits begin, begin + parallelism, ... below end, with the number as event time, and a watermark
+// behind every `watermark_every` rows.
 class NumberSource final : public SourceOperator {
  public:
   NumberSource(int64_t end, int64_t watermark_every)
@@ -117,8 +117,8 @@ class MapOperator final : public Operator {
 struct Seen {
   std::mutex mutex;
   std::vector<int64_t> rows;
-  std::vector<int32_t> subtasks;        // of each row
-  std::vector<int32_t> inputs;          // of each row
+  std::vector<int32_t> subtasks;                 // of each row
+  std::vector<int32_t> inputs;                   // of each row
   std::vector<std::vector<int64_t>> watermarks;  // by subtask
   int ends = 0;
   int finished_closes = 0;

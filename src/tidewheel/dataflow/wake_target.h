@@ -4,10 +4,10 @@
 
 namespace tidewheel {
 
-// Scheduled at most once at a time. Why no wake is lost: who makes work visible stores it (an index of a
-// ring, a flag, mail), sequentially consistent, and then loads `scheduled_`; who goes to rest stores
-// `scheduled_` = false and then looks at all those places. In the single order of these operations one
-// of the two comes second, and sees what the other has stored.
+// Scheduled at most once at a time. Why no wake is lost: who makes work visible stores it (an index
+// of a ring, a flag, mail), sequentially consistent, and then loads `scheduled_`; who goes to rest
+// stores `scheduled_` = false and then looks at all those places. In the single order of these
+// operations one of the two comes second, and sees what the other has stored.
 class WakeTarget {
  public:
   // Any thread, after the work was made visible.
@@ -30,7 +30,8 @@ class WakeTarget {
   ~WakeTarget() = default;
   // Called once for each change to scheduled, on the waker's thread.
   virtual void on_scheduled(bool from_own_slot) = 0;
-  // Owner: from here on wakes count again. To be followed by a look at all that could have woken it.
+  // Owner: from here on wakes count again. To be followed by a look at all that could have woken
+  // it.
   void rest() { scheduled_.store(false, std::memory_order_seq_cst); }
 
  private:

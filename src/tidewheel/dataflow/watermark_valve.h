@@ -10,9 +10,9 @@
 namespace tidewheel {
 
 // Merges the watermarks of the channels of one input: the minimum over those that are active and
-// aligned, only when it grows. A channel that turns active again is not aligned until it has caught up
-// with what was given out, so that it holds nothing back. Outcomes (kWatermark, kIdle, kActive) are
-// appended to `out` in order. One thread.
+// aligned, only when it grows. A channel that turns active again is not aligned until it has caught
+// up with what was given out, so that it holds nothing back. Outcomes (kWatermark, kIdle, kActive)
+// are appended to `out` in order. One thread.
 class WatermarkValve {
  public:
   explicit WatermarkValve(size_t channels) : channels_(channels) {}
@@ -40,8 +40,8 @@ class WatermarkValve {
   bool idle_ = false;
 };
 
-// Combines the two inputs of an operator: the minimum over the inputs that are not idle. Unlike the valve
-// it lets an input that turns active again hold time back (never move it back).
+// Combines the two inputs of an operator: the minimum over the inputs that are not idle. Unlike the
+// valve it lets an input that turns active again hold time back (never move it back).
 class InputCombiner {
  public:
   void on_watermark(size_t input, int64_t time_ms, std::vector<Element>& out);

@@ -100,9 +100,9 @@ TEST_F(Valve, a_channel_that_is_active_again_does_not_hold_back_until_it_has_cau
   watermark(1, 20);
   EXPECT_EQ(idle(2), "10");
   EXPECT_EQ(active(2), "");
-  EXPECT_EQ(watermark(2, 5), "");      // behind: not aligned
-  EXPECT_EQ(watermark(0, 15), "15");   // not held back
-  EXPECT_EQ(watermark(2, 15), "");     // has caught up, from here on it counts
+  EXPECT_EQ(watermark(2, 5), "");     // behind: not aligned
+  EXPECT_EQ(watermark(0, 15), "15");  // not held back
+  EXPECT_EQ(watermark(2, 15), "");    // has caught up, from here on it counts
   EXPECT_EQ(watermark(0, 30), "");
   EXPECT_EQ(watermark(2, 18), "18");
 }
