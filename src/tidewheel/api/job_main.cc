@@ -1,6 +1,5 @@
 #include "tidewheel/api/job_main.h"
 
-#include <atomic>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -8,8 +7,8 @@
 
 #include "tidewheel/api/command_line.h"
 #include "tidewheel/api/env.h"
+#include "tidewheel/api/interruption.h"
 #include "tidewheel/api/job.h"
-#include "tidewheel/base/signals.h"
 #include "tidewheel/base/world.h"
 
 namespace tidewheel {
@@ -37,9 +36,10 @@ Result<Job::Build> choose_job(const std::string& name) {
     if (&::tidewheel_job != nullptr) { return Job::Build(&::tidewheel_job); }
     if (jobs.size() == 1) { return jobs.front()->build(); }
     if (jobs.empty()) {
-      return failed_precondition(ErrorId::kJobNotExecuted,
-                                 "the program has no job: define `void tidewheel_job(tidewheel::Env&)`, "
-                                 "or a tidewheel::Job object");
+      return failed_precondition(
+          ErrorId::kJobNotExecuted,
+          "the program has no job: define `void tidewheel_job(tidewheel::Env&)`, "
+          "or a tidewheel::Job object");
     }
   }
   for (const Job* job : jobs) {
@@ -63,8 +63,9 @@ Status build_job(const Job::Build& build, Env& env) {
                       "the function that puts the job together threw something unknown");
   }
   if (env.is_empty()) {
-    return failed_precondition(ErrorId::kJobNotExecuted,
-                               "the job has no pipeline: give it a source, with env.from(...), and a sink");
+    return failed_precondition(
+        ErrorId::kJobNotExecuted,
+        "the job has no pipeline: give it a source, with env.from(...), and a sink");
   }
   return {};
 }
@@ -77,40 +78,13 @@ Status explain(Env& env, JobCommandLine::Action action) {
   return {};
 }
 
-// Stops the job that is running when the user presses Ctrl-C.
-class Interruption {
- public:
-  void watch(Env& env) {
-    env.on_execute([this](JobHandle* job) {
-      while (busy_.test_and_set(std::memory_order_acquire)) {}
-      job_ = job;
-      if (job != nullptr && interrupted_) { job->stop(); }
-      busy_.clear(std::memory_order_release);
-    });
-  }
-  // On the signal handler's own thread. The flag keeps the job from ending meanwhile.
-  void interrupt() {
-    while (busy_.test_and_set(std::memory_order_acquire)) {}
-    interrupted_ = true;
-    if (job_ != nullptr) { job_->stop(); }
-    busy_.clear(std::memory_order_release);
-  }
-
- private:
-  std::atomic_flag busy_;  // guards the two below, for the moment of a call
-  JobHandle* job_ = nullptr;
-  bool interrupted_ = false;
-};
-
 Status run(Env& env) {
-  Interruption interruption;
-  interruption.watch(env);
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      const auto signals, SignalHandler::install([&interruption](int) {
-        print(stderr, "stopping: press Ctrl-C again to end at once\n");
-        interruption.interrupt();
-      }));
-  return env.execute().status();
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Interruption> interruption,
+                             Interruption::install());
+  env.on_execute([&interruption](JobHandle* job) { interruption->watch(job); });
+  const Status status = env.execute().status();
+  env.on_execute(nullptr);
+  return status;
 }
 
 Status carry_out(const JobCommandLine& line, World& world) {

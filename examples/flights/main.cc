@@ -1,0 +1,172 @@
+// Runs the flights job, shows how far it is, and prints what it found.
+#include <fmt/format.h>
+#include <tidewheel/api/command_line.h>
+#include <tidewheel/api/interruption.h>
+#include <tidewheel/base/world.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "job.h"
+#include "report.h"
+
+namespace {
+
+constexpr const char* kHelp = R"(flights: a job on the departures of New York's airports in 2013
+
+  --data DIR          folder with flights*.csv[.gz], planes.csv[.gz] and weather.csv[.gz]
+  --out DIR           folder for the results (flights-out); those of an earlier run are replaced
+  -p, --parallelism N subtasks of every operator
+  -Dkey=value         a setting of the engine, such as -Dtaskmanager.batch-rows=1
+  --explain           prints the plan instead of running it
+  --help              this text
+
+Writes CSV files into the folders hourly, late, sessions, alerts and weather of --out.
+Ctrl-C ends the job with the results so far; a second one ends it at once.
+)";
+
+// A mistake in how the program was called, or with what.
+class Misuse : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+template <class T>
+T take(tidewheel::Result<T> result) {
+  if (!result.ok()) { throw std::runtime_error(result.status().to_string()); }
+  return std::move(*result);
+}
+void check(const tidewheel::Status& status) {
+  if (!status.ok()) { throw std::runtime_error(status.to_string()); }
+}
+
+// The files of a folder whose names begin with `start`, in the order of their names.
+std::vector<std::string> files_named(tidewheel::FileSystem& files, const std::string& data,
+                                     const std::string& start) {
+  std::vector<std::string> paths;
+  for (const auto& entry : take(files.list(data))) {
+    if (!entry.is_directory && entry.name.starts_with(start)) {
+      paths.push_back(data + "/" + entry.name);
+    }
+  }
+  if (paths.empty()) {
+    throw Misuse(fmt::format("there is no {}*.csv or {}*.csv.gz in {}", start, start, data));
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+flights::Paths find_paths(tidewheel::FileSystem& files, const tidewheel::JobArgs& args) {
+  if (!args.has("data")) { throw Misuse("--data is needed: the folder with the CSV files"); }
+  const std::string data = args.require("data");
+  return {files_named(files, data, "flights"), files_named(files, data, "planes").front(),
+          files_named(files, data, "weather").front(), args.get("out", "flights-out")};
+}
+
+// Removes the results of an earlier run; nothing that this program has not written.
+void remove_results(tidewheel::FileSystem& files, const std::string& out) {
+  std::vector<std::string> folders;
+  for (const char* name : flights::kResultFolders) {
+    const std::string folder = out + "/" + name;
+    if (!take(files.exists(folder))) { continue; }
+    for (const auto& entry : take(files.list(folder))) {
+      if (!entry.name.starts_with("part-") && !entry.name.starts_with(".part-")) {
+        throw Misuse(fmt::format("{}/{} was not written by this program: choose another --out",
+                                 folder, entry.name));
+      }
+    }
+    folders.push_back(folder);
+  }
+  for (const std::string& folder : folders) { check(files.remove_all(folder)); }
+}
+
+// Prints how far the job is, until it ends.
+void watch(tidewheel::JobHandle& job, tidewheel::Clock& clock) {
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  const int64_t pause_ns = terminal ? 100'000'000 : 1'000'000'000;
+  while (!job.wait(clock.now_ns() + pause_ns)) {
+    int64_t watermark = INT64_MIN;
+    for (const auto& task : job.tasks()) {
+      if (task.watermark != INT64_MAX) { watermark = std::max(watermark, task.watermark); }
+    }
+    const auto counters = job.accumulators();
+    const auto found = counters.find("rows read");
+    const int64_t rows = found == counters.end() ? 0 : found->second;
+    const double seconds = static_cast<double>(job.runtime_ns()) * 1e-9;
+    fmt::print(
+        stderr, "{}{:>8} flights, {:>9.0f} a second, event time {:<16}{}", terminal ? "\r" : "",
+        rows, static_cast<double>(rows) / seconds,
+        watermark == INT64_MIN ? "-" : to_string(tidewheel::Timestamp(watermark)).substr(0, 16),
+        terminal ? "" : "\n");
+    std::fflush(stderr);
+  }
+  if (terminal) { fmt::print(stderr, "\r{:79}\r", ""); }
+}
+
+// Prints the plan when it was asked for.
+bool explain(tidewheel::Env& env, tidewheel::JobCommandLine::Action action) {
+  using Action = tidewheel::JobCommandLine::Action;
+  if (action == Action::kRun) { return false; }
+  fmt::print("{}\n", take(action == Action::kExplain ? env.explain() : env.explain_json()));
+  return true;
+}
+
+void run(const tidewheel::JobCommandLine& line) {
+  const tidewheel::JobArgs args(line.arguments);
+  for (const auto& [key, value] : args.all()) {
+    if (key != "data" && key != "out") { throw Misuse("unknown option --" + key + "; see --help"); }
+  }
+  if (!args.positional().empty()) {
+    throw Misuse("'" + args.positional().front() + "' means nothing here; see --help");
+  }
+  const auto world = tidewheel::make_real_world();
+  tidewheel::Env env(*world, line.config, args);
+  const flights::Paths paths = find_paths(world->files(), args);
+  const flights::Results results = flights::build(env, paths);
+  if (explain(env, line.action)) { return; }
+
+  remove_results(world->files(), paths.out);
+  const auto interruption = take(tidewheel::Interruption::install());
+  const auto job = take(env.execute_async("flights"));
+  interruption->watch(job.get());
+  watch(*job, world->clock());
+  interruption->watch(nullptr);
+  check(job->result());
+
+  const auto counters = job->accumulators();
+  const int64_t rows = counters.at("rows read");
+  const double seconds = static_cast<double>(job->runtime_ns()) * 1e-9;
+  fmt::print("{}", flights::report(results, counters));
+  fmt::print("\n{}{} flights in {:.2f} s, {:.0f} a second\nResults: {}/{{{}}}\n",
+             interruption->interrupted() ? "Interrupted: " : "", rows, seconds,
+             static_cast<double>(rows) / seconds, paths.out,
+             fmt::join(flights::kResultFolders, ","));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const auto line =
+        tidewheel::parse_job_command_line(std::vector<std::string>(argv + 1, argv + argc));
+    if (!line.ok()) { throw Misuse(line.status().to_string()); }
+    if (line->action == tidewheel::JobCommandLine::Action::kHelp) {
+      fmt::print("{}", kHelp);
+    } else {
+      run(*line);
+    }
+    return 0;
+  } catch (const Misuse& misuse) {
+    fmt::print(stderr, "flights: {}\n", misuse.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "flights: {}\n", error.what());
+    return 1;
+  }
+}
