@@ -59,7 +59,16 @@ class Env {
 
   // A stream of what a source gives (operators/source.h).
   template <Source S>
-  Stream<typename S::output> from(std::string name, S source);
+  Stream<typename S::output> from(std::string name, S source) {
+    using T = typename S::output;
+    const auto replacement = graph_->replacements().template find_source<T>(name);
+    if (!replacement.ok()) { graph_->fail(replacement.status()); }
+    if (replacement.ok() && *replacement != nullptr) { return (**replacement)(*this, name); }
+    return add_source(std::move(name), std::move(source));
+  }
+  // The same for a source that no test replaces.
+  template <Source S>
+  Stream<typename S::output> add_source(std::string name, S source);
   // The same with a watermark strategy for rows that come with their time.
   template <Source S, WatermarkStrategy W>
   Stream<typename S::output> from(std::string name, S source, W strategy) {
@@ -108,7 +117,7 @@ class Env {
 };
 
 template <Source S>
-Stream<typename S::output> Env::from(std::string name, S source) {
+Stream<typename S::output> Env::add_source(std::string name, S source) {
   using T = typename S::output;
   check_record<T>();
   check_record<typename S::Split>();

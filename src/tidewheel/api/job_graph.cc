@@ -60,7 +60,54 @@ Result<LogicalGraph> JobGraph::finish(const std::string& job_name) {
   }
   LogicalGraph graph = graph_;
   graph.job_name = job_name;
+  for (GraphNode& node : graph.nodes) {
+    if (!node.is_sink) { continue; }
+    const char* type_key = links_[static_cast<size_t>(node.id)]->row_type_key;
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Replacements::MakeSink* sink,
+                               replacements_.find_sink(node.name, type_key));
+    if (sink == nullptr) { continue; }
+    node.make = [make = *sink]() -> Result<std::unique_ptr<Operator>> { return make(); };
+    node.fixed_parallelism = 0;
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(replacements_.check_all_used());
   return graph;
+}
+
+Result<const void*> Replacements::take_source(const std::string& name, const char* type_key) {
+  const auto it = sources_.find(name);
+  if (it == sources_.end()) { return static_cast<const void*>(nullptr); }
+  if (it->second.type_key != type_key) {
+    return invalid_argument(ErrorId::kGraphEdge, "the source '{}' is replaced by rows of another type",
+                            name);
+  }
+  it->second.used = true;
+  return static_cast<const void*>(it->second.make.get());
+}
+
+Result<const Replacements::MakeSink*> Replacements::find_sink(const std::string& name,
+                                                              const char* type_key) {
+  const auto it = sinks_.find(name);
+  if (it == sinks_.end()) { return static_cast<const MakeSink*>(nullptr); }
+  if (it->second.type_key != type_key) {
+    return invalid_argument(ErrorId::kGraphEdge, "the sink '{}' is captured as rows of another type",
+                            name);
+  }
+  it->second.used = true;
+  return static_cast<const MakeSink*>(&it->second.make);
+}
+
+Status Replacements::check_all_used() const {
+  for (const auto& [name, source] : sources_) {
+    if (!source.used) {
+      return not_found(ErrorId::kGraphEdge, "the job has no source named '{}' to be replaced", name);
+    }
+  }
+  for (const auto& [name, sink] : sinks_) {
+    if (!sink.used) {
+      return not_found(ErrorId::kGraphEdge, "the job has no sink named '{}' to be captured", name);
+    }
+  }
+  return {};
 }
 
 Status check_parallelism_range(std::string_view what, int32_t count, const std::string& node) {

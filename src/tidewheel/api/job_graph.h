@@ -25,6 +25,53 @@ struct StreamEnd {
 };
 using StreamEnds = std::vector<StreamEnd>;  // several: a union
 
+class Env;  // api/env.h
+template <class T>
+class Stream;  // api/stream.h
+
+// What tests put in the place of a job's sources and sinks, by their names.
+class Replacements {
+ public:
+  template <class T>
+  using MakeStream = std::function<Stream<T>(Env&, const std::string& name)>;
+  using MakeSink = std::function<std::unique_ptr<Operator>()>;
+
+  template <class T>
+  void replace_source(const std::string& name, MakeStream<T> make) {
+    sources_[name] = {&kTypeKey<T>, std::make_shared<MakeStream<T>>(std::move(make)), false};
+  }
+  // `make` gives a sink for rows of type T.
+  template <class T>
+  void replace_sink(const std::string& name, MakeSink make) {
+    sinks_[name] = {&kTypeKey<T>, std::move(make), false};
+  }
+  // The stream for a source, or null when it stays as it is. Fails when it has rows of another type.
+  template <class T>
+  Result<const MakeStream<T>*> find_source(const std::string& name) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const void* make, take_source(name, &kTypeKey<T>));
+    return static_cast<const MakeStream<T>*>(make);
+  }
+  Result<const MakeSink*> find_sink(const std::string& name, const char* type_key);
+  // Fails when something was to be replaced that the job does not have.
+  Status check_all_used() const;
+
+ private:
+  struct Source {
+    const char* type_key;
+    std::shared_ptr<void> make;
+    bool used;
+  };
+  struct SinkEntry {
+    const char* type_key;
+    MakeSink make;
+    bool used;
+  };
+  Result<const void*> take_source(const std::string& name, const char* type_key);
+
+  std::map<std::string, Source> sources_;
+  std::map<std::string, SinkEntry> sinks_;
+};
+
 // Mistakes are kept until `finish`, because calls that build a job give streams, not results; the first
 // one is reported.
 class JobGraph {
@@ -46,6 +93,9 @@ class JobGraph {
     if (!status.ok()) { fail(std::move(status)); }
   }
 
+  // For tests; nothing is replaced unless they say so.
+  Replacements& replacements() { return replacements_; }
+
   // The graph as it is now, ready to be chained.
   Result<LogicalGraph> finish(const std::string& job_name);
 
@@ -54,6 +104,7 @@ class JobGraph {
   std::vector<std::shared_ptr<NodeLinks>> links_;  // by node
   std::map<std::string, std::shared_ptr<AlignmentGroup>> alignment_groups_;
   Status failure_;
+  Replacements replacements_;
 };
 
 // What can be said of the operator that made a stream, or of a sink. `Self` has `graph()` and `node_id()`.

@@ -331,6 +331,7 @@ class Stream : public NodeSettings<Stream<T>> {
         [sink = std::move(sink)](const std::shared_ptr<const NodeLinks>&)
             -> Result<std::unique_ptr<Operator>> { return std::make_unique<SinkWriter<S>>(sink); });
     graph_->connect(ends_, id, 0);
+    graph_->links(id).row_type_key = &kTypeKey<T>;
     return SinkEnd(graph_, id);
   }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -89,9 +90,9 @@ class Operator {
   virtual Progress on_processing_time(int64_t now_ms);
   // After wake(): for operators with work that completes elsewhere. The default does nothing.
   virtual Progress on_wake();
-  // True when it answered kBlocked though no output has refused: it is called again after wake(),
-  // or soon after the wall time asked for.
-  virtual bool waits_for_wake() const { return false; }
+  // Says that it answered kBlocked though no output has refused: it is called again after wake(),
+  // or at this time of the monotonic clock (Clock::kNever: after wake() only).
+  virtual std::optional<int64_t> waits_until_ns() const { return std::nullopt; }
   // Input `input` has ended. The last one comes after the final watermark. The default does
   // nothing; the runtime passes the end on by itself when all inputs have ended and this answered
   // kDone.

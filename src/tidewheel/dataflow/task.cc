@@ -233,11 +233,9 @@ Step Task::block() {
   }
   const int64_t now_ns = world_.clock().now_ns();
   for (const auto& op : operators_) {
-    // The timer that was asked for may be over and could not be handed over: then look now and
-    // then.
-    if (op->op()->waits_for_wake()) {
+    if (const std::optional<int64_t> until_ns = op->op()->waits_until_ns()) {
       waits = true;
-      memory_at_ns_ = std::max(wall_timer_ns_, now_ns + kMemoryRetryNs);
+      memory_at_ns_ = std::min(memory_at_ns_, *until_ns);
     }
   }
   if (waits) { return Step::kOutputFull; }

@@ -64,7 +64,9 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   Progress on_latency_marker(const Element& marker) override { return control(marker); }
   Progress on_wake() override { return drain() ? Progress::kDone : Progress::kBlocked; }
   Progress on_processing_time(int64_t) override { return on_wake(); }
-  bool waits_for_wake() const override { return waits_; }
+  std::optional<int64_t> waits_until_ns() const override {
+    return waits_ ? std::optional(next_time_ns()) : std::nullopt;
+  }
 
   // The end waits for all that is in flight.
   Progress on_end_of_input(int32_t) override {
@@ -133,7 +135,6 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   };
 
   Progress wait() {
-    ask_for_timer();
     waits_ = true;
     return Progress::kBlocked;
   }
@@ -253,13 +254,18 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     --in_flight_;
   }
 
-  void ask_for_timer() {
+  // When something is to be done though nobody wakes the operator.
+  int64_t next_time_ns() const {
     int64_t at_ns = loop_->next_timer_ns();
     for (const Entry& entry : queue_) {
       if (entry.is_row() && !entry.sent && !entry.result.has_value()) {
         at_ns = std::min({at_ns, entry.deadline_ns, entry.retry_at_ns});
       }
     }
+    return at_ns;
+  }
+  void ask_for_timer() {
+    const int64_t at_ns = next_time_ns();
     if (at_ns == Clock::kNever) { return; }
     const int64_t in_ns = std::max<int64_t>(0, at_ns - this->context().clock().now_ns());
     this->context().wake_at_wall_ms(this->context().clock().wall_ms() + (in_ns + 999'999) / 1'000'000);

@@ -54,6 +54,8 @@ class NodeLinks {
 
   // True when no other operator reads the batches that this one is given, so that it may change them.
   bool owns_input = false;
+  // Of a sink's rows; null for other operators.
+  const char* row_type_key = nullptr;
 
  private:
   Result<int32_t> listen(const std::string& tag, const char* type_key,
