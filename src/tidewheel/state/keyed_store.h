@@ -315,7 +315,12 @@ template <class K>
 void KeyedStore<K>::expire_some(uint32_t keys) {
   const K* key = nullptr;
   uint32_t* row = nullptr;
+  auto ahead = expire_cursor_;
+  for (uint32_t i = 0; i < 8 && index_.next(ahead, key, row); ++i) {
+    prefetch_for_write(rows_.at(*row));
+  }
   for (; keys > 0; --keys) {
+    if (index_.next(ahead, key, row)) { prefetch_for_write(rows_.at(*row)); }
     if (!index_.next(expire_cursor_, key, row)) {
       expire_cursor_ = {};
       return;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -372,10 +373,13 @@ class KeyedTable {
   KeyGroupRange key_groups() const { return groups_; }
   int32_t max_parallelism() const { return max_parallelism_; }
   bool is_grouped() const { return grouped_; }
-  // Bytes held: slots, and the heap of Text.
-  int64_t memory_bytes() const { return slot_bytes() + heap_.memory_bytes(); }
+  // Bytes held: slots, the heap of Text, and keys that are std::string.
+  int64_t memory_bytes() const { return slot_bytes() + heap_.memory_bytes() + key_bytes_; }
   // kMemoryLimit once there was no memory to grow; ask once a batch.
-  const Status& status() { return kUsesHeap ? memory_.check() : memory_.status(); }
+  const Status& status() {
+    if constexpr (kKeyOwnsBytes) { account_key_bytes(); }
+    return kUsesHeap || kKeyOwnsBytes ? memory_.check() : memory_.status();
+  }
 
  private:
   template <class, class>
@@ -385,6 +389,8 @@ class KeyedTable {
   using Slot = state_detail::KeyedSlot<K, V, kValueFirst>;
   static constexpr bool kTrivial =
       std::is_trivially_copyable_v<Stored<K>> && std::is_trivially_copyable_v<Stored<V>>;
+  // Keys that have memory of their own, which is counted here, and told to the pool once a batch.
+  static constexpr bool kKeyOwnsBytes = std::is_same_v<K, std::string>;
   static constexpr size_t kCapacityMin = 16;
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
@@ -429,6 +435,7 @@ class KeyedTable {
   V& construct(Slot& slot, uint32_t order, const Q& key) {
     state_detail::make_stored<K>(&slot.key, key, heap_);
     new (&slot.value) Stored<V>();
+    if constexpr (kKeyOwnsBytes) { key_bytes_ += owned_bytes(slot.key.value); }
     slot.order = order;
     ++size_;
     return slot.value.value;
@@ -546,7 +553,25 @@ class KeyedTable {
     }
   }
 
+  static int64_t owned_bytes(const K& key) {
+    if constexpr (kKeyOwnsBytes) {
+      // With what an allocator adds; short strings are inside.
+      return key.capacity() > 15 ? static_cast<int64_t>(key.capacity()) + 17 : 0;
+    } else {
+      return 0;
+    }
+  }
+  void account_key_bytes() {
+    if (key_bytes_ > accounted_key_bytes_) {
+      memory_.reserve(key_bytes_ - accounted_key_bytes_);
+    } else {
+      memory_.release(accounted_key_bytes_ - key_bytes_);
+    }
+    accounted_key_bytes_ = key_bytes_;
+  }
+
   void erase_index(size_t hole) {
+    if constexpr (kKeyOwnsBytes) { key_bytes_ -= owned_bytes(slots_[hole].key.value); }
     state_detail::destroy_stored(slots_[hole].key, heap_);
     state_detail::destroy_stored(slots_[hole].value, heap_);
     --size_;
@@ -561,6 +586,10 @@ class KeyedTable {
     slots_[hole].order = 0;
   }
   void destroy_entries() {
+    if constexpr (kKeyOwnsBytes) {
+      key_bytes_ = 0;
+      account_key_bytes();
+    }
     if constexpr (!std::is_trivially_destructible_v<K> || !std::is_trivially_destructible_v<V>) {
       for (size_t index = 0; index < slot_count_; ++index) {
         if (slots_[index].order != 0) {
@@ -606,6 +635,8 @@ class KeyedTable {
   size_t not_regrouped_size_ = 0;  // size at which regroup was last in vain
   const KeyGroupRange groups_;
   const int32_t max_parallelism_;
+  int64_t key_bytes_ = 0;
+  int64_t accounted_key_bytes_ = 0;
   StateMemory memory_;
   [[no_unique_address]] state_detail::TableHeap<kUsesHeap> heap_;
 };

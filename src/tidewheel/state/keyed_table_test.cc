@@ -306,5 +306,23 @@ TEST(KeyedTable, a_full_pool_is_told_and_nothing_is_lost) {
   EXPECT_EQ(pool.used_bytes(), 0);
 }
 
+TEST(KeyedTable, the_bytes_of_string_keys_are_counted) {
+  MemoryPool pool("job", MemoryPool::kUnlimited);
+  {
+    KeyedTable<std::string, int64_t> table(kAllGroups, kMaxParallelism, &pool);
+    for (int32_t i = 0; i < 1'000; ++i) { table.upsert(std::string(1'000, 'k') + std::to_string(i)); }
+    EXPECT_TRUE(table.status().ok());
+    EXPECT_GT(pool.used_bytes(), 1'000'000);
+    EXPECT_EQ(pool.used_bytes(), table.memory_bytes());
+    table.erase_if([](const std::string&, int64_t) { return true; });
+    EXPECT_TRUE(table.status().ok());
+    EXPECT_LT(pool.used_bytes(), 300'000);
+    table.upsert(std::string(1'000, 'k'));
+    table.clear();
+    EXPECT_EQ(pool.used_bytes(), table.memory_bytes());
+  }
+  EXPECT_EQ(pool.used_bytes(), 0);
+}
+
 }  // namespace
 }  // namespace tidewheel
