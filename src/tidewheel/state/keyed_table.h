@@ -112,10 +112,10 @@ void destroy_stored(Stored<T>& stored, Heap& heap) {
 // There is no wrap-around: behind the last slot there are some more for what spills over, and the
 // very last slot stays empty, which ends every probe.
 //
-// Keys that crowd into few groups would make long probes, and so would keys that come in the order of
-// another table, at the front of one that still grows. Then the order is that of the mixed hash alone
-// (`is_grouped` is false), until a scan by groups begins and finds that regions would do; if not, the
-// scan of a group looks at all slots.
+// Keys that crowd into few groups would make long probes, and so would keys that come in the order
+// of another table, at the front of one that still grows. Then the order is that of the mixed hash
+// alone (`is_grouped` is false), until a scan by groups begins and finds that regions would do; if
+// not, the scan of a group looks at all slots.
 template <class K, class V>
 class KeyedTable {
  public:

@@ -310,7 +310,9 @@ TEST(KeyedTable, the_bytes_of_string_keys_are_counted) {
   MemoryPool pool("job", MemoryPool::kUnlimited);
   {
     KeyedTable<std::string, int64_t> table(kAllGroups, kMaxParallelism, &pool);
-    for (int32_t i = 0; i < 1'000; ++i) { table.upsert(std::string(1'000, 'k') + std::to_string(i)); }
+    for (int32_t i = 0; i < 1'000; ++i) {
+      table.upsert(std::string(1'000, 'k') + std::to_string(i));
+    }
     EXPECT_TRUE(table.status().ok());
     EXPECT_GT(pool.used_bytes(), 1'000'000);
     EXPECT_EQ(pool.used_bytes(), table.memory_bytes());
