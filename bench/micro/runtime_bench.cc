@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/local_job.h"
 #include "tidewheel/dataflow/operator.h"
+#include "tidewheel/dataflow/row_partitioner.h"
 
 namespace tidewheel {
 namespace {
@@ -255,6 +257,45 @@ void deploy_tasks(benchmark::State& state) {
   }
 }
 BENCHMARK(deploy_tasks)->Arg(1'000)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// What a row costs on its way into the batches of a hash edge.
+struct WideRow {
+  int64_t key;
+  int64_t rest[7];
+};
+template <class T>
+struct KeyHash {
+  uint32_t operator()(const T& row) const {
+    int64_t key;
+    std::memcpy(&key, &row, sizeof(key));
+    return static_cast<uint32_t>(key ^ (key >> 32));
+  }
+};
+template <class T>
+void hash_partition(benchmark::State& state) {
+  constexpr uint32_t kRows = 1024;
+  HashPartitioner<T, KeyHash<T>> partitioner;
+  partitioner.open(static_cast<uint32_t>(state.range(0)), 128, kRows, nullptr);
+  auto pool = BatchPool::create_for<T>(kRows, nullptr);
+  auto* batch = static_cast<RowBatch<T>*>(pool->acquire());
+  Random random(1);
+  for (uint32_t i = 0; i < kRows; ++i) {
+    T row{};
+    const auto key = static_cast<int64_t>(random.next());
+    std::memcpy(&row, &key, sizeof(key));
+    batch->append(row, i);
+  }
+  Element rows = Element::rows(BatchRef::adopt(batch));
+  for (auto _ : state) {
+    partitioner.split(rows);
+    for (uint32_t i = 0; i < state.range(0); ++i) {
+      if (partitioner.gathered(i) >= kRows) { partitioner.take(i).reset(); }
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * kRows);
+}
+BENCHMARK(hash_partition<int64_t>)->Arg(2)->Arg(4)->Arg(16);
+BENCHMARK(hash_partition<WideRow>)->Arg(2)->Arg(4)->Arg(16);
 
 }  // namespace
 }  // namespace tidewheel

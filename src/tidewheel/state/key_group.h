@@ -30,8 +30,10 @@ inline uint32_t mix_key_hash(uint32_t hash) {
   hash ^= hash >> 13;
   hash *= 0xc2b2ae35U;
   hash ^= hash >> 16;
-  if (hash == 0x80000000U) { return 0; }
-  return (hash & 0x80000000U) != 0 ? 0U - hash : hash;
+  // The absolute value, and 0 for the one that has none. Without a branch, which would be guessed
+  // wrong every other time, and would keep loops over keys from being vectorized.
+  const uint32_t sign = 0U - (hash >> 31);
+  return ((hash ^ sign) - sign) & 0x7fffffffU;
 }
 
 // The group of a key with the 32-bit hash `hash` (types/hash.h).
