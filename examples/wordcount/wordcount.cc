@@ -1,5 +1,5 @@
-// Counts words that come over a socket, every five seconds. In one terminal: `nc -lk 9000`, and type;
-// in another: `./wordcount --port 9000`.
+// Counts words that come over a socket, every five seconds. In one terminal: `nc -lk 9000`, and
+// type; in another: `./wordcount --port 9000`.
 #include <tidewheel/tidewheel.h>
 
 namespace tw = tidewheel;

@@ -1,5 +1,5 @@
-// Fuzzes configuration: YAML files, and each kind of value. What is accepted must survive being written
-// and read again.
+// Fuzzes configuration: YAML files, and each kind of value. What is accepted must survive being
+// written and read again.
 #include <cstdint>
 #include <string_view>
 

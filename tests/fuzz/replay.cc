@@ -1,5 +1,5 @@
-// Stands in for libFuzzer in builds without it: runs a target on every file of the folders given, then on
-// mutations of them that a fixed seed draws.
+// Stands in for libFuzzer in builds without it: runs a target on every file of the folders given,
+// then on mutations of them that a fixed seed draws.
 #include <dirent.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Reads the command line with CLI11, and turns what is meant for the job into the syntax of job_main.
+// Reads the command line with CLI11, and turns what is meant for the job into the syntax of
+// job_main.
 #include "tidewheel/cli/command_line.h"
 
 #include <CLI/CLI.hpp>
@@ -34,7 +35,8 @@ struct JobFlags {
     command.add_option("-D", settings, "Sets an option of the engine: -Dkey=value")
         ->type_name("KEY=VALUE")
         ->allow_extra_args(false);
-    command.footer("What stands behind -- goes to the job: tidewheel run libjob.so -- --input file");
+    command.footer(
+        "What stands behind -- goes to the job: tidewheel run libjob.so -- --input file");
   }
 
   std::vector<std::string> for_library(const char* mode, std::span<const std::string> rest) const {
@@ -102,9 +104,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
     return printing(chosen.empty() ? app.help() : chosen.front()->help("tidewheel"));
   } catch (const CLI::CallForVersion& version) {
     return printing(std::string(version.what()) + "\n");
-  } catch (const CLI::ParseError& error) {
-    return usage_error(arguments, error.what());
-  }
+  } catch (const CLI::ParseError& error) { return usage_error(arguments, error.what()); }
 
   CommandLine line;
   line.library = flags.library;

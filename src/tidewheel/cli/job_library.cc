@@ -16,10 +16,12 @@ namespace tidewheel {
 namespace {
 
 // The parts of ELF that are read here (System V ABI, chapters 4 and 5; 64 bits, little endian):
-//   file header     0 magic, class, byte order .. 16 type, 18 machine .. 32 offset of the program headers
+//   file header     0 magic, class, byte order .. 16 type, 18 machine .. 32 offset of the program
+//   headers
 //                   .. 54 bytes of one, 56 count
 //   program header  0 kind, 8 offset in the file .. 32 bytes in the file .. 56
-//   note            0 bytes of the owner, 4 bytes of the text, 8 type, 12 owner, text; padded to 4 bytes
+//   note            0 bytes of the owner, 4 bytes of the text, 8 type, 12 owner, text; padded to 4
+//   bytes
 constexpr std::size_t kHeaderBytes = 64;
 constexpr std::size_t kProgramHeaderBytes = 56;
 constexpr std::size_t kProgramHeadersMax = 1024;
@@ -130,7 +132,9 @@ Result<void*> load_library(const std::string& path) {
 
 Result<JobNote> read_job_note(ReadableFile& file) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string header, read_part(file, 0, kHeaderBytes));
-  if (!header.starts_with("\x7f" "ELF") || header.size() < kHeaderBytes) {
+  if (!header.starts_with("\x7f"
+                          "ELF") ||
+      header.size() < kHeaderBytes) {
     return no_library("it has no ELF header");
   }
   if (header[4] != 2 || header[5] != 1 || load<uint16_t>(header, 18) != kMachineHere) {
@@ -141,9 +145,8 @@ Result<JobNote> read_job_note(ReadableFile& file) {
   if (load<uint16_t>(header, 54) != kProgramHeaderBytes || count > kProgramHeadersMax) {
     return no_library("its ELF header is damaged");
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      const std::string programs,
-      read_part(file, load<uint64_t>(header, 32), count * kProgramHeaderBytes));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string programs, read_part(file, load<uint64_t>(header, 32),
+                                                                   count * kProgramHeaderBytes));
   for (std::size_t at = 0; at + kProgramHeaderBytes <= programs.size(); at += kProgramHeaderBytes) {
     const auto bytes = load<uint64_t>(programs, at + 32);
     if (load<uint32_t>(programs, at) != kProgramNote || bytes > kNotesBytesMax) { continue; }
@@ -161,12 +164,11 @@ Result<JobNote> read_job_note(FileSystem& files, const std::string& path) {
 
 Status check_job_note(const JobNote& note, const std::string& path) {
   if (note.abi == kPluginAbi) { return {}; }
-  return failed_precondition(
-      ErrorId::kJobLibrary,
-      "{} speaks Tidewheel's plug-in ABI {}, this program speaks {}\n"
-      "  built by : {}, headers {}\n"
-      "  hint     : rebuild it with find_package(Tidewheel {})",
-      path, note.abi, kPluginAbi, note.compiler, note.version, kVersion);
+  return failed_precondition(ErrorId::kJobLibrary,
+                             "{} speaks Tidewheel's plug-in ABI {}, this program speaks {}\n"
+                             "  built by : {}, headers {}\n"
+                             "  hint     : rebuild it with find_package(Tidewheel {})",
+                             path, note.abi, kPluginAbi, note.compiler, note.version, kVersion);
 }
 
 Result<int> run_job_library(const std::string& path, std::span<const std::string> arguments) {
@@ -182,8 +184,8 @@ Result<int> run_job_library(const std::string& path, std::span<const std::string
 Diagnosis examine_job_library(const JobNote& note, const std::string& path) {
   Diagnosis diagnosis;
   diagnosis.text = fmt::format(
-      "{}\n  job      : {}\n  built by : {}, headers {}\n  ABI      : {} (this program: {})\n", path,
-      note.job, note.compiler, note.version, note.abi, kPluginAbi);
+      "{}\n  job      : {}\n  built by : {}, headers {}\n  ABI      : {} (this program: {})\n",
+      path, note.job, note.compiler, note.version, note.abi, kPluginAbi);
   Status status = check_job_note(note, path);
   if (status.ok()) { status = load_library(path).status(); }
   diagnosis.healthy = status.ok();

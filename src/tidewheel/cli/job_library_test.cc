@@ -48,7 +48,10 @@ const std::string kNoteText = "abi=1\nversion=0.1.0\ncompiler=g++ 12.2.0\nnew=ig
 // A shared library of one segment of notes.
 std::string library(const std::string& notes) {
   std::string bytes(64 + 56, '\0');
-  bytes.replace(0, 6, std::string("\x7f" "ELF\x02\x01", 6));
+  bytes.replace(0, 6,
+                std::string("\x7f"
+                            "ELF\x02\x01",
+                            6));
   store(bytes, 16, uint16_t{3});
 #ifdef __aarch64__
   store(bytes, 18, uint16_t{183});
@@ -70,7 +73,8 @@ Result<JobNote> read(std::string bytes) {
 }
 
 TEST(JobLibrary, the_note_is_found_behind_others) {
-  const JobNote found = read(library(note("GNU", "build id") + note(kOwnerName, kNoteText))).value();
+  const JobNote found =
+      read(library(note("GNU", "build id") + note(kOwnerName, kNoteText))).value();
   EXPECT_EQ(found.abi, 1);
   EXPECT_EQ(found.version, "0.1.0");
   EXPECT_EQ(found.compiler, "g++ 12.2.0");
