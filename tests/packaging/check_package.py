@@ -84,8 +84,10 @@ def main():
         build(project, scratch / "build", package)
         check_forms(scratch / "build", prefix / "bin" / "tidewheel")
         run("ctest", "--test-dir", scratch / "build", "--no-tests=error")
-        run("cmake", "-S", project, "-B", scratch / "from_build_tree", "-G", "Ninja", f"-DTidewheel_DIR={built}")
-        run("cmake", "--build", scratch / "from_build_tree", "--target", "words_plugin")
+        # A copied example builds too, here from the build tree.
+        shutil.copytree(HERE.parents[1] / "examples" / "wordcount", scratch / "wordcount")
+        run("cmake", "-S", scratch / "wordcount", "-B", scratch / "from_build_tree", "-G", "Ninja", f"-DTidewheel_DIR={built}")
+        run("cmake", "--build", scratch / "from_build_tree", "--target", "wordcount_plugin")
     print("the package works, installed and from the build tree")
 
 
