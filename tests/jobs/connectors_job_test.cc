@@ -317,27 +317,107 @@ TEST_F(ConnectorJobs, nexmark_is_the_same_at_any_parallelism) {
   }
 }
 
-TEST(SimulatedConnectorJobs, files_are_read_and_written_in_any_order_of_events) {
-  std::string text;
-  Strings expected;
-  for (int i = 0; i < 300; ++i) {
-    text += "word ";
-    if (i % 7 == 0) { text += "\n"; }
-    expected.push_back("word," + std::to_string(i + 1));
+// What the jobs below read, and what comes out.
+struct WordsOnDisk {
+  explicit WordsOnDisk(World& world) {
+    std::string text;
+    for (int i = 0; i < 300; ++i) {
+      text += "word ";
+      if (i % 7 == 0) { text += "\n"; }
+      expected.push_back("word," + std::to_string(i + 1));
+    }
+    std::sort(expected.begin(), expected.end());
+    EXPECT_TRUE(world.files().make_directories("/in").ok());
+    const size_t middle = text.find('\n', 700);
+    write_file(world, "/in/a", text.substr(0, middle));
+    write_file(world, "/in/b.gz", gzip(text.substr(middle)));
   }
-  std::sort(expected.begin(), expected.end());
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  Strings expected;
+};
+
+TEST(SimulatedConnectorJobs, files_are_read_and_written_in_any_order_of_events) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE(seed);
+    SimulationOptions options;
+    options.seed = seed;
+    options.refusal_chance = seed % 4 == 0 ? 0.3 : 0;
+    SimMachine machine(options);
+    const WordsOnDisk words(machine.world);
+    SimDiskFaults faults;
+    faults.short_read = 0.3;
+    faults.delay_ns_max = 1'000'000;
+    machine.world.sim_files().set_faults(faults);
+    const auto result = count_words(machine.world, "/in", "/out",
+                                    static_cast<int32_t>(1 + seed % 3), seed % 2 == 0 ? 1 : 100);
+    ASSERT_TRUE(result.ok()) << result.status().to_string();
+    ASSERT_TRUE(sorted_lines(machine.world, "/out") == words.expected);
+  }
+}
+
+TEST(SimulatedConnectorJobs, a_failing_disk_fails_the_job_or_does_no_harm) {
+  int failures = 0;
+  int successes = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE(seed);
+    SimulationOptions options;
+    options.seed = seed;
+    SimMachine machine(options);
+    const WordsOnDisk words(machine.world);
+    SimDiskFaults faults;
+    faults.read_error = 0.05;
+    faults.write_error = 0.05;
+    faults.sync_error = 0.05;
+    machine.world.sim_files().set_faults(faults);
+    const auto result =
+        count_words(machine.world, "/in", "/out", static_cast<int32_t>(1 + seed % 3), 10);
+    machine.world.sim_files().set_faults({});
+    if (result.ok()) {
+      ++successes;
+      ASSERT_TRUE(sorted_lines(machine.world, "/out") == words.expected);
+    } else {
+      ++failures;
+      ASSERT_EQ(result.status().id(), ErrorId::kFileIo) << result.status().to_string();
+    }
+  }
+  EXPECT_GT(failures, 10);
+  EXPECT_GT(successes, 10);
+}
+
+TEST(SimulatedConnectorJobs, lines_of_a_socket_come_whole_over_any_network) {
+  Strings expected;
+  std::string bytes;
+  for (int i = 0; i < 200; ++i) {
+    expected.push_back("line " + std::string(static_cast<size_t>(i % 40), 'x'));
+    bytes += expected.back() + "\n";
+  }
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE(seed);
     SimulationOptions options;
     options.seed = seed;
     SimMachine machine(options);
     World& world = machine.world;
-    ASSERT_TRUE(world.files().make_directories("/in").ok());
-    write_file(world, "/in/a", text.substr(0, 700));
-    write_file(world, "/in/b.gz", gzip(text.substr(700)));
-    const auto result = count_words(world, "/in", "/out", static_cast<int32_t>(1 + seed % 3),
-                                    seed % 2 == 0 ? 1 : 100);
-    ASSERT_TRUE(result.ok()) << "seed " << seed << ": " << result.status().to_string();
-    EXPECT_TRUE(sorted_lines(world, "/out") == expected) << "seed " << seed;
+    auto listener = world.network().listen({"", 7}, [] {});
+    ASSERT_TRUE(listener.ok());
+    Env env(world, Config());
+    auto lines = env.from("lines", socket::lines<std::string>("localhost", 7)).collect();
+    auto job = env.execute_async();
+    ASSERT_TRUE(job.ok()) << job.status().to_string();
+    const auto event = world.executor().make_event();
+    std::unique_ptr<Connection> connection;
+    std::string_view rest = bytes;
+    while (!rest.empty()) {
+      static_cast<void>(event->wait(world.clock().now_ns() + 100'000));
+      if (connection == nullptr) {
+        connection = std::move((*listener)->accept([] {})).value_or(nullptr);
+        continue;
+      }
+      const auto sent = connection->write(rest);
+      ASSERT_TRUE(sent.ok());
+      rest.remove_prefix(static_cast<size_t>(sent->bytes));
+    }
+    ASSERT_TRUE(connection->shutdown_write().ok());
+    ASSERT_TRUE((*job)->result().ok());
+    ASSERT_TRUE(lines.get() == expected);
   }
 }
 

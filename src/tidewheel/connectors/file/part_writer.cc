@@ -181,7 +181,8 @@ Status publish(FileSystem& files, const PendingPart& part) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool waits, files.exists(part.hidden_path));
   if (!waits) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool done, files.exists(part.path));
-    if (done) { return ok_status(); }
+    // It has its name; but an earlier attempt may have failed at making that durable.
+    if (done) { return files.sync_directory(parent_path(part.path)); }
     return data_loss(ErrorId::kFileNotFound,
                      "a finished part file is gone, somebody has removed it: {}", part.hidden_path);
   }
