@@ -37,6 +37,7 @@ class Batch {
   Arena& arena();
   // Keeps alive what `other`'s rows point into, because rows of this batch were made from them.
   void share_arenas(const Batch& other);
+  const std::vector<ArenaRef>& shared_arenas() const { return shared_arenas_; }
   // Keeps `arena` alive for as long as this batch.
   void share_arena(const ArenaRef& arena);
 

@@ -25,6 +25,7 @@
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/row_traits.h"
 #include "tidewheel/operators/runtime_context.h"
+#include "tidewheel/types/lasting_text.h"
 #include "tidewheel/state/handles.h"
 #include "tidewheel/state/keyed_store.h"
 
@@ -86,6 +87,13 @@ class ElementContext {
   void set_timestamp(int64_t timestamp) { timestamp_ = timestamp; }
   void set_watermark(int64_t watermark) { watermark_ = watermark; }
   void set_domain(TimeDomain domain) { domain_ = domain; }
+  // Notes the arenas of the rows that are worked on now.
+  void see_arenas(const Batch& rows) {
+    const size_t before = lasting_.arenas().size();
+    for (const ArenaRef& arena : rows.shared_arenas()) { lasting_.keep(arena); }
+    if (lasting_.arenas().size() != before) { shared_with_ = nullptr; }
+  }
+  const LastingTexts& lasting() const { return lasting_; }
 
  private:
   template <class U>
@@ -93,16 +101,30 @@ class ElementContext {
     append(*output_, std::forward<U>(row), timestamp);
   }
   template <class S, class U>
-  static void append(Output<S>& output, U&& row, int64_t timestamp) {
+  void append(Output<S>& output, U&& row, int64_t timestamp) {
     RowBatch<S>& batch = output.current();
     S& slot = batch.append(std::forward<U>(row), timestamp);
-    if constexpr (has_text_v<S>) { relocate_texts_into(slot, batch.arena()); }
+    if constexpr (has_text_v<S>) {
+      if (lasting_.empty()) {
+        relocate_texts_into(slot, batch.arena());
+      } else {
+        relocate_texts_into(slot, batch.arena(),
+                            [this](const Text& text) { return !lasting_.holds(text); });
+        // A batch of one row is a fresh one, maybe at the address of another.
+        if (shared_with_ != &batch || batch.size() == 1) {
+          for (const ArenaRef& arena : lasting_.arenas()) { batch.share_arena(arena); }
+          shared_with_ = &batch;
+        }
+      }
+    }
     output.commit();
   }
 
   Output<To>* output_ = nullptr;
   SideOutputs* sides_ = nullptr;
   RuntimeContext* runtime_ = nullptr;
+  LastingTexts lasting_;                // Text that is not copied into state or results
+  const Batch* shared_with_ = nullptr;  // the batch that keeps all of them alive
   int64_t timestamp_ = kNoTimestamp;
   int64_t watermark_ = kMinWatermark;
   TimeDomain domain_ = TimeDomain::kEvent;
@@ -189,6 +211,7 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
       if constexpr (kKind == ProcessKind::kBroadcast) { rule_context_.emplace(); }
     }
     context_->bind(this->output(), this->sides(), runtime_);
+    if constexpr (kKeyed) { store_->heap().use_lasting(&context_->lasting()); }
     if (rule_context_.has_value()) { rule_context_->bind(this->output(), this->sides(), runtime_); }
     {
       BindingScope scope(keyed_state(), &*operator_state_);
@@ -308,6 +331,7 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
                  Call call) {
     const auto& in = RowBatch<Row>::of(*rows.batch);
     const int64_t* times = in.timestamps();
+    if constexpr (has_text_v<Row>) { context.see_arenas(*rows.batch); }
     try {
       if constexpr (kKeyed) {
         KeyedBatch batch(*store_, cursor, rows.end, [&](uint32_t i) -> decltype(auto) {

@@ -82,6 +82,7 @@ class ValueCell final : public KeyedCell {
     item(row).release(state().heap());
     item(row).~Item();
   }
+  bool goes_with_heap() const override { return std::is_trivially_destructible_v<Item>; }
   bool expire(std::byte* row) override { return is_expired(stamp(row)); }
   void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
     Writer& out = bytes_.writer();

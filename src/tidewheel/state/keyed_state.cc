@@ -1,5 +1,6 @@
 #include "tidewheel/state/keyed_state.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "tidewheel/base/check.h"
@@ -77,6 +78,11 @@ void KeyedState::destroy_cells(std::byte* row) {
     cells_[static_cast<size_t>(__builtin_ctzll(left))]->destroy(row);
   }
   mask_of(row) = 0;
+}
+
+bool KeyedState::all_cells_go_with_heap() const {
+  return std::all_of(cells_.begin(), cells_.end(),
+                     [](const auto& cell) { return cell->goes_with_heap(); });
 }
 
 bool KeyedState::expire_cells(std::byte* row) {

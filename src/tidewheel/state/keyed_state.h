@@ -33,6 +33,8 @@ class KeyedCell {
 
   // Ends the cell's life, and gives back what it holds.
   virtual void destroy(std::byte* row) = 0;
+  // True when that is nothing but blocks of the state's heap: needless before the heap itself goes.
+  virtual bool goes_with_heap() const { return false; }
   // Drops what has expired; true when nothing is left.
   virtual bool expire(std::byte* row) = 0;
   // Writes the cell as one entry or several.
@@ -143,6 +145,7 @@ class KeyedState {
   // The current row has no cell left.
   virtual void note_empty_row() = 0;
   [[noreturn]] void throw_no_current_key(std::string_view state_name) const;
+  bool all_cells_go_with_heap() const;
   // Destroys all cells of a row.
   void destroy_cells(std::byte* row);
   // Expires the cells of a row; true when none is left.

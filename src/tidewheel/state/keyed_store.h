@@ -50,6 +50,7 @@ class KeyedStore final : public KeyedState {
     now_ms_ = clock.wall_ms();
   }
   ~KeyedStore() override {
+    if (all_cells_go_with_heap()) { return; }
     index_.for_each([&](const K&, uint32_t row) { destroy_cells(rows_.at(row)); });
   }
 

@@ -51,6 +51,17 @@ class Arena {
   // kChunkBytesMax. Only for a caller that holds the one reference.
   void reset();
 
+  // States that nothing more is written, and that whoever keeps Text of this arena for long should keep the
+  // arena itself instead of a copy (types/lasting_text.h): a table that lives as long as the job. Not for what
+  // comes with a batch: one short value would then keep all of it. Before the arena is shared.
+  void mark_lasting() { is_lasting_ = true; }
+  bool is_lasting() const { return is_lasting_; }
+  // f(const char* bytes, size_t size) for the memory that it has of its own.
+  template <class F>
+  void for_each_chunk(F f) const {
+    for (const Chunk& chunk : chunks_) { f(static_cast<const char*>(chunk.bytes), chunk.size); }
+  }
+
   // Bytes of memory held (external owners not counted).
   int64_t memory_bytes() const { return memory_bytes_; }
   // Bytes handed out since the last reset, with what is lost at the ends of chunks.
@@ -79,6 +90,7 @@ class Arena {
   size_t next_chunk_ = 0;  // chunks before it are in use since the last reset
   int64_t memory_bytes_ = 0;
   std::shared_ptr<const void> owner_;
+  bool is_lasting_ = false;
   mutable std::atomic<uint32_t> references_{0};
 };
 

@@ -188,18 +188,23 @@ constexpr void for_each_text(const T& value, F&& f) {
   }
 }
 
-// The bytes of all Text inside `value`: what relocate_texts writes.
-template <class T>
-constexpr size_t text_bytes(const T& value) {
+// For text_bytes and relocate_texts: all Text.
+struct EveryText {
+  constexpr bool operator()(const Text&) const { return true; }
+};
+
+// The bytes of the Text inside `value` for which `chosen(text)`: what relocate_texts writes.
+template <class T, class Chosen = EveryText>
+constexpr size_t text_bytes(const T& value, const Chosen& chosen = {}) {
   size_t bytes = 0;
-  for_each_text(value, [&bytes](const Text& text) { bytes += text.size(); });
+  for_each_text(value, [&](const Text& text) { bytes += chosen(text) ? text.size() : 0; });
   return bytes;
 }
 
-// Copies the bytes of all Text inside `value` to `to`, one after another, and points the Text
-// there. Returns the end. Empty Text points to a constant.
-template <class T>
-char* relocate_texts(T& value, char* to) {
+// Copies the bytes of the Text inside `value` for which `chosen(text)` to `to`, one after another, and
+// points the Text there. Returns the end. Empty Text points to a constant.
+template <class T, class Chosen = EveryText>
+char* relocate_texts(T& value, char* to, const Chosen& chosen = {}) {
   if constexpr (!has_text_v<T>) {
     return to;
   } else if constexpr (std::is_same_v<T, Text>) {
@@ -208,42 +213,44 @@ char* relocate_texts(T& value, char* to) {
       value = Text();
       return to;
     }
+    if (!chosen(value)) { return to; }
     std::memcpy(to, value.data(), size);
     value = Text(to, size);
     return to + size;
   } else if constexpr (kinds::kOptional<T>) {
-    return value ? relocate_texts(*value, to) : to;
+    return value ? relocate_texts(*value, to, chosen) : to;
   } else if constexpr (kinds::kVector<T> || kinds::kArray<T>) {
-    for (auto& element : value) { to = relocate_texts(element, to); }
+    for (auto& element : value) { to = relocate_texts(element, to, chosen); }
     return to;
   } else if constexpr (kinds::kMap<T>) {
     // Keys are const inside a map: take the nodes out and put them into another.
     T moved;
     while (!value.empty()) {
       auto node = value.extract(value.begin());
-      to = relocate_texts(node.key(), to);
-      to = relocate_texts(node.mapped(), to);
+      to = relocate_texts(node.key(), to, chosen);
+      to = relocate_texts(node.mapped(), to, chosen);
       moved.insert(moved.end(), std::move(node));
     }
     value = std::move(moved);
     return to;
   } else if constexpr (kinds::kTuple<T>) {
-    std::apply([&to](auto&... element) { ((to = relocate_texts(element, to)), ...); }, value);
+    std::apply([&](auto&... element) { ((to = relocate_texts(element, to, chosen)), ...); }, value);
     return to;
   } else if constexpr (kinds::kVariant<T>) {
-    return std::visit([to](auto& alternative) { return relocate_texts(alternative, to); }, value);
+    return std::visit(
+        [&](auto& alternative) { return relocate_texts(alternative, to, chosen); }, value);
   } else {
-    refl::for_each_field(value, [&to](auto& one) { to = relocate_texts(one, to); });
+    refl::for_each_field(value, [&](auto& one) { to = relocate_texts(one, to, chosen); });
     return to;
   }
 }
 
-// Copies the bytes of all Text inside `value` into `arena`, and points the Text there.
-template <class T>
-void relocate_texts_into(T& value, Arena& arena) {
+// The same into `arena`.
+template <class T, class Chosen = EveryText>
+void relocate_texts_into(T& value, Arena& arena, const Chosen& chosen = {}) {
   if constexpr (has_text_v<T>) {
-    const size_t bytes = text_bytes(value);
-    relocate_texts(value, bytes == 0 ? nullptr : arena.allocate(bytes));
+    const size_t bytes = text_bytes(value, chosen);
+    relocate_texts(value, bytes == 0 ? nullptr : arena.allocate(bytes), chosen);
   }
 }
 

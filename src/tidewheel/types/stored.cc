@@ -13,6 +13,7 @@ constexpr size_t kFirstChunkBytes = 4096;
 
 void TextHeap::swap(TextHeap& other) noexcept {
   std::swap(memory_, other.memory_);
+  std::swap(lasting_, other.lasting_);
   std::swap(free_, other.free_);
   std::swap(chunks_, other.chunks_);
   std::swap(next_unit_, other.next_unit_);

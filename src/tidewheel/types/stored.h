@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/types/lasting_text.h"
 #include "tidewheel/types/record.h"
 
 namespace tidewheel {
@@ -76,6 +77,10 @@ class TextHeap {
   // Frees everything at once.
   void clear();
 
+  // Text that `lasting` holds is not copied. It outlives the heap; null: all Text is copied.
+  void use_lasting(const LastingTexts* lasting) { lasting_ = lasting; }
+  bool is_lasting(const Text& text) const { return lasting_ != nullptr && lasting_->holds(text); }
+
   int64_t memory_bytes() const { return memory_bytes_; }  // taken from the allocator
   int64_t live_bytes() const { return live_bytes_; }      // in blocks that are in use
 
@@ -128,6 +133,7 @@ class TextHeap {
   }
 
   MemoryPool* memory_ = nullptr;
+  const LastingTexts* lasting_ = nullptr;
   std::array<uint32_t, kLastSmallClass + 1> free_ = all_empty();
   std::vector<char*> chunks_;
   uint32_t next_unit_ = 0;  // of the last chunk
@@ -164,7 +170,7 @@ struct Stored<T, true> {
   void store(T&& from, TextHeap& heap) { take(std::move(from), heap); }
   // After the value was changed in place: takes copies of Text that is not in the block.
   void settle(TextHeap& heap) {
-    const size_t bytes = text_bytes(value);
+    const size_t bytes = text_bytes(value, Copied{&heap});
     if (bytes != 0 && all_in_block(heap)) { return; }
     move_texts(bytes, heap);
   }
@@ -175,21 +181,26 @@ struct Stored<T, true> {
   }
 
  private:
+  // The Text that is copied.
+  struct Copied {
+    const TextHeap* heap;
+    bool operator()(const Text& text) const { return !heap->is_lasting(text); }
+  };
   template <class U>
   void take(U&& from, TextHeap& heap) {
-    const size_t bytes = text_bytes(from);
+    const size_t bytes = text_bytes(from, Copied{&heap});
     // In place only when no byte of `from` can be in the block that is written.
     const bool in_place = bytes != 0 && heap.fits(block, bytes) && !points_into_block(from, heap);
     value = std::forward<U>(from);
     if (in_place) {
-      relocate_texts(value, heap.address(block));
+      relocate_texts(value, heap.address(block), Copied{&heap});
     } else {
       move_texts(bytes, heap);
     }
   }
   void move_texts(size_t bytes, TextHeap& heap) {
     const TextBlock fresh = bytes == 0 ? TextBlock() : heap.allocate(bytes);
-    relocate_texts(value, bytes == 0 ? nullptr : heap.address(fresh));
+    relocate_texts(value, bytes == 0 ? nullptr : heap.address(fresh), Copied{&heap});
     heap.free(block);
     block = fresh;
   }
@@ -207,7 +218,7 @@ struct Stored<T, true> {
   bool all_in_block(const TextHeap& heap) const {
     bool inside = static_cast<bool>(block);
     for_each_text(value, [&](const Text& text) {
-      inside = inside && (text.empty() || is_inside(text, heap));
+      inside = inside && (text.empty() || is_inside(text, heap) || heap.is_lasting(text));
     });
     return inside;
   }

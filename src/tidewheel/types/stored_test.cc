@@ -83,6 +83,43 @@ TEST(stored, settle_takes_what_was_assigned_in_place) {
   EXPECT_EQ(heap.live_bytes(), 0);
 }
 
+TEST(stored, lasting_text_is_kept_without_a_copy) {
+  const ArenaRef table = Arena::create();
+  const Text channel = table->copy("a channel's name in a table");
+  table->mark_lasting();
+  LastingTexts lasting;
+  TextHeap heap;
+  heap.use_lasting(&lasting);
+  const std::string passing = "https://example.org/passing";
+  Stored<Bid> before, after;
+  before.store({1, channel, Text(std::string_view(passing))}, heap);
+  EXPECT_NE(before.value.channel.data(), channel.data());
+
+  lasting.keep(table);
+  after.store({2, channel, Text(std::string_view(passing))}, heap);
+  EXPECT_EQ(after.value.channel.data(), channel.data());
+  EXPECT_NE(after.value.url.data(), passing.data());
+  EXPECT_EQ(heap.capacity(after.block), (passing.size() + 7) / 8 * 8);
+  after.settle(heap);
+  EXPECT_EQ(after.value.channel.data(), channel.data());
+
+  // A value of lasting text alone needs no block; a copied one keeps what it has.
+  after.store({3, channel, Text()}, heap);
+  EXPECT_FALSE(after.block);
+  EXPECT_EQ(before.value.channel, channel);
+  EXPECT_EQ(before.value.url, Text(std::string_view(passing)));
+}
+
+TEST(stored, arenas_that_do_not_last_are_not_kept) {
+  const ArenaRef arena = Arena::create();
+  const Text text = arena->copy("comes with a batch");
+  LastingTexts lasting;
+  lasting.keep(arena);
+  EXPECT_TRUE(lasting.empty());
+  EXPECT_FALSE(lasting.holds(text));
+  EXPECT_TRUE(arena->is_unique());
+}
+
 TEST(stored, random_churn_keeps_every_value) {
   TextHeap heap;
   std::mt19937_64 random(7);

@@ -121,6 +121,7 @@ Generator::Generator(const Options& options)
   make_letters(state);
   make_channels(state);
   make_names();
+  arena_->mark_lasting();
 }
 
 // Letters from which `extra` fields are cut. Six letters come from one draw: the remainder of a
