@@ -113,7 +113,7 @@ class Windowed {
     }
     return with(EarlyTrigger{interval.count()}, evictor_);
   }
-  // Drops rows before (or after) the function is run; needs collect or process.
+  // Drops rows before (or after) the function is run; such windows keep all their rows.
   template <class New>
   auto evict(New chosen) const {
     return with(trigger_, std::move(chosen));
@@ -228,18 +228,19 @@ class Windowed {
   }
   template <class Function>
   Stream<typename Function::Output> generic(Function function) const {
-    static_assert(!WindowFoldFunction<Function> || std::is_same_v<Evictor, window_detail::Default>,
-                  "evict needs all rows of a window: use collect or process");
     auto chosen_trigger = choose<DefaultTrigger<Assigner>>(trigger_);
-    auto chosen_evictor = [&] {
-      if constexpr (WindowFoldFunction<Function>) {
-        static_assert(!std::derived_from<Assigner, SlidingCountWindows>,
-                      "sliding count windows need all their rows: use collect or process");
-        return NoEvictor();
-      } else {
-        return choose<DefaultEvictor<Assigner>>(evictor_);
-      }
-    }();
+    auto chosen_evictor = choose<DefaultEvictor<Assigner>>(evictor_);
+    constexpr bool kEvicts = !std::is_same_v<decltype(chosen_evictor), NoEvictor>;
+    if constexpr (kEvicts && WindowFoldFunction<Function>) {
+      return generic(FoldedRows<K, T, Function>{std::move(function)});
+    } else {
+      return add_generic(std::move(chosen_trigger), std::move(chosen_evictor), std::move(function));
+    }
+  }
+  template <class ChosenTrigger, class ChosenEvictor, class Function>
+  Stream<typename Function::Output> add_generic(ChosenTrigger chosen_trigger,
+                                                ChosenEvictor chosen_evictor,
+                                                Function function) const {
     using Operator_ = GenericWindowOperator<K, T, Select, Assigner, decltype(chosen_trigger),
                                             decltype(chosen_evictor), Function>;
     return add<typename Function::Output>(

@@ -132,6 +132,28 @@ TEST(WindowedStream, short_forms_name_key_and_window) {
   EXPECT_EQ(rows.get().size(), 3U);
 }
 
+TEST(WindowedStream, folds_over_windows_that_evict_see_what_is_left) {
+  Env env;
+  const auto by_symbol = [](const Trade& trade) { return trade.symbol; };
+  auto last_two = trades(env).key_by(by_symbol).window(count(2, 3)).sum(&Trade::cents).collect();
+  auto newest = trades(env)
+                    .key_by(by_symbol)
+                    .window(tumbling(1min))
+                    .evict(evictor::count(1))
+                    .trigger(trigger::purging(trigger::event_time()))
+                    .reduce([](const Trade& a, const Trade&) { return a; })
+                    .collect();
+  ASSERT_TRUE(env.execute("evicting").ok());
+  std::vector<int64_t> sums;
+  for (const auto& one : last_two.get()) { sums.push_back(one.value); }
+  std::sort(sums.begin(), sums.end());
+  EXPECT_EQ(sums, (std::vector<int64_t>{6 + 1, 2 + 9}));
+  std::vector<int64_t> cents;
+  for (const auto& one : newest.get()) { cents.push_back(one.cents); }
+  std::sort(cents.begin(), cents.end());
+  EXPECT_EQ(cents, (std::vector<int64_t>{4, 9}));
+}
+
 TEST(WindowedStream, late_rows_reach_the_side_output) {
   Env env;
   const OutputTag<Trade> late{"late"};

@@ -119,6 +119,28 @@ struct CollectFunction {
   }
 };
 
+// A fold in a window that has to keep its rows, because an evictor may drop some of them: it folds
+// them all each time that the window fires.
+template <class K, class T, class Fold>
+struct FoldedRows {
+  using Output = typename Fold::Output;
+  using WindowState = typename window_detail::WindowStateOf<Fold>::type;
+  using GlobalState = typename window_detail::GlobalStateOf<Fold>::type;
+  static constexpr const char* kName = Fold::kName;
+
+  Fold fold;
+  template <class Context>
+  void finish(const K& key, const TimeWindow& window, std::span<const T> rows, Context& context) {
+    auto value = fold.init();
+    for (const T& row : rows) { fold.add(value, row); }
+    fold.finish(key, window, value, context);
+  }
+  template <class Context>
+  void clear(Context& context) {
+    if constexpr (requires { fold.clear(context); }) { fold.clear(context); }
+  }
+};
+
 // A process function of the user's:
 //   struct Median {
 //     using output = Price;
