@@ -61,6 +61,10 @@ class StateDecoder {
   SchemaDecoder<T> decoder_;
 };
 
+// kSnapshotFormat when a key that was read belongs to another group than its entry says: the hash
+// of its type has changed.
+Status check_key_group(const StateMeta& meta, int32_t entry_group, int32_t key_group);
+
 // kStateName when the snapshot has the state as something else.
 Status check_state_form(const StateMeta& meta, StateKind kind, std::string_view form);
 

@@ -477,7 +477,9 @@ Status KeyedStore<K>::read_state(SnapshotReader& reader, KeyedCell& cell, const 
     if (!more) { return ok_status(); }
     K key{};
     TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, key));
-    set_current(key);
+    const KeyHash hash = hash_of(key);
+    TIDEWHEEL_RETURN_IF_ERROR(check_key_group(meta, entry.group, hash.group));
+    set_current(key, hash);
     std::byte* const row = ensure_row();
     TIDEWHEEL_RETURN_IF_ERROR(
         cell.read(row, !has(row, cell.bit()), entry).with_context("state {}", meta.name));

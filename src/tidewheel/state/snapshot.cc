@@ -412,6 +412,18 @@ std::string encode_segment(const SnapshotSegment& segment) {
 
 namespace {
 
+// Whether the counts can be true: readers make room for as many entries as a segment says it has.
+bool has_possible_counts(const SnapshotSegment& segment) {
+  constexpr uint64_t kEntryBytesMin = 3;  // three sizes
+  const uint64_t entries_max = segment.size_bytes / kEntryBytesMin;
+  uint64_t entries = 0;
+  for (const SnapshotGroup& group : segment.groups) {
+    if (group.entries > entries_max - entries) { return false; }
+    entries += group.entries;
+  }
+  return entries == segment.entries;
+}
+
 bool decode_head(ByteCursor& head, SnapshotSegment& segment, std::vector<uint64_t>& block_sizes) {
   uint8_t kind = 0;
   head.text(segment.operator_uid);
@@ -478,6 +490,11 @@ Result<SnapshotSegmentRef> decode_segment(std::string_view bytes) {
     }
     segment->blocks[i].bytes = block;
     segment->size_bytes += block.size();
+  }
+  if (!has_possible_counts(*segment)) {
+    return data_loss(ErrorId::kSnapshotFormat,
+                     "a segment of the snapshot has other entries than it says: operator {}, state {}",
+                     segment->operator_uid, segment->meta.name);
   }
   return SnapshotSegmentRef(segment);
 }

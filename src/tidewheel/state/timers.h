@@ -254,7 +254,9 @@ Status TimerService<K, N>::read(SnapshotReader& reader, std::string_view name) {
     TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, timer.key));
     TIDEWHEEL_RETURN_IF_ERROR(namespaces.decode(entry.name_space, timer.name_space));
     TIDEWHEEL_RETURN_IF_ERROR(times.decode(entry.value, timer.time));
-    add(timer.key, key_hash(timer.key, table_.max_parallelism()), timer.name_space, timer.time);
+    const KeyHash hash = key_hash(timer.key, table_.max_parallelism());
+    TIDEWHEEL_RETURN_IF_ERROR(check_key_group(*meta, entry.group, hash.group));
+    add(timer.key, hash, timer.name_space, timer.time);
   }
 }
 

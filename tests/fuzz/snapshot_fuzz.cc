@@ -1,0 +1,101 @@
+// Fuzzes the readers of snapshots: hostile segments are refused, and hostile entries behind right
+// checksums give errors or state, never more.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/clock.h"
+#include "tidewheel/state/handles.h"
+#include "tidewheel/state/keyed_store.h"
+#include "tidewheel/state/snapshot.h"
+
+namespace {
+
+using namespace tidewheel;
+
+class StoppedClock final : public Clock {
+ public:
+  int64_t now_ns() const override { return 0; }
+  int64_t wall_ms() const override { return 1'000; }
+};
+
+struct Function {
+  Value<Text> value{"value"};
+  List<Text> list{"list", {.ttl = Duration(500)}};
+  Map<Text, int32_t> map{"map"};
+  EventTimer timer{"timer"};
+};
+constexpr int32_t kMaxParallelism = 4;
+
+void read_all(SnapshotReader& reader) {
+  for (const StateMeta& meta : reader.states()) {
+    auto entries = reader.read(meta.name);
+    if (!entries.ok()) { continue; }
+    StateEntry entry;
+    for (;;) {
+      const Result<bool> more = (*entries)->next(entry);
+      if (!more.ok() || !*more) { break; }
+    }
+  }
+}
+
+void fuzz_segment(std::string_view bytes) {
+  Result<SnapshotSegmentRef> segment = decode_segment(bytes);
+  if (!segment.ok()) { return; }
+  TIDEWHEEL_CHECK(encode_segment(**segment) == bytes);
+  MemorySnapshot snapshot;
+  snapshot.add({*segment});
+  auto reader = snapshot.reader({(*segment)->operator_uid, 0, 2, (*segment)->max_parallelism});
+  if (reader.ok()) { read_all(**reader); }
+}
+
+// The first byte chooses the state, the second the group and how many entries are claimed; the rest are
+// the entries.
+void fuzz_entries(std::string_view bytes) {
+  if (bytes.size() < 2) { return; }
+  const auto choice = static_cast<unsigned char>(bytes[0]);
+  const auto claim = static_cast<unsigned char>(bytes[1]);
+  bytes.remove_prefix(2);
+
+  StoppedClock clock;
+  KeyedStore<std::string> store({0, kMaxParallelism - 1}, kMaxParallelism, nullptr, clock);
+  OperatorState operator_state(nullptr);
+  BindingScope scope(&store, &operator_state);
+  const Function prototype;
+  const Function function(prototype);
+  TIDEWHEEL_CHECK(scope.status().ok());
+
+  const auto segment = std::make_shared<SnapshotSegment>();
+  segment->operator_uid = "fuzz";
+  segment->meta = store.cells()[choice % store.cells().size()]->meta();
+  segment->meta.key_schema = encoded_schema<std::string>();
+  segment->max_parallelism = kMaxParallelism;
+  segment->entries = claim / 4;
+  segment->size_bytes = bytes.size();
+  segment->groups.push_back({claim % kMaxParallelism, 0, 0, segment->entries});
+  segment->blocks.push_back({std::string(bytes), hash_bytes(bytes.data(), bytes.size())});
+  MemorySnapshot snapshot;
+  snapshot.add({segment});
+  const auto reader = snapshot.reader({"fuzz", 0, 1, kMaxParallelism});
+  TIDEWHEEL_CHECK(reader.ok());
+  if (!store.read(**reader).ok()) { return; }
+  // What was read can be written, and read again.
+  SegmentWriter writer({"fuzz", 0, 1, kMaxParallelism});
+  KeyedStore<std::string>::Cursor cursor;
+  TIDEWHEEL_CHECK(store.write(writer, cursor));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  fuzz_segment(bytes);
+  fuzz_entries(bytes);
+  return 0;
+}
