@@ -55,8 +55,8 @@ void fuzz_segment(std::string_view bytes) {
   if (reader.ok()) { read_all(**reader); }
 }
 
-// The first byte chooses the state, the second the group and how many entries are claimed; the rest are
-// the entries.
+// The first byte chooses the state, the second the group and how many entries are claimed; the rest
+// are the entries.
 void fuzz_entries(std::string_view bytes) {
   if (bytes.size() < 2) { return; }
   const auto choice = static_cast<unsigned char>(bytes[0]);

@@ -5,8 +5,8 @@ namespace tidewheel {
 Status check_key_group(const StateMeta& meta, int32_t entry_group, int32_t key_group) {
   if (entry_group == key_group) { return ok_status(); }
   return data_loss(ErrorId::kSnapshotFormat,
-                   "a key hashes to another key group than when the snapshot was made; the hash of a "
-                   "key's type must not change: state {}, group {}, was {}",
+                   "a key hashes to another key group than when the snapshot was made; the hash of "
+                   "a key's type must not change: state {}, group {}, was {}",
                    meta.name, key_group, entry_group);
 }
 

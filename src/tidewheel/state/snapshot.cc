@@ -493,7 +493,8 @@ Result<SnapshotSegmentRef> decode_segment(std::string_view bytes) {
   }
   if (!has_possible_counts(*segment)) {
     return data_loss(ErrorId::kSnapshotFormat,
-                     "a segment of the snapshot has other entries than it says: operator {}, state {}",
+                     "a segment of the snapshot has other entries than it says: operator {}, "
+                     "state {}",
                      segment->operator_uid, segment->meta.name);
   }
   return SnapshotSegmentRef(segment);
