@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tidewheel/base/random.h"
+#include "tidewheel/sim/sim_world.h"
 #include "tidewheel/testing/connector_harness.h"
 
 namespace tidewheel::file {
@@ -238,6 +239,46 @@ TEST_F(FileLines, of_damaged_or_cut_compressed_files_fail_at_an_offset) {
     EXPECT_EQ(read(write("no" + suffixes[i], "not compressed")).status().id(),
               ErrorId::kCompressedData);
   }
+}
+
+// Both formats carry a checksum: damage is found, wherever it is.
+TEST(CompressedBytes, that_are_damaged_never_pass_for_good_ones) {
+  SimMachine machine{SimulationOptions()};
+  FileSystem& files = machine.world.files();
+  const std::string text = random_text(5, 500).first;
+  const std::string good[] = {gzip(text), zstd(text)};
+  Random random(11);
+  for (int round = 0; round < 1000; ++round) {
+    const size_t format = random.below(2);
+    std::string bytes = good[format];
+    for (uint64_t flips = 1 + random.below(3); flips > 0; --flips) {
+      bytes[random.below(bytes.size())] ^= static_cast<char>(1 << random.below(8));
+    }
+    ASSERT_TRUE(write_all_durably(files, "/a", bytes).ok());
+    auto stream =
+        InputStream::open(files, "/a", format == 0 ? Compression::kGzip : Compression::kZstd, 0);
+    ASSERT_TRUE(stream.ok());
+    std::string out;
+    std::vector<char> buffer(1 + random.below(10'000));
+    Result<int64_t> count = 1;
+    while ((count = (*stream)->read(buffer)).ok() && *count > 0) {
+      out.append(buffer.data(), static_cast<size_t>(*count));
+      ASSERT_LE(out.size(), 100 * text.size());
+    }
+    if (count.ok()) {
+      EXPECT_TRUE(out == text) << round;  // the damage was where nothing is said
+    } else {
+      EXPECT_EQ(count.status().id(), ErrorId::kCompressedData);
+    }
+  }
+}
+
+TEST_F(FileLines, of_a_file_that_can_not_be_read_fail) {
+  // The memory of a process at address 0: it can be opened, but not even root can read it.
+  const Result<Lines> found = read("/proc/self/mem");
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.status().id(), ErrorId::kFileIo);
+  EXPECT_NE(found.status().message().find("/proc/self/mem"), std::string::npos);
 }
 
 TEST_F(FileLines, that_are_written_after_discovery_do_not_come) {

@@ -71,18 +71,26 @@ uint64_t extra_size(uint64_t random, int64_t used, int64_t average) {
          (delta > 0 ? below_32(random, static_cast<uint64_t>(2 * delta)) : 0);
 }
 
+// Room for a word of at most `max` letters: whole vectors of draws.
+constexpr size_t word_room(size_t max) { return (max + 31) & ~size_t{31}; }
+
 // A word of 3 to max-1 letters, of which one in 13 is a blank; blanks at the ends are cut off.
-// Takes one draw for the length, and one for each four letters. `out` has room for max letters,
-// rounded up to a multiple of four.
+// Takes one draw for the length, and one for each four letters. `out` has word_room(max) bytes.
 string_view random_word(uint64_t seed, uint32_t& slot, uint64_t max, char* out) {
+  constexpr size_t kDrawsMax = 32;
   const size_t size = 3 + below(draw(seed, slot++), max - 3);
-  for (size_t i = 0; i < size; i += 4) {
-    uint64_t random = draw(seed, slot++);
-    for (size_t k = 0; k < 4; ++k, random >>= 16) {
-      const uint64_t scaled = (random & 0xffffU) * 13;
-      out[i + k] = scaled >> 16 == 0 ? ' ' : static_cast<char>('a' + below_16(scaled, 26));
-    }
+  const size_t draws = (size + 3) / 4;
+  const size_t padded = (draws + 7) & ~size_t{7};  // whole vectors; what is behind is not looked at
+  alignas(64) uint64_t random[kDrawsMax];
+  for (size_t i = 0; i < padded; ++i) { random[i] = mix(seed + (slot + i) * kGolden); }
+  alignas(64) uint16_t quarters[kDrawsMax * 4];
+  std::memcpy(quarters, random, padded * sizeof(uint64_t));
+  for (size_t i = 0; i < padded * 4; ++i) {
+    const uint32_t scaled = quarters[i] * uint32_t{13};
+    const auto letter = static_cast<uint16_t>((scaled & 0xffffU) * 26 >> 16);
+    out[i] = static_cast<char>(scaled >> 16 == 0 ? ' ' : 'a' + letter);
   }
+  slot += static_cast<uint32_t>(draws);
   size_t begin = 0;
   size_t end = size;
   while (begin < end && out[begin] == ' ') { ++begin; }
@@ -234,7 +242,7 @@ void Generator::make_person(const Place& place, FieldMask fields, PersonData& ou
   uint32_t slot = 1;
   out.name = names_[below(draw(seed, slot++), kNames)];
   if (all || has(fields, 2)) {
-    char word[8];
+    char word[word_room(7)];
     char* end = append(out.scratch, random_word(seed, slot, 7, word));
     *end++ = '@';
     end = append(end, random_word(seed, slot, 5, word));
@@ -301,7 +309,8 @@ void Generator::make_auction(const Place& place, FieldMask fields, AuctionData& 
   if (!has(fields, 1) && !has(fields, 2) && !has(fields, 9)) { return; }
   uint32_t slot = 6;
   out.item_name = random_word(seed, slot, 20, out.scratch);
-  out.description = random_word(seed, slot, 100, out.scratch + 32);
+  static_assert(word_room(20) + word_room(100) <= sizeof out.scratch);
+  out.description = random_word(seed, slot, 100, out.scratch + word_room(20));
   const size_t used = 8 + out.item_name.size() + out.description.size() + 40;
   const uint64_t size =
       extra_size(draw(seed, slot++), static_cast<int64_t>(used), options_.auction_average_bytes);

@@ -54,7 +54,7 @@ struct AuctionData {
   int64_t category = 0;
   // These point into the generator, or into `scratch`.
   std::string_view item_name, description, extra;
-  char scratch[144];
+  char scratch[160];
 };
 
 // Up to kRows consecutive bids, by column, so that each column is one loop of vector instructions.
