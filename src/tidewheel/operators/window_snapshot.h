@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "tidewheel/dataflow/element.h"
 #include "tidewheel/dataflow/output.h"
@@ -19,7 +18,8 @@
 namespace tidewheel {
 
 // What a snapshot has of one state of keys K, windows (or slices) N and values V. Operators are
-// restored before they are opened, and have no tables until then: the entries wait here.
+// restored before they are opened, and have no tables until then: `read` finds the state, `load`
+// reads it.
 template <class K, class N, class V>
 class WindowState {
  public:
@@ -43,51 +43,45 @@ class WindowState {
   }
 
   // ---- Reading.
+
+  // In `restore`. The reader lives until the operator is open.
   Status read(SnapshotReader& reader) {
     const StateMeta* found = reader.find(meta_.name);
     if (found == nullptr) { return {}; }
     TIDEWHEEL_RETURN_IF_ERROR(check_state_form(*found, StateKind::kKeyed, meta_.form));
     found_ = *found;
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta_.name));
-    StateEntry entry;
-    for (;;) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
-      if (!more) { return {}; }
-      saved_.push_back(
-          {std::string(entry.key), std::string(entry.name_space), std::string(entry.value)});
-    }
+    reader_ = &reader;
+    return {};
   }
-  // Calls each(K&, N&, V&) for all entries, and forgets them.
+  // In `open`. Calls each(K&, N&, V&) for all entries; their Text is valid during the call.
   template <class Each>
   Status load(Each each) {
-    if (saved_.empty()) { return {}; }
+    if (reader_ == nullptr) { return {}; }
+    SnapshotReader& reader = *std::exchange(reader_, nullptr);
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(found_, found_.key_schema));
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto name_spaces,
                                StateDecoder<N>::make(found_, found_.namespace_schema));
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto values,
                                StateDecoder<V>::make(found_, found_.value_schema));
-    for (const Saved& saved : saved_) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta_.name));
+    StateEntry entry;
+    for (;;) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
+      if (!more) { return {}; }
       K key{};
       N name_space{};
       V value{};
-      TIDEWHEEL_RETURN_IF_ERROR(keys.decode(saved.key, key));
-      TIDEWHEEL_RETURN_IF_ERROR(name_spaces.decode(saved.name_space, name_space));
-      TIDEWHEEL_RETURN_IF_ERROR(values.decode(saved.value, value));
+      TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, key));
+      TIDEWHEEL_RETURN_IF_ERROR(name_spaces.decode(entry.name_space, name_space));
+      TIDEWHEEL_RETURN_IF_ERROR(values.decode(entry.value, value));
       each(key, name_space, value);
     }
-    saved_ = {};
-    return {};
   }
 
  private:
-  struct Saved {
-    std::string key;
-    std::string name_space;
-    std::string value;
-  };
   const StateMeta meta_;
   StateMeta found_;
-  std::vector<Saved> saved_;
+  SnapshotReader* reader_ = nullptr;  // from `read` to `load`
   StateBytes key_bytes_;
   StateBytes name_space_bytes_;
   StateBytes value_bytes_;

@@ -111,10 +111,12 @@ class Harness {
       sinks_.push_back(std::make_unique<Sink>(random_, options.refusal));
       port->connect(*sinks_.back());
     }
+    std::unique_ptr<SnapshotReader> reader;
     if (from != nullptr) {
-      auto reader = from->reader({"op", options.subtask, options.parallelism, 128});
-      EXPECT_TRUE(reader.ok()) << reader.status().to_string();
-      restored = op_->restore(**reader);
+      auto made = from->reader({"op", options.subtask, options.parallelism, 128});
+      EXPECT_TRUE(made.ok()) << made.status().to_string();
+      reader = std::move(*made);
+      restored = op_->restore(*reader);
     }
     opened = op_->open(context);
     EXPECT_TRUE(restored.ok()) << restored.to_string();
