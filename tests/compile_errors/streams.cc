@@ -21,7 +21,8 @@ struct VwapSink {
   void write(const Vwap&) {}
 };
 
-// MISTAKE: map must return a Record (aggregate of supported fields, or specialise tidewheel::serde<T>)
+// MISTAKE: map must return a Record (aggregate of supported fields, or specialise
+// tidewheel::serde<T>)
 auto mistake(Stream<Trade> trades) {
   return trades.map([](const Trade& trade) { return &trade; });
 }

@@ -83,9 +83,11 @@ TEST(Api, keyed_folds_of_fields) {
   auto sums = keyed.sum(&Sale::cents).collect();
   auto least = keyed.min(&Sale::cents).collect();
   auto most = keyed.max_by(&Sale::cents).collect();
-  auto joined = keyed.reduce([](const Sale& a, const Sale& b) {
-                       return Sale{a.shop, a.cents * 10 + b.cents, {}};
-                     }).collect();
+  auto joined = keyed
+                    .reduce([](const Sale& a, const Sale& b) {
+                      return Sale{a.shop, a.cents * 10 + b.cents, {}};
+                    })
+                    .collect();
   run(env);
   const auto cents = [](const Collected<Sale>& rows) {
     std::vector<int64_t> values;
@@ -125,9 +127,8 @@ TEST(Api, timers_fire_by_watermarks_and_at_the_end) {
                     .uid("inactivity")
                     .collect();
   run(env);
-  EXPECT_EQ(alerts.sorted(),
-            (std::vector<std::string>{"ann 1 1800000", "ann 1 660000", "bob 1 720000",
-                                      "cy 1 1500000"}));
+  EXPECT_EQ(alerts.sorted(), (std::vector<std::string>{"ann 1 1800000", "ann 1 660000",
+                                                       "bob 1 720000", "cy 1 1500000"}));
 }
 
 struct Named {
@@ -180,7 +181,8 @@ TEST(Api, two_keyed_streams_share_state) {
   env.parallelism(2);
   auto clicks = env.from_elements<Click>({{"ann", "/a", {}}, {"bob", "/b", {}}});
   auto rules = env.from_elements<Rule>({{"bob", "!"}, {"ann", "?"}});
-  auto both = clicks.key_by(&Click::user).connect(rules.key_by(&Rule::url)).process(Both{}).collect();
+  auto both =
+      clicks.key_by(&Click::user).connect(rules.key_by(&Rule::url)).process(Both{}).collect();
   run(env);
   EXPECT_EQ(both.sorted(), (std::vector<std::string>{"/a?", "/b!"}));
 }
@@ -280,7 +282,12 @@ TEST(Api, mistakes_are_found_before_the_job_starts) {
   }
   {
     Env env;
-    env.sequence(1, 2).name("a").uid("same").map([](int64_t n) { return n; }).uid("same").to(discard());
+    env.sequence(1, 2)
+        .name("a")
+        .uid("same")
+        .map([](int64_t n) { return n; })
+        .uid("same")
+        .to(discard());
     EXPECT_EQ(env.execute().status().id(), ErrorId::kGraphUid);
   }
   {

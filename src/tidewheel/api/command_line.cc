@@ -19,7 +19,8 @@ class Parser {
     for (; next_ < arguments_.size(); ++next_) {
       const std::string& argument = arguments_[next_];
       if (argument == "--") {
-        line_.arguments.insert(line_.arguments.end(), arguments_.begin() + static_cast<ptrdiff_t>(next_) + 1,
+        line_.arguments.insert(line_.arguments.end(),
+                               arguments_.begin() + static_cast<ptrdiff_t>(next_) + 1,
                                arguments_.end());
         break;
       }
@@ -57,10 +58,13 @@ class Parser {
     return line_.config.set_assignment(*assignment);
   }
 
-  // The value of `--name VALUE`, `--name=VALUE`, `-n VALUE` or `-nVALUE`; nothing when it is another option.
+  // The value of `--name VALUE`, `--name=VALUE`, `-n VALUE` or `-nVALUE`; nothing when it is
+  // another option.
   std::optional<Result<std::string>> option(const std::string& argument, const std::string& name,
                                             const std::string& letter) {
-    if (argument == name || (!letter.empty() && argument == letter)) { return value_after(argument); }
+    if (argument == name || (!letter.empty() && argument == letter)) {
+      return value_after(argument);
+    }
     if (argument.starts_with(name + "=")) { return argument.substr(name.size() + 1); }
     if (!letter.empty() && argument.size() > 2 && argument.starts_with(letter) &&
         argument[2] >= '0' && argument[2] <= '9') {

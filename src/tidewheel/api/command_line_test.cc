@@ -13,8 +13,8 @@ Result<JobCommandLine> parse(std::vector<std::string> arguments) {
 }
 
 TEST(JobCommandLine, options_of_the_engine_are_taken_and_all_else_is_the_jobs) {
-  const auto line = parse({"-p", "4", "--batch-rows=7", "-Dtaskmanager.network.credits=2", "--brokers",
-                           "host:9", "--job", "hourly", "--", "--parallelism", "99"});
+  const auto line = parse({"-p", "4", "--batch-rows=7", "-Dtaskmanager.network.credits=2",
+                           "--brokers", "host:9", "--job", "hourly", "--", "--parallelism", "99"});
   ASSERT_TRUE(line.ok()) << line.status().to_string();
   EXPECT_EQ(line->config.get(options::kParallelism), 4);
   EXPECT_EQ(line->config.get(options::kBatchRows), 7);
@@ -45,8 +45,8 @@ TEST(JobCommandLine, help_lists_jobs_and_options) {
 }
 
 TEST(JobArgs, values_are_read_as_their_types) {
-  const std::vector<std::string> arguments = {"--rate", "2.5",    "--topic=clicks", "--verbose", "--n",
-                                              "-3",     "--wait", "10 s",           "input.csv"};
+  const std::vector<std::string> arguments = {
+      "--rate", "2.5", "--topic=clicks", "--verbose", "--n", "-3", "--wait", "10 s", "input.csv"};
   const JobArgs args(arguments);
   EXPECT_EQ(args.get("rate", 1.0), 2.5);
   EXPECT_EQ(args.get("topic", "none"), "clicks");

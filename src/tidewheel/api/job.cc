@@ -6,8 +6,8 @@
 namespace tidewheel {
 
 namespace {
-// Filled before main by constructors, on one thread; read-only afterwards. Constant-initialised, so that
-// it is there before the first of them.
+// Filled before main by constructors, on one thread; read-only afterwards. Constant-initialised, so
+// that it is there before the first of them.
 constinit Job* first_job = nullptr;
 }  // namespace
 

@@ -30,16 +30,17 @@ const std::string* JobArgs::find(std::string_view key) const {
 
 namespace {
 
-[[noreturn]] void throw_bad(std::string_view key, const std::string& text, std::string_view wanted) {
-  throw BadArgument(invalid_argument(ErrorId::kBadParameter, "the job's argument --{} must be {}, not '{}'",
-                                     key, wanted, text));
+[[noreturn]] void throw_bad(std::string_view key, const std::string& text,
+                            std::string_view wanted) {
+  throw BadArgument(invalid_argument(
+      ErrorId::kBadParameter, "the job's argument --{} must be {}, not '{}'", key, wanted, text));
 }
 
 }  // namespace
 
 void JobArgs::throw_missing(std::string_view key) {
-  throw BadArgument(invalid_argument(ErrorId::kBadParameter,
-                                     "the job needs the argument --{}: give it as --{} VALUE", key, key));
+  throw BadArgument(invalid_argument(
+      ErrorId::kBadParameter, "the job needs the argument --{}: give it as --{} VALUE", key, key));
 }
 
 bool JobArgs::to_bool(std::string_view key, const std::string& text) {
@@ -51,7 +52,9 @@ bool JobArgs::to_bool(std::string_view key, const std::string& text) {
 int64_t JobArgs::to_int(std::string_view key, const std::string& text, int64_t min, int64_t max) {
   const Result<int64_t> value = parse_int(text);
   if (!value.ok()) { throw_bad(key, text, "a whole number"); }
-  if (*value < min || *value > max) { throw_bad(key, text, fmt::format("from {} to {}", min, max)); }
+  if (*value < min || *value > max) {
+    throw_bad(key, text, fmt::format("from {} to {}", min, max));
+  }
   return *value;
 }
 

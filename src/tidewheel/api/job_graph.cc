@@ -50,8 +50,8 @@ Result<LogicalGraph> JobGraph::finish(const std::string& job_name) {
     bool owns = true;
     for (const GraphEdge& in : graph_.edges) {
       if (in.to != node.id) { continue; }
-      const auto readers = std::count_if(
-          graph_.edges.begin(), graph_.edges.end(), [&in](const GraphEdge& other) {
+      const auto readers =
+          std::count_if(graph_.edges.begin(), graph_.edges.end(), [&in](const GraphEdge& other) {
             return other.from == in.from && other.from_output == in.from_output;
           });
       owns = owns && readers == 1;
@@ -77,8 +77,8 @@ Result<const void*> Replacements::take_source(const std::string& name, const cha
   const auto it = sources_.find(name);
   if (it == sources_.end()) { return static_cast<const void*>(nullptr); }
   if (it->second.type_key != type_key) {
-    return invalid_argument(ErrorId::kGraphEdge, "the source '{}' is replaced by rows of another type",
-                            name);
+    return invalid_argument(ErrorId::kGraphEdge,
+                            "the source '{}' is replaced by rows of another type", name);
   }
   it->second.used = true;
   return static_cast<const void*>(it->second.make.get());
@@ -89,8 +89,8 @@ Result<const Replacements::MakeSink*> Replacements::find_sink(const std::string&
   const auto it = sinks_.find(name);
   if (it == sinks_.end()) { return static_cast<const MakeSink*>(nullptr); }
   if (it->second.type_key != type_key) {
-    return invalid_argument(ErrorId::kGraphEdge, "the sink '{}' is captured as rows of another type",
-                            name);
+    return invalid_argument(ErrorId::kGraphEdge,
+                            "the sink '{}' is captured as rows of another type", name);
   }
   it->second.used = true;
   return static_cast<const MakeSink*>(&it->second.make);
@@ -99,7 +99,8 @@ Result<const Replacements::MakeSink*> Replacements::find_sink(const std::string&
 Status Replacements::check_all_used() const {
   for (const auto& [name, source] : sources_) {
     if (!source.used) {
-      return not_found(ErrorId::kGraphEdge, "the job has no source named '{}' to be replaced", name);
+      return not_found(ErrorId::kGraphEdge, "the job has no source named '{}' to be replaced",
+                       name);
     }
   }
   for (const auto& [name, sink] : sinks_) {
@@ -112,8 +113,8 @@ Status Replacements::check_all_used() const {
 
 Status check_parallelism_range(std::string_view what, int32_t count, const std::string& node) {
   if (count >= 1 && count <= kMaxParallelismLimit) { return {}; }
-  return invalid_argument(ErrorId::kGraphParallelism, "the {} of '{}' must be 1 to {}, not {}", what,
-                          node, kMaxParallelismLimit, count);
+  return invalid_argument(ErrorId::kGraphParallelism, "the {} of '{}' must be 1 to {}, not {}",
+                          what, node, kMaxParallelismLimit, count);
 }
 
 }  // namespace tidewheel

@@ -53,13 +53,15 @@ std::string plan_text(const ChainedGraph& graph) {
     }
     for (const int32_t index : vertex.nodes) {
       const GraphNode& node = graph.graph.nodes[at(index)];
-      out += fmt::format("    {}  {}{}\n", node.name,
-                         node.uid.empty() ? "id " + to_hex(graph.operator_ids[at(index)])
-                                          : "uid " + node.uid,
-                         node.description.empty() ? "" : "  (" + node.description + ")");
+      out += fmt::format(
+          "    {}  {}{}\n", node.name,
+          node.uid.empty() ? "id " + to_hex(graph.operator_ids[at(index)]) : "uid " + node.uid,
+          node.description.empty() ? "" : "  (" + node.description + ")");
     }
   }
-  for (const std::string& warning : graph.warnings) { out += fmt::format("warning: {}\n", warning); }
+  for (const std::string& warning : graph.warnings) {
+    out += fmt::format("warning: {}\n", warning);
+  }
   return out;
 }
 

@@ -62,7 +62,10 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     return control(Element::control(idle ? Element::Kind::kIdle : Element::Kind::kActive));
   }
   Progress on_latency_marker(const Element& marker) override { return control(marker); }
-  Progress on_wake() override { return drain() ? Progress::kDone : Progress::kBlocked; }
+  Progress on_wake() override {
+    waits_ = false;
+    return drain() ? Progress::kDone : Progress::kBlocked;
+  }
   Progress on_processing_time(int64_t) override { return on_wake(); }
   std::optional<int64_t> waits_until_ns() const override {
     return waits_ ? std::optional(next_time_ns()) : std::nullopt;
@@ -78,7 +81,11 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   // The inputs in flight are begun again after a restore.
   Progress snapshot(SnapshotWriter& writer) override {
     if (!writer.ready()) { return Progress::kBlocked; }
-    writer.begin_state({kInFlight, StateKind::kSplitList, "list", {}, {},
+    writer.begin_state({kInFlight,
+                        StateKind::kSplitList,
+                        "list",
+                        {},
+                        {},
                         encoded_schema<std::pair<int64_t, T>>()});
     StateBytes bytes;
     for (const Entry& entry : queue_) {
@@ -91,8 +98,8 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   Status restore(SnapshotReader& reader) override {
     const StateMeta* meta = reader.find(kInFlight);
     if (meta == nullptr) { return {}; }
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto decoder, (StateDecoder<std::pair<int64_t, T>>::make(
-                                                       *meta, meta->value_schema)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const auto decoder, (StateDecoder<std::pair<int64_t, T>>::make(*meta, meta->value_schema)));
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(kInFlight));
     StateEntry found;
     while (true) {
@@ -121,12 +128,12 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   struct Entry {
     std::optional<Element> control;
     T row{};
-    BatchRef batch;                      // keeps the row's Text
+    BatchRef batch;  // keeps the row's Text
     int64_t timestamp = kNoTimestamp;
     int64_t deadline_ns = Clock::kNever;
-    int64_t retry_at_ns = Clock::kNever; // the next attempt, when one is due
+    int64_t retry_at_ns = Clock::kNever;  // the next attempt, when one is due
     int32_t attempt = 0;
-    bool restored = false;               // not begun yet
+    bool restored = false;  // not begun yet
     bool sent = false;
     std::optional<Async<To>> call;
     std::optional<To> result;
@@ -140,8 +147,13 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   }
 
   Progress control(Element element) {
+    waits_ = false;
     if (!drain()) { return Progress::kBlocked; }
-    if (queue_.empty()) { return this->output().send(std::move(element)); }
+    if (queue_.empty()) {
+      if (!this->ready()) { return Progress::kBlocked; }
+      send_to_all(element);
+      return Progress::kDone;
+    }
     queue_.emplace_back().control = std::move(element);
     return Progress::kDone;
   }
@@ -160,11 +172,13 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     try {
       entry.call.emplace(std::invoke(this->function_, T(entry.row)));
       entry.call->start(*loop_);
-    } catch (...) { rethrow_user_failure(this->context(), "async_map", describe_record(entry.row)); }
+    } catch (...) {
+      rethrow_user_failure(this->context(), "async_map", describe_record(entry.row));
+    }
   }
 
-  // Moves on whatever can: timers, retries, results, timeouts; then sends what may go out. False when
-  // the output has refused.
+  // Moves on whatever can: timers, retries, results, timeouts; then sends what may go out. False
+  // when the output has refused.
   bool drain() {
     loop_->run_timers();
     const int64_t now_ns = this->context().clock().now_ns();
@@ -204,12 +218,13 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   void time_out(Entry& entry) {
     entry.call.reset();  // what it waits for finds it gone
     if constexpr (std::is_same_v<Fallback, NoTimeoutFallback>) {
-      throw_user_failure(this->context(), "async_map",
-                         deadline_exceeded(ErrorId::kUserCodeFailed,
-                                           "the call has taken longer than its timeout of {} ms; give "
-                                           "async_map a fallback to go on without its result",
-                                           to_ms(options_.timeout)),
-                         describe_record(entry.row));
+      throw_user_failure(
+          this->context(), "async_map",
+          deadline_exceeded(ErrorId::kUserCodeFailed,
+                            "the call has taken longer than its timeout of {} ms; give "
+                            "async_map a fallback to go on without its result",
+                            to_ms(options_.timeout)),
+          describe_record(entry.row));
     } else {
       try {
         entry.result.emplace(std::invoke(fallback_, std::as_const(entry.row)));
@@ -219,12 +234,16 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     }
   }
 
+  // A port that refuses keeps what it is sent.
+  void send_to_all(const Element& element) {
+    for (OutputPort* port : this->outputs()) { static_cast<void>(port->send(element)); }
+  }
   bool send_ready() {
     while (!queue_.empty()) {
       if (!this->ready()) { return false; }
       Entry& front = queue_.front();
       if (!front.is_row()) {
-        static_cast<void>(this->output().send(std::move(*front.control)));
+        send_to_all(*front.control);
       } else if (front.sent) {
         // Went out before its turn.
       } else if (front.result.has_value()) {
@@ -268,7 +287,8 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     const int64_t at_ns = next_time_ns();
     if (at_ns == Clock::kNever) { return; }
     const int64_t in_ns = std::max<int64_t>(0, at_ns - this->context().clock().now_ns());
-    this->context().wake_at_wall_ms(this->context().clock().wall_ms() + (in_ns + 999'999) / 1'000'000);
+    this->context().wake_at_wall_ms(this->context().clock().wall_ms() +
+                                    (in_ns + 999'999) / 1'000'000);
   }
 
   const Fallback fallback_;
@@ -277,7 +297,7 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   std::deque<Entry> queue_;
   std::deque<std::string> restored_bytes_;  // what Text of restored rows points to
   int32_t in_flight_ = 0;
-  bool waits_ = false;
+  bool waits_ = false;  // the latest call was refused for want of results
 };
 
 }  // namespace tidewheel

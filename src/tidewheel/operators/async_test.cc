@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 
 template <class F, class Fallback = NoTimeoutFallback>
 std::unique_ptr<Operator> async(F function, AsyncOptions options = {}, Fallback fallback = {}) {
-  return std::make_unique<AsyncMapOperator<int64_t, int64_t, F, Fallback>>(function, fallback, options,
-                                                                           nullptr);
+  return std::make_unique<AsyncMapOperator<int64_t, int64_t, F, Fallback>>(function, fallback,
+                                                                           options, nullptr);
 }
 
 Async<int64_t> wait_as_long(int64_t n) {
@@ -51,11 +51,12 @@ TEST(AsyncMap, unordered_results_do_not_cross_a_watermark) {
 
 TEST(AsyncMap, blocking_calls_run_on_the_pool_and_the_end_waits_for_them) {
   OperatorHarness harness(async(
-      [](int64_t n) -> Async<int64_t> {
-        const int64_t square = co_await offload([n] { return n * n; });
-        co_return square;
-      },
-      {.capacity = 3}), {.refusal = 0.3});
+                              [](int64_t n) -> Async<int64_t> {
+                                const int64_t square = co_await offload([n] { return n * n; });
+                                co_return square;
+                              },
+                              {.capacity = 3}),
+                          {.refusal = 0.3});
   harness.push<int64_t>(2, 0);
   harness.push<int64_t>(3, 0);
   EXPECT_TRUE(harness.take<int64_t>().empty());
@@ -135,6 +136,23 @@ TEST(AsyncMap, inputs_in_flight_are_begun_again_after_a_restore) {
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[0].timestamp, 1);
   EXPECT_EQ(rows[2].row, 1);
+}
+
+TEST(AsyncMap, says_that_it_waits_only_while_it_does) {
+  OperatorHarness harness(async(wait_as_long, {.capacity = 1}));
+  ASSERT_TRUE(harness.open().ok());
+  auto pool = BatchPool::create_for<int64_t>(2, nullptr);
+  auto* batch = static_cast<RowBatch<int64_t>*>(pool->acquire());
+  batch->append(10, 0);
+  batch->append(20, 0);
+  const Element rows = Element::rows(BatchRef::adopt(batch));
+  uint32_t cursor = 0;
+  EXPECT_EQ(harness.op().on_rows(0, rows, cursor), Progress::kBlocked);
+  EXPECT_EQ(cursor, 1U);
+  EXPECT_TRUE(harness.op().waits_until_ns().has_value());
+  harness.advance_to_wall_ms(15);
+  EXPECT_EQ(harness.take<int64_t>(), (std::vector<int64_t>{10}));
+  EXPECT_FALSE(harness.op().waits_until_ns().has_value());
 }
 
 TEST(AsyncMap, coroutines_that_never_wait_do_not_fill_the_capacity) {

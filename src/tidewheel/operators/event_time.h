@@ -1,5 +1,5 @@
-// Gives a stream event time in the middle of a job. Directly after a source the source does it itself,
-// for each split apart (operators/source_operator.h).
+// Gives a stream event time in the middle of a job. Directly after a source the source does it
+// itself, for each split apart (operators/source_operator.h).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -13,8 +13,8 @@
 
 namespace tidewheel {
 
-// Rows are not copied: when nobody else reads the batch its timestamps are overwritten, and it goes on as
-// it is. Watermarks from upstream are replaced, but for the last one.
+// Rows are not copied: when nobody else reads the batch its timestamps are overwritten, and it goes
+// on as it is. Watermarks from upstream are replaced, but for the last one.
 template <class T>
 class EventTimeOperator final : public OutputOperator<T> {
  public:
@@ -30,7 +30,8 @@ class EventTimeOperator final : public OutputOperator<T> {
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
-    const bool owned = this->links() != nullptr && this->links()->owns_input && rows.batch->is_unique();
+    const bool owned =
+        this->links() != nullptr && this->links()->owns_input && rows.batch->is_unique();
     auto& batch = const_cast<RowBatch<T>&>(RowBatch<T>::of(*rows.batch));
     while (cursor < rows.end) {
       if (!this->output().ready()) { return Progress::kBlocked; }
@@ -51,7 +52,7 @@ class EventTimeOperator final : public OutputOperator<T> {
 
   Progress on_watermark(int64_t time_ms) override {
     if (time_ms != kMaxWatermark) { return Progress::kDone; }
-    return this->output().send(Element::watermark(kMaxWatermark));
+    return Operator::on_watermark(kMaxWatermark);
   }
   Progress on_idle(bool) override { return Progress::kDone; }
 
@@ -85,7 +86,9 @@ class EventTimeOperator final : public OutputOperator<T> {
     const uint32_t count = std::min(rows.end - begin, this->output().room());
     if constexpr (has_text_v<T>) { out.share_arenas(*rows.batch); }
     const uint32_t from = out.size();
-    for (uint32_t i = 0; i < count; ++i) { out.append(in.row(begin + i), in.timestamps()[begin + i]); }
+    for (uint32_t i = 0; i < count; ++i) {
+      out.append(in.row(begin + i), in.timestamps()[begin + i]);
+    }
     const uint32_t end = advance(out.rows(), out.timestamps(), from, from + count);
     while (out.size() > end) { drop_last(out); }
     this->output().commit();

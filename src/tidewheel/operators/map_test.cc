@@ -15,7 +15,6 @@ struct Line {
   Text text;
 };
 
-
 TEST(Map, keeps_timestamps) {
   const auto twice = [](int64_t n) { return std::to_string(n); };
   OperatorHarness harness(
@@ -28,7 +27,8 @@ TEST(Map, text_made_in_the_arena_lives_with_the_result) {
   const auto shout = [](const Line& line, Arena& arena) {
     return Line{line.number, arena.copy(line.text.str() + "!")};
   };
-  OperatorHarness harness(std::make_unique<MapOperator<Line, Line, decltype(shout)>>(shout, nullptr));
+  OperatorHarness harness(
+      std::make_unique<MapOperator<Line, Line, decltype(shout)>>(shout, nullptr));
   {
     const std::string gone = "hello";
     harness.push<Line>({1, Text(gone)}, 0);
@@ -43,8 +43,9 @@ TEST(Map, a_throwing_function_is_named_with_its_record) {
     if (n == 3) { throw std::runtime_error("three is too many"); }
     return n;
   };
-  OperatorHarness harness(std::make_unique<MapOperator<int64_t, int64_t, decltype(bad)>>(bad, nullptr),
-                          {.subtask_index = 1, .parallelism = 4, .name = "counting", .uid = "c-1"});
+  OperatorHarness harness(
+      std::make_unique<MapOperator<int64_t, int64_t, decltype(bad)>>(bad, nullptr),
+      {.subtask_index = 1, .parallelism = 4, .name = "counting", .uid = "c-1"});
   try {
     harness.push_rows<int64_t>({{1, 0}, {2, 0}, {3, 0}});
     FAIL() << "it must throw";
@@ -80,7 +81,9 @@ TEST(Filter, text_of_the_few_rows_that_stay_is_copied) {
     std::vector<std::string> texts;
     std::vector<TimedRow<Line>> rows;
     for (int64_t i = 0; i < 60; ++i) { texts.push_back("line " + std::to_string(i)); }
-    for (int64_t i = 0; i < 60; ++i) { rows.push_back({{i, Text(texts[static_cast<size_t>(i)])}, i}); }
+    for (int64_t i = 0; i < 60; ++i) {
+      rows.push_back({{i, Text(texts[static_cast<size_t>(i)])}, i});
+    }
     harness.push_rows(rows);
   }
   const auto rows = harness.take<Line>();
@@ -143,7 +146,8 @@ struct Opened {
 
 TEST(Map, rich_functions_are_opened_and_count) {
   OperatorHarness harness(
-      std::make_unique<MapOperator<int64_t, std::string, Opened>>(Opened{}, nullptr), {.name = "rich"});
+      std::make_unique<MapOperator<int64_t, std::string, Opened>>(Opened{}, nullptr),
+      {.name = "rich"});
   harness.push<int64_t>(1, 0);
   harness.push<int64_t>(2, 0);
   EXPECT_EQ(harness.take<std::string>(), (std::vector<std::string>{"rich:1", "rich:2"}));

@@ -7,9 +7,9 @@ Result<int32_t> NodeLinks::listen(const std::string& tag, const char* type_key,
   for (size_t i = 0; i < side_outputs_.size(); ++i) {
     if (side_outputs_[i].tag != tag) { continue; }
     if (side_outputs_[i].type_key != type_key) {
-      return invalid_argument(ErrorId::kGraphEdge,
-                              "a side output is read as two types; give each type a tag of its own: {}",
-                              tag);
+      return invalid_argument(
+          ErrorId::kGraphEdge,
+          "a side output is read as two types; give each type a tag of its own: {}", tag);
     }
     return static_cast<int32_t>(i + 1);
   }

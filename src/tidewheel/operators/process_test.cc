@@ -65,9 +65,7 @@ TEST(Process, a_named_timer_moves_and_fires_once) {
 
 TEST(Process, rows_of_timers_have_the_time_of_the_timer_and_come_before_the_watermark) {
   OperatorHarness harness(keyed(Inactivity{.quiet = 20min}), {.batch_rows = 2, .refusal = 0.5});
-  for (int i = 0; i < 20; ++i) {
-    harness.push(click("user " + std::to_string(i), Duration(i)), i);
-  }
+  for (int i = 0; i < 20; ++i) { harness.push(click("user " + std::to_string(i), Duration(i)), i); }
   harness.watermark(to_ms(1h));
   const auto elements = harness.take_elements();
   uint32_t rows = 0;
@@ -146,7 +144,8 @@ TEST(Process, a_failure_in_a_timer_names_the_key) {
     harness.watermark(5);
     FAIL() << "it must throw";
   } catch (const OperatorFailure& failure) {
-    EXPECT_NE(failure.status().message().find("in on_timer, at record of key ann"), std::string::npos)
+    EXPECT_NE(failure.status().message().find("in on_timer, at record of key ann"),
+              std::string::npos)
         << failure.status().message();
   }
 }
@@ -197,9 +196,8 @@ struct Naming {
   }
   void on_broadcast(const Rule& rule, auto& ctx) {
     if (rule.name.empty()) {
-      ctx.for_each_key([&](const std::string& user) {
-        ctx.emit(user + " had " + std::to_string(named.get()));
-      });
+      ctx.for_each_key(
+          [&](const std::string& user) { ctx.emit(user + " had " + std::to_string(named.get())); });
     } else {
       names.edit(ctx).put(rule.url, rule.name);
     }
@@ -219,8 +217,7 @@ TEST(Process, broadcast_rows_change_the_state_that_all_keys_read) {
     harness.push<Rule>({"/a", "home"}, 0, 1);
     harness.push<Click>({"ann", "/a", {}}, 0, 0);
     harness.push<Rule>({"", ""}, 0, 1);
-    EXPECT_EQ(harness.take<std::string>(),
-              (std::vector<std::string>{"/a", "home 1", "ann had 1"}));
+    EXPECT_EQ(harness.take<std::string>(), (std::vector<std::string>{"/a", "home 1", "ann had 1"}));
     all = harness.snapshot();
   }
   OperatorHarness restored(make());

@@ -12,9 +12,9 @@ Status SinkOperatorBase::open_base(OperatorContext& context) {
   context_ = &context;
   // What was restored belongs to a checkpoint that completed: it is committed before anything else.
   for (const auto& [checkpoint, bytes] : pending_) {
-    TIDEWHEEL_RETURN_IF_ERROR(
-        commit(bytes).with_context("sink '{}' (uid {}), committing what the checkpoint had prepared",
-                                   context.name(), context.uid()));
+    TIDEWHEEL_RETURN_IF_ERROR(commit(bytes).with_context(
+        "sink '{}' (uid {}), committing what the checkpoint had prepared", context.name(),
+        context.uid()));
   }
   pending_.clear();
   return {};

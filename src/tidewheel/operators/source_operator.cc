@@ -102,9 +102,7 @@ void SourceOperatorBase::after_read(size_t index, const ReadDone& done, int64_t 
   switch (done.result.next()) {
     case ReadResult::Next::kFailed:
       throw_user_failure(*context_, "read", done.result.status(), describe_lane(index));
-    case ReadResult::Next::kMore:
-      lane.waits = false;
-      break;
+    case ReadResult::Next::kMore: lane.waits = false; break;
     case ReadResult::Next::kWait:
       if (!lane.waits) { lane.waits_since_ns = now_ns; }
       lane.waits = true;
@@ -167,7 +165,8 @@ SourceOperator::Poll SourceOperatorBase::when_dry(int64_t now_ns) {
     if (!is_paused(lane)) { wake_at_ms = std::min(wake_at_ms, lane.wake_at_ms); }
     if (options_.idle_after_ms > 0 && lane.waits && !lane.idle) {
       const int64_t waited_ms = (now_ns - lane.waits_since_ns) / 1'000'000;
-      wake_at_ms = std::min(wake_at_ms, now_ms + std::max<int64_t>(1, options_.idle_after_ms - waited_ms));
+      wake_at_ms =
+          std::min(wake_at_ms, now_ms + std::max<int64_t>(1, options_.idle_after_ms - waited_ms));
     }
   }
   if (!options_.alignment_group.empty()) {
@@ -189,17 +188,10 @@ void SourceOperatorBase::on_coordinator_event(std::string_view event) {
       }
       break;
     }
-    case 'W':
-      told_to_wait_ = true;
-      break;
-    case 'N':
-      no_more_splits_ = true;
-      break;
-    case 'A':
-      allowed_watermark_ = decode_event_value(event);
-      break;
-    default:
-      break;
+    case 'W': told_to_wait_ = true; break;
+    case 'N': no_more_splits_ = true; break;
+    case 'A': allowed_watermark_ = decode_event_value(event); break;
+    default: break;
   }
   context_->wake();
 }

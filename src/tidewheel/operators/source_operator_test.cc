@@ -21,7 +21,7 @@ struct Event {
 
 struct EventSplit {
   int64_t id = 0;
-  int64_t next = 0;   // index of the next time
+  int64_t next = 0;  // index of the next time
   int64_t count = 0;
   int64_t step = 1;
 };
@@ -113,7 +113,8 @@ TEST(SourceReader, per_record_watermarks_stand_behind_each_row_that_advances_the
       seen.push_back(-1000 - element.value);
     }
   }
-  EXPECT_EQ(seen, (std::vector<int64_t>{0, -1000 + 6, 10, -1000 - 4, 20, -1000 - 14, 30, -1000 - 24}));
+  EXPECT_EQ(seen,
+            (std::vector<int64_t>{0, -1000 + 6, 10, -1000 - 4, 20, -1000 - 14, 30, -1000 - 24}));
 }
 
 TEST(SourceReader, splits_ahead_of_their_group_pause) {
@@ -284,9 +285,10 @@ TEST_F(EnumeratorTest, what_was_given_away_is_remembered) {
 }
 
 TEST_F(EnumeratorTest, a_failed_discovery_fails_the_job) {
-  SplitEnumerator enumerator({.name = "files"}, [](SplitContext&) -> Result<std::vector<FoundSplit>> {
-    return not_found(ErrorId::kFileNotFound, "no such folder");
-  });
+  SplitEnumerator enumerator({.name = "files"},
+                             [](SplitContext&) -> Result<std::vector<FoundSplit>> {
+                               return not_found(ErrorId::kFileNotFound, "no such folder");
+                             });
   start(enumerator);
   EXPECT_EQ(context_.failure.id(), ErrorId::kFileNotFound);
   EXPECT_NE(context_.failure.message().find("files"), std::string::npos);

@@ -130,7 +130,9 @@ void SplitEnumerator::answer_requests() {
 
 void SplitEnumerator::on_subtask_ready(int32_t subtask) {
   ready_.insert(subtask);
-  for (std::string& event : held_[subtask]) { context_->send_to_subtask(subtask, std::move(event)); }
+  for (std::string& event : held_[subtask]) {
+    context_->send_to_subtask(subtask, std::move(event));
+  }
   held_.erase(subtask);
 }
 
@@ -139,9 +141,8 @@ void SplitEnumerator::on_event(int32_t subtask, std::string_view event) {
     requests_.push_back(subtask);
     answer_requests();
   } else if (event.starts_with('M') && options_.alignment != nullptr) {
-    const int64_t allowed =
-        options_.alignment->report(options_.source_id, subtask, decode_event_value(event),
-                                   options_.alignment_drift_ms);
+    const int64_t allowed = options_.alignment->report(
+        options_.source_id, subtask, decode_event_value(event), options_.alignment_drift_ms);
     send(subtask, encode_event('A', allowed));
   }
 }
@@ -162,8 +163,7 @@ Result<std::string> SplitEnumerator::snapshot() {
 }
 
 Status SplitEnumerator::restore(std::string_view state) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const EnumeratorState restored,
-                             decode_record<EnumeratorState>(state));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const EnumeratorState restored, decode_record<EnumeratorState>(state));
   discovered_once_ = restored.discovered_once;
   next_reader_ = restored.next_reader;
   seen_ = {restored.seen.begin(), restored.seen.end()};

@@ -9,10 +9,11 @@ namespace tidewheel {
 
 namespace {
 
-std::string place(const OperatorContext& context, std::string_view call, const std::string& record) {
-  std::string text = fmt::format("operator '{}' (uid {}), subtask {} of {}, in {}", context.name(),
-                                 context.uid(), context.subtask_index() + 1, context.parallelism(),
-                                 call);
+std::string place(const OperatorContext& context, std::string_view call,
+                  const std::string& record) {
+  std::string text =
+      fmt::format("operator '{}' (uid {}), subtask {} of {}, in {}", context.name(), context.uid(),
+                  context.subtask_index() + 1, context.parallelism(), call);
   if (!record.empty()) { text += fmt::format(", at record {}", record); }
   return text;
 }
@@ -24,13 +25,9 @@ void rethrow_user_failure(const OperatorContext& context, std::string_view call,
   std::string what;
   try {
     throw;
-  } catch (const OperatorFailure&) {
-    throw;
-  } catch (const StateError& error) {
+  } catch (const OperatorFailure&) { throw; } catch (const StateError& error) {
     throw OperatorFailure(error.status().with_context("{}", place(context, call, record)));
-  } catch (const std::exception& exception) {
-    what = exception.what();
-  } catch (...) {
+  } catch (const std::exception& exception) { what = exception.what(); } catch (...) {
     what = "something that is not a std::exception";
   }
   throw OperatorFailure(user_error(ErrorId::kUserCodeThrew, "{}: user code threw: {}",

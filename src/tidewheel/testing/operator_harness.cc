@@ -37,7 +37,9 @@ class HarnessExecutor final : public Executor {
     TIDEWHEEL_CHECK(false, "an operator starts no workers");
   }
   void run_blocking(std::function<void()> job) override { jobs_.push_back(std::move(job)); }
-  std::unique_ptr<Event> make_event() override { TIDEWHEEL_CHECK(false, "an operator never waits"); }
+  std::unique_ptr<Event> make_event() override {
+    TIDEWHEEL_CHECK(false, "an operator never waits");
+  }
   int32_t core_count() const override { return 1; }
   bool run_one() {
     if (jobs_.empty()) { return false; }
@@ -267,14 +269,9 @@ bool OperatorHarness::poll_all() {
   auto& source = static_cast<SourceOperator&>(*state_->op);
   while (true) {
     switch (source.poll()) {
-      case SourceOperator::Poll::kMore:
-        break;
-      case SourceOperator::Poll::kBlocked:
-        state_->retry();
-        break;
-      case SourceOperator::Poll::kEnd:
-        state_->flush();
-        return true;
+      case SourceOperator::Poll::kMore: break;
+      case SourceOperator::Poll::kBlocked: state_->retry(); break;
+      case SourceOperator::Poll::kEnd: state_->flush(); return true;
       case SourceOperator::Poll::kNothingYet:
         if (state_->pool.run_one() || state_->woken.exchange(false)) { break; }
         state_->flush();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tidewheel/testing/keyed_harness.h"
 #include "tidewheel/tidewheel.h"
 
 namespace tidewheel::test {
@@ -36,7 +37,8 @@ struct Inactivity {
 // As its author writes it: from a file to the console.
 void quiet_users(Env& env) {
   env.from("clicks", collection<Click>({}))
-      .event_time(&Click::at, bounded_lateness(Duration(env.args().get("late-ms", int64_t{0}))).per_record())
+      .event_time(&Click::at,
+                  bounded_lateness(Duration(env.args().get("late-ms", int64_t{0}))).per_record())
       .key_by(&Click::user)
       .process(Inactivity{})
       .uid("inactivity")
@@ -59,13 +61,22 @@ TEST(TestCluster, a_whole_job_gives_the_same_whatever_the_seed) {
   ASSERT_TRUE(first.ok()) << first.status().to_string();
   EXPECT_FALSE(first.rows<Quiet>("alerts").empty());
   for (uint64_t seed = 2; seed < 12; ++seed) {
-    const JobRun other = cluster.run(quiet_users, {.seed = seed,
-                                                .parallelism = static_cast<int32_t>(seed % 4 + 1),
-                                                .batch_rows = static_cast<int64_t>(seed % 5 + 1),
-                                                .refusal = 0.1});
+    const JobRun other =
+        cluster.run(quiet_users, {.seed = seed,
+                                  .parallelism = static_cast<int32_t>(seed % 4 + 1),
+                                  .batch_rows = static_cast<int64_t>(seed % 5 + 1),
+                                  .refusal = 0.1});
     ASSERT_TRUE(other.ok()) << other.status().to_string();
     EXPECT_EQ(other.sorted<Quiet>("alerts"), first.sorted<Quiet>("alerts")) << "seed " << seed;
   }
+}
+
+TEST(KeyedHarness, state_and_timers_survive_a_restore) {
+  Keyed harness{Inactivity{}, &Click::user};
+  harness.push({"ann", Timestamp(5min)}, 5min).push({"ann", Timestamp(6min)}, 6min);
+  EXPECT_TRUE(harness.watermark(15min).output().empty());
+  harness.snapshot_restore().watermark(16min);
+  EXPECT_EQ(harness.output(), (std::vector<Quiet>{{"ann", 2}}));
 }
 
 TEST(TestCluster, names_that_the_job_does_not_have_are_mistakes) {
@@ -82,10 +93,12 @@ TEST(TestCluster, time_is_virtual) {
   cluster.capture<int64_t>("out");
   const JobRun run = cluster.run([](Env& env) {
     env.sequence(1, 5)
-        .async_map([](int64_t n) -> Async<int64_t> {
-          co_await sleep(24h);
-          co_return n;
-        }, {.capacity = 1})
+        .async_map(
+            [](int64_t n) -> Async<int64_t> {
+              co_await sleep(24h);
+              co_return n;
+            },
+            {.capacity = 1})
         .to(discard())
         .name("out");
   });
