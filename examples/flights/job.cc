@@ -121,6 +121,7 @@ struct Count {
 
 tw::Stream<Session> sessions_by_aircraft(const tw::Stream<Flight>& flights) {
   return flights.filter([](const Flight& flight) { return flight.tailnum.has_value(); })
+      .parallelism(1)
       .key_by([](const Flight& flight) { return *flight.tailnum; })
       .window(tw::session(24h))
       .aggregate(tw::aggregator{
@@ -222,10 +223,12 @@ tw::Stream<Alert> alerts(tw::Env& env, const tw::Stream<Flight>& flights, const 
                     .filter([](const Flight& flight) {
                       return flight.tailnum && !flight.is_cancelled() && flight.dep_delay;
                     })
+                    .parallelism(1)
                     .map([](const Flight& flight) {
                       return Departure{*flight.tailnum, flight.scheduled(), flight.carrier,
                                        flight.flight,   flight.dest,        *flight.dep_delay};
                     })
+                    .parallelism(1)
                     .key_by(&Departure::tailnum)
                     .process(LateStreak{})
                     .name("late three times")
@@ -250,6 +253,7 @@ tw::Stream<InWeather> with_weather(tw::Env& env, const tw::Stream<Flight>& fligh
                      .parallelism(1)
                      .event_time(&Weather::time_hour, tw::bounded_lateness(366 * 24h));
   return flights.filter([](const Flight& flight) { return flight.dep_delay.value_or(0) > 60; })
+      .parallelism(1)
       .key_by(&Flight::origin)
       .interval_join(weather.key_by(&Weather::origin), -(1h - 1ms), 0ms,
                      [](const Flight& flight, const Weather& hour) {
@@ -273,7 +277,9 @@ void write_csv(const tw::Stream<T>& rows, const Paths& paths, const std::string&
 
 Results build(tw::Env& env, const Paths& paths) {
   // One reader, which takes the files in turn, and a watermark after every row: which rows are late
-  // does then not depend on batches or parallelism.
+  // does then not depend on batches or parallelism. All that comes before a key has one subtask
+  // too: rows and watermarks keep their order, which matters where a session ends just as the next
+  // row comes.
   auto read = env.from("flights", tw::file::records(paths.flights, read_as<Flight>()))
                   .uid("flights")
                   .parallelism(1)

@@ -52,6 +52,13 @@ std::unique_ptr<MemoryPool> MemoryPool::make_child(std::string name, int64_t lim
 
 bool MemoryPool::try_reserve(int64_t bytes) {
   TIDEWHEEL_DCHECK(bytes >= 0);
+  if (bytes == 0) {
+    // A question only, asked after every batch: it must not write to what all threads share.
+    for (const MemoryPool* pool = this; pool != nullptr; pool = pool->parent_) {
+      if (pool->used_bytes() > pool->limit_bytes_) { return false; }
+    }
+    return true;
+  }
   const int64_t used = used_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   if (used > limit_bytes_ || (parent_ != nullptr && !parent_->try_reserve(bytes))) {
     used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
