@@ -55,25 +55,25 @@ class Keyed {
                   "reduce needs a function of two rows that returns a row");
     return fold<T, T>(ReduceFold<T, K, F>{std::move(function)});
   }
-  template <class M>
-  Stream<T> sum(M T::* member) const {
+  template <class M, class Row>
+  Stream<T> sum(M Row::* member) const {
     static_assert(requires(M value) { value + value; }, "sum needs a field that can be added");
     return pick<Pick::kSum>(member);
   }
-  template <class M>
-  Stream<T> min(M T::* member) const {
+  template <class M, class Row>
+  Stream<T> min(M Row::* member) const {
     return pick<Pick::kMin>(member);
   }
-  template <class M>
-  Stream<T> max(M T::* member) const {
+  template <class M, class Row>
+  Stream<T> max(M Row::* member) const {
     return pick<Pick::kMax>(member);
   }
-  template <class M>
-  Stream<T> min_by(M T::* member) const {
+  template <class M, class Row>
+  Stream<T> min_by(M Row::* member) const {
     return pick<Pick::kMinBy>(member);
   }
-  template <class M>
-  Stream<T> max_by(M T::* member) const {
+  template <class M, class Row>
+  Stream<T> max_by(M Row::* member) const {
     return pick<Pick::kMaxBy>(member);
   }
 
@@ -124,8 +124,8 @@ class Keyed {
         },
         /*stateful=*/true);
   }
-  template <Pick kPick, class M>
-  Stream<T> pick(M T::* member) const {
+  template <Pick kPick, class M, class Row>
+  Stream<T> pick(M Row::* member) const {
     return fold<T, T>(FieldFold<T, K, M, kPick>{member});
   }
 
