@@ -1,5 +1,5 @@
-// `tidewheel_bench nexmark`: runs Nexmark queries, each run in a process of its own so that memory and CPU
-// time are that run's, and prints what was measured.
+// `tidewheel_bench nexmark`: runs Nexmark queries, each run in a process of its own so that memory
+// and CPU time are that run's, and prints what was measured.
 #include "bench/nexmark/nexmark_bench.h"
 
 #include <fmt/format.h>
@@ -168,9 +168,9 @@ std::string as_json(const Line& line, const Options& options) {
       R"("cpu_ns_per_event": {:.3f}, "peak_rss_bytes": {}, "result_rows": {}, "changes": {}, )"
       R"("result_hash": {}, "repeat": {}, "spread": {:.3f}}})",
       line.query->name, options.source.events, options.parallelism, m.seconds, m.cpu_seconds,
-      events / m.seconds, m.cpu_seconds * 1e9 / events, m.peak_rss_bytes, line.result_rows, m.changes,
-      line.result_hash ? fmt::format("\"{:016x}\"", *line.result_hash) : "null", options.repeat,
-      line.spread);
+      events / m.seconds, m.cpu_seconds * 1e9 / events, m.peak_rss_bytes, line.result_rows,
+      m.changes, line.result_hash ? fmt::format("\"{:016x}\"", *line.result_hash) : "null",
+      options.repeat, line.spread);
 }
 
 bool write_json(const std::vector<Line>& lines, const Options& options) {
@@ -241,7 +241,9 @@ bool parse_option(const std::string& name, const std::string& value, Options& op
     fmt::print(stderr, "tidewheel_bench: unknown option {}\n\n{}", name, kHelp);
     return false;
   }
-  if (!good) { fmt::print(stderr, "tidewheel_bench: {} takes a positive number, not \"{}\"\n", name, value); }
+  if (!good) {
+    fmt::print(stderr, "tidewheel_bench: {} takes a positive number, not \"{}\"\n", name, value);
+  }
   return good;
 }
 
@@ -270,10 +272,11 @@ int run_nexmark(const std::vector<std::string>& args) {
   if (options.queries.empty()) {
     for (const Query& query : all_queries()) { options.queries.push_back(&query); }
   }
-  fmt::print("# Nexmark, C++ API: {} events at {} per second of event time, parallelism {}, median of {}\n",
-             options.source.events, options.source.rate, options.parallelism, options.repeat);
-  fmt::print("{:<5} {:>9} {:>9} {:>12} {:>9} {:>7} {:>9} {:>12} {:>17}\n", "query", "seconds", "cpu s",
-             "events/s", "ns/event", "spread", "peak MB", "result rows", "result hash");
+  fmt::print(
+      "# Nexmark, C++ API: {} events at {} per second of event time, parallelism {}, median of {}\n",
+      options.source.events, options.source.rate, options.parallelism, options.repeat);
+  fmt::print("{:<5} {:>9} {:>9} {:>12} {:>9} {:>7} {:>9} {:>12} {:>17}\n", "query", "seconds",
+             "cpu s", "events/s", "ns/event", "spread", "peak MB", "result rows", "result hash");
   std::vector<Line> lines;
   bool failed = false;
   for (const Query* query : options.queries) {

@@ -1,5 +1,5 @@
-// The Nexmark queries as jobs in the C++ API, as a user would write them: each names the fields that it
-// reads, and the source makes only those.
+// The Nexmark queries as jobs in the C++ API, as a user would write them: each names the fields
+// that it reads, and the source makes only those.
 #pragma once
 #include <cstdint>
 #include <memory>

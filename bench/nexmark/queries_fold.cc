@@ -52,9 +52,11 @@ void build_q17(QueryRun& run) {
                   .uid("q17-statistics")
                   .map([](const std::pair<AuctionDay, DayStatistics>& row) {
                     const DayStatistics& day = row.second;
-                    return Q17Row{row.first.auction, Date(static_cast<int32_t>(row.first.day)),
-                                  day.bids, day.by_class[0], day.by_class[1], day.by_class[2],
-                                  day.lowest, day.highest, day.sum / day.bids, day.sum};
+                    return Q17Row{row.first.auction,  Date(static_cast<int32_t>(row.first.day)),
+                                  day.bids,           day.by_class[0],
+                                  day.by_class[1],    day.by_class[2],
+                                  day.lowest,         day.highest,
+                                  day.sum / day.bids, day.sum};
                   });
   sink_changes<0, 1>(run, rows);
 }

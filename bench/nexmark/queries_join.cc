@@ -1,5 +1,5 @@
-// Queries that join kinds of events by key, for all time: q3, q4, q9, q20. The source gives the kinds in
-// one stream, in the order of events; a bid may still come before its auction.
+// Queries that join kinds of events by key, for all time: q3, q4, q9, q20. The source gives the
+// kinds in one stream, in the order of events; a bid may still come before its auction.
 #include <variant>
 
 #include "bench/nexmark/query_sink.h"
@@ -152,8 +152,8 @@ struct WinningBid {
            (bid.price > state.price || (bid.price == state.price && bid.date_time < state.at));
   }
   static void emit(const FullAuction& a, const Q9Bid& b, auto& ctx) {
-    ctx.emit({a.id, a.item_name, a.description, a.initial_bid, a.reserve, a.date_time, a.expires, a.seller,
-              a.category, a.extra, b.auction, b.bidder, b.price, b.date_time, b.extra});
+    ctx.emit({a.id, a.item_name, a.description, a.initial_bid, a.reserve, a.date_time, a.expires,
+              a.seller, a.category, a.extra, b.auction, b.bidder, b.price, b.date_time, b.extra});
   }
   void on_element(const Q9Event& event, auto& ctx) {
     if (const auto* bid = std::get_if<Q9Bid>(&event)) {
@@ -236,19 +236,21 @@ struct ExpandBid {
 
 void build_q3(QueryRun& run) {
   auto events =
-      run.env.from("events", nexmark::events<Q3Person, Q3Auction, nexmark::None>(run.options)).uid("source");
-  auto rows = events
-                  .filter([](const Q3Event& event) {
-                    if (const auto* person = std::get_if<Q3Person>(&event)) {
-                      return person->state == "OR" || person->state == "ID" || person->state == "CA";
-                    }
-                    return std::get<Q3Auction>(event).category == 10;
-                  })
-                  .key_by([](const Q3Event& event) {
-                    const auto* person = std::get_if<Q3Person>(&event);
-                    return person != nullptr ? person->id : std::get<Q3Auction>(event).seller;
-                  })
-                  .process(Q3Join{});
+      run.env.from("events", nexmark::events<Q3Person, Q3Auction, nexmark::None>(run.options))
+          .uid("source");
+  auto rows =
+      events
+          .filter([](const Q3Event& event) {
+            if (const auto* person = std::get_if<Q3Person>(&event)) {
+              return person->state == "OR" || person->state == "ID" || person->state == "CA";
+            }
+            return std::get<Q3Auction>(event).category == 10;
+          })
+          .key_by([](const Q3Event& event) {
+            const auto* person = std::get_if<Q3Person>(&event);
+            return person != nullptr ? person->id : std::get<Q3Auction>(event).seller;
+          })
+          .process(Q3Join{});
   rows.name("join").uid("q3-join");
   sink_rows(run, rows);
 }
@@ -258,7 +260,8 @@ void build_q4(QueryRun& run) {
     int64_t price = 0, count = 0;
   };
   auto events =
-      run.env.from("events", nexmark::events<nexmark::None, AuctionTimes, BidPrice>(run.options)).uid("source");
+      run.env.from("events", nexmark::events<nexmark::None, AuctionTimes, BidPrice>(run.options))
+          .uid("source");
   auto changes = events
                      .key_by([](const Q4Event& event) {
                        const auto* bid = std::get_if<BidPrice>(&event);
@@ -281,7 +284,8 @@ void build_q4(QueryRun& run) {
 
 void build_q9(QueryRun& run) {
   auto events =
-      run.env.from("events", nexmark::events<nexmark::None, FullAuction, Q9Bid>(run.options)).uid("source");
+      run.env.from("events", nexmark::events<nexmark::None, FullAuction, Q9Bid>(run.options))
+          .uid("source");
   auto rows = events
                   .key_by([](const Q9Event& event) {
                     const auto* bid = std::get_if<Q9Bid>(&event);
@@ -294,7 +298,8 @@ void build_q9(QueryRun& run) {
 
 void build_q20(QueryRun& run) {
   auto events =
-      run.env.from("events", nexmark::events<nexmark::None, FullAuction, Q20Bid>(run.options)).uid("source");
+      run.env.from("events", nexmark::events<nexmark::None, FullAuction, Q20Bid>(run.options))
+          .uid("source");
   auto rows = events
                   .key_by([](const Q20Event& event) {
                     const auto* bid = std::get_if<Q20Bid>(&event);

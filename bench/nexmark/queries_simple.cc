@@ -11,9 +11,7 @@ void build_q0(QueryRun& run) {
     Text extra;
   };
   auto bids = run.env.from("bids", nexmark::bids<Row>(run.options)).uid("source");
-  sink_rows(run, bids.map([](const Row& bid) {
-    return bid;
-  }));
+  sink_rows(run, bids.map([](const Row& bid) { return bid; }));
 }
 
 void build_q1(QueryRun& run) {
@@ -40,9 +38,7 @@ void build_q2(QueryRun& run) {
     int64_t auction, price;
   };
   auto bids = run.env.from("bids", nexmark::bids<Row>(run.options)).uid("source");
-  sink_rows(run, bids.filter([](const Row& bid) {
-    return bid.auction % 123 == 0;
-  }));
+  sink_rows(run, bids.filter([](const Row& bid) { return bid.auction % 123 == 0; }));
 }
 
 }  // namespace tidewheel::bench

@@ -78,7 +78,9 @@ struct TopTen {
 void build_q18(QueryRun& run) {
   auto rows = run.env.from("bids", nexmark::bids<Q18Row>(run.options))
                   .uid("source")
-                  .key_by([](const Q18Row& bid) { return std::pair{bid.auction, bid.bidder}; })
+                  .key_by([](const Q18Row& bid) {
+                    return std::pair{bid.auction, bid.bidder};
+                  })
                   .process(LastBid{});
   rows.name("last bid").uid("q18-last");
   sink_changes<0, 1>(run, rows);

@@ -66,7 +66,8 @@ void build_q5(QueryRun& run) {
     int64_t auction;
   };
   using Count = WindowValue<int64_t, int64_t>;
-  auto counts = run.env.from("bids", nexmark::bids<In>(run.options)).uid("source")
+  auto counts = run.env.from("bids", nexmark::bids<In>(run.options))
+                    .uid("source")
                     .key_by(&In::auction)
                     .window(sliding(10s, 2s))
                     .count();
@@ -86,8 +87,9 @@ void build_q5(QueryRun& run) {
                   },
               .merge =
                   [](Hottest& a, const Hottest& b) {
-                    if (b.count > a.count) { a = b; }
-                    else if (b.count == a.count) {
+                    if (b.count > a.count) {
+                      a = b;
+                    } else if (b.count == a.count) {
                       a.auctions.insert(a.auctions.end(), b.auctions.begin(), b.auctions.end());
                     }
                   },
@@ -99,31 +101,32 @@ void build_q5(QueryRun& run) {
 }
 
 void build_q7(QueryRun& run) {
-  auto highest =
-      run.env.from("bids", nexmark::bids<Q7Bid>(run.options)).uid("source")
-          .window_all(tumbling(10s))
-          .aggregate(aggregator{
-              .init = [] { return Highest{}; },
-              .add =
-                  [](Highest& best, const Q7Bid& bid) {
-                    if (bid.price < best.price) { return; }
-                    if (bid.price > best.price) {
-                      best.price = bid.price;
-                      best.bids.clear();
-                    }
-                    best.bids.push_back(bid);
-                  },
-              .merge =
-                  [](Highest& a, const Highest& b) {
-                    if (b.price > a.price) { a = b; }
-                    else if (b.price == a.price) {
-                      a.bids.insert(a.bids.end(), b.bids.begin(), b.bids.end());
-                    }
-                  },
-              .result = [](const TimeWindow&, const Highest& best) { return best; }})
-          .flat_map<Q7Bid>([](const Highest& best, Out<Q7Bid>& out) {
-            for (const Q7Bid& bid : best.bids) { out(bid); }
-          });
+  auto highest = run.env.from("bids", nexmark::bids<Q7Bid>(run.options))
+                     .uid("source")
+                     .window_all(tumbling(10s))
+                     .aggregate(aggregator{
+                         .init = [] { return Highest{}; },
+                         .add =
+                             [](Highest& best, const Q7Bid& bid) {
+                               if (bid.price < best.price) { return; }
+                               if (bid.price > best.price) {
+                                 best.price = bid.price;
+                                 best.bids.clear();
+                               }
+                               best.bids.push_back(bid);
+                             },
+                         .merge =
+                             [](Highest& a, const Highest& b) {
+                               if (b.price > a.price) {
+                                 a = b;
+                               } else if (b.price == a.price) {
+                                 a.bids.insert(a.bids.end(), b.bids.begin(), b.bids.end());
+                               }
+                             },
+                         .result = [](const TimeWindow&, const Highest& best) { return best; }})
+                     .flat_map<Q7Bid>([](const Highest& best, Out<Q7Bid>& out) {
+                       for (const Q7Bid& bid : best.bids) { out(bid); }
+                     });
   sink_rows(run, highest);
 }
 
@@ -164,33 +167,35 @@ void build_q8(QueryRun& run) {
 }
 
 void build_q11(QueryRun& run) {
-  auto rows = run.env.from("bids", nexmark::bids<BidderOnly>(run.options)).uid("source")
+  auto rows = run.env.from("bids", nexmark::bids<BidderOnly>(run.options))
+                  .uid("source")
                   .key_by(&BidderOnly::bidder)
                   .window(session(10s))
                   .aggregate(aggregator{
                       .init = [] { return int64_t{0}; },
                       .add = [](int64_t& n, const BidderOnly&) { ++n; },
                       .merge = [](int64_t& a, const int64_t& b) { a += b; },
-                      .result = [](const int64_t& bidder, const TimeWindow& window,
-                                   const int64_t& n) {
-                        return Q11Row{bidder, n, window.start, window.end};
-                      }});
+                      .result =
+                          [](const int64_t& bidder, const TimeWindow& window, const int64_t& n) {
+                            return Q11Row{bidder, n, window.start, window.end};
+                          }});
   rows.name("sessions").uid("q11-sessions");
   sink_rows(run, rows);
 }
 
 void build_q12(QueryRun& run) {
-  auto rows = run.env.from("bids", nexmark::bids<BidderOnly>(run.options)).uid("source")
+  auto rows = run.env.from("bids", nexmark::bids<BidderOnly>(run.options))
+                  .uid("source")
                   .key_by(&BidderOnly::bidder)
                   .window(processing_time(tumbling(10s)))
                   .aggregate(aggregator{
                       .init = [] { return int64_t{0}; },
                       .add = [](int64_t& n, const BidderOnly&) { ++n; },
                       .merge = [](int64_t& a, const int64_t& b) { a += b; },
-                      .result = [](const int64_t& bidder, const TimeWindow& window,
-                                   const int64_t& n) {
-                        return Q11Row{bidder, n, window.start, window.end};
-                      }});
+                      .result =
+                          [](const int64_t& bidder, const TimeWindow& window, const int64_t& n) {
+                            return Q11Row{bidder, n, window.start, window.end};
+                          }});
   rows.name("count").uid("q12-count");
   if (!run.check) {
     sink_rows(run, rows);

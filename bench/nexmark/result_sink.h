@@ -1,6 +1,6 @@
-// Sinks of the Nexmark benchmark. The light one is for timing: it consumes every field and builds no row.
-// The others make the canonical text line of a row (fields joined by '|') and add up the XXH3 hashes of
-// the lines, so that the sum does not depend on their order.
+// Sinks of the Nexmark benchmark. The light one is for timing: it consumes every field and builds
+// no row. The others make the canonical text line of a row (fields joined by '|') and add up the
+// XXH3 hashes of the lines, so that the sum does not depend on their order.
 #pragma once
 #include <xxhash.h>
 
@@ -16,9 +16,9 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "tidewheel/base/status.h"
 #include "tidewheel/types/decimal.h"
 #include "tidewheel/types/reflect.h"
-#include "tidewheel/base/status.h"
 #include "tidewheel/types/text.h"
 #include "tidewheel/types/time.h"
 

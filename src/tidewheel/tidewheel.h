@@ -1,4 +1,5 @@
-// All that the author of a job needs: `#include <tidewheel/tidewheel.h>`, `namespace tw = tidewheel;`.
+// All that the author of a job needs: `#include <tidewheel/tidewheel.h>`, `namespace tw =
+// tidewheel;`.
 #pragma once
 #include "tidewheel/api/async_stream.h"
 #include "tidewheel/api/collect.h"

@@ -27,12 +27,12 @@ auto Stream<T>::async_map(F function, AsyncOptions options, Fallback fallback) c
                 "async_map needs a coroutine that returns tw::Async<To>");
   using To = typename Call::value_type;
   if (options.capacity < 1) {
-    graph_->fail(invalid_argument(ErrorId::kGraphEdge,
-                                  "async_map needs a capacity of at least 1, not {}",
-                                  options.capacity));
+    graph_->fail(invalid_argument(
+        ErrorId::kGraphEdge, "async_map needs a capacity of at least 1, not {}", options.capacity));
   }
   return transform<To>(
-      "async_map", [function, fallback, options](std::shared_ptr<const NodeLinks> links) {
+      "async_map",
+      [function, fallback, options](std::shared_ptr<const NodeLinks> links) {
         return std::make_unique<AsyncMapOperator<T, To, F, Fallback>>(function, fallback, options,
                                                                       std::move(links));
       },

@@ -23,8 +23,8 @@ struct CollectedPart {
   CollectedPart* next = nullptr;
 };
 
-// Where the subtasks leave what they have, once each, when they end. Any thread; without a lock because
-// parts are only ever added.
+// Where the subtasks leave what they have, once each, when they end. Any thread; without a lock
+// because parts are only ever added.
 template <class T>
 class CollectedParts {
  public:
@@ -53,8 +53,8 @@ class CollectedParts {
   std::atomic<CollectedPart<T>*> first_{nullptr};
 };
 
-// What Stream::collect gives; empty until the job has ended. Text in the rows lives as long as any copy of
-// this object.
+// What Stream::collect gives; empty until the job has ended. Text in the rows lives as long as any
+// copy of this object.
 template <class T>
 class Collected : public NodeSettings<Collected<T>> {
  public:

@@ -1,5 +1,5 @@
-// Process functions in the API: over a stream, a keyed stream, two connected streams, or a stream and
-// broadcast rows.
+// Process functions in the API: over a stream, a keyed stream, two connected streams, or a stream
+// and broadcast rows.
 #pragma once
 #include <memory>
 #include <type_traits>
@@ -15,8 +15,8 @@ namespace process_detail {
 
 template <class P>
 constexpr void check_function() {
-  static_assert(requires { typename P::output; },
-                "a process struct says what it emits: using output = T;");
+  static_assert(
+      requires { typename P::output; }, "a process struct says what it emits: using output = T;");
   static_assert(std::is_copy_constructible_v<P>,
                 "a process struct must be copyable: each parallel subtask has a copy");
 }
@@ -58,10 +58,11 @@ template <class T>
 template <class P>
 auto Stream<T>::process(P function) const {
   process_detail::check_function<P>();
-  static_assert(requires(ElementContext<typename P::output>& ctx, const T& row) {
-                  function.on_element(row, ctx);
-                },
-                "a process struct needs on_element(const T&, auto& ctx) for the rows of its stream");
+  static_assert(
+      requires(ElementContext<typename P::output> & ctx, const T& row) {
+        function.on_element(row, ctx);
+      },
+      "a process struct needs on_element(const T&, auto& ctx) for the rows of its stream");
   using Inputs = ProcessInputs<NoKey, T, NoKey, NoRow, NoKey>;
   return process_detail::add<ProcessKind::kOneInput>(*this, function, Inputs{});
 }
@@ -70,10 +71,11 @@ template <class K, class T, class Select>
 template <class P>
 auto Keyed<K, T, Select>::process(P function) const {
   process_detail::check_function<P>();
-  static_assert(requires(KeyedContext<K, typename P::output>& ctx, const T& row) {
-                  function.on_element(row, ctx);
-                },
-                "a process struct needs on_element(const T&, auto& ctx) for the rows of its stream");
+  static_assert(
+      requires(KeyedContext<K, typename P::output> & ctx, const T& row) {
+        function.on_element(row, ctx);
+      },
+      "a process struct needs on_element(const T&, auto& ctx) for the rows of its stream");
   using Inputs = ProcessInputs<K, T, Select, NoRow, NoKey>;
   return process_detail::add<ProcessKind::kOneInput>(input_, function, Inputs{select_, {}});
 }
@@ -93,14 +95,12 @@ class Connected {
     using Inputs = ProcessInputs<typename Left::Key, typename Left::Row, typename Left::Select,
                                  typename Right::Row, typename Right::Select>;
     using Context = typename ProcessOperator<ProcessKind::kTwoInputs, Inputs, P>::Context;
-    static_assert(requires(Context& ctx, const typename Left::Row& row) {
-                    function.on_left(row, ctx);
-                  },
-                  "a process struct of two streams needs on_left(const A&, auto& ctx)");
-    static_assert(requires(Context& ctx, const typename Right::Row& row) {
-                    function.on_right(row, ctx);
-                  },
-                  "a process struct of two streams needs on_right(const B&, auto& ctx)");
+    static_assert(
+        requires(Context & ctx, const typename Left::Row& row) { function.on_left(row, ctx); },
+        "a process struct of two streams needs on_left(const A&, auto& ctx)");
+    static_assert(
+        requires(Context & ctx, const typename Right::Row& row) { function.on_right(row, ctx); },
+        "a process struct of two streams needs on_right(const B&, auto& ctx)");
     auto result = process_detail::add<ProcessKind::kTwoInputs>(
         Left::stream(left_), function, Inputs{Left::select(left_), Right::select(right_)});
     result.graph()->connect(Right::stream(right_).ends(), result.node_id(), 1);
@@ -130,16 +130,16 @@ class BroadcastConnected {
     using Inputs =
         ProcessInputs<typename Left::Key, typename Left::Row, typename Left::Select, U, NoKey>;
     using Op = ProcessOperator<ProcessKind::kBroadcast, Inputs, P>;
-    static_assert(requires(typename Op::Context& ctx, const typename Left::Row& row) {
-                    function.on_element(row, ctx);
-                  },
-                  "a process struct with broadcast rows needs on_element(const T&, auto& ctx)");
-    static_assert(requires(typename Op::RuleContext& ctx, const U& row) {
-                    function.on_broadcast(row, ctx);
-                  },
-                  "a process struct with broadcast rows needs on_broadcast(const U&, auto& ctx)");
-    auto result = process_detail::add<ProcessKind::kBroadcast>(
-        Left::stream(input_), function, Inputs{Left::select(input_), {}});
+    static_assert(
+        requires(typename Op::Context & ctx, const typename Left::Row& row) {
+          function.on_element(row, ctx);
+        },
+        "a process struct with broadcast rows needs on_element(const T&, auto& ctx)");
+    static_assert(
+        requires(typename Op::RuleContext & ctx, const U& row) { function.on_broadcast(row, ctx); },
+        "a process struct with broadcast rows needs on_broadcast(const U&, auto& ctx)");
+    auto result = process_detail::add<ProcessKind::kBroadcast>(Left::stream(input_), function,
+                                                               Inputs{Left::select(input_), {}});
     result.graph()->connect(rules_.ends(), result.node_id(), 1);
     return result.name("broadcast_process");
   }

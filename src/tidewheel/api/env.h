@@ -30,7 +30,8 @@ struct JobResult {
   std::map<std::string, int64_t> accumulators;
 };
 
-// A job while it is put together. One thread. Streams keep its graph alive, not the environment itself.
+// A job while it is put together. One thread. Streams keep its graph alive, not the environment
+// itself.
 class Env {
  public:
   // With the real world of this process.
@@ -89,8 +90,8 @@ class Env {
 
   // ---- Running ----
 
-  // Runs the job to its end. Errors: mistakes in the job (graph, settings), the failure that ended it,
-  // kJobCancelled.
+  // Runs the job to its end. Errors: mistakes in the job (graph, settings), the failure that ended
+  // it, kJobCancelled.
   Result<JobResult> execute(std::string_view name = {});
   // Starts the job and returns. The handle cancels it when it is destroyed before the end.
   Result<std::unique_ptr<JobHandle>> execute_async(std::string_view name = {});
@@ -126,7 +127,9 @@ Stream<typename S::output> Env::add_source(std::string name, S source) {
   node.name = name;
   node.is_source = true;
   node.stateful = true;
-  if constexpr (requires { S::fixed_parallelism; }) { node.fixed_parallelism = S::fixed_parallelism; }
+  if constexpr (requires { S::fixed_parallelism; }) {
+    node.fixed_parallelism = S::fixed_parallelism;
+  }
   // The graph owns the nodes, so they hold it weakly.
   const std::weak_ptr<JobGraph> graph = graph_;
   auto source_id = std::make_shared<int32_t>(-1);
@@ -144,8 +147,8 @@ Stream<typename S::output> Env::add_source(std::string name, S source) {
   };
   *source_id = graph_->add_node(
       std::move(node),
-      [source = std::move(source), event_time](const std::shared_ptr<const NodeLinks>&)
-          -> Result<std::unique_ptr<Operator>> {
+      [source = std::move(source),
+       event_time](const std::shared_ptr<const NodeLinks>&) -> Result<std::unique_ptr<Operator>> {
         auto clock = event_time->clock == nullptr ? nullptr : event_time->clock->clone();
         return std::make_unique<SourceReader<S>>(source, std::move(clock));
       });

@@ -13,8 +13,10 @@ class RuntimeContext;  // operators/runtime_context.h
 
 // A function object that is told of its subtask's begin and end; it may keep what it has opened.
 template <class F>
-concept RichFunction = requires(F& function, RuntimeContext& runtime) { function.open(runtime); } ||
-                       requires(F& function) { function.close(); };
+concept RichFunction = requires(F& function, RuntimeContext& runtime) {
+  function.open(runtime);
+}
+|| requires(F& function) { function.close(); };
 
 // Can be called with these arguments, be it const or not.
 template <class F, class... Args>

@@ -34,5 +34,6 @@ std::vector<const Job*> all_jobs();
 
 }  // namespace tidewheel
 
-// What the author of a program with one job defines. It only puts the job together; who calls it runs it.
+// What the author of a program with one job defines. It only puts the job together; who calls it
+// runs it.
 extern "C" [[gnu::visibility("default"), gnu::weak]] void tidewheel_job(tidewheel::Env& env);

@@ -58,8 +58,9 @@ class JobArgs {
       static_assert(std::is_integral_v<T>,
                     "an argument is a std::string, bool, integer, double or tw::Duration");
       return static_cast<T>(to_int(key, text, static_cast<int64_t>(std::numeric_limits<T>::min()),
-                                   sizeof(T) == 8 ? std::numeric_limits<int64_t>::max()
-                                                  : static_cast<int64_t>(std::numeric_limits<T>::max())));
+                                   sizeof(T) == 8
+                                       ? std::numeric_limits<int64_t>::max()
+                                       : static_cast<int64_t>(std::numeric_limits<T>::max())));
     }
   }
   [[noreturn]] static void throw_missing(std::string_view key);

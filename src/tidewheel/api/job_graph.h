@@ -1,4 +1,5 @@
-// The graph of a job while its author's code adds to it. Shared by an Env and the streams made from it.
+// The graph of a job while its author's code adds to it. Shared by an Env and the streams made from
+// it.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -45,7 +46,8 @@ class Replacements {
   void replace_sink(const std::string& name, MakeSink make) {
     sinks_[name] = {&kTypeKey<T>, std::move(make), false};
   }
-  // The stream for a source, or null when it stays as it is. Fails when it has rows of another type.
+  // The stream for a source, or null when it stays as it is. Fails when it has rows of another
+  // type.
   template <class T>
   Result<const MakeStream<T>*> find_source(const std::string& name) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const void* make, take_source(name, &kTypeKey<T>));
@@ -72,8 +74,8 @@ class Replacements {
   std::map<std::string, SinkEntry> sinks_;
 };
 
-// Mistakes are kept until `finish`, because calls that build a job give streams, not results; the first
-// one is reported.
+// Mistakes are kept until `finish`, because calls that build a job give streams, not results; the
+// first one is reported.
 class JobGraph {
  public:
   using Make = std::function<Result<std::unique_ptr<Operator>>(std::shared_ptr<const NodeLinks>)>;
@@ -107,7 +109,8 @@ class JobGraph {
   Replacements replacements_;
 };
 
-// What can be said of the operator that made a stream, or of a sink. `Self` has `graph()` and `node_id()`.
+// What can be said of the operator that made a stream, or of a sink. `Self` has `graph()` and
+// `node_id()`.
 template <class Self>
 class NodeSettings {
  public:

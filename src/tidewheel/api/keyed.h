@@ -30,8 +30,7 @@ class Keyed {
   using value_type = T;
 
   Keyed(const Stream<T>& stream, Select select)
-      : select_(std::move(select)),
-        input_(stream.spread(EdgeKind::kHash, [select = select_] {
+      : select_(std::move(select)), input_(stream.spread(EdgeKind::kHash, [select = select_] {
           using Hash = RowKeyHash<T, Select>;
           return std::make_unique<HashPartitioner<T, Hash>>(Hash{select});
         })) {}
@@ -40,40 +39,42 @@ class Keyed {
 
   // (key, value) after every row: `void f(Acc&, const T&)`, or `Acc f(Acc, const T&)`.
   template <class Acc, class F>
-    requires CallableWith<const F, Acc&, const T&>
-  Stream<std::pair<K, Acc>> running(Acc init, F function) const {
+  requires CallableWith<const F, Acc&, const T&> Stream<std::pair<K, Acc>> running(Acc init,
+                                                                                   F function)
+  const {
     check_record<Acc>();
     return fold<Acc, std::pair<K, Acc>>(
         RunningFold<T, K, Acc, F>{std::move(init), std::move(function)});
   }
   // `T f(const T& so_far, const T& row)`.
   template <class F>
-    requires CallableWith<F, const T&, const T&>
-  Stream<T> reduce(F function) const {
+  requires CallableWith<F, const T&, const T&> Stream<T> reduce(F function)
+  const {
     check_function_is_const<F, const T&, const T&>();
     static_assert(std::is_convertible_v<std::invoke_result_t<F&, const T&, const T&>, T>,
                   "reduce needs a function of two rows that returns a row");
     return fold<T, T>(ReduceFold<T, K, F>{std::move(function)});
   }
   template <class M, class Row>
-  Stream<T> sum(M Row::* member) const {
-    static_assert(requires(M value) { value + value; }, "sum needs a field that can be added");
+  Stream<T> sum(M Row::*member) const {
+    static_assert(
+        requires(M value) { value + value; }, "sum needs a field that can be added");
     return pick<Pick::kSum>(member);
   }
   template <class M, class Row>
-  Stream<T> min(M Row::* member) const {
+  Stream<T> min(M Row::*member) const {
     return pick<Pick::kMin>(member);
   }
   template <class M, class Row>
-  Stream<T> max(M Row::* member) const {
+  Stream<T> max(M Row::*member) const {
     return pick<Pick::kMax>(member);
   }
   template <class M, class Row>
-  Stream<T> min_by(M Row::* member) const {
+  Stream<T> min_by(M Row::*member) const {
     return pick<Pick::kMinBy>(member);
   }
   template <class M, class Row>
-  Stream<T> max_by(M Row::* member) const {
+  Stream<T> max_by(M Row::*member) const {
     return pick<Pick::kMaxBy>(member);
   }
 
@@ -125,7 +126,7 @@ class Keyed {
         /*stateful=*/true);
   }
   template <Pick kPick, class M, class Row>
-  Stream<T> pick(M Row::* member) const {
+  Stream<T> pick(M Row::*member) const {
     return fold<T, T>(FieldFold<T, K, M, kPick>{member});
   }
 

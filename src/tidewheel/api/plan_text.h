@@ -8,7 +8,8 @@ namespace tidewheel {
 
 // A line a vertex (a chain, that is a task times its parallelism), and one for each edge into it.
 std::string plan_text(const ChainedGraph& graph);
-// {"name": ..., "nodes": [{"id", "name", "uid", "parallelism", "vertex", "inputs": [{"id", "ship_strategy"}]}]}
+// {"name": ..., "nodes": [{"id", "name", "uid", "parallelism", "vertex", "inputs": [{"id",
+// "ship_strategy"}]}]}
 std::string plan_json(const ChainedGraph& graph);
 
 std::string_view edge_kind_name(EdgeKind kind);  // "FORWARD"

@@ -1,5 +1,5 @@
-// Streams: what a job's author builds a pipeline of. A stream is a cheap value that names the output of
-// an operator; calling a method adds an operator to the job.
+// Streams: what a job's author builds a pipeline of. A stream is a cheap value that names the
+// output of an operator; calling a method adds an operator to the job.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -78,7 +78,7 @@ class Stream : public NodeSettings<Stream<T>> {
 
   // One row for each: `To f(const T&)`, or `To f(const T&, tw::Arena&)` to make Text in the arena.
   template <class F>
-    requires CallableWith<F, const T&> || CallableWith<F, const T&, Arena&>
+  requires CallableWith<F, const T&> || CallableWith<F, const T&, Arena&>
   auto map(F function) const {
     using To = typename MapResult<F>::type;
     if constexpr (CallableWith<F, const T&>) {
@@ -93,15 +93,14 @@ class Stream : public NodeSettings<Stream<T>> {
   }
 
   template <class F>
-    requires(!CallableWith<F, const T&> && !CallableWith<F, const T&, Arena&>)
-  void map(F) const {
+  requires(!CallableWith<F, const T&> && !CallableWith<F, const T&, Arena&>) void map(F) const {
     static_assert(kNever<F>, "map needs a function of a row of this stream: To f(const T&)");
   }
 
   // The rows for which `bool f(const T&)` is true.
   template <class F>
-    requires CallableWith<F, const T&>
-  Stream filter(F function) const {
+  requires CallableWith<F, const T&> Stream filter(F function)
+  const {
     check_function_is_const<F, const T&>();
     check_predicate_result<std::invoke_result_t<F&, const T&>>();
     return transform<T>("filter", [function](std::shared_ptr<const NodeLinks> links) {
@@ -110,15 +109,14 @@ class Stream : public NodeSettings<Stream<T>> {
   }
 
   template <class F>
-    requires(!CallableWith<F, const T&>)
-  void filter(F) const {
+  requires(!CallableWith<F, const T&>) void filter(F) const {
     static_assert(kNever<F>, "filter needs a function of a row of this stream: bool f(const T&)");
   }
 
   // Any number of rows for each: `void f(const T&, tw::Out<To>&)`.
   template <class To, class F>
-    requires CallableWith<F, const T&, Out<To>&>
-  Stream<To> flat_map(F function) const {
+  requires CallableWith < F, const T&, Out<To>
+  & > Stream<To> flat_map(F function) const {
     check_function_is_const<F, const T&, Out<To>&>();
     check_flat_map_result<To>();
     return transform<To>("flat_map", [function](std::shared_ptr<const NodeLinks> links) {
@@ -127,8 +125,7 @@ class Stream : public NodeSettings<Stream<T>> {
   }
 
   template <class To, class F>
-    requires(!CallableWith<F, const T&, Out<To>&>)
-  void flat_map(F) const {
+  requires(!CallableWith<F, const T&, Out<To>&>) void flat_map(F) const {
     static_assert(kNever<F>,
                   "flat_map<To> needs a function of a row of this stream and of an output: "
                   "void f(const T&, tw::Out<To>&)");
@@ -138,8 +135,8 @@ class Stream : public NodeSettings<Stream<T>> {
   template <class P>
   auto process(P function) const;
 
-  // Asynchronous calls: `tw::Async<To> f(T row)` (operators/async_map.h). `fallback(const T&)` gives the
-  // result of a row whose time is out; without it a timeout fails the job.
+  // Asynchronous calls: `tw::Async<To> f(T row)` (operators/async_map.h). `fallback(const T&)`
+  // gives the result of a row whose time is out; without it a timeout fails the job.
   template <class F, class Fallback = NoTimeoutFallback>
   auto async_map(F function, AsyncOptions options = {}, Fallback fallback = {}) const;
 
@@ -147,8 +144,8 @@ class Stream : public NodeSettings<Stream<T>> {
 
   // The rows of all of them. Their orders are kept, not the order between them.
   template <class... Others>
-    requires(std::same_as<Others, Stream> && ...)
-  Stream union_with(const Others&... others) const {
+  requires(std::same_as<Others, Stream>&&...) Stream union_with(const Others&... others)
+  const {
     StreamEnds ends = ends_;
     (ends.insert(ends.end(), others.ends_.begin(), others.ends_.end()), ...);
     return Stream(graph_, std::move(ends));
@@ -164,7 +161,7 @@ class Stream : public NodeSettings<Stream<T>> {
 
   // By a member (`&Trade::symbol`) or a function of the row that gives a key.
   template <class F>
-    requires CallableWith<const F, const T&>
+  requires CallableWith<const F, const T&>
   auto key_by(F select) const {
     using K = Selected<F, T>;
     check_key<K>();
@@ -177,8 +174,7 @@ class Stream : public NodeSettings<Stream<T>> {
   auto window_all(Assigner assigner) const;
 
   template <class F>
-    requires(!CallableWith<const F, const T&>)
-  void key_by(F) const {
+  requires(!CallableWith<const F, const T&>) void key_by(F) const {
     static_assert(kNever<F>,
                   "key_by needs a member of this stream's rows, or a const function K f(const T&)");
   }
@@ -190,13 +186,11 @@ class Stream : public NodeSettings<Stream<T>> {
   Stream shuffle() const { return spread(EdgeKind::kShuffle); }
   Stream global() const { return spread(EdgeKind::kGlobal); }
   Stream forward() const { return spread(EdgeKind::kForward); }
-  BroadcastStream<T> broadcast() const {
-    return BroadcastStream<T>(spread(EdgeKind::kBroadcast));
-  }
+  BroadcastStream<T> broadcast() const { return BroadcastStream<T>(spread(EdgeKind::kBroadcast)); }
   // `int f(const T&, int32_t subtasks)` chooses the subtask, from 0.
   template <class F>
-    requires CallableWith<F, const T&, int32_t>
-  Stream partition_custom(F choose) const {
+  requires CallableWith<F, const T&, int32_t> Stream partition_custom(F choose)
+  const {
     check_function_is_const<F, const T&, int32_t>();
     return spread(EdgeKind::kCustom,
                   [choose] { return std::make_unique<CustomPartitioner<T, F>>(choose); });
@@ -204,8 +198,8 @@ class Stream : public NodeSettings<Stream<T>> {
 
   // ---- Event time ----
 
-  // Gives rows the time of a member or function, and the stream watermarks. Directly behind a source
-  // each split has watermarks of its own.
+  // Gives rows the time of a member or function, and the stream watermarks. Directly behind a
+  // source each split has watermarks of its own.
   template <class Extract, WatermarkStrategy Strategy>
   Stream event_time(Extract extract, Strategy strategy) const {
     static_assert(TimestampExtractor<T, Extract>,
@@ -230,22 +224,20 @@ class Stream : public NodeSettings<Stream<T>> {
   }
 
   template <Sink S>
-    requires std::same_as<typename S::input, T>
-  SinkEnd to(S sink) const {
-    return add_sink(std::move(sink));
-  }
+  requires std::same_as<typename S::input, T> SinkEnd to(S sink)
+  const { return add_sink(std::move(sink)); }
   // A sink for any type, such as tw::print().
   template <SinkMakerFor<T> M>
-    requires(!Sink<M>)
-  SinkEnd to(M maker) const {
-    return add_sink(maker.template bind<T>());
-  }
+  requires(!Sink<M>) SinkEnd to(M maker)
+  const { return add_sink(maker.template bind<T>()); }
   template <class S>
-    requires(!SinkMakerFor<S, T> && !(Sink<S> && requires { requires std::same_as<typename S::input, T>; }))
-  void to(S) const {
-    static_assert(kNever<S>,
-                  "the sink does not take rows of this stream: its `input` must be the stream's type, "
-                  "with write(const input&) or write_rows");
+  requires(!SinkMakerFor<S, T> && !(Sink<S> && requires {
+    requires std::same_as<typename S::input, T>;
+  })) void to(S) const {
+    static_assert(
+        kNever<S>,
+        "the sink does not take rows of this stream: its `input` must be the stream's type, "
+        "with write(const input&) or write_rows");
   }
   // Prints each row on a line (defined in tidewheel.h).
   SinkEnd print() const;
@@ -296,7 +288,8 @@ class Stream : public NodeSettings<Stream<T>> {
       if constexpr (CallableWith<F, const T&>) {
         return std::type_identity<std::remove_cvref_t<std::invoke_result_t<F&, const T&>>>();
       } else {
-        return std::type_identity<std::remove_cvref_t<std::invoke_result_t<F&, const T&, Arena&>>>();
+        return std::type_identity<
+            std::remove_cvref_t<std::invoke_result_t<F&, const T&, Arena&>>>();
       }
     }
     using type = typename decltype(test())::type;
@@ -311,7 +304,8 @@ class Stream : public NodeSettings<Stream<T>> {
       graph_->fail(invalid_argument(
           ErrorId::kGraphEdge,
           "event_time(...).align works directly behind a source, which it can pause; the stream of "
-          "'{}' is none", graph_->node(node_id()).name));
+          "'{}' is none",
+          graph_->node(node_id()).name));
     }
     const std::shared_ptr<const EventClock<T>> prototype = std::move(clock);
     return transform<T>("event_time", [prototype](std::shared_ptr<const NodeLinks> links) {
@@ -324,7 +318,9 @@ class Stream : public NodeSettings<Stream<T>> {
     GraphNode node;
     node.name = "sink";
     node.is_sink = true;
-    if constexpr (requires { S::fixed_parallelism; }) { node.fixed_parallelism = S::fixed_parallelism; }
+    if constexpr (requires { S::fixed_parallelism; }) {
+      node.fixed_parallelism = S::fixed_parallelism;
+    }
     node.stateful = TwoPhaseSink<S>;
     const int32_t id = graph_->add_node(
         std::move(node),

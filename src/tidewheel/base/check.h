@@ -1,5 +1,5 @@
-// Checks of invariants. A failed one is a bug of the engine: the process stops before wrong state is
-// written. TIDEWHEEL_CHECK is on in every build, TIDEWHEEL_DCHECK in debug builds only.
+// Checks of invariants. A failed one is a bug of the engine: the process stops before wrong state
+// is written. TIDEWHEEL_CHECK is on in every build, TIDEWHEEL_DCHECK in debug builds only.
 #pragma once
 #include <fmt/core.h>
 
@@ -35,10 +35,8 @@ std::string message(fmt::format_string<Args...> format, Args&&... args) {
 #ifdef TIDEWHEEL_DEBUG
 #define TIDEWHEEL_DCHECK(condition, ...) TIDEWHEEL_CHECK(condition __VA_OPT__(, ) __VA_ARGS__)
 #else
-#define TIDEWHEEL_DCHECK(condition, ...)  \
-  do {                                    \
-    if (false) {                          \
-      static_cast<void>(condition);       \
-    }                                     \
+#define TIDEWHEEL_DCHECK(condition, ...)         \
+  do {                                           \
+    if (false) { static_cast<void>(condition); } \
   } while (false)
 #endif

@@ -87,7 +87,9 @@ std::string what_is_accepted(const ConfigOption& option) {
   };
   const bool has_min = option.min != std::numeric_limits<int64_t>::min();
   const bool has_max = option.max != std::numeric_limits<int64_t>::max();
-  if (has_min && has_max) { return text + " from " + shown(option.min) + " to " + shown(option.max); }
+  if (has_min && has_max) {
+    return text + " from " + shown(option.min) + " to " + shown(option.max);
+  }
   if (has_min) { return text + ", at least " + shown(option.min); }
   if (has_max) { return text + ", at most " + shown(option.max); }
   return text;

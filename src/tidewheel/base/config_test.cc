@@ -48,8 +48,7 @@ TEST(Config, a_bad_value_is_an_error_that_says_what_is_accepted) {
   EXPECT_EQ(config.set("parallelism.default", "0").id(), ErrorId::kBadOptionValue);
   EXPECT_EQ(config.set("parallelism.default", "four").message(),
             "parallelism.default can't be 'four'; it takes a whole number from 1 to 32768");
-  EXPECT_EQ(config.set("execution.buffer-timeout.interval", "fast").id(),
-            ErrorId::kBadOptionValue);
+  EXPECT_EQ(config.set("execution.buffer-timeout.interval", "fast").id(), ErrorId::kBadOptionValue);
   EXPECT_EQ(config.set_assignment("parallelism.default").id(), ErrorId::kBadOptionValue);
   EXPECT_TRUE(config.values().empty());
 }

@@ -78,8 +78,9 @@ class Watched {
   // When the watching thread is to call on_event at the latest.
   virtual int64_t deadline_ns() { return Clock::kNever; }
 
-  // Calls the owner back, unless it is gone. The lock is held meanwhile, because the owner's destructor
-  // must wait for a call that runs; that is why the callback must not destroy the connection.
+  // Calls the owner back, unless it is gone. The lock is held meanwhile, because the owner's
+  // destructor must wait for a call that runs; that is why the callback must not destroy the
+  // connection.
   void notify() {
     const std::lock_guard lock(callback_mutex_);
     if (on_ready_) { on_ready_(); }
@@ -304,8 +305,8 @@ class StreamSocket final : public Watched, public std::enable_shared_from_this<S
     drop_fd();
     while (next_address_ < addresses_.size()) {
       const SocketAddress& address = addresses_[next_address_++];
-      const int fd = ::socket(address.storage.ss_family,
-                              SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      const int fd =
+          ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
       if (fd < 0) {
         error = errno;
         continue;
@@ -367,9 +368,7 @@ class EpollConnection final : public Connection {
     if (::shutdown(socket_->fd(), SHUT_WR) != 0) { return lost("ending"); }
     return {};
   }
-  bool is_connected() const override {
-    return socket_->phase() == StreamSocket::Phase::kConnected;
-  }
+  bool is_connected() const override { return socket_->phase() == StreamSocket::Phase::kConnected; }
   std::string peer() const override { return socket_->peer(); }
 
  private:
@@ -387,7 +386,10 @@ class EpollConnection final : public Connection {
 class EpollListener final : public Listener {
  public:
   EpollListener(Poller& poller, const Clock& clock, int fd, uint16_t port, ReadyCallback on_ready)
-      : poller_(poller), clock_(clock), fd_(fd), port_(port),
+      : poller_(poller),
+        clock_(clock),
+        fd_(fd),
+        port_(port),
         watched_(std::make_shared<Watched>(std::move(on_ready))),
         ticket_(poller_.watch(fd, watched_)) {}
   ~EpollListener() override {
@@ -433,8 +435,8 @@ class EpollNetwork final : public Network {
 
   std::unique_ptr<Connection> connect(const NetworkAddress& address, int64_t timeout_ns,
                                       ReadyCallback on_ready) override {
-    auto socket = std::make_shared<StreamSocket>(poller_, clock_, std::move(on_ready),
-                                                 address.to_string());
+    auto socket =
+        std::make_shared<StreamSocket>(poller_, clock_, std::move(on_ready), address.to_string());
     const int64_t now = clock_.now_ns();
     socket->set_deadline(timeout_ns >= Clock::kNever - now ? Clock::kNever : now + timeout_ns);
     Result<std::vector<SocketAddress>> numeric = resolve(address, AI_NUMERICHOST);
@@ -453,8 +455,7 @@ class EpollNetwork final : public Network {
                                resolve(address, AI_PASSIVE));
     int error = EADDRNOTAVAIL;
     for (const SocketAddress& at : addresses) {
-      const int fd =
-          ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      const int fd = ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
       if (fd < 0) {
         error = errno;
         continue;
@@ -470,9 +471,9 @@ class EpollNetwork final : public Network {
         ::close(fd);
         continue;
       }
-      const uint16_t port = ntohs(bound.ss_family == AF_INET6
-                                      ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
-                                      : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+      const uint16_t port =
+          ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                                            : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
       return std::unique_ptr<Listener>(
           std::make_unique<EpollListener>(poller_, clock_, fd, port, std::move(on_ready)));
     }

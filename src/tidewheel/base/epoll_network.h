@@ -8,8 +8,9 @@
 
 namespace tidewheel {
 
-// One thread, started at the first use, watches all sockets. Host names are resolved on `executor`'s
-// blocking pool. Both outlive the network; the network outlives its connections and listeners.
+// One thread, started at the first use, watches all sockets. Host names are resolved on
+// `executor`'s blocking pool. Both outlive the network; the network outlives its connections and
+// listeners.
 std::unique_ptr<Network> make_epoll_network(const Clock& clock, Executor& executor);
 
 }  // namespace tidewheel

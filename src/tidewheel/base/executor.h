@@ -1,6 +1,6 @@
 // Threads, as all code outside `base` sees them: a worker turns a `Turnable` until it says stop.
-// The real executor gives each worker a thread; the simulated one turns all workers on one thread in
-// an order drawn from the seed, in virtual time.
+// The real executor gives each worker a thread; the simulated one turns all workers on one thread
+// in an order drawn from the seed, in virtual time.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -26,16 +26,16 @@ struct Turn {
   static Turn stop() { return {Next::kStop, Clock::kNever}; }
 };
 
-// Work that a worker turns. `turn` is bounded (well under a millisecond), never blocks, and is never
-// run by two threads at once.
+// Work that a worker turns. `turn` is bounded (well under a millisecond), never blocks, and is
+// never run by two threads at once.
 class Turnable {
  public:
   virtual ~Turnable() = default;
   virtual Turn turn() = 0;
 };
 
-// A running worker. A wake that comes between the start of a turn and the sleep after it is not lost:
-// the turn is run again. Destruction waits until the Turnable has answered kStop.
+// A running worker. A wake that comes between the start of a turn and the sleep after it is not
+// lost: the turn is run again. Destruction waits until the Turnable has answered kStop.
 class Worker {
  public:
   virtual ~Worker() = default;

@@ -1,6 +1,6 @@
 // Places where a test may make something go wrong, and places of interest that tests should reach.
-// Both ask the thread's FaultPlan, which only the simulator and debug builds install: elsewhere a site
-// costs one test of a thread-local pointer. They stand at rare places, never in per-row code.
+// Both ask the thread's FaultPlan, which only the simulator and debug builds install: elsewhere a
+// site costs one test of a thread-local pointer. They stand at rare places, never in per-row code.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -53,22 +53,23 @@ std::vector<std::string_view> all_fault_names();
 
 }  // namespace tidewheel
 
-// Every site writes its name into a section of the program, so that one that is never reached is known.
+// Every site writes its name into a section of the program, so that one that is never reached is
+// known.
 #define TIDEWHEEL_SITE_(section, name) \
   __asm__ volatile(".pushsection " section ",\"a\",@progbits\n\t.asciz \"" name "\"\n\t.popsection")
 
 // if (TIDEWHEEL_FAULT("checkpoint.before_publish")) { ... }
-#define TIDEWHEEL_FAULT(name)                                                         \
-  ([]() -> bool {                                                                     \
-    TIDEWHEEL_SITE_("tidewheel_faults", name);                                        \
-    ::tidewheel::FaultPlan* const tidewheel_plan = ::tidewheel::FaultPlan::current(); \
+#define TIDEWHEEL_FAULT(name)                                                             \
+  ([]() -> bool {                                                                         \
+    TIDEWHEEL_SITE_("tidewheel_faults", name);                                            \
+    ::tidewheel::FaultPlan* const tidewheel_plan = ::tidewheel::FaultPlan::current();     \
     return __builtin_expect(tidewheel_plan != nullptr, 0) && tidewheel_plan->fires(name); \
   }())
 
 // TIDEWHEEL_MARK("window.late_row");
-#define TIDEWHEEL_MARK(name)                                                          \
-  ([]() {                                                                             \
-    TIDEWHEEL_SITE_("tidewheel_marks", name);                                         \
-    ::tidewheel::FaultPlan* const tidewheel_plan = ::tidewheel::FaultPlan::current(); \
+#define TIDEWHEEL_MARK(name)                                                            \
+  ([]() {                                                                               \
+    TIDEWHEEL_SITE_("tidewheel_marks", name);                                           \
+    ::tidewheel::FaultPlan* const tidewheel_plan = ::tidewheel::FaultPlan::current();   \
     if (__builtin_expect(tidewheel_plan != nullptr, 0)) { tidewheel_plan->mark(name); } \
   }())

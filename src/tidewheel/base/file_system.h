@@ -16,7 +16,7 @@ struct FileInfo {
   int64_t size_bytes = 0;
   int64_t modified_ms = 0;  // wall clock
   bool is_directory = false;
-  uint64_t id = 0;          // the same file has the same id under another name
+  uint64_t id = 0;  // the same file has the same id under another name
 };
 
 struct DirectoryEntry {
@@ -82,8 +82,8 @@ class FileSystem {
 };
 
 Result<std::string> read_all(FileSystem& files, const std::string& path);
-// Writes a new file beside `path`, syncs it, and renames it: after a crash there is the old content or
-// the new one, never a part.
+// Writes a new file beside `path`, syncs it, and renames it: after a crash there is the old content
+// or the new one, never a part.
 [[nodiscard]] Status write_all_durably(FileSystem& files, const std::string& path,
                                        std::string_view bytes);
 // "a/b" and "c" make "a/b/c".

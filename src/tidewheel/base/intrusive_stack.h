@@ -4,9 +4,9 @@
 
 namespace tidewheel {
 
-// `Next` is a member of Node: `Node* next_ready`. A node is on one stack at a time; the pusher makes
-// sure of it (a flag of the node that it sets first). Because only whole stacks are taken, there is no
-// ABA problem.
+// `Next` is a member of Node: `Node* next_ready`. A node is on one stack at a time; the pusher
+// makes sure of it (a flag of the node that it sets first). Because only whole stacks are taken,
+// there is no ABA problem.
 template <class Node, Node* Node::*Next>
 class IntrusiveStack {
  public:

@@ -25,10 +25,10 @@ class StderrLogSink final : public LogSink {
     std::tm parts{};
     const std::time_t seconds = static_cast<std::time_t>(wall_ms / 1000);
     gmtime_r(&seconds, &parts);
-    const std::string line = fmt::format(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03} {} {}: {}\n", parts.tm_year + 1900,
-        parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, wall_ms % 1000,
-        level_name(level), logger, message);
+    const std::string line =
+        fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03} {} {}: {}\n", parts.tm_year + 1900,
+                    parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                    wall_ms % 1000, level_name(level), logger, message);
     // One call a line keeps lines of several threads apart; a full pipe's error has nowhere to go.
     static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
   }

@@ -65,8 +65,7 @@ bool MemoryPool::try_reserve(int64_t bytes) {
     return false;
   }
   int64_t peak = peak_bytes_.load(std::memory_order_relaxed);
-  while (used > peak &&
-         !peak_bytes_.compare_exchange_weak(peak, used, std::memory_order_relaxed)) {
+  while (used > peak && !peak_bytes_.compare_exchange_weak(peak, used, std::memory_order_relaxed)) {
   }
   return true;
 }
@@ -77,8 +76,7 @@ void MemoryPool::reserve(int64_t bytes) {
     const int64_t used = pool->used_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     int64_t peak = pool->peak_bytes_.load(std::memory_order_relaxed);
     while (used > peak &&
-           !pool->peak_bytes_.compare_exchange_weak(peak, used, std::memory_order_relaxed)) {
-    }
+           !pool->peak_bytes_.compare_exchange_weak(peak, used, std::memory_order_relaxed)) {}
   }
 }
 
@@ -107,9 +105,7 @@ std::string MemoryPool::describe() const {
   for (size_t i = 0; i < holders.size() && i < kShown; ++i) {
     text += (i == 0 ? ": " : ", ") + holders[i].second + " " + rounded_bytes(holders[i].first);
   }
-  if (holders.size() > kShown) {
-    text += fmt::format(", and {} more", holders.size() - kShown);
-  }
+  if (holders.size() > kShown) { text += fmt::format(", and {} more", holders.size() - kShown); }
   return text;
 }
 

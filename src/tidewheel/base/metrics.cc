@@ -153,7 +153,9 @@ void MetricGroup::collect_into(const std::string& scope, int64_t now_ns,
   for (const auto& [name, counter] : counters_) {
     add(name, MetricValue::Kind::kCounter, counter->value());
   }
-  for (const auto& [name, gauge] : gauges_) { add(name, MetricValue::Kind::kGauge, gauge->value()); }
+  for (const auto& [name, gauge] : gauges_) {
+    add(name, MetricValue::Kind::kGauge, gauge->value());
+  }
   for (const auto& [name, read] : read_gauges_) { add(name, MetricValue::Kind::kGauge, read()); }
   for (const auto& [name, histogram] : histograms_) {
     MetricValue& entry = add(name, MetricValue::Kind::kHistogram, histogram->count());

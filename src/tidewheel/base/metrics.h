@@ -36,8 +36,8 @@ class Gauge {
   std::atomic<int64_t> value_{0};
 };
 
-// A distribution of non-negative values (negative ones count as 0), with a relative error of 1/32 at
-// most: 32 linear buckets in each power of two, as in HdrHistogram (Tene, 2012).
+// A distribution of non-negative values (negative ones count as 0), with a relative error of 1/32
+// at most: 32 linear buckets in each power of two, as in HdrHistogram (Tene, 2012).
 class Histogram {
  public:
   void record(int64_t value);
@@ -97,8 +97,8 @@ struct MetricValue {
 };
 
 // A node of the tree. Metrics and groups live as long as the group that made them, at one address.
-// Making and reading are for any thread; asking twice for one name gives the same metric, so a group
-// belongs to one writer.
+// Making and reading are for any thread; asking twice for one name gives the same metric, so a
+// group belongs to one writer.
 class MetricGroup {
  public:
   explicit MetricGroup(std::string name);
@@ -114,12 +114,13 @@ class MetricGroup {
   Gauge& gauge(std::string_view name);
   Histogram& histogram(std::string_view name);
   Meter& meter(std::string_view name);
-  // A gauge that asks when it is read, on the reader's thread; replaces one of that name. The function
-  // must not call back into the group.
+  // A gauge that asks when it is read, on the reader's thread; replaces one of that name. The
+  // function must not call back into the group.
   void gauge(std::string_view name, std::function<int64_t()> read);
   void remove_gauge(std::string_view name);
 
-  // All metrics of this group and those below, by scope and name. `now_ns` is for the meters' rates.
+  // All metrics of this group and those below, by scope and name. `now_ns` is for the meters'
+  // rates.
   std::vector<MetricValue> collect(int64_t now_ns) const;
 
  private:

@@ -1,5 +1,5 @@
-// Connections, as all code outside `base` sees them. Nothing blocks: a call does what it can now, and
-// the callback `on_ready` says when trying again may help.
+// Connections, as all code outside `base` sees them. Nothing blocks: a call does what it can now,
+// and the callback `on_ready` says when trying again may help.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -31,9 +31,9 @@ struct Transfer {
   int64_t bytes = 0;
 };
 
-// Called, on any thread, each time the connection may have become readable or writable, has been made,
-// or has failed; sometimes in vain. It must be quick (a wake), must not destroy the connection, and is
-// not called once the destructor has returned.
+// Called, on any thread, each time the connection may have become readable or writable, has been
+// made, or has failed; sometimes in vain. It must be quick (a wake), must not destroy the
+// connection, and is not called once the destructor has returned.
 using ReadyCallback = std::function<void()>;
 
 // A byte stream in both directions. One thread at a time; destroying it closes it.
@@ -54,7 +54,8 @@ class Connection {
 class Listener {
  public:
   virtual ~Listener() = default;
-  // A connection that was made to us; null when none waits (the listener's on_ready will be called).
+  // A connection that was made to us; null when none waits (the listener's on_ready will be
+  // called).
   virtual Result<std::unique_ptr<Connection>> accept(ReadyCallback on_ready) = 0;
   virtual uint16_t port() const = 0;  // the one chosen, when port 0 was asked for
 };

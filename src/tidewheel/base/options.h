@@ -18,10 +18,10 @@ inline constexpr IntOption kMaxParallelism{
      "Number of key groups, the upper limit of parallelism for keyed state; -1: derived from the "
      "parallelism.",
      -1, 32768}};
-inline constexpr BoolOption kOperatorChaining{
-    {"pipeline.operator-chaining.enabled", OptionKind::kBool, "true",
-     "Fuse operators on forward edges into one task.", INT64_MIN, INT64_MAX,
-     "pipeline.operator-chaining"}};
+inline constexpr BoolOption kOperatorChaining{{"pipeline.operator-chaining.enabled",
+                                               OptionKind::kBool, "true",
+                                               "Fuse operators on forward edges into one task.",
+                                               INT64_MIN, INT64_MAX, "pipeline.operator-chaining"}};
 inline constexpr BoolOption kAutoGenerateUids{
     {"pipeline.auto-generate-uids", OptionKind::kBool, "true",
      "Derive ids of operators without a uid from the topology; false: such operators are an error."}};
@@ -37,12 +37,11 @@ inline constexpr DurationOption kBufferTimeout{
 inline constexpr IntOption kTaskSlots{
     {"taskmanager.numberOfTaskSlots", OptionKind::kInt, "0",
      "Slots, each a thread; 0: as many as the job's largest parallelism.", 0, 4096}};
-inline constexpr IntOption kCredits{
-    {"taskmanager.network.credits", OptionKind::kInt, "16",
-     "Batches that may wait between two subtasks, for each pair.", 1, 65536}};
-inline constexpr IntOption kBatchRows{
-    {"taskmanager.batch-rows", OptionKind::kInt, "1024", "Rows at which a batch is full.", 1,
-     1048576}};
+inline constexpr IntOption kCredits{{"taskmanager.network.credits", OptionKind::kInt, "16",
+                                     "Batches that may wait between two subtasks, for each pair.",
+                                     1, 65536}};
+inline constexpr IntOption kBatchRows{{"taskmanager.batch-rows", OptionKind::kInt, "1024",
+                                       "Rows at which a batch is full.", 1, 1048576}};
 inline constexpr MemoryOption kJobMemory{
     {"taskmanager.memory.task.size", OptionKind::kMemory, "0",
      "Memory that a job may use for batches, state and timers; 0: three quarters of the machine's.",

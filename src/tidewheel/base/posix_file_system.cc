@@ -71,8 +71,7 @@ class PosixReadableFile final : public ReadableFile {
   }
 
   Result<int64_t> read(std::span<char> into) override {
-    const ssize_t got =
-        uninterrupted([&] { return ::read(fd_.get(), into.data(), into.size()); });
+    const ssize_t got = uninterrupted([&] { return ::read(fd_.get(), into.data(), into.size()); });
     if (got < 0) { return failed("reading", path_); }
     return static_cast<int64_t>(got);
   }
@@ -142,7 +141,7 @@ class PosixFileSystem final : public FileSystem {
     if (mode == WriteMode::kTruncate) { flags |= O_TRUNC; }
     // The process's own streams are shared with whoever else writes to them. Opened by name, a file
     // behind them would get a second position, and the writers would overwrite each other.
-    const int stream = path == kStandardOutput ? STDOUT_FILENO
+    const int stream = path == kStandardOutput  ? STDOUT_FILENO
                        : path == kStandardError ? STDERR_FILENO
                                                 : -1;
     const int fd = uninterrupted([&] {
@@ -195,9 +194,7 @@ class PosixFileSystem final : public FileSystem {
       TIDEWHEEL_ASSIGN_OR_RETURN(const FileInfo found, info(path));
       return found.is_directory ? Status() : status_of_errno(ENOTDIR, "making a folder at", path);
     }
-    if (errno != ENOENT || parent_path(path) == path) {
-      return failed("making the folder", path);
-    }
+    if (errno != ENOENT || parent_path(path) == path) { return failed("making the folder", path); }
     TIDEWHEEL_RETURN_IF_ERROR(make_directories(parent_path(path)));
     if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
       return failed("making the folder", path);
@@ -230,8 +227,8 @@ class PosixFileSystem final : public FileSystem {
       bool is_directory = entry->d_type == DT_DIR;
       if (entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) {
         struct stat found {};
-        is_directory = ::fstatat(::dirfd(directory), entry->d_name, &found, 0) == 0 &&
-                       S_ISDIR(found.st_mode);
+        is_directory =
+            ::fstatat(::dirfd(directory), entry->d_name, &found, 0) == 0 && S_ISDIR(found.st_mode);
       }
       entries.push_back({std::string(name), is_directory});
     }
@@ -263,11 +260,9 @@ Status status_of_errno(int error, std::string_view doing, std::string_view place
   char buffer[128];
   const char* const reason = ::strerror_r(error, buffer, sizeof buffer);
   switch (error) {
-    case ENOENT:
-      return not_found(ErrorId::kFileNotFound, "{} {}: {}", doing, place, reason);
+    case ENOENT: return not_found(ErrorId::kFileNotFound, "{} {}: {}", doing, place, reason);
     case EEXIST:
-    case ENOTEMPTY:
-      return already_exists(ErrorId::kFileExists, "{} {}: {}", doing, place, reason);
+    case ENOTEMPTY: return already_exists(ErrorId::kFileExists, "{} {}: {}", doing, place, reason);
     case EACCES:
     case EPERM:
     case EROFS:
@@ -278,8 +273,7 @@ Status status_of_errno(int error, std::string_view doing, std::string_view place
     case ENOSPC:
     case EDQUOT:
       return resource_exhausted(ErrorId::kFileNoSpace, "{} {}: {}", doing, place, reason);
-    default:
-      return unavailable(ErrorId::kFileIo, "{} {}: {}", doing, place, reason);
+    default: return unavailable(ErrorId::kFileIo, "{} {}: {}", doing, place, reason);
   }
 }
 

@@ -37,7 +37,8 @@ TEST(SpscRing, says_full_empty_and_was_empty_exactly) {
 TEST(SpscRing, a_ring_of_one_is_empty_and_full_by_turns) {
   SpscRing<std::unique_ptr<int>> ring(1);
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(ring.try_push(std::make_unique<int>(i)), SpscRing<std::unique_ptr<int>>::Push::kWasEmpty);
+    EXPECT_EQ(ring.try_push(std::make_unique<int>(i)),
+              SpscRing<std::unique_ptr<int>>::Push::kWasEmpty);
     auto refused = std::make_unique<int>(-1);
     EXPECT_EQ(ring.try_push(std::move(refused)), SpscRing<std::unique_ptr<int>>::Push::kFull);
     EXPECT_NE(refused, nullptr);  // a full ring leaves the item with its owner
@@ -47,8 +48,8 @@ TEST(SpscRing, a_ring_of_one_is_empty_and_full_by_turns) {
   }
 }
 
-// Each side sleeps when it can't go on, and is woken by what the other side's push or pop says: a lost
-// wake-up leaves both asleep, so a bounded number of looks without progress fails the test.
+// Each side sleeps when it can't go on, and is woken by what the other side's push or pop says: a
+// lost wake-up leaves both asleep, so a bounded number of looks without progress fails the test.
 TEST(SpscRing, two_threads_pass_all_items_in_order_and_lose_no_wake_up) {
   for (const uint32_t capacity : {1U, 2U, 7U}) {
     constexpr int kItems = 40'000;

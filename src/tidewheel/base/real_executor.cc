@@ -38,7 +38,8 @@ void name_thread(const std::string& name) {
   ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
 }
 
-// Sleeps while `word` holds `expected`, until `deadline_ns` of the monotonic clock. May return early.
+// Sleeps while `word` holds `expected`, until `deadline_ns` of the monotonic clock. May return
+// early.
 void futex_wait(std::atomic<uint32_t>& word, uint32_t expected, int64_t deadline_ns) {
   timespec until{};
   until.tv_sec = deadline_ns / 1'000'000'000;
@@ -65,12 +66,12 @@ class RefusingPlan final : public FaultPlan {
 
 // One thread that turns one Turnable.
 //
-// No wake is lost. `state_` is kRunning from before a turn until the worker goes to sleep. wake() sets
-// kWoken in one exchange. The worker enters sleep only by a compare-exchange from kRunning to
-// kSleeping, which fails when a wake came since the exchange to kRunning before the turn; a wake after
-// it sees kSleeping in its own exchange and calls the kernel, whose wait returns at once when the word
-// is no longer kSleeping. All are sequentially consistent on one word, so what a waker published
-// before its exchange is seen by the turn that follows the worker's exchange to kRunning.
+// No wake is lost. `state_` is kRunning from before a turn until the worker goes to sleep. wake()
+// sets kWoken in one exchange. The worker enters sleep only by a compare-exchange from kRunning to
+// kSleeping, which fails when a wake came since the exchange to kRunning before the turn; a wake
+// after it sees kSleeping in its own exchange and calls the kernel, whose wait returns at once when
+// the word is no longer kSleeping. All are sequentially consistent on one word, so what a waker
+// published before its exchange is seen by the turn that follows the worker's exchange to kRunning.
 class RealWorker final : public Worker {
  public:
   RealWorker(const Clock& clock, const RealExecutorOptions& options, std::atomic<int32_t>& live,
@@ -93,8 +94,8 @@ class RealWorker final : public Worker {
   static constexpr uint32_t kRunning = 0;
   static constexpr uint32_t kWoken = 1;
   static constexpr uint32_t kSleeping = 2;
-  // After so many spins in a row that no wake answered, the worker sleeps at once, until a wake comes
-  // so soon after it fell asleep that a spin would have caught it.
+  // After so many spins in a row that no wake answered, the worker sleeps at once, until a wake
+  // comes so soon after it fell asleep that a spin would have caught it.
   static constexpr int32_t kUselessSpinsMax = 4;
 
   void run(const std::string& name) {
@@ -240,7 +241,9 @@ int32_t usable_cores() {
 class RealExecutor final : public Executor {
  public:
   RealExecutor(const Clock& clock, const RealExecutorOptions& options)
-      : clock_(clock), options_(options), cores_(usable_cores()),
+      : clock_(clock),
+        options_(options),
+        cores_(usable_cores()),
         blocking_(options.blocking_threads_max) {}
   ~RealExecutor() override {
     TIDEWHEEL_CHECK(live_.load() == 0, "the executor is destroyed before its workers");

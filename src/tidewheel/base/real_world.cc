@@ -64,10 +64,9 @@ class RealWorld final : public World {
         random_(options.seed != 0 ? options.seed : seed_of_the_system(*clock_)),
         files_(make_posix_file_system()),
         memory_bytes_(usable_memory(*files_)),
-        executor_(make_real_executor(*clock_,
-                                     {.blocking_threads_max = options.blocking_threads_max,
-                                      .refuse_at_random = refuses(options),
-                                      .seed = random_.next()})),
+        executor_(make_real_executor(*clock_, {.blocking_threads_max = options.blocking_threads_max,
+                                               .refuse_at_random = refuses(options),
+                                               .seed = random_.next()})),
         network_(make_epoll_network(*clock_, *executor_)) {}
   ~RealWorld() override {
     // Jobs of the blocking pool may still hold sockets: they end before the network goes.

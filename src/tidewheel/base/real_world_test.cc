@@ -92,8 +92,7 @@ TEST(RealExecutor, wake_storms_lose_no_wake) {
       step.store(now + 1);
       if (Worker* other = published[1 - self].load()) { other->wake(); }
     }
-    return published[1 - self].load() == nullptr ? Turn::again()
-                                                 : Turn::sleep_until(Clock::kNever);
+    return published[1 - self].load() == nullptr ? Turn::again() : Turn::sleep_until(Clock::kNever);
   };
   Lambda first([&] { return turn(0); });
   Lambda second([&] { return turn(1); });
@@ -219,8 +218,7 @@ TEST_F(NetworkTest, megabytes_cross_a_loopback_connection_both_ways_and_end) {
 TEST_F(NetworkTest, a_refused_connection_says_so) {
   uint16_t port = 0;
   {
-    const auto listener =
-        std::move(world_->network().listen({"127.0.0.1", 0}, callback())).value();
+    const auto listener = std::move(world_->network().listen({"127.0.0.1", 0}, callback())).value();
     port = listener->port();
   }
   const auto client = world_->network().connect({"127.0.0.1", port}, 10'000'000'000, callback());

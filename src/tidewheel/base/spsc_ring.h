@@ -12,12 +12,13 @@ namespace tidewheel {
 
 // T is default-constructible and movable; a popped slot keeps a moved-from T.
 //
-// Wake-ups. A push says whether the ring was empty before it, and a pop whether it was full, so that
-// the one who may have gone to sleep is woken exactly then. Neither is missed: each side stores its own
-// index and then loads the other's, all four sequentially consistent. Take a consumer that saw the ring
-// empty: its load of `tail_` did not see a push, so it stands before that push's store in the single
-// order; its own last store of `head_` stands earlier still; so the push's later load of `head_` sees
-// it, finds head == old tail, and answers kWasEmpty. The same holds for a producer that saw it full.
+// Wake-ups. A push says whether the ring was empty before it, and a pop whether it was full, so
+// that the one who may have gone to sleep is woken exactly then. Neither is missed: each side
+// stores its own index and then loads the other's, all four sequentially consistent. Take a
+// consumer that saw the ring empty: its load of `tail_` did not see a push, so it stands before
+// that push's store in the single order; its own last store of `head_` stands earlier still; so the
+// push's later load of `head_` sees it, finds head == old tail, and answers kWasEmpty. The same
+// holds for a producer that saw it full.
 template <class T>
 class SpscRing {
  public:
@@ -59,8 +60,8 @@ class SpscRing {
     }
     return &slots_[head & mask_];
   }
-  // Consumer: gives back the slot of front(), from which the caller has moved. Returns true when the
-  // ring was full, so that the producer may wait for this.
+  // Consumer: gives back the slot of front(), from which the caller has moved. Returns true when
+  // the ring was full, so that the producer may wait for this.
   bool pop() {
     const uint64_t head = head_.load(std::memory_order_relaxed);
     head_.store(head + 1, std::memory_order_seq_cst);

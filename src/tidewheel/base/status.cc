@@ -29,7 +29,8 @@ std::string_view status_code_name(StatusCode code) {
 std::string_view error_name(ErrorId id) {
   switch (id) {
 #define TIDEWHEEL_ERROR(number, name, meaning) \
-  case ErrorId::name: return #name;
+  case ErrorId::name:                          \
+    return #name;
 #include "tidewheel/base/error_ids.inc"
 #undef TIDEWHEEL_ERROR
   }
@@ -39,7 +40,8 @@ std::string_view error_name(ErrorId id) {
 std::string_view error_meaning(ErrorId id) {
   switch (id) {
 #define TIDEWHEEL_ERROR(number, name, meaning) \
-  case ErrorId::name: return meaning;
+  case ErrorId::name:                          \
+    return meaning;
 #include "tidewheel/base/error_ids.inc"
 #undef TIDEWHEEL_ERROR
   }

@@ -1,6 +1,6 @@
-// Errors as values: Status says that something went well or what went wrong, Result<T> holds a value or
-// a Status. A message's fixed text comes first, its values last; it names the place and what would be
-// accepted. Rendered as `error[TW1004]: message`.
+// Errors as values: Status says that something went well or what went wrong, Result<T> holds a
+// value or a Status. A message's fixed text comes first, its values last; it names the place and
+// what would be accepted. Rendered as `error[TW1004]: message`.
 #pragma once
 #include <fmt/core.h>
 
@@ -61,7 +61,8 @@ class [[nodiscard]] Status {
   // "error[TW1004]: message", or "ok".
   std::string to_string() const;
 
-  // Puts where it happened in front of the message: "reading /a/b: no such file". Does nothing to OK.
+  // Puts where it happened in front of the message: "reading /a/b: no such file". Does nothing to
+  // OK.
   template <class... Args>
   Status with_context(fmt::format_string<Args...> format, Args&&... args) && {
     if (error_ != nullptr) { prepend(fmt::vformat(format, fmt::make_format_args(args...))); }
@@ -94,10 +95,11 @@ class [[nodiscard]] Result {
   Result(T value) : value_(std::move(value)) {}  // NOLINT: implicit, so that `return value;` works
   Result(Status status) : status_(std::move(status)) { check_is_error(); }  // NOLINT: implicit
   template <class U>
-    requires(!std::is_same_v<std::remove_cvref_t<U>, Result> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Status> &&
-             !std::is_same_v<std::remove_cvref_t<U>, T> && std::is_convertible_v<U &&, T>)
-  Result(U&& value) : value_(std::forward<U>(value)) {}  // NOLINT: implicit
+  requires(!std::is_same_v<std::remove_cvref_t<U>, Result> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Status> &&
+           !std::is_same_v<std::remove_cvref_t<U>, T> && std::is_convertible_v<U&&, T>)
+      Result(U&& value)
+      : value_(std::forward<U>(value)) {}  // NOLINT: implicit
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const& { return status_; }
@@ -125,9 +127,7 @@ class [[nodiscard]] Result {
 
   template <class... Args>
   Result with_context(fmt::format_string<Args...> format, Args&&... args) && {
-    if (!ok()) {
-      status_ = std::move(status_).with_context(format, std::forward<Args>(args)...);
-    }
+    if (!ok()) { status_ = std::move(status_).with_context(format, std::forward<Args>(args)...); }
     return std::move(*this);
   }
 
@@ -161,10 +161,10 @@ void ignore(const Result<T>&, std::string_view /*why*/) {}
 inline Status ok_status() { return {}; }
 
 // Factories: `return not_found(ErrorId::kFileNotFound, "no such file: {}", path);`
-#define TIDEWHEEL_STATUS_FACTORY(name, code)                                                     \
-  template <class... Args>                                                                       \
-  Status name(ErrorId id, fmt::format_string<Args...> format, Args&&... args) {                  \
-    return Status(StatusCode::code, id, fmt::vformat(format, fmt::make_format_args(args...)));   \
+#define TIDEWHEEL_STATUS_FACTORY(name, code)                                                   \
+  template <class... Args>                                                                     \
+  Status name(ErrorId id, fmt::format_string<Args...> format, Args&&... args) {                \
+    return Status(StatusCode::code, id, fmt::vformat(format, fmt::make_format_args(args...))); \
   }
 TIDEWHEEL_STATUS_FACTORY(invalid_argument, kInvalidArgument)
 TIDEWHEEL_STATUS_FACTORY(not_found, kNotFound)
@@ -188,17 +188,17 @@ TIDEWHEEL_STATUS_FACTORY(internal_error, kInternal)
 // Returns from the function when the Status (or Result) is a failure.
 #define TIDEWHEEL_RETURN_IF_ERROR(...) \
   TIDEWHEEL_RETURN_IF_ERROR_(TIDEWHEEL_CONCAT(tidewheel_status_, __COUNTER__), __VA_ARGS__)
-#define TIDEWHEEL_RETURN_IF_ERROR_(temporary, ...)                        \
-  do {                                                                    \
-    ::tidewheel::Status temporary = (__VA_ARGS__);                        \
-    if (!temporary.ok()) [[unlikely]] { return temporary; }               \
+#define TIDEWHEEL_RETURN_IF_ERROR_(temporary, ...)          \
+  do {                                                      \
+    ::tidewheel::Status temporary = (__VA_ARGS__);          \
+    if (!temporary.ok()) [[unlikely]] { return temporary; } \
   } while (false)
 
 // TIDEWHEEL_ASSIGN_OR_RETURN(const Bytes bytes, files.read_all(path));
-#define TIDEWHEEL_ASSIGN_OR_RETURN(declaration, ...)                                             \
-  TIDEWHEEL_ASSIGN_OR_RETURN_(TIDEWHEEL_CONCAT(tidewheel_result_, __COUNTER__), declaration,     \
+#define TIDEWHEEL_ASSIGN_OR_RETURN(declaration, ...)                                         \
+  TIDEWHEEL_ASSIGN_OR_RETURN_(TIDEWHEEL_CONCAT(tidewheel_result_, __COUNTER__), declaration, \
                               __VA_ARGS__)
-#define TIDEWHEEL_ASSIGN_OR_RETURN_(temporary, declaration, ...)                  \
-  auto temporary = (__VA_ARGS__);                                                 \
-  if (!temporary.ok()) [[unlikely]] { return std::move(temporary).status(); }     \
+#define TIDEWHEEL_ASSIGN_OR_RETURN_(temporary, declaration, ...)              \
+  auto temporary = (__VA_ARGS__);                                             \
+  if (!temporary.ok()) [[unlikely]] { return std::move(temporary).status(); } \
   declaration = std::move(temporary).value()

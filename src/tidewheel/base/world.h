@@ -1,4 +1,5 @@
-// The outside world in one handful: what a program gets from the machine, or a test from the simulator.
+// The outside world in one handful: what a program gets from the machine, or a test from the
+// simulator.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -32,7 +33,7 @@ class World {
 
 struct RealWorldOptions {
   LogLevel log_level = LogLevel::kInfo;
-  uint64_t seed = 0;                 // 0: from the system
+  uint64_t seed = 0;  // 0: from the system
   int32_t blocking_threads_max = 16;
   // Whether calls that may refuse do so at random (base/fault.h); null option: in debug builds.
   std::optional<bool> refuse_at_random = std::nullopt;

@@ -1,5 +1,5 @@
-// Coroutines for asynchronous calls: what the author of a job writes, and the loop that runs them on the
-// task's own thread.
+// Coroutines for asynchronous calls: what the author of a job writes, and the loop that runs them
+// on the task's own thread.
 //
 //   [](Trade trade) -> tw::Async<Rich> {
 //     auto customer = co_await tw::offload([id = trade.customer] { return database.find(id); });
@@ -87,8 +87,8 @@ struct PromiseBase {
 
 }  // namespace async_detail
 
-// A coroutine that gives a T. It starts when it is awaited, or when the operator runs it. Moved, not
-// copied; destroying it destroys what it awaits.
+// A coroutine that gives a T. It starts when it is awaited, or when the operator runs it. Moved,
+// not copied; destroying it destroys what it awaits.
 template <class T>
 class [[nodiscard]] Async {
  public:
@@ -208,8 +208,8 @@ class Sleep {
 
 }  // namespace async_detail
 
-// co_await offload(f): calls f on the blocking pool, and gives what it returns or throws what it throws.
-// What f captures must be safe to use on another thread.
+// co_await offload(f): calls f on the blocking pool, and gives what it returns or throws what it
+// throws. What f captures must be safe to use on another thread.
 template <class F>
 async_detail::Offload<F> offload(F function) {
   return async_detail::Offload<F>(std::move(function));

@@ -1,5 +1,5 @@
-// Lets calls that complete on other threads (the blocking pool) reach an operator or coordinator for as
-// long as it is open, and no longer.
+// Lets calls that complete on other threads (the blocking pool) reach an operator or coordinator
+// for as long as it is open, and no longer.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -7,9 +7,9 @@
 
 namespace tidewheel {
 
-// Shared by the owner and the jobs it has put on other threads. A job enters before it touches what the
-// owner's context offers (wake, post), and leaves after; between is a few instructions. `close` waits for
-// those inside, so it may spin for about as long as a wake takes.
+// Shared by the owner and the jobs it has put on other threads. A job enters before it touches what
+// the owner's context offers (wake, post), and leaves after; between is a few instructions. `close`
+// waits for those inside, so it may spin for about as long as a wake takes.
 class CompletionGate {
  public:
   static std::shared_ptr<CompletionGate> create() { return std::make_shared<CompletionGate>(); }

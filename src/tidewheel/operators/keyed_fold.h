@@ -9,9 +9,8 @@
 #include <utility>
 
 #include "tidewheel/operators/operator_base.h"
-#include "tidewheel/operators/table_snapshot.h"
 #include "tidewheel/operators/row_traits.h"
-
+#include "tidewheel/operators/table_snapshot.h"
 
 namespace tidewheel {
 
@@ -126,12 +125,12 @@ enum class Pick : uint8_t { kSum, kMin, kMax, kMinBy, kMaxBy };
 // min_by and max_by, which keep the whole row that has the value; of equals, the first.
 template <class T, class K, class M, Pick kPick>
 struct FieldFold {
-  static constexpr const char* kName = kPick == Pick::kSum   ? "sum"
-                                       : kPick == Pick::kMin ? "min"
-                                       : kPick == Pick::kMax ? "max"
+  static constexpr const char* kName = kPick == Pick::kSum     ? "sum"
+                                       : kPick == Pick::kMin   ? "min"
+                                       : kPick == Pick::kMax   ? "max"
                                        : kPick == Pick::kMinBy ? "min_by"
                                                                : "max_by";
-  M T::* member;
+  M T::*member;
 
   void first(T& acc, const T& row) const { acc = row; }
   void next(T& acc, const T& row) const {

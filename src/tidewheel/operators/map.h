@@ -1,5 +1,5 @@
-// The operators that need no state: map, filter, flat_map. Rows are written straight into the output's
-// batch, in loops into which the user's function is inlined.
+// The operators that need no state: map, filter, flat_map. Rows are written straight into the
+// output's batch, in loops into which the user's function is inlined.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -129,14 +129,16 @@ class FilterOperator final : public FunctionOperator<T, F> {
     }
     out.set_size(size);
   }
-  // When few rows of a batch are kept, their bytes are copied: else a full output batch would keep the
-  // arenas of hundreds of input batches.
+  // When few rows of a batch are kept, their bytes are copied: else a full output batch would keep
+  // the arenas of hundreds of input batches.
   void keep_text(const Batch& in, RowBatch<T>& out, uint32_t before, uint32_t count) {
     if ((out.size() - before) * 8 >= count) {
       out.share_arenas(in);
       return;
     }
-    for (uint32_t i = before; i < out.size(); ++i) { relocate_texts_into(out.rows()[i], out.arena()); }
+    for (uint32_t i = before; i < out.size(); ++i) {
+      relocate_texts_into(out.rows()[i], out.arena());
+    }
   }
 };
 

@@ -44,15 +44,16 @@ struct SideOutputNote {
 
 class NodeLinks {
  public:
-  // Says that somebody reads the side output `tag`. Returns the number of its port (from 1); fails when
-  // the tag is read as another type already.
+  // Says that somebody reads the side output `tag`. Returns the number of its port (from 1); fails
+  // when the tag is read as another type already.
   template <class T>
   Result<int32_t> listen_to(const OutputTag<T>& tag) {
     return listen(tag.name(), &kTypeKey<T>, [] { return std::make_unique<TypedSidePort<T>>(); });
   }
   const std::vector<SideOutputNote>& side_outputs() const { return side_outputs_; }
 
-  // True when no other operator reads the batches that this one is given, so that it may change them.
+  // True when no other operator reads the batches that this one is given, so that it may change
+  // them.
   bool owns_input = false;
   // Of a sink's rows; null for other operators.
   const char* row_type_key = nullptr;

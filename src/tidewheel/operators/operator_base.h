@@ -35,7 +35,8 @@ class OperatorBase : public Operator {
   OperatorContext* context_ = nullptr;
 };
 
-// With a main output of rows of type Out. Subclasses call OutputOperator::open first in their `open`.
+// With a main output of rows of type Out. Subclasses call OutputOperator::open first in their
+// `open`.
 template <class Out>
 class OutputOperator : public OperatorBase {
  public:

@@ -2,15 +2,15 @@
 //
 //   struct Inactivity {
 //     using output = Alert;                                    // what it emits
-//     tw::Value<int64_t> clicks{"clicks"};                     // state: the member is the descriptor
-//     tw::EventTimer idle{"idle"};
-//     void on_element(const Click& click, auto& ctx);
-//     void on_timer(tw::EventTimer&, tw::Timestamp when, auto& ctx);    // of a named timer
-//     void on_timer(tw::Timestamp when, auto& ctx);                     // of ctx.timers()
+//     tw::Value<int64_t> clicks{"clicks"};                     // state: the member is the
+//     descriptor tw::EventTimer idle{"idle"}; void on_element(const Click& click, auto& ctx); void
+//     on_timer(tw::EventTimer&, tw::Timestamp when, auto& ctx);    // of a named timer void
+//     on_timer(tw::Timestamp when, auto& ctx);                     // of ctx.timers()
 //   };
 //
-// Two inputs have on_left and on_right; one with broadcast rows has on_element and on_broadcast. All may
-// have open(RuntimeContext&), close(), and on_end(ctx), which comes after the last row and timer.
+// Two inputs have on_left and on_right; one with broadcast rows has on_element and on_broadcast.
+// All may have open(RuntimeContext&), close(), and on_end(ctx), which comes after the last row and
+// timer.
 //
 // The struct is a prototype: each subtask makes a copy, whose handles are bound to its state.
 #pragma once
@@ -25,9 +25,9 @@
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/row_traits.h"
 #include "tidewheel/operators/runtime_context.h"
-#include "tidewheel/types/lasting_text.h"
 #include "tidewheel/state/handles.h"
 #include "tidewheel/state/keyed_store.h"
+#include "tidewheel/types/lasting_text.h"
 
 namespace tidewheel {
 
@@ -45,8 +45,8 @@ class KeyTimers {
   KeyedState* state_;
 };
 
-// What the functions of a process struct are given. Text in emitted rows may point anywhere that is valid
-// now: it is copied.
+// What the functions of a process struct are given. Text in emitted rows may point anywhere that is
+// valid now: it is copied.
 template <class To>
 class ElementContext {
  public:
@@ -168,7 +168,8 @@ struct NoRow {};
 
 enum class ProcessKind : uint8_t { kOneInput, kTwoInputs, kBroadcast };
 
-// A: rows of input 0, keyed by SelectA; B: rows of input 1, keyed by SelectB unless they are broadcast.
+// A: rows of input 0, keyed by SelectA; B: rows of input 1, keyed by SelectB unless they are
+// broadcast.
 template <class K, class A, class SelectA, class B, class SelectB>
 struct ProcessInputs {
   static constexpr bool kKeyed = !std::is_same_v<K, NoKey>;
@@ -231,10 +232,9 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
     bool taken = false;
     if constexpr (kKind == ProcessKind::kOneInput) {
-      taken = take_rows<typename Inputs::Left>(rows, cursor, inputs_.select_left, *context_,
-                                               [this](const auto& row) {
-                                                 function_->on_element(row, *context_);
-                                               });
+      taken = take_rows<typename Inputs::Left>(
+          rows, cursor, inputs_.select_left, *context_,
+          [this](const auto& row) { function_->on_element(row, *context_); });
     } else if constexpr (kKind == ProcessKind::kTwoInputs) {
       if (input == 0) {
         taken = take_rows<typename Inputs::Left>(
@@ -374,7 +374,8 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
     return true;
   }
 
-  // Fires the timers up to `time_ms`, those that are set meanwhile too. False when an output has refused.
+  // Fires the timers up to `time_ms`, those that are set meanwhile too. False when an output has
+  // refused.
   bool fire(TimeDomain domain, int64_t time_ms) {
     store_->begin_work();
     context_->set_domain(domain);
@@ -405,7 +406,8 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
         function_->on_timer(when, *context_);
       }
     } else if (domain == TimeDomain::kEvent) {
-      auto& timer = *static_cast<EventTimer*>(static_cast<NamedTimer<TimeDomain::kEvent>*>(fired.handle));
+      auto& timer =
+          *static_cast<EventTimer*>(static_cast<NamedTimer<TimeDomain::kEvent>*>(fired.handle));
       if constexpr (requires { function_->on_timer(timer, when, *context_); }) {
         function_->on_timer(timer, when, *context_);
       }
@@ -439,7 +441,7 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
   RuntimeContext runtime_;
   std::optional<OperatorState> operator_state_;
   std::optional<Store> store_;
-  std::optional<P> function_;           // after the state that its handles point to
+  std::optional<P> function_;  // after the state that its handles point to
   std::optional<Context> context_;
   std::optional<RuleContext> rule_context_;
   typename Store::Cursor store_cursor_;

@@ -29,8 +29,8 @@ class RuntimeContext {
   const Config& config() const { return context_->config(); }
   OperatorContext& operator_context() { return *context_; }
 
-  // An accumulator: added up over all subtasks in the job's result. Keep the reference; asking takes a
-  // search.
+  // An accumulator: added up over all subtasks in the job's result. Keep the reference; asking
+  // takes a search.
   Counter& counter(std::string_view name) {
     return context_->metrics().group("accumulators").counter(name);
   }
@@ -46,17 +46,15 @@ class RuntimeContext {
 template <class F>
 Status open_function(F& function, RuntimeContext& runtime) {
   try {
-    if constexpr (requires { { function.open(runtime) } -> std::same_as<Status>; }) {
+    if constexpr (requires {
+                    { function.open(runtime) } -> std::same_as<Status>;
+                  }) {
       const Status status = function.open(runtime);
-      if (!status.ok()) {
-        throw_user_failure(runtime.operator_context(), "open", status, "");
-      }
+      if (!status.ok()) { throw_user_failure(runtime.operator_context(), "open", status, ""); }
     } else if constexpr (requires { function.open(runtime); }) {
       function.open(runtime);
     }
-  } catch (const OperatorFailure& failure) {
-    return failure.status();
-  } catch (...) {
+  } catch (const OperatorFailure& failure) { return failure.status(); } catch (...) {
     try {
       rethrow_user_failure(runtime.operator_context(), "open", "");
     } catch (const OperatorFailure& failure) { return failure.status(); }

@@ -10,14 +10,15 @@
 //   };
 //
 // A copy of the struct for each subtask does the writing, on the subtask's thread. `write` may also
-// answer void. `flush` comes before every snapshot and when the input has ended: all rows taken so far are
-// to be safe, or visible, then.
+// answer void. `flush` comes before every snapshot and when the input has ended: all rows taken so
+// far are to be safe, or visible, then.
 //
 // A sink that commits in two phases has besides:
 //   struct Pending { std::string upload_id; };             // a record: kept in the checkpoint
-//   Result<std::vector<Pending>> prepare(int64_t checkpoint);  // what was written since the last call
-//   Status commit(const Pending& pending);                 // idempotent: may come again after a crash
-//   Status abort(const Pending& pending);                  // optional: of a checkpoint that failed
+//   Result<std::vector<Pending>> prepare(int64_t checkpoint);  // what was written since the last
+//   call Status commit(const Pending& pending);                 // idempotent: may come again after
+//   a crash Status abort(const Pending& pending);                  // optional: of a checkpoint
+//   that failed
 // When the input ends and no further checkpoint comes, the runtime prepares and commits at once.
 //
 // `static constexpr int32_t fixed_parallelism = 1;` is the only parallelism that a sink can have.
@@ -36,9 +37,13 @@ using SinkContext = ConnectorContext;
 
 namespace sink_detail {
 template <class S, class T>
-concept WritesRow = requires(S sink, const T& row) { sink.write(row); };
+concept WritesRow = requires(S sink, const T& row) {
+  sink.write(row);
+};
 template <class S, class T>
-concept WritesTimedRow = requires(S sink, const T& row, int64_t time) { sink.write(row, time); };
+concept WritesTimedRow = requires(S sink, const T& row, int64_t time) {
+  sink.write(row, time);
+};
 template <class S, class T>
 concept WritesRows = requires(S sink, std::span<const T> rows, std::span<const int64_t> times) {
   { sink.write_rows(rows, times) } -> std::same_as<Status>;
@@ -47,10 +52,11 @@ concept WritesRows = requires(S sink, std::span<const T> rows, std::span<const i
 
 // A type that can be given to Stream<S::input>::to.
 template <class S>
-concept Sink = std::copy_constructible<S> && requires { typename S::input; } &&
-               (sink_detail::WritesRow<S, typename S::input> ||
-                sink_detail::WritesTimedRow<S, typename S::input> ||
-                sink_detail::WritesRows<S, typename S::input>);
+concept Sink = std::copy_constructible<S> && requires {
+  typename S::input;
+} &&(sink_detail::WritesRow<S, typename S::input> ||
+     sink_detail::WritesTimedRow<S, typename S::input> ||
+     sink_detail::WritesRows<S, typename S::input>);
 
 // A sink that commits in two phases.
 template <class S>

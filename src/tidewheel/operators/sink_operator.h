@@ -55,9 +55,9 @@ class SinkWriter final : public SinkOperatorBase {
   Status open(OperatorContext& context) override {
     sink_context_.emplace(context);
     if constexpr (requires { sink_.open(*sink_context_); }) {
-      TIDEWHEEL_RETURN_IF_ERROR(sink_.open(*sink_context_).with_context(
-          "sink '{}' (uid {}), subtask {}", context.name(), context.uid(),
-          context.subtask_index() + 1));
+      TIDEWHEEL_RETURN_IF_ERROR(sink_.open(*sink_context_)
+                                    .with_context("sink '{}' (uid {}), subtask {}", context.name(),
+                                                  context.uid(), context.subtask_index() + 1));
     }
     return open_base(context);
   }
@@ -82,7 +82,9 @@ class SinkWriter final : public SinkOperatorBase {
   }
 
   void close(bool finished) override {
-    if constexpr (requires { { sink_.close(finished) } -> std::same_as<Status>; }) {
+    if constexpr (requires {
+                    { sink_.close(finished) } -> std::same_as<Status>;
+                  }) {
       const Status status = sink_.close(finished);
       // After a failure or a cancellation there is nobody to tell.
       if (finished) { fail_unless_ok(status, "close"); }

@@ -4,24 +4,26 @@
 //     using output = std::string;
 //     struct Split { std::string path; int64_t offset = 0; };             // a record: the position
 //     Result<std::vector<Split>> discover(SplitContext& context);         // which splits there are
-//     ReadResult read(Split& split, SourceOut<std::string>& out);         // reads some, advances split
+//     ReadResult read(Split& split, SourceOut<std::string>& out);         // reads some, advances
+//     split
 //   };
 //
-// `discover` runs once for the job, on the blocking pool, in a copy of the struct of its own; readers ask
-// for splits and get them. `read` runs in a copy of the struct for each subtask, on the subtask's thread.
-// Splits are in the snapshot, as they were after the last `read`.
+// `discover` runs once for the job, on the blocking pool, in a copy of the struct of its own;
+// readers ask for splits and get them. `read` runs in a copy of the struct for each subtask, on the
+// subtask's thread. Splits are in the snapshot, as they were after the last `read`.
 //
 // Members that a source may have besides:
 //   Status open(SourceContext& context);             before the first read, in every subtask
 //   Status open_split(Split& split);                 when a split has come to a reader
 //   void close_split(Split& split);                  when it has ended
-//   void close();                                    at the end of the subtask, also after a failure
-//   std::string split_id(const Split& split) const;  tells splits found again from new ones; default: all
+//   void close();                                    at the end of the subtask, also after a
+//   failure std::string split_id(const Split& split) const;  tells splits found again from new
+//   ones; default: all
 //                                                    fields of the split as discovered
-//   int64_t discovery_interval_ms() const;           > 0: unbounded, discover is called again and again
-//   SplitAssignment assignment() const;              default kOnRequest
-//   static constexpr bool blocking = true;           `read` may block: it runs on the blocking pool
-//   static constexpr int32_t fixed_parallelism = 1;  the only parallelism that it can have
+//   int64_t discovery_interval_ms() const;           > 0: unbounded, discover is called again and
+//   again SplitAssignment assignment() const;              default kOnRequest static constexpr bool
+//   blocking = true;           `read` may block: it runs on the blocking pool static constexpr
+//   int32_t fixed_parallelism = 1;  the only parallelism that it can have
 #pragma once
 #include <atomic>
 #include <concepts>
@@ -170,10 +172,10 @@ class SourceOut {
 // A type that can be given to Env::from.
 template <class S>
 concept Source = std::copy_constructible<S> &&
-                 requires(S source, SplitContext& context, typename S::Split& split,
-                          SourceOut<typename S::output>& out) {
-                   { source.discover(context) } -> std::same_as<Result<std::vector<typename S::Split>>>;
-                   { source.read(split, out) } -> std::same_as<ReadResult>;
-                 };
+    requires(S source, SplitContext& context, typename S::Split& split,
+             SourceOut<typename S::output>& out) {
+  { source.discover(context) } -> std::same_as<Result<std::vector<typename S::Split>>>;
+  { source.read(split, out) } -> std::same_as<ReadResult>;
+};
 
 }  // namespace tidewheel

@@ -1,5 +1,5 @@
-// Runs a source's readers as the head of a chain: takes splits from the enumerator, reads them in turn,
-// gives rows their event time, and sends watermarks and idleness.
+// Runs a source's readers as the head of a chain: takes splits from the enumerator, reads them in
+// turn, gives rows their event time, and sends watermarks and idleness.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -21,8 +21,8 @@
 
 namespace tidewheel {
 
-// A batch that watermarks cut into pieces. Sent at once, whatever the port says: it keeps what it can't
-// deliver, and a batch that was read must not wait here when the source is told to stop.
+// A batch that watermarks cut into pieces. Sent at once, whatever the port says: it keeps what it
+// can't deliver, and a batch that was read must not wait here when the source is told to stop.
 struct CutBatch {
   struct Piece {
     uint32_t end;
@@ -49,8 +49,8 @@ class SourceOperatorBase : public SourceOperator {
   // A split at work.
   struct Lane {
     int64_t watermark = kMinWatermark;
-    bool waits = false;              // `read` had nothing
-    bool idle = false;               // does not hold back the watermark
+    bool waits = false;  // `read` had nothing
+    bool idle = false;   // does not hold back the watermark
     int64_t waits_since_ns = 0;
     int64_t wake_at_ms = Clock::kNever;
   };
@@ -58,15 +58,15 @@ class SourceOperatorBase : public SourceOperator {
   struct ReadDone {
     ReadResult result;
     int64_t rows = 0;
-    bool busy = false;               // it is still running on the blocking pool
+    bool busy = false;  // it is still running on the blocking pool
   };
 
   virtual ReadDone read_lane(size_t index) = 0;
-  virtual Status add_lane(std::string_view bytes) = 0;     // decodes and opens a split
-  virtual void remove_lane(size_t index) = 0;              // closes it
+  virtual Status add_lane(std::string_view bytes) = 0;  // decodes and opens a split
+  virtual void remove_lane(size_t index) = 0;           // closes it
   virtual std::string encode_lane(size_t index) = 0;
   virtual std::string describe_lane(size_t index) = 0;
-  virtual bool is_reading() const { return false; }        // on the blocking pool
+  virtual bool is_reading() const { return false; }  // on the blocking pool
 
   void open_base(OperatorContext& context);
   OperatorContext& context() { return *context_; }
@@ -92,20 +92,20 @@ class SourceOperatorBase : public SourceOperator {
   OperatorContext* context_ = nullptr;
   std::atomic<bool> woken_{false};
   std::vector<Lane> lanes_;
-  std::vector<std::string> restored_;      // splits of the snapshot, until the first poll
+  std::vector<std::string> restored_;  // splits of the snapshot, until the first poll
   size_t next_lane_ = 0;
-  bool requested_ = false;                 // the enumerator owes an answer
+  bool requested_ = false;  // the enumerator owes an answer
   bool told_to_wait_ = false;
   bool no_more_splits_ = false;
   bool sent_idle_ = false;
-  bool has_watermarks_ = false;            // some split has had one
+  bool has_watermarks_ = false;  // some split has had one
   int64_t allowed_watermark_ = kMaxWatermark;
   int64_t next_report_ns_ = 0;
   WatermarkPacer pacer_{200};
 };
 
-// The source itself, and what a read on the blocking pool leaves behind. Owned by the reader and by the
-// job that runs.
+// The source itself, and what a read on the blocking pool leaves behind. Owned by the reader and by
+// the job that runs.
 template <class S>
 struct PooledRead {
   explicit PooledRead(S prototype) : source(std::move(prototype)) {}
@@ -122,7 +122,9 @@ struct PooledRead {
 };
 
 template <class S>
-inline constexpr bool kReadBlocks = requires { requires S::blocking; };
+inline constexpr bool kReadBlocks = requires {
+  requires S::blocking;
+};
 
 // One subtask of the source S.
 template <class S>
@@ -260,22 +262,21 @@ class SourceReader final : public SourceOperatorBase {
     core_->split = entries_[index].split;
     core_->batch = static_cast<RowBatch<T>*>(pool_->acquire());
     core_->done.store(false, std::memory_order_relaxed);
-    context().executor().run_blocking(
-        [core = core_, gate = gate_, rows = context().batch_rows(),
-         source_context = *source_context_]() mutable {
-          SourceOut<T> out(*core->batch, rows);
-          try {
-            core->result = core->source.read(core->split, out);
-          } catch (...) { core->thrown = std::current_exception(); }
-          core->split_watermark = out.split_watermark();
-          if (!gate->enter()) {
-            close_source(core->source);
-            return;
-          }
-          core->done.store(true, std::memory_order_release);
-          source_context.wake();
-          gate->leave();
-        });
+    context().executor().run_blocking([core = core_, gate = gate_, rows = context().batch_rows(),
+                                       source_context = *source_context_]() mutable {
+      SourceOut<T> out(*core->batch, rows);
+      try {
+        core->result = core->source.read(core->split, out);
+      } catch (...) { core->thrown = std::current_exception(); }
+      core->split_watermark = out.split_watermark();
+      if (!gate->enter()) {
+        close_source(core->source);
+        return;
+      }
+      core->done.store(true, std::memory_order_release);
+      source_context.wake();
+      gate->leave();
+    });
   }
 
   void note_watermark(size_t index, int64_t watermark) {
@@ -286,7 +287,8 @@ class SourceReader final : public SourceOperatorBase {
   uint32_t advance(size_t index, RowBatch<T>& batch, uint32_t begin, uint32_t end) {
     uint32_t failed_row = begin;
     try {
-      return entries_[index].clock->advance(batch.rows(), batch.timestamps(), begin, end, failed_row);
+      return entries_[index].clock->advance(batch.rows(), batch.timestamps(), begin, end,
+                                            failed_row);
     } catch (...) {
       rethrow_user_failure(context(), "event_time", describe_record(batch.row(failed_row)));
     }
@@ -300,9 +302,8 @@ class SourceReader final : public SourceOperatorBase {
     int64_t sent = pacer().sent();
     uint32_t at = 0;
     while (at < batch.size()) {
-      const uint32_t next = entries_[index].clock == nullptr
-                                ? batch.size()
-                                : advance(index, batch, at, batch.size());
+      const uint32_t next =
+          entries_[index].clock == nullptr ? batch.size() : advance(index, batch, at, batch.size());
       if (entries_[index].clock != nullptr) {
         lanes()[index].watermark = entries_[index].clock->watermark();
         lanes()[index].idle = false;
@@ -333,10 +334,10 @@ class SourceReader final : public SourceOperatorBase {
   const std::shared_ptr<PooledRead<S>> core_;
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   std::optional<SourceContext> source_context_;
-  std::vector<Entry> entries_;   // beside lanes()
+  std::vector<Entry> entries_;  // beside lanes()
   std::shared_ptr<BatchPool> pool_;
   Output<T> output_;
-  bool reading_ = false;         // a read is on the blocking pool, or done and not taken
+  bool reading_ = false;  // a read is on the blocking pool, or done and not taken
   size_t pooled_index_ = 0;
 };
 

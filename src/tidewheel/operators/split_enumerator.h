@@ -1,5 +1,5 @@
-// The part of a source that exists once for the job: finds splits, and gives them to the readers. Also
-// the event-time alignment of a group of sources.
+// The part of a source that exists once for the job: finds splits, and gives them to the readers.
+// Also the event-time alignment of a group of sources.
 //
 // Events, each a letter and its bytes:
 //   to the enumerator  R            the reader wants a split
@@ -31,8 +31,8 @@ std::string encode_event(char kind, int64_t value);
 // The number behind the letter; kMinWatermark when the event is damaged.
 int64_t decode_event_value(std::string_view event);
 
-// The sources of one job that keep together in event time. Used by coordinators only, which share one
-// thread.
+// The sources of one job that keep together in event time. Used by coordinators only, which share
+// one thread.
 class AlignmentGroup {
  public:
   // Notes a reader's watermark; returns the one above which it pauses.
@@ -45,12 +45,12 @@ class AlignmentGroup {
 
 // How a source's splits are dealt with, as the graph knows it.
 struct EnumeratorOptions {
-  std::string name;                    // of the source, for messages
+  std::string name;  // of the source, for messages
   SplitAssignment assignment = SplitAssignment::kOnRequest;
-  int64_t discovery_interval_ms = 0;   // 0: once
+  int64_t discovery_interval_ms = 0;  // 0: once
   std::shared_ptr<AlignmentGroup> alignment = nullptr;
   int64_t alignment_drift_ms = 0;
-  int32_t source_id = 0;               // tells the group's sources apart
+  int32_t source_id = 0;  // tells the group's sources apart
 };
 
 struct FoundSplit {
@@ -60,7 +60,8 @@ struct FoundSplit {
 
 class SplitEnumerator final : public OperatorCoordinator {
  public:
-  // `discover` runs on the blocking pool, one call at a time; it may outlive the enumerator by a call.
+  // `discover` runs on the blocking pool, one call at a time; it may outlive the enumerator by a
+  // call.
   using Discover = std::function<Result<std::vector<FoundSplit>>(SplitContext&)>;
   SplitEnumerator(EnumeratorOptions options, Discover discover);
   ~SplitEnumerator() override;
@@ -86,10 +87,10 @@ class SplitEnumerator final : public OperatorCoordinator {
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   CoordinatorContext* context_ = nullptr;
   bool discovered_once_ = false;
-  int64_t next_reader_ = 0;                // for kSpread
-  std::set<std::string> seen_;             // ids of all splits ever found
+  int64_t next_reader_ = 0;     // for kSpread
+  std::set<std::string> seen_;  // ids of all splits ever found
   std::deque<std::string> unassigned_;
-  std::deque<int32_t> requests_;           // readers that want a split, in order
+  std::deque<int32_t> requests_;  // readers that want a split, in order
   std::set<int32_t> told_to_wait_;
   std::set<int32_t> ready_;
   std::map<int32_t, std::vector<std::string>> held_;  // events for readers that are not ready yet
@@ -104,7 +105,8 @@ std::unique_ptr<OperatorCoordinator> make_enumerator(S source, EnumeratorOptions
   }
   return std::make_unique<SplitEnumerator>(
       std::move(options),
-      [source = std::move(source)](SplitContext& context) mutable -> Result<std::vector<FoundSplit>> {
+      [source =
+           std::move(source)](SplitContext& context) mutable -> Result<std::vector<FoundSplit>> {
         TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<typename S::Split> splits,
                                    source.discover(context));
         std::vector<FoundSplit> found;

@@ -26,8 +26,8 @@ class TableSaver {
       group_ = groups.first;
       cursor_ = table.begin_of(group_);
     }
-    writer.begin_state({name_, StateKind::kKeyed, "table", encoded_schema<K>(), "",
-                        encoded_schema<V>()});
+    writer.begin_state(
+        {name_, StateKind::kKeyed, "table", encoded_schema<K>(), "", encoded_schema<V>()});
     StateBytes key_bytes;
     StateBytes value_bytes;
     while (group_ <= groups.last) {

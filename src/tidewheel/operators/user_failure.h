@@ -1,5 +1,5 @@
-// Turns what user code throws, or answers, into the failure of its operator: with the operator's name,
-// uid and subtask, and the record at which it happened.
+// Turns what user code throws, or answers, into the failure of its operator: with the operator's
+// name, uid and subtask, and the record at which it happened.
 #pragma once
 #include <string>
 #include <string_view>

@@ -1,5 +1,5 @@
-// Event time: which timestamp a row has, and which watermark follows from the rows seen. Strategies are
-// chosen by the author of a job:
+// Event time: which timestamp a row has, and which watermark follows from the rows seen. Strategies
+// are chosen by the author of a job:
 //
 //   .event_time(&Trade::at, tw::bounded_lateness(2s).idle_after(1min))
 //   .event_time([](const Trade& t) { return t.at; }, tw::monotonous().per_record())
@@ -27,9 +27,9 @@ namespace tidewheel {
 
 // What all strategies can be told. Times in ms.
 struct WatermarkOptions {
-  bool per_record = false;       // a watermark after each row that advances it
-  int64_t idle_after_ms = 0;     // 0: never idle
-  std::string alignment_group;   // empty: not aligned
+  bool per_record = false;      // a watermark after each row that advances it
+  int64_t idle_after_ms = 0;    // 0: never idle
+  std::string alignment_group;  // empty: not aligned
   int64_t alignment_drift_ms = 0;
   int64_t alignment_interval_ms = 1000;
 };
@@ -50,8 +50,8 @@ class WatermarkSettings {
     options_.alignment_interval_ms = to_ms(update_interval);
     return self();
   }
-  // A watermark after every row that advances it, so that which rows are late depends on their order
-  // only, not on how they fell into batches.
+  // A watermark after every row that advances it, so that which rows are late depends on their
+  // order only, not on how they fell into batches.
   Self per_record() && {
     options_.per_record = true;
     return self();
@@ -91,9 +91,10 @@ class CustomWatermarks : public WatermarkSettings<CustomWatermarks<G>> {
     if constexpr (requires { generator_.on_event(row, Timestamp(time_ms)); }) {
       take(generator_.on_event(row, Timestamp(time_ms)));
     } else {
-      static_assert(requires { generator_.on_periodic(); },
-                    "a watermark generator needs on_event(const T&, tw::Timestamp) or on_periodic(), "
-                    "giving std::optional<tw::Timestamp>");
+      static_assert(
+          requires { generator_.on_periodic(); },
+          "a watermark generator needs on_event(const T&, tw::Timestamp) or on_periodic(), "
+          "giving std::optional<tw::Timestamp>");
     }
   }
   int64_t watermark() {
@@ -110,7 +111,9 @@ class CustomWatermarks : public WatermarkSettings<CustomWatermarks<G>> {
 };
 
 // The largest distance at which rows come behind the newest one.
-inline BoundedLateness bounded_lateness(Duration lateness) { return BoundedLateness(to_ms(lateness)); }
+inline BoundedLateness bounded_lateness(Duration lateness) {
+  return BoundedLateness(to_ms(lateness));
+}
 // Rows come in order of their time.
 inline BoundedLateness monotonous() { return BoundedLateness(0); }
 template <class G>
@@ -143,7 +146,8 @@ class EventClock {
 struct KeepTimestamps {};
 
 template <class T, class Extract>
-concept TimestampExtractor = std::same_as<Extract, KeepTimestamps> || requires(const Extract& extract, const T& row) {
+concept TimestampExtractor = std::same_as<Extract, KeepTimestamps> ||
+    requires(const Extract& extract, const T& row) {
   { std::invoke(extract, row) } -> std::convertible_to<Timestamp>;
 };
 
@@ -215,7 +219,8 @@ class WatermarkPacer {
   bool has_news() const { return candidate_ > sent_; }
   // Whether to send now. `dry`: nothing more comes at once, so the batch is cut anyway.
   bool is_due(int64_t now_ns, bool dry) const {
-    return has_news() && (dry || rows_ >= kRowsMin || now_ns - sent_at_ns_ >= interval_ms_ * 1'000'000);
+    return has_news() &&
+           (dry || rows_ >= kRowsMin || now_ns - sent_at_ns_ >= interval_ms_ * 1'000'000);
   }
   int64_t take(int64_t now_ns) {
     sent_ = candidate_;

@@ -37,7 +37,8 @@ Config draw_config(Random& random) {
   config.set(options::kBufferTimeout, one_of<int64_t>(random, {-1, 0, 1, 10, 100}));
   config.set(options::kOperatorChaining, random.chance(0.7));
   config.set(options::kParallelism, 1 + static_cast<int64_t>(random.below(4)));
-  config.set(options::kTaskSlots, random.chance(0.5) ? 0 : 1 + static_cast<int64_t>(random.below(4)));
+  config.set(options::kTaskSlots,
+             random.chance(0.5) ? 0 : 1 + static_cast<int64_t>(random.below(4)));
   config.set(options::kLatencyInterval, one_of<int64_t>(random, {0, 0, 7}));
   config.set(options::kAutoWatermarkInterval, one_of<int64_t>(random, {1, 20, 200}));
   if (random.chance(0.3)) {
@@ -60,8 +61,8 @@ void schedule_clock_jumps(SimMachine& machine, Random& random) {
   const uint64_t jumps = 1 + random.below(4);
   for (uint64_t i = 0; i < jumps; ++i) {
     const int64_t reach_ms = one_of<int64_t>(random, {10, 2'000, 3'600'000});
-    const int64_t by_ms = static_cast<int64_t>(random.below(static_cast<uint64_t>(2 * reach_ms))) -
-                          reach_ms;
+    const int64_t by_ms =
+        static_cast<int64_t>(random.below(static_cast<uint64_t>(2 * reach_ms))) - reach_ms;
     machine.simulation.call_later(
         static_cast<int64_t>(random.below(2'000)) * kMs,
         [&world = machine.world, by_ms] { world.jump_wall_clock(by_ms); });
@@ -90,8 +91,8 @@ std::string finish(JobHandle& handle, Ending ending, SimMachine& machine, Random
     }
   }
   if (!handle.wait(machine.simulation.now_ns() + kRunNs)) {
-    return "the job has not ended in two days of virtual time\n" +
-           machine.simulation.describe() + describe_tasks(handle);
+    return "the job has not ended in two days of virtual time\n" + machine.simulation.describe() +
+           describe_tasks(handle);
   }
   const Status result = handle.result();
   switch (ending) {

@@ -1,5 +1,5 @@
-// tidewheel_sim: runs random jobs on a simulated machine, a seed a run, and reports those whose results
-// are wrong, those that do not replay, and places of interest that no run has reached.
+// tidewheel_sim: runs random jobs on a simulated machine, a seed a run, and reports those whose
+// results are wrong, those that do not replay, and places of interest that no run has reached.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>

@@ -26,8 +26,8 @@ std::string compare_rows(Rows expected, Rows seen, bool with_times) {
                       std::back_inserter(missing));
   std::set_difference(seen.begin(), seen.end(), expected.begin(), expected.end(),
                       std::back_inserter(surplus));
-  std::string text = fmt::format("{} rows expected, {} seen; {} missing, {} too many", expected.size(),
-                                 seen.size(), missing.size(), surplus.size());
+  std::string text = fmt::format("{} rows expected, {} seen; {} missing, {} too many",
+                                 expected.size(), seen.size(), missing.size(), surplus.size());
   for (size_t i = 0; i < missing.size() && i < 3; ++i) {
     text += "\n    missing " + describe_row(missing[i]);
   }

@@ -1,5 +1,5 @@
-// What a random job is compared with: the rows that each stream must hold, computed beside the job by
-// plain loops over the same data.
+// What a random job is compared with: the rows that each stream must hold, computed beside the job
+// by plain loops over the same data.
 #pragma once
 #include <compare>
 #include <cstdint>

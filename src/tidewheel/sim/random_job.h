@@ -1,4 +1,5 @@
-// What the families of random jobs share: how a run ends, and a stream with the rows that it must hold.
+// What the families of random jobs share: how a run ends, and a stream with the rows that it must
+// hold.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -19,7 +20,7 @@ enum class Ending : uint8_t {
   kComplete,  // all input is taken: results are compared
   kCancel,
   kStop,
-  kThrow,     // user code throws
+  kThrow,  // user code throws
 };
 
 // One job of one seed. Made, built, started, then checked, all in virtual time.
@@ -28,7 +29,8 @@ class RandomJob {
   virtual ~RandomJob() = default;
   // Builds and starts the job.
   virtual Result<std::unique_ptr<JobHandle>> start() = 0;
-  // After the end: what is wrong with the results; empty when nothing is. `complete`: all input was taken.
+  // After the end: what is wrong with the results; empty when nothing is. `complete`: all input was
+  // taken.
   virtual std::string check(bool complete) = 0;
   // The job in words, a line an operator.
   const std::string& plan() const { return plan_; }

@@ -49,8 +49,8 @@ class RuntimeJob final : public RandomJob {
     for (const std::string& failure : findings_->failures) { return failure; }
     for (const Sink& sink : sinks_) {
       if (sink.seen->closes != sink.seen->opens) {
-        return fmt::format("{}: {} of {} opened subtasks were closed", sink.name,
-                           sink.seen->closes, sink.seen->opens);
+        return fmt::format("{}: {} of {} opened subtasks were closed", sink.name, sink.seen->closes,
+                           sink.seen->opens);
       }
       if (!complete) { continue; }
       if (sink.seen->ends != sink.seen->parallelism) {
@@ -78,9 +78,7 @@ class RuntimeJob final : public RandomJob {
       std::map<std::pair<int64_t, int64_t>, int64_t> last;
       for (const TimedRow& row : rows) {
         auto [at, is_new] = last.try_emplace({row.row.origin, row.row.key}, row.row.number);
-        if (!is_new && row.row.number < at->second) {
-          return "out of order: " + describe_row(row);
-        }
+        if (!is_new && row.row.number < at->second) { return "out of order: " + describe_row(row); }
         at->second = row.row.number;
       }
     }
@@ -128,9 +126,7 @@ class RuntimeJob final : public RandomJob {
     edge.kind = kind;
     edge.kind_chosen = kind != EdgeKind::kForward;
     if (kind == EdgeKind::kHash) {
-      edge.make_partitioner = [] {
-        return std::make_unique<HashPartitioner<Row, KeyHashOfRow>>();
-      };
+      edge.make_partitioner = [] { return std::make_unique<HashPartitioner<Row, KeyHashOfRow>>(); };
     } else if (kind == EdgeKind::kCustom) {
       const auto choose = [](const Row& row, int32_t channels) {
         return static_cast<int32_t>(static_cast<uint64_t>(row.number + row.origin) %
@@ -140,8 +136,7 @@ class RuntimeJob final : public RandomJob {
         return std::make_unique<CustomPartitioner<Row, decltype(choose)>>(choose);
       };
     }
-    const bool becomes_rebalance =
-        kind == EdgeKind::kForward && flow.parallelism != to.parallelism;
+    const bool becomes_rebalance = kind == EdgeKind::kForward && flow.parallelism != to.parallelism;
     // By key the order of a key's rows is kept; to one subtask the order of each sender's.
     const bool keeps_order = (kind == EdgeKind::kForward && !becomes_rebalance) ||
                              kind == EdgeKind::kHash || kind == EdgeKind::kGlobal;
@@ -271,13 +266,12 @@ class RuntimeJob final : public RandomJob {
       return;
     }
     const int64_t size_ms = one_of<int64_t>(random_, {1, 100, 1000, 60'000});
-    GraphNode& node = add_operator<TumblingOperator>("tumble", draw_parallelism(), size_ms,
-                                                     findings_);
+    GraphNode& node =
+        add_operator<TumblingOperator>("tumble", draw_parallelism(), size_ms, findings_);
     connect(flow, node, EdgeKind::kHash);
     std::map<std::pair<int64_t, int64_t>, std::pair<int64_t, int64_t>> windows;
     for (const TimedRow& row : flow.rows) {
-      auto& [sum, count] =
-          windows[{TumblingOperator::start_of(row.time_ms, size_ms), row.row.key}];
+      auto& [sum, count] = windows[{TumblingOperator::start_of(row.time_ms, size_ms), row.row.key}];
       sum += row.row.value;
       ++count;
     }

@@ -94,15 +94,15 @@ SourceOperator::Poll ScriptReader::poll() {
     tail_ = true;
     TIDEWHEEL_MARK("sim.idle_source");
     pause(script_->tail_pause_ms);
-    // Rows of an idle source may come late, and so may windows that it fires at its end: fire them now.
+    // Rows of an idle source may come late, and so may windows that it fires at its end: fire them
+    // now.
     int64_t newest_ms = kMinWatermark;
     for (const Split& split : splits_) { newest_ms = std::max(newest_ms, split.newest_ms); }
     if (newest_ms != kMinWatermark) {
       ignore_progress(out().send(Element::watermark(newest_ms + kLongestWindowsMs)));
     }
-    return out().send(Element::control(Element::Kind::kIdle)) == Progress::kDone
-               ? Poll::kNothingYet
-               : Poll::kBlocked;
+    return out().send(Element::control(Element::Kind::kIdle)) == Progress::kDone ? Poll::kNothingYet
+                                                                                 : Poll::kBlocked;
   }
   return Poll::kEnd;
 }
@@ -232,8 +232,8 @@ Progress DelayOperator::on_rows(int32_t, const Element& rows, uint32_t& cursor) 
   const int64_t now_ms = context().clock().wall_ms();
   for (; cursor < rows.end; ++cursor) {
     const int64_t due_ms =
-        now_ms + static_cast<int64_t>(
-                     context().random().below(static_cast<uint64_t>(delay_ms_max_) + 1));
+        now_ms +
+        static_cast<int64_t>(context().random().below(static_cast<uint64_t>(delay_ms_max_) + 1));
     held_.emplace(due_ms, TimedRow{batch.row(cursor), batch.timestamps()[cursor]});
   }
   if (!held_.empty()) { context().wake_at_wall_ms(held_.begin()->first); }
@@ -266,15 +266,14 @@ Progress BlockingOperator::on_rows(int32_t, const Element& rows, uint32_t& curso
   for (; cursor < rows.end; ++cursor) {
     ++out_there_;
     OperatorContext& here = context();
-    here.executor().run_blocking(
-        [this, &here, closed = closed_,
-         row = TimedRow{batch.row(cursor), batch.timestamps()[cursor]}] {
-          if (*closed) { return; }
-          here.post([this, &here, row] {
-            back_.push_back(row);
-            here.wake();
-          });
-        });
+    here.executor().run_blocking([this, &here, closed = closed_,
+                                  row = TimedRow{batch.row(cursor), batch.timestamps()[cursor]}] {
+      if (*closed) { return; }
+      here.post([this, &here, row] {
+        back_.push_back(row);
+        here.wake();
+      });
+    });
   }
   return Progress::kDone;
 }

@@ -1,5 +1,6 @@
-// Operators written straight against the runtime's interface, as simply as can be: random jobs of them
-// test tasks, channels, watermarks, timers and the end of input without the typed operators above.
+// Operators written straight against the runtime's interface, as simply as can be: random jobs of
+// them test tasks, channels, watermarks, timers and the end of input without the typed operators
+// above.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -43,8 +44,8 @@ class RowOperator : public Base {
   OutputPort* ports_[1] = {&out_};
 };
 
-// Plays the splits i, i + parallelism, ... of a script, in a drawn order between them, with the least
-// watermark of those that have not ended. With a coordinator it begins when that says so.
+// Plays the splits i, i + parallelism, ... of a script, in a drawn order between them, with the
+// least watermark of those that have not ended. With a coordinator it begins when that says so.
 class ScriptReader final : public RowOperator<SourceOperator> {
  public:
   ScriptReader(std::shared_ptr<const Script> script, bool coordinated)
@@ -101,8 +102,8 @@ class FunctionOperator final : public RowOperator<Operator> {
   Rows made_;
 };
 
-// Sum and count of the values in tumbling windows of `size_ms`, by key. A row that is late is a finding,
-// because the sources promise that there is none.
+// Sum and count of the values in tumbling windows of `size_ms`, by key. A row that is late is a
+// finding, because the sources promise that there is none.
 class TumblingOperator final : public RowOperator<Operator> {
  public:
   TumblingOperator(int64_t size_ms, std::shared_ptr<Findings> findings)

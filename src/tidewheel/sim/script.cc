@@ -52,14 +52,15 @@ std::shared_ptr<const Script> draw_script(Random& random, const ScriptOptions& o
       row.key = static_cast<int64_t>(random.below(static_cast<uint64_t>(keys)));
       row.value = static_cast<int64_t>(random.below(1000)) - 200;
       // Short ones live inside the string, long ones on the heap.
-      if (random.chance(0.3)) { row.note.assign(random.below(40), static_cast<char>('a' + i % 26)); }
+      if (random.chance(0.3)) {
+        row.note.assign(random.below(40), static_cast<char>('a' + i % 26));
+      }
       // Times are even, so that sessions with odd gaps never touch exactly.
       step.row.time_ms =
-          2 * (newest_ms -
-               static_cast<int64_t>(random.below(static_cast<uint64_t>(disorder_ms) + 1)));
+          2 *
+          (newest_ms - static_cast<int64_t>(random.below(static_cast<uint64_t>(disorder_ms) + 1)));
       if (random.chance(pause_chance)) {
-        step.pause_ms =
-            1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(pause_ms_max)));
+        step.pause_ms = 1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(pause_ms_max)));
       }
     }
   }

@@ -16,8 +16,8 @@ struct ScriptStep {
 
 struct Script {
   std::vector<std::vector<ScriptStep>> splits;
-  int64_t disorder_ms = 0;   // a row is at most so far behind the newest before it in its split
-  int64_t tail_pause_ms = 0; // how long the end keeps silent after the last row
+  int64_t disorder_ms = 0;    // a row is at most so far behind the newest before it in its split
+  int64_t tail_pause_ms = 0;  // how long the end keeps silent after the last row
   int64_t row_count() const;
   Rows all_rows() const;
 };

@@ -17,8 +17,9 @@ struct SimFileSystem::Node {
   int64_t modified_ms = 0;
   std::string bytes;
   std::string durable_bytes;
-  bool sync_failed = false;  // bytes beyond durable_bytes were dropped from the cache by a failed sync
-  size_t lost_end = 0;       // up to where
+  bool sync_failed =
+      false;            // bytes beyond durable_bytes were dropped from the cache by a failed sync
+  size_t lost_end = 0;  // up to where
   std::map<std::string, NodeRef> entries;
   std::map<std::string, NodeRef> durable_entries;
 };
@@ -96,7 +97,8 @@ class SimFileSystem::OpenWrite final : public WritableFile {
       return status_of_errno(ENOSPC, "writing", path_);
     }
     if (disk_.happens(disk_.faults_.write_error)) {
-      node_->bytes.append(bytes.substr(0, static_cast<size_t>(disk_.random_.below(bytes.size() + 1))));
+      node_->bytes.append(
+          bytes.substr(0, static_cast<size_t>(disk_.random_.below(bytes.size() + 1))));
       return status_of_errno(EIO, "writing", path_);
     }
     node_->bytes.append(bytes);
@@ -133,7 +135,9 @@ class SimFileSystem::OpenWrite final : public WritableFile {
 };
 
 SimFileSystem::SimFileSystem(Simulation& simulation, const Clock& clock)
-    : simulation_(simulation), clock_(clock), random_(simulation.random().fork()),
+    : simulation_(simulation),
+      clock_(clock),
+      random_(simulation.random().fork()),
       root_(new_node(true)) {
   root_->entries["tmp"] = root_->durable_entries["tmp"] = new_node(true);
 }
@@ -322,8 +326,8 @@ void SimFileSystem::crash() {
 void SimFileSystem::crash_node(const NodeRef& node) {
   if (!node->is_directory) {
     std::string& durable = node->durable_bytes;
-    const bool appended = node->bytes.size() > durable.size() &&
-                          node->bytes.compare(0, durable.size(), durable) == 0;
+    const bool appended =
+        node->bytes.size() > durable.size() && node->bytes.compare(0, durable.size(), durable) == 0;
     if (node->sync_failed) {
       node->bytes = durable;  // what followed the failed sync may be anything; it is gone here
     } else if (appended) {

@@ -22,8 +22,9 @@ struct SimDiskFaults {
   int64_t delay_ns_max = 0;
 };
 
-// One host's disk. What was written survives crash() as far as it was synced: of what comes after, a
-// drawn part is there, possibly torn. The same holds for names in directories that were not synced.
+// One host's disk. What was written survives crash() as far as it was synced: of what comes after,
+// a drawn part is there, possibly torn. The same holds for names in directories that were not
+// synced.
 class SimFileSystem final : public FileSystem {
  public:
   SimFileSystem(Simulation& simulation, const Clock& clock);
@@ -45,7 +46,8 @@ class SimFileSystem final : public FileSystem {
   // The disk holds so many bytes; more is "no space left".
   void set_capacity(int64_t bytes) { capacity_bytes_ = bytes; }
   int64_t used_bytes() const;
-  // The host loses its power: open files fail from here on, and the disk is as it may be found after.
+  // The host loses its power: open files fail from here on, and the disk is as it may be found
+  // after.
   void crash();
   // One bit of the file's bytes on disk turns.
   Status flip_bit(const std::string& path);

@@ -20,8 +20,8 @@ struct SimNetworkFabric::Endpoint {
   std::string inbox;         // arrived, not read
   bool end_arrived = false;  // after the inbox, the peer's end
   bool end_sent = false;
-  bool silent = false;       // half-open: what is sent reaches nobody
-  size_t unread = 0;         // sent by this side, not yet read by the peer
+  bool silent = false;  // half-open: what is sent reaches nobody
+  size_t unread = 0;    // sent by this side, not yet read by the peer
   size_t window = 1;
   int64_t last_arrival_ns = 0;
   std::deque<std::function<void()>> parked;  // sent while the link was cut
@@ -230,12 +230,11 @@ void SimNetworkFabric::half_open(const std::string& a, const std::string& b) {
   }
 }
 
-void SimNetworkFabric::begin_connect(const EndpointRef& client, uint16_t port,
-                                     int64_t timeout_ns) {
+void SimNetworkFabric::begin_connect(const EndpointRef& client, uint16_t port, int64_t timeout_ns) {
   if (hosts_.find(client->peer_host) == hosts_.end()) {
     client->phase = Endpoint::Phase::kFailed;
-    client->failure = unavailable(ErrorId::kNetworkAddress, "can't resolve host '{}'",
-                                  client->peer_host);
+    client->failure =
+        unavailable(ErrorId::kNetworkAddress, "can't resolve host '{}'", client->peer_host);
     make_ready(client);
     return;
   }

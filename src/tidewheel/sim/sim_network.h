@@ -1,5 +1,6 @@
-// A network between simulated hosts: streams with latency that are split anywhere, links that are cut in
-// one direction or both, connections that are lost, on one side or both, and readers that are slow.
+// A network between simulated hosts: streams with latency that are split anywhere, links that are
+// cut in one direction or both, connections that are lost, on one side or both, and readers that
+// are slow.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -17,9 +18,9 @@ namespace tidewheel {
 struct SimLink {
   int64_t latency_ns_min = 10'000;
   int64_t latency_ns_max = 1'000'000;
-  double loss_chance = 0;          // that a write loses the connection
+  double loss_chance = 0;            // that a write loses the connection
   int64_t window_bytes_max = 65536;  // sent and not read: drawn for each connection, from 1
-  double whole_chance = 0.5;       // that a read or write moves all it can; else a drawn part
+  double whole_chance = 0.5;         // that a read or write moves all it can; else a drawn part
 };
 
 // All hosts and what is between them.

@@ -209,10 +209,10 @@ TEST(SimFileSystem, a_crash_loses_or_tears_what_was_not_synced) {
     const std::string left = *read_all(files, "/tmp/f");
     ASSERT_EQ(left.substr(0, 6), "synced");
     ASSERT_LE(left.size(), 11U);
-    kinds.insert(left == "synced"                           ? "lost"
-                 : left == "synced+tail"                    ? "kept"
-                 : left.find('\0') != std::string::npos     ? "torn"
-                                                            : "cut");
+    kinds.insert(left == "synced"                       ? "lost"
+                 : left == "synced+tail"                ? "kept"
+                 : left.find('\0') != std::string::npos ? "torn"
+                                                        : "cut");
   }
   EXPECT_EQ(kinds, (std::set<std::string>{"cut", "kept", "lost", "torn"}));
 }
@@ -284,7 +284,9 @@ TEST_F(SimFileSystemTest, a_slow_disk_takes_virtual_time) {
 class SimNetworkTest : public testing::Test {
  protected:
   SimNetworkTest()
-      : simulation_(with_seed(7)), fabric_(simulation_), a_(simulation_, fabric_, "a"),
+      : simulation_(with_seed(7)),
+        fabric_(simulation_),
+        a_(simulation_, fabric_, "a"),
         b_(simulation_, fabric_, "b") {}
   ~SimNetworkTest() override = default;
 
@@ -292,22 +294,28 @@ class SimNetworkTest : public testing::Test {
   void connect() {
     listener_ = std::move(b_.network().listen({"", 99}, [] {})).value();
     client_ = a_.network().connect({"b", 99}, 10'000'000'000, [this] { ++client_calls_; });
-    ASSERT_TRUE(simulation_.run_until([this] {
-      if (server_ == nullptr) { server_ = std::move(listener_->accept([] {})).value(); }
-      return server_ != nullptr && client_->is_connected();
-    }, simulation_.now_ns() + 10'000'000'000));
+    ASSERT_TRUE(simulation_.run_until(
+        [this] {
+          if (server_ == nullptr) {
+            server_ = std::move(listener_->accept([] {})).value();
+          }
+          return server_ != nullptr && client_->is_connected();
+        },
+        simulation_.now_ns() + 10'000'000'000));
   }
   // Sends as much as goes within a second.
   size_t pump(Connection& from, Connection& to, std::string_view bytes, std::string& received) {
     size_t sent = 0;
-    simulation_.run_until([&] {
-      const Result<Transfer> put = from.write(bytes.substr(sent));
-      if (put.ok()) { sent += static_cast<size_t>(put->bytes); }
-      char buffer[64];
-      const Result<Transfer> got = to.read(buffer);
-      if (got.ok()) { received.append(buffer, static_cast<size_t>(got->bytes)); }
-      return received.size() >= bytes.size();
-    }, simulation_.now_ns() + 1'000'000'000);
+    simulation_.run_until(
+        [&] {
+          const Result<Transfer> put = from.write(bytes.substr(sent));
+          if (put.ok()) { sent += static_cast<size_t>(put->bytes); }
+          char buffer[64];
+          const Result<Transfer> got = to.read(buffer);
+          if (got.ok()) { received.append(buffer, static_cast<size_t>(got->bytes)); }
+          return received.size() >= bytes.size();
+        },
+        simulation_.now_ns() + 1'000'000'000);
     return sent;
   }
 
@@ -335,8 +343,8 @@ TEST_F(SimNetworkTest, bytes_arrive_in_order_split_anywhere_then_the_end) {
   EXPECT_EQ(received, sent);
   ASSERT_TRUE(client_->shutdown_write().ok());
   char buffer[8];
-  EXPECT_TRUE(simulation_.run_until(
-      [&] { return server_->read(buffer)->state == Transfer::State::kEnd; }));
+  EXPECT_TRUE(
+      simulation_.run_until([&] { return server_->read(buffer)->state == Transfer::State::kEnd; }));
   std::string answer;
   pump(*server_, *client_, "bye", answer);  // the other direction is still open
   EXPECT_EQ(answer, "bye");
@@ -408,11 +416,13 @@ TEST_F(SimNetworkTest, connecting_is_refused_times_out_or_finds_no_such_host) {
   const auto failure = [&](const NetworkAddress& address) {
     const auto connection = a_.network().connect(address, 1'000'000'000, [] {});
     Status status;
-    simulation_.run_until([&] {
-      const Result<Transfer> got = connection->read(buffer);
-      if (!got.ok()) { status = got.status(); }
-      return !got.ok();
-    }, simulation_.now_ns() + 5'000'000'000);
+    simulation_.run_until(
+        [&] {
+          const Result<Transfer> got = connection->read(buffer);
+          if (!got.ok()) { status = got.status(); }
+          return !got.ok();
+        },
+        simulation_.now_ns() + 5'000'000'000);
     return status.ok() ? std::string() : std::string(error_name(status.id())) + status.message();
   };
   EXPECT_NE(failure({"b", 5}).find("refused"), std::string::npos);

@@ -20,8 +20,11 @@ void Trace::fold(std::string_view text) {
 class Simulation::SimWorker final : public Worker {
  public:
   SimWorker(Simulation& simulation, std::string name, Turnable& work)
-      : simulation_(simulation), name_(std::move(name)), number_(simulation.next_worker_++),
-        work_(&work), ready_at_ns_(simulation.now_ns_) {
+      : simulation_(simulation),
+        name_(std::move(name)),
+        number_(simulation.next_worker_++),
+        work_(&work),
+        ready_at_ns_(simulation.now_ns_) {
     simulation_.workers_.push_back(this);
   }
   ~SimWorker() override {
@@ -36,8 +39,9 @@ class Simulation::SimWorker final : public Worker {
       woken_ = true;
       return;
     }
-    const int64_t soon = std::max(
-        busy_until_ns_, simulation_.now_ns_ + simulation_.draw(0, simulation_.options_.wake_ns_max));
+    const int64_t soon =
+        std::max(busy_until_ns_,
+                 simulation_.now_ns_ + simulation_.draw(0, simulation_.options_.wake_ns_max));
     ready_at_ns_ = std::min(ready_at_ns_, soon);
   }
 
@@ -122,9 +126,7 @@ void Simulation::turn(SimWorker& worker) {
   TIDEWHEEL_CHECK(!in_turn_, "{} is turned from within a turn", worker.name_);
   trace_.fold(static_cast<uint64_t>(now_ns_));
   trace_.fold(worker.number_ << 8 | 2);
-  if (options_.print_trace) {
-    fmt::print(stderr, "{:>14} turn {}\n", now_ns_, worker.name_);
-  }
+  if (options_.print_trace) { fmt::print(stderr, "{:>14} turn {}\n", now_ns_, worker.name_); }
   worker.turning_ = true;
   worker.woken_ = false;
   charged_ns_ = 0;
@@ -139,16 +141,12 @@ void Simulation::turn(SimWorker& worker) {
   if (random_.chance(options_.stall_chance)) { took_ns += draw(0, options_.stall_ns_max); }
   worker.busy_until_ns_ = now_ns_ + took_ns;
   switch (result.next) {
-    case Turn::Next::kAgain:
-      worker.ready_at_ns_ = worker.busy_until_ns_;
-      break;
+    case Turn::Next::kAgain: worker.ready_at_ns_ = worker.busy_until_ns_; break;
     case Turn::Next::kSleep:
       worker.ready_at_ns_ = worker.woken_ ? worker.busy_until_ns_
                                           : std::max(worker.busy_until_ns_, result.wake_at_ns);
       break;
-    case Turn::Next::kStop:
-      worker.stopped_ = true;
-      break;
+    case Turn::Next::kStop: worker.stopped_ = true; break;
   }
 }
 

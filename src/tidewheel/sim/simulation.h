@@ -37,19 +37,20 @@ struct SimulationOptions {
   uint64_t seed = 1;
   // Which worker is next: 0 is the one that is longest ready; 1 is drawn each time.
   double disorder = 1;
-  int64_t turn_ns_max = 20'000;       // a turn takes 1 ns to this, drawn
-  double stall_chance = 0.001;        // that a turn is followed by a pause of its worker
+  int64_t turn_ns_max = 20'000;  // a turn takes 1 ns to this, drawn
+  double stall_chance = 0.001;   // that a turn is followed by a pause of its worker
   int64_t stall_ns_max = 50'000'000;
-  int64_t wake_ns_max = 50'000;       // between a wake and the turn
+  int64_t wake_ns_max = 50'000;         // between a wake and the turn
   int64_t blocking_ns_max = 5'000'000;  // what a job of the blocking pool takes
-  double refusal_chance = 0;          // of calls that may refuse (base/fault.h)
-  double fault_site_chance = 0;       // that a fault site is switched on in this run
-  double fault_chance = 0.1;          // that a site that is switched on fires
-  int64_t steps_max = 20'000'000;     // more is taken for a livelock
-  bool print_trace = false;           // each decision to standard error
+  double refusal_chance = 0;            // of calls that may refuse (base/fault.h)
+  double fault_site_chance = 0;         // that a fault site is switched on in this run
+  double fault_chance = 0.1;            // that a site that is switched on fires
+  int64_t steps_max = 20'000'000;       // more is taken for a livelock
+  bool print_trace = false;             // each decision to standard error
 };
 
-// One universe. Not thread-safe; one at a time on a thread, because it installs the thread's FaultPlan.
+// One universe. Not thread-safe; one at a time on a thread, because it installs the thread's
+// FaultPlan.
 class Simulation final : private FaultPlan {
  public:
   explicit Simulation(const SimulationOptions& options);
@@ -59,7 +60,8 @@ class Simulation final : private FaultPlan {
 
   const SimulationOptions& options() const { return options_; }
   int64_t now_ns() const { return now_ns_; }
-  // For whoever needs randomness of the simulation's own; decisions of programs have their own streams.
+  // For whoever needs randomness of the simulation's own; decisions of programs have their own
+  // streams.
   Random& random() { return random_; }
   Trace& trace() { return trace_; }
   // Uniform in [low, high].

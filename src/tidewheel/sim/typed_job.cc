@@ -55,8 +55,7 @@ struct ScriptSource {
       out.emit(step.row.row, step.row.time_ms);
       ++split.next;
     }
-    return split.next < static_cast<int64_t>(steps.size()) ? ReadResult::more()
-                                                           : ReadResult::end();
+    return split.next < static_cast<int64_t>(steps.size()) ? ReadResult::more() : ReadResult::end();
   }
 };
 
@@ -167,9 +166,9 @@ void TypedJob::add_source() {
 void TypedJob::add_step() {
   using Step = void (*)(TypedJob&);
   static constexpr Step kSteps[] = {
-      add_typed_map,          add_typed_filter,       add_typed_flat_map,   add_typed_split,
-      add_typed_union,        add_typed_running,      add_typed_grid_window, add_typed_grid_window,
-      add_typed_session,      add_typed_count_window, add_typed_window_all,  add_typed_text_window,
+      add_typed_map,         add_typed_filter,       add_typed_flat_map,    add_typed_split,
+      add_typed_union,       add_typed_running,      add_typed_grid_window, add_typed_grid_window,
+      add_typed_session,     add_typed_count_window, add_typed_window_all,  add_typed_text_window,
       add_typed_late_window,
   };
   if (has_flow()) { one_of(random_, kSteps)(*this); }
@@ -181,11 +180,9 @@ void TypedJob::add_end(const TypedFlow& given) {
   spread(flow, readers);
   const Collected<Row> collected = flow.stream.collect().parallelism(readers);
   add_check([this, collected, flow] {
-    const std::string difference =
-        compare_rows(flow.rows, rows_of(collected), flow.times_known);
-    return difference.empty()
-               ? difference
-               : fmt::format("rows of {}: {}", flow.stream.node_id(), difference);
+    const std::string difference = compare_rows(flow.rows, rows_of(collected), flow.times_known);
+    return difference.empty() ? difference
+                              : fmt::format("rows of {}: {}", flow.stream.node_id(), difference);
   });
 }
 
@@ -199,7 +196,8 @@ void add_typed_map(TypedJob& job) {
     Row made = row;
     made.value = row.value * 3 + 1;
     return made;
-  }), readers);
+  }),
+                           readers);
   for (TimedRow& row : flow.rows) { row.row.value = row.row.value * 3 + 1; }
   job.add(std::move(flow), "map");
 }
@@ -223,14 +221,14 @@ void add_typed_flat_map(TypedJob& job) {
   const int32_t readers = job.draw_parallelism();
   job.spread(flow, readers);
   const auto copies = [](const Row& row) { return (row.number % 4 + 4) % 4; };
-  flow.stream =
-      job.settle(flow.stream.flat_map<Row>([copies](const Row& row, Out<Row>& out) {
-        for (int64_t i = 0; i < copies(row); ++i) {
-          Row made = row;
-          made.value += i;
-          out(std::move(made));
-        }
-      }), readers);
+  flow.stream = job.settle(flow.stream.flat_map<Row>([copies](const Row& row, Out<Row>& out) {
+    for (int64_t i = 0; i < copies(row); ++i) {
+      Row made = row;
+      made.value += i;
+      out(std::move(made));
+    }
+  }),
+                           readers);
   Rows made;
   for (const TimedRow& row : flow.rows) {
     for (int64_t i = 0; i < copies(row.row); ++i) {
@@ -253,7 +251,8 @@ void add_typed_split(TypedJob& job) {
     } else {
       out.side(odd, row);
     }
-  }), readers);
+  }),
+                           readers);
   TypedFlow side = flow;
   side.stream = flow.stream.side(odd);
   std::erase_if(flow.rows, [](const TimedRow& row) { return row.row.value % 2 != 0; });
@@ -289,10 +288,15 @@ void add_typed_union(TypedJob& job) {
 void add_typed_thrower(TypedJob& job) {
   TypedFlow flow = job.take();
   const int64_t fatal = static_cast<int64_t>(job.random().below(50));
-  flow.stream = job.settle(flow.stream.map([fatal](const Row& row) {
-    if (row.number >= fatal) { throw std::runtime_error("row of doom"); }
-    return row;
-  }).name("thrower"), job.draw_parallelism());
+  flow.stream = job.settle(flow.stream
+                               .map([fatal](const Row& row) {
+                                 if (row.number >= fatal) {
+                                   throw std::runtime_error("row of doom");
+                                 }
+                                 return row;
+                               })
+                               .name("thrower"),
+                           job.draw_parallelism());
   job.add(std::move(flow), "thrower");
 }
 
@@ -317,7 +321,8 @@ void add_typed_running(TypedJob& job) {
     row.key = pair.first;
     row.value = pair.second;
     return row;
-  }), job.draw_parallelism());
+  }),
+                           job.draw_parallelism());
   flow.rows = std::move(made);
   flow.timed = false;
   flow.times_known = false;

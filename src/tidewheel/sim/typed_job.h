@@ -1,5 +1,5 @@
-// Random jobs of the typed API: sources, maps, windows, joins and process functions as a job's author
-// writes them, each beside the plain computation of what must come out.
+// Random jobs of the typed API: sources, maps, windows, joins and process functions as a job's
+// author writes them, each beside the plain computation of what must come out.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -25,7 +25,8 @@ struct TypedFlow {
   bool times_known = true;  // rows' times follow from the data alone
 };
 
-// A job while it is drawn. The operators are in files of their own, because each costs compile time.
+// A job while it is drawn. The operators are in files of their own, because each costs compile
+// time.
 class TypedJob final : public RandomJob {
  public:
   static constexpr size_t kRowsMax = 4000;
@@ -44,7 +45,8 @@ class TypedJob final : public RandomJob {
   TypedFlow take();
   // A second flow, for operators with two inputs; the same one when there is no other.
   void give_back(TypedFlow flow) { flows_.push_back(std::move(flow)); }
-  // Spreads the rows over the subtasks of what reads them, by a drawn rule. For operators without keys.
+  // Spreads the rows over the subtasks of what reads them, by a drawn rule. For operators without
+  // keys.
   void spread(TypedFlow& flow, int32_t readers);
   int32_t draw_parallelism() { return 1 + static_cast<int32_t>(random_.below(4)); }
   // Draws chaining and the like for the operator that made the stream.
@@ -76,7 +78,7 @@ class TypedJob final : public RandomJob {
 void add_typed_map(TypedJob& job);
 void add_typed_filter(TypedJob& job);
 void add_typed_flat_map(TypedJob& job);
-void add_typed_split(TypedJob& job);    // a side output
+void add_typed_split(TypedJob& job);  // a side output
 void add_typed_union(TypedJob& job);
 void add_typed_running(TypedJob& job);
 void add_typed_thrower(TypedJob& job);

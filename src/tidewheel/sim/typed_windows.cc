@@ -41,13 +41,13 @@ Row row_of(int64_t start, int64_t end, int64_t key, const Totals& totals) {
 }
 
 auto totals_aggregator() {
-  return aggregator{
-      .init = [] { return Totals{}; },
-      .add = [](Totals& totals, const Row& row) { totals.add(row.value); },
-      .merge = [](Totals& totals, const Totals& other) { totals.merge(other); },
-      .result = [](const int64_t& key, const TimeWindow& window, const Totals& totals) {
-        return row_of(window.start.ms(), window.end.ms(), key, totals);
-      }};
+  return aggregator{.init = [] { return Totals{}; },
+                    .add = [](Totals& totals, const Row& row) { totals.add(row.value); },
+                    .merge = [](Totals& totals, const Totals& other) { totals.merge(other); },
+                    .result =
+                        [](const int64_t& key, const TimeWindow& window, const Totals& totals) {
+                          return row_of(window.start.ms(), window.end.ms(), key, totals);
+                        }};
 }
 
 // The same from all rows at once.
@@ -84,10 +84,11 @@ void add_grid(TypedJob& job, TypedFlow flow, const Assigner& assigner, const Pan
   const auto windows = flow.stream.key_by(&Row::key).window(assigner);
   const int32_t parallelism = job.draw_parallelism();
   const uint64_t way = job.random().below(3);
-  flow.stream = way == 0   ? job.settle(windows.process(TotalsOfRows{}), parallelism)
-                : way == 1 ? job.settle(windows.allow_late(Duration(1000)).aggregate(totals_aggregator()),
-                                        parallelism)
-                           : job.settle(windows.aggregate(totals_aggregator()), parallelism);
+  flow.stream = way == 0 ? job.settle(windows.process(TotalsOfRows{}), parallelism)
+                : way == 1
+                    ? job.settle(windows.allow_late(Duration(1000)).aggregate(totals_aggregator()),
+                                 parallelism)
+                    : job.settle(windows.aggregate(totals_aggregator()), parallelism);
   flow.rows = rows_of_panes(panes);
   job.add(std::move(flow), what + (way == 0 ? ", all rows" : way == 1 ? ", late ones too" : ""));
 }
@@ -149,15 +150,16 @@ void add_typed_grid_window(TypedJob& job) {
     add_grid(job, std::move(flow), tumbling(Duration(slide), Duration(offset)), panes,
              fmt::format("tumbling {} ms", slide));
   } else if (kind == 1) {
-    const int64_t size = slide + static_cast<int64_t>(random.below(static_cast<uint64_t>(3 * slide)));
+    const int64_t size =
+        slide + static_cast<int64_t>(random.below(static_cast<uint64_t>(3 * slide)));
     for (const TimedRow& row : flow.rows) {
       for (int64_t start = floor_to(row.time_ms, slide, offset); start > row.time_ms - size;
            start -= slide) {
         panes[{row.row.key, start, start + size}].add(row.row.value);
       }
     }
-    add_grid(job, std::move(flow), sliding(Duration(size), Duration(slide), Duration(offset)), panes,
-             fmt::format("sliding {} ms by {} ms", size, slide));
+    add_grid(job, std::move(flow), sliding(Duration(size), Duration(slide), Duration(offset)),
+             panes, fmt::format("sliding {} ms by {} ms", size, slide));
   } else {
     const int64_t steps = 1 + static_cast<int64_t>(random.below(4));
     for (const TimedRow& row : flow.rows) {
@@ -183,12 +185,13 @@ void add_typed_session(TypedJob& job) {
   const int32_t parallelism = job.draw_parallelism();
   switch (job.random().below(3)) {
     case 0:
-      flow.stream =
-          job.settle(keyed.window(session(Duration(gap))).aggregate(totals_aggregator()), parallelism);
+      flow.stream = job.settle(keyed.window(session(Duration(gap))).aggregate(totals_aggregator()),
+                               parallelism);
       flow.rows = rows_of_panes(sessions(flow.rows, [gap](const Row&) { return gap; }));
       break;
     case 1:
-      flow.stream = job.settle(keyed.window(session(Duration(gap))).process(TotalsOfRows{}), parallelism);
+      flow.stream =
+          job.settle(keyed.window(session(Duration(gap))).process(TotalsOfRows{}), parallelism);
       flow.rows = rows_of_panes(sessions(flow.rows, [gap](const Row&) { return gap; }));
       break;
     default: {
@@ -219,14 +222,15 @@ void add_typed_count_window(TypedJob& job) {
       flow.rows.push_back({made, 0});
     }
   }
-  auto counted = job.settle(flow.stream.key_by(&Row::key).window(count(size)).count(),
-                            job.draw_parallelism());
+  auto counted =
+      job.settle(flow.stream.key_by(&Row::key).window(count(size)).count(), job.draw_parallelism());
   flow.stream = job.settle(counted.map([](const WindowResult<int64_t, int64_t>& result) {
     Row row;
     row.key = result.key;
     row.value = result.value;
     return row;
-  }), job.draw_parallelism());
+  }),
+                           job.draw_parallelism());
   flow.timed = false;
   flow.times_known = false;
   job.add(std::move(flow), fmt::format("count window of {}", size));
@@ -256,7 +260,8 @@ void add_typed_window_all(TypedJob& job) {
     row.number = result.window.end.ms();
     row.value = result.value;
     return row;
-  }), 1);
+  }),
+                           1);
   job.add(std::move(flow), fmt::format("window over all of {} ms", size));
 }
 
@@ -275,9 +280,11 @@ void add_typed_text_window(TypedJob& job) {
   flow.rows = rows_of_panes(panes);
   // Names are too long to be held inline, so that they live in arenas and in the state's heap.
   const auto named = job.settle(flow.stream.map([](const Row& row, Arena& arena) {
-    return Named{arena.copy(fmt::format("{}{}", row.key, row.key % 2 == 0 ? "/an even key's name" : "")),
-                 row.value};
-  }), job.draw_parallelism());
+    return Named{
+        arena.copy(fmt::format("{}{}", row.key, row.key % 2 == 0 ? "/an even key's name" : "")),
+        row.value};
+  }),
+                                job.draw_parallelism());
   flow.stream = job.settle(
       named.key_by(&Named::name)
           .window(tumbling(Duration(size)))
@@ -285,10 +292,11 @@ void add_typed_text_window(TypedJob& job) {
               .init = [] { return Totals{}; },
               .add = [](Totals& totals, const Named& row) { totals.add(row.value); },
               .merge = [](Totals& totals, const Totals& other) { totals.merge(other); },
-              .result = [](const Text& key, const TimeWindow& window, const Totals& totals) {
-                const std::string digits(key.view().substr(0, key.view().find('/')));
-                return row_of(window.start.ms(), window.end.ms(), std::stoll(digits), totals);
-              }}),
+              .result =
+                  [](const Text& key, const TimeWindow& window, const Totals& totals) {
+                    const std::string digits(key.view().substr(0, key.view().find('/')));
+                    return row_of(window.start.ms(), window.end.ms(), std::stoll(digits), totals);
+                  }}),
       job.draw_parallelism());
   job.add(std::move(flow), fmt::format("tumbling {} ms by Text", size));
 }
@@ -308,7 +316,9 @@ void add_typed_late_window(TypedJob& job) {
   const int32_t node = windows.node_id();
   job.add_check([counts, late_rows, timed, all, node]() -> std::string {
     int64_t in_windows = 0;
-    for (const WindowResult<int64_t, int64_t>& window : counts.get()) { in_windows += window.value; }
+    for (const WindowResult<int64_t, int64_t>& window : counts.get()) {
+      in_windows += window.value;
+    }
     const size_t late_count = late_rows.get().size();
     if (timed && late_count > 0) {
       return fmt::format("window {}: {} rows were late, and none may be", node, late_count);

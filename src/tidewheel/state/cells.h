@@ -266,7 +266,7 @@ class ListCell final : public KeyedCell {
     bigger.size = list_.size;
     state().memory().reserve(block_bytes(bigger.capacity));
     bigger.items = static_cast<Item*>(
-        ::operator new(bigger.capacity * sizeof(Item), std::align_val_t{alignof(Item)}));
+        ::operator new (bigger.capacity * sizeof(Item), std::align_val_t{alignof(Item)}));
     if (ttl_ms() > 0) { bigger.stamps = new int64_t[bigger.capacity]; }
     for (uint32_t i = 0; i < list_.size; ++i) {
       new (&bigger.items[i]) Item(std::move(list_.items[i]));
@@ -279,7 +279,7 @@ class ListCell final : public KeyedCell {
   void free_block(List& list_) {
     if (list_.capacity == 0) { return; }
     state().memory().release(block_bytes(list_.capacity));
-    ::operator delete(list_.items, std::align_val_t{alignof(Item)});
+    ::operator delete (list_.items, std::align_val_t{alignof(Item)});
     delete[] list_.stamps;
     list_ = List();
   }
@@ -305,8 +305,7 @@ struct MapKeyLess {
   bool operator()(const UK& a, const UK& b) const { return detail::key_less(a, b); }
 };
 template <class UK, class UV>
-using MapBlocks =
-    SortedBlocks<MapEntry<UK, UV>, UK, MapEntryKey<UK, UV>, MapKeyLess<UK>>;
+using MapBlocks = SortedBlocks<MapEntry<UK, UV>, UK, MapEntryKey<UK, UV>, MapKeyLess<UK>>;
 
 // A map from UK to UV, ordered by key; one entry of the snapshot for each of its entries.
 template <class UK, class UV>

@@ -43,8 +43,9 @@ class StateDecoder {
   static Result<StateDecoder> make(const StateMeta& meta, std::string_view schema) {
     TIDEWHEEL_ASSIGN_OR_RETURN(Schema old_schema,
                                Schema::parse(schema).with_context("state {}", meta.name));
-    TIDEWHEEL_ASSIGN_OR_RETURN(auto decoder, SchemaDecoder<T>::open(std::move(old_schema))
-                                                 .with_context("state {}", meta.name));
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        auto decoder,
+        SchemaDecoder<T>::open(std::move(old_schema)).with_context("state {}", meta.name));
     return StateDecoder(std::move(decoder));
   }
   // Text in `value` points into `bytes`.

@@ -4,8 +4,8 @@ namespace tidewheel::state_detail {
 
 void throw_no_value(const std::string& name) {
   throw StateError(failed_precondition(
-      ErrorId::kStateName,
-      "the current key has no value of this state; test it, or use get_or: {}", name));
+      ErrorId::kStateName, "the current key has no value of this state; test it, or use get_or: {}",
+      name));
 }
 
 void throw_unbound(const std::string& name) {

@@ -490,8 +490,7 @@ class NamedTimer : public state_detail::KeyedHandle<TimerCell> {
   // now.
   void in(Duration delay) {
     std::byte* const row = ensure_row();
-    const int64_t from =
-        kDomain == TimeDomain::kEvent ? state().event_time_ms() : state().now_ms();
+    const int64_t from = kDomain == TimeDomain::kEvent ? state().event_time_ms() : state().now_ms();
     cell().set(row, std::min(saturating_add(from, delay.count()), TimerCell::kCancelled - 1));
   }
   void cancel() {

@@ -101,9 +101,8 @@ class KeyedStore final : public KeyedState {
   // A time before which nothing fires; TimerQueue::kNoTime when there are no timers.
   int64_t next_time(TimeDomain domain) const {
     const Timers* const timers = timers_[static_cast<size_t>(domain)].get();
-    return timers == nullptr
-               ? TimerQueue::kNoTime
-               : std::min(timers->plain_.next_time(), timers->named_.next_time());
+    return timers == nullptr ? TimerQueue::kNoTime
+                             : std::min(timers->plain_.next_time(), timers->named_.next_time());
   }
   // Keys' timers, the unnamed ones of a domain (for tests and metrics).
   size_t timer_count(TimeDomain domain) const {
@@ -224,8 +223,13 @@ template <class K, class KeyAt>
 class KeyedBatch {
  public:
   KeyedBatch(KeyedStore<K>& store, uint32_t begin, uint32_t end, KeyAt key_at)
-      : store_(store), key_at_(std::move(key_at)), begin_(begin), next_(begin), hashed_(begin),
-        found_(begin), end_(end) {
+      : store_(store),
+        key_at_(std::move(key_at)),
+        begin_(begin),
+        next_(begin),
+        hashed_(begin),
+        found_(begin),
+        end_(end) {
     store_.begin_work();
     while (hashed_ < end_ && hashed_ - begin < 2 * kAhead) { hash_one(); }
     while (found_ < hashed_ && found_ - begin < kAhead) { find_one(); }
@@ -245,8 +249,7 @@ class KeyedBatch {
     store_.current_hash_ = slot.hash;
     store_.has_current_key_ = true;
     // A key without a row may have got one from an earlier record of this batch.
-    store_.current_row_ =
-        slot.row != nullptr ? slot.row : store_.find_row(key_of(slot), slot.hash);
+    store_.current_row_ = slot.row != nullptr ? slot.row : store_.find_row(key_of(slot), slot.hash);
     ++next_;
     // One slot stays free: the current key's must live until the next call.
     if (hashed_ < end_ && hashed_ - index < 2 * kAhead) { hash_one(); }

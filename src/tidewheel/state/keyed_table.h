@@ -136,9 +136,7 @@ class KeyedTable {
   KeyHash hash_of(const K& key) const { return KeyedTableHash<K>::of(key, max_parallelism_); }
 
   // Brings the slot of a key into the cache; a few keys ahead of its use.
-  void prefetch(KeyHash hash) const {
-    prefetch_for_write(&slots_[home_of(order_of(hash))]);
-  }
+  void prefetch(KeyHash hash) const { prefetch_for_write(&slots_[home_of(order_of(hash))]); }
 
   // The value of a key, or null. `key` may be of any type that compares with K and hashes as it
   // does.
@@ -416,9 +414,9 @@ class KeyedTable {
   }
   uint32_t order_of(KeyHash hash) const {
     TIDEWHEEL_DCHECK(groups_.contains(hash.group));
-    const uint64_t order =
-        grouped_ ? order_begin(hash.group) + (((hash.hash >> 32) * group_step_) >> 32)
-                 : (hash.hash * 0x9e3779b97f4a7c15ULL) >> 32;
+    const uint64_t order = grouped_
+                               ? order_begin(hash.group) + (((hash.hash >> 32) * group_step_) >> 32)
+                               : (hash.hash * 0x9e3779b97f4a7c15ULL) >> 32;
     return static_cast<uint32_t>(order) + static_cast<uint32_t>(order == 0);  // 0: an empty slot
   }
   size_t home_of(uint32_t order) const { return uint64_t{order} >> shift_; }

@@ -120,9 +120,8 @@ TEST(KeyedTable, behaves_as_a_map) {
                                [](uint64_t n) { return static_cast<int64_t>(n); });
     run_against_model<int32_t>(seed, 5'000, 500,
                                [](uint64_t n) { return static_cast<int32_t>(n); });
-    run_against_model<std::string>(seed, 5'000, 300, [](uint64_t n) {
-      return std::string(n % 40, 'x') + std::to_string(n);
-    });
+    run_against_model<std::string>(
+        seed, 5'000, 300, [](uint64_t n) { return std::string(n % 40, 'x') + std::to_string(n); });
   }
 }
 

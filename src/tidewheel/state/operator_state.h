@@ -91,8 +91,8 @@ class OperatorState {
 
 // What becomes of an OperatorList when the parallelism changes.
 enum class Redistribution : uint8_t {
-  split,       // the items of all subtasks are cut into equal shares
-  union_all,   // every subtask gets the items of all
+  split,      // the items of all subtasks are cut into equal shares
+  union_all,  // every subtask gets the items of all
 };
 
 template <class T>
@@ -103,8 +103,8 @@ class OperatorListCell final : public OperatorCell {
   static StateMeta make_meta(const std::string& name, Redistribution redistribution) {
     StateMeta meta;
     meta.name = name;
-    meta.kind = redistribution == Redistribution::split ? StateKind::kSplitList
-                                                        : StateKind::kUnionList;
+    meta.kind =
+        redistribution == Redistribution::split ? StateKind::kSplitList : StateKind::kUnionList;
     meta.form = "list";
     meta.value_schema = encoded_schema<T>();
     return meta;

@@ -27,10 +27,10 @@ enum class StateKind : uint8_t {
 
 // The description of one state of an operator.
 struct StateMeta {
-  std::string name;             // unique in its operator
+  std::string name;  // unique in its operator
   StateKind kind = StateKind::kKeyed;
-  std::string form;             // "value", "list", "map", "table", ...: how entries are made
-  std::string key_schema;       // as encoded by types/schema.h; empty when there is no key
+  std::string form;        // "value", "list", "map", "table", ...: how entries are made
+  std::string key_schema;  // as encoded by types/schema.h; empty when there is no key
   std::string namespace_schema;
   std::string value_schema;
   friend bool operator==(const StateMeta&, const StateMeta&) = default;
@@ -98,7 +98,7 @@ struct SnapshotGroup {
 struct SnapshotSegment {
   std::string operator_uid;
   StateMeta meta;
-  int32_t subtask = 0;      // who wrote it, and of how many
+  int32_t subtask = 0;  // who wrote it, and of how many
   int32_t parallelism = 1;
   int32_t max_parallelism = 1;
   uint64_t entries = 0;

@@ -107,8 +107,8 @@ TEST(Snapshot, a_split_list_is_dealt_out_in_shares) {
   // At the same parallelism each keeps its own.
   for (int32_t subtask = 0; subtask < 3; ++subtask) {
     auto reader = snapshot.reader(place(subtask, 3));
-    EXPECT_EQ(values_of(**reader, "l").size(), (std::vector<size_t>{4, 0, 7})[
-                                                   static_cast<size_t>(subtask)]);
+    EXPECT_EQ(values_of(**reader, "l").size(),
+              (std::vector<size_t>{4, 0, 7})[static_cast<size_t>(subtask)]);
   }
 }
 

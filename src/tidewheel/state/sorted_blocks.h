@@ -127,14 +127,14 @@ class SortedBlocks {
 
   static Block* make_block(uint32_t capacity, StateMemory& memory) {
     memory.reserve(static_cast<int64_t>(block_bytes(capacity)));
-    void* const bytes = ::operator new(block_bytes(capacity), std::align_val_t{alignof(Block)});
+    void* const bytes = ::operator new (block_bytes(capacity), std::align_val_t{alignof(Block)});
     auto* const block = new (bytes) Block;
     block->capacity = capacity;
     return block;
   }
   static void free_block(Block* block, StateMemory& memory) {
     memory.release(static_cast<int64_t>(block_bytes(block->capacity)));
-    ::operator delete(block, std::align_val_t{alignof(Block)});
+    ::operator delete (block, std::align_val_t{alignof(Block)});
   }
   // Makes room for one entry in front of `entries`.
   static void move_up(E* entries, uint32_t count) {

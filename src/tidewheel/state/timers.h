@@ -153,9 +153,8 @@ class TimerService {
   // Calls f(key, name_space, time) for every timer.
   template <class F>
   void for_each(F f) {
-    table_.for_each([&](const TimerType& timer, NoValue&) {
-      f(timer.key, timer.name_space, timer.time);
-    });
+    table_.for_each(
+        [&](const TimerType& timer, NoValue&) { f(timer.key, timer.name_space, timer.time); });
   }
   void clear() {
     table_.release();

@@ -33,8 +33,8 @@ TEST(TimerQueue, times_come_out_in_order) {
     for (int32_t step = 0; step < 3'000; ++step) {
       if (random.below(3) > 0) {
         const auto offset = static_cast<int64_t>(random.below(range));
-        const int64_t time = random.below(20) == 0 && now > INT64_MIN + 10'000 ? now - offset % 999
-                                                                               : now + offset;
+        const int64_t time =
+            random.below(20) == 0 && now > INT64_MIN + 10'000 ? now - offset % 999 : now + offset;
         queue.push({time, static_cast<uint64_t>(time)});
         model.insert(time);
       } else {
@@ -197,9 +197,7 @@ TEST(Timers, survive_a_rescale) {
     }
     SegmentWriter writer(place);
     typename TimerService<Text, int32_t>::Cursor cursor;
-    do {
-      writer.grant(500);
-    } while (!timers.write(writer, "timers", cursor));
+    do { writer.grant(500); } while (!timers.write(writer, "timers", cursor));
     snapshot.add(writer.finish());
   }
   for (int32_t subtask = 0; subtask < 3; ++subtask) {

@@ -1,5 +1,5 @@
-// Runs one subtask of an operator by hand: a test pushes rows, watermarks and time, and looks at what
-// comes out. Everything happens on the caller's thread, in virtual time.
+// Runs one subtask of an operator by hand: a test pushes rows, watermarks and time, and looks at
+// what comes out. Everything happens on the caller's thread, in virtual time.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -22,9 +22,9 @@ struct HarnessOptions {
   int32_t subtask_index = 0;
   int32_t parallelism = 1;
   int32_t max_parallelism = 128;
-  uint32_t batch_rows = 4;     // of the operator's outputs
-  int64_t wall_ms = 0;         // the wall clock at the start
-  double refusal = 0.0;        // how often, by chance, whatever takes the output refuses an element
+  uint32_t batch_rows = 4;  // of the operator's outputs
+  int64_t wall_ms = 0;      // the wall clock at the start
+  double refusal = 0.0;     // how often, by chance, whatever takes the output refuses an element
   uint64_t seed = 1;
   std::string name = "operator under test";
   std::string uid = "uid-under-test";
@@ -94,8 +94,8 @@ class OperatorHarness {
   void checkpoint_complete(int64_t checkpoint);
   void close(bool finished = true);
 
-  // What has come out of a port since the last call, in order. Rows are copied; their Text is valid as long
-  // as the harness.
+  // What has come out of a port since the last call, in order. Rows are copied; their Text is valid
+  // as long as the harness.
   template <class T>
   std::vector<TimedRow<T>> take_timed(int32_t port = 0) {
     std::vector<TimedRow<T>> out;
@@ -124,7 +124,8 @@ class OperatorHarness {
   HarnessSnapshot snapshot();
   static HarnessSnapshot join_snapshots(const std::vector<HarnessSnapshot>& subtasks);
 
-  // For sources: polls until there is nothing to do for now. Returns true when the source has ended.
+  // For sources: polls until there is nothing to do for now. Returns true when the source has
+  // ended.
   bool poll_all();
 
   Operator& op();

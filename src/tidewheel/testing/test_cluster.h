@@ -1,5 +1,5 @@
-// Runs whole jobs in a test, in a simulated world: virtual time, an order of events drawn from a seed,
-// outputs that refuse by chance. Sources and sinks are replaced by their names.
+// Runs whole jobs in a test, in a simulated world: virtual time, an order of events drawn from a
+// seed, outputs that refuse by chance. Sources and sinks are replaced by their names.
 //
 //   test::Cluster cluster;
 //   cluster.stub<Trade>("trades", fixture).capture<Vwap>("vwap");
@@ -22,10 +22,10 @@
 namespace tidewheel::test {
 
 struct ClusterOptions {
-  uint64_t seed = 1;              // of everything that is left to chance
-  int32_t parallelism = 1;        // of operators that have none of their own
-  int64_t batch_rows = 0;         // 0: as configured
-  double refusal = 0.02;          // how often an output refuses though it need not
+  uint64_t seed = 1;        // of everything that is left to chance
+  int32_t parallelism = 1;  // of operators that have none of their own
+  int64_t batch_rows = 0;   // 0: as configured
+  double refusal = 0.02;    // how often an output refuses though it need not
   Config config = {};
   std::vector<std::string> args = {};  // the job's: {"--key", "value"}
 };
@@ -109,8 +109,8 @@ class Cluster {
   // The source `name` gives these rows; Text that they point to outlives the run.
   template <class T>
   Cluster& stub(const std::string& name, std::vector<T> rows) {
-    return stub_source(name, StubSource<T>{std::make_shared<const std::vector<T>>(std::move(rows)),
-                                           nullptr});
+    return stub_source(
+        name, StubSource<T>{std::make_shared<const std::vector<T>>(std::move(rows)), nullptr});
   }
   // With their event times, for jobs whose source gives them.
   template <class T>

@@ -51,9 +51,10 @@ class Arena {
   // kChunkBytesMax. Only for a caller that holds the one reference.
   void reset();
 
-  // States that nothing more is written, and that whoever keeps Text of this arena for long should keep the
-  // arena itself instead of a copy (types/lasting_text.h): a table that lives as long as the job. Not for what
-  // comes with a batch: one short value would then keep all of it. Before the arena is shared.
+  // States that nothing more is written, and that whoever keeps Text of this arena for long should
+  // keep the arena itself instead of a copy (types/lasting_text.h): a table that lives as long as
+  // the job. Not for what comes with a batch: one short value would then keep all of it. Before the
+  // arena is shared.
   void mark_lasting() { is_lasting_ = true; }
   bool is_lasting() const { return is_lasting_; }
   // f(const char* bytes, size_t size) for the memory that it has of its own.

@@ -1,5 +1,5 @@
-// Text that needs no copy when it is kept: the entries of tables that live as long as the job, such as a
-// source's dictionary. Who keeps such Text keeps the table instead.
+// Text that needs no copy when it is kept: the entries of tables that live as long as the job, such
+// as a source's dictionary. Who keeps such Text keeps the table instead.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace tidewheel {
 
-// The lasting arenas (Arena::mark_lasting) that rows have come with so far. There are few of them. One
-// thread; must outlive everything that keeps Text which `holds` is true of.
+// The lasting arenas (Arena::mark_lasting) that rows have come with so far. There are few of them.
+// One thread; must outlive everything that keeps Text which `holds` is true of.
 class LastingTexts {
  public:
   // Keeps `arena` alive if it is a lasting one.

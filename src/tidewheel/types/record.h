@@ -201,8 +201,8 @@ constexpr size_t text_bytes(const T& value, const Chosen& chosen = {}) {
   return bytes;
 }
 
-// Copies the bytes of the Text inside `value` for which `chosen(text)` to `to`, one after another, and
-// points the Text there. Returns the end. Empty Text points to a constant.
+// Copies the bytes of the Text inside `value` for which `chosen(text)` to `to`, one after another,
+// and points the Text there. Returns the end. Empty Text points to a constant.
 template <class T, class Chosen = EveryText>
 char* relocate_texts(T& value, char* to, const Chosen& chosen = {}) {
   if constexpr (!has_text_v<T>) {
@@ -237,8 +237,8 @@ char* relocate_texts(T& value, char* to, const Chosen& chosen = {}) {
     std::apply([&](auto&... element) { ((to = relocate_texts(element, to, chosen)), ...); }, value);
     return to;
   } else if constexpr (kinds::kVariant<T>) {
-    return std::visit(
-        [&](auto& alternative) { return relocate_texts(alternative, to, chosen); }, value);
+    return std::visit([&](auto& alternative) { return relocate_texts(alternative, to, chosen); },
+                      value);
   } else {
     refl::for_each_field(value, [&](auto& one) { to = relocate_texts(one, to, chosen); });
     return to;
