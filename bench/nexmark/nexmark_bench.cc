@@ -35,8 +35,9 @@ constexpr const char* kHelp = R"(tidewheel_bench nexmark: runs Nexmark queries o
   --no-check             skip the extra run that hashes the result
   --json FILE            write the measurements to FILE as JSON
 
-A run is measured with a sink that reads every field. An extra run hashes the result's text lines; the hash
-is the sum of the XXH3-64 of the lines, so that it can be compared with any other implementation.
+A run is measured with a sink that reads every field. An extra run hashes the result's text lines;
+the hash is the sum of the XXH3-64 of the lines, so that it can be compared with any other
+implementation.
 )";
 
 struct Options {
@@ -163,7 +164,8 @@ std::string as_json(const Line& line, const Options& options) {
   const auto events = static_cast<double>(options.source.events);
   const Measured& m = line.median;
   return fmt::format(
-      R"({{"query": "{}", "api": "cpp", "events": {}, "parallelism": {}, "state_backend": "hashmap", )"
+      R"({{"query": "{}", "api": "cpp", "events": {}, "parallelism": {}, )"
+      R"("state_backend": "hashmap", )"
       R"("seconds": {:.6f}, "cpu_seconds": {:.6f}, "events_per_second": {:.0f}, )"
       R"("cpu_ns_per_event": {:.3f}, "peak_rss_bytes": {}, "result_rows": {}, "changes": {}, )"
       R"("result_hash": {}, "repeat": {}, "spread": {:.3f}}})",
@@ -273,7 +275,7 @@ int run_nexmark(const std::vector<std::string>& args) {
     for (const Query& query : all_queries()) { options.queries.push_back(&query); }
   }
   fmt::print(
-      "# Nexmark, C++ API: {} events at {} per second of event time, parallelism {}, median of {}\n",
+      "# Nexmark, C++ API: {} events, {} a second of event time, parallelism {}, median of {}\n",
       options.source.events, options.source.rate, options.parallelism, options.repeat);
   fmt::print("{:<5} {:>9} {:>9} {:>12} {:>9} {:>7} {:>9} {:>12} {:>17}\n", "query", "seconds",
              "cpu s", "events/s", "ns/event", "spread", "peak MB", "result rows", "result hash");

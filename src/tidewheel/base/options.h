@@ -24,11 +24,10 @@ inline constexpr BoolOption kOperatorChaining{{"pipeline.operator-chaining.enabl
                                                INT64_MIN, INT64_MAX, "pipeline.operator-chaining"}};
 inline constexpr BoolOption kAutoGenerateUids{
     {"pipeline.auto-generate-uids", OptionKind::kBool, "true",
-     "Derive ids of operators without a uid from the topology; false: such operators are an error."}};
+     "Derive ids of operators without a uid from the topology; false: they are an error."}};
 inline constexpr DurationOption kAutoWatermarkInterval{
     {"pipeline.auto-watermark-interval", OptionKind::kDuration, "200 ms",
-     "How often at least a source that gets rows looks whether its watermark has advanced; 0: never.",
-     0}};
+     "How often at least a source that gets rows looks at its watermark; 0: never.", 0}};
 inline constexpr DurationOption kBufferTimeout{
     {"execution.buffer-timeout.interval", OptionKind::kDuration, "10 ms",
      "How long rows wait at most for their batch to fill; 0: a batch is sent after every step; -1: "

@@ -1,3 +1,4 @@
+// The real world: this machine's clock, threads, files, sockets and environment, put together.
 #include <sys/random.h>
 #include <unistd.h>
 

@@ -319,39 +319,5 @@ TEST(Log, lines_below_the_level_are_not_written) {
   EXPECT_EQ(sink.lines, (std::vector<std::string>{"a:one 1", "b:two"}));
 }
 
-// Time from a wake to the turn that it causes, when the worker was active shortly before.
-TEST(RealExecutor, DISABLED_measures_the_latency_of_a_wake) {
-  const auto world = quiet_world();
-  Clock& clock = world->clock();
-  std::atomic<int64_t> asked_at{0};
-  std::atomic<int> answers{0};
-  std::atomic<bool> stop{false};
-  Histogram latency;
-  Lambda work([&] {
-    if (const int64_t at = asked_at.exchange(0)) {
-      latency.record(clock.now_ns() - at);
-      answers.fetch_add(1);
-    }
-    return stop.load() ? Turn::stop() : Turn::sleep_until(Clock::kNever);
-  });
-  const auto worker = world->executor().start_worker("latency", work);
-  for (const int64_t pause_ns : {5'000, 50'000, 500'000}) {
-    latency.~Histogram();
-    new (&latency) Histogram();
-    for (int i = 1; i <= 5'000; ++i) {
-      const int before = answers.load();
-      const int64_t until = clock.now_ns() + pause_ns;
-      while (clock.now_ns() < until) {}
-      asked_at.store(clock.now_ns());
-      worker->wake();
-      while (answers.load() == before) {}
-    }
-    printf("pause %7ld ns: wake to turn p50 %ld ns, p99 %ld ns, max %ld ns\n", pause_ns,
-           latency.quantile(0.5), latency.quantile(0.99), latency.max());
-  }
-  stop.store(true);
-  worker->wake();
-}
-
 }  // namespace
 }  // namespace tidewheel

@@ -1,3 +1,4 @@
+// Random jobs made of the runtime's own operators, and what they must give.
 #include <fmt/format.h>
 
 #include <algorithm>

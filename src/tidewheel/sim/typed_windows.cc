@@ -1,3 +1,4 @@
+// Random windows of the typed API, and what they must give.
 #include <fmt/format.h>
 
 #include <algorithm>
