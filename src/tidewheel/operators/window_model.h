@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "tidewheel/operators/node_links.h"
+#include "tidewheel/operators/output_tag.h"
 #include "tidewheel/operators/window_fold.h"
 #include "tidewheel/operators/window_testing.h"
 
