@@ -12,7 +12,9 @@
 #include "tidewheel/operators/node_links.h"
 #include "tidewheel/operators/output_tag.h"
 #include "tidewheel/operators/window_fold.h"
+#include "tidewheel/operators/window_operator.h"
 #include "tidewheel/operators/window_testing.h"
+#include "tidewheel/state/key_hash.h"
 
 namespace tidewheel::window_testing {
 
