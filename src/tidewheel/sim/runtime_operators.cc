@@ -291,8 +291,10 @@ Progress BlockingOperator::on_wake() {
 }
 
 Progress BlockingOperator::on_end_of_input(int32_t) {
+  waits_ = false;
   if (on_wake() == Progress::kBlocked) { return Progress::kBlocked; }
-  return out_there_ == 0 ? Progress::kDone : Progress::kBlocked;
+  waits_ = out_there_ > 0;
+  return waits_ ? Progress::kBlocked : Progress::kDone;
 }
 
 void BlockingOperator::close(bool finished) {

@@ -155,9 +155,11 @@ class BlockingOperator final : public RowOperator<Operator> {
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override;
   Progress on_wake() override;
   Progress on_end_of_input(int32_t input) override;
+  bool waits_for_wake() const override { return waits_; }
   void close(bool finished) override;
 
  private:
+  bool waits_ = false;
   // What comes back after `close` finds nobody.
   const std::shared_ptr<bool> closed_ = std::make_shared<bool>(false);
   int64_t out_there_ = 0;

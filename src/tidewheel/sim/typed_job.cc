@@ -67,7 +67,7 @@ TypedJob::~TypedJob() = default;
 
 Result<std::unique_ptr<JobHandle>> TypedJob::start() {
   const uint64_t sources = 1 + random_.below(3);
-  for (uint64_t i = 0; i < sources; ++i) { add_source(); }
+  for (uint64_t i = 0; i < sources; ++i) { flows_.push_back(make_source(400)); }
   const uint64_t steps = random_.below(8);
   for (uint64_t i = 0; i < steps; ++i) { add_step(); }
   if (draw_.ending == Ending::kThrow && has_flow()) { add_typed_thrower(*this); }
@@ -146,8 +146,9 @@ void TypedJob::spread(TypedFlow& flow, int32_t readers) {
   note(fmt::format("{} is spread by {} over {}", flow.stream.node_id(), rule, readers));
 }
 
-void TypedJob::add_source() {
-  const std::shared_ptr<const Script> script = draw_script(random_, {.first_origin = next_origin_});
+TypedFlow TypedJob::make_source(int64_t rows_max) {
+  const std::shared_ptr<const Script> script =
+      draw_script(random_, {.first_origin = next_origin_, .rows_max = rows_max});
   next_origin_ += 10;
   ScriptSource source;
   source.script = script;
@@ -159,17 +160,21 @@ void TypedJob::add_source() {
   TypedFlow flow{std::move(stream), script->all_rows()};
   // Splits that come one after the other begin anew in time.
   flow.timed = source.how == SplitAssignment::kSpread;
-  add(std::move(flow), fmt::format("source, {} splits, disorder {} ms{}", script->splits.size(),
-                                   script->disorder_ms, per_record ? ", per record" : ""));
+  note(fmt::format("{} source, {} splits, {} rows, disorder {} ms{}{}", flow.stream.node_id(),
+                   script->splits.size(), flow.rows.size(), script->disorder_ms,
+                   per_record ? ", per record" : "", flow.timed ? "" : ", may be late"));
+  return flow;
 }
 
 void TypedJob::add_step() {
   using Step = void (*)(TypedJob&);
   static constexpr Step kSteps[] = {
-      add_typed_map,         add_typed_filter,       add_typed_flat_map,    add_typed_split,
-      add_typed_union,       add_typed_running,      add_typed_grid_window, add_typed_grid_window,
-      add_typed_session,     add_typed_count_window, add_typed_window_all,  add_typed_text_window,
-      add_typed_late_window,
+      add_typed_map,          add_typed_filter,       add_typed_flat_map,   add_typed_split,
+      add_typed_union,        add_typed_running,      add_typed_grid_window, add_typed_grid_window,
+      add_typed_session,      add_typed_count_window, add_typed_window_all,  add_typed_text_window,
+      add_typed_late_window,  add_typed_interval_join, add_typed_window_join, add_typed_co_group,
+      add_typed_timers,       add_typed_timers,        add_typed_hold,        add_typed_distinct,
+      add_typed_connect,      add_typed_rules,         add_typed_count_at_end, add_typed_async,
   };
   if (has_flow()) { one_of(random_, kSteps)(*this); }
 }

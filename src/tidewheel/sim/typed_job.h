@@ -43,7 +43,8 @@ class TypedJob final : public RandomJob {
   bool has_flow() const { return !flows_.empty(); }
   // Takes one of the flows to go on with; sometimes it stays, so that two operators read it.
   TypedFlow take();
-  // A second flow, for operators with two inputs; the same one when there is no other.
+  // A new source, for operators that want one of their own.
+  TypedFlow make_source(int64_t rows_max);
   void give_back(TypedFlow flow) { flows_.push_back(std::move(flow)); }
   // Spreads the rows over the subtasks of what reads them, by a drawn rule. For operators without
   // keys.
@@ -62,7 +63,6 @@ class TypedJob final : public RandomJob {
   Rows rows_of(const Collected<Row>& collected) const;
 
  private:
-  void add_source();
   void add_step();
   void add_end(const TypedFlow& flow);
 
@@ -88,5 +88,15 @@ void add_typed_count_window(TypedJob& job);
 void add_typed_window_all(TypedJob& job);
 void add_typed_text_window(TypedJob& job);
 void add_typed_late_window(TypedJob& job);
+void add_typed_interval_join(TypedJob& job);
+void add_typed_window_join(TypedJob& job);
+void add_typed_co_group(TypedJob& job);
+void add_typed_timers(TypedJob& job);        // event timers and a map
+void add_typed_hold(TypedJob& job);          // timers of the clock and a list
+void add_typed_distinct(TypedJob& job);
+void add_typed_connect(TypedJob& job);
+void add_typed_rules(TypedJob& job);         // broadcast state
+void add_typed_count_at_end(TypedJob& job);
+void add_typed_async(TypedJob& job);
 
 }  // namespace tidewheel::sim
