@@ -149,12 +149,13 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   Progress control(Element element) {
     waits_ = false;
     if (!drain()) { return Progress::kBlocked; }
-    if (queue_.empty()) {
-      if (!this->ready()) { return Progress::kBlocked; }
-      send_to_all(element);
+    if (!queue_.empty()) {
+      queue_.emplace_back().control = std::move(element);
       return Progress::kDone;
     }
-    queue_.emplace_back().control = std::move(element);
+    if (!this->ready()) { return Progress::kBlocked; }
+    // The port keeps what it can't deliver: sending it again would double it.
+    static_cast<void>(this->output().send(std::move(element)));
     return Progress::kDone;
   }
 

@@ -52,7 +52,10 @@ class EventTimeOperator final : public OutputOperator<T> {
 
   Progress on_watermark(int64_t time_ms) override {
     if (time_ms != kMaxWatermark) { return Progress::kDone; }
-    return Operator::on_watermark(kMaxWatermark);
+    if (!this->output().ready()) { return Progress::kBlocked; }
+    // The port keeps what it can't deliver: sending it again would double it.
+    static_cast<void>(this->output().send(Element::watermark(kMaxWatermark)));
+    return Progress::kDone;
   }
   Progress on_idle(bool) override { return Progress::kDone; }
 
