@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/operator_failure.h"
 #include "tidewheel/dataflow/slot.h"
@@ -238,8 +239,13 @@ Step Task::block() {
       memory_at_ns_ = std::min(memory_at_ns_, *until_ns);
     }
   }
-  if (waits) { return Step::kOutputFull; }
   for (const auto& op : operators_) { starved = starved || op->waits_for_memory(); }
+  // An operator's wake may have come while something else was refused: by a test's whim, or for want of
+  // memory. Neither wakes anybody once it is over.
+  if (waits && (starved || FaultPlan::current() != nullptr)) {
+    memory_at_ns_ = now_ns + kMemoryRetryNs;
+  }
+  if (waits) { return Step::kOutputFull; }
   if (!starved) { return Step::kWorked; }
   memory_at_ns_ = now_ns + kMemoryRetryNs;
   return Step::kOutputFull;
