@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -61,8 +62,11 @@ void schedule_clock_jumps(SimMachine& machine, Random& random) {
   const uint64_t jumps = 1 + random.below(4);
   for (uint64_t i = 0; i < jumps; ++i) {
     const int64_t reach_ms = one_of<int64_t>(random, {10, 2'000, 3'600'000});
+    // Back only a little: a source that waits for the clock would wait for as long, and every
+    // millisecond of it may cost a turn.
+    const int64_t back_ms = std::min<int64_t>(reach_ms, 3'000);
     const int64_t by_ms =
-        static_cast<int64_t>(random.below(static_cast<uint64_t>(2 * reach_ms))) - reach_ms;
+        static_cast<int64_t>(random.below(static_cast<uint64_t>(reach_ms + back_ms))) - back_ms;
     machine.simulation.call_later(
         static_cast<int64_t>(random.below(2'000)) * kMs,
         [&world = machine.world, by_ms] { world.jump_wall_clock(by_ms); });
@@ -91,8 +95,7 @@ std::string finish(JobHandle& handle, Ending ending, SimMachine& machine, Random
     }
   }
   if (!handle.wait(machine.simulation.now_ns() + kRunNs)) {
-    return "the job has not ended in two days of virtual time\n" + machine.simulation.describe() +
-           describe_tasks(handle);
+    return "the job has not ended in two days of virtual time\n" + machine.simulation.describe();
   }
   const Status result = handle.result();
   switch (ending) {
@@ -138,7 +141,10 @@ RunReport run_seed(uint64_t seed, const RunOptions& run) {
     if (!handle.ok()) {
       report.failure = "the job did not start: " + handle.status().to_string();
     } else {
+      machine.simulation.set_details(
+          [&job, &handle = **handle] { return describe_tasks(handle) + job->plan(); });
       report.failure = finish(**handle, ending, machine, random);
+      machine.simulation.set_details(nullptr);
     }
   }
   if (report.failure.empty()) { report.failure = job->check(ending == Ending::kComplete); }

@@ -194,6 +194,7 @@ std::string Simulation::describe() const {
       text += fmt::format("is ready at {} ns\n", worker->ready_at_ns_);
     }
   }
+  if (details_) { text += details_(); }
   return text;
 }
 

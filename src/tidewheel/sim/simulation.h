@@ -83,6 +83,8 @@ class Simulation final : private FaultPlan {
   void run_for(int64_t ns);
   // Who is there and what they wait for; for messages.
   std::string describe() const;
+  // What describe() says besides; empty: nothing.
+  void set_details(std::function<std::string()> details) { details_ = std::move(details); }
 
   // Marks that were reached, and faults that fired.
   const std::set<std::string, std::less<>>& marks() const { return marks_; }
@@ -128,6 +130,7 @@ class Simulation final : private FaultPlan {
   std::map<std::string, bool, std::less<>> fault_sites_;
   std::map<std::string, int64_t, std::less<>> fault_counts_;
   int64_t refusals_ = 0;
+  std::function<std::string()> details_;
   FaultPlan::Scope scope_;
 };
 
