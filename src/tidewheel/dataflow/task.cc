@@ -234,14 +234,16 @@ Step Task::block() {
   }
   const int64_t now_ns = world_.clock().now_ns();
   for (const auto& op : operators_) {
-    if (const std::optional<int64_t> until_ns = op->op()->waits_until_ns()) {
+    // The timer that was asked for may be over and could not be handed over: then look now and
+    // then.
+    if (op->op()->waits_for_wake()) {
       waits = true;
       memory_at_ns_ = std::min(memory_at_ns_, *until_ns);
     }
   }
   for (const auto& op : operators_) { starved = starved || op->waits_for_memory(); }
-  // An operator's wake may have come while something else was refused: by a test's whim, or for want of
-  // memory. Neither wakes anybody once it is over.
+  // An operator's wake may have come while something else was refused: by a test's whim, or for
+  // want of memory. Neither wakes anybody once it is over.
   if (waits && (starved || FaultPlan::current() != nullptr)) {
     memory_at_ns_ = now_ns + kMemoryRetryNs;
   }

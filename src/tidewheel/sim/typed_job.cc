@@ -169,12 +169,12 @@ TypedFlow TypedJob::make_source(int64_t rows_max) {
 void TypedJob::add_step() {
   using Step = void (*)(TypedJob&);
   static constexpr Step kSteps[] = {
-      add_typed_map,          add_typed_filter,       add_typed_flat_map,   add_typed_split,
-      add_typed_union,        add_typed_running,      add_typed_grid_window, add_typed_grid_window,
-      add_typed_session,      add_typed_count_window, add_typed_window_all,  add_typed_text_window,
-      add_typed_late_window,  add_typed_interval_join, add_typed_window_join, add_typed_co_group,
-      add_typed_timers,       add_typed_timers,        add_typed_hold,        add_typed_distinct,
-      add_typed_connect,      add_typed_rules,         add_typed_count_at_end, add_typed_async,
+      add_typed_map,         add_typed_filter,        add_typed_flat_map,     add_typed_split,
+      add_typed_union,       add_typed_running,       add_typed_grid_window,  add_typed_grid_window,
+      add_typed_session,     add_typed_count_window,  add_typed_window_all,   add_typed_text_window,
+      add_typed_late_window, add_typed_interval_join, add_typed_window_join,  add_typed_co_group,
+      add_typed_timers,      add_typed_timers,        add_typed_hold,         add_typed_distinct,
+      add_typed_connect,     add_typed_rules,         add_typed_count_at_end, add_typed_async,
   };
   if (has_flow()) { one_of(random_, kSteps)(*this); }
 }

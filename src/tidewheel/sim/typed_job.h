@@ -91,11 +91,11 @@ void add_typed_late_window(TypedJob& job);
 void add_typed_interval_join(TypedJob& job);
 void add_typed_window_join(TypedJob& job);
 void add_typed_co_group(TypedJob& job);
-void add_typed_timers(TypedJob& job);        // event timers and a map
-void add_typed_hold(TypedJob& job);          // timers of the clock and a list
+void add_typed_timers(TypedJob& job);  // event timers and a map
+void add_typed_hold(TypedJob& job);    // timers of the clock and a list
 void add_typed_distinct(TypedJob& job);
 void add_typed_connect(TypedJob& job);
-void add_typed_rules(TypedJob& job);         // broadcast state
+void add_typed_rules(TypedJob& job);  // broadcast state
 void add_typed_count_at_end(TypedJob& job);
 void add_typed_async(TypedJob& job);
 

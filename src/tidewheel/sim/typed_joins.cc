@@ -21,8 +21,8 @@ int64_t floor_to(int64_t time, int64_t step) {
   return time - (rest < 0 ? rest + step : rest);
 }
 
-// Two flows to join; the same one twice when there is no other. False: there is none, or their rows may
-// be late.
+// Two flows to join; the same one twice when there is no other. False: there is none, or their rows
+// may be late.
 bool take_two(TypedJob& job, TypedFlow& left, TypedFlow& right) {
   left = job.take();
   right = job.has_flow() ? job.take() : left;
@@ -72,10 +72,10 @@ void add_typed_interval_join(TypedJob& job) {
   });
   if (too_many(job, left, right, pairs)) { return; }
   const int32_t other = right.stream.node_id();
-  left.stream = job.settle(
-      left.stream.key_by(&Row::key)
-          .interval_join(right.stream.key_by(&Row::key), Duration(lower), Duration(upper), pair_of),
-      job.draw_parallelism());
+  left.stream =
+      job.settle(left.stream.key_by(&Row::key).interval_join(
+                     right.stream.key_by(&Row::key), Duration(lower), Duration(upper), pair_of),
+                 job.draw_parallelism());
   left.rows = std::move(pairs);
   job.add(std::move(left), fmt::format("interval join with {}, {} to {} ms", other, lower, upper));
 }
@@ -120,21 +120,20 @@ void add_typed_co_group(TypedJob& job) {
   }
   Rows made;
   for (const auto& [where, sides] : counts) {
-    made.push_back({{0, 0, where.second, sides.first * 10'000 + sides.second, ""},
-                    where.first + size - 1});
+    made.push_back(
+        {{0, 0, where.second, sides.first * 10'000 + sides.second, ""}, where.first + size - 1});
   }
   const int32_t other = right.stream.node_id();
-  left.stream = job.settle(
-      left.stream.key_by(&Row::key)
-          .co_group(right.stream.key_by(&Row::key))
-          .window(tumbling(Duration(size)))
-          .apply<Row>([](const int64_t& key, std::span<const Row> a, std::span<const Row> b,
-                         auto& out) {
-            const auto left_count = static_cast<int64_t>(a.size());
-            const auto right_count = static_cast<int64_t>(b.size());
-            out(Row{0, 0, key, left_count * 10'000 + right_count, ""});
-          }),
-      job.draw_parallelism());
+  left.stream = job.settle(left.stream.key_by(&Row::key)
+                               .co_group(right.stream.key_by(&Row::key))
+                               .window(tumbling(Duration(size)))
+                               .apply<Row>([](const int64_t& key, std::span<const Row> a,
+                                              std::span<const Row> b, auto& out) {
+                                 const auto left_count = static_cast<int64_t>(a.size());
+                                 const auto right_count = static_cast<int64_t>(b.size());
+                                 out(Row{0, 0, key, left_count * 10'000 + right_count, ""});
+                               }),
+                           job.draw_parallelism());
   left.rows = std::move(made);
   job.add(std::move(left), fmt::format("co_group with {}, {} ms", other, size));
 }

@@ -236,12 +236,16 @@ void add_typed_async(TypedJob& job) {
   options.capacity = one_of<int32_t>(job.random(), {1, 2, 50});
   options.ordered = job.random().chance(0.5);
   flow.stream = job.settle(flow.stream.async_map(
-      [](Row row) -> Async<Row> {
-        if (row.number % 3 == 0) { co_await sleep(Duration(row.number % 7)); }
-        row.value = co_await offload([value = row.value] { return value + 5; });
-        co_return row;
-      },
-      options), readers);
+                               [](Row row) -> Async<Row> {
+                                 if (row.number % 3 == 0) {
+                                   co_await sleep(Duration(row.number % 7));
+                                 }
+                                 row.value =
+                                     co_await offload([value = row.value] { return value + 5; });
+                                 co_return row;
+                               },
+                               options),
+                           readers);
   for (TimedRow& row : flow.rows) { row.row.value += 5; }
   job.add(std::move(flow), fmt::format("async_map, {} at once{}", options.capacity,
                                        options.ordered ? ", ordered" : ""));
