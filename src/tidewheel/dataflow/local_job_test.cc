@@ -364,6 +364,52 @@ TEST_F(LocalJob, slots_are_as_many_as_the_groups_need) {
   EXPECT_EQ(slots.size(), 5U);
 }
 
+// Emits 200 rows, each with a watermark behind it, and then waits for ever.
+class Lingering final : public SourceOperator {
+ public:
+  Status open(OperatorContext& context) override {
+    out_.open(dataflow_test::pool_for<int64_t>(context), context.batch_rows());
+    return ok_status();
+  }
+  Poll poll() override {
+    while (next_ < 200) {
+      if (!out_.ready()) { return Poll::kBlocked; }
+      out_.emit(next_, next_);
+      static_cast<void>(out_.send(Element::watermark(next_++)));
+    }
+    return Poll::kNothingYet;
+  }
+  std::span<OutputPort* const> outputs() override { return ports_; }
+
+ private:
+  int64_t next_ = 0;
+  Output<int64_t> out_;
+  OutputPort* ports_[1] = {&out_};
+};
+
+TEST_F(LocalJob, what_was_sent_is_delivered_even_when_only_full_batches_are_flushed) {
+  small_batches(8, 1);
+  config_.set(options::kBufferTimeout, -1);
+  for (int run = 0; run < 20; ++run) {
+    GraphBuilder b;
+    seen_ = std::make_shared<Seen>();
+    const int32_t source = b.add<Lingering>("lingering", 1);
+    b.node(source).is_source = true;
+    b.sink(b.map(source, plus_one), seen_, 2, EdgeKind::kBroadcast);
+    auto job = start(b);
+    const auto watermarks = [&] {
+      const std::lock_guard lock(seen_->mutex);
+      size_t count = 0;
+      for (const auto& times : seen_->watermarks) { count += times.size(); }
+      return count;
+    };
+    const int64_t deadline_ns = soon();
+    while (watermarks() < 400 && world_->clock().now_ns() < deadline_ns) {}
+    ASSERT_EQ(watermarks(), 400U);
+    ASSERT_EQ(seen_->sorted_rows().size(), 400U);
+  }
+}
+
 // ---- Timers, wakes, mail and coordinators
 
 // Emits the wall times at which it was called, each asked for by the one before.

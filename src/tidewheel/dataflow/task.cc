@@ -158,15 +158,15 @@ Step Task::work(const StepBudget& budget) {
   }
   if (spec_.buffer_timeout_ms >= 0 && budget.now_ns >= flush_at_ns_) {
     flush_at_ns_ = budget.now_ns + spec_.buffer_timeout_ms * kNsPerMs;
-    if (!flush_all()) { return block(); }
+    if (!deliver_all(/*flush=*/true)) { return block(); }
   }
   return Step::kWorked;
 }
 
-// Nothing to read: what was gathered so far goes out.
+// Nothing to read: what was gathered so far goes out, or at least what was sent already.
 Step Task::dry(Step step) {
-  if (spec_.buffer_timeout_ms >= 0 && gathered_) {
-    if (!flush_all()) { return block(); }
+  if (gathered_) {
+    if (!deliver_all(spec_.buffer_timeout_ms >= 0)) { return block(); }
     gathered_ = false;
   }
   return step;
@@ -178,7 +178,7 @@ Step Task::finish() {
     if (!operators_[0]->end_source()) { return block(); }
     phase_ = Phase::kFlushing;
   }
-  if (!flush_all()) { return block(); }
+  if (!deliver_all(/*flush=*/true)) { return block(); }
   end(TaskState::kFinished, ok_status());
   return Step::kDone;
 }
@@ -208,17 +208,19 @@ bool Task::settle() {
   return true;
 }
 
-bool Task::flush_all() {
+// From the head of the chain, so that nothing is left behind: delivers what outputs keep, with
+// `flush` also the rows that wait for their batch to fill.
+bool Task::deliver_all(bool flush) {
   for (const auto& op : operators_) {
-    if (op->flush_outputs() == Progress::kBlocked || op->retry_outputs() == Progress::kBlocked) {
-      return false;
-    }
+    if (flush && op->flush_outputs() == Progress::kBlocked) { return false; }
+    if (op->retry_outputs() == Progress::kBlocked) { return false; }
   }
-  bool flushed = true;
+  bool delivered = true;
   for (const auto& writer : writers_) {
-    if (writer->flush() == Progress::kBlocked) { flushed = false; }
+    const Progress progress = flush ? writer->flush() : writer->retry();
+    if (progress == Progress::kBlocked) { delivered = false; }
   }
-  return flushed;
+  return delivered;
 }
 
 // Something was refused. Says who will go on: a receiver that makes room, or the clock, or, when

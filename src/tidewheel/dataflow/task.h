@@ -140,7 +140,7 @@ class Task final : public WakeTarget {
   bool fire_wall_timer();
   bool send_latency_marker(int64_t now_ns);
   bool take_item();
-  bool flush_all();
+  bool deliver_all(bool flush);
   Step block();
   void end(TaskState state, Status failure);
   Status failure_of(const char* what);
