@@ -236,9 +236,7 @@ Step Task::block() {
   }
   const int64_t now_ns = world_.clock().now_ns();
   for (const auto& op : operators_) {
-    // The timer that was asked for may be over and could not be handed over: then look now and
-    // then.
-    if (op->op()->waits_for_wake()) {
+    if (const std::optional<int64_t> until_ns = op->op()->waits_until_ns()) {
       waits = true;
       memory_at_ns_ = std::min(memory_at_ns_, *until_ns);
     }
@@ -247,7 +245,7 @@ Step Task::block() {
   // An operator's wake may have come while something else was refused: by a test's whim, or for
   // want of memory. Neither wakes anybody once it is over.
   if (waits && (starved || FaultPlan::current() != nullptr)) {
-    memory_at_ns_ = now_ns + kMemoryRetryNs;
+    memory_at_ns_ = std::min(memory_at_ns_, now_ns + kMemoryRetryNs);
   }
   if (waits) { return Step::kOutputFull; }
   if (!starved) { return Step::kWorked; }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -155,7 +156,9 @@ class BlockingOperator final : public RowOperator<Operator> {
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override;
   Progress on_wake() override;
   Progress on_end_of_input(int32_t input) override;
-  bool waits_for_wake() const override { return waits_; }
+  std::optional<int64_t> waits_until_ns() const override {
+    return waits_ ? std::optional<int64_t>(Clock::kNever) : std::nullopt;
+  }
   void close(bool finished) override;
 
  private:

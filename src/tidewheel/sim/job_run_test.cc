@@ -1,0 +1,41 @@
+#include "tidewheel/sim/job_run.h"
+
+#include <gtest/gtest.h>
+
+#include "tidewheel/sim/model.h"
+
+namespace tidewheel::sim {
+namespace {
+
+Row row(int64_t key, int64_t value) {
+  Row made;
+  made.key = key;
+  made.value = value;
+  return made;
+}
+
+TEST(Model, compares_multisets_with_and_without_times) {
+  const Rows expected = {{row(1, 2), 10}, {row(1, 2), 11}, {row(3, 4), 12}};
+  Rows seen = {{row(3, 4), 12}, {row(1, 2), 11}, {row(1, 2), 10}};
+  EXPECT_EQ(compare_rows(expected, seen, true), "");
+  seen[0].time_ms = 13;
+  EXPECT_EQ(compare_rows(expected, seen, false), "");
+  EXPECT_NE(compare_rows(expected, seen, true).find("1 missing, 1 too many"), std::string::npos);
+  seen.pop_back();
+  EXPECT_NE(compare_rows(expected, seen, false).find("3 rows expected, 2 seen"), std::string::npos);
+}
+
+TEST(RandomJobs, some_seeds_of_each_family_are_right_and_replay) {
+  for (const char* family : {"runtime", "typed"}) {
+    RunOptions options;
+    options.family = family;
+    for (uint64_t seed = 1; seed <= 12; ++seed) {
+      const RunReport report = run_seed(seed, options);
+      EXPECT_EQ(report.failure, "") << family << " seed " << seed << "\n" << report.plan;
+      EXPECT_EQ(run_seed(seed, options).trace_hash, report.trace_hash) << family << " " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tidewheel::sim
