@@ -9,6 +9,7 @@
 namespace tidewheel {
 namespace {
 
+using window_testing::AnyAssigner;
 using window_testing::compare_many;
 using window_testing::Harness;
 using window_testing::Options;
@@ -208,20 +209,20 @@ TEST(slicing_window, text_in_keys_and_accumulators_outlives_the_batches) {
 
 TEST(slicing_window, tumbling_windows_agree_with_the_model) {
   for (const auto& assigner : {tumbling(Duration(10)), tumbling(Duration(7), Duration(-3))}) {
-    compare_many(assigner, maker(assigner.grid()));
+    compare_many(AnyAssigner(assigner), maker(assigner.grid()));
   }
 }
 TEST(slicing_window, sliding_windows_agree_with_the_model) {
   for (const auto& assigner :
        {sliding(Duration(20), Duration(5)), sliding(Duration(10), Duration(4)),
         sliding(Duration(3), Duration(8)), sliding(Duration(30), Duration(7), Duration(2))}) {
-    compare_many(assigner, maker(assigner.grid()));
+    compare_many(AnyAssigner(assigner), maker(assigner.grid()));
   }
 }
 TEST(slicing_window, cumulative_windows_agree_with_the_model) {
   for (const auto& assigner : {cumulative(Duration(30), Duration(10)),
                                cumulative(Duration(24), Duration(4), Duration(3))}) {
-    compare_many(assigner, maker(assigner.grid()));
+    compare_many(AnyAssigner(assigner), maker(assigner.grid()));
   }
 }
 
