@@ -309,7 +309,8 @@ bool Task::fire_wall_timer() {
 
 bool Task::send_latency_marker(int64_t now_ns) {
   Operator& source = *operators_[0]->op();
-  // One that the outputs have no room for is left out: trying again at once would keep the slot busy.
+  // One that the outputs have no room for is left out: trying again at once would keep the slot
+  // busy.
   marker_at_ns_ = now_ns + spec_.latency_interval_ms * kNsPerMs;
   if (!source.outputs_ready()) { return true; }
   Element marker = Element::control(Element::Kind::kLatencyMarker, now_ns);
