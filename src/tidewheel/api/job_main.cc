@@ -1,5 +1,7 @@
 #include "tidewheel/api/job_main.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
