@@ -373,8 +373,9 @@ class MapCell final : public KeyedCell {
         map.at(place).value.release(state().heap());
       }
     }
-    map.clear(state().memory());
+    map.clear(state().heap());
   }
+  bool goes_with_heap() const override { return std::is_trivially_destructible_v<Entry>; }
   bool expire(std::byte* row) override {
     Blocks& map = blocks(row);
     for (Place place = map.begin(); !(place == map.end());) {
@@ -440,12 +441,12 @@ class MapCell final : public KeyedCell {
     Entry fresh;
     fresh.key.store(key, state().heap());
     fresh.stamp = stamp;
-    return map.insert(place, std::move(fresh), state().memory());
+    return map.insert(place, std::move(fresh), state().heap());
   }
   Place erase_at(Blocks& map, Place place) {
     map.at(place).key.release(state().heap());
     map.at(place).value.release(state().heap());
-    return map.erase(place, state().memory());
+    return map.erase(place, state().heap());
   }
 
   StateBytes bytes_;

@@ -187,7 +187,7 @@ class BroadcastCell final : public OperatorCell {
     }
     Entry fresh;
     fresh.key.store(key, state().heap());
-    return blocks_.insert(place, std::move(fresh), state().memory()).value;
+    return blocks_.insert(place, std::move(fresh), state().heap()).value;
   }
   TextHeap& heap() { return state().heap(); }
   bool erase(const UK& key) {
@@ -196,14 +196,14 @@ class BroadcastCell final : public OperatorCell {
       return false;
     }
     release(blocks_.at(place));
-    blocks_.erase(place, state().memory());
+    blocks_.erase(place, state().heap());
     return true;
   }
   void clear() {
     for (Place place = blocks_.begin(); !(place == blocks_.end()); place = blocks_.next(place)) {
       release(blocks_.at(place));
     }
-    blocks_.clear(state().memory());
+    blocks_.clear(state().heap());
   }
 
   bool write(SnapshotWriter& writer, uint64_t& from) override {

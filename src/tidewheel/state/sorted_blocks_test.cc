@@ -23,7 +23,7 @@ using Blocks = SortedBlocks<Entry, std::string, KeyOf, std::less<std::string>>;
 TEST(SortedBlocks, behave_as_a_map) {
   MemoryPool pool("job", MemoryPool::kUnlimited);
   {
-    StateMemory memory(&pool, "map");
+    TextHeap heap(&pool);
     for (uint64_t seed = 1; seed <= 6; ++seed) {
       Random random(seed);
       Blocks blocks;
@@ -38,11 +38,11 @@ TEST(SortedBlocks, behave_as_a_map) {
         const bool exists = expected != model.end() && expected->first == key;
         if (random.below(5) < 3) {
           if (!exists) {
-            blocks.insert(place, Entry{key, step}, memory);
+            blocks.insert(place, Entry{key, step}, heap);
             model.emplace(key, step);
           }
         } else if (exists) {
-          const auto after = blocks.erase(place, memory);
+          const auto after = blocks.erase(place, heap);
           const auto next = model.erase(expected);
           ASSERT_EQ(after == blocks.end(), next == model.end());
           if (next != model.end()) { ASSERT_EQ(blocks.at(after).key, next->first); }
@@ -56,22 +56,22 @@ TEST(SortedBlocks, behave_as_a_map) {
         ++expected;
       }
       EXPECT_TRUE(expected == model.end());
-      blocks.clear(memory);
-      EXPECT_EQ(memory.bytes(), 0);
+      blocks.clear(heap);
+      EXPECT_EQ(heap.live_bytes(), 0);
     }
   }
   EXPECT_EQ(pool.used_bytes(), 0);
 }
 
 TEST(SortedBlocks, growing_keys_leave_full_blocks) {
-  StateMemory memory(nullptr, "map");
+  TextHeap heap;
   Blocks blocks;
   for (int32_t i = 0; i < 10'000; ++i) {
-    blocks.insert(blocks.end(), Entry{std::to_string(1'000'000 + i), i}, memory);
+    blocks.insert(blocks.end(), Entry{std::to_string(1'000'000 + i), i}, heap);
   }
   EXPECT_EQ(blocks.size(), 10'000U);
-  EXPECT_LT(memory.bytes(), static_cast<int64_t>(10'000 * sizeof(Entry) * 5 / 4));
-  blocks.clear(memory);
+  EXPECT_LT(heap.live_bytes(), static_cast<int64_t>(10'000 * sizeof(Entry) * 5 / 4));
+  blocks.clear(heap);
 }
 
 }  // namespace
