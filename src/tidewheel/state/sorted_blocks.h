@@ -124,8 +124,8 @@ class SortedBlocks {
     TextBlock memory;  // what it lies in
   };
 
-  // The list of blocks. The list of one block is a member: a small map costs one allocation, and one
-  // step from the row to its entries.
+  // The list of blocks. The list of one block is a member: a small map costs one allocation, and
+  // one step from the row to its entries.
   Block** blocks() { return list_capacity_ == 0 ? &only_ : list_; }
   Block* block(uint32_t index) const { return list_capacity_ == 0 ? only_ : list_[index]; }
   static E* entries_of(Block& block) { return reinterpret_cast<E*>(&block + 1); }

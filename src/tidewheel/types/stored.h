@@ -28,7 +28,7 @@ class TextHeap {
  public:
   static constexpr size_t kChunkBytesMax = 1 << 20;
   static constexpr size_t kSmallBytesMax = 64 * 1024;  // larger blocks are allocated one by one
-  static constexpr uint32_t kUnitBytes = 8;              // blocks are aligned to it
+  static constexpr uint32_t kUnitBytes = 8;            // blocks are aligned to it
 
   // `memory` (may be null) must outlive the heap. It is charged even beyond its limit: who puts
   // values into state looks at the pool once a batch.
@@ -89,7 +89,7 @@ class TextHeap {
   // Classes 1 to 16 are 8 to 128 bytes in steps of 8; from there each doubling has 4 classes.
   static constexpr uint32_t kLinearClasses = 16;
   static constexpr uint32_t kLastSmallClass = kLinearClasses + 4 * 9;  // 64 KB
-  static constexpr uint32_t kChunkUnitsLog2 = 17;  // 1 MB of 8 bytes
+  static constexpr uint32_t kChunkUnitsLog2 = 17;                      // 1 MB of 8 bytes
   static constexpr uint32_t kNone = UINT32_MAX;
 
   static uint32_t class_of(size_t bytes) {
