@@ -1,3 +1,4 @@
+// Random joins of the typed API, and what they must give.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Random process functions, broadcasts and asynchronous calls of the typed API, and their results.
 #include <fmt/format.h>
 
 #include <algorithm>
