@@ -114,8 +114,9 @@ class SortedBlocks {
 
  private:
   static constexpr uint32_t kCapacityMin = 4;
+  // A full block of small entries fills a block of the heap: 2 KB, its head included.
   static constexpr uint32_t kCapacityMax =
-      static_cast<uint32_t>(std::clamp<size_t>(2048 / sizeof(E), 8, 64));
+      static_cast<uint32_t>(std::clamp<size_t>((2048 - 16) / sizeof(E), 8, 64));
 
   static_assert(alignof(E) <= TextHeap::kUnitBytes, "entries of state need an alignment of 8");
   struct Block {
@@ -123,6 +124,8 @@ class SortedBlocks {
     uint32_t capacity = 0;
     TextBlock memory;  // what it lies in
   };
+
+  static_assert(sizeof(Block) == 16);
 
   // The list of blocks. The list of one block is a member: a small map costs one allocation, and
   // one step from the row to its entries.
