@@ -14,7 +14,7 @@ namespace tidewheel {
 
 // One sender, one receiver. `capacity` elements at most wait in it (its credits).
 //
-// It is a ring of its own rather than base/spsc_ring.h for three reasons, each measured: a push
+// It is a ring of its own rather than base/spsc_ring.h for three reasons: a push
 // asks the receiver's scheduled flag (rarely written) instead of its index (written for each
 // element); a sender that was refused is woken when half of the ring is free, not at each element,
 // which would cost a system call a batch; and between tasks of one slot nothing has to be
