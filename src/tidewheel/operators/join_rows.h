@@ -102,7 +102,9 @@ class RowBuckets {
     }
   }
   void add(const K& key, KeyHash hash, const T& row, int64_t time) {
-    bucket_at(bucket_of(time)).chains.add(key, hash, row, time);
+    Bucket& bucket = bucket_at(bucket_of(time));
+    if (touched_.empty() || touched_.back() != &bucket) { touched_.push_back(&bucket); }
+    bucket.chains.add(key, hash, row, time);
   }
   // Calls f(row, time) for the rows of a key with from <= time <= to.
   template <class F>
@@ -120,6 +122,7 @@ class RowBuckets {
   // Drops the buckets all of whose times are below `time`.
   void drop_before(int64_t time) {
     const int64_t first_kept = bucket_of(time);
+    std::erase_if(touched_, [&](const Bucket* bucket) { return bucket->number < first_kept; });
     size_t gone = 0;
     while (gone < buckets_.size() && buckets_[gone]->number < first_kept) {
       if (free_.size() < kFreeMax) {
@@ -130,11 +133,13 @@ class RowBuckets {
     }
     buckets_.erase(buckets_.begin(), buckets_.begin() + static_cast<std::ptrdiff_t>(gone));
   }
+  // Call once a batch. Looks at those buckets only that have got rows: there may be thousands.
   Status settle_memory() {
-    for (const auto& bucket : buckets_) {
+    for (Bucket* const bucket : touched_) {
       const Status& status = bucket->chains.settle_memory();
       if (!status.ok()) { return status; }
     }
+    touched_.clear();
     return {};
   }
 
@@ -178,11 +183,9 @@ class RowBuckets {
         [](const std::unique_ptr<Bucket>& bucket, int64_t of) { return bucket->number < of; });
   }
   Bucket& bucket_at(int64_t number) {
-    auto place = buckets_.end();
-    while (place != buckets_.begin() && (*std::prev(place))->number > number) { --place; }
-    if (place != buckets_.begin() && (*std::prev(place))->number == number) {
-      return **std::prev(place);
-    }
+    if (!buckets_.empty() && buckets_.back()->number == number) { return *buckets_.back(); }
+    const auto place = first_from(number);
+    if (place != buckets_.end() && (*place)->number == number) { return **place; }
     std::unique_ptr<Bucket> bucket;
     if (free_.empty()) {
       bucket = std::make_unique<Bucket>(number, groups_, max_parallelism_, memory_);
@@ -216,6 +219,7 @@ class RowBuckets {
   MemoryPool* const memory_;
   Buckets buckets_;  // by number
   Buckets free_;
+  std::vector<Bucket*> touched_;  // of buckets_: got rows since memory was settled
 
   bool saving_ = false;  // where `save` goes on
   int32_t saving_group_ = 0;
