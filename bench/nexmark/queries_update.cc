@@ -48,12 +48,11 @@ struct TopTen {
 
   void on_element(const Q18Row& bid, auto& ctx) {
     const Ranks* known = ranks.find();
-    // Of equal prices the first bid stays.
-    if (known != nullptr && known->count == kTop && bid.price <= known->price[kTop - 1]) { return; }
+    if (known != nullptr && known->count == kTop && !beats(bid, *known, kTop - 1)) { return; }
     ranks.update([&](Ranks& top) {
       const uint32_t place = top.count == kTop ? top.place[--top.count] : top.count;
       uint32_t at = top.count++;
-      for (; at > 0 && top.price[at - 1] < bid.price; --at) {
+      for (; at > 0 && beats(bid, top, at - 1); --at) {
         top.price[at] = top.price[at - 1];
         top.place[at] = top.place[at - 1];
       }
@@ -62,6 +61,11 @@ struct TopTen {
       bids.put(place, bid);
       emit_from(top, at, ctx);
     });
+  }
+  // Of equal prices the earlier bid is better; the streams of several sources meet in any order.
+  bool beats(const Q18Row& bid, const Ranks& top, uint32_t at) const {
+    if (bid.price != top.price[at]) { return bid.price > top.price[at]; }
+    return bid.date_time < bids.find(top.place[at])->date_time;
   }
   // All ranks from `at` on have changed.
   void emit_from(const Ranks& top, uint32_t at, auto& ctx) const {
