@@ -58,6 +58,18 @@ TEST(slicing_window, fires_when_the_watermark_reaches_the_last_millisecond) {
   EXPECT_EQ(harness.take<Result>(), Results{});
 }
 
+TEST(slicing_window, a_row_at_the_end_of_time_has_a_window_of_one_millisecond) {
+  Harness harness(make(tumbling(Duration(1)).grid()));
+  harness.push(Reading{1, 5}, kMax - 7);
+  harness.push(Reading{1, 6}, kMax);
+  harness.end_of_input();
+  const Results results = harness.take<Result>();
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].row.value, 5);
+  EXPECT_EQ(results[1].row.value, 6);
+  EXPECT_EQ(results[1].row.window.end.ms(), kMax);
+}
+
 TEST(slicing_window, a_sliding_window_merges_its_slices) {
   Harness harness(make(sliding(Duration(10), Duration(5)).grid()));
   harness.push(Reading{1, 1}, 1);

@@ -1,6 +1,7 @@
 // The arithmetic of window grids, and the checks of assigners.
 #include "tidewheel/operators/window.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "tidewheel/base/check.h"
@@ -78,7 +79,9 @@ WindowGrid WindowGrid::cumulative(int64_t max, int64_t step, int64_t offset) {
 
 int64_t WindowGrid::slice_of(int64_t time) const {
   const int64_t cell = cell_of(time, offset_, slide_);
-  if (rest_ == 0) { return cell; }
+  // With a slide of 1 ms the last two milliseconds share a slice: the number of the last one is
+  // kNone.
+  if (rest_ == 0) { return std::min(cell, kNone - 1); }
   const WideInt start = WideInt{cell} * slide_ + offset_;
   return cell * 2 + (WideInt{time} - start < rest_ ? 0 : 1);
 }
@@ -86,7 +89,7 @@ int64_t WindowGrid::slice_of(int64_t time) const {
 WindowGrid::Range WindowGrid::slice_times(int64_t slice) const {
   if (rest_ == 0) {
     const WideInt start = WideInt{slice} * slide_ + offset_;
-    return {clamp_to_int64(start), clamp_to_int64(start + slide_ - 1)};
+    return {clamp_to_int64(start), slice == kNone - 1 ? kMax : clamp_to_int64(start + slide_ - 1)};
   }
   const WideInt start = WideInt{floor_divide<int64_t>(slice, 2)} * slide_ + offset_;
   if ((slice & 1) == 0) { return {clamp_to_int64(start), clamp_to_int64(start + rest_ - 1)}; }

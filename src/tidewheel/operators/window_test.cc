@@ -84,6 +84,17 @@ TEST(window, windows_stop_at_the_borders_of_time) {
   }
 }
 
+TEST(window, windows_of_one_millisecond_have_a_place_for_the_end_of_time) {
+  for (const int64_t size : {1, 3}) {
+    const WindowGrid grid = WindowGrid::sliding(size, 1, 0);
+    const int64_t slice = grid.slice_of(kMax);
+    EXPECT_LT(grid.windows_of(slice).last, WindowGrid::kNone);
+    EXPECT_EQ(grid.slice_times(slice).last, kMax);
+    EXPECT_EQ(grid.max_timestamp(grid.windows_of(slice).last), kMax);
+    EXPECT_LT(grid.slice_of(kMax - 2), slice);
+  }
+}
+
 TEST(window, first_window_after_agrees_with_the_windows_maximum_timestamps) {
   const WindowGrid grids[] = {
       WindowGrid::sliding(10, 10, 0),    WindowGrid::sliding(10, 3, 2),
