@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/task.h"
 
@@ -68,7 +69,10 @@ bool ChainedOperator::take_rows(int32_t input, const Element& rows) {
   rows_in_hand_ = &rows;
   const Progress progress = op_->on_rows(input, rows, cursor_);
   rows_in_hand_ = nullptr;
-  if (progress == Progress::kBlocked) { return false; }
+  if (progress == Progress::kBlocked) {
+    TIDEWHEEL_MARK("chain.rows_refused");
+    return false;
+  }
   in_progress_ = false;
   rows_in_.add(rows.end - rows.begin);
   return true;
@@ -82,7 +86,10 @@ bool ChainedOperator::take_watermark(int64_t time_ms) {
     in_progress_ = true;
     if (spec_.input_count == 1) { op_->on_input_watermark(0, time_ms); }
   }
-  if (op_->on_watermark(time_ms) == Progress::kBlocked) { return false; }
+  if (op_->on_watermark(time_ms) == Progress::kBlocked) {
+    TIDEWHEEL_MARK("chain.watermark_refused");
+    return false;
+  }
   in_progress_ = false;
   return true;
 }
@@ -95,7 +102,10 @@ void ChainedOperator::take_input_watermark(int32_t input, int64_t time_ms) {
 
 bool ChainedOperator::take_end(int32_t input) {
   if (!in_progress_) {
-    if (op_->on_end_of_input(input) == Progress::kBlocked) { return false; }
+    if (op_->on_end_of_input(input) == Progress::kBlocked) {
+      TIDEWHEEL_MARK("chain.end_of_input_refused");
+      return false;
+    }
     if (--open_inputs_ > 0) { return true; }
     in_progress_ = true;  // what is left is to pass it on
   }

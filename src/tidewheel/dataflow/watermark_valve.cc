@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tidewheel/base/fault.h"
+
 namespace tidewheel {
 
 void WatermarkValve::on_watermark(size_t index, int64_t time_ms, std::vector<Element>& out) {
@@ -25,9 +27,11 @@ void WatermarkValve::on_idle(size_t index, std::vector<Element>& out) {
   if (!any_active) {
     // The last one to become idle held the others back: give out what they had reached.
     if (channel.watermark == given_) { give_maximum(out); }
+    TIDEWHEEL_MARK("valve.all_idle");
     idle_ = true;
     out.push_back(Element::control(Element::Kind::kIdle));
   } else if (channel.watermark == given_) {
+    TIDEWHEEL_MARK("valve.idle_channel_releases_others");
     give_minimum(out);
   }
 }
@@ -37,6 +41,7 @@ void WatermarkValve::on_active(size_t index, std::vector<Element>& out) {
   if (channel.active) { return; }
   channel.active = true;
   channel.aligned = channel.watermark >= given_;
+  if (!channel.aligned) { TIDEWHEEL_MARK("valve.active_channel_is_behind"); }
   if (idle_) {
     idle_ = false;
     out.push_back(Element::control(Element::Kind::kActive));

@@ -119,7 +119,12 @@ class SimNetworkFabric::HostNetwork final : public Network {
 };
 
 SimNetworkFabric::SimNetworkFabric(Simulation& simulation) : simulation_(simulation) {}
-SimNetworkFabric::~SimNetworkFabric() = default;
+// What waits behind a cut link holds its endpoints, which hold it.
+SimNetworkFabric::~SimNetworkFabric() {
+  for (const std::weak_ptr<Endpoint>& weak : endpoints_) {
+    if (const EndpointRef endpoint = weak.lock()) { endpoint->parked.clear(); }
+  }
+}
 
 std::unique_ptr<Network> SimNetworkFabric::add_host(const std::string& host) {
   hosts_[host] = true;
