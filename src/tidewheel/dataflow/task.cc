@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kNsPerMs = 1'000'000;
 // Memory that others give back wakes nobody, so a task that waits for it looks again by itself.
 constexpr int64_t kMemoryRetryNs = kNsPerMs;
+constexpr int64_t kWhimRetryNsMax = 3600 * 1000 * kNsPerMs;
 // Longer sleeps are cut, so that sums of times stay in range.
 constexpr int64_t kLongestSleepMs = int64_t{1} << 40;
 
@@ -126,6 +127,7 @@ Status Task::open() {
 }
 
 Step Task::work(const StepBudget& budget) {
+  whim_retry_ns_ = kMemoryRetryNs;
   gathered_ = true;
   for (uint32_t batches = 0; batches < budget.batches_max; ++batches) {
     if (gate_) {
@@ -243,9 +245,12 @@ Step Task::block() {
   }
   for (const auto& op : operators_) { starved = starved || op->waits_for_memory(); }
   // An operator's wake may have come while something else was refused: by a test's whim, or for
-  // want of memory. Neither wakes anybody once it is over.
-  if (waits && (starved || FaultPlan::current() != nullptr)) {
-    memory_at_ns_ = std::min(memory_at_ns_, now_ns + kMemoryRetryNs);
+  // want of memory. Neither wakes anybody once it is over. A whim is over soon, so that it is
+  // looked for less and less often: the operator may well wait for hours.
+  if (waits && starved) { memory_at_ns_ = std::min(memory_at_ns_, now_ns + kMemoryRetryNs); }
+  if (waits && FaultPlan::current() != nullptr) {
+    memory_at_ns_ = std::min(memory_at_ns_, now_ns + whim_retry_ns_);
+    whim_retry_ns_ = std::min(whim_retry_ns_ * 2, kWhimRetryNsMax);
   }
   if (waits) { return Step::kOutputFull; }
   if (!starved) { return Step::kWorked; }

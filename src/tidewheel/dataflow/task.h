@@ -169,6 +169,7 @@ class Task final : public WakeTarget {
   int64_t wall_timer_ns_ = Clock::kNever;  // when that is, on the monotonic clock
   int64_t marker_at_ns_ = Clock::kNever;
   int64_t memory_at_ns_ = Clock::kNever;  // look for memory again
+  int64_t whim_retry_ns_ = 1'000'000;     // after how long a test's refusal is looked at again
   int64_t flush_at_ns_ = 0;
   int64_t wake_at_ns_ = Clock::kNever;
 
