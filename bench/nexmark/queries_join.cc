@@ -44,6 +44,13 @@ struct Q3Join {
   }
 };
 
+// The key of a stream of auctions and their bids.
+template <class Auction, class Bid>
+int64_t auction_of(const std::variant<Auction, Bid>& event) {
+  const auto* bid = std::get_if<Bid>(&event);
+  return bid != nullptr ? bid->auction : std::get<Auction>(event).id;
+}
+
 // ---- q4 ----
 
 struct AuctionTimes {
@@ -262,12 +269,7 @@ void build_q4(QueryRun& run) {
   auto events =
       run.env.from("events", nexmark::events<nexmark::None, AuctionTimes, BidPrice>(run.options))
           .uid("source");
-  auto changes = events
-                     .key_by([](const Q4Event& event) {
-                       const auto* bid = std::get_if<BidPrice>(&event);
-                       return bid != nullptr ? bid->auction : std::get<AuctionTimes>(event).id;
-                     })
-                     .process(WinningPrice{});
+  auto changes = events.key_by(auction_of<AuctionTimes, BidPrice>).process(WinningPrice{});
   changes.name("winning price").uid("q4-winner");
   auto averages = changes.key_by(&WinnerChange::category)
                       .running(Sum{},
@@ -286,12 +288,7 @@ void build_q9(QueryRun& run) {
   auto events =
       run.env.from("events", nexmark::events<nexmark::None, FullAuction, Q9Bid>(run.options))
           .uid("source");
-  auto rows = events
-                  .key_by([](const Q9Event& event) {
-                    const auto* bid = std::get_if<Q9Bid>(&event);
-                    return bid != nullptr ? bid->auction : std::get<FullAuction>(event).id;
-                  })
-                  .process(WinningBid{});
+  auto rows = events.key_by(auction_of<FullAuction, Q9Bid>).process(WinningBid{});
   rows.name("winning bid").uid("q9-winner");
   sink_changes<0>(run, rows);
 }
@@ -300,12 +297,7 @@ void build_q20(QueryRun& run) {
   auto events =
       run.env.from("events", nexmark::events<nexmark::None, FullAuction, Q20Bid>(run.options))
           .uid("source");
-  auto rows = events
-                  .key_by([](const Q20Event& event) {
-                    const auto* bid = std::get_if<Q20Bid>(&event);
-                    return bid != nullptr ? bid->auction : std::get<FullAuction>(event).id;
-                  })
-                  .process(ExpandBid{});
+  auto rows = events.key_by(auction_of<FullAuction, Q20Bid>).process(ExpandBid{});
   rows.name("expand").uid("q20-expand");
   sink_rows(run, rows);
 }
