@@ -49,6 +49,134 @@ inline constexpr DurationOption kLatencyInterval{
     {"metrics.latency.interval", OptionKind::kDuration, "0 ms",
      "How often sources send latency markers; 0: never.", 0}};
 
+// ---- Checkpoints and state
+
+inline constexpr DurationOption kCheckpointInterval{
+    {"execution.checkpointing.interval", OptionKind::kDuration, "0 ms",
+     "How often a checkpoint is taken; 0: never.", 0}};
+inline constexpr TextOption kCheckpointMode{
+    {"execution.checkpointing.mode", OptionKind::kText, "EXACTLY_ONCE",
+     "EXACTLY_ONCE, or AT_LEAST_ONCE: channels are not blocked for barriers, and rows may count twice "
+     "after a failure."}};
+inline constexpr DurationOption kCheckpointTimeout{
+    {"execution.checkpointing.timeout", OptionKind::kDuration, "10 min",
+     "A checkpoint that takes longer is given up.", 1}};
+inline constexpr DurationOption kCheckpointMinPause{
+    {"execution.checkpointing.min-pause", OptionKind::kDuration, "0 ms",
+     "Time between the end of a checkpoint and the beginning of the next.", 0}};
+inline constexpr IntOption kMaxConcurrentCheckpoints{
+    {"execution.checkpointing.max-concurrent-checkpoints", OptionKind::kInt, "1",
+     "Checkpoints that may be under way together.", 1, 1000}};
+inline constexpr IntOption kTolerableFailedCheckpoints{
+    {"execution.checkpointing.tolerable-failed-checkpoints", OptionKind::kInt, "0",
+     "Checkpoints that may fail one after another before the job does.", 0, INT32_MAX}};
+inline constexpr BoolOption kUnalignedCheckpoints{
+    {"execution.checkpointing.unaligned.enabled", OptionKind::kBool, "false",
+     "Barriers overtake rows, which go into the checkpoint.", INT64_MIN, INT64_MAX,
+     "execution.checkpointing.unaligned"}};
+inline constexpr DurationOption kAlignedCheckpointTimeout{
+    {"execution.checkpointing.aligned-checkpoint-timeout", OptionKind::kDuration, "0 ms",
+     "With unaligned checkpoints: how long barriers are aligned before they overtake.", 0}};
+inline constexpr BoolOption kCheckpointsAfterTasksFinish{
+    {"execution.checkpointing.checkpoints-after-tasks-finish", OptionKind::kBool, "true",
+     "Go on with checkpoints when some tasks have finished.", INT64_MIN, INT64_MAX,
+     "execution.checkpointing.checkpoints-after-tasks-finish.enabled"}};
+inline constexpr TextOption kCheckpointDirectory{
+    {"execution.checkpointing.dir", OptionKind::kText, "",
+     "Folder for checkpoints.", INT64_MIN, INT64_MAX, "state.checkpoints.dir"}};
+inline constexpr TextOption kSavepointDirectory{
+    {"execution.checkpointing.savepoint-dir", OptionKind::kText, "",
+     "Folder for savepoints that name none.", INT64_MIN, INT64_MAX, "state.savepoints.dir"}};
+inline constexpr BoolOption kCheckpointSubdirectory{
+    {"execution.checkpointing.create-subdir", OptionKind::kBool, "true",
+     "Give each job a folder of its own in the folder for checkpoints."}};
+inline constexpr TextOption kCheckpointRetention{
+    {"execution.checkpointing.externalized-checkpoint-retention", OptionKind::kText,
+     "NO_EXTERNALIZED_CHECKPOINTS",
+     "What stays when the job ends without having finished: NO_EXTERNALIZED_CHECKPOINTS (nothing), "
+     "DELETE_ON_CANCELLATION (the newest checkpoints after a failure), RETAIN_ON_CANCELLATION (also "
+     "after a cancellation)."}};
+inline constexpr IntOption kRetainedCheckpoints{
+    {"execution.checkpointing.num-retained", OptionKind::kInt, "1",
+     "Complete checkpoints that are kept.", 1, 100000, "state.checkpoints.num-retained"}};
+inline constexpr BoolOption kIncrementalCheckpoints{
+    {"execution.checkpointing.incremental", OptionKind::kBool, "false",
+     "Write only what has changed since the last checkpoint.", INT64_MIN, INT64_MAX,
+     "state.backend.incremental"}};
+inline constexpr TextOption kSnapshotCompression{
+    {"execution.checkpointing.snapshot-compression", OptionKind::kText, "false",
+     "Compression of snapshots: false or none, snappy (true means it too), lz4, zstd."}};
+inline constexpr MemoryOption kInlineThreshold{
+    {"execution.checkpointing.data-inline-threshold", OptionKind::kMemory, "20 kb",
+     "State smaller than this goes into the metadata file.", 0, 1 << 20,
+     "state.storage.fs.memory-threshold"}};
+inline constexpr IntOption kCheckpointHistory{
+    {"web.checkpoints.history", OptionKind::kInt, "10",
+     "Checkpoints whose figures are remembered.", 0, 100000}};
+inline constexpr TextOption kStateBackend{
+    {"state.backend.type", OptionKind::kText, "hashmap",
+     "Where keyed state lives: hashmap (in memory), rocksdb (on disk, with a cache).", INT64_MIN,
+     INT64_MAX, "state.backend"}};
+inline constexpr TextOption kRecoveryPath{
+    {"execution.state-recovery.path", OptionKind::kText, "",
+     "Savepoint or checkpoint that the job starts from.", INT64_MIN, INT64_MAX,
+     "execution.savepoint.path"}};
+inline constexpr BoolOption kIgnoreUnclaimedState{
+    {"execution.state-recovery.ignore-unclaimed-state", OptionKind::kBool, "false",
+     "Start although the snapshot has state that the job has no place for; it is dropped.", INT64_MIN,
+     INT64_MAX, "execution.savepoint.ignore-unclaimed-state"}};
+inline constexpr TextOption kClaimMode{
+    {"execution.state-recovery.claim-mode", OptionKind::kText, "NO_CLAIM",
+     "NO_CLAIM: the snapshot stays the user's. CLAIM: the job owns it, and deletes it when it is not "
+     "needed any more.",
+     INT64_MIN, INT64_MAX, "execution.savepoint-restore-mode"}};
+inline constexpr TextOption kRestartStrategy{
+    {"restart-strategy.type", OptionKind::kText, "",
+     "none, fixed-delay, failure-rate or exponential-delay; empty: exponential-delay with checkpoints, "
+     "none without.",
+     INT64_MIN, INT64_MAX, "restart-strategy"}};
+inline constexpr IntOption kFixedDelayAttempts{
+    {"restart-strategy.fixed-delay.attempts", OptionKind::kInt, "1", "Restarts of a job.", 0,
+     INT32_MAX}};
+inline constexpr DurationOption kFixedDelay{
+    {"restart-strategy.fixed-delay.delay", OptionKind::kDuration, "1 s",
+     "Delay before a restart.", 0}};
+inline constexpr IntOption kFailureRateMax{
+    {"restart-strategy.failure-rate.max-failures-per-interval", OptionKind::kInt, "1",
+     "Failures within the interval that are followed by a restart.", 1, INT32_MAX}};
+inline constexpr DurationOption kFailureRateInterval{
+    {"restart-strategy.failure-rate.failure-rate-interval", OptionKind::kDuration, "1 min",
+     "The interval in which failures are counted.", 1}};
+inline constexpr DurationOption kFailureRateDelay{
+    {"restart-strategy.failure-rate.delay", OptionKind::kDuration, "1 s",
+     "Delay before a restart.", 0}};
+inline constexpr DurationOption kExponentialInitial{
+    {"restart-strategy.exponential-delay.initial-backoff", OptionKind::kDuration, "1 s",
+     "Delay before the first restart.", 0}};
+inline constexpr DurationOption kExponentialMax{
+    {"restart-strategy.exponential-delay.max-backoff", OptionKind::kDuration, "1 min",
+     "The longest delay.", 0}};
+inline constexpr DurationOption kExponentialReset{
+    {"restart-strategy.exponential-delay.reset-backoff-threshold", OptionKind::kDuration, "1 h",
+     "After this time without a failure the delay is the first one again.", 0}};
+inline constexpr DoubleOption kExponentialMultiplier{
+    {"restart-strategy.exponential-delay.backoff-multiplier", OptionKind::kDouble, "1.5",
+     "How the delay grows from failure to failure."}};
+inline constexpr DoubleOption kExponentialJitter{
+    {"restart-strategy.exponential-delay.jitter-factor", OptionKind::kDouble, "0.1",
+     "Random part of the delay."}};
+inline constexpr IntOption kExponentialAttempts{
+    {"restart-strategy.exponential-delay.attempts-before-reset-backoff", OptionKind::kInt, "-1",
+     "Restarts before the job fails; -1: no limit.", -1, INT32_MAX}};
+inline constexpr TextOption kFailoverStrategy{
+    {"jobmanager.execution.failover-strategy", OptionKind::kText, "region",
+     "What is started again after a failure: region (the tasks that are connected to the failed one), "
+     "full (all)."}};
+inline constexpr BoolOption kLocalRecovery{
+    {"execution.state-recovery.from-local", OptionKind::kBool, "false",
+     "Keep a local copy of the state, and restore from it.", INT64_MIN, INT64_MAX,
+     "state.backend.local-recovery"}};
+
 }  // namespace options
 
 // Every option above, by key.

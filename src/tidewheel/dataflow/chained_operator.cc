@@ -54,7 +54,8 @@ bool ChainedOperator::take(int32_t input, Element& element) {
     case Element::Kind::kActive: taken = op_->on_idle(false) == Progress::kDone; break;
     case Element::Kind::kLatencyMarker: taken = take_marker(element); break;
     case Element::Kind::kEndOfInput: taken = take_end(input); break;
-    case Element::Kind::kBarrier: break;
+    case Element::Kind::kBarrier:
+    case Element::Kind::kEndOfData: break;
   }
   count_output();
   running.done();

@@ -26,6 +26,13 @@ class Deployment {
     MemoryPool& memory;
     MetricGroup& metrics;
     TaskListener& listener;
+    // Null: the job takes no snapshots, or starts from nothing.
+    SnapshotStorage* storage = nullptr;
+    const CheckpointPlans* plans = nullptr;
+    const SnapshotSource* restore = nullptr;
+    bool waits_for_final_checkpoint = false;
+    // By vertex: finished in the restored snapshot.
+    std::vector<bool> finished_vertices = {};
   };
   // Errors: those of the operators' factories, kGraphEdge for an output that does not exist.
   static Result<std::unique_ptr<Deployment>> make(const Parts& parts);

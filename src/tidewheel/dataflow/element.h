@@ -16,15 +16,16 @@ struct Element {
     kWatermark,  // no more rows with a timestamp <= value are expected
     kIdle,       // the channel says nothing about event time until kActive or the next watermark
     kActive,
-    kBarrier,        // value: the checkpoint's id
+    kBarrier,        // value: the checkpoint's id (its plan: checkpoint/plan.h)
     kLatencyMarker,  // value: monotonic ns at which `source` made it
+    kEndOfData,      // no more rows and watermarks follow, but barriers may
     kEndOfInput,     // nothing follows
   };
   Kind kind = Kind::kBatch;
   uint32_t begin = 0;
   uint32_t end = 0;
   int64_t value = 0;
-  uint32_t source = 0;  // kLatencyMarker: index of the source's node; kBarrier: its options
+  uint32_t source = 0;  // kLatencyMarker: index of the source's node
   BatchRef batch;
 
   static Element rows(BatchRef batch) {

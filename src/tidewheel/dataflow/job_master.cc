@@ -170,6 +170,10 @@ void JobMaster::on_task_ended(Task&, TaskState state, Status failure) {
   });
 }
 
+void JobMaster::on_end_of_data(Task&) {}
+void JobMaster::on_snapshot_taken(Task&, TaskSnapshot) {}
+void JobMaster::on_snapshot_declined(Task&, int64_t, Status) {}
+
 void JobMaster::fail(Status failure) {
   post([this, failure = std::move(failure)] {
     const JobState state = state_.load(std::memory_order_relaxed);

@@ -35,7 +35,9 @@ Progress Operator::on_processing_time(int64_t) { return Progress::kDone; }
 Progress Operator::on_wake() { return Progress::kDone; }
 Progress Operator::on_end_of_input(int32_t) { return Progress::kDone; }
 void Operator::on_coordinator_event(std::string_view) {}
+void Operator::begin_snapshot(const SnapshotStart&) {}
 void Operator::on_checkpoint_complete(int64_t) {}
+void Operator::on_checkpoint_aborted(int64_t) {}
 void Operator::close(bool) {}
 
 // Operators without state.

@@ -28,6 +28,7 @@ class Network;         // base/network.h
 class Random;          // base/random.h
 class SnapshotReader;  // state/snapshot.h
 class SnapshotWriter;  // state/snapshot.h
+struct SnapshotStart;  // state/snapshot.h
 
 // What an operator may know and use. Owned by the task; valid from `open` to `close`.
 class OperatorContext {
@@ -101,8 +102,21 @@ class Operator {
   // The coordinator of this operator has sent an event. The default does nothing.
   virtual void on_coordinator_event(std::string_view event);
 
-  // Writes all state, by key group, so that `restore` at any parallelism can read it. Resumable.
+  // ---- Snapshots. A barrier has come to a task: begin_snapshot, then `snapshot` until it answers
+  // kDone, or abort_snapshot. One snapshot at a time.
+
+  // State is frozen as it is now: `snapshot` writes the state of this moment. Takes time that does
+  // not grow with the state. The default does nothing.
+  virtual void begin_snapshot(const SnapshotStart& start);
+  // Writes all state, or what has changed, by key group, so that `restore` at any parallelism can
+  // read it. Resumable: kBlocked when the writer takes no more now, or when something has to
+  // complete elsewhere, which then calls OperatorContext::wake().
   virtual Progress snapshot(SnapshotWriter& writer);
+  // True: rows, watermarks and timers may come between two calls of `snapshot`. False: the task
+  // calls it to the end before anything else, so that it must be short.
+  virtual bool snapshots_in_background() const { return false; }
+  // The snapshot that has begun is not wanted any more.
+  virtual void abort_snapshot() {}
   // Reads the part of earlier snapshots that belongs to this subtask. Comes before `open`; `reader`
   // stays valid until that has returned, for operators that make their state there.
   [[nodiscard]] virtual Status restore(SnapshotReader& reader);
@@ -110,6 +124,8 @@ class Operator {
   // The checkpoint is complete everywhere; sinks commit. Best effort, may skip ids: covers all <=
   // id.
   virtual void on_checkpoint_complete(int64_t checkpoint);
+  // The checkpoint will never be complete. Best effort.
+  virtual void on_checkpoint_aborted(int64_t checkpoint);
   // Called once at the end, also after failure or cancellation. `finished`: all input was taken.
   virtual void close(bool finished);
 

@@ -11,6 +11,8 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/mailbox.h"
 #include "tidewheel/base/status.h"
+#include "tidewheel/checkpoint/plan.h"
+#include "tidewheel/checkpoint/task_snapshot.h"
 #include "tidewheel/dataflow/chained_operator.h"
 #include "tidewheel/dataflow/channel_writer.h"
 #include "tidewheel/dataflow/input_gate.h"
@@ -19,9 +21,11 @@
 
 namespace tidewheel {
 
-class Config;  // base/config.h
-class Slot;    // dataflow/slot.h
-class World;   // base/world.h
+class Config;           // base/config.h
+class Slot;             // dataflow/slot.h
+class SnapshotSource;   // state/snapshot.h
+class SnapshotStorage;  // checkpoint/snapshot_storage.h
+class World;            // base/world.h
 
 enum class Step : uint8_t {
   kWorked,      // made progress: call again
@@ -45,6 +49,12 @@ class TaskListener {
   // Called once. `failure` is OK unless the state is kFailed.
   virtual void on_task_ended(Task& task, TaskState state, Status failure) = 0;
   virtual void on_operator_event(int32_t node, int32_t subtask, std::string event) = 0;
+  // All input was taken; the task waits for one more checkpoint before it ends.
+  virtual void on_end_of_data(Task& task) = 0;
+  // The task's part of a checkpoint is durable.
+  virtual void on_snapshot_taken(Task& task, TaskSnapshot snapshot) = 0;
+  // The task can't take part.
+  virtual void on_snapshot_declined(Task& task, int64_t checkpoint, Status why) = 0;
 
  protected:
   ~TaskListener() = default;
@@ -59,6 +69,12 @@ struct TaskSpec {
   int64_t buffer_timeout_ms = 10;   // -1: only full batches are sent
   int64_t latency_interval_ms = 0;  // of a source's latency markers; 0: none
   const Config* config = nullptr;
+  // ---- Snapshots; null: the job takes none, or starts from nothing.
+  SnapshotStorage* storage = nullptr;
+  const CheckpointPlans* plans = nullptr;
+  const SnapshotSource* restore = nullptr;
+  bool waits_for_final_checkpoint = false;  // between the end of its data and its own end
+  bool restored_at_end_of_data = false;     // the restored snapshot has it finished: operators are not run again
 };
 
 // How a step went on, in ns: one of the three grows with the clock.
@@ -96,6 +112,12 @@ class Task final : public WakeTarget {
   void stop();
   // Ends the task before its next piece of work.
   void cancel();
+  // Has a source send the plan's barrier, between two of its batches.
+  void trigger_checkpoint(CheckpointPlanRef plan);
+  // The checkpoint is complete everywhere: operators commit. Covers all ids <= `checkpoint`.
+  void checkpoint_complete(int64_t checkpoint);
+  // What is still being written of it is dropped.
+  void checkpoint_aborted(int64_t checkpoint);
   // Dropped when the task has ended.
   void post(std::function<void()> mail);
   void ask_for_attention() {

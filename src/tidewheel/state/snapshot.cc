@@ -234,6 +234,14 @@ const StateMeta* SnapshotReader::find(std::string_view state) const {
   return nullptr;
 }
 
+void SnapshotWriter::begin_changes(const StateMeta&) {
+  TIDEWHEEL_CHECK(false, "this writer takes no changes");
+}
+void SnapshotWriter::whole_group(int32_t) { TIDEWHEEL_CHECK(false, "no changes were begun"); }
+void SnapshotWriter::erase(int32_t, std::string_view, std::string_view) {
+  TIDEWHEEL_CHECK(false, "no changes were begun");
+}
+
 void SegmentWriter::begin_state(const StateMeta& meta) {
   for (const auto& segment : segments_) {
     if (segment->meta.name == meta.name) {

@@ -23,6 +23,7 @@ enum class StateKind : uint8_t {
   kSplitList = 3,  // items of all subtasks in order, cut into equal shares
   kUnionList = 4,  // every subtask gets all items
   kBroadcast = 5,  // all subtasks have written the same: each gets one copy
+  kInFlight = 6,   // elements that an unaligned barrier has overtaken: every subtask gets all
 };
 
 // The description of one state of an operator.
@@ -33,7 +34,23 @@ struct StateMeta {
   std::string key_schema;  // as encoded by types/schema.h; empty when there is no key
   std::string namespace_schema;
   std::string value_schema;
+  // What is replaced, or erased, as a whole when only changes are written: all entries of a key, or
+  // those of a key and namespace.
+  bool unit_has_namespace = false;
   friend bool operator==(const StateMeta&, const StateMeta&) = default;
+};
+
+// Whether a state (or one of its key groups) is written whole, or as what has changed since the
+// snapshot before. Of changes, a unit (see StateMeta) that is written replaces the older one; units
+// and groups that are not mentioned are as they were.
+enum class StateContent : uint8_t { kAll = 1, kChanges = 2 };
+
+// What a barrier asks of an operator.
+struct SnapshotStart {
+  int64_t checkpoint = 0;
+  // Changes may be written instead of everything if the operator's last snapshot was that of this
+  // checkpoint; 0: everything is to be written, as for a savepoint.
+  int64_t base_checkpoint = 0;
 };
 
 // One entry, as bytes. The views belong to whoever gave the entry.
@@ -42,6 +59,14 @@ struct StateEntry {
   std::string_view key;
   std::string_view name_space;
   std::string_view value;
+};
+
+// Which subtask writes or reads.
+struct SnapshotPlace {
+  std::string operator_uid;
+  int32_t subtask = 0;
+  int32_t parallelism = 1;
+  int32_t max_parallelism = 1;
 };
 
 // Takes the state of one operator's subtask. One thread.
@@ -53,6 +78,13 @@ class SnapshotWriter {
   virtual bool ready() const = 0;
   // Starts a state; the entries that follow are its own. A state that is begun again goes on.
   virtual void begin_state(const StateMeta& meta) = 0;
+  // The same for a state of which changes are written. Only when SnapshotStart has allowed it.
+  virtual void begin_changes(const StateMeta& meta);
+  // Within changes: the group's entries are all that there are, and what older snapshots have of it
+  // is void. Before the group's first entry.
+  virtual void whole_group(int32_t group);
+  // Within changes: the unit is no more. Before the entries of its group.
+  virtual void erase(int32_t group, std::string_view key, std::string_view name_space);
   // Keyed entries come in ascending order of their groups.
   virtual void add(const StateEntry& entry) = 0;
 };
@@ -78,6 +110,14 @@ class SnapshotReader {
   virtual Result<std::unique_ptr<SnapshotEntries>> read(std::string_view state) = 0;
 
   const StateMeta* find(std::string_view state) const;
+};
+
+// Gives each subtask of each operator its reader. Any thread.
+class SnapshotSource {
+ public:
+  virtual ~SnapshotSource() = default;
+  // An operator that the snapshot does not know gets a reader without states.
+  virtual Result<std::unique_ptr<SnapshotReader>> reader(const SnapshotPlace& place) const = 0;
 };
 
 // A run of entries with one checksum.
@@ -113,14 +153,6 @@ using SnapshotSegmentRef = std::shared_ptr<const SnapshotSegment>;
 std::string encode_segment(const SnapshotSegment& segment);
 // Errors: kSnapshotFormat, kSnapshotChecksum.
 Result<SnapshotSegmentRef> decode_segment(std::string_view bytes);
-
-// Which subtask writes or reads.
-struct SnapshotPlace {
-  std::string operator_uid;
-  int32_t subtask = 0;
-  int32_t parallelism = 1;
-  int32_t max_parallelism = 1;
-};
 
 // Makes segments in memory.
 class SegmentWriter final : public SnapshotWriter {
@@ -170,12 +202,12 @@ class SegmentReader final : public SnapshotReader {
 
 // All segments of a job, by operator. Filled by one thread (the coordinator's); then it may be read
 // by all.
-class MemorySnapshot {
+class MemorySnapshot final : public SnapshotSource {
  public:
   void add(std::vector<SnapshotSegmentRef> segments);
   const std::vector<SnapshotSegmentRef>& segments_of(const std::string& operator_uid) const;
   // A reader for one subtask. An operator that the snapshot does not know gets an empty one.
-  Result<std::unique_ptr<SnapshotReader>> reader(const SnapshotPlace& place) const;
+  Result<std::unique_ptr<SnapshotReader>> reader(const SnapshotPlace& place) const override;
   uint64_t size_bytes() const;
 
  private:

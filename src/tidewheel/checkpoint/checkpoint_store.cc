@@ -1,0 +1,1 @@
+#include "tidewheel/checkpoint/checkpoint_store.h"

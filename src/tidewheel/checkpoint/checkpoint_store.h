@@ -1,0 +1,84 @@
+// The checkpoints and savepoints of one job on a FileSystem: the coordinator's side of storage.
+//
+//   <directory>/<job id>/chk-<n>/_metadata    written last; until then there is no checkpoint n
+//   <directory>/<job id>/chk-<n>/<file>       segments that only this checkpoint has
+//   <directory>/<job id>/shared/<file>        segments that later checkpoints may refer to
+//   <directory>/<job id>/taskowned/
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+#include "tidewheel/checkpoint/manifest.h"
+#include "tidewheel/checkpoint/snapshot_storage.h"
+#include "tidewheel/state/snapshot.h"
+
+namespace tidewheel {
+
+class World;  // base/world.h
+
+enum class SnapshotCompression : uint8_t { kNone, kSnappy, kLz4, kZstd };
+
+struct CheckpointStoreOptions {
+  std::string directory;  // of all jobs
+  std::string job_id;
+  bool job_subdirectory = true;  // execution.checkpointing.create-subdir
+  uint64_t inline_bytes_max = 20 * 1024;
+  SnapshotCompression compression = SnapshotCompression::kNone;
+};
+
+// A snapshot that is complete on disk.
+struct CompletedSnapshot {
+  std::string path;  // the folder that has its _metadata
+  Manifest manifest;
+};
+
+// Calls block, and come one at a time (the coordinator makes them on the blocking pool), but for
+// those of SnapshotStorage, which any task makes. Nothing is deleted that a snapshot refers to
+// which is kept here.
+class CheckpointStore : public SnapshotStorage {
+ public:
+  static Result<std::unique_ptr<CheckpointStore>> open(World& world, CheckpointStoreOptions options);
+
+  // Where the files of a checkpoint will be; for CheckpointPlan::directory.
+  virtual std::string directory_of(int64_t checkpoint) const = 0;
+  // Makes the folder. For a savepoint: <target>/savepoint-<6 of job id>-<12 hex>, which it returns.
+  virtual Result<std::string> prepare(int64_t checkpoint) = 0;
+  virtual Result<std::string> prepare_savepoint(const std::string& target) = 0;
+
+  // Writes _metadata, durably; from then on the snapshot exists, and a checkpoint is kept. The
+  // segments of `manifest` that hold changes are put behind those of their base, which is kept still.
+  virtual Result<CompletedSnapshot> complete(const CheckpointPlan& plan, Manifest manifest) = 0;
+  // A checkpoint that was restored, or found, is kept from now on as if it had been completed here.
+  virtual void adopt(const CompletedSnapshot& snapshot) = 0;
+  // Deletes a kept checkpoint, and the shared files that no other refers to.
+  virtual Status drop(int64_t checkpoint) = 0;
+  // Forgets a checkpoint without deleting anything: it belongs to the user now.
+  virtual void release(int64_t checkpoint) = 0;
+  // What was written for a checkpoint that will not be complete.
+  virtual Status discard(const CheckpointPlan& plan) = 0;
+  // Those kept, the oldest first.
+  virtual std::vector<int64_t> kept() const = 0;
+  // Deletes files in shared/ that nothing refers to and that are older than `age_ms`. Returns how
+  // many.
+  virtual Result<int64_t> sweep(int64_t age_ms) = 0;
+};
+
+// Reads the _metadata at `path` (the folder, or the file), and checks that every file that it needs
+// is there. Errors name what is missing or damaged.
+Result<CompletedSnapshot> load_snapshot(World& world, const std::string& path);
+// The newest snapshot below <directory> (of `job_id`, or of any job with this name when it is empty)
+// that can be loaded; those that can't are named in `warnings`. kFileNotFound when there is none.
+Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& directory,
+                                               const std::string& job_id,
+                                               const std::string& job_name,
+                                               std::vector<std::string>& warnings);
+// Readers for restoring it. Segments are read when they are asked for.
+Result<std::unique_ptr<SnapshotSource>> open_snapshot(World& world,
+                                                      const CompletedSnapshot& snapshot);
+// Deletes a savepoint that nobody needs any more.
+Status dispose_savepoint(World& world, const std::string& path);
+
+}  // namespace tidewheel

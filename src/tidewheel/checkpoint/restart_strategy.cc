@@ -1,0 +1,1 @@
+#include "tidewheel/checkpoint/restart_strategy.h"
