@@ -81,9 +81,9 @@ inline constexpr BoolOption kCheckpointsAfterTasksFinish{
     {"execution.checkpointing.checkpoints-after-tasks-finish", OptionKind::kBool, "true",
      "Go on with checkpoints when some tasks have finished.", INT64_MIN, INT64_MAX,
      "execution.checkpointing.checkpoints-after-tasks-finish.enabled"}};
-inline constexpr TextOption kCheckpointDirectory{
-    {"execution.checkpointing.dir", OptionKind::kText, "",
-     "Folder for checkpoints.", INT64_MIN, INT64_MAX, "state.checkpoints.dir"}};
+inline constexpr TextOption kCheckpointDirectory{{"execution.checkpointing.dir", OptionKind::kText,
+                                                  "", "Folder for checkpoints.", INT64_MIN,
+                                                  INT64_MAX, "state.checkpoints.dir"}};
 inline constexpr TextOption kSavepointDirectory{
     {"execution.checkpointing.savepoint-dir", OptionKind::kText, "",
      "Folder for savepoints that name none.", INT64_MIN, INT64_MAX, "state.savepoints.dir"}};
@@ -110,21 +110,20 @@ inline constexpr MemoryOption kInlineThreshold{
     {"execution.checkpointing.data-inline-threshold", OptionKind::kMemory, "20 kb",
      "State smaller than this goes into the metadata file.", 0, 1 << 20,
      "state.storage.fs.memory-threshold"}};
-inline constexpr IntOption kCheckpointHistory{
-    {"web.checkpoints.history", OptionKind::kInt, "10",
-     "Checkpoints whose figures are remembered.", 0, 100000}};
+inline constexpr IntOption kCheckpointHistory{{"web.checkpoints.history", OptionKind::kInt, "10",
+                                               "Checkpoints whose figures are remembered.", 0,
+                                               100000}};
 inline constexpr TextOption kStateBackend{
     {"state.backend.type", OptionKind::kText, "hashmap",
      "Where keyed state lives: hashmap (in memory), rocksdb (on disk, with a cache).", INT64_MIN,
      INT64_MAX, "state.backend"}};
-inline constexpr TextOption kRecoveryPath{
-    {"execution.state-recovery.path", OptionKind::kText, "",
-     "Savepoint or checkpoint that the job starts from.", INT64_MIN, INT64_MAX,
-     "execution.savepoint.path"}};
+inline constexpr TextOption kRecoveryPath{{"execution.state-recovery.path", OptionKind::kText, "",
+                                           "Savepoint or checkpoint that the job starts from.",
+                                           INT64_MIN, INT64_MAX, "execution.savepoint.path"}};
 inline constexpr BoolOption kIgnoreUnclaimedState{
     {"execution.state-recovery.ignore-unclaimed-state", OptionKind::kBool, "false",
-     "Start although the snapshot has state that the job has no place for; it is dropped.", INT64_MIN,
-     INT64_MAX, "execution.savepoint.ignore-unclaimed-state"}};
+     "Start although the snapshot has state that the job has no place for; it is dropped.",
+     INT64_MIN, INT64_MAX, "execution.savepoint.ignore-unclaimed-state"}};
 inline constexpr TextOption kClaimMode{
     {"execution.state-recovery.claim-mode", OptionKind::kText, "NO_CLAIM",
      "NO_CLAIM: the snapshot stays the user's. CLAIM: the job owns it, and deletes it when it is not "
@@ -135,27 +134,27 @@ inline constexpr TextOption kRestartStrategy{
      "none, fixed-delay, failure-rate or exponential-delay; empty: exponential-delay with checkpoints, "
      "none without.",
      INT64_MIN, INT64_MAX, "restart-strategy"}};
-inline constexpr IntOption kFixedDelayAttempts{
-    {"restart-strategy.fixed-delay.attempts", OptionKind::kInt, "1", "Restarts of a job.", 0,
-     INT32_MAX}};
-inline constexpr DurationOption kFixedDelay{
-    {"restart-strategy.fixed-delay.delay", OptionKind::kDuration, "1 s",
-     "Delay before a restart.", 0}};
+inline constexpr IntOption kFixedDelayAttempts{{"restart-strategy.fixed-delay.attempts",
+                                                OptionKind::kInt, "1", "Restarts of a job.", 0,
+                                                INT32_MAX}};
+inline constexpr DurationOption kFixedDelay{{"restart-strategy.fixed-delay.delay",
+                                             OptionKind::kDuration, "1 s",
+                                             "Delay before a restart.", 0}};
 inline constexpr IntOption kFailureRateMax{
     {"restart-strategy.failure-rate.max-failures-per-interval", OptionKind::kInt, "1",
      "Failures within the interval that are followed by a restart.", 1, INT32_MAX}};
 inline constexpr DurationOption kFailureRateInterval{
     {"restart-strategy.failure-rate.failure-rate-interval", OptionKind::kDuration, "1 min",
      "The interval in which failures are counted.", 1}};
-inline constexpr DurationOption kFailureRateDelay{
-    {"restart-strategy.failure-rate.delay", OptionKind::kDuration, "1 s",
-     "Delay before a restart.", 0}};
+inline constexpr DurationOption kFailureRateDelay{{"restart-strategy.failure-rate.delay",
+                                                   OptionKind::kDuration, "1 s",
+                                                   "Delay before a restart.", 0}};
 inline constexpr DurationOption kExponentialInitial{
     {"restart-strategy.exponential-delay.initial-backoff", OptionKind::kDuration, "1 s",
      "Delay before the first restart.", 0}};
-inline constexpr DurationOption kExponentialMax{
-    {"restart-strategy.exponential-delay.max-backoff", OptionKind::kDuration, "1 min",
-     "The longest delay.", 0}};
+inline constexpr DurationOption kExponentialMax{{"restart-strategy.exponential-delay.max-backoff",
+                                                 OptionKind::kDuration, "1 min",
+                                                 "The longest delay.", 0}};
 inline constexpr DurationOption kExponentialReset{
     {"restart-strategy.exponential-delay.reset-backoff-threshold", OptionKind::kDuration, "1 h",
      "After this time without a failure the delay is the first one again.", 0}};
@@ -172,10 +171,10 @@ inline constexpr TextOption kFailoverStrategy{
     {"jobmanager.execution.failover-strategy", OptionKind::kText, "region",
      "What is started again after a failure: region (the tasks that are connected to the failed one), "
      "full (all)."}};
-inline constexpr BoolOption kLocalRecovery{
-    {"execution.state-recovery.from-local", OptionKind::kBool, "false",
-     "Keep a local copy of the state, and restore from it.", INT64_MIN, INT64_MAX,
-     "state.backend.local-recovery"}};
+inline constexpr BoolOption kLocalRecovery{{"execution.state-recovery.from-local",
+                                            OptionKind::kBool, "false",
+                                            "Keep a local copy of the state, and restore from it.",
+                                            INT64_MIN, INT64_MAX, "state.backend.local-recovery"}};
 
 }  // namespace options
 

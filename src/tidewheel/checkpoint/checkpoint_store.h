@@ -40,7 +40,8 @@ struct CompletedSnapshot {
 // which is kept here.
 class CheckpointStore : public SnapshotStorage {
  public:
-  static Result<std::unique_ptr<CheckpointStore>> open(World& world, CheckpointStoreOptions options);
+  static Result<std::unique_ptr<CheckpointStore>> open(World& world,
+                                                       CheckpointStoreOptions options);
 
   // Where the files of a checkpoint will be; for CheckpointPlan::directory.
   virtual std::string directory_of(int64_t checkpoint) const = 0;
@@ -49,7 +50,8 @@ class CheckpointStore : public SnapshotStorage {
   virtual Result<std::string> prepare_savepoint(const std::string& target) = 0;
 
   // Writes _metadata, durably; from then on the snapshot exists, and a checkpoint is kept. The
-  // segments of `manifest` that hold changes are put behind those of their base, which is kept still.
+  // segments of `manifest` that hold changes are put behind those of their base, which is kept
+  // still.
   virtual Result<CompletedSnapshot> complete(const CheckpointPlan& plan, Manifest manifest) = 0;
   // A checkpoint that was restored, or found, is kept from now on as if it had been completed here.
   virtual void adopt(const CompletedSnapshot& snapshot) = 0;
@@ -69,8 +71,9 @@ class CheckpointStore : public SnapshotStorage {
 // Reads the _metadata at `path` (the folder, or the file), and checks that every file that it needs
 // is there. Errors name what is missing or damaged.
 Result<CompletedSnapshot> load_snapshot(World& world, const std::string& path);
-// The newest snapshot below <directory> (of `job_id`, or of any job with this name when it is empty)
-// that can be loaded; those that can't are named in `warnings`. kFileNotFound when there is none.
+// The newest snapshot below <directory> (of `job_id`, or of any job with this name when it is
+// empty) that can be loaded; those that can't are named in `warnings`. kFileNotFound when there is
+// none.
 Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& directory,
                                                const std::string& job_id,
                                                const std::string& job_name,

@@ -30,7 +30,7 @@ struct CheckpointPlan {
   // Barriers overtake what is in flight: at once (0), or when they have been under way for this
   // long; kNever: they do not.
   int64_t unaligned_after_ns = Clock::kNever;
-  int64_t trigger_ns = 0;       // monotonic, of the coordinator's machine
+  int64_t trigger_ns = 0;  // monotonic, of the coordinator's machine
   int64_t trigger_wall_ms = 0;
   // Of the newest complete checkpoint: segments may be written as changes to it (0: none may).
   int64_t base_checkpoint = 0;

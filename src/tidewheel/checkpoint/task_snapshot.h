@@ -12,7 +12,8 @@ namespace tidewheel {
 
 // Where the bytes of a segment are.
 struct SegmentPlace {
-  std::string file;  // path relative to the job's checkpoint directory or to the savepoint; empty: `inline_bytes`
+  std::string file;  // path relative to the job's checkpoint directory or to the savepoint; empty:
+                     // `inline_bytes`
   std::string inline_bytes;
   uint64_t offset = 0;  // in the file
   uint64_t length = 0;

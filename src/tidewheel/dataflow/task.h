@@ -74,7 +74,8 @@ struct TaskSpec {
   const CheckpointPlans* plans = nullptr;
   const SnapshotSource* restore = nullptr;
   bool waits_for_final_checkpoint = false;  // between the end of its data and its own end
-  bool restored_at_end_of_data = false;     // the restored snapshot has it finished: operators are not run again
+  bool restored_at_end_of_data =
+      false;  // the restored snapshot has it finished: operators are not run again
 };
 
 // How a step went on, in ns: one of the three grows with the clock.
