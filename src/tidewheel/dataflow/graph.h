@@ -64,10 +64,10 @@ struct GraphEdge {
   bool kind_chosen = false;  // false: kForward becomes kRebalance when the parallelisms differ
   // Splits batches by row, for kHash and kCustom (dataflow/row_partitioner.h). Not needed for the
   // other kinds, which hand on whole batches or slices of them.
-  std::function<std::unique_ptr<Partitioner>()> make_partitioner;
+  std::function<std::unique_ptr<Partitioner>()> make_partitioner = nullptr;
   // Brings the edge's rows into a snapshot and back, when a barrier overtakes them. Null: the
   // edge's barriers do not overtake.
-  std::shared_ptr<const RowCodec> row_codec;
+  std::shared_ptr<const RowCodec> row_codec = nullptr;
 };
 
 struct LogicalGraph {
