@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
+
+#include "tidewheel/base/mutant.h"
 
 // The linker gives these to sections whose names are C identifiers; none, when no site is linked.
 extern "C" {
@@ -9,6 +12,8 @@ extern const char __start_tidewheel_marks[] __attribute__((weak, visibility("hid
 extern const char __stop_tidewheel_marks[] __attribute__((weak, visibility("hidden")));
 extern const char __start_tidewheel_faults[] __attribute__((weak, visibility("hidden")));
 extern const char __stop_tidewheel_faults[] __attribute__((weak, visibility("hidden")));
+extern const char __start_tidewheel_mutants[] __attribute__((weak, visibility("hidden")));
+extern const char __stop_tidewheel_mutants[] __attribute__((weak, visibility("hidden")));
 }
 
 namespace tidewheel {
@@ -45,6 +50,29 @@ std::vector<std::string_view> all_mark_names() {
 
 std::vector<std::string_view> all_fault_names() {
   return names_between(__start_tidewheel_faults, __stop_tidewheel_faults);
+}
+
+namespace {
+// Written once, before other threads start.
+std::string& chosen_mutant() {
+  static std::string name;
+  return name;
+}
+}  // namespace
+
+void choose_mutant(std::string_view name) { chosen_mutant() = name; }
+bool mutant_is_chosen(std::string_view name) { return chosen_mutant() == name; }
+
+bool has_mutants() {
+#if defined(TIDEWHEEL_MUTANTS) || defined(TIDEWHEEL_DEBUG)
+  return true;
+#else
+  return false;
+#endif
+}
+
+std::vector<std::string_view> all_mutant_names() {
+  return names_between(__start_tidewheel_mutants, __stop_tidewheel_mutants);
 }
 
 }  // namespace tidewheel

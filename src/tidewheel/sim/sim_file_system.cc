@@ -114,6 +114,7 @@ class SimFileSystem::OpenWrite final : public WritableFile {
       node_->lost_end = node_->bytes.size();
       return status_of_errno(EIO, "syncing", path_);
     }
+    if (disk_.happens(disk_.faults_.sync_lost)) { return {}; }
     const size_t kept = node_->durable_bytes.size();
     node_->durable_bytes = node_->bytes;
     if (node_->sync_failed) {
@@ -222,6 +223,7 @@ Result<std::unique_ptr<WritableFile>> SimFileSystem::open_write(const std::strin
 
 Status SimFileSystem::rename(const std::string& from, const std::string& to) {
   take_time();
+  if (happens(faults_.rename_error)) { return status_of_errno(EIO, "renaming", from); }
   std::string from_name;
   std::string to_name;
   TIDEWHEEL_ASSIGN_OR_RETURN(const NodeRef from_parent, find_parent("renaming", from, from_name));
@@ -241,6 +243,7 @@ Status SimFileSystem::rename(const std::string& from, const std::string& to) {
 
 Status SimFileSystem::remove(const std::string& path) {
   take_time();
+  if (happens(faults_.remove_error)) { return status_of_errno(EIO, "removing", path); }
   std::string name;
   TIDEWHEEL_ASSIGN_OR_RETURN(const NodeRef parent, find_parent("removing", path, name));
   const auto entry = parent->entries.find(name);
@@ -252,6 +255,7 @@ Status SimFileSystem::remove(const std::string& path) {
 
 Status SimFileSystem::remove_all(const std::string& path) {
   take_time();
+  if (happens(faults_.remove_error)) { return status_of_errno(EIO, "removing", path); }
   std::string name;
   const Result<NodeRef> parent = find_parent("removing", path, name);
   if (!parent.ok()) {
@@ -281,6 +285,7 @@ Status SimFileSystem::sync_directory(const std::string& path) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const NodeRef node, find("syncing", path));
   if (!node->is_directory) { return status_of_errno(ENOTDIR, "syncing", path); }
   if (happens(faults_.sync_error)) { return status_of_errno(EIO, "syncing", path); }
+  if (happens(faults_.sync_lost)) { return {}; }
   node->durable_entries = node->entries;
   return {};
 }
@@ -306,6 +311,39 @@ Result<FileInfo> SimFileSystem::info(const std::string& path) {
 Result<bool> SimFileSystem::exists(const std::string& path) {
   take_time();
   return find("looking at", path).ok();
+}
+
+std::optional<std::string> SimFileSystem::durable_content(const std::string& path) const {
+  NodeRef node = root_;
+  for (const std::string& part : parts_of(path)) {
+    const auto entry = node->durable_entries.find(part);
+    if (entry == node->durable_entries.end()) { return std::nullopt; }
+    const auto now = node->entries.find(part);
+    if (now == node->entries.end() || now->second != entry->second) { return std::nullopt; }
+    node = entry->second;
+  }
+  if (node->is_directory || node->sync_failed) { return std::nullopt; }
+  return node->durable_bytes;
+}
+
+std::vector<std::string> SimFileSystem::files_below(const std::string& path) const {
+  std::vector<std::string> files;
+  std::vector<std::pair<std::string, NodeRef>> open;
+  NodeRef top = root_;
+  for (const std::string& part : parts_of(path)) {
+    const auto entry = top->entries.find(part);
+    if (entry == top->entries.end()) { return files; }
+    top = entry->second;
+  }
+  open.emplace_back(path, top);
+  while (!open.empty()) {
+    const auto [name, node] = open.back();
+    open.pop_back();
+    if (!node->is_directory) { files.push_back(name); }
+    for (const auto& [part, entry] : node->entries) { open.emplace_back(join_path(name, part), entry); }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 Status SimFileSystem::flip_bit(const std::string& path) {

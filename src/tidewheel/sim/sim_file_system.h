@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/file_system.h"
@@ -17,7 +19,10 @@ struct SimDiskFaults {
   double read_error = 0;
   double write_error = 0;  // an unknown part of the bytes is written
   double sync_error = 0;   // the bytes since the last sync are never made durable by a later one
-  double bit_flip = 0;     // a read returns one bit wrong
+  double sync_lost = 0;    // a sync says that it is done, and has done nothing
+  double rename_error = 0;
+  double remove_error = 0;
+  double bit_flip = 0;  // a read returns one bit wrong
   double short_read = 0;   // `read` returns fewer bytes than there are
   int64_t delay_ns_max = 0;
 };
@@ -49,6 +54,11 @@ class SimFileSystem final : public FileSystem {
   // The host loses its power: open files fail from here on, and the disk is as it may be found
   // after.
   void crash();
+  // What a crash would leave of the file for sure, faults or not; nothing when the file, or a name on
+  // the way to it, need not be there.
+  std::optional<std::string> durable_content(const std::string& path) const;
+  // All files below `path`, without faults, time or decisions.
+  std::vector<std::string> files_below(const std::string& path) const;
   // One bit of the file's bytes on disk turns.
   Status flip_bit(const std::string& path);
 

@@ -203,6 +203,7 @@ void Simulation::give_up(std::string_view why) const {
 }
 
 bool Simulation::fires(std::string_view name) {
+  if (site_hook_) { site_hook_(name); }
   auto site = fault_sites_.find(name);
   if (site == fault_sites_.end()) {
     // Which sites are on depends on the seed and the name, not on the order in which they are met.
@@ -226,6 +227,7 @@ bool Simulation::refuses() {
 }
 
 void Simulation::mark(std::string_view name) {
+  if (site_hook_) { site_hook_(name); }
   if (marks_.find(name) == marks_.end()) { marks_.emplace(name); }
 }
 

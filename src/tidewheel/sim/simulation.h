@@ -86,6 +86,9 @@ class Simulation final : private FaultPlan {
   // What describe() says besides; empty: nothing.
   void set_details(std::function<std::string()> details) { details_ = std::move(details); }
 
+  // Called at every mark that is reached and every fault site that is asked, in the middle of a turn.
+  void set_site_hook(std::function<void(std::string_view)> hook) { site_hook_ = std::move(hook); }
+
   // Marks that were reached, and faults that fired.
   const std::set<std::string, std::less<>>& marks() const { return marks_; }
   const std::map<std::string, int64_t, std::less<>>& faults() const { return fault_counts_; }
@@ -131,6 +134,7 @@ class Simulation final : private FaultPlan {
   std::map<std::string, int64_t, std::less<>> fault_counts_;
   int64_t refusals_ = 0;
   std::function<std::string()> details_;
+  std::function<void(std::string_view)> site_hook_;
   FaultPlan::Scope scope_;
 };
 
