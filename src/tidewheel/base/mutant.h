@@ -2,8 +2,9 @@
 //
 //   if (!TIDEWHEEL_MUTANT("sync_error_ignored")) { TIDEWHEEL_RETURN_IF_ERROR(file->sync()); }
 //
-// They are there in builds with assertions and in those configured with -DTIDEWHEEL_MUTANTS=ON, and off
-// until `tidewheel_sim --mutant NAME` chooses one. Elsewhere the condition is the constant false.
+// They are there in builds with assertions and in those configured with -DTIDEWHEEL_MUTANTS=ON, and
+// off until `tidewheel_sim --mutant NAME` chooses one. Elsewhere the condition is the constant
+// false.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -22,10 +23,10 @@ std::vector<std::string_view> all_mutant_names();
 }  // namespace tidewheel
 
 #if defined(TIDEWHEEL_MUTANTS) || defined(TIDEWHEEL_DEBUG)
-#define TIDEWHEEL_MUTANT(name)                    \
-  ([]() -> bool {                                 \
-    TIDEWHEEL_SITE_("tidewheel_mutants", name);   \
-    return ::tidewheel::mutant_is_chosen(name);   \
+#define TIDEWHEEL_MUTANT(name)                  \
+  ([]() -> bool {                               \
+    TIDEWHEEL_SITE_("tidewheel_mutants", name); \
+    return ::tidewheel::mutant_is_chosen(name); \
   }())
 #else
 #define TIDEWHEEL_MUTANT(name) (false)

@@ -340,7 +340,9 @@ std::vector<std::string> SimFileSystem::files_below(const std::string& path) con
     const auto [name, node] = open.back();
     open.pop_back();
     if (!node->is_directory) { files.push_back(name); }
-    for (const auto& [part, entry] : node->entries) { open.emplace_back(join_path(name, part), entry); }
+    for (const auto& [part, entry] : node->entries) {
+      open.emplace_back(join_path(name, part), entry);
+    }
   }
   std::sort(files.begin(), files.end());
   return files;

@@ -22,8 +22,8 @@ struct SimDiskFaults {
   double sync_lost = 0;    // a sync says that it is done, and has done nothing
   double rename_error = 0;
   double remove_error = 0;
-  double bit_flip = 0;  // a read returns one bit wrong
-  double short_read = 0;   // `read` returns fewer bytes than there are
+  double bit_flip = 0;    // a read returns one bit wrong
+  double short_read = 0;  // `read` returns fewer bytes than there are
   int64_t delay_ns_max = 0;
 };
 
@@ -54,8 +54,8 @@ class SimFileSystem final : public FileSystem {
   // The host loses its power: open files fail from here on, and the disk is as it may be found
   // after.
   void crash();
-  // What a crash would leave of the file for sure, faults or not; nothing when the file, or a name on
-  // the way to it, need not be there.
+  // What a crash would leave of the file for sure, faults or not; nothing when the file, or a name
+  // on the way to it, need not be there.
   std::optional<std::string> durable_content(const std::string& path) const;
   // All files below `path`, without faults, time or decisions.
   std::vector<std::string> files_below(const std::string& path) const;

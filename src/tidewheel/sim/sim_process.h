@@ -11,15 +11,16 @@
 
 namespace tidewheel {
 
-// What one program sees of its host. When it is killed, nothing that it does reaches the disk any more,
-// in the middle of a call of the file system if need be: what is left of it in memory then runs against
-// files that all fail, and can be cancelled and destroyed. Whoever stands for a service outside the
-// program asks `alive` before it takes anything from it. (The network is the host's; its connections
-// are not cut.)
+// What one program sees of its host. When it is killed, nothing that it does reaches the disk any
+// more, in the middle of a call of the file system if need be: what is left of it in memory then
+// runs against files that all fail, and can be cancelled and destroyed. Whoever stands for a
+// service outside the program asks `alive` before it takes anything from it. (The network is the
+// host's; its connections are not cut.)
 class SimProcess final : public World {
  public:
   SimProcess(Simulation& simulation, SimWorld& host, std::string name);
-  ~SimProcess() override;  // after everything that was given it; runs the blocking jobs that are left
+  ~SimProcess()
+      override;  // after everything that was given it; runs the blocking jobs that are left
 
   Clock& clock() override { return host_.clock(); }
   Executor& executor() override;
@@ -34,8 +35,8 @@ class SimProcess final : public World {
 
   bool alive() const { return alive_; }
   void kill();
-  // Dies in the call of the file system that comes after `calls` others. A write may get part of its
-  // bytes to the disk then.
+  // Dies in the call of the file system that comes after `calls` others. A write may get part of
+  // its bytes to the disk then.
   void kill_at_file_call(int64_t calls) { calls_left_ = calls; }
   int64_t file_calls() const { return file_calls_; }
 

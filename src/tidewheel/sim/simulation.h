@@ -86,7 +86,8 @@ class Simulation final : private FaultPlan {
   // What describe() says besides; empty: nothing.
   void set_details(std::function<std::string()> details) { details_ = std::move(details); }
 
-  // Called at every mark that is reached and every fault site that is asked, in the middle of a turn.
+  // Called at every mark that is reached and every fault site that is asked, in the middle of a
+  // turn.
   void set_site_hook(std::function<void(std::string_view)> hook) { site_hook_ = std::move(hook); }
 
   // Marks that were reached, and faults that fired.
