@@ -132,6 +132,13 @@ void MetricGroup::remove_gauge(std::string_view name) {
   if (plain != gauges_.end()) { gauges_.erase(plain); }
 }
 
+std::map<std::string, int64_t> MetricGroup::counter_values() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, int64_t> values;
+  for (const auto& [name, counter] : counters_) { values[name] = counter->value(); }
+  return values;
+}
+
 std::vector<MetricValue> MetricGroup::collect(int64_t now_ns) const {
   std::vector<MetricValue> values;
   collect_into(name_, now_ns, values);

@@ -119,6 +119,8 @@ class MetricGroup {
   void gauge(std::string_view name, std::function<int64_t()> read);
   void remove_gauge(std::string_view name);
 
+  // The counters of this group alone.
+  std::map<std::string, int64_t> counter_values() const;
   // All metrics of this group and those below, by scope and name. `now_ns` is for the meters'
   // rates.
   std::vector<MetricValue> collect(int64_t now_ns) const;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ struct ChainedOperatorSpec {
   MemoryPool* memory = nullptr;    // the operator's account, shared by its subtasks
   MetricGroup* metrics = nullptr;  // of this subtask alone
   std::unique_ptr<Operator> op;
+  // Restored values of the counters in its group "accumulators".
+  std::map<std::string, int64_t> accumulators = {};
 };
 
 // Lives on its task's thread, but for what OperatorContext says is for any thread. It outlives the

@@ -171,6 +171,7 @@ void JobMaster::on_task_ended(Task&, TaskState state, Status failure) {
 }
 
 void JobMaster::on_end_of_data(Task&) {}
+void JobMaster::on_barrier_taken(Task&, int64_t) {}
 void JobMaster::on_snapshot_taken(Task&, TaskSnapshot) {}
 void JobMaster::on_snapshot_declined(Task&, int64_t, Status) {}
 

@@ -51,6 +51,7 @@ class JobMaster final : public Turnable, public TaskListener {
   void on_task_ended(Task& task, TaskState state, Status failure) override;
   void on_operator_event(int32_t node, int32_t subtask, std::string event) override;
   void on_end_of_data(Task& task) override;
+  void on_barrier_taken(Task& task, int64_t checkpoint) override;
   void on_snapshot_taken(Task& task, TaskSnapshot snapshot) override;
   void on_snapshot_declined(Task& task, int64_t checkpoint, Status why) override;
 

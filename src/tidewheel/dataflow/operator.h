@@ -126,6 +126,9 @@ class Operator {
   virtual void on_checkpoint_complete(int64_t checkpoint);
   // The checkpoint will never be complete. Best effort.
   virtual void on_checkpoint_aborted(int64_t checkpoint);
+  // Asked when all input was taken and the last checkpoint is complete. False: something goes on
+  // elsewhere (a commit), so the task does not end yet; it asks again after wake().
+  virtual bool may_end() { return true; }
   // Called once at the end, also after failure or cancellation. `finished`: all input was taken.
   virtual void close(bool finished);
 
