@@ -38,6 +38,7 @@ struct OperatorSnapshot {
   int32_t subtask = 0;
   int32_t parallelism = 1;
   int32_t max_parallelism = 1;
+  bool end_of_data = false;  // as in TaskSnapshot; filled in by the coordinator
   std::vector<SegmentRef> segments;
   std::map<std::string, int64_t> accumulators;
 };

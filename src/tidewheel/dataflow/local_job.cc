@@ -32,6 +32,7 @@ std::string_view job_state_name(JobState state) {
     case JobState::kStopping: return "STOPPING";
     case JobState::kCancelling: return "CANCELLING";
     case JobState::kFailing: return "FAILING";
+    case JobState::kRestarting: return "RESTARTING";
     case JobState::kFinished: return "FINISHED";
     case JobState::kCancelled: return "CANCELED";
     case JobState::kFailed: return "FAILED";
@@ -64,7 +65,8 @@ struct JobHandle::Job {
   std::vector<std::unique_ptr<Worker>> slot_workers;
 };
 
-Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Config config) {
+Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Config config,
+ const JobStartOptions&) {
   TIDEWHEEL_ASSIGN_OR_RETURN(ChainedGraph chained, chain_graph(std::move(graph), config));
   const Logger logger = world_->logger().named("job");
   for (const std::string& warning : chained.warnings) { logger.warning("{}", warning); }
@@ -115,6 +117,27 @@ Status JobHandle::result() {
 
 void JobHandle::stop() { job_->master.stop(); }
 void JobHandle::cancel() { job_->master.cancel(); }
+
+Result<std::string> JobHandle::savepoint(const SavepointRequest&) {
+  return unimplemented(ErrorId::kCheckpointDeclined, "savepoints are not there yet");
+}
+void JobHandle::savepoint_async(const SavepointRequest& request,
+                                std::function<void(Result<std::string>)> done) {
+  done(savepoint(request));
+}
+Result<std::string> JobHandle::cancel_with_savepoint(const std::string& directory) {
+  return savepoint({directory});
+}
+Result<int64_t> JobHandle::trigger_checkpoint() {
+  return unimplemented(ErrorId::kCheckpointDeclined, "checkpoints are not there yet");
+}
+void JobHandle::trigger_checkpoint_async(std::function<void(Result<int64_t>)> done) {
+  done(trigger_checkpoint());
+}
+CheckpointStatistics JobHandle::checkpoints() const { return {}; }
+const std::string& JobHandle::job_id() const { return job_->name; }
+int64_t JobHandle::restarts() const { return 0; }
+std::vector<JobFailure> JobHandle::failures() const { return {}; }
 
 std::vector<TaskInfo> JobHandle::tasks() const {
   std::vector<TaskInfo> tasks;

@@ -2,6 +2,7 @@
 // executor), and watches over them.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +13,8 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/status.h"
+#include "tidewheel/checkpoint/plan.h"
+#include "tidewheel/checkpoint/stats.h"
 #include "tidewheel/dataflow/graph.h"
 #include "tidewheel/dataflow/task_info.h"
 
@@ -24,7 +27,8 @@ enum class JobState : uint8_t {
   kRunning,
   kStopping,  // sources were told to end; what they have read is still being worked on
   kCancelling,
-  kFailing,   // a task has failed, the others are being cancelled
+  kFailing,     // a task has failed for good, the others are being cancelled
+  kRestarting,  // after a failure: tasks are being cancelled, wait for their delay, or are deployed
   kFinished,  // all input was taken
   kCancelled,
   kFailed,
@@ -34,6 +38,19 @@ inline bool is_final(JobState state) {
   return state == JobState::kFinished || state == JobState::kCancelled ||
          state == JobState::kFailed;
 }
+
+// What a savepoint is to be.
+struct SavepointRequest {
+  std::string directory;  // its folder is made in here; empty: execution.checkpointing.savepoint-dir
+  AfterSavepoint after = AfterSavepoint::kGoOn;
+};
+
+// A failure that the job went on from, or did not.
+struct JobFailure {
+  int64_t wall_ms = 0;
+  std::string task;  // "source -> map, subtask 0 of 2"; empty: it was no task's
+  Status status;
+};
 
 // A job that runs, or has run. Any thread, but only one waits at a time. Not to be used in a
 // worker's turn.
@@ -59,6 +76,27 @@ class JobHandle {
   // first do nothing. A task whose user code blocks ends when that returns.
   void cancel();
 
+  // Takes a savepoint, and waits for it. Returns its path. With kSuspend or kDrain the job then ends
+  // as finished; when that fails it goes on. Errors: kCheckpointDeclined (also when the job is not
+  // running, or has ended meanwhile), kCheckpointExpired, those of the files.
+  Result<std::string> savepoint(const SavepointRequest& request);
+  // `done` is called once, on another thread, and must be short.
+  void savepoint_async(const SavepointRequest& request,
+                       std::function<void(Result<std::string>)> done);
+  // Takes a savepoint and then cancels the job; when the savepoint fails the job goes on.
+  Result<std::string> cancel_with_savepoint(const std::string& directory);
+  // Takes a checkpoint now, and waits for it. Returns its id.
+  Result<int64_t> trigger_checkpoint();
+  void trigger_checkpoint_async(std::function<void(Result<int64_t>)> done);
+  // As of the latest change.
+  CheckpointStatistics checkpoints() const;
+  // 32 hex digits; the name of its folder of checkpoints.
+  const std::string& job_id() const;
+  // How often it, or a part of it, was started again.
+  int64_t restarts() const;
+  // The first failure, and the newest ones, oldest first; 16 at most.
+  std::vector<JobFailure> failures() const;
+
   std::vector<TaskInfo> tasks() const;
   // Metrics by scope `<job>.<operator>.<subtask>`.
   std::vector<MetricValue> metrics() const;
@@ -77,6 +115,14 @@ class JobHandle {
   std::unique_ptr<Job> job_;
 };
 
+struct JobStartOptions {
+  // Goes on from the newest complete checkpoint of a job with this name in
+  // execution.checkpointing.dir, with its id and the numbers of its checkpoints; starts anew when
+  // there is none. A damaged one is named in a warning, and the one before is used.
+  bool resume = false;
+  std::string job_id;  // 32 hex digits; empty: a new one
+};
+
 // Starts jobs in this process. `world` outlives it and all its jobs. Any thread.
 class LocalJobRunner {
  public:
@@ -84,7 +130,10 @@ class LocalJobRunner {
 
   // Deploys the job and returns. Errors: those of `chain_graph` (dataflow/chaining.h), and of the
   // operators' factories. What fails later is in the handle's `result`.
-  Result<std::unique_ptr<JobHandle>> start(LogicalGraph graph, Config config);
+  // Reads the snapshot that the job starts from (execution.state-recovery.path, or `resume`), and
+  // refuses one that does not fit: kSnapshotMissing, kStateNotRestored, kGraphParallelism.
+  Result<std::unique_ptr<JobHandle>> start(LogicalGraph graph, Config config,
+                                           const JobStartOptions& options = {});
 
  private:
   World* world_;
