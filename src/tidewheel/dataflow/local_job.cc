@@ -66,7 +66,7 @@ struct JobHandle::Job {
 };
 
 Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Config config,
- const JobStartOptions&) {
+                                                         const JobStartOptions&) {
   TIDEWHEEL_ASSIGN_OR_RETURN(ChainedGraph chained, chain_graph(std::move(graph), config));
   const Logger logger = world_->logger().named("job");
   for (const std::string& warning : chained.warnings) { logger.warning("{}", warning); }

@@ -29,7 +29,7 @@ enum class JobState : uint8_t {
   kCancelling,
   kFailing,     // a task has failed for good, the others are being cancelled
   kRestarting,  // after a failure: tasks are being cancelled, wait for their delay, or are deployed
-  kFinished,  // all input was taken
+  kFinished,    // all input was taken
   kCancelled,
   kFailed,
 };
@@ -41,7 +41,8 @@ inline bool is_final(JobState state) {
 
 // What a savepoint is to be.
 struct SavepointRequest {
-  std::string directory;  // its folder is made in here; empty: execution.checkpointing.savepoint-dir
+  std::string
+      directory;  // its folder is made in here; empty: execution.checkpointing.savepoint-dir
   AfterSavepoint after = AfterSavepoint::kGoOn;
 };
 
@@ -76,9 +77,9 @@ class JobHandle {
   // first do nothing. A task whose user code blocks ends when that returns.
   void cancel();
 
-  // Takes a savepoint, and waits for it. Returns its path. With kSuspend or kDrain the job then ends
-  // as finished; when that fails it goes on. Errors: kCheckpointDeclined (also when the job is not
-  // running, or has ended meanwhile), kCheckpointExpired, those of the files.
+  // Takes a savepoint, and waits for it. Returns its path. With kSuspend or kDrain the job then
+  // ends as finished; when that fails it goes on. Errors: kCheckpointDeclined (also when the job is
+  // not running, or has ended meanwhile), kCheckpointExpired, those of the files.
   Result<std::string> savepoint(const SavepointRequest& request);
   // `done` is called once, on another thread, and must be short.
   void savepoint_async(const SavepointRequest& request,
