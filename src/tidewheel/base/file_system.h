@@ -41,7 +41,8 @@ class WritableFile {
   virtual ~WritableFile() = default;
   // Appends all bytes, or fails; after a failure an unknown part of them is there.
   [[nodiscard]] virtual Status append(std::string_view bytes) = 0;
-  // When it returns OK, all that was appended survives a crash of the machine. After a failure the
+  // May run beside `append` on another thread, and covers what was appended before it was called.
+  // When it returns OK, all of that survives a crash of the machine. After a failure the
   // file is not to be trusted: a later success says nothing about the bytes before.
   [[nodiscard]] virtual Status sync() = 0;
   // Once; without it the destructor closes, and drops the error. Does not sync.

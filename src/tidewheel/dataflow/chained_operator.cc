@@ -232,6 +232,10 @@ Executor& ChainedOperator::executor() { return task_.world().executor(); }
 FileSystem& ChainedOperator::files() { return task_.world().files(); }
 Network& ChainedOperator::network() { return task_.world().network(); }
 const Config& ChainedOperator::config() const { return *task_.spec().config; }
+bool ChainedOperator::takes_final_checkpoint() const {
+  return task_.spec().waits_for_final_checkpoint;
+}
+bool ChainedOperator::is_restart() const { return task_.spec().is_restart; }
 
 void ChainedOperator::wake_at_wall_ms(int64_t time_ms) {
   if (time_ms < wake_wall_ms_) {

@@ -96,6 +96,8 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   MemoryPool& memory() override { return *spec_.memory; }
   MetricGroup& metrics() override { return *spec_.metrics; }
   const Config& config() const override;
+  bool takes_final_checkpoint() const override;
+  bool is_restart() const override;
   void wake_at_wall_ms(int64_t time_ms) override;
   void wake() override;
   void send_to_coordinator(std::string event) override;

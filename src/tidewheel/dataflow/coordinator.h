@@ -44,8 +44,15 @@ class OperatorCoordinator {
   virtual void on_subtask_ready(int32_t subtask) = 0;
   virtual void on_event(int32_t subtask, std::string_view event) = 0;
   virtual void on_timer() {}
-  // State of the coordinator, for checkpoints; `restore` comes before `start`.
-  virtual Result<std::string> snapshot() = 0;
+  // State of the coordinator, for checkpoint `checkpoint`; `restore` comes before `start`. What is
+  // sent to a subtask from then on reaches it behind the checkpoint's barrier, what was sent before
+  // reaches it before.
+  virtual Result<std::string> snapshot(int64_t checkpoint) = 0;
+  // Best effort: covers all <= `checkpoint`.
+  virtual void on_checkpoint_complete(int64_t) {}
+  // The subtask has failed, and goes on from checkpoint `checkpoint` (0: from nothing) while others
+  // run on: what it was sent since is lost to it. Comes before its next on_subtask_ready.
+  virtual void on_subtask_reset(int32_t /*subtask*/, int64_t /*checkpoint*/) {}
   [[nodiscard]] virtual Status restore(std::string_view state) = 0;
   virtual void close() {}
 };

@@ -124,6 +124,7 @@ Status Deployment::make_task(size_t index, int32_t subtask) {
   spec.batch_rows = static_cast<uint32_t>(parts_.config.get(options::kBatchRows));
   spec.latency_interval_ms = parts_.config.get(options::kLatencyInterval);
   spec.config = &parts_.config;
+  spec.is_restart = parts_.is_restart;
   // The shortest timeout of the chain's operators holds for all of them.
   spec.buffer_timeout_ms = -1;
   for (const int32_t node : vertex.nodes) {

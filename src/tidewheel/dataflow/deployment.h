@@ -31,6 +31,8 @@ class Deployment {
     const CheckpointPlans* plans = nullptr;
     const SnapshotSource* restore = nullptr;
     bool waits_for_final_checkpoint = false;
+    // An earlier attempt at the job has run (a restart after a failure, or with --resume).
+    bool is_restart = false;
     // By vertex: finished in the restored snapshot.
     std::vector<bool> finished_vertices = {};
   };

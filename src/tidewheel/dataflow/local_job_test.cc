@@ -501,7 +501,7 @@ class Dealer final : public OperatorCoordinator {
     EXPECT_EQ(event, "taken");
     deal((subtask + 1) % context_->parallelism());
   }
-  Result<std::string> snapshot() override { return std::string(); }
+  Result<std::string> snapshot(int64_t) override { return std::string(); }
   Status restore(std::string_view) override { return ok_status(); }
 
  private:
@@ -536,7 +536,7 @@ class FailingCoordinator final : public OperatorCoordinator {
   }
   void on_subtask_ready(int32_t) override {}
   void on_event(int32_t, std::string_view) override {}
-  Result<std::string> snapshot() override { return std::string(); }
+  Result<std::string> snapshot(int64_t) override { return std::string(); }
   Status restore(std::string_view) override { return ok_status(); }
 };
 

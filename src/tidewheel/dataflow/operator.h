@@ -52,6 +52,12 @@ class OperatorContext {
   virtual MetricGroup& metrics() = 0;
   virtual const Config& config() const = 0;
 
+  // Checkpoints are taken, and a last one follows the end of the input, before `close`.
+  virtual bool takes_final_checkpoint() const { return false; }
+  // An earlier attempt at this job has run here: it may have left something behind that no snapshot
+  // names. False for a job that is started for the first time.
+  virtual bool is_restart() const { return false; }
+
   // Asks for Operator::on_processing_time once the wall clock has passed `time_ms`. One request is
   // kept, the earliest; ask again from the callback. Task thread only.
   virtual void wake_at_wall_ms(int64_t time_ms) = 0;

@@ -274,7 +274,7 @@ TEST_F(EnumeratorTest, what_was_given_away_is_remembered) {
     auto enumerator = make({.name = "files"});
     start(*enumerator);
     enumerator->on_event(0, "R");
-    state = enumerator->snapshot().value();
+    state = enumerator->snapshot(1).value();
   }
   context_.sent.clear();
   auto enumerator = make({.name = "files"});

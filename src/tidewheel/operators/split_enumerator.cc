@@ -155,7 +155,7 @@ void SplitEnumerator::send(int32_t subtask, std::string event) {
   context_->send_to_subtask(subtask, std::move(event));
 }
 
-Result<std::string> SplitEnumerator::snapshot() {
+Result<std::string> SplitEnumerator::snapshot(int64_t) {
   return encode_record(EnumeratorState{.discovered_once = discovered_once_,
                                        .next_reader = next_reader_,
                                        .seen = {seen_.begin(), seen_.end()},

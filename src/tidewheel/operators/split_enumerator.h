@@ -70,7 +70,7 @@ class SplitEnumerator final : public OperatorCoordinator {
   void on_subtask_ready(int32_t subtask) override;
   void on_event(int32_t subtask, std::string_view event) override;
   void on_timer() override;
-  Result<std::string> snapshot() override;
+  Result<std::string> snapshot(int64_t checkpoint) override;
   Status restore(std::string_view state) override;
   void close() override;
 

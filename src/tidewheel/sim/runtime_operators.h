@@ -82,7 +82,7 @@ class GoCoordinator final : public OperatorCoordinator {
   void on_subtask_ready(int32_t subtask) override;
   void on_event(int32_t subtask, std::string_view event) override;
   void on_timer() override;
-  Result<std::string> snapshot() override { return std::string(); }
+  Result<std::string> snapshot(int64_t) override { return std::string(); }
   Status restore(std::string_view) override { return {}; }
 
  private:
