@@ -76,7 +76,7 @@ struct TaskSpec {
   const CheckpointPlans* plans = nullptr;
   const SnapshotSource* restore = nullptr;
   bool waits_for_final_checkpoint = false;  // between the end of its data and its own end
-  bool is_restart = false;  // an earlier attempt at the job has run
+  bool is_restart = false;                  // an earlier attempt at the job has run
   bool restored_at_end_of_data =
       false;  // the restored snapshot has it finished: operators are not run again
 };
