@@ -51,8 +51,9 @@ class TaskListener {
   virtual void on_operator_event(int32_t node, int32_t subtask, std::string event) = 0;
   // All input was taken; the task waits for one more checkpoint before it ends.
   virtual void on_end_of_data(Task& task) = 0;
-  // A source has sent the barrier of a checkpoint: what it is told from now on belongs to the next.
-  virtual void on_barrier_sent(Task& /*task*/, int64_t /*checkpoint*/) {}
+  // The task has frozen its state for a checkpoint and sent the barrier on (or passed it on without
+  // taking part). What its operators are sent from now on belongs behind the barrier.
+  virtual void on_barrier_taken(Task& task, int64_t checkpoint) = 0;
   // The task's part of a checkpoint is durable.
   virtual void on_snapshot_taken(Task& task, TaskSnapshot snapshot) = 0;
   // The task can't take part.
