@@ -1,9 +1,11 @@
 // Fuzzes the readers of snapshots: hostile segments are refused, and hostile entries behind right
 // checksums give errors or state, never more.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,14 +47,49 @@ void read_all(SnapshotReader& reader) {
   }
 }
 
+// The bytes as the image of a segment whose index has the right checksum, wherever it begins; as
+// one layer, and as changes on top of itself.
 void fuzz_segment(std::string_view bytes) {
-  Result<SnapshotSegmentRef> segment = decode_segment(bytes);
-  if (!segment.ok()) { return; }
-  TIDEWHEEL_CHECK(encode_segment(**segment) == bytes);
-  MemorySnapshot snapshot;
-  snapshot.add({*segment});
-  auto reader = snapshot.reader({(*segment)->operator_uid, 0, 2, (*segment)->max_parallelism});
-  if (reader.ok()) { read_all(**reader); }
+  if (bytes.empty()) { return; }
+  const auto split = static_cast<unsigned char>(bytes[0]);
+  bytes.remove_prefix(1);
+  SegmentImage image;
+  image.bytes = bytes;
+  image.index_offset = std::min<uint64_t>(split, bytes.size());
+  const std::string_view index = bytes.substr(image.index_offset);
+  image.index_checksum = hash_bytes(index.data(), index.size());
+  Result<SegmentIndex> decoded = decode_index(index, image.index_offset);
+  if (!decoded.ok()) { return; }
+  TIDEWHEEL_CHECK(decode_index(encode_index(*decoded), image.index_offset).value() == *decoded);
+  // The checksums of blocks are made right too.
+  for (SegmentBlock& block : decoded->blocks) {
+    block.checksum = hash_bytes(image.bytes.data() + block.offset, block.stored_bytes);
+  }
+  image.bytes.resize(image.index_offset);
+  const std::string mended = encode_index(*decoded);
+  image.index_checksum = hash_bytes(mended.data(), mended.size());
+  image.bytes += mended;
+  auto opened = open_image(std::move(image), "fuzz");
+  TIDEWHEEL_CHECK(opened.ok());
+  SnapshotSegment segment;
+  segment.operator_uid = "fuzz";
+  segment.meta.name = "state";
+  segment.max_parallelism = kMaxParallelism;
+  segment.groups = {0, kMaxParallelismLimit - 1};
+  segment.bytes = *opened;
+  for (const SegmentGroup& group : decoded->groups) { segment.entries += group.entries; }
+  for (const StateKind kind : {StateKind::kKeyed, StateKind::kSplitList, StateKind::kUnionList}) {
+    segment.meta.kind = kind;
+    segment.content = StateContent::kAll;
+    MemorySnapshot snapshot;
+    snapshot.add({std::make_shared<SnapshotSegment>(segment)});
+    if (kind == StateKind::kKeyed) {
+      segment.content = StateContent::kChanges;
+      snapshot.add({std::make_shared<SnapshotSegment>(segment)});
+    }
+    const auto reader = snapshot.reader({"fuzz", 0, 2, kMaxParallelism});
+    if (reader.ok()) { read_all(**reader); }
+  }
 }
 
 // The first byte chooses the state, the second the group and how many entries are claimed; the rest
@@ -76,10 +113,15 @@ void fuzz_entries(std::string_view bytes) {
   segment->meta = store.cells()[choice % store.cells().size()]->meta();
   segment->meta.key_schema = encoded_schema<std::string>();
   segment->max_parallelism = kMaxParallelism;
-  segment->entries = claim / 4;
+  segment->entries = claim / 4U;
   segment->size_bytes = bytes.size();
-  segment->groups.push_back({claim % kMaxParallelism, 0, 0, segment->entries});
-  segment->blocks.push_back({std::string(bytes), hash_bytes(bytes.data(), bytes.size())});
+  segment->groups = {0, kMaxParallelism - 1};
+  SegmentGroup group;
+  group.group = claim % kMaxParallelism;
+  group.entries = segment->entries;
+  auto opened = open_image(make_image({group}, std::span(&bytes, 1), BlockCodec::kNone), "fuzz");
+  if (!opened.ok()) { return; }  // more entries than there can be
+  segment->bytes = *opened;
   MemorySnapshot snapshot;
   snapshot.add({segment});
   const auto reader = snapshot.reader({"fuzz", 0, 1, kMaxParallelism});

@@ -5,191 +5,275 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
-#include "tidewheel/types/hash.h"
+#include "tidewheel/state/byte_cursor.h"
+#include "tidewheel/state/unit_set.h"
 
 namespace tidewheel {
 namespace {
 
-constexpr std::string_view kSegmentMagic = "TWSEGM01";
+bool is_by_group(StateKind kind) { return kind == StateKind::kKeyed || kind == StateKind::kTimers; }
 
-uint64_t checksum_of(std::string_view bytes) { return hash_bytes(bytes.data(), bytes.size()); }
-
-// Little-endian groups of 7 bits; the top bit says that more follow.
-void put_number(std::string& out, uint64_t number) {
-  while (number >= 0x80) {
-    out.push_back(static_cast<char>(number | 0x80));
-    number >>= 7;
-  }
-  out.push_back(static_cast<char>(number));
-}
-void put_fixed64(std::string& out, uint64_t number) {
-  char bytes[8];
-  for (int i = 0; i < 8; ++i) { bytes[i] = static_cast<char>(number >> (8 * i)); }
-  out.append(bytes, 8);
-}
-void put_bytes(std::string& out, std::string_view bytes) {
-  put_number(out, bytes.size());
-  out.append(bytes);
-}
-
-// Reads what the functions above wrote. After a failure all reads fail.
-class ByteCursor {
- public:
-  explicit ByteCursor(std::string_view bytes) : bytes_(bytes) {}
-
-  bool number(uint64_t& value) {
-    value = 0;
-    for (uint32_t shift = 0; shift < 64 && !bytes_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(bytes_.front());
-      bytes_.remove_prefix(1);
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if ((byte & 0x80) == 0) { return true; }
-    }
-    return fail();
-  }
-  template <class T>
-  bool number_as(T& value) {
-    uint64_t wide = 0;
-    if (!number(wide)) { return false; }
-    value = static_cast<T>(wide);
-    return static_cast<uint64_t>(value) == wide || fail();
-  }
-  bool fixed64(uint64_t& value) {
-    if (bytes_.size() < 8) { return fail(); }
-    value = 0;
-    for (int i = 0; i < 8; ++i) {
-      value |= static_cast<uint64_t>(static_cast<unsigned char>(bytes_[static_cast<size_t>(i)]))
-               << (8 * i);
-    }
-    bytes_.remove_prefix(8);
-    return true;
-  }
-  bool bytes(std::string_view& value) {
-    uint64_t size = 0;
-    return number(size) && raw(size, value);
-  }
-  bool raw(uint64_t size, std::string_view& value) {
-    if (size > bytes_.size()) { return fail(); }
-    value = bytes_.substr(0, size);
-    bytes_.remove_prefix(size);
-    return true;
-  }
-  bool text(std::string& value) {
-    std::string_view view;
-    if (!bytes(view)) { return false; }
-    value = view;
-    return true;
-  }
-  std::string_view rest() const { return bytes_; }
-  bool ok() const { return ok_; }
-
- private:
-  bool fail() {
-    bytes_ = {};
-    ok_ = false;
-    return false;
-  }
-  std::string_view bytes_;
-  bool ok_ = true;
+// One key group of one layer.
+struct Step {
+  uint32_t layer = 0;        // in the chain
+  uint32_t group_index = 0;  // in the layer's index
+  bool opens_group = false;  // the group's newest layer
+  bool is_last = false;      // the group's oldest: nobody asks any more what it speaks of
 };
 
-Status damaged(const SnapshotSegment& segment) {
-  return data_loss(ErrorId::kSnapshotChecksum,
-                   "a segment of the snapshot is damaged, restore an older snapshot: operator {}, "
-                   "state {}, subtask {}",
-                   segment.operator_uid, segment.meta.name, segment.subtask);
-}
-
-// A run of entries in one segment: `skip` of them are passed over, `take` are given.
-struct SegmentRun {
-  SnapshotSegmentRef segment;
-  size_t first_group = 0;  // index in segment->groups
-  uint64_t skip = 0;
-  uint64_t take = 0;
+// The layers that one subtask has written of a state, and what a reader takes of them.
+struct Chain {
+  std::vector<SnapshotSegmentRef> layers;  // the oldest, which is whole, first
+  std::vector<std::shared_ptr<const SegmentIndex>> indexes;
+  std::vector<Step> steps;
+  uint64_t skip = 0;  // entries passed over at its begin: of lists
+  uint64_t take = 0;  // entries given, at most
 };
 
+Status read_indexes(Chain& chain) {
+  for (const SnapshotSegmentRef& layer : chain.layers) {
+    Result<std::shared_ptr<const SegmentIndex>> index = layer->bytes->index();
+    if (!index.ok()) {
+      return std::move(index).status().with_context(
+          "operator {}, state {} of subtask {}, in {}", layer->operator_uid, layer->meta.name,
+          layer->subtask, layer->bytes->place());
+    }
+    chain.indexes.push_back(std::move(index).value());
+  }
+  return ok_status();
+}
+
+// For each owned group the layers from the newest to the first that is whole.
+void plan_steps(Chain& chain, KeyGroupRange owned) {
+  struct Part {
+    int32_t group;
+    uint32_t layer;
+    uint32_t index;
+    bool whole;
+  };
+  std::vector<Part> parts;
+  for (size_t layer = 0; layer < chain.layers.size(); ++layer) {
+    const std::vector<SegmentGroup>& groups = chain.indexes[layer]->groups;
+    const bool all = chain.layers[layer]->content == StateContent::kAll;
+    if (all) { parts.clear(); }
+    for (size_t i = 0; i < groups.size(); ++i) {
+      if (!owned.contains(groups[i].group)) { continue; }
+      parts.push_back({groups[i].group, static_cast<uint32_t>(layer), static_cast<uint32_t>(i),
+                       all || groups[i].whole});
+    }
+  }
+  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+    return a.group != b.group ? a.group < b.group : a.layer > b.layer;
+  });
+  for (size_t i = 0; i < parts.size();) {
+    size_t end = i;
+    while (end < parts.size() && parts[end].group == parts[i].group) { ++end; }
+    const size_t begin = i;
+    for (bool covered = false; i < end && !covered; ++i) {
+      covered = parts[i].whole || i + 1 == end;
+      chain.steps.push_back({parts[i].layer, parts[i].index, i == begin, covered});
+      chain.take += chain.indexes[parts[i].layer]->groups[parts[i].index].entries;
+    }
+    i = end;
+  }
+}
+
+// The entries of chains, one chain behind the other.
 class SegmentEntries final : public SnapshotEntries {
  public:
-  explicit SegmentEntries(std::vector<SegmentRun> runs) : runs_(std::move(runs)) {
-    for (const SegmentRun& run : runs_) { count_ += run.take; }
+  explicit SegmentEntries(std::vector<Chain> chains) : chains_(std::move(chains)) {
+    for (const Chain& chain : chains_) { count_ += chain.take; }
   }
 
   uint64_t count() const override { return count_; }
 
   Result<bool> next(StateEntry& entry) override {
     for (;;) {
-      if (run_ == runs_.size()) { return false; }
-      SegmentRun& run = runs_[run_];
-      if (run.skip + run.take == 0) {
-        ++run_;
-        started_ = false;
+      if (left_ == 0) [[unlikely]] {
+        TIDEWHEEL_ASSIGN_OR_RETURN(const bool found, next_step());
+        if (!found) { return false; }
         continue;
       }
-      TIDEWHEEL_RETURN_IF_ERROR(read_entry(run, entry));
-      if (run.skip == 0) {
-        --run.take;
-        return true;
-      }
-      --run.skip;
+      if (at_ == end_) [[unlikely]] { TIDEWHEEL_RETURN_IF_ERROR(read_block(block_ + 1)); }
+      if (!decode(entry)) [[unlikely]] { return damaged("an entry is cut"); }
+      --left_;
+      if (plain_ || keeps(entry)) [[likely]] { return true; }
     }
   }
 
  private:
-  Status read_entry(const SegmentRun& run, StateEntry& entry) {
-    const SnapshotSegment& segment = *run.segment;
-    if (!started_) {
-      started_ = true;
-      group_ = run.first_group;
-      left_in_group_ = segment.groups[group_].entries;
-      TIDEWHEEL_RETURN_IF_ERROR(open_block(segment, segment.groups[group_].block));
-      std::string_view passed;
-      if (!cursor_.raw(segment.groups[group_].offset, passed)) { return damaged(segment); }
-    }
-    while (left_in_group_ == 0) {
-      if (++group_ == segment.groups.size()) { return damaged(segment); }
-      left_in_group_ = segment.groups[group_].entries;
-    }
-    if (cursor_.rest().empty()) { TIDEWHEEL_RETURN_IF_ERROR(open_block(segment, block_ + 1)); }
-    --left_in_group_;
-    entry.group = segment.groups[group_].group;
-    if (!cursor_.bytes(entry.key) || !cursor_.bytes(entry.name_space) ||
-        !cursor_.bytes(entry.value)) {
-      return damaged(segment);
-    }
-    return ok_status();
+  // One layer of the current chain, and the block of it that is at hand.
+  struct Layer {
+    std::unique_ptr<SegmentBlocks> blocks;
+    size_t number = SIZE_MAX;
+    std::string_view bytes;
+  };
+
+  const SnapshotSegment& segment() const { return *chain().layers[step().layer]; }
+  const Chain& chain() const { return chains_[chain_]; }
+  const Step& step() const { return chain().steps[step_]; }
+  const SegmentIndex& index() const { return *chain().indexes[step().layer]; }
+
+  Status located(Status status) const {
+    return std::move(status).with_context("operator {}, state {}, key group {} of subtask {}, in {}",
+                                          segment().operator_uid, segment().meta.name, group_,
+                                          segment().subtask, segment().bytes->place());
   }
-  Status open_block(const SnapshotSegment& segment, uint32_t block) {
-    if (block >= segment.blocks.size()) { return damaged(segment); }
-    block_ = block;
-    const std::string& bytes = segment.blocks[block].bytes;
-    if (checksum_of(bytes) != segment.blocks[block].checksum) { return damaged(segment); }
-    cursor_ = ByteCursor(bytes);
+  Status damaged(std::string_view reason) const {
+    return located(data_loss(ErrorId::kSnapshotChecksum, "the snapshot is damaged: {}", reason));
+  }
+
+  Result<bool> next_step() {
+    if (started_) {
+      units_.settle();
+      ++step_;
+    }
+    started_ = true;
+    while (chain_ < chains_.size() && step_ == chain().steps.size()) {
+      ++chain_;
+      step_ = 0;
+      layers_.clear();
+    }
+    if (chain_ == chains_.size()) {
+      started_ = false;  // asked again it finds the end again
+      return false;
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(begin_step());
+    return true;
+  }
+
+  Status begin_step() {
+    layers_.resize(chain().layers.size());
+    const SegmentGroup& group = index().groups[step().group_index];
+    group_ = group.group;
+    has_namespaces_ = segment().meta.unit_has_namespace;
+    if (step().opens_group && (!units_.empty() || !plain_)) { units_.clear(); }
+    plain_ = step().opens_group && step().is_last;
+    collects_ = !step().is_last;
+    left_ = 0;
+    at_ = end_ = nullptr;
+    if (group.erased == 0 && group.entries == 0) { return ok_status(); }
+    TIDEWHEEL_RETURN_IF_ERROR(read_block(group.block));
+    if (group.offset > layer().bytes.size()) { return damaged("a group begins behind its block"); }
+    at_ += group.offset;
+    for (uint64_t i = 0; i < group.erased; ++i) {
+      if (at_ == end_) { TIDEWHEEL_RETURN_IF_ERROR(read_block(block_ + 1)); }
+      StateEntry unit;
+      if (!decode_unit(unit)) { return damaged("an erased unit is cut"); }
+      if (collects_) { note(unit); }
+    }
+    left_ = group.entries;
+    if (!is_by_group(segment().meta.kind)) { return pass_over(); }
     return ok_status();
   }
 
-  std::vector<SegmentRun> runs_;
+  // Of lists: some entries are another subtask's.
+  Status pass_over() {
+    StateEntry passed;
+    const Chain& list = chain();
+    if (list.skip > left_ || list.take > left_ - list.skip) { return damaged("items are missing"); }
+    for (uint64_t i = 0; i < list.skip; ++i) {
+      if (at_ == end_) { TIDEWHEEL_RETURN_IF_ERROR(read_block(block_ + 1)); }
+      if (!decode(passed)) { return damaged("an entry is cut"); }
+    }
+    left_ = list.take;
+    return ok_status();
+  }
+
+  Layer& layer() { return layers_[step().layer]; }
+
+  Status read_block(size_t number) {
+    Layer& own = layer();
+    if (own.blocks == nullptr) {
+      auto blocks = segment().bytes->open(chain().indexes[step().layer]);
+      if (!blocks.ok()) { return located(std::move(blocks).status()); }
+      own.blocks = std::move(blocks).value();
+    }
+    if (own.number != number) {
+      if (number >= index().blocks.size()) { return damaged("a block is missing"); }
+      auto bytes = own.blocks->read(number);
+      if (!bytes.ok()) { return located(std::move(bytes).status()); }
+      if (bytes->empty()) { return damaged("a block is empty"); }
+      own.number = number;
+      own.bytes = *bytes;
+    }
+    block_ = number;
+    at_ = own.bytes.data();
+    end_ = at_ + own.bytes.size();
+    return ok_status();
+  }
+
+  std::string_view taken(uint64_t size) {
+    const std::string_view bytes(at_, size);
+    at_ += size;
+    return bytes;
+  }
+  bool decode(StateEntry& entry) {
+    uint64_t key = 0;
+    uint64_t name_space = 0;
+    uint64_t value = 0;
+    uint32_t sizes = 0;
+    const auto room = static_cast<uint64_t>(end_ - at_);
+    if (room >= 4 && (std::memcpy(&sizes, at_, 4), (sizes & 0x808080) == 0)) [[likely]] {
+      key = sizes & 0x7f;
+      name_space = (sizes >> 8) & 0x7f;
+      value = (sizes >> 16) & 0x7f;
+      at_ += 3;
+    } else {
+      ByteCursor cursor(std::string_view(at_, room));
+      if (!cursor.number(key) || !cursor.number(name_space) || !cursor.number(value)) {
+        return false;
+      }
+      at_ = end_ - cursor.rest().size();
+    }
+    const auto rest = static_cast<uint64_t>(end_ - at_);
+    if (key > rest || name_space > rest - key || value > rest - key - name_space) { return false; }
+    entry.group = group_;
+    entry.key = taken(key);
+    entry.name_space = taken(name_space);
+    entry.value = taken(value);
+    return true;
+  }
+  bool decode_unit(StateEntry& unit) {
+    ByteCursor cursor(std::string_view(at_, static_cast<size_t>(end_ - at_)));
+    uint64_t key = 0;
+    uint64_t name_space = 0;
+    if (!cursor.number(key) || !cursor.number(name_space) || !cursor.raw(key, unit.key) ||
+        !cursor.raw(name_space, unit.name_space)) {
+      return false;
+    }
+    at_ = end_ - cursor.rest().size();
+    return true;
+  }
+
+  void note(const StateEntry& entry) {
+    units_.note(entry.key, has_namespaces_ ? entry.name_space : std::string_view());
+  }
+  // Whether no newer layer has spoken of the entry's unit; notes that this one has.
+  bool keeps(const StateEntry& entry) {
+    const bool kept =
+        !units_.contains(entry.key, has_namespaces_ ? entry.name_space : std::string_view());
+    if (collects_) { note(entry); }
+    return kept;
+  }
+
+  std::vector<Chain> chains_;
   uint64_t count_ = 0;
-  size_t run_ = 0;
+  size_t chain_ = 0;
+  size_t step_ = 0;
   bool started_ = false;
-  size_t group_ = 0;  // index in the segment's groups
-  uint64_t left_in_group_ = 0;
-  uint32_t block_ = 0;
-  ByteCursor cursor_{std::string_view()};
+  std::vector<Layer> layers_;
+  // The current step.
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
+  uint64_t left_ = 0;  // entries
+  int32_t group_ = 0;
+  bool plain_ = true;  // the group has one layer only
+  bool collects_ = false;
+  bool has_namespaces_ = false;
+  size_t block_ = 0;
+  UnitSet units_;
 };
-
-// The entries of the groups that a subtask owns.
-void add_keyed_run(const SnapshotSegmentRef& segment, KeyGroupRange owned,
-                   std::vector<SegmentRun>& runs) {
-  SegmentRun run{segment, 0, 0, 0};
-  bool found = false;
-  for (size_t i = 0; i < segment->groups.size(); ++i) {
-    if (!owned.contains(segment->groups[i].group)) { continue; }
-    if (!found) { run.first_group = i; }
-    found = true;
-    run.take += segment->groups[i].entries;
-  }
-  if (run.take > 0) { runs.push_back(std::move(run)); }
-}
 
 // Which of `total` items a subtask gets: [first, first + count). The subtasks that get one more
 // start at `start`, which moves on from state to state so that the first subtasks are not always
@@ -203,14 +287,25 @@ std::pair<uint64_t, uint64_t> share_of(uint64_t total, uint64_t subtask, uint64_
   return {first, base + (turn < remainder ? 1 : 0)};
 }
 
+Chain list_chain(const SnapshotSegmentRef& segment, uint64_t skip, uint64_t take) {
+  Chain chain;
+  chain.layers.push_back(segment);
+  chain.skip = skip;
+  chain.take = take;
+  return chain;
+}
+
 // `segments` in the order of their subtasks.
-void add_split_runs(const std::vector<SnapshotSegmentRef>& segments, const SnapshotPlace& place,
-                    uint64_t start, std::vector<SegmentRun>& runs) {
+std::vector<Chain> split_chains(const std::vector<SnapshotSegmentRef>& segments,
+                                const SnapshotPlace& place, uint64_t start) {
+  std::vector<Chain> chains;
   if (!segments.empty() && segments.front()->parallelism == place.parallelism) {
     for (const SnapshotSegmentRef& segment : segments) {
-      if (segment->subtask == place.subtask) { runs.push_back({segment, 0, 0, segment->entries}); }
+      if (segment->subtask == place.subtask) {
+        chains.push_back(list_chain(segment, 0, segment->entries));
+      }
     }
-    return;
+    return chains;
   }
   uint64_t total = 0;
   for (const SnapshotSegmentRef& segment : segments) { total += segment->entries; }
@@ -219,10 +314,33 @@ void add_split_runs(const std::vector<SnapshotSegmentRef>& segments, const Snaps
   for (const SnapshotSegmentRef& segment : segments) {
     const uint64_t skip = std::min(first, segment->entries);
     const uint64_t take = std::min(count, segment->entries - skip);
-    if (take > 0) { runs.push_back({segment, 0, skip, take}); }
+    if (take > 0) { chains.push_back(list_chain(segment, skip, take)); }
     first -= skip;
     count -= take;
   }
+  return chains;
+}
+
+bool overlap(KeyGroupRange a, KeyGroupRange b) { return a.first <= b.last && b.first <= a.last; }
+
+// The layers of each subtask, of those that have groups in `owned`.
+Result<std::vector<Chain>> keyed_chains(const std::vector<SnapshotSegmentRef>& segments,
+                                        KeyGroupRange owned) {
+  std::vector<Chain> chains;
+  for (size_t i = 0; i < segments.size();) {
+    Chain chain;
+    bool wanted = false;
+    const int32_t subtask = segments[i]->subtask;
+    for (; i < segments.size() && segments[i]->subtask == subtask; ++i) {
+      chain.layers.push_back(segments[i]);
+      wanted = wanted || overlap(segments[i]->groups, owned);
+    }
+    if (!wanted) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(read_indexes(chain));
+    plan_steps(chain, owned);
+    chains.push_back(std::move(chain));
+  }
+  return chains;
 }
 
 }  // namespace
@@ -234,86 +352,22 @@ const StateMeta* SnapshotReader::find(std::string_view state) const {
   return nullptr;
 }
 
-void SnapshotWriter::begin_changes(const StateMeta&) {
-  TIDEWHEEL_CHECK(false, "this writer takes no changes");
-}
-void SnapshotWriter::whole_group(int32_t) { TIDEWHEEL_CHECK(false, "no changes were begun"); }
-void SnapshotWriter::erase(int32_t, std::string_view, std::string_view) {
-  TIDEWHEEL_CHECK(false, "no changes were begun");
-}
-
-void SegmentWriter::begin_state(const StateMeta& meta) {
-  for (const auto& segment : segments_) {
-    if (segment->meta.name == meta.name) {
-      current_ = segment.get();
-      return;
-    }
-  }
-  segments_.push_back(std::make_unique<SnapshotSegment>());
-  current_ = segments_.back().get();
-  current_->operator_uid = place_.operator_uid;
-  current_->meta = meta;
-  current_->subtask = place_.subtask;
-  current_->parallelism = place_.parallelism;
-  current_->max_parallelism = place_.max_parallelism;
-}
-
-void SegmentWriter::add(const StateEntry& entry) {
-  TIDEWHEEL_CHECK(current_ != nullptr, "an entry of no state");
-  SnapshotSegment& segment = *current_;
-  if (segment.blocks.empty() || segment.blocks.back().bytes.size() >= kBlockBytes) {
-    close_block(segment);
-    segment.blocks.emplace_back();
-  }
-  std::string& bytes = segment.blocks.back().bytes;
-  if (segment.groups.empty() || segment.groups.back().group != entry.group) {
-    TIDEWHEEL_CHECK(segment.groups.empty() || segment.groups.back().group < entry.group,
-                    "entries of key group {} came after those of a higher one", entry.group);
-    segment.groups.push_back({entry.group, static_cast<uint32_t>(segment.blocks.size() - 1),
-                              static_cast<uint32_t>(bytes.size()), 0});
-  }
-  const size_t before = bytes.size();
-  put_bytes(bytes, entry.key);
-  put_bytes(bytes, entry.name_space);
-  put_bytes(bytes, entry.value);
-  written_bytes_ += bytes.size() - before;
-  segment.size_bytes += bytes.size() - before;
-  ++segment.groups.back().entries;
-  ++segment.entries;
-}
-
-void SegmentWriter::close_block(SnapshotSegment& segment) {
-  if (segment.blocks.empty()) { return; }
-  SnapshotBlock& block = segment.blocks.back();
-  block.checksum = checksum_of(block.bytes);
-}
-
-std::vector<SnapshotSegmentRef> SegmentWriter::finish() {
-  std::vector<SnapshotSegmentRef> finished;
-  for (auto& segment : segments_) {
-    close_block(*segment);
-    finished.push_back(std::move(segment));
-  }
-  segments_.clear();
-  current_ = nullptr;
-  return finished;
-}
+std::vector<NativeState> SnapshotReader::native(std::string_view) const { return {}; }
 
 SegmentReader::SegmentReader(SnapshotPlace place, std::vector<SnapshotSegmentRef> segments)
     : place_(std::move(place)), segments_(std::move(segments)) {}
 
 Result<std::unique_ptr<SegmentReader>> SegmentReader::open(
     SnapshotPlace place, std::vector<SnapshotSegmentRef> segments) {
-  std::sort(segments.begin(), segments.end(),
-            [](const SnapshotSegmentRef& a, const SnapshotSegmentRef& b) {
-              return std::pair(std::string_view(a->meta.name), a->subtask) <
-                     std::pair(std::string_view(b->meta.name), b->subtask);
-            });
+  std::stable_sort(segments.begin(), segments.end(),
+                   [](const SnapshotSegmentRef& a, const SnapshotSegmentRef& b) {
+                     return std::pair(std::string_view(a->meta.name), a->subtask) <
+                            std::pair(std::string_view(b->meta.name), b->subtask);
+                   });
   std::unique_ptr<SegmentReader> reader(new SegmentReader(std::move(place), std::move(segments)));
   for (const SnapshotSegmentRef& segment : reader->segments_) {
-    const bool by_group =
-        segment->meta.kind == StateKind::kKeyed || segment->meta.kind == StateKind::kTimers;
-    if (by_group && segment->max_parallelism != reader->place_.max_parallelism) {
+    if (is_by_group(segment->meta.kind) &&
+        segment->max_parallelism != reader->place_.max_parallelism) {
       return failed_precondition(
           ErrorId::kSnapshotFormat,
           "max parallelism can't change while state is kept: operator {} has {}, its snapshot {}",
@@ -327,7 +381,29 @@ Result<std::unique_ptr<SegmentReader>> SegmentReader::open(
                        reader->place_.operator_uid, segment->meta.name);
     }
   }
+  TIDEWHEEL_RETURN_IF_ERROR(reader->check_layers());
   return reader;
+}
+
+// A layer of changes lies on another layer; only state by key group has such.
+Status SegmentReader::check_layers() const {
+  const SnapshotSegment* before = nullptr;
+  for (const SnapshotSegmentRef& segment : segments_) {
+    const bool on_another = before != nullptr && before->meta.name == segment->meta.name &&
+                            before->subtask == segment->subtask;
+    const bool changes = segment->content == StateContent::kChanges;
+    const bool by_group = is_by_group(segment->meta.kind);
+    if ((changes && (!on_another || !by_group)) || (!changes && on_another)) {
+      return data_loss(ErrorId::kSnapshotFormat,
+                       "the layers of a state do not fit each other: operator {}, state {}, "
+                       "subtask {}: {}",
+                       place_.operator_uid, segment->meta.name, segment->subtask,
+                       changes ? "changes without what they are changes to"
+                               : "it was written whole twice");
+    }
+    before = segment.get();
+  }
+  return ok_status();
 }
 
 Result<std::unique_ptr<SnapshotEntries>> SegmentReader::read(std::string_view state) {
@@ -339,23 +415,48 @@ Result<std::unique_ptr<SnapshotEntries>> SegmentReader::read(std::string_view st
       split_start += segment->entries;
     }
   }
-  std::vector<SegmentRun> runs;
-  const KeyGroupRange owned =
-      key_groups_of(place_.subtask, place_.parallelism, place_.max_parallelism);
+  std::vector<Chain> chains;
   const StateKind kind = own.empty() ? StateKind::kKeyed : own.front()->meta.kind;
+  if (is_by_group(kind)) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        chains, keyed_chains(own, key_groups_of(place_.subtask, place_.parallelism,
+                                                place_.max_parallelism)));
+    return std::unique_ptr<SnapshotEntries>(std::make_unique<SegmentEntries>(std::move(chains)));
+  }
   if (kind == StateKind::kSplitList) {
-    add_split_runs(own, place_, split_start % static_cast<uint64_t>(place_.parallelism), runs);
+    chains = split_chains(own, place_, split_start % static_cast<uint64_t>(place_.parallelism));
   } else {
     for (const SnapshotSegmentRef& segment : own) {
-      if (kind == StateKind::kKeyed || kind == StateKind::kTimers) {
-        add_keyed_run(segment, owned, runs);
-      } else if (kind == StateKind::kUnionList ||
-                 segment->subtask == place_.subtask % segment->parallelism) {
-        runs.push_back({segment, 0, 0, segment->entries});
+      if (kind != StateKind::kBroadcast ||
+          segment->subtask == place_.subtask % segment->parallelism) {
+        chains.push_back(list_chain(segment, 0, segment->entries));
       }
     }
   }
-  return std::unique_ptr<SnapshotEntries>(std::make_unique<SegmentEntries>(std::move(runs)));
+  for (Chain& chain : chains) {
+    TIDEWHEEL_RETURN_IF_ERROR(read_indexes(chain));
+    for (size_t i = 0; i < chain.indexes[0]->groups.size(); ++i) {
+      chain.steps.push_back({0, static_cast<uint32_t>(i), true, true});
+    }
+    if (chain.steps.size() > 1 || (chain.steps.empty() && chain.take > 0)) {
+      return data_loss(ErrorId::kSnapshotFormat, "state {} has no key groups, but {} of them",
+                       state, chain.steps.size());
+    }
+  }
+  return std::unique_ptr<SnapshotEntries>(std::make_unique<SegmentEntries>(std::move(chains)));
+}
+
+std::vector<NativeState> SegmentReader::native(std::string_view state) const {
+  std::vector<NativeState> found;
+  const KeyGroupRange owned =
+      key_groups_of(place_.subtask, place_.parallelism, place_.max_parallelism);
+  for (const SnapshotSegmentRef& segment : segments_) {
+    if (segment->meta.name != state || segment->files.empty()) { continue; }
+    const KeyGroupRange groups =
+        key_groups_of(segment->subtask, segment->parallelism, segment->max_parallelism);
+    if (overlap(groups, owned)) { found.push_back({segment->subtask, groups, segment->files}); }
+  }
+  return found;
 }
 
 void MemorySnapshot::add(std::vector<SnapshotSegmentRef> segments) {
@@ -383,129 +484,6 @@ uint64_t MemorySnapshot::size_bytes() const {
     for (const SnapshotSegmentRef& segment : segments) { bytes += segment->size_bytes; }
   }
   return bytes;
-}
-
-std::string encode_segment(const SnapshotSegment& segment) {
-  std::string head;
-  put_bytes(head, segment.operator_uid);
-  put_bytes(head, segment.meta.name);
-  put_number(head, static_cast<uint64_t>(segment.meta.kind));
-  put_bytes(head, segment.meta.form);
-  put_bytes(head, segment.meta.key_schema);
-  put_bytes(head, segment.meta.namespace_schema);
-  put_bytes(head, segment.meta.value_schema);
-  put_number(head, static_cast<uint64_t>(segment.subtask));
-  put_number(head, static_cast<uint64_t>(segment.parallelism));
-  put_number(head, static_cast<uint64_t>(segment.max_parallelism));
-  put_number(head, segment.entries);
-  put_number(head, segment.groups.size());
-  for (const SnapshotGroup& group : segment.groups) {
-    put_number(head, static_cast<uint64_t>(group.group));
-    put_number(head, group.block);
-    put_number(head, group.offset);
-    put_number(head, group.entries);
-  }
-  put_number(head, segment.blocks.size());
-  for (const SnapshotBlock& block : segment.blocks) {
-    put_number(head, block.bytes.size());
-    put_fixed64(head, block.checksum);
-  }
-  std::string out(kSegmentMagic);
-  out.reserve(out.size() + head.size() + segment.size_bytes + 32);
-  put_bytes(out, head);
-  put_fixed64(out, checksum_of(head));
-  for (const SnapshotBlock& block : segment.blocks) { out += block.bytes; }
-  return out;
-}
-
-namespace {
-
-// Whether the counts can be true: readers make room for as many entries as a segment says it has.
-bool has_possible_counts(const SnapshotSegment& segment) {
-  constexpr uint64_t kEntryBytesMin = 3;  // three sizes
-  const uint64_t entries_max = segment.size_bytes / kEntryBytesMin;
-  uint64_t entries = 0;
-  for (const SnapshotGroup& group : segment.groups) {
-    if (group.entries > entries_max - entries) { return false; }
-    entries += group.entries;
-  }
-  return entries == segment.entries;
-}
-
-bool decode_head(ByteCursor& head, SnapshotSegment& segment, std::vector<uint64_t>& block_sizes) {
-  uint8_t kind = 0;
-  head.text(segment.operator_uid);
-  head.text(segment.meta.name);
-  head.number_as(kind);
-  segment.meta.kind = static_cast<StateKind>(kind);
-  head.text(segment.meta.form);
-  head.text(segment.meta.key_schema);
-  head.text(segment.meta.namespace_schema);
-  head.text(segment.meta.value_schema);
-  head.number_as(segment.subtask);
-  head.number_as(segment.parallelism);
-  head.number_as(segment.max_parallelism);
-  head.number(segment.entries);
-  uint64_t groups = 0;
-  head.number(groups);
-  for (uint64_t i = 0; i < groups && head.ok(); ++i) {
-    SnapshotGroup group;
-    head.number_as(group.group);
-    head.number_as(group.block);
-    head.number_as(group.offset);
-    head.number(group.entries);
-    segment.groups.push_back(group);
-  }
-  uint64_t blocks = 0;
-  head.number(blocks);
-  for (uint64_t i = 0; i < blocks && head.ok(); ++i) {
-    uint64_t size = 0;
-    head.number(size);
-    block_sizes.push_back(size);
-    head.fixed64(segment.blocks.emplace_back().checksum);
-  }
-  return head.ok() && kind >= 1 && kind <= 5 && segment.parallelism >= 1 && segment.subtask >= 0;
-}
-
-}  // namespace
-
-Result<SnapshotSegmentRef> decode_segment(std::string_view bytes) {
-  if (!bytes.starts_with(kSegmentMagic)) {
-    return data_loss(ErrorId::kSnapshotFormat,
-                     "these bytes are no segment of a snapshot that this version can read: they "
-                     "should begin with {}",
-                     kSegmentMagic);
-  }
-  const auto segment = std::make_shared<SnapshotSegment>();
-  ByteCursor cursor(bytes.substr(kSegmentMagic.size()));
-  std::string_view head_bytes;
-  uint64_t head_checksum = 0;
-  if (!cursor.bytes(head_bytes) || !cursor.fixed64(head_checksum) ||
-      head_checksum != checksum_of(head_bytes)) {
-    return data_loss(ErrorId::kSnapshotChecksum,
-                     "the head of a segment of the snapshot is damaged, restore an older snapshot");
-  }
-  ByteCursor head(head_bytes);
-  std::vector<uint64_t> block_sizes;
-  if (!decode_head(head, *segment, block_sizes)) {
-    return data_loss(ErrorId::kSnapshotFormat,
-                     "the head of a segment of the snapshot is malformed");
-  }
-  for (size_t i = 0; i < block_sizes.size(); ++i) {
-    std::string_view block;
-    if (!cursor.raw(block_sizes[i], block) || checksum_of(block) != segment->blocks[i].checksum) {
-      return damaged(*segment);
-    }
-    segment->blocks[i].bytes = block;
-    segment->size_bytes += block.size();
-  }
-  if (!has_possible_counts(*segment)) {
-    return data_loss(ErrorId::kSnapshotFormat,
-                     "a segment of the snapshot has other entries than it says: operator {}, "
-                     "state {}",
-                     segment->operator_uid, segment->meta.name);
-  }
-  return SnapshotSegmentRef(segment);
 }
 
 }  // namespace tidewheel

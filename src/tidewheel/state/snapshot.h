@@ -1,7 +1,8 @@
 // State on its way into and out of a snapshot. A snapshot is a set of immutable segments; each
 // holds one state of one operator, for a range of key groups, with its schema, size and checksums,
 // so that any parallelism can read the groups that it needs. This page has the interfaces that
-// operators see and segments in memory; where segments are kept durably is not its business.
+// operators see and segments in memory; where segments are kept durably is not its business. The
+// format is drawn in docs/design/0002-snapshot-format.md.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,37 +14,9 @@
 
 #include "tidewheel/base/status.h"
 #include "tidewheel/state/key_group.h"
+#include "tidewheel/state/segment.h"
 
 namespace tidewheel {
-
-// What a state is, which says who gets what of it after a restore.
-enum class StateKind : uint8_t {
-  kKeyed = 1,      // entries by key group, to the subtask that owns the group
-  kTimers = 2,     // the same, for timers
-  kSplitList = 3,  // items of all subtasks in order, cut into equal shares
-  kUnionList = 4,  // every subtask gets all items
-  kBroadcast = 5,  // all subtasks have written the same: each gets one copy
-  kInFlight = 6,   // elements that an unaligned barrier has overtaken: every subtask gets all
-};
-
-// The description of one state of an operator.
-struct StateMeta {
-  std::string name;  // unique in its operator
-  StateKind kind = StateKind::kKeyed;
-  std::string form;        // "value", "list", "map", "table", ...: how entries are made
-  std::string key_schema;  // as encoded by types/schema.h; empty when there is no key
-  std::string namespace_schema;
-  std::string value_schema;
-  // What is replaced, or erased, as a whole when only changes are written: all entries of a key, or
-  // those of a key and namespace.
-  bool unit_has_namespace = false;
-  friend bool operator==(const StateMeta&, const StateMeta&) = default;
-};
-
-// Whether a state (or one of its key groups) is written whole, or as what has changed since the
-// snapshot before. Of changes, a unit (see StateMeta) that is written replaces the older one; units
-// and groups that are not mentioned are as they were.
-enum class StateContent : uint8_t { kAll = 1, kChanges = 2 };
 
 // What a barrier asks of an operator.
 struct SnapshotStart {
@@ -78,25 +51,36 @@ class SnapshotWriter {
   virtual bool ready() const = 0;
   // Starts a state; the entries that follow are its own. A state that is begun again goes on.
   virtual void begin_state(const StateMeta& meta) = 0;
-  // The same for a state of which changes are written. Only when SnapshotStart has allowed it.
-  virtual void begin_changes(const StateMeta& meta);
-  // Within changes: the group's entries are all that there are, and what older snapshots have of it
-  // is void. Before the group's first entry.
-  virtual void whole_group(int32_t group);
+  // The same for a state of which changes are written, by key group. Only when SnapshotStart has
+  // allowed it. A state without changes is begun too: one that is not begun is not in the snapshot.
+  virtual void begin_changes(const StateMeta& meta) = 0;
+  // Within changes: the group's entries are all that there are (there may be none), and what older
+  // snapshots have of it is void. Before the group's first entry.
+  virtual void whole_group(int32_t group) = 0;
   // Within changes: the unit is no more. Before the entries of its group.
-  virtual void erase(int32_t group, std::string_view key, std::string_view name_space);
+  virtual void erase(int32_t group, std::string_view key, std::string_view name_space) = 0;
   // Keyed entries come in ascending order of their groups.
   virtual void add(const StateEntry& entry) = 0;
+
+  // Whether states may consist of files of the backend's own. If not (savepoints, copies in
+  // memory), entries are written.
+  virtual bool takes_files() const { return false; }
+  // A path for a new file of the current state. The caller makes the file and syncs it before the
+  // snapshot is finished; it is removed when the snapshot comes to nothing.
+  virtual std::string new_file(std::string_view suffix);
+  // The current state needs this file: one that new_file has named, or one of the complete
+  // checkpoint that the snapshot is based on.
+  virtual void add_file(SnapshotFile file);
 };
 
 // The entries of one state that belong to a subtask, in the order of groups.
 class SnapshotEntries {
  public:
   virtual ~SnapshotEntries() = default;
-  // How many `next` will give, at most (exact but for entries that a segment can't tell apart).
+  // How many `next` will give, at most: exact when the state was not written in layers.
   virtual uint64_t count() const = 0;
   // The next entry, whose views are valid until the next call; false at the end.
-  // Errors: kSnapshotChecksum, kSnapshotFormat.
+  // Errors: kSnapshotChecksum, kSnapshotFormat, and those of files.
   virtual Result<bool> next(StateEntry& entry) = 0;
 };
 
@@ -104,10 +88,13 @@ class SnapshotEntries {
 class SnapshotReader {
  public:
   virtual ~SnapshotReader() = default;
-  // The states that the snapshot has of this operator, by name, and as they were written.
+  // The states that the snapshot has of this operator, by name, each once.
   virtual const std::vector<StateMeta>& states() const = 0;
   // The entries of a state; none when the snapshot has no such state.
   virtual Result<std::unique_ptr<SnapshotEntries>> read(std::string_view state) = 0;
+  // What was written of the state as files, by those subtasks whose groups this one needs; their
+  // paths can be opened.
+  virtual std::vector<NativeState> native(std::string_view state) const;
 
   const StateMeta* find(std::string_view state) const;
 };
@@ -120,83 +107,101 @@ class SnapshotSource {
   virtual Result<std::unique_ptr<SnapshotReader>> reader(const SnapshotPlace& place) const = 0;
 };
 
-// A run of entries with one checksum.
-struct SnapshotBlock {
-  std::string bytes;      // entries, each: size and bytes of key, of namespace, of value
-  uint64_t checksum = 0;  // XXH3-64 of `bytes`
-};
-
-// Where the entries of one key group begin. They go on until the next group's, over blocks.
-struct SnapshotGroup {
-  int32_t group = 0;
-  uint32_t block = 0;
-  uint32_t offset = 0;  // in the block
-  uint64_t entries = 0;
-};
-
-// One state of one subtask. Immutable once it is made.
-struct SnapshotSegment {
-  std::string operator_uid;
-  StateMeta meta;
-  int32_t subtask = 0;  // who wrote it, and of how many
-  int32_t parallelism = 1;
-  int32_t max_parallelism = 1;
-  uint64_t entries = 0;
-  uint64_t size_bytes = 0;  // of all blocks
-  std::vector<SnapshotGroup> groups;
-  std::vector<SnapshotBlock> blocks;
-};
-using SnapshotSegmentRef = std::shared_ptr<const SnapshotSegment>;
-
-// A segment as bytes: "TWSEGM01", the description, then the blocks, each followed by its checksum;
-// at last the checksum of all but the blocks' bytes.
-std::string encode_segment(const SnapshotSegment& segment);
-// Errors: kSnapshotFormat, kSnapshotChecksum.
-Result<SnapshotSegmentRef> decode_segment(std::string_view bytes);
-
-// Makes segments in memory.
-class SegmentWriter final : public SnapshotWriter {
+// Encodes entries into blocks and the groups of indexes. What becomes of a full block is the
+// business of derived classes.
+class SegmentEncoder : public SnapshotWriter {
  public:
   static constexpr size_t kBlockBytes = 64 * 1024;
 
-  explicit SegmentWriter(SnapshotPlace place) : place_(std::move(place)) {}
+  // How many bytes may be written; several writers may share one.
+  struct Grant {
+    uint64_t written_bytes = 0;
+    uint64_t granted_bytes = UINT64_MAX;
+    bool left() const { return written_bytes < granted_bytes; }
+    void give(uint64_t bytes) { granted_bytes = written_bytes + bytes; }
+  };
 
-  bool ready() const override { return written_bytes_ < granted_bytes_; }
-  void begin_state(const StateMeta& meta) override;
-  void add(const StateEntry& entry) override;
+  explicit SegmentEncoder(SnapshotPlace place, Grant* grant);
+  ~SegmentEncoder() override;
+
+  bool ready() const override { return grant_->left(); }
+  void begin_state(const StateMeta& meta) final;
+  void begin_changes(const StateMeta& meta) final;
+  void whole_group(int32_t group) final;
+  void erase(int32_t group, std::string_view key, std::string_view name_space) final;
+  void add(const StateEntry& entry) final;
+  void add_file(SnapshotFile file) override;
+
+ protected:
+  // A segment that is being written: its blocks have been handed over, but for the last, `open`.
+  struct Open {
+    SnapshotSegment segment;  // without its bytes
+    std::vector<SegmentGroup> groups;
+    SegmentBuffer open;
+    uint32_t full_blocks = 0;
+    bool by_group = false;
+  };
+  // A block of `open`, which comes after those before it.
+  virtual void take_block(Open& segment, size_t number, SegmentBuffer block) = 0;
+
+  // In the order in which they were begun.
+  const std::vector<std::unique_ptr<Open>>& segments() const { return segments_; }
+  void forget_segments();
+  const SnapshotPlace& place() const { return place_; }
+  Open* current() const { return current_; }
+
+ private:
+  void begin(const StateMeta& meta, StateContent content);
+  SegmentGroup& group_of(int32_t group);
+  SegmentGroup& new_group(int32_t group);
+  void grown(Open& open, size_t bytes);
+
+  const SnapshotPlace place_;
+  Grant* const grant_;
+  std::vector<std::unique_ptr<Open>> segments_;
+  std::map<std::string, size_t, std::less<>> by_name_;
+  Open* current_ = nullptr;
+  size_t current_number_ = 0;
+};
+
+// Makes segments in memory.
+class SegmentWriter final : public SegmentEncoder {
+ public:
+  explicit SegmentWriter(SnapshotPlace place);
+  ~SegmentWriter() override;
 
   // Is ready for about `bytes` more, then no longer. Without a grant there is no limit.
-  void grant(uint64_t bytes) { granted_bytes_ = written_bytes_ + bytes; }
-  uint64_t written_bytes() const { return written_bytes_; }
+  void grant(uint64_t bytes) { grant_.give(bytes); }
+  uint64_t written_bytes() const { return grant_.written_bytes; }
   // The segments, finished. The writer is empty afterwards.
   std::vector<SnapshotSegmentRef> finish();
 
  private:
-  void close_block(SnapshotSegment& segment);
+  void take_block(Open& segment, size_t number, SegmentBuffer block) override;
 
-  const SnapshotPlace place_;
-  std::vector<std::unique_ptr<SnapshotSegment>> segments_;
-  SnapshotSegment* current_ = nullptr;
-  uint64_t written_bytes_ = 0;
-  uint64_t granted_bytes_ = UINT64_MAX;
+  Grant grant_;
+  std::vector<std::vector<SegmentBuffer>> blocks_;  // by segment
 };
 
 // Reads, for one subtask, the segments of all subtasks of the operator that wrote the snapshot.
 class SegmentReader final : public SnapshotReader {
  public:
-  // Errors: kSnapshotFormat when max_parallelism is not that of the segments; kStateName when two
-  // segments disagree about a state.
+  // The layers of a subtask's state stand in the order in which they were written.
+  // Errors: kSnapshotFormat when max_parallelism is not that of the segments, or layers do not fit
+  // each other; kStateName when two segments disagree about a state.
   static Result<std::unique_ptr<SegmentReader>> open(SnapshotPlace place,
                                                      std::vector<SnapshotSegmentRef> segments);
 
   const std::vector<StateMeta>& states() const override { return states_; }
   Result<std::unique_ptr<SnapshotEntries>> read(std::string_view state) override;
+  std::vector<NativeState> native(std::string_view state) const override;
 
  private:
   SegmentReader(SnapshotPlace place, std::vector<SnapshotSegmentRef> segments);
+  Status check_layers() const;
 
   const SnapshotPlace place_;
-  std::vector<SnapshotSegmentRef> segments_;
+  std::vector<SnapshotSegmentRef> segments_;  // by state and subtask, then as they were written
   std::vector<StateMeta> states_;
 };
 
@@ -204,6 +209,7 @@ class SegmentReader final : public SnapshotReader {
 // by all.
 class MemorySnapshot final : public SnapshotSource {
  public:
+  // Changes go on top of what is there of the same state and subtask.
   void add(std::vector<SnapshotSegmentRef> segments);
   const std::vector<SnapshotSegmentRef>& segments_of(const std::string& operator_uid) const;
   // A reader for one subtask. An operator that the snapshot does not know gets an empty one.

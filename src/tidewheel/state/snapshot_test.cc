@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,20 @@ std::vector<std::string> values_of(SnapshotReader& reader, std::string_view stat
   return values;
 }
 
+// The segment, having been through bytes.
+SnapshotSegmentRef stored(const SnapshotSegmentRef& segment, BlockCodec codec) {
+  auto image = make_image(*segment, codec);
+  EXPECT_TRUE(image.ok()) << image.status().to_string();
+  auto bytes = open_image(std::move(image).value(), "a test");
+  EXPECT_TRUE(bytes.ok()) << bytes.status().to_string();
+  auto back = std::make_shared<SnapshotSegment>(*segment);
+  back->bytes = *bytes;
+  return back;
+}
+
 // Entries in every group, `per_group` each, written at `parallelism`, through bytes and back.
-MemorySnapshot keyed_snapshot(int32_t parallelism, int32_t per_group, size_t value_bytes) {
+MemorySnapshot keyed_snapshot(int32_t parallelism, int32_t per_group, size_t value_bytes,
+                              BlockCodec codec = BlockCodec::kNone) {
   MemorySnapshot snapshot;
   for (int32_t subtask = 0; subtask < parallelism; ++subtask) {
     SegmentWriter writer(place(subtask, parallelism));
@@ -46,13 +59,9 @@ MemorySnapshot keyed_snapshot(int32_t parallelism, int32_t per_group, size_t val
         writer.add({group, key, "w", value});
       }
     }
-    std::vector<SnapshotSegmentRef> decoded;
-    for (const SnapshotSegmentRef& segment : writer.finish()) {
-      auto back = decode_segment(encode_segment(*segment));
-      EXPECT_TRUE(back.ok()) << back.status().to_string();
-      decoded.push_back(*back);
-    }
-    snapshot.add(std::move(decoded));
+    std::vector<SnapshotSegmentRef> segments = writer.finish();
+    for (SnapshotSegmentRef& segment : segments) { segment = stored(segment, codec); }
+    snapshot.add(std::move(segments));
   }
   return snapshot;
 }
@@ -130,19 +139,234 @@ TEST(Snapshot, an_unknown_operator_and_state_are_empty) {
   EXPECT_TRUE(values_of(**reader, "n").empty());
 }
 
+TEST(Snapshot, every_codec_gives_back_what_was_written) {
+  for (const BlockCodec codec :
+       {BlockCodec::kNone, BlockCodec::kSnappy, BlockCodec::kLz4, BlockCodec::kZstd}) {
+    const MemorySnapshot snapshot = keyed_snapshot(1, 100, 1000, codec);
+    const SnapshotSegmentRef segment = snapshot.segments_of("counts").front();
+    const auto index = segment->bytes->index().value();
+    EXPECT_EQ(index->blocks.size(), (segment->size_bytes + 65535) / 65536);
+    for (const SegmentBlock& block : index->blocks) {
+      EXPECT_EQ(block.codec, codec);
+      EXPECT_EQ(block.stored_bytes < block.raw_bytes / 10, codec != BlockCodec::kNone);
+    }
+    const std::vector<std::string> values = values_of(**snapshot.reader(place(0, 1)), "n");
+    ASSERT_EQ(values.size(), 1600U);
+    EXPECT_EQ(values[1599], "15.99/w/" + std::string(1000, 'v'));
+  }
+}
+
+TEST(Snapshot, what_does_not_get_smaller_is_not_compressed) {
+  std::string out = "before";
+  const SegmentBlock block = store_block("abc", BlockCodec::kZstd, 100, out);
+  EXPECT_EQ(out, "beforeabc");
+  EXPECT_EQ(block.codec, BlockCodec::kNone);
+  EXPECT_EQ(block.offset, 106U);
+}
+
 TEST(Snapshot, damage_is_found) {
   SegmentWriter writer(place(0, 1));
   writer.begin_state({"n", StateKind::kKeyed, "value", "", "", ""});
-  for (int32_t group = 0; group < 4; ++group) { writer.add({group, "key", "", "value"}); }
-  const std::string bytes = encode_segment(*writer.finish().front());
-  ASSERT_TRUE(decode_segment(bytes).ok());
-  for (size_t at = 0; at < bytes.size(); ++at) {
-    std::string damaged = bytes;
-    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
-    EXPECT_FALSE(decode_segment(damaged).ok()) << at;
-    EXPECT_FALSE(decode_segment(bytes.substr(0, at)).ok()) << at;
+  for (int32_t group = 0; group < 4; ++group) {
+    writer.add({group, "key", "", std::string(100, 'x')});
   }
-  EXPECT_EQ(decode_segment("nothing").status().id(), ErrorId::kSnapshotFormat);
+  const SnapshotSegmentRef segment = writer.finish().front();
+  for (const BlockCodec codec : {BlockCodec::kNone, BlockCodec::kLz4}) {
+    const SegmentImage image = make_image(*segment, codec).value();
+    for (size_t at = 0; at < image.bytes.size(); ++at) {
+      SegmentImage damaged = image;
+      damaged.bytes[at] = static_cast<char>(damaged.bytes[at] ^ 0x10);
+      auto bytes = open_image(damaged, "the place");
+      if (at >= image.index_offset) {
+        EXPECT_EQ(bytes.status().id(), ErrorId::kSnapshotChecksum) << at;
+        continue;
+      }
+      auto broken = std::make_shared<SnapshotSegment>(*segment);
+      broken->bytes = bytes.value();
+      MemorySnapshot snapshot;
+      snapshot.add({broken});
+      auto reader = snapshot.reader(place(0, 1)).value();
+      auto entries = reader->read("n").value();
+      StateEntry entry;
+      const Status status = entries->next(entry).status();
+      EXPECT_EQ(status.id(), ErrorId::kSnapshotChecksum) << at;
+      EXPECT_NE(status.message().find("operator counts, state n, key group 0"), std::string::npos)
+          << status.message();
+      EXPECT_NE(status.message().find("the place"), std::string::npos);
+    }
+    SegmentImage cut = image;
+    cut.bytes.resize(image.index_offset - 1);
+    EXPECT_FALSE(open_image(cut, "").ok());
+  }
+}
+
+TEST(Snapshot, a_newer_format_is_named) {
+  SegmentWriter writer(place(0, 1));
+  writer.begin_state({"n", StateKind::kKeyed, "value", "", "", ""});
+  SegmentIndex index;
+  std::string bytes = encode_index(index);
+  bytes[0] = 2;
+  const Status status = decode_index(bytes, 0).status();
+  EXPECT_EQ(status.id(), ErrorId::kSnapshotFormat);
+  EXPECT_NE(status.message().find("version 2"), std::string::npos);
+}
+
+// ---- layers ----
+
+constexpr StateMeta keyed(bool unit_has_namespace = false) {
+  return {"n", StateKind::kKeyed, "map", "", "", "", unit_has_namespace};
+}
+
+TEST(SnapshotLayers, changes_replace_units_and_erase_them) {
+  MemorySnapshot snapshot;
+  SegmentWriter base(place(0, 1));
+  base.begin_state(keyed());
+  for (const char* key : {"a", "b", "c", "d"}) {
+    base.add({3, key, "x", "old"});
+    base.add({3, key, "y", "old"});
+  }
+  base.add({5, "e", "", "old"});
+  base.add({7, "f", "", "old"});
+  snapshot.add(base.finish());
+  SegmentWriter first(place(0, 1));
+  first.begin_changes(keyed());
+  first.erase(3, "b", "");
+  first.erase(3, "c", "");
+  first.add({3, "a", "z", "first"});
+  first.whole_group(5);
+  first.add({6, "g", "", "first"});
+  snapshot.add(first.finish());
+  SegmentWriter second(place(0, 1));
+  second.begin_changes(keyed());
+  second.add({3, "c", "x", "second"});
+  snapshot.add(second.finish());
+
+  auto reader = snapshot.reader(place(0, 1)).value();
+  ASSERT_EQ(reader->states().size(), 1U);
+  auto entries = reader->read("n").value();
+  std::vector<std::string> found;
+  StateEntry entry;
+  while (entries->next(entry).value()) {
+    found.push_back(std::to_string(entry.group) + std::string(entry.key) +
+                    std::string(entry.name_space) + "=" + std::string(entry.value));
+  }
+  EXPECT_EQ(found, (std::vector<std::string>{"3cx=second", "3az=first", "3dx=old", "3dy=old",
+                                             "6g=first", "7f=old"}));
+  EXPECT_GE(entries->count(), found.size());
+  EXPECT_FALSE(entries->next(entry).value());
+}
+
+TEST(SnapshotLayers, a_unit_may_be_a_key_and_namespace) {
+  MemorySnapshot snapshot;
+  SegmentWriter base(place(0, 1));
+  base.begin_state(keyed(true));
+  base.add({0, "k", "1", "old"});
+  base.add({0, "k", "2", "old"});
+  base.add({0, "k", "3", "old"});
+  snapshot.add(base.finish());
+  SegmentWriter changes(place(0, 1));
+  changes.begin_changes(keyed(true));
+  changes.erase(0, "k", "2");
+  changes.add({0, "k", "3", "new"});
+  snapshot.add(changes.finish());
+  std::vector<std::string> found;
+  auto entries = snapshot.reader(place(0, 1)).value()->read("n").value();
+  StateEntry entry;
+  while (entries->next(entry).value()) {
+    found.push_back(std::string(entry.name_space) + std::string(entry.value));
+  }
+  EXPECT_EQ(found, (std::vector<std::string>{"3new", "1old"}));
+}
+
+// The same as a map of maps, whatever layers there are and however many subtasks read them.
+TEST(SnapshotLayers, random_layers_read_as_a_map_would) {
+  uint64_t seed = 1;
+  const auto below = [&seed](uint64_t bound) {
+    seed = seed * 6364136223846793005U + 1442695040888963407U;
+    return (seed >> 33) % bound;
+  };
+  using Unit = std::map<std::string, std::string>;                  // namespace -> value
+  using Groups = std::map<int32_t, std::map<std::string, Unit>>;  // group -> key -> unit
+  for (int round = 0; round < 60; ++round) {
+    const int32_t writers = 1 + static_cast<int32_t>(below(3));
+    const uint64_t keys = 1 + below(2000);
+    MemorySnapshot snapshot;
+    Groups model;
+    const size_t layers = 1 + below(5);
+    for (size_t layer = 0; layer < layers; ++layer) {
+      for (int32_t subtask = 0; subtask < writers; ++subtask) {
+        SegmentWriter writer(place(subtask, writers));
+        if (layer == 0) {
+          writer.begin_state(keyed());
+        } else {
+          writer.begin_changes(keyed());
+        }
+        const KeyGroupRange range = key_groups_of(subtask, writers, kMaxParallelism);
+        for (int32_t group = range.first; group <= range.last; ++group) {
+          auto& now = model[group];
+          if (below(4) == 0) { continue; }
+          if (layer > 0 && below(4) == 0) {
+            writer.whole_group(group);
+            now.clear();
+          }
+          std::map<std::string, bool> touched;
+          for (uint64_t i = below(1 + keys / 4); i > 0; --i) {
+            touched[std::to_string(below(keys)) + "." + std::to_string(group)] = below(3) == 0;
+          }
+          for (const auto& [key, erased] : touched) {
+            if (!erased || layer == 0) { continue; }
+            writer.erase(group, key, "");
+            now.erase(key);
+          }
+          for (const auto& [key, erased] : touched) {
+            if (erased) { continue; }
+            now[key].clear();
+            for (uint64_t i = 1 + below(3); i > 0; --i) {
+              const std::string name_space = std::to_string(i);
+              const std::string value(below(300), static_cast<char>('a' + layer));
+              now[key][name_space] = value;
+              writer.add({group, key, name_space, value});
+            }
+          }
+        }
+        std::vector<SnapshotSegmentRef> segments = writer.finish();
+        for (SnapshotSegmentRef& segment : segments) {
+          segment = stored(segment, static_cast<BlockCodec>(below(4)));
+        }
+        snapshot.add(std::move(segments));
+      }
+    }
+    const int32_t readers = 1 + static_cast<int32_t>(below(4));
+    Groups found;
+    int32_t group_before = -1;
+    for (int32_t subtask = 0; subtask < readers; ++subtask) {
+      auto entries = snapshot.reader(place(subtask, readers)).value()->read("n").value();
+      uint64_t count = 0;
+      StateEntry entry;
+      while (entries->next(entry).value()) {
+        ++count;
+        EXPECT_GE(entry.group, group_before);
+        group_before = entry.group;
+        const bool is_new =
+            found[entry.group][std::string(entry.key)]
+                .emplace(std::string(entry.name_space), std::string(entry.value))
+                .second;
+        EXPECT_TRUE(is_new);
+      }
+      EXPECT_LE(count, entries->count());
+    }
+    std::erase_if(model, [](const auto& group) { return group.second.empty(); });
+    EXPECT_EQ(found, model) << round;
+  }
+}
+
+TEST(SnapshotLayers, changes_need_a_base) {
+  SegmentWriter writer(place(0, 1));
+  writer.begin_changes(keyed());
+  writer.add({0, "k", "", ""});
+  MemorySnapshot snapshot;
+  snapshot.add(writer.finish());
+  EXPECT_EQ(snapshot.reader(place(0, 1)).status().id(), ErrorId::kSnapshotFormat);
 }
 
 TEST(Snapshot, another_max_parallelism_is_refused) {
