@@ -12,9 +12,9 @@ inline constexpr size_t kNumberBytesMax = 10;
 // Writes at `at`, where there is room; returns the end.
 inline char* put_number(char* at, uint64_t number) {
   while (number >= 0x80) [[unlikely]] {
-    *at++ = static_cast<char>(number | 0x80);
-    number >>= 7;
-  }
+      *at++ = static_cast<char>(number | 0x80);
+      number >>= 7;
+    }
   *at++ = static_cast<char>(number);
   return at;
 }

@@ -291,8 +291,9 @@ Result<std::string_view> load_block(const SegmentBlock& block, std::string_view 
   buffer.clear();
   char* const into = buffer.room(block.raw_bytes);
   if (!decompress(stored, block.codec, into, block.raw_bytes)) {
-    return data_loss(ErrorId::kSnapshotChecksum, "the block of {} bytes at {} can't be decompressed ({})",
-                     block.stored_bytes, block.offset, codec_name(block.codec));
+    return data_loss(ErrorId::kSnapshotChecksum,
+                     "the block of {} bytes at {} can't be decompressed ({})", block.stored_bytes,
+                     block.offset, codec_name(block.codec));
   }
   buffer.set_end(into + block.raw_bytes);
   return buffer.view();

@@ -1,6 +1,6 @@
 // Segments: one state of one subtask, as immutable blocks of entries and an index that says where
-// each key group begins. The format is drawn in docs/design/0002-snapshot-format.md. Where the bytes
-// are (memory, a manifest, a file) is behind SegmentBytes.
+// each key group begins. The format is drawn in docs/design/0002-snapshot-format.md. Where the
+// bytes are (memory, a manifest, a file) is behind SegmentBytes.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -164,8 +164,8 @@ class SegmentBuffer {
   size_t capacity_ = 0;
 };
 
-// Appends the block to `out`, compressed when that makes it smaller, and describes it, with `offset`
-// as that of out's first byte.
+// Appends the block to `out`, compressed when that makes it smaller, and describes it, with
+// `offset` as that of out's first byte.
 SegmentBlock store_block(std::string_view raw, BlockCodec codec, uint64_t offset, std::string& out);
 // The raw bytes of a block: `stored` itself or, decompressed, in `buffer`. Errors:
 // kSnapshotChecksum, kSnapshotFormat for an unknown codec.

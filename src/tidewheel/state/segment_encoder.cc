@@ -138,8 +138,7 @@ void SegmentEncoder::erase(int32_t group, std::string_view key, std::string_view
   SegmentGroup& entry = group_of(group);
   TIDEWHEEL_CHECK(entry.entries == 0, "a unit of state {} was erased behind the group's entries",
                   current_->segment.meta.name);
-  char* const begin =
-      current_->open.room(2 * kNumberBytesMax + key.size() + name_space.size());
+  char* const begin = current_->open.room(2 * kNumberBytesMax + key.size() + name_space.size());
   char* at = put_number(begin, key.size());
   at = put_number(at, name_space.size());
   at = put_raw(put_raw(at, key), name_space);

@@ -34,9 +34,9 @@ Status read_indexes(Chain& chain) {
   for (const SnapshotSegmentRef& layer : chain.layers) {
     Result<std::shared_ptr<const SegmentIndex>> index = layer->bytes->index();
     if (!index.ok()) {
-      return std::move(index).status().with_context(
-          "operator {}, state {} of subtask {}, in {}", layer->operator_uid, layer->meta.name,
-          layer->subtask, layer->bytes->place());
+      return std::move(index).status().with_context("operator {}, state {} of subtask {}, in {}",
+                                                    layer->operator_uid, layer->meta.name,
+                                                    layer->subtask, layer->bytes->place());
     }
     chain.indexes.push_back(std::move(index).value());
   }
@@ -115,9 +115,9 @@ class SegmentEntries final : public SnapshotEntries {
   const SegmentIndex& index() const { return *chain().indexes[step().layer]; }
 
   Status located(Status status) const {
-    return std::move(status).with_context("operator {}, state {}, key group {} of subtask {}, in {}",
-                                          segment().operator_uid, segment().meta.name, group_,
-                                          segment().subtask, segment().bytes->place());
+    return std::move(status).with_context(
+        "operator {}, state {}, key group {} of subtask {}, in {}", segment().operator_uid,
+        segment().meta.name, group_, segment().subtask, segment().bytes->place());
   }
   Status damaged(std::string_view reason) const {
     return located(data_loss(ErrorId::kSnapshotChecksum, "the snapshot is damaged: {}", reason));
@@ -394,12 +394,12 @@ Status SegmentReader::check_layers() const {
     const bool changes = segment->content == StateContent::kChanges;
     const bool by_group = is_by_group(segment->meta.kind);
     if ((changes && (!on_another || !by_group)) || (!changes && on_another)) {
-      return data_loss(ErrorId::kSnapshotFormat,
-                       "the layers of a state do not fit each other: operator {}, state {}, "
-                       "subtask {}: {}",
-                       place_.operator_uid, segment->meta.name, segment->subtask,
-                       changes ? "changes without what they are changes to"
-                               : "it was written whole twice");
+      return data_loss(
+          ErrorId::kSnapshotFormat,
+          "the layers of a state do not fit each other: operator {}, state {}, "
+          "subtask {}: {}",
+          place_.operator_uid, segment->meta.name, segment->subtask,
+          changes ? "changes without what they are changes to" : "it was written whole twice");
     }
     before = segment.get();
   }
@@ -418,9 +418,9 @@ Result<std::unique_ptr<SnapshotEntries>> SegmentReader::read(std::string_view st
   std::vector<Chain> chains;
   const StateKind kind = own.empty() ? StateKind::kKeyed : own.front()->meta.kind;
   if (is_by_group(kind)) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        chains, keyed_chains(own, key_groups_of(place_.subtask, place_.parallelism,
-                                                place_.max_parallelism)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(chains,
+                               keyed_chains(own, key_groups_of(place_.subtask, place_.parallelism,
+                                                               place_.max_parallelism)));
     return std::unique_ptr<SnapshotEntries>(std::make_unique<SegmentEntries>(std::move(chains)));
   }
   if (kind == StateKind::kSplitList) {

@@ -285,7 +285,7 @@ TEST(SnapshotLayers, random_layers_read_as_a_map_would) {
     seed = seed * 6364136223846793005U + 1442695040888963407U;
     return (seed >> 33) % bound;
   };
-  using Unit = std::map<std::string, std::string>;                  // namespace -> value
+  using Unit = std::map<std::string, std::string>;                // namespace -> value
   using Groups = std::map<int32_t, std::map<std::string, Unit>>;  // group -> key -> unit
   for (int round = 0; round < 60; ++round) {
     const int32_t writers = 1 + static_cast<int32_t>(below(3));
@@ -347,10 +347,9 @@ TEST(SnapshotLayers, random_layers_read_as_a_map_would) {
         ++count;
         EXPECT_GE(entry.group, group_before);
         group_before = entry.group;
-        const bool is_new =
-            found[entry.group][std::string(entry.key)]
-                .emplace(std::string(entry.name_space), std::string(entry.value))
-                .second;
+        const bool is_new = found[entry.group][std::string(entry.key)]
+                                .emplace(std::string(entry.name_space), std::string(entry.value))
+                                .second;
         EXPECT_TRUE(is_new);
       }
       EXPECT_LE(count, entries->count());
