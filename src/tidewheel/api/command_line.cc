@@ -10,6 +10,22 @@ namespace tidewheel {
 
 namespace {
 
+// A flag that is short for an option of the engine.
+struct ShortForm {
+  const char* name;
+  const char* letter;  // empty: none
+  const ConfigOption* option;
+};
+constexpr ShortForm kShortForms[] = {
+    {"--parallelism", "-p", &options::kParallelism},
+    {"--batch-rows", "", &options::kBatchRows},
+    {"--checkpoint-interval", "", &options::kCheckpointInterval},
+    {"--checkpoint-dir", "", &options::kCheckpointDirectory},
+    {"--state-backend", "", &options::kStateBackend},
+    {"--from-savepoint", "-s", &options::kRecoveryPath},
+    {"--claim-mode", "", &options::kClaimMode},
+};
+
 // Reads one argument after the other.
 class Parser {
  public:
@@ -26,6 +42,7 @@ class Parser {
       }
       TIDEWHEEL_RETURN_IF_ERROR(take(argument));
     }
+    TIDEWHEEL_RETURN_IF_ERROR(check());
     return std::move(line_);
   }
 
@@ -39,16 +56,56 @@ class Parser {
       line_.action = JobCommandLine::Action::kExplainJson;
     } else if (argument.starts_with("-D")) {
       return set(argument.size() == 2 ? value_after(argument) : argument.substr(2));
-    } else if (auto count = option(argument, "--parallelism", "-p")) {
-      TIDEWHEEL_RETURN_IF_ERROR(std::move(*count).status());
-      return line_.config.set(options::kParallelism.key, **count).with_context("{}", argument);
-    } else if (auto rows = option(argument, "--batch-rows", "")) {
-      TIDEWHEEL_RETURN_IF_ERROR(std::move(*rows).status());
-      return line_.config.set(options::kBatchRows.key, **rows).with_context("{}", argument);
+    } else if (argument == "--allow-non-restored-state" || argument == "-n") {
+      line_.config.set(options::kIgnoreUnclaimedState, true);
+    } else if (argument == "--resume") {
+      line_.resume = true;
+    } else if (argument == "--drain") {
+      line_.drain = true;
+    } else if (auto folder = option(argument, "--savepoint-on-interrupt", "")) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(line_.savepoint_on_interrupt, std::move(*folder));
     } else if (auto job = option(argument, "--job", "")) {
       TIDEWHEEL_ASSIGN_OR_RETURN(line_.job, std::move(*job));
     } else {
-      line_.arguments.push_back(argument);
+      return take_short_form(argument);
+    }
+    return {};
+  }
+
+  // What is none of those is the job's.
+  Status take_short_form(const std::string& argument) {
+    for (const ShortForm& form : kShortForms) {
+      if (auto value = option(argument, form.name, form.letter)) {
+        TIDEWHEEL_RETURN_IF_ERROR(std::move(*value).status());
+        return line_.config.set(form.option->key, **value).with_context("{}", argument);
+      }
+    }
+    line_.arguments.push_back(argument);
+    return {};
+  }
+
+  // Flags that contradict each other, or mean nothing by themselves. What also depends on settings
+  // that the job's code makes is looked at when the job starts.
+  Status check() const {
+    const bool restores = line_.resume || line_.config.has(options::kRecoveryPath);
+    if (line_.resume && line_.config.has(options::kRecoveryPath)) {
+      return invalid_argument(ErrorId::kUsage,
+                              "--resume goes on from the newest checkpoint and --from-savepoint "
+                              "from the one given: choose one");
+    }
+    if (!restores && line_.config.has(options::kIgnoreUnclaimedState)) {
+      return invalid_argument(ErrorId::kUsage,
+                              "--allow-non-restored-state (-n) is about a snapshot to start from: "
+                              "give --from-savepoint or --resume too");
+    }
+    if (!line_.config.has(options::kRecoveryPath) && line_.config.has(options::kClaimMode)) {
+      return invalid_argument(ErrorId::kUsage,
+                              "--claim-mode says who owns the snapshot to start from: give "
+                              "--from-savepoint too");
+    }
+    if (line_.drain && line_.savepoint_on_interrupt.empty()) {
+      return invalid_argument(ErrorId::kUsage,
+                              "--drain belongs to --savepoint-on-interrupt FOLDER");
     }
     return {};
   }
@@ -101,6 +158,17 @@ std::string job_help(const std::string& program, std::span<const std::string> jo
       "      --explain         shows the plan without running the job\n"
       "      --explain-json    the same as JSON\n"
       "  -h, --help            this text\n\n"
+      "Checkpoints and state:\n"
+      "      --checkpoint-interval TIME    takes a checkpoint so often, such as 1s\n"
+      "      --checkpoint-dir FOLDER       where checkpoints are kept\n"
+      "      --resume                      goes on from the newest complete checkpoint in that\n"
+      "                                    folder; begins anew when there is none\n"
+      "      --state-backend TYPE          hashmap (in memory) or rocksdb (on disk)\n"
+      "  -s, --from-savepoint PATH         starts from this savepoint or checkpoint\n"
+      "      --claim-mode MODE             NO_CLAIM: it stays yours; CLAIM: the job owns it now\n"
+      "  -n, --allow-non-restored-state    drops state of it that the job has no place for\n"
+      "      --savepoint-on-interrupt FOLDER   Ctrl-C stops with a savepoint; a second one cancels\n"
+      "      --drain                       that savepoint is taken when all windows have fired\n\n"
       "All else goes to the job, as --key value.\n",
       program);
   if (!jobs.empty()) {

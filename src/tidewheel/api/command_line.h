@@ -13,6 +13,9 @@ struct JobCommandLine {
   enum class Action : uint8_t { kRun, kHelp, kExplain, kExplainJson };
   Action action = Action::kRun;
   Config config;
+  bool resume = false;                 // from the newest complete checkpoint, when there is one
+  std::string savepoint_on_interrupt;  // the folder for it; empty: Ctrl-C takes none
+  bool drain = false;                  // that savepoint is taken when all windows have fired
   std::string job;                     // empty: the only one
   std::vector<std::string> arguments;  // for the job
 };

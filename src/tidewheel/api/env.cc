@@ -61,16 +61,64 @@ Env& Env::disable_chaining() {
   return *this;
 }
 
+Env& Env::checkpoints(const CheckpointSettings& settings) {
+  // By key, so that a value out of range is an error of the job, and not a broken invariant.
+  const auto set = [&](const ConfigOption& option, const std::string& value) {
+    if (!config_.has(option)) {
+      graph_->note(config_.set(option.key, value).with_context("env.checkpoints()"));
+    }
+  };
+  const auto set_duration = [&](const ConfigOption& option, const std::optional<Duration>& value) {
+    if (value) { set(option, format_duration_ms(to_ms(*value))); }
+  };
+  const auto set_number = [&](const ConfigOption& option, const std::optional<int32_t>& value) {
+    if (value) { set(option, std::to_string(*value)); }
+  };
+  const auto set_flag = [&](const ConfigOption& option, const std::optional<bool>& value) {
+    if (value) { set(option, *value ? "true" : "false"); }
+  };
+  set(options::kCheckpointInterval, format_duration_ms(to_ms(settings.every)));
+  if (!settings.directory.empty()) { set(options::kCheckpointDirectory, settings.directory); }
+  if (settings.mode) {
+    set(options::kCheckpointMode,
+        *settings.mode == Guarantee::exactly_once ? "EXACTLY_ONCE" : "AT_LEAST_ONCE");
+  }
+  set_duration(options::kCheckpointTimeout, settings.timeout);
+  set_duration(options::kCheckpointMinPause, settings.min_pause);
+  set_number(options::kMaxConcurrentCheckpoints, settings.max_concurrent);
+  set_number(options::kTolerableFailedCheckpoints, settings.tolerable_failures);
+  set_flag(options::kUnalignedCheckpoints, settings.unaligned);
+  set_duration(options::kAlignedCheckpointTimeout, settings.aligned_for);
+  set_flag(options::kIncrementalCheckpoints, settings.incremental);
+  set_number(options::kRetainedCheckpoints, settings.retained);
+  if (settings.retention) {
+    static constexpr const char* kModes[] = {"NO_EXTERNALIZED_CHECKPOINTS",
+                                             "DELETE_ON_CANCELLATION", "RETAIN_ON_CANCELLATION"};
+    set(options::kCheckpointRetention, kModes[static_cast<size_t>(*settings.retention)]);
+  }
+  return *this;
+}
+
+Env& Env::resume(bool resumes) {
+  resumes_ = resumes;
+  return *this;
+}
+
+Env& Env::default_name(std::string name) {
+  default_name_ = std::move(name);
+  return *this;
+}
+
 Result<LogicalGraph> Env::finish_graph(std::string_view name) {
   std::string job_name = config_.get(options::kPipelineName);
-  if (job_name.empty()) { job_name = name.empty() ? "tidewheel job" : std::string(name); }
+  if (job_name.empty()) { job_name = name.empty() ? default_name_ : std::string(name); }
   return graph_->finish(job_name);
 }
 
 Result<std::unique_ptr<JobHandle>> Env::execute_async(std::string_view name) {
   was_executed_ = true;
   TIDEWHEEL_ASSIGN_OR_RETURN(LogicalGraph graph, finish_graph(name));
-  return LocalJobRunner(*world_).start(std::move(graph), config_);
+  return LocalJobRunner(*world_).start(std::move(graph), config_, {.resume = resumes_, .job_id = {}});
 }
 
 Result<JobResult> Env::execute(std::string_view name) {
@@ -78,11 +126,14 @@ Result<JobResult> Env::execute(std::string_view name) {
   if (on_execute_) { on_execute_(job.get()); }
   const Status status = job->result();
   if (on_execute_) { on_execute_(nullptr); }
+  if (on_end_) { on_end_(*job); }
   TIDEWHEEL_RETURN_IF_ERROR(status);
   return JobResult{.job_name = job->name(),
                    .state = job->state(),
                    .runtime_ns = job->runtime_ns(),
-                   .accumulators = job->accumulators()};
+                   .accumulators = job->accumulators(),
+                   .checkpoints = job->checkpoints(),
+                   .restarts = job->restarts()};
 }
 
 Result<std::string> Env::explain() {

@@ -22,12 +22,40 @@ namespace tidewheel {
 
 class World;  // base/world.h
 
+enum class Guarantee : uint8_t { exactly_once, at_least_once };
+
+// What stays of a job's checkpoints when it ends without having finished.
+enum class Retention : uint8_t {
+  none,
+  on_failure,       // the newest ones, after a failure
+  on_cancellation,  // also after a cancellation
+};
+
+// `env.checkpoints({.every = 10s, .directory = "/var/checkpoints"})`. What is left out keeps what
+// the configuration says.
+struct CheckpointSettings {
+  Duration every{0};
+  std::string directory = {};
+  std::optional<Guarantee> mode = {};
+  std::optional<Duration> timeout = {};       // a checkpoint that takes longer is given up
+  std::optional<Duration> min_pause = {};     // from the end of one to the beginning of the next
+  std::optional<int32_t> max_concurrent = {};
+  std::optional<int32_t> tolerable_failures = {};  // in a row, before the job fails
+  std::optional<bool> unaligned = {};              // barriers overtake rows
+  std::optional<Duration> aligned_for = {};  // with `unaligned`: barriers overtake after this time
+  std::optional<bool> incremental = {};
+  std::optional<Retention> retention = {};
+  std::optional<int32_t> retained = {};  // complete checkpoints that are kept
+};
+
 // What is left of a job that has ended.
 struct JobResult {
   std::string job_name;
   JobState state = JobState::kFinished;
   int64_t runtime_ns = 0;
   std::map<std::string, int64_t> accumulators;
+  CheckpointStatistics checkpoints;
+  int64_t restarts = 0;
 };
 
 // A job while it is put together. One thread. Streams keep its graph alive, not the environment
@@ -54,7 +82,15 @@ class Env {
   Env& buffer_timeout(Duration timeout);
   Env& batch_rows(int64_t rows);
   Env& disable_chaining();
+  // Takes checkpoints. What the command line or the configuration say goes before.
+  Env& checkpoints(const CheckpointSettings& settings);
   int32_t parallelism() const { return static_cast<int32_t>(config_.get(options::kParallelism)); }
+
+  // Has the job go on from its newest complete checkpoint in the folder of checkpoints, when there
+  // is one.
+  Env& resume(bool resumes = true);
+  // What the job is called when nothing else gives it a name.
+  Env& default_name(std::string name);
 
   // ---- Sources ----
 
@@ -103,6 +139,8 @@ class Env {
   bool was_executed() const { return was_executed_; }
   // Called with every handle that `execute` waits for; so that somebody else can stop the job.
   void on_execute(std::function<void(JobHandle*)> hook) { on_execute_ = std::move(hook); }
+  // Called with every job that `execute` has run, when it has ended, however that was.
+  void on_end(std::function<void(const JobHandle&)> hook) { on_end_ = std::move(hook); }
   const std::shared_ptr<JobGraph>& graph() const { return graph_; }
 
  private:
@@ -114,6 +152,9 @@ class Env {
   JobArgs args_;
   std::shared_ptr<JobGraph> graph_ = std::make_shared<JobGraph>();
   std::function<void(JobHandle*)> on_execute_;
+  std::function<void(const JobHandle&)> on_end_;
+  std::string default_name_ = "tidewheel job";
+  bool resumes_ = false;
   bool was_executed_ = false;
 };
 

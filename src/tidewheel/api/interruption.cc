@@ -25,33 +25,63 @@ class Turn {
 
 }  // namespace
 
+Interruption::Interruption(InterruptionOptions options) : options_(std::move(options)) {}
 Interruption::~Interruption() = default;
 
-Result<std::unique_ptr<Interruption>> Interruption::install() {
-  std::unique_ptr<Interruption> made(new Interruption());
+Result<std::unique_ptr<Interruption>> Interruption::install(InterruptionOptions options) {
+  const bool has_savepoint = !options.savepoint_directory.empty();
+  std::unique_ptr<Interruption> made(new Interruption(std::move(options)));
   Interruption* const interruption = made.get();
-  TIDEWHEEL_ASSIGN_OR_RETURN(made->signals_, SignalHandler::install([interruption](int) {
-                               std::fputs("stopping: press Ctrl-C again to end at once\n", stderr);
-                               interruption->interrupt();
-                             }));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      made->signal_handler_,
+      SignalHandler::install([interruption](int) { interruption->interrupt(); },
+                             /*answered=*/has_savepoint ? 2 : 1));
   return made;
 }
 
 void Interruption::watch(JobHandle* job) {
   const Turn turn(busy_);
   job_ = job;
-  if (job != nullptr && interrupted_) { job->stop(); }
+  if (job == nullptr || signals_ == 0) { return; }
+  stop_job();
+  if (signals_ > 1) { job->cancel(); }
 }
 
 bool Interruption::interrupted() const {
   const Turn turn(busy_);
-  return interrupted_;
+  return signals_ > 0;
 }
 
 void Interruption::interrupt() {
   const Turn turn(busy_);
-  interrupted_ = true;
-  if (job_ != nullptr) { job_->stop(); }
+  if (++signals_ > 1) {
+    std::fputs("cancelling: press Ctrl-C again to end at once\n", stderr);
+    if (job_ != nullptr) { job_->cancel(); }
+    return;
+  }
+  std::fputs(options_.savepoint_directory.empty()
+                 ? "stopping: press Ctrl-C again to end at once\n"
+                 : "stopping with a savepoint: press Ctrl-C again to cancel\n",
+             stderr);
+  if (job_ != nullptr) { stop_job(); }
+}
+
+void Interruption::stop_job() {
+  if (options_.savepoint_directory.empty()) {
+    job_->stop();
+    return;
+  }
+  job_->savepoint_async(
+      {.directory = options_.savepoint_directory,
+       .after = options_.drain ? AfterSavepoint::kDrain : AfterSavepoint::kSuspend},
+      [](const Result<std::string>& path) {
+        if (path.ok()) {
+          std::fprintf(stderr, "savepoint: %s\n", path->c_str());
+        } else {
+          std::fprintf(stderr, "no savepoint was taken, and the job goes on: %s\n",
+                       path.status().to_string().c_str());
+        }
+      });
 }
 
 }  // namespace tidewheel

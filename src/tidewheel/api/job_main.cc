@@ -11,6 +11,7 @@
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/interruption.h"
 #include "tidewheel/api/job.h"
+#include "tidewheel/api/run_report.h"
 #include "tidewheel/base/world.h"
 
 namespace tidewheel {
@@ -80,22 +81,66 @@ Status explain(Env& env, JobCommandLine::Action action) {
   return {};
 }
 
-Status run(Env& env) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Interruption> interruption,
-                             Interruption::install());
-  env.on_execute([&interruption](JobHandle* job) { interruption->watch(job); });
+// Flags and settings that only make sense together, once the job's code has had its say.
+Status check_checkpoints(const JobCommandLine& line, const Config& config) {
+  if (!config.get(options::kCheckpointDirectory).empty()) { return {}; }
+  if (line.resume) {
+    return invalid_argument(ErrorId::kUsage,
+                            "--resume looks for checkpoints in a folder: give --checkpoint-dir, "
+                            "the one that the job had before");
+  }
+  if (config.get(options::kCheckpointInterval) > 0) {
+    return invalid_argument(ErrorId::kUsage,
+                            "checkpoints are taken each {}, but there is no folder to keep them "
+                            "in: give --checkpoint-dir ({})",
+                            format_duration_ms(config.get(options::kCheckpointInterval)),
+                            options::kCheckpointDirectory.key);
+  }
+  return {};
+}
+
+// What the job went on from, when it starts.
+void tell_start(const JobHandle& job, const JobCommandLine& line, const Config& config) {
+  const std::string text = start_text(job.checkpoints(), job.name(), line.resume,
+                                      config.get(options::kCheckpointDirectory));
+  if (!text.empty()) { print(stderr, text + "\n"); }
+}
+
+Status run(Env& env, const JobCommandLine& line) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Interruption> interruption,
+      Interruption::install(
+          {.savepoint_directory = line.savepoint_on_interrupt, .drain = line.drain}));
+  std::string summary;
+  env.on_execute([&](JobHandle* job) {
+    if (job != nullptr) {
+      tell_start(*job, line, env.config());
+      interruption->watch(job);
+    } else {
+      interruption->watch(nullptr);
+    }
+  });
+  env.on_end([&](const JobHandle& job) {
+    summary = checkpoint_summary(job.checkpoints(), job.restarts());
+  });
   const Status status = env.execute().status();
   env.on_execute(nullptr);
+  env.on_end(nullptr);
+  if (!summary.empty()) { print(stderr, summary + "\n"); }
   return status;
 }
 
-Status carry_out(const JobCommandLine& line, World& world) {
+Status carry_out(const JobCommandLine& line, const std::string& program, World& world) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const Job::Build build, choose_job(line.job));
   Env env(world, line.config, JobArgs(line.arguments));
+  env.default_name(line.job.empty() ? job_name_of(program) : line.job);
+  env.resume(line.resume);
   TIDEWHEEL_RETURN_IF_ERROR(build_job(build, env));
   if (line.action != JobCommandLine::Action::kRun) { return explain(env, line.action); }
   // A job function may have run the job itself.
-  return env.was_executed() ? Status() : run(env);
+  if (env.was_executed()) { return {}; }
+  TIDEWHEEL_RETURN_IF_ERROR(check_checkpoints(line, env.config()));
+  return run(env, line);
 }
 
 }  // namespace
@@ -112,7 +157,7 @@ int job_main(int argc, const char* const* argv) {
     return 0;
   }
   const std::unique_ptr<World> world = make_real_world();
-  const Status status = carry_out(*line, *world);
+  const Status status = carry_out(*line, argc > 0 ? argv[0] : "", *world);
   if (status.ok()) { return 0; }
   print(stderr, status.to_string() + "\n");
   return status.id() == ErrorId::kUsage || status.id() == ErrorId::kBadParameter ? kMisused

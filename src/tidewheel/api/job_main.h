@@ -7,7 +7,7 @@ namespace tidewheel {
 // Reads the command line, builds the job by its author's function, and runs it to its end. Returns
 // the process's exit status. The command line is the same for both forms of a job:
 //   PROGRAM [-p N | --parallelism N] [-Dkey=value]... [--job NAME] [--explain | --explain-json]
-//   [--] [ARGUMENT...]
+//   [--checkpoint-interval TIME] [--checkpoint-dir FOLDER] [--resume] ... [--] [ARGUMENT...]
 // What stands behind `--`, and what is not an option of the engine, goes to the job (Env::args()).
 int job_main(int argc, const char* const* argv);
 

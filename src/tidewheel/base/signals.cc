@@ -14,11 +14,11 @@ namespace {
 
 // A signal handler can reach globals only. Set while a SignalHandler lives.
 std::atomic<int> signal_pipe{-1};
-std::atomic<int> signals_seen{0};
+std::atomic<int> signals_left{0};  // that are answered
 
 extern "C" void tidewheel_on_signal(int signal) {
   // Only what is safe in a signal handler: an atomic, write, _exit.
-  if (signals_seen.fetch_add(1) > 0) { ::_exit(128 + signal); }
+  if (signals_left.fetch_sub(1) <= 0) { ::_exit(128 + signal); }
   const int saved = errno;
   const char byte = static_cast<char>(signal);
   static_cast<void>(!::write(signal_pipe.load(), &byte, 1));
@@ -27,9 +27,9 @@ extern "C" void tidewheel_on_signal(int signal) {
 
 class PipeSignalHandler final : public SignalHandler {
  public:
-  PipeSignalHandler(int read_fd, int write_fd, std::function<void(int)> on_signal)
+  PipeSignalHandler(int read_fd, int write_fd, std::function<void(int)> on_signal, int answered)
       : read_fd_(read_fd), write_fd_(write_fd) {
-    signals_seen.store(0);
+    signals_left.store(answered);
     signal_pipe.store(write_fd);
     thread_ = std::thread([this, on_signal = std::move(on_signal)] { wait(on_signal); });
     struct sigaction action {};
@@ -71,7 +71,7 @@ class PipeSignalHandler final : public SignalHandler {
 }  // namespace
 
 Result<std::unique_ptr<SignalHandler>> SignalHandler::install(
-    std::function<void(int signal)> on_signal) {
+    std::function<void(int signal)> on_signal, int answered) {
   if (signal_pipe.load() >= 0) {
     return failed_precondition(ErrorId::kInternal, "signals are handled already");
   }
@@ -80,7 +80,7 @@ Result<std::unique_ptr<SignalHandler>> SignalHandler::install(
     return unavailable(ErrorId::kFileIo, "no pipe for signals could be made: error {}", errno);
   }
   return std::unique_ptr<SignalHandler>(
-      std::make_unique<PipeSignalHandler>(ends[0], ends[1], std::move(on_signal)));
+      std::make_unique<PipeSignalHandler>(ends[0], ends[1], std::move(on_signal), answered));
 }
 
 }  // namespace tidewheel

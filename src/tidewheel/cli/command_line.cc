@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "tidewheel/base/config.h"
@@ -22,6 +23,9 @@ struct JobFlags {
   std::string job;
   std::vector<std::string> settings;
   bool json = false;
+  // Flags that the library takes under the same long name.
+  std::map<std::string, std::string> values;
+  std::map<std::string, bool> switches;
 
   void add_to(CLI::App& command) {
     command.add_option("library", library, "The library libNAME.so that add_tidewheel_job builds")
@@ -39,6 +43,32 @@ struct JobFlags {
         "What stands behind -- goes to the job: tidewheel run libjob.so -- --input file");
   }
 
+  void add_checkpoints_to(CLI::App& command) {
+    const auto value = [&](const std::string& names, const char* name, const char* type,
+                           const char* what) {
+      command.add_option(names, values[name], what)->type_name(type)->group("Checkpoints");
+    };
+    const auto flag = [&](const std::string& names, const char* name, const char* what) {
+      command.add_flag(names, switches[name], what)->group("Checkpoints");
+    };
+    value("--checkpoint-interval", "--checkpoint-interval", "TIME",
+          "Takes a checkpoint so often, such as 1s");
+    value("--checkpoint-dir", "--checkpoint-dir", "FOLDER", "Where checkpoints are kept");
+    flag("--resume", "--resume",
+         "Goes on from the newest complete checkpoint in that folder; begins anew when there is "
+         "none");
+    value("--state-backend", "--state-backend", "TYPE", "hashmap (in memory) or rocksdb (on disk)");
+    value("-s,--from-savepoint", "--from-savepoint", "PATH",
+          "Starts from this savepoint or checkpoint");
+    value("--claim-mode", "--claim-mode", "MODE",
+          "NO_CLAIM: the snapshot stays yours; CLAIM: the job owns it now");
+    flag("-n,--allow-non-restored-state", "--allow-non-restored-state",
+         "Drops state of the snapshot that the job has no place for");
+    value("--savepoint-on-interrupt", "--savepoint-on-interrupt", "FOLDER",
+          "Ctrl-C stops with a savepoint; a second one cancels");
+    flag("--drain", "--drain", "That savepoint is taken when all windows have fired");
+  }
+
   std::vector<std::string> for_library(const char* mode, std::span<const std::string> rest) const {
     std::vector<std::string> out;
     if (parallelism.has_value()) {
@@ -46,6 +76,12 @@ struct JobFlags {
     }
     if (!job.empty()) { out.insert(out.end(), {"--job", job}); }
     for (const std::string& setting : settings) { out.push_back("-D" + setting); }
+    for (const auto& [name, value] : values) {
+      if (!value.empty()) { out.insert(out.end(), {name, value}); }
+    }
+    for (const auto& [name, is_on] : switches) {
+      if (is_on) { out.push_back(name); }
+    }
     if (mode != nullptr) { out.emplace_back(mode); }
     out.emplace_back("--");
     out.insert(out.end(), rest.begin(), rest.end());
@@ -90,6 +126,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   JobFlags flags;
   CLI::App* const run = app.add_subcommand("run", "Runs a job on this machine, to its end");
   flags.add_to(*run);
+  flags.add_checkpoints_to(*run);
   CLI::App* const explain = app.add_subcommand("explain", "Shows a job's plan without running it");
   flags.add_to(*explain);
   explain->add_flag("--json", flags.json, "As JSON");

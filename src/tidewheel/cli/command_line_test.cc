@@ -28,6 +28,15 @@ TEST(CommandLine, run_hands_everything_to_the_library) {
                    "--input", "--", "-p"}));
 }
 
+TEST(CommandLine, checkpoints_have_flags_of_run) {
+  EXPECT_EQ(parsed({"run", "libx.so", "--checkpoint-interval", "1s", "--resume",
+                    "--checkpoint-dir=/c", "-s", "/s", "-n", "--drain"})
+                .library_arguments,
+            (Words{"--checkpoint-dir", "/c", "--checkpoint-interval", "1s", "--from-savepoint",
+                   "/s", "--allow-non-restored-state", "--drain", "--resume", "--"}));
+  EXPECT_NE(refusal({"explain", "libx.so", "--resume"}), "");
+}
+
 TEST(CommandLine, flags_may_stand_before_the_library) {
   const CommandLine line = parsed({"run", "-D", "a=b", "--parallelism=2", "libx.so"});
   EXPECT_EQ(line.library, "libx.so");
