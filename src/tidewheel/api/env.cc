@@ -118,7 +118,8 @@ Result<LogicalGraph> Env::finish_graph(std::string_view name) {
 Result<std::unique_ptr<JobHandle>> Env::execute_async(std::string_view name) {
   was_executed_ = true;
   TIDEWHEEL_ASSIGN_OR_RETURN(LogicalGraph graph, finish_graph(name));
-  return LocalJobRunner(*world_).start(std::move(graph), config_, {.resume = resumes_, .job_id = {}});
+  return LocalJobRunner(*world_).start(std::move(graph), config_,
+                                       {.resume = resumes_, .job_id = {}});
 }
 
 Result<JobResult> Env::execute(std::string_view name) {

@@ -37,8 +37,8 @@ struct CheckpointSettings {
   Duration every{0};
   std::string directory = {};
   std::optional<Guarantee> mode = {};
-  std::optional<Duration> timeout = {};       // a checkpoint that takes longer is given up
-  std::optional<Duration> min_pause = {};     // from the end of one to the beginning of the next
+  std::optional<Duration> timeout = {};    // a checkpoint that takes longer is given up
+  std::optional<Duration> min_pause = {};  // from the end of one to the beginning of the next
   std::optional<int32_t> max_concurrent = {};
   std::optional<int32_t> tolerable_failures = {};  // in a row, before the job fails
   std::optional<bool> unaligned = {};              // barriers overtake rows

@@ -27,8 +27,7 @@ TEST(RunReport, the_start_says_what_the_job_goes_on_from) {
 TEST(RunReport, the_end_counts_checkpoints_and_restarts) {
   CheckpointStatistics checkpoints;
   EXPECT_EQ(checkpoint_summary(checkpoints, 0), "");
-  EXPECT_EQ(checkpoint_summary(checkpoints, 2),
-            "checkpoints: 0 completed, 0 failed; restarts: 2");
+  EXPECT_EQ(checkpoint_summary(checkpoints, 2), "checkpoints: 0 completed, 0 failed; restarts: 2");
   checkpoints.triggered = 4;
   checkpoints.completed = 3;
   checkpoints.failed = 1;
