@@ -1,0 +1,79 @@
+// A StateBackend of ordered maps in memory: the reference for the others, which runs wherever there
+// are no threads and no disk (the simulation, property tests of the cache in front of a backend).
+#pragma once
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/state/state_backend.h"
+
+namespace tidewheel {
+
+struct MapBackendOptions {
+  int64_t cache_bytes = 1 << 20;
+};
+
+class MapBackend final : public StateBackend {
+ public:
+  MapBackend(KeyGroupRange groups, MapBackendOptions options)
+      : groups_(groups), options_(options) {}
+
+  std::string_view kind() const override { return "map"; }
+  KeyGroupRange key_groups() const override { return groups_; }
+  int64_t cache_bytes() const override { return options_.cache_bytes; }
+  Result<StoreId> open_state(const StoreState& state) override;
+  Status find_many(StoreId state, std::span<const std::string_view> keys, Values& values) override;
+  void put(StoreId state, std::string_view key, std::string_view value) override;
+  void erase(StoreId state, std::string_view key) override;
+  Status commit() override;
+  uint64_t uncommitted_bytes() const override { return uncommitted_bytes_; }
+  Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
+  std::unique_ptr<StoreView> view() override;
+
+  // All later calls that can fail do so; OK ends that. For tests.
+  void fail_with(Status failure) { failure_ = std::move(failure); }
+  size_t size(StoreId state) const { return stores_.at(state).entries->size(); }
+
+ private:
+  using Entries = std::map<std::string, std::string, std::less<>>;
+  struct Store {
+    StoreState state;
+    std::shared_ptr<Entries> entries;  // copied before a change when a view has it too
+  };
+  struct Write {
+    StoreId state;
+    std::string key;
+    std::optional<std::string> value;
+  };
+  class View;
+  class Cursor;
+  Entries& own(Store& store);
+
+  const KeyGroupRange groups_;
+  const MapBackendOptions options_;
+  std::vector<Store> stores_;
+  std::vector<Write> writes_;
+  uint64_t uncommitted_bytes_ = 0;
+  Status failure_;
+};
+
+class MapBackends final : public StateBackends {
+ public:
+  explicit MapBackends(MapBackendOptions options = {}) : options_(options) {}
+  Result<std::unique_ptr<StateBackend>> make(const BackendPlace& place, MetricGroup*) override {
+    made_.fetch_add(1);
+    return std::unique_ptr<StateBackend>(
+        std::make_unique<MapBackend>(place.key_groups, options_));
+  }
+  // How many it has made.
+  int64_t made() const { return made_.load(); }
+
+ private:
+  const MapBackendOptions options_;
+  std::atomic<int64_t> made_{0};
+};
+
+}  // namespace tidewheel

@@ -1,0 +1,138 @@
+// Keyed state that does not have to fit into memory: a store of bytes for one operator's subtask,
+// behind the tables and rows of the typed state, which are then the cache of its hot entries.
+// Without one (null where a StateBackend* is asked for) all state is in memory.
+//
+// The form of what is stored, the same for all backends, so that snapshots are made without knowing
+// types:
+//   key     key group (2 bytes, big endian), key as in snapshots; where a key has many entries
+//           (maps): key group, size of the key (varint), key, namespace as in snapshots
+//   value   as in snapshots
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+#include "tidewheel/state/key_group.h"
+#include "tidewheel/state/snapshot.h"
+
+namespace tidewheel {
+
+// A state within a backend.
+using StoreId = uint32_t;
+
+// What a backend has to know of a state.
+struct StoreState {
+  StateMeta meta;
+  bool has_namespace = false;  // several entries a key
+  // Above 0: values begin with the time of their last use (8 bytes, little endian, wall clock in
+  // ms), and may vanish this long after it.
+  int64_t ttl_ms = 0;
+};
+
+// Entries in the order of their bytes. Views are valid until the next call.
+class StoreCursor {
+ public:
+  virtual ~StoreCursor() = default;
+  // Goes to the first entry whose key is not before `key`.
+  virtual void seek(std::string_view key) = 0;
+  virtual void next() = 0;
+  // False behind the last entry, and after a failure.
+  virtual bool valid() const = 0;
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+  virtual Status status() const = 0;
+};
+
+// All states as they were when the view was made. One thread at a time, any.
+class StoreView {
+ public:
+  virtual ~StoreView() = default;
+  virtual std::unique_ptr<StoreCursor> scan(StoreId state) const = 0;
+};
+
+// One operator's subtask. One thread (the task's), but for what is said. Calls may block for as long
+// as the disk takes. Errors: kStateBackend.
+class StateBackend {
+ public:
+  virtual ~StateBackend() = default;
+
+  // "rocksdb", for messages.
+  virtual std::string_view kind() const = 0;
+  virtual KeyGroupRange key_groups() const = 0;
+  // How much memory the tables and rows in front of it may take.
+  virtual int64_t cache_bytes() const = 0;
+
+  // The state of this name, made when there is none.
+  virtual Result<StoreId> open_state(const StoreState& state) = 0;
+
+  // The values of keys, which are sorted and different; nothing where there is none. The views are
+  // valid until the next call.
+  using Values = std::vector<std::optional<std::string_view>>;
+  virtual Status find_many(StoreId state, std::span<const std::string_view> keys,
+                           Values& values) = 0;
+  // Writes are gathered, and seen by nobody until `commit`.
+  virtual void put(StoreId state, std::string_view key, std::string_view value) = 0;
+  virtual void erase(StoreId state, std::string_view key) = 0;
+  virtual Status commit() = 0;
+  // Bytes gathered.
+  virtual uint64_t uncommitted_bytes() const = 0;
+  // Erases what is in [from, to), at once.
+  virtual Status erase_range(StoreId state, std::string_view from, std::string_view to) = 0;
+  // What was committed before. Not affected by later writes.
+  virtual std::unique_ptr<StoreView> view() = 0;
+
+  // ---- Snapshots in the backend's own form, which share files with earlier ones.
+
+  virtual bool has_own_snapshots() const { return false; }
+  // Cuts what is committed now. Nothing may be committed until `is_cut`; `wake` is called, on any
+  // thread, when that has changed and when `write_own_snapshot` can go on.
+  virtual void begin_own_snapshot(const SnapshotStart& start, std::function<void()> wake);
+  virtual bool is_cut() { return true; }
+  // Blocks until `is_cut`.
+  virtual void wait_for_cut() {}
+  // False: the writer takes no more now, or something has to complete first.
+  virtual Result<bool> write_own_snapshot(SnapshotWriter& writer);
+  virtual void abort_own_snapshot() {}
+};
+
+// Where a backend is made.
+struct BackendPlace {
+  std::string operator_uid;
+  std::string operator_name;
+  int32_t subtask = 0;
+  KeyGroupRange key_groups;
+  int32_t max_parallelism = 1;
+};
+
+class MetricGroup;  // base/metrics.h
+
+// Makes the backends of one job. Outlives them. Any thread.
+class StateBackends {
+ public:
+  virtual ~StateBackends() = default;
+  virtual Result<std::unique_ptr<StateBackend>> make(const BackendPlace& place,
+                                                     MetricGroup* metrics) = 0;
+};
+
+// ---- The form of keys.
+
+// Puts the stored key of an entry into `out`.
+void make_store_key(std::string& out, int32_t group, std::string_view key);
+void make_store_prefix(std::string& out, int32_t group, std::string_view key);  // with a namespace
+// The least key of a group.
+std::string store_group_begin(int32_t group);
+// Takes a stored key apart; false when it is damaged. The views point into `stored`.
+bool split_store_key(std::string_view stored, bool has_namespace, StateEntry& entry);
+
+// Writes a state of a view into a snapshot, from where `cursor` stands; resumable. Entries whose
+// value has a time of use that is over by `now_ms` are left out. True at the end.
+Result<bool> write_store(const StoreState& state, StoreCursor& cursor, int64_t now_ms,
+                         SnapshotWriter& writer);
+
+}  // namespace tidewheel
