@@ -65,8 +65,7 @@ class MapBackends final : public StateBackends {
   explicit MapBackends(MapBackendOptions options = {}) : options_(options) {}
   Result<std::unique_ptr<StateBackend>> make(const BackendPlace& place, MetricGroup*) override {
     made_.fetch_add(1);
-    return std::unique_ptr<StateBackend>(
-        std::make_unique<MapBackend>(place.key_groups, options_));
+    return std::unique_ptr<StateBackend>(std::make_unique<MapBackend>(place.key_groups, options_));
   }
   // How many it has made.
   int64_t made() const { return made_.load(); }

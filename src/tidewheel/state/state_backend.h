@@ -56,8 +56,8 @@ class StoreView {
   virtual std::unique_ptr<StoreCursor> scan(StoreId state) const = 0;
 };
 
-// One operator's subtask. One thread (the task's), but for what is said. Calls may block for as long
-// as the disk takes. Errors: kStateBackend.
+// One operator's subtask. One thread (the task's), but for what is said. Calls may block for as
+// long as the disk takes. Errors: kStateBackend.
 class StateBackend {
  public:
   virtual ~StateBackend() = default;
