@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tidewheel/base/status.h"
@@ -19,14 +20,16 @@ namespace tidewheel {
 
 class World;  // base/world.h
 
-enum class SnapshotCompression : uint8_t { kNone, kSnappy, kLz4, kZstd };
+// `execution.checkpointing.snapshot-compression`. Errors: kBadOptionValue.
+Result<BlockCodec> parse_snapshot_compression(std::string_view text);
 
 struct CheckpointStoreOptions {
   std::string directory;  // of all jobs
   std::string job_id;
   bool job_subdirectory = true;  // execution.checkpointing.create-subdir
   uint64_t inline_bytes_max = 20 * 1024;
-  SnapshotCompression compression = SnapshotCompression::kNone;
+  BlockCodec compression = BlockCodec::kNone;
+  bool incremental = false;  // later checkpoints may refer to what is written: it goes to shared/
 };
 
 // A snapshot that is complete on disk.
@@ -61,6 +64,9 @@ class CheckpointStore : public SnapshotStorage {
   virtual void release(int64_t checkpoint) = 0;
   // What was written for a checkpoint that will not be complete.
   virtual Status discard(const CheckpointPlan& plan) = 0;
+  // The highest number of a checkpoint that the folder had when the store was opened, complete or
+  // not, 0 when there was none. New ones are numbered above it.
+  virtual int64_t highest_found() const { return 0; }
   // Those kept, the oldest first.
   virtual std::vector<int64_t> kept() const = 0;
   // Deletes files in shared/ that nothing refers to and that are older than `age_ms`. Returns how

@@ -10,14 +10,17 @@
 
 namespace tidewheel {
 
-// Where the bytes of a segment are.
+// Where the bytes of a segment are. Its blocks may stand anywhere before its index, which says where.
 struct SegmentPlace {
-  std::string file;  // path relative to the job's checkpoint directory or to the savepoint; empty:
-                     // `inline_bytes`
+  // A name without '/' is that of a file in the snapshot's own folder; "shared/<name>" is below the
+  // folder of the job's checkpoints. Empty: `inline_bytes` has blocks and index.
+  std::string file;
+  uint64_t file_bytes = 0;  // the size of that file
   std::string inline_bytes;
-  uint64_t offset = 0;  // in the file
-  uint64_t length = 0;
-  uint64_t checksum = 0;  // XXH3-64 of the segment's index; blocks have their own
+  uint64_t index_offset = 0;
+  uint64_t index_bytes = 0;
+  uint64_t checksum = 0;  // XXH3-64 of the index; blocks have their own
+  uint64_t length = 0;    // of all that is stored: blocks and index
 };
 
 // A segment as a manifest knows it: one state of one subtask, for a range of key groups.
@@ -26,9 +29,16 @@ struct SegmentRef {
   StateContent content = StateContent::kAll;
   int64_t base_checkpoint = 0;  // of kChanges: what they are changes to
   KeyGroupRange groups;         // those that it speaks of; {0, 0} when it is not keyed
+  // Of kChanges: the groups that it has whole, so that older layers are not needed for them.
+  std::vector<KeyGroupRange> whole_groups;
   uint64_t entries = 0;
+  uint64_t erased = 0;     // units
   uint64_t raw_bytes = 0;  // before compression
   SegmentPlace place;
+  // Files in a state backend's own format; their paths are as SegmentPlace::file.
+  std::vector<SnapshotFile> files;
+
+  uint64_t stored_bytes() const;  // of the segment and its files
 };
 
 // Of one operator in one subtask.
