@@ -18,7 +18,8 @@ constexpr size_t kHeadBytes = 8 + 4 + 4 + 8;  // magic, version, zero, length
 constexpr size_t kChecksumBytes = 8;
 
 Status bad_format(std::string_view reason) {
-  return data_loss(ErrorId::kSnapshotFormat, "the metadata of a snapshot can't be read: {}", reason);
+  return data_loss(ErrorId::kSnapshotFormat, "the metadata of a snapshot can't be read: {}",
+                   reason);
 }
 
 void put_fixed32(std::string& out, uint32_t number) {
@@ -127,9 +128,7 @@ void encode_operator(const ManifestOperator& from, FileTable& files, pb::Operato
     pb::Subtask& subtask = *op.add_subtasks();
     subtask.set_subtask(snapshot.subtask);
     subtask.set_end_of_data(snapshot.end_of_data);
-    if (snapshot.parallelism != from.parallelism) {
-      subtask.set_parallelism(snapshot.parallelism);
-    }
+    if (snapshot.parallelism != from.parallelism) { subtask.set_parallelism(snapshot.parallelism); }
     if (snapshot.max_parallelism != from.max_parallelism) {
       subtask.set_max_parallelism(snapshot.max_parallelism);
     }

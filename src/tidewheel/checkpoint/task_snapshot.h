@@ -10,7 +10,8 @@
 
 namespace tidewheel {
 
-// Where the bytes of a segment are. Its blocks may stand anywhere before its index, which says where.
+// Where the bytes of a segment are. Its blocks may stand anywhere before its index, which says
+// where.
 struct SegmentPlace {
   // A name without '/' is that of a file in the snapshot's own folder; "shared/<name>" is below the
   // folder of the job's checkpoints. Empty: `inline_bytes` has blocks and index.
