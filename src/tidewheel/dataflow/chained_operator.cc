@@ -6,6 +6,7 @@
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/task.h"
+#include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
 namespace {
@@ -53,9 +54,9 @@ bool ChainedOperator::take(int32_t input, Element& element) {
     case Element::Kind::kIdle: taken = op_->on_idle(true) == Progress::kDone; break;
     case Element::Kind::kActive: taken = op_->on_idle(false) == Progress::kDone; break;
     case Element::Kind::kLatencyMarker: taken = take_marker(element); break;
-    case Element::Kind::kEndOfInput: taken = take_end(input); break;
+    case Element::Kind::kEndOfData: taken = take_end(input); break;
     case Element::Kind::kBarrier:
-    case Element::Kind::kEndOfData: break;
+    case Element::Kind::kEndOfInput: break;  // the task's own
   }
   count_output();
   running.done();
@@ -145,7 +146,7 @@ bool ChainedOperator::end_source() {
 bool ChainedOperator::send_end() {
   if (!op_->outputs_ready()) { return false; }
   for (OutputPort* port : op_->outputs()) {
-    static_cast<void>(port->send(Element::control(Element::Kind::kEndOfInput)));
+    static_cast<void>(port->send(Element::control(Element::Kind::kEndOfData)));
   }
   has_ended_ = true;
   return true;
@@ -198,6 +199,64 @@ bool ChainedOperator::waits_for_memory() const {
   const auto ports = op_->outputs();
   return std::any_of(ports.begin(), ports.end(),
                      [](const OutputPort* port) { return port->waits_for_memory(); });
+}
+
+Status ChainedOperator::open(const SnapshotSource* source) {
+  Running running(task_, this);
+  std::unique_ptr<SnapshotReader> reader;  // until the operator is open
+  if (source != nullptr) {
+    restore_accumulators();
+    TIDEWHEEL_ASSIGN_OR_RETURN(reader, source->reader(place()));
+    TIDEWHEEL_RETURN_IF_ERROR(op_->restore(*reader));
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(op_->open(*this));
+  running.done();
+  return ok_status();
+}
+
+// A run before may have counted in the same group.
+void ChainedOperator::restore_accumulators() {
+  MetricGroup& group = spec_.metrics->group("accumulators");
+  for (const auto& [name, value] : group.counter_values()) { group.counter(name).add(-value); }
+  for (const auto& [name, value] : spec_.accumulators) { group.counter(name).add(value); }
+}
+
+SnapshotPlace ChainedOperator::place() const {
+  return {.operator_uid = spec_.uid,
+          .subtask = subtask_index(),
+          .parallelism = parallelism(),
+          .max_parallelism = spec_.max_parallelism};
+}
+
+void ChainedOperator::call_begin_snapshot(const SnapshotStart& start) {
+  Running running(task_, this);
+  op_->begin_snapshot(start);
+  running.done();
+}
+
+Progress ChainedOperator::call_snapshot(SnapshotWriter& writer) {
+  Running running(task_, this);
+  const Progress progress = op_->snapshot(writer);
+  running.done();
+  return progress;
+}
+
+void ChainedOperator::call_abort_snapshot() {
+  Running running(task_, this);
+  op_->abort_snapshot();
+  running.done();
+}
+
+void ChainedOperator::call_checkpoint_complete(int64_t checkpoint) {
+  Running running(task_, this);
+  op_->on_checkpoint_complete(checkpoint);
+  running.done();
+}
+
+void ChainedOperator::call_checkpoint_aborted(int64_t checkpoint) {
+  Running running(task_, this);
+  op_->on_checkpoint_aborted(checkpoint);
+  running.done();
 }
 
 void ChainedOperator::close(bool finished) {

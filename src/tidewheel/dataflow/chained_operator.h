@@ -17,8 +17,10 @@
 
 namespace tidewheel {
 
-class Task;   // dataflow/task.h
-class World;  // base/world.h
+class SnapshotSource;  // state/snapshot.h
+class Task;            // dataflow/task.h
+class World;           // base/world.h
+struct SnapshotPlace;  // state/snapshot.h
 
 // What the job knows of one operator in one subtask.
 struct ChainedOperatorSpec {
@@ -47,7 +49,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   [[nodiscard]] bool take(int32_t input, Element& element);
   // The watermark of one of two inputs.
   void take_input_watermark(int32_t input, int64_t time_ms);
-  // The end of a source's rows: the final watermark, then the end of input. False: refused.
+  // The end of a source's rows: the final watermark, then the end of data. False: refused.
   [[nodiscard]] bool end_source();
   [[nodiscard]] Progress call_wake();
   [[nodiscard]] Progress call_processing_time(int64_t over_ms);
@@ -60,7 +62,14 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   // All inputs have ended, and this was passed on.
   bool has_ended() const { return has_ended_; }
 
-  Status open() { return op_->open(*this); }
+  // Restores it when there is something to restore from, then opens it.
+  Status open(const SnapshotSource* source);
+  void call_begin_snapshot(const SnapshotStart& start);
+  [[nodiscard]] Progress call_snapshot(SnapshotWriter& writer);
+  void call_abort_snapshot();
+  void call_checkpoint_complete(int64_t checkpoint);
+  void call_checkpoint_aborted(int64_t checkpoint);
+  SnapshotPlace place() const;
   void close(bool finished);
   // After `close`: frees the operator with its state and outputs.
   void destroy() { op_.reset(); }
@@ -109,6 +118,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   [[nodiscard]] bool take_end(int32_t input);
   [[nodiscard]] bool take_marker(const Element& marker);
   [[nodiscard]] bool send_end();
+  void restore_accumulators();
   void count_output();
 
   Task& task_;

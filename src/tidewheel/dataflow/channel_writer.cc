@@ -52,6 +52,11 @@ bool ChannelWriter::offer(Element& element) {
   }
 }
 
+void ChannelWriter::send_control(const Element& element) {
+  if (mode_ == Mode::kPartition) { send_gathered(1); }
+  send_to_all(element);
+}
+
 void ChannelWriter::send(Lane& lane, Element element) {
   if (lane.waiting.empty()) {
     if (lane.channel->push(element)) { return; }

@@ -13,7 +13,7 @@
 namespace tidewheel {
 
 // Lives on its task's thread. An element that was taken but did not fit into a ring waits here, at
-// most the parts of one; meanwhile the next one is refused.
+// most the parts of one (and barriers); meanwhile the next one is refused.
 class ChannelWriter final : public ElementSink {
  public:
   enum class Mode : uint8_t {
@@ -30,6 +30,9 @@ class ChannelWriter final : public ElementSink {
                 uint32_t batch_rows, Random random);
 
   [[nodiscard]] bool offer(Element& element) override;
+  // Takes an element whatever waits for room: a barrier, or the end of input, to all channels,
+  // behind the gathered rows.
+  void send_control(const Element& element);
   // Sends the rows that wait for their batch to fill. kBlocked when a channel has not taken all.
   Progress flush();
   // Tries again what waits for room. kDone when nothing does.

@@ -124,7 +124,12 @@ Status Deployment::make_task(size_t index, int32_t subtask) {
   spec.batch_rows = static_cast<uint32_t>(parts_.config.get(options::kBatchRows));
   spec.latency_interval_ms = parts_.config.get(options::kLatencyInterval);
   spec.config = &parts_.config;
-  spec.is_restart = parts_.is_restart;
+  spec.storage = parts_.storage;
+  spec.plans = parts_.plans;
+  spec.restore = parts_.restore;
+  spec.waits_for_final_checkpoint = parts_.waits_for_final_checkpoint;
+  spec.restored_at_end_of_data =
+      index < parts_.finished_vertices.size() && parts_.finished_vertices[index];
   // The shortest timeout of the chain's operators holds for all of them.
   spec.buffer_timeout_ms = -1;
   for (const int32_t node : vertex.nodes) {

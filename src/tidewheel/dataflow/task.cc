@@ -23,7 +23,11 @@ constexpr int64_t kLongestSleepMs = int64_t{1} << 40;
 }  // namespace
 
 Task::Task(TaskSpec spec, World& world, TaskListener& listener)
-    : spec_(std::move(spec)), world_(world), listener_(listener) {}
+    : spec_(std::move(spec)), world_(world), listener_(listener) {
+  if (spec_.storage != nullptr && spec_.plans != nullptr) {
+    checkpoint_ = std::make_unique<TaskCheckpoint>(*this);
+  }
+}
 
 Task::~Task() = default;
 
@@ -36,6 +40,11 @@ ChainedOperator& Task::add_operator(ChainedOperatorSpec spec) {
 void Task::add_writer(OutputPort& port, std::unique_ptr<ChannelWriter> writer) {
   port.connect(*writer);
   writers_.push_back(std::move(writer));
+}
+
+void Task::set_inputs(const std::vector<InputGate::Source>& sources) {
+  gate_.emplace(sources);
+  if (checkpoint_ != nullptr) { gate_->set_watcher(*checkpoint_); }
 }
 
 void Task::on_scheduled(bool from_own_slot) { slot_->schedule(*this, from_own_slot); }
@@ -55,11 +64,26 @@ void Task::post(std::function<void()> mail) {
   ask_for_attention();
 }
 
+void Task::trigger_checkpoint(CheckpointPlanRef plan) {
+  if (checkpoint_ == nullptr) { return; }
+  post([this, plan = std::move(plan)]() mutable { checkpoint_->trigger(std::move(plan)); });
+}
+
+void Task::checkpoint_complete(int64_t checkpoint) {
+  if (checkpoint_ == nullptr) { return; }
+  post([this, checkpoint] { checkpoint_->on_complete(checkpoint); });
+}
+
+void Task::checkpoint_aborted(int64_t checkpoint) {
+  if (checkpoint_ == nullptr) { return; }
+  post([this, checkpoint] { checkpoint_->on_aborted(checkpoint); });
+}
+
 // ---- Stepping
 
 Step Task::step(const StepBudget& budget) {
   try {
-    const Step step = run(budget);
+    const Step step = run_all(budget);
     wake_at_ns_ = step == Step::kDone ? Clock::kNever : next_time_ns();
     return step;
   } catch (const OperatorFailure& failure) {
@@ -69,6 +93,16 @@ Step Task::step(const StepBudget& budget) {
   } catch (...) { end(TaskState::kFailed, failure_of("an exception that is no std::exception")); }
   wake_at_ns_ = Clock::kNever;
   return Step::kDone;
+}
+
+// A snapshot that is being written gets its share, and all the time that is left.
+Step Task::run_all(const StepBudget& budget) {
+  const Step step = run(budget);
+  if (checkpoint_ == nullptr || !checkpoint_->is_writing() || step == Step::kDone) { return step; }
+  const bool busy = step == Step::kWorked;
+  const bool wrote =
+      checkpoint_->write(busy ? TaskCheckpoint::Pace::kBusy : TaskCheckpoint::Pace::kIdle);
+  return wrote ? Step::kWorked : step;
 }
 
 Step Task::run(const StepBudget& budget) {
@@ -88,6 +122,14 @@ Step Task::run(const StepBudget& budget) {
   if (call_.kind != Call::Kind::kNone && !run_call()) { return block(); }
   if (has_item_ && !take_item()) { return block(); }
   if (phase_ >= Phase::kEnding) { return finish(); }
+  if (checkpoint_ != nullptr) {
+    if (checkpoint_->has_barrier()) {
+      if (const std::optional<Step> step = take_barriers()) { return *step; }
+    }
+    if (checkpoint_->is_stopping()) {
+      if (const std::optional<Step> step = wait_for_stop()) { return *step; }
+    }
+  }
   if (!run_calls(budget.now_ns)) { return block(); }
   return work(budget);
 }
@@ -101,6 +143,7 @@ bool Task::take_control() {
   }
   if (stop_asked_.load(std::memory_order_seq_cst)) { stop_source_ = true; }
   if (phase_ != Phase::kNew) { mailbox_.run_pending(); }
+  if (checkpoint_ != nullptr) { checkpoint_->on_attention(); }
   scan_wakes_ = true;
   source_has_more_ = true;
   return true;
@@ -110,7 +153,7 @@ Status Task::open() {
   // From the tail: what an operator emits while it opens finds the next one open.
   for (auto it = operators_.rbegin(); it != operators_.rend(); ++it) {
     running_ = it->get();
-    Status opened = (*it)->open();
+    Status opened = (*it)->open(spec_.restore);
     if (!opened.ok()) {
       return std::move(opened).with_context("opening operator '{}' (uid {}), subtask {} of {}",
                                             (*it)->name(), (*it)->uid(), spec_.subtask,
@@ -119,6 +162,12 @@ Status Task::open() {
   }
   running_ = nullptr;
   phase_ = Phase::kRunning;
+  if (spec_.restored_at_end_of_data) {
+    TIDEWHEEL_MARK("task.restored_at_end_of_data");
+    send_to_channels(Element::watermark(kMaxWatermark));
+    send_to_channels(Element::control(Element::Kind::kEndOfData));
+    phase_ = Phase::kAtEnd;
+  }
   if (!gate_ && spec_.latency_interval_ms > 0) { marker_at_ns_ = world_.clock().now_ns(); }
   state_.store(TaskState::kRunning, std::memory_order_release);
   listener_.on_task_running(*this);
@@ -132,10 +181,17 @@ Step Task::work(const StepBudget& budget) {
   for (uint32_t batches = 0; batches < budget.batches_max; ++batches) {
     if (gate_) {
       if (operators_[0]->has_ended()) {
-        phase_ = Phase::kFlushing;
+        phase_ = Phase::kAtEnd;
         return finish();
       }
-      if (!gate_->next(item_)) { return dry(Step::kNoInput); }
+      if (!gate_->next(item_)) {
+        if (gate_->ended()) { return suspend(); }
+        return dry(Step::kNoInput);
+      }
+      if (item_.element.kind == Element::Kind::kBarrier) [[unlikely]] {
+        if (checkpoint_ != nullptr) { checkpoint_->on_aligned(item_.element.value); }
+        return Step::kWorked;
+      }
       if (!take_item()) { return block(); }
     } else {
       SourceOperator::Poll poll = SourceOperator::Poll::kNothingYet;
@@ -174,15 +230,91 @@ Step Task::dry(Step step) {
   return step;
 }
 
+// The task is to end though its data has not: after a savepoint that stops the job.
+Step Task::suspend() {
+  TIDEWHEEL_MARK("task.suspended");
+  suspended_ = true;
+  phase_ = Phase::kClosing;
+  send_to_channels(Element::control(Element::Kind::kEndOfInput));
+  return finish();
+}
+
 // All rows were read: the end goes through the chain, and everything out to the channels.
 Step Task::finish() {
   if (phase_ == Phase::kEnding) {
     if (!operators_[0]->end_source()) { return block(); }
-    phase_ = Phase::kFlushing;
+    phase_ = Phase::kAtEnd;
+  }
+  if (phase_ == Phase::kAtEnd) {
+    if (!deliver_all(/*flush=*/true)) { return block(); }
+    if (const std::optional<Step> step = wait_at_end()) { return *step; }
+    phase_ = Phase::kClosing;
+    send_to_channels(Element::control(Element::Kind::kEndOfInput));
   }
   if (!deliver_all(/*flush=*/true)) { return block(); }
+  if (!operators_may_end()) { return Step::kWaiting; }
   end(TaskState::kFinished, ok_status());
   return Step::kDone;
+}
+
+// Between the end of data and the task's own: barriers are still taken. Nothing: it is over.
+std::optional<Step> Task::wait_at_end() {
+  const bool waits = spec_.waits_for_final_checkpoint && checkpoint_ != nullptr;
+  if (waits && !told_end_of_data_) {
+    told_end_of_data_ = true;
+    listener_.on_end_of_data(*this);
+  }
+  if (checkpoint_ != nullptr && checkpoint_->has_barrier()) {
+    if (const std::optional<Step> step = take_barriers()) { return step; }
+  }
+  if (!run_wakes()) { return block(); }
+  while (gate_ && gate_->next(item_)) {
+    if (item_.element.kind == Element::Kind::kBarrier && checkpoint_ != nullptr) {
+      checkpoint_->on_aligned(item_.element.value);
+      return Step::kWorked;
+    }
+  }
+  if (gate_ && !gate_->ended()) { return Step::kNoInput; }
+  if (waits && (!checkpoint_->end_is_covered() || checkpoint_->is_under_way())) {
+    return Step::kWaiting;
+  }
+  if (checkpoint_ != nullptr && checkpoint_->is_stopping() && !checkpoint_->stop_is_complete()) {
+    return Step::kWaiting;
+  }
+  return std::nullopt;
+}
+
+// Behind the barrier of a savepoint that stops the job. Nothing: the savepoint was aborted.
+std::optional<Step> Task::wait_for_stop() {
+  if (!checkpoint_->stop_is_complete()) { return Step::kWaiting; }
+  // Only ends of channels are left in them.
+  while (gate_ && gate_->next(item_)) {}
+  if (gate_ && !gate_->ended()) { return Step::kNoInput; }
+  return suspend();
+}
+
+// Nothing: there is no barrier any more, go on.
+std::optional<Step> Task::take_barriers() {
+  while (checkpoint_->has_barrier()) {
+    if (phase_ == Phase::kRunning && checkpoint_->wants_end_of_data()) {
+      phase_ = Phase::kEnding;
+      return Step::kWorked;
+    }
+    gathered_ = true;
+    switch (checkpoint_->take_barrier()) {
+      case TaskCheckpoint::Taking::kTaken: break;
+      case TaskCheckpoint::Taking::kRefused: return block();
+      case TaskCheckpoint::Taking::kWaits: return Step::kWaiting;
+      case TaskCheckpoint::Taking::kMore: return Step::kWorked;
+    }
+  }
+  return std::nullopt;
+}
+
+bool Task::operators_may_end() {
+  if (!run_wakes()) { return false; }
+  return std::all_of(operators_.begin(), operators_.end(),
+                     [](const auto& op) { return op->op()->may_end(); });
 }
 
 bool Task::take_item() {
@@ -225,6 +357,18 @@ bool Task::deliver_all(bool flush) {
   return delivered;
 }
 
+bool Task::flush_chain() {
+  for (const auto& op : operators_) {
+    if (op->flush_outputs() == Progress::kBlocked) { return false; }
+    if (op->retry_outputs() == Progress::kBlocked) { return false; }
+  }
+  return true;
+}
+
+void Task::send_to_channels(const Element& element) {
+  for (const auto& writer : writers_) { writer->send_control(element); }
+}
+
 // Something was refused. Says who will go on: a receiver that makes room, or the clock, or, when
 // the refusal was a test's whim, nobody, so that the task has to be called again.
 Step Task::block() {
@@ -262,16 +406,20 @@ Step Task::block() {
 
 bool Task::run_calls(int64_t now_ns) {
   if (now_ns >= wall_timer_ns_ && !fire_wall_timer()) { return false; }
-  if (scan_wakes_) {
-    for (const auto& op : operators_) {
-      if (!op->take_wake_request()) { continue; }
-      gathered_ = true;
-      call_ = {Call::Kind::kWake, op.get(), 0};
-      if (!run_call()) { return false; }
-    }
-    scan_wakes_ = false;
-  }
+  if (scan_wakes_ && !run_wakes()) { return false; }
   return now_ns < marker_at_ns_ || send_latency_marker(now_ns);
+}
+
+bool Task::run_wakes() {
+  if (!scan_wakes_) { return true; }
+  for (const auto& op : operators_) {
+    if (!op->take_wake_request()) { continue; }
+    gathered_ = true;
+    call_ = {Call::Kind::kWake, op.get(), 0};
+    if (!run_call()) { return false; }
+  }
+  scan_wakes_ = false;
+  return true;
 }
 
 bool Task::run_call() {
@@ -328,8 +476,15 @@ bool Task::send_latency_marker(int64_t now_ns) {
 }
 
 int64_t Task::next_time_ns() const {
-  if (blocked_) { return memory_at_ns_; }
-  return std::min(wall_timer_ns_, marker_at_ns_);
+  int64_t next_ns = Clock::kNever;
+  if (blocked_) {
+    next_ns = memory_at_ns_;
+  } else if (phase_ == Phase::kRunning &&
+             (checkpoint_ == nullptr ||
+              (!checkpoint_->has_barrier() && !checkpoint_->is_stopping()))) {
+    next_ns = std::min(wall_timer_ns_, marker_at_ns_);
+  }
+  return checkpoint_ == nullptr ? next_ns : std::min(next_ns, checkpoint_->retry_at_ns());
 }
 
 bool Task::rest_unless_work(Step step) {
@@ -351,10 +506,11 @@ void Task::end(TaskState state, Status failure) {
   const bool opened = phase_ != Phase::kNew;
   phase_ = Phase::kOver;
   mailbox_.close();
+  if (checkpoint_ != nullptr) { checkpoint_->close(); }
   for (const auto& op : operators_) {
     if (!opened) { break; }
     try {
-      op->close(state == TaskState::kFinished);
+      op->close(state == TaskState::kFinished && !suspended_);
     } catch (const std::exception& exception) {
       if (failure.ok()) { failure = failure_of(exception.what()); }
       state = TaskState::kFailed;

@@ -16,6 +16,7 @@
 #include "tidewheel/dataflow/chained_operator.h"
 #include "tidewheel/dataflow/channel_writer.h"
 #include "tidewheel/dataflow/input_gate.h"
+#include "tidewheel/dataflow/task_checkpoint.h"
 #include "tidewheel/dataflow/task_info.h"
 #include "tidewheel/dataflow/wake_target.h"
 
@@ -100,7 +101,7 @@ class Task final : public WakeTarget {
   // ---- Wiring. Parents come before their children; the first operator is the head.
   ChainedOperator& add_operator(ChainedOperatorSpec spec);
   void add_writer(OutputPort& port, std::unique_ptr<ChannelWriter> writer);
-  void set_inputs(const std::vector<InputGate::Source>& sources) { gate_.emplace(sources); }
+  void set_inputs(const std::vector<InputGate::Source>& sources);
   void set_slot(Slot& slot) { slot_ = &slot; }
 
   // ---- For the slot.
@@ -144,6 +145,17 @@ class Task final : public WakeTarget {
   void arm_wall_timer(int64_t wall_ms);
   const std::vector<std::unique_ptr<ChainedOperator>>& operators() const { return operators_; }
 
+  // ---- For its part in checkpoints.
+  void run_mail() { mailbox_.run_pending(); }
+  // Brings all rows that were gathered through the chain to the writers. False: refused.
+  bool flush_chain();
+  // Puts a control element behind all that was sent to every channel.
+  void send_to_channels(const Element& element);
+  void cancel_alignment(int64_t checkpoint) {
+    if (gate_) { gate_->cancel_alignment(checkpoint); }
+  }
+  bool is_at_end_of_data() const { return phase_ == Phase::kAtEnd; }
+
  private:
   // A call into an operator that was refused and comes again.
   struct Call {
@@ -152,17 +164,31 @@ class Task final : public WakeTarget {
     ChainedOperator* op = nullptr;
     int64_t time_ms = 0;
   };
-  enum class Phase : uint8_t { kNew, kRunning, kEnding, kFlushing, kOver };
+  enum class Phase : uint8_t {
+    kNew,
+    kRunning,
+    kEnding,   // a source's end goes through the chain
+    kAtEnd,    // all data was taken; barriers may come
+    kClosing,  // nothing comes any more
+    kOver,
+  };
 
   void on_scheduled(bool from_own_slot) override;
   Status open();
+  Step run_all(const StepBudget& budget);
   Step run(const StepBudget& budget);
   Step work(const StepBudget& budget);
   Step dry(Step step);
   Step finish();
+  Step suspend();
+  std::optional<Step> wait_at_end();
+  std::optional<Step> wait_for_stop();
+  std::optional<Step> take_barriers();
+  bool operators_may_end();
   bool take_control();
   bool settle();
   bool run_calls(int64_t now_ns);
+  bool run_wakes();
   bool run_call();
   bool fire_wall_timer();
   bool send_latency_marker(int64_t now_ns);
@@ -191,6 +217,9 @@ class Task final : public WakeTarget {
   bool scan_wakes_ = false;      // some operator may have asked for on_wake
   bool source_has_more_ = true;  // poll it
   bool stop_source_ = false;
+  bool told_end_of_data_ = false;
+  bool suspended_ = false;                      // it ends with a savepoint, not with its data
+  std::unique_ptr<TaskCheckpoint> checkpoint_;  // null: the job takes none
 
   int64_t next_wall_ms_ = Clock::kNever;   // the earliest request of the operators
   int64_t wall_timer_ns_ = Clock::kNever;  // when that is, on the monotonic clock

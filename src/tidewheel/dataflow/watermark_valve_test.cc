@@ -166,7 +166,10 @@ class Gate : public ::testing::Test {
   }
   void push(size_t channel, Element element) { ASSERT_TRUE(channels_[channel]->push(element)); }
   void watermark(size_t channel, int64_t time) { push(channel, Element::watermark(time)); }
-  void end(size_t channel) { push(channel, Element::control(Element::Kind::kEndOfInput)); }
+  void end(size_t channel) {
+    push(channel, Element::control(Element::Kind::kEndOfData));
+    push(channel, Element::control(Element::Kind::kEndOfInput));
+  }
   void rows(size_t channel, int64_t value) {
     auto* batch = static_cast<RowBatch<int64_t>*>(pool_->acquire());
     batch->append(value, 0);
@@ -182,7 +185,7 @@ class Gate : public ::testing::Test {
         case Element::Kind::kBatch:
           out += "row" + std::to_string(RowBatch<int64_t>::of(*item.element.batch).row(0));
           break;
-        case Element::Kind::kEndOfInput: out += "end"; break;
+        case Element::Kind::kEndOfData: out += "end"; break;
         default: out += text({item.element}); break;
       }
     }

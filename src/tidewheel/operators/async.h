@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "tidewheel/operators/completion_gate.h"
+#include "tidewheel/base/completion_gate.h"
 #include "tidewheel/types/time.h"
 
 namespace tidewheel {

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/executor.h"
-#include "tidewheel/operators/completion_gate.h"
 #include "tidewheel/operators/node_links.h"
 #include "tidewheel/operators/record_codec.h"
 #include "tidewheel/operators/row_traits.h"

@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/completion_gate.h"
 #include "tidewheel/dataflow/coordinator.h"
-#include "tidewheel/operators/completion_gate.h"
 #include "tidewheel/operators/record_codec.h"
 #include "tidewheel/operators/source.h"
 #include "tidewheel/operators/watermark.h"
