@@ -1,0 +1,61 @@
+#include "tidewheel/checkpoint/settings.h"
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/options.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+Status bad_value(const TextOption& option, const std::string& value, std::string_view accepted) {
+  return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; {} are possible", option.key,
+                          value, accepted);
+}
+
+Result<CheckpointRetention> retention_of(const Config& config) {
+  const std::string text = config.get(options::kCheckpointRetention);
+  if (text == "NO_EXTERNALIZED_CHECKPOINTS") { return CheckpointRetention::kNone; }
+  if (text == "DELETE_ON_CANCELLATION") { return CheckpointRetention::kDeleteOnCancellation; }
+  if (text == "RETAIN_ON_CANCELLATION") { return CheckpointRetention::kRetainOnCancellation; }
+  return bad_value(
+      options::kCheckpointRetention, text,
+      "NO_EXTERNALIZED_CHECKPOINTS, DELETE_ON_CANCELLATION and RETAIN_ON_CANCELLATION");
+}
+
+}  // namespace
+
+Result<CheckpointSettings> checkpoint_settings(const Config& config) {
+  CheckpointSettings settings;
+  settings.interval_ns = config.get(options::kCheckpointInterval) * kNsPerMs;
+  settings.timeout_ns = config.get(options::kCheckpointTimeout) * kNsPerMs;
+  settings.min_pause_ns = config.get(options::kCheckpointMinPause) * kNsPerMs;
+  settings.concurrent_max = static_cast<int32_t>(config.get(options::kMaxConcurrentCheckpoints));
+  settings.tolerable_failures = config.get(options::kTolerableFailedCheckpoints);
+  settings.after_tasks_finish = config.get(options::kCheckpointsAfterTasksFinish);
+  settings.retained = static_cast<int32_t>(config.get(options::kRetainedCheckpoints));
+  settings.incremental = config.get(options::kIncrementalCheckpoints);
+  settings.history = static_cast<size_t>(config.get(options::kCheckpointHistory));
+  settings.savepoint_directory = config.get(options::kSavepointDirectory);
+  TIDEWHEEL_ASSIGN_OR_RETURN(settings.retention, retention_of(config));
+  const std::string mode = config.get(options::kCheckpointMode);
+  if (mode != "EXACTLY_ONCE" && mode != "AT_LEAST_ONCE") {
+    return bad_value(options::kCheckpointMode, mode, "EXACTLY_ONCE and AT_LEAST_ONCE");
+  }
+  settings.exactly_once = mode == "EXACTLY_ONCE";
+  if (config.get(options::kUnalignedCheckpoints)) {
+    if (!settings.exactly_once) {
+      return invalid_argument(ErrorId::kBadOptionValue, "{} needs {} to be EXACTLY_ONCE",
+                              options::kUnalignedCheckpoints.key, options::kCheckpointMode.key);
+    }
+    if (config.has(options::kMaxConcurrentCheckpoints) && settings.concurrent_max > 1) {
+      return invalid_argument(ErrorId::kBadOptionValue, "{} is {}; with {} only 1 is possible",
+                              options::kMaxConcurrentCheckpoints.key, settings.concurrent_max,
+                              options::kUnalignedCheckpoints.key);
+    }
+    settings.unaligned_after_ns = config.get(options::kAlignedCheckpointTimeout) * kNsPerMs;
+  }
+  return settings;
+}
+
+}  // namespace tidewheel
