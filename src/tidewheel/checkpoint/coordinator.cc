@@ -27,6 +27,16 @@ std::function<void(Result<CompletedSnapshot>)> when_done(std::function<void(Resu
   };
 }
 
+uint64_t bytes_of(const Manifest& manifest) {
+  uint64_t bytes = 0;
+  for (const ManifestOperator& op : manifest.operators) {
+    for (const OperatorSnapshot& subtask : op.subtasks) {
+      for (const SegmentRef& segment : subtask.segments) { bytes += segment.place.length; }
+    }
+  }
+  return bytes;
+}
+
 Status refused(const std::string& why) {
   return failed_precondition(ErrorId::kCheckpointDeclined, "no checkpoint can be taken: {}", why);
 }
@@ -163,9 +173,10 @@ void CheckpointCoordinator::on_timer() {
     std::string who;
     if (pending->stage == Stage::kCollecting) {
       const TaskId task = *pending->missing.begin();
-      who = fmt::format(": {} of {} subtasks have not taken part, the first of them {} of vertex {}",
-                        pending->missing.size(), pending->participants.to_acknowledge.size(),
-                        task.subtask, task.vertex);
+      who =
+          fmt::format(": {} of {} subtasks have not taken part, the first of them {} of vertex {}",
+                      pending->missing.size(), pending->participants.to_acknowledge.size(),
+                      task.subtask, task.vertex);
     }
     abort(id, Cause::kExpired,
           deadline_exceeded(ErrorId::kCheckpointExpired, "checkpoint {} took longer than {} ms{}",
@@ -218,9 +229,9 @@ void CheckpointCoordinator::add(Request request) {
     if (request.done) { request.done(refused(obstacle)); }
     return;
   }
-  const auto place =
-      std::find_if(requests_.begin(), requests_.end(),
-                   [&](const Request& other) { return other.trigger > request.trigger; });
+  const auto place = std::find_if(requests_.begin(), requests_.end(), [&](const Request& other) {
+    return other.trigger > request.trigger;
+  });
   requests_.insert(place, std::move(request));
   begin_next();
 }
@@ -265,16 +276,22 @@ void CheckpointCoordinator::begin_next() {
     if (final_ns_ <= now) {
       final_ns_ = Clock::kNever;
       if (at_end_.empty()) { continue; }
-      begin({Trigger::kFinal});
+      begin(request_of(Trigger::kFinal));
       continue;
     }
     if (periodic_ns_ > now || paused_until_ns_ > now) { return; }
     periodic_ns_ = std::max(periodic_ns_ + settings_.interval_ns, now + 1);
-    begin({Trigger::kPeriodic});
+    begin(request_of(Trigger::kPeriodic));
   }
 }
 
 // ---- One checkpoint
+
+CheckpointCoordinator::Request CheckpointCoordinator::request_of(Trigger trigger) {
+  Request request;
+  request.trigger = trigger;
+  return request;
+}
 
 void CheckpointCoordinator::begin(Request request) {
   CheckpointParticipants participants = parts_.gateway.participants();
@@ -293,8 +310,8 @@ void CheckpointCoordinator::begin(Request request) {
   const int64_t id = next_id_++;
   auto plan = std::make_shared<CheckpointPlan>();
   plan->id = id;
-  plan->kind = request.trigger == Trigger::kSavepoint ? SnapshotKind::kSavepoint
-                                                      : SnapshotKind::kCheckpoint;
+  plan->kind =
+      request.trigger == Trigger::kSavepoint ? SnapshotKind::kSavepoint : SnapshotKind::kCheckpoint;
   plan->after = request.after;
   plan->exactly_once = settings_.exactly_once;
   const bool is_checkpoint = plan->kind == SnapshotKind::kCheckpoint;
@@ -421,9 +438,8 @@ void CheckpointCoordinator::begin_completion(Pending& pending) {
   const int64_t id = pending.plan->id;
   auto manifest = std::make_shared<Manifest>(manifest_of(pending));
   auto result = std::make_shared<std::optional<Result<CompletedSnapshot>>>();
-  call_store([plan = pending.plan, manifest, result](CheckpointStore& store) {
-    *result = store.complete(*plan, std::move(*manifest));
-  },
+  call_store([plan = pending.plan, manifest, result](
+                 CheckpointStore& store) { *result = store.complete(*plan, std::move(*manifest)); },
              [this, id, result] { on_completed(id, std::move(**result)); });
 }
 
@@ -438,7 +454,7 @@ void CheckpointCoordinator::on_completed(int64_t id, Result<CompletedSnapshot> r
   const Pending pending = std::move(found->second);
   pending_.erase(found);
   plans_.remove(id);
-  history_.complete(id, result->manifest.size_bytes(), result->path, now_ns());
+  history_.complete(id, bytes_of(result->manifest), result->path, now_ns());
   ++version_;
   after_completion(pending, *result);
   if (pending.request.done) { pending.request.done(*result); }
@@ -459,8 +475,8 @@ void CheckpointCoordinator::after_completion(const Pending& pending,
     if (stops) { stopped_with_ = snapshot.path; }
     std::vector<int64_t> older;
     for (const auto& [id, other] : pending_) {
-      const bool may_go = other.plan->kind == SnapshotKind::kCheckpoint &&
-                          other.stage != Stage::kCompleting;
+      const bool may_go =
+          other.plan->kind == SnapshotKind::kCheckpoint && other.stage != Stage::kCompleting;
       if (id < plan.id && may_go) { older.push_back(id); }
     }
     for (const int64_t id : older) {
@@ -520,7 +536,9 @@ void CheckpointCoordinator::abort(int64_t id, Cause cause, const Status& why) {
     parts_.logger.warning("checkpoint {} was given up: {}", id, why.to_string());
   }
   drop_subsumed();
-  retry_final(pending.request.trigger == Trigger::kFinal ? kFinalRetryNs : 0);
+  const bool failed_final =
+      pending.request.trigger == Trigger::kFinal && cause != Cause::kTaskEnded;
+  retry_final(failed_final ? kFinalRetryNs : 0);
   // The final watermark is out already: only an older state can go on.
   if (pending.plan->after == AfterSavepoint::kDrain && cause != Cause::kFailover &&
       pending.stage >= Stage::kCollecting) {
@@ -560,9 +578,8 @@ void CheckpointCoordinator::discard(std::shared_ptr<const CheckpointPlan> plan) 
 // ---- The end
 
 bool CheckpointCoordinator::is_settled() const {
-  return std::none_of(pending_.begin(), pending_.end(), [](const auto& entry) {
-    return entry.second.stage == Stage::kCompleting;
-  });
+  return std::none_of(pending_.begin(), pending_.end(),
+                      [](const auto& entry) { return entry.second.stage == Stage::kCompleting; });
 }
 
 void CheckpointCoordinator::shut_down(JobEnd end, std::function<void()> done) {
@@ -572,10 +589,9 @@ void CheckpointCoordinator::shut_down(JobEnd end, std::function<void()> done) {
   for (const auto& plan : given_up_) {
     if (!plan->directory.empty()) { discard(plan); }
   }
-  const bool keep =
-      (end == JobEnd::kFailed && settings_.retention != CheckpointRetention::kNone) ||
-      (end == JobEnd::kCancelled &&
-       settings_.retention == CheckpointRetention::kRetainOnCancellation);
+  const bool keep = (end == JobEnd::kFailed && settings_.retention != CheckpointRetention::kNone) ||
+                    (end == JobEnd::kCancelled &&
+                     settings_.retention == CheckpointRetention::kRetainOnCancellation);
   for (const int64_t id : std::exchange(retained_, {})) {
     auto dropped = std::make_shared<Status>();
     call_store(

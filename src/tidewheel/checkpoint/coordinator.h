@@ -45,10 +45,10 @@ struct CheckpointedJob {
 
 // Who is there to take part, now.
 struct CheckpointParticipants {
-  std::string obstacle;                 // why there can be no checkpoint; empty: there can
-  std::vector<TaskId> to_trigger;       // tasks that begin: nobody sends to them any more, or ever
-  std::vector<TaskId> to_acknowledge;   // all that run
-  std::vector<TaskId> finished;         // those that have taken all their input, and ended
+  std::string obstacle;                // why there can be no checkpoint; empty: there can
+  std::vector<TaskId> to_trigger;      // tasks that begin: nobody sends to them any more, or ever
+  std::vector<TaskId> to_acknowledge;  // all that run
+  std::vector<TaskId> finished;        // those that have taken all their input, and ended
 };
 
 // The job, as the coordinator sees it. All on the coordinator's thread.
@@ -178,6 +178,7 @@ class CheckpointCoordinator {
     int64_t deadline_ns = Clock::kNever;
   };
 
+  static Request request_of(Trigger trigger);
   static bool counts(Cause cause) { return cause <= Cause::kFinalize; }
   void add(Request request);
   void begin_next();
@@ -208,7 +209,7 @@ class CheckpointCoordinator {
   CheckpointHistory history_;
   uint64_t version_ = 0;
 
-  bool running_ = false;      // all tasks were seen running since the last failover
+  bool running_ = false;  // all tasks were seen running since the last failover
   bool shut_down_ = false;
   std::function<void()> on_shut_down_;
   int64_t next_id_ = 1;

@@ -94,9 +94,9 @@ class ExponentialDelay final : public RestartStrategy {
     return delay_ns;
   }
   std::string describe() const override {
-    std::string text = fmt::format(
-        "exponential delay from {} to {}, times {}", format_duration_ms(backoff_.initial_ms),
-        format_duration_ms(backoff_.max_ms), backoff_.multiplier);
+    std::string text = fmt::format("exponential delay from {} to {}, times {}",
+                                   format_duration_ms(backoff_.initial_ms),
+                                   format_duration_ms(backoff_.max_ms), backoff_.multiplier);
     if (backoff_.attempts >= 0) { text += fmt::format(", {} attempts", backoff_.attempts); }
     return text;
   }
