@@ -3,21 +3,19 @@
 #include "bench/nexmark/nexmark_bench.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "bench/child.h"
 #include "bench/nexmark/queries.h"
 #include "tidewheel/api/env.h"
+#include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
 
 namespace tidewheel::bench {
@@ -33,6 +31,9 @@ constexpr const char* kHelp = R"(tidewheel_bench nexmark: runs Nexmark queries o
   --seed S               seed of the generator (42)
   --repeat K             runs of each query; the median CPU time counts (5)
   --no-check             skip the extra run that hashes the result
+  --state-backend B      hashmap or rocksdb (hashmap)
+  --checkpoints MS       takes an incremental checkpoint so often (none)
+  --dir FOLDER           for checkpoints (bench-state); emptied
   --json FILE            write the measurements to FILE as JSON
 
 A run is measured with a sink that reads every field. An extra run hashes the result's text lines;
@@ -47,6 +48,9 @@ struct Options {
   int32_t repeat = 5;
   bool check = true;
   std::string json;
+  std::string backend = "hashmap";
+  int64_t checkpoint_interval_ms = 0;  // 0: none
+  std::string directory = "bench-state";
 };
 
 // What a child process sends back; plain data through a pipe.
@@ -57,78 +61,48 @@ struct Measured {
   uint64_t rows = 0;
   uint64_t changes = 0;
   uint64_t hash = 0;
+  int64_t checkpoints = 0;
 };
 
-double cpu_now() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-double wall_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+Status configure(const Options& options, Config& config) {
+  if (options.backend != "hashmap") {
+    TIDEWHEEL_RETURN_IF_ERROR(config.set(options::kStateBackend.key, options.backend));
+  }
+  if (options.checkpoint_interval_ms == 0) { return {}; }
+  TIDEWHEEL_RETURN_IF_ERROR(config.set(options::kCheckpointInterval.key,
+                                       format_duration_ms(options.checkpoint_interval_ms)));
+  TIDEWHEEL_RETURN_IF_ERROR(config.set(options::kCheckpointDirectory.key, options.directory));
+  return config.set(options::kIncrementalCheckpoints.key, "true");
 }
 
 Result<Measured> run_here(const Query& query, const Options& options, bool check) {
   const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kWarning});
   Env env(*world, Config());
   env.parallelism(options.parallelism);
+  TIDEWHEEL_RETURN_IF_ERROR(configure(options, env.config()));
   const auto totals = std::make_shared<RunTotals>();
   QueryRun run{env, options.source, totals, check};
   query.build(run);
   const double wall = wall_now();
   const double cpu = cpu_now();
   TIDEWHEEL_ASSIGN_OR_RETURN(const JobResult done, env.execute(query.name));
-  static_cast<void>(done);
   Measured measured;
   measured.seconds = wall_now() - wall;
   measured.cpu_seconds = cpu_now() - cpu;
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  measured.peak_rss_bytes = static_cast<int64_t>(usage.ru_maxrss) * 1024;
+  measured.peak_rss_bytes = peak_rss_bytes();
+  measured.checkpoints = done.checkpoints.completed;
   measured.rows = totals->rows;
   measured.changes = totals->changes;
   measured.hash = totals->hash;
   return measured;
 }
 
-// Runs in a child, so that a run starts with fresh memory. The error was printed there.
-std::optional<Measured> run_in_child(const Query& query, const Options& options, bool check) {
-  int ends[2];
-  if (pipe(ends) != 0) {
-    std::perror("tidewheel_bench: pipe");
+std::optional<Measured> run_once(const Query& query, const Options& options, bool check) {
+  if (options.checkpoint_interval_ms > 0 && !empty_folder(options.directory)) {
     return std::nullopt;
   }
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child < 0) {
-    std::perror("tidewheel_bench: fork");
-    return std::nullopt;
-  }
-  if (child == 0) {
-    close(ends[0]);
-    const Result<Measured> measured = run_here(query, options, check);
-    if (!measured.ok()) {
-      fmt::print(stderr, "tidewheel_bench: {}: {}\n", query.name, measured.status().to_string());
-      _exit(1);
-    }
-    const bool sent = write(ends[1], &*measured, sizeof(Measured)) == sizeof(Measured);
-    _exit(sent ? 0 : 1);
-  }
-  close(ends[1]);
-  Measured measured;
-  const bool received = read(ends[0], &measured, sizeof measured) == sizeof measured;
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFSIGNALED(status)) {
-    fmt::print(stderr, "tidewheel_bench: {}: ended by signal {}\n", query.name, WTERMSIG(status));
-  }
-  if (!received) { return std::nullopt; }
-  return measured;
+  return run_in_child<Measured>(query.name,
+                                [&](const auto&) { return run_here(query, options, check); });
 }
 
 struct Line {
@@ -142,7 +116,7 @@ struct Line {
 std::optional<Line> measure(const Query& query, const Options& options) {
   std::vector<Measured> runs;
   for (int32_t i = 0; i < options.repeat; ++i) {
-    const auto measured = run_in_child(query, options, false);
+    const auto measured = run_once(query, options, false);
     if (!measured) { return std::nullopt; }
     runs.push_back(*measured);
   }
@@ -152,7 +126,7 @@ std::optional<Line> measure(const Query& query, const Options& options) {
   line.spread = (runs.back().cpu_seconds - runs.front().cpu_seconds) / line.median.cpu_seconds;
   line.result_rows = line.median.rows;
   if (options.check) {
-    const auto checked = run_in_child(query, options, true);
+    const auto checked = run_once(query, options, true);
     if (!checked) { return std::nullopt; }
     line.result_rows = checked->rows;
     line.result_hash = checked->hash;
@@ -165,14 +139,15 @@ std::string as_json(const Line& line, const Options& options) {
   const Measured& m = line.median;
   return fmt::format(
       R"({{"query": "{}", "api": "cpp", "events": {}, "parallelism": {}, )"
-      R"("state_backend": "hashmap", )"
+      R"("state_backend": "{}", "checkpoints": {}, )"
       R"("seconds": {:.6f}, "cpu_seconds": {:.6f}, "events_per_second": {:.0f}, )"
       R"("cpu_ns_per_event": {:.3f}, "peak_rss_bytes": {}, "result_rows": {}, "changes": {}, )"
       R"("result_hash": {}, "repeat": {}, "spread": {:.3f}}})",
-      line.query->name, options.source.events, options.parallelism, m.seconds, m.cpu_seconds,
-      events / m.seconds, m.cpu_seconds * 1e9 / events, m.peak_rss_bytes, line.result_rows,
-      m.changes, line.result_hash ? fmt::format("\"{:016x}\"", *line.result_hash) : "null",
-      options.repeat, line.spread);
+      line.query->name, options.source.events, options.parallelism, options.backend, m.checkpoints,
+      m.seconds, m.cpu_seconds, events / m.seconds, m.cpu_seconds * 1e9 / events, m.peak_rss_bytes,
+      line.result_rows, m.changes,
+      line.result_hash ? fmt::format("\"{:016x}\"", *line.result_hash) : "null", options.repeat,
+      line.spread);
 }
 
 bool write_json(const std::vector<Line>& lines, const Options& options) {
@@ -237,6 +212,13 @@ bool parse_option(const std::string& name, const std::string& value, Options& op
     good = parse_number(value, options.source.seed);
   } else if (name == "--repeat") {
     good = parse_number(value, options.repeat) && options.repeat > 0;
+  } else if (name == "--state-backend") {
+    options.backend = value;
+  } else if (name == "--checkpoints") {
+    good =
+        parse_number(value, options.checkpoint_interval_ms) && options.checkpoint_interval_ms > 0;
+  } else if (name == "--dir") {
+    options.directory = value;
   } else if (name == "--json") {
     options.json = value;
   } else {
@@ -275,8 +257,13 @@ int run_nexmark(const std::vector<std::string>& args) {
     for (const Query& query : all_queries()) { options.queries.push_back(&query); }
   }
   fmt::print(
-      "# Nexmark, C++ API: {} events, {} a second of event time, parallelism {}, median of {}\n",
-      options.source.events, options.source.rate, options.parallelism, options.repeat);
+      "# Nexmark, C++ API: {} events, {} a second of event time, parallelism {}, median of {}, "
+      "state in {}{}\n",
+      options.source.events, options.source.rate, options.parallelism, options.repeat,
+      options.backend,
+      options.checkpoint_interval_ms > 0
+          ? fmt::format(", checkpoints each {}", format_duration_ms(options.checkpoint_interval_ms))
+          : "");
   fmt::print("{:<5} {:>9} {:>9} {:>12} {:>9} {:>7} {:>9} {:>12} {:>17}\n", "query", "seconds",
              "cpu s", "events/s", "ns/event", "spread", "peak MB", "result rows", "result hash");
   std::vector<Line> lines;
