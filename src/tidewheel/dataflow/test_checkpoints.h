@@ -2,6 +2,7 @@
 // the test turns by hand, in virtual time.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,7 +25,7 @@
 
 namespace tidewheel::dataflow_test {
 
-// Keeps the segments of all checkpoints. `closed`: writers have no room.
+// Keeps the segments of all checkpoints.
 class MemoryStorage final : public SnapshotStorage {
  public:
   std::unique_ptr<TaskSnapshotWriter> write(const CheckpointPlan& plan, int32_t, int32_t) override {
@@ -39,13 +40,21 @@ class MemoryStorage final : public SnapshotStorage {
     snapshot->add(segments_[checkpoint]);
     return snapshot;
   }
+  void clear() {
+    segments_.clear();
+    wakes_.clear();
+    closed_for.clear();
+    grant_max = UINT64_MAX;
+    failure = {};
+    abandoned = 0;
+  }
   // Lets writers that wait go on.
   void open() {
-    closed = false;
+    closed_for.clear();
     for (const auto& wake : std::exchange(wakes_, {})) { wake(); }
   }
 
-  bool closed = false;
+  std::string closed_for;  // the uid of an operator whose task's writers have no room
   uint64_t grant_max = UINT64_MAX;
   Status failure;  // of everything that is finished
   int writers_made = 0;
@@ -67,11 +76,15 @@ class MemoryStorage final : public SnapshotStorage {
       return *writers_.back().second;
     }
     void grant(uint64_t bytes, std::function<void()> wake) override {
-      const uint64_t given = storage_.closed ? 0 : std::min(bytes, storage_.grant_max);
+      const uint64_t given = !has_room() ? 0 : std::min(bytes, storage_.grant_max);
       for (const auto& entry : writers_) { entry.second->grant(given); }
-      if (storage_.closed) { storage_.wakes_.push_back(std::move(wake)); }
+      if (!has_room()) { storage_.wakes_.push_back(std::move(wake)); }
     }
-    bool has_room() const override { return !storage_.closed; }
+    bool has_room() const override {
+      return std::none_of(writers_.begin(), writers_.end(), [&](const auto& entry) {
+        return entry.first.operator_uid == storage_.closed_for;
+      });
+    }
     void finish(Done done) override {
       if (!storage_.failure.ok()) {
         done(storage_.failure);
@@ -135,15 +148,16 @@ class ManualWorld final : public World {
   std::unique_ptr<World> real_ = make_real_world({LogLevel::kError, 1, 1, false});
 };
 
+struct ManualSetup {
+  bool waits_for_final_checkpoint = false;
+  std::shared_ptr<const SnapshotSource> restore = nullptr;
+  std::vector<bool> finished_vertices = {};
+};
+
 // A job on slots that the test turns itself. It plays the master: announces plans, and notes what
 // tasks tell.
 class ManualJob final : public TaskListener, public CheckpointPlans {
  public:
-  struct Setup {
-    bool waits_for_final_checkpoint = false;
-    std::shared_ptr<const SnapshotSource> restore = nullptr;
-    std::vector<bool> finished_vertices = {};
-  };
   struct Checkpoint {
     CheckpointPlanRef plan;
     bool gone = false;
@@ -153,7 +167,7 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
   };
 
   ManualJob(ManualWorld& world, MemoryStorage& storage, LogicalGraph graph, const Config& config,
-            Setup setup = {})
+            ManualSetup setup = {})
       : world_(world), config_(config), setup_(std::move(setup)) {
     auto chained = chain_graph(std::move(graph), config_);
     TIDEWHEEL_CHECK(chained.ok(), "{}", chained.status().to_string());
@@ -172,7 +186,10 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
                           .finished_vertices = setup_.finished_vertices});
     TIDEWHEEL_CHECK(deployment.ok(), "{}", deployment.status().to_string());
     deployment_ = std::move(deployment).value();
-    for (const auto& slot : deployment_->slots()) { slot->schedule_all(); }
+    for (const auto& slot : deployment_->slots()) {
+      slot->schedule_all();
+      slot->set_worker(&worker_);
+    }
   }
   ~ManualJob() {
     if (ended < tasks().size()) {
@@ -186,13 +203,13 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
   // Turns all slots until none has anything to do; `turns_max` of each at most.
   void run(int turns_max = 1'000'000) {
     for (int turn = 0; turn < turns_max; ++turn) {
-      bool again = false;
+      bool again = worker_.woken.exchange(false);
       for (const auto& slot : deployment_->slots()) {
         const Turn next = slot->turn();
         again = again || next.next == Turn::Next::kAgain ||
                 (next.next == Turn::Next::kSleep && next.wake_at_ns <= world_.clock().now_ns());
       }
-      if (!again) { return; }
+      if (!again && !worker_.woken) { return; }
     }
   }
   // One turn of the slot that has subtask `subtask` of the node.
@@ -247,7 +264,8 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
   void on_operator_event(int32_t, int32_t, std::string) override {}
   void on_end_of_data(Task& task) override { at_end_of_data.push_back(&task); }
   void on_barrier_taken(Task&, int64_t checkpoint) override {
-    ++checkpoints[checkpoint].taken_barriers;
+    Checkpoint& one = checkpoints[checkpoint];
+    if (++one.taken_barriers == gone_after_barriers) { one.gone = true; }
   }
   void on_snapshot_taken(Task&, TaskSnapshot snapshot) override {
     checkpoints[snapshot.checkpoint].snapshots.push_back(std::move(snapshot));
@@ -262,15 +280,22 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
   }
 
   std::map<int64_t, Checkpoint> checkpoints;
+  int gone_after_barriers = -1;  // a checkpoint's plan is forgotten when so many were taken
   size_t ended = 0;
   size_t finished = 0;
   std::vector<Status> failures;
   std::vector<Task*> at_end_of_data;
 
  private:
+  struct Hand final : Worker {
+    std::atomic<bool> woken{false};
+    void wake() override { woken = true; }
+  };
+
+  Hand worker_;
   ManualWorld& world_;
   const Config config_;
-  const Setup setup_;
+  const ManualSetup setup_;
   MemoryPool memory_{"job", int64_t{1} << 30};
   MetricGroup metrics_{"job"};
   ChainedGraph chained_;
