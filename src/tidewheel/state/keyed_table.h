@@ -19,7 +19,9 @@
 #include "tidewheel/base/prefetch.h"
 #include "tidewheel/state/key_group.h"
 #include "tidewheel/state/key_hash.h"
+#include "tidewheel/state/snapshot.h"
 #include "tidewheel/state/state_memory.h"
+#include "tidewheel/state/table_area.h"
 #include "tidewheel/types/stored.h"
 
 namespace tidewheel {
@@ -37,32 +39,6 @@ struct KeyedTableHash {
 struct NoValue {};
 
 namespace state_detail {
-
-// `order` is 0 in an empty slot. Small values go in front of the key, into what would be padding.
-template <class K, class V, bool kValueFirst>
-struct KeyedSlot {
-  uint32_t order;
-  union {
-    Stored<K> key;
-  };
-  union {
-    Stored<V> value;
-  };
-  KeyedSlot() {}
-  ~KeyedSlot() {}
-};
-template <class K, class V>
-struct KeyedSlot<K, V, true> {
-  uint32_t order;
-  union {
-    Stored<V> value;
-  };
-  union {
-    Stored<K> key;
-  };
-  KeyedSlot() {}
-  ~KeyedSlot() {}
-};
 
 // The heap of a table, when its types have Text.
 template <bool kUsed>
@@ -103,6 +79,25 @@ void destroy_stored(Stored<T>& stored, Heap& heap) {
 
 }  // namespace state_detail
 
+// Takes what a table has for a snapshot, and hears what it has to know for the next one.
+template <class K, class V>
+class TableTracker {
+ public:
+  // An entry as it was at the barrier. It comes when write_group does, and for any group whose turn
+  // has not ended when the entry is about to be changed, moved or erased. The table must not be
+  // changed meanwhile.
+  virtual void entry(int32_t group, const K& key, V& value) = 0;
+  // An entry that was there at the last barrier is erased. Only when changes are kept.
+  virtual void erased(int32_t group, const K& key) = 0;
+  // All entries are gone at once: the next snapshot can't be one of changes.
+  virtual void cleared() = 0;
+  // Whether all entries of a group are wanted, and not only those that have changed.
+  virtual bool is_whole(int32_t group) const = 0;
+
+ protected:
+  ~TableTracker() = default;
+};
+
 // One thread. References to values are valid until the next upsert, erase or merge. Text in keys
 // and in values that were given to `assign` is copied into the table's own heap.
 //
@@ -116,6 +111,27 @@ void destroy_stored(Stored<T>& stored, Heap& heap) {
 // of another table, at the front of one that still grows. Then the order is that of the mixed hash
 // alone (`is_grouped` is false), until a scan by groups begins and finds that regions would do; if
 // not, the scan of a group looks at all slots.
+//
+// A large table grows in steps: it has two arrays for a while, and each insertion moves some
+// entries. Orders below the frontier are in the new array, the others in the old one; the frontier
+// always stands behind an empty slot of the old array, so that no probe crosses it.
+//
+// Snapshots: at a barrier `begin_snapshot` freezes the table in time that does not depend on its
+// size, and write_group gives the entries of one group after another to a TableTracker, as they
+// were at the barrier, while the table is used. There is a bit a slot for each of
+//   dirty   the entry was changed since the last barrier. Kept between barriers when changes are
+//           wanted; set by every find (of a table that is not const), upsert and erase.
+//   fresh   the entry was made since the last barrier: when it is erased, nobody has to be told.
+//   done    the snapshot under way has the entry, or is not to have it.
+//   before  the snapshot under way is one of changes, and the entry is one of them: what `dirty`
+//           was at the barrier.
+// An entry is pending when it is not done, and is in `before` or in a group that is written whole.
+// Whoever touches a pending entry gives it to the tracker first, and then it is done. So dirty and
+// pending are independent: an entry may be pending and clean (nobody has touched it since the
+// barrier), done and dirty (touched since), done and clean (written in its turn), but never
+// pending and dirty. What is written back to a store below may be taken from `dirty`, when the
+// entry is given to the tracker before. Moves carry the bits. When nothing is tracked all this
+// costs one test of `tracker_` for each entry found.
 template <class K, class V>
 class KeyedTable {
  public:
@@ -136,38 +152,45 @@ class KeyedTable {
   KeyHash hash_of(const K& key) const { return KeyedTableHash<K>::of(key, max_parallelism_); }
 
   // Brings the slot of a key into the cache; a few keys ahead of its use.
-  void prefetch(KeyHash hash) const { prefetch_for_write(&slots_[home_of(order_of(hash))]); }
+  void prefetch(KeyHash hash) const {
+    const uint32_t order = order_of(hash);
+    if (order >= frontier_) [[unlikely]] {
+      prefetch_for_write(&old_.slots[old_.home_of(order)]);
+    } else {
+      prefetch_for_write(&main_.slots[main_.home_of(order)]);
+    }
+  }
 
   // The value of a key, or null. `key` may be of any type that compares with K and hashes as it
-  // does.
+  // does. The entry counts as changed; look it up in a const table when it is only read.
   template <class Q>
   V* find(const Q& key, KeyHash hash) {
     const uint32_t order = order_of(hash);
-    for (Slot* slot = &slots_[home_of(order)];; ++slot) {
-      if (slot->order == order && same_key(slot->key.value, key)) { return &slot->value.value; }
+    if (order >= frontier_) [[unlikely]] { return find_old(key, order); }
+    for (Slot* slot = &main_.slots[main_.home_of(order)];; ++slot) {
+      if (slot->order == order && same_key(slot->key.value, key)) {
+        if (tracker_ != nullptr) [[unlikely]] { touch(main_, main_.index_of(slot)); }
+        return &slot->value.value;
+      }
       if (slot->order == 0) { return nullptr; }
     }
   }
   template <class Q>
   const V* find(const Q& key, KeyHash hash) const {
-    return const_cast<KeyedTable*>(this)->find(key, hash);
+    const uint32_t order = order_of(hash);
+    const Area& area = area_of(order);
+    for (const Slot* slot = &area.slots[area.home_of(order)];; ++slot) {
+      if (slot->order == order && same_key(slot->key.value, key)) { return &slot->value.value; }
+      if (slot->order == 0) { return nullptr; }
+    }
   }
 
   // The value of a key; made from nothing when the key is new.
   template <class Q>
   V& upsert(const Q& key, KeyHash hash, bool& inserted) {
     const uint32_t order = order_of(hash);
-    size_t index = home_of(order);
-    for (;; ++index) {
-      Slot& slot = slots_[index];
-      if (slot.order == order && same_key(slot.key.value, key)) {
-        inserted = false;
-        return slot.value.value;
-      }
-      if (slot.order == 0) { break; }
-    }
-    inserted = true;
-    return insert_at(index, hash, order, key);
+    if (order >= frontier_) [[unlikely]] { return upsert_old(key, hash, order, inserted); }
+    return upsert_in(main_, key, hash, order, inserted);
   }
   template <class Q>
   V& upsert(const Q& key, KeyHash hash) {
@@ -200,10 +223,11 @@ class KeyedTable {
   template <class F>
   bool erase_where(KeyHash hash, F matches) {
     const uint32_t order = order_of(hash);
-    for (size_t index = home_of(order); slots_[index].order != 0; ++index) {
-      Slot& slot = slots_[index];
+    Area& area = area_of(order);
+    for (size_t index = area.home_of(order); area.slots[index].order != 0; ++index) {
+      Slot& slot = area.slots[index];
       if (slot.order == order && matches(std::as_const(slot.key.value), slot.value.value)) {
-        erase_index(index);
+        erase_index(area, index);
         return true;
       }
     }
@@ -213,16 +237,19 @@ class KeyedTable {
   template <class F>
   std::pair<const K*, V*> find_where(KeyHash hash, F matches) {
     const uint32_t order = order_of(hash);
-    for (size_t index = home_of(order); slots_[index].order != 0; ++index) {
-      Slot& slot = slots_[index];
+    Area& area = area_of(order);
+    for (size_t index = area.home_of(order); area.slots[index].order != 0; ++index) {
+      Slot& slot = area.slots[index];
       if (slot.order == order && matches(std::as_const(slot.key.value), slot.value.value)) {
+        if (tracker_ != nullptr) [[unlikely]] { touch(area, index); }
         return {&slot.key.value, &slot.value.value};
       }
     }
     return {nullptr, nullptr};
   }
 
-  // A place in a scan. It survives anything that does not insert, and erase_last.
+  // A place in a scan. It survives anything that does not insert, and erase_last. What a scan gives
+  // is for reading, unless touch_last comes first.
   class Cursor {
    public:
     Cursor() = default;
@@ -230,64 +257,79 @@ class KeyedTable {
    private:
     friend class KeyedTable;
     explicit Cursor(size_t index) : next_(index) {}
-    size_t next_ = 0;
+    size_t next_ = 0;  // in the slots of the new array; those of the old one follow
   };
   // The next entry of the whole table; false at the end.
   bool next(Cursor& cursor, const K*& key, V*& value) {
-    for (; cursor.next_ < slot_count_; ++cursor.next_) {
-      Slot& slot = slots_[cursor.next_];
-      if (slot.order != 0) {
-        key = &slot.key.value;
-        value = &slot.value.value;
-        ++cursor.next_;
+    for (; cursor.next_ < main_.count; ++cursor.next_) {
+      if (main_.slots[cursor.next_].order != 0) {
+        give(main_.slots[cursor.next_++], key, value);
         return true;
       }
     }
+    if (is_growing()) [[unlikely]] { return next_old(cursor, key, value); }
     return false;
   }
   // A cursor for next_in(group). For the first group of all it may put the table in order.
   Cursor begin_of(int32_t group) {
     if (!grouped_ && group == groups_.first) { regroup(); }
-    return Cursor(grouped_ ? home_of(static_cast<uint32_t>(order_begin(group))) : 0);
+    if (!grouped_) { return Cursor(0); }
+    const uint64_t begin = order_begin(group);
+    return Cursor(begin < frontier_ ? begin >> main_.shift
+                                    : main_.count + (begin >> old_.shift));
   }
   // The next entry of one key group; false at its end.
   bool next_in(int32_t group, Cursor& cursor, const K*& key, V*& value) {
     const uint64_t begin = order_begin(group);
     const uint64_t end = begin + group_step_;
-    for (; cursor.next_ < slot_count_; ++cursor.next_) {
-      Slot& slot = slots_[cursor.next_];
-      if (slot.order == 0) {
-        // Behind the group's own region, an empty slot ends what spilled over.
-        if (grouped_ && cursor.next_ >= (end - 1) >> shift_) { return false; }
-        continue;
-      }
-      const bool matches = grouped_ ? slot.order >= begin && slot.order < end
-                                    : hash_of(slot.key.value).group == group;
-      if (matches) {
-        key = &slot.key.value;
-        value = &slot.value.value;
-        ++cursor.next_;
+    if (cursor.next_ < main_.count || !is_growing()) {
+      if (next_in_area(main_, 0, group, begin, std::min(end, frontier_), cursor, key, value)) {
         return true;
       }
+      if (!is_growing() || (grouped_ && end <= frontier_)) { return false; }
+      cursor.next_ = main_.count + (grouped_ ? begin >> old_.shift : 0);
     }
-    return false;
+    cursor.next_ = std::max(cursor.next_, main_.count + moved_);
+    return next_in_area(old_, main_.count, group, std::max(begin, frontier_), end, cursor, key,
+                        value);
   }
   // Erases the entry that the cursor has given last; the scan goes on with what followed it.
-  void erase_last(Cursor& cursor) { erase_index(--cursor.next_); }
+  void erase_last(Cursor& cursor) {
+    --cursor.next_;
+    if (cursor.next_ < main_.count) {
+      erase_index(main_, cursor.next_);
+    } else {
+      erase_index(old_, cursor.next_ - main_.count);
+    }
+  }
+  // Call before the entry that the cursor has given last is changed.
+  void touch_last(const Cursor& cursor) {
+    if (tracker_ == nullptr) { return; }
+    const size_t index = cursor.next_ - 1;
+    if (index < main_.count) {
+      touch(main_, index);
+    } else {
+      touch(old_, index - main_.count);
+    }
+  }
 
   // Calls f(const K&, V&) for every entry, key group by key group but for what spilled over.
   template <class F>
   void for_each(F f) {
-    for (size_t index = 0; index < slot_count_; ++index) {
-      Slot& slot = slots_[index];
-      if (slot.order != 0) { f(std::as_const(slot.key.value), slot.value.value); }
+    for (Area* area : {&main_, &old_}) {
+      for (size_t index = first_of(*area); index < area->count; ++index) {
+        Slot& slot = area->slots[index];
+        if (slot.order != 0) { f(std::as_const(slot.key.value), slot.value.value); }
+      }
     }
   }
   template <class F>
   void for_each(F f) const {
-    for (size_t index = 0; index < slot_count_; ++index) {
-      const Slot& slot = slots_[index];
-      if (slot.order != 0) { f(slot.key.value, slot.value.value); }
+    for (const Area* area : {&main_, &old_}) {
+      for (size_t index = first_of(*area); index < area->count; ++index) {
+        const Slot& slot = area->slots[index];
+        if (slot.order != 0) { f(slot.key.value, slot.value.value); }
+      }
     }
   }
   template <class F>
@@ -313,32 +355,85 @@ class KeyedTable {
   // merging costs a fraction of the upserts. `other` has the same key groups.
   template <class V2, class F>
   void merge_from(const KeyedTable<K, V2>& other, F merge) {
+    finish_growing();
     reserve(size_ + other.size());
     other.visit_orders([&](uint32_t order, bool same_grouping, const K& key, const V2& value) {
       if (same_grouping != grouped_) { order = order_of(hash_of(key)); }
-      size_t index = home_of(order);
-      for (; slots_[index].order != 0; ++index) {
-        if (slots_[index].order == order && same_key(slots_[index].key.value, key)) {
-          merge(slots_[index].value.value, value, false);
+      Area& area = area_of(order);
+      size_t index = area.home_of(order);
+      for (; area.slots[index].order != 0; ++index) {
+        if (area.slots[index].order == order && same_key(area.slots[index].key.value, key)) {
+          if (tracker_ != nullptr) [[unlikely]] { touch(area, index); }
+          merge(area.slots[index].value.value, value, false);
           return;
         }
       }
       // The hash is needed only when the table has to be built again.
-      if (needs_room(index, order)) {
-        merge(insert_at(index, hash_of(key), order, key), value, true);
+      if (needs_room(area, index, order)) {
+        merge(insert_at(area, index, hash_of(key), order, key), value, true);
       } else {
-        merge(construct(slots_[index], order, key), value, true);
+        merge(construct(area, index, order, key), value, true);
       }
     });
   }
   // f(order, is_grouped, key, value) of every entry; for merge_from.
   template <class F>
   void visit_orders(F f) const {
-    for (size_t index = 0; index < slot_count_; ++index) {
-      const Slot& slot = slots_[index];
-      if (slot.order != 0) { f(slot.order, grouped_, slot.key.value, slot.value.value); }
+    for (const Area* area : {&main_, &old_}) {
+      for (size_t index = first_of(*area); index < area->count; ++index) {
+        const Slot& slot = area->slots[index];
+        if (slot.order != 0) { f(slot.order, grouped_, slot.key.value, slot.value.value); }
+      }
     }
   }
+
+  // ---- Snapshots.
+
+  // A barrier: the snapshot is to have the entries as they are now, all of them or those that were
+  // changed since the last barrier (only when that has asked for `keep_changes`). From now on
+  // `tracker`, which outlives the tracking, is given entries. One snapshot at a time.
+  void begin_snapshot(TableTracker<K, V>& tracker, StateContent content, bool keep_changes) {
+    TIDEWHEEL_CHECK(!is_writing_, "a table is in two snapshots");
+    TIDEWHEEL_CHECK(content == StateContent::kAll || keeps_changes_, "changes were not kept");
+    tracker_ = &tracker;
+    content_ = content;
+    keeps_changes_ = keep_changes;
+    is_writing_ = true;
+    walk_ = Walk();
+    for (Area* area : {&main_, &old_}) {
+      if (content == StateContent::kChanges) { std::swap(area->before, area->dirty); }
+      area->free_bits(area->dirty, memory_);
+      area->free_bits(area->fresh, memory_);
+      make_bits(*area);
+    }
+  }
+  // Gives the pending entries of a group to the tracker; the groups in turn, from the first on.
+  // False when ready() has said no, or when `budget`, the number of slots to look at, was used up:
+  // then call it again. After it entries of this group don't come any more.
+  template <class Ready>
+  bool write_group(int32_t group, size_t& budget, Ready ready) {
+    if (!grouped_ && !walk_.all) { restart_walk(); }
+    if (walk_.group != group) {
+      walk_.group = group;
+      if (!walk_.all) { restart_walk(); }
+    }
+    for (; walk_.area < 2; ++walk_.area, walk_.entered = false) {
+      if (!write_area(walk_.area == 0 ? main_ : old_, budget, ready)) { return false; }
+    }
+    return true;
+  }
+  // The snapshot has everything, or is not wanted any more.
+  void end_snapshot() {
+    if (!is_writing_) { return; }
+    is_writing_ = false;
+    walk_ = Walk();
+    for (Area* area : {&main_, &old_}) {
+      area->free_bits(area->before, memory_);
+      area->free_bits(area->done, memory_);
+    }
+    if (!keeps_changes_) { tracker_ = nullptr; }
+  }
+  bool is_writing() const { return is_writing_; }
 
   // Makes room for `count` entries. Needed before entries are put in the order of another table or
   // of a snapshot: in a table that grows meanwhile they would pile up at its front.
@@ -347,9 +442,17 @@ class KeyedTable {
     while (count > fill_limit(capacity)) { capacity *= 2; }
     if (capacity > capacity_) { rebuild(capacity, grouped_); }
   }
-  // Forgets all entries; keeps the memory for as many again.
+  // From which capacity on the table grows in steps; for tests.
+  void grow_in_steps_from(size_t capacity) { stepwise_from_ = capacity; }
+  // Forgets all entries; keeps the memory for as many again. What a snapshot is still to have is
+  // given to it at once.
   void clear() {
+    if (tracker_ != nullptr) { before_clear(); }
     if (size_ > 0) { destroy_entries(); }
+    if (is_growing()) {
+      drop_old();
+      grow_at_ = fill_limit(capacity_);
+    }
     if (size_ < capacity_ / 16 && capacity_ > kClearedCapacityMax) {
       free_memory();  // it has been far larger once: clearing would cost more than making it again
     } else if (size_ > 0) {
@@ -361,6 +464,7 @@ class KeyedTable {
   }
   // Forgets all entries and gives the memory back.
   void release() {
+    if (tracker_ != nullptr) { before_clear(); }
     free_slots();
     size_ = 0;
     heap_.clear();
@@ -371,6 +475,7 @@ class KeyedTable {
   KeyGroupRange key_groups() const { return groups_; }
   int32_t max_parallelism() const { return max_parallelism_; }
   bool is_grouped() const { return grouped_; }
+  bool is_growing() const { return old_.count != 0; }
   // Bytes held: slots, the heap of Text, and keys that are std::string.
   int64_t memory_bytes() const { return slot_bytes() + heap_.memory_bytes() + key_bytes_; }
   // kMemoryLimit once there was no memory to grow; ask once a batch.
@@ -385,6 +490,7 @@ class KeyedTable {
   static constexpr bool kValueFirst = sizeof(Stored<V>) <= 4 && alignof(K) > 4;
   static constexpr bool kUsesHeap = Stored<K>::kUsesHeap || Stored<V>::kUsesHeap;
   using Slot = state_detail::KeyedSlot<K, V, kValueFirst>;
+  using Area = state_detail::TableArea<Slot>;
   static constexpr bool kTrivial =
       std::is_trivially_copyable_v<Stored<K>> && std::is_trivially_copyable_v<Stored<V>>;
   // Keys that have memory of their own, which is counted here, and told to the pool once a batch.
@@ -392,14 +498,11 @@ class KeyedTable {
   static constexpr size_t kCapacityMin = 16;
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
+  static constexpr uint64_t kNoFrontier = uint64_t{1} << 32;
+  static constexpr size_t kStepwiseFrom = 32768;  // smaller tables are rebuilt in 0.3 ms
+  static constexpr size_t kStepSlots = 32;        // moved by an insertion
 
   static size_t fill_limit(size_t capacity) { return capacity * 5 / 8; }
-  // What a table without memory probes: one empty slot.
-  static Slot* no_slots() {
-    alignas(Slot) static constinit unsigned char empty[sizeof(Slot)] = {};
-    return reinterpret_cast<Slot*>(empty);
-  }
-
   static Stored<V>& stored_of(V& value) {
     static_assert(offsetof(Stored<V>, value) == 0);
     return *reinterpret_cast<Stored<V>*>(&value);
@@ -419,41 +522,129 @@ class KeyedTable {
                                : (hash.hash * 0x9e3779b97f4a7c15ULL) >> 32;
     return static_cast<uint32_t>(order) + static_cast<uint32_t>(order == 0);  // 0: an empty slot
   }
-  size_t home_of(uint32_t order) const { return uint64_t{order} >> shift_; }
+  int32_t group_of(const Slot& slot) const {
+    return grouped_ ? groups_.first + static_cast<int32_t>(slot.order / group_step_)
+                    : hash_of(slot.key.value).group;
+  }
+  Area& area_of(uint32_t order) { return order < frontier_ ? main_ : old_; }
+  const Area& area_of(uint32_t order) const { return order < frontier_ ? main_ : old_; }
+  // The first slot of an array that counts.
+  size_t first_of(const Area& area) const { return &area == &old_ ? moved_ : 0; }
 
-  bool needs_room(size_t index, uint32_t order) const {
-    return size_ >= grow_at_ || index + 1 >= slot_count_ || index - home_of(order) >= probe_max_;
+  static void give(Slot& slot, const K*& key, V*& value) {
+    key = &slot.key.value;
+    value = &slot.value.value;
   }
   template <class Q>
-  V& insert_at(size_t index, KeyHash hash, uint32_t order, const Q& key) {
-    if (needs_room(index, order)) [[unlikely]] { index = make_room(hash, order); }
-    return construct(slots_[index], order, key);
+  [[gnu::noinline]] V* find_old(const Q& key, uint32_t order) {
+    for (size_t index = old_.home_of(order); old_.slots[index].order != 0; ++index) {
+      Slot& slot = old_.slots[index];
+      if (slot.order == order && same_key(slot.key.value, key)) {
+        if (tracker_ != nullptr) { touch(old_, index); }
+        return &slot.value.value;
+      }
+    }
+    return nullptr;
   }
   template <class Q>
-  V& construct(Slot& slot, uint32_t order, const Q& key) {
+  [[gnu::always_inline]] V& upsert_in(Area& area, const Q& key, KeyHash hash, uint32_t order,
+                                      bool& inserted) {
+    size_t index = area.home_of(order);
+    for (;; ++index) {
+      Slot& slot = area.slots[index];
+      if (slot.order == order && same_key(slot.key.value, key)) {
+        if (tracker_ != nullptr) [[unlikely]] { touch(area, index); }
+        inserted = false;
+        return slot.value.value;
+      }
+      if (slot.order == 0) { break; }
+    }
+    inserted = true;
+    return insert_at(area, index, hash, order, key);
+  }
+  template <class Q>
+  [[gnu::noinline]] V& upsert_old(const Q& key, KeyHash hash, uint32_t order, bool& inserted) {
+    return upsert_in(old_, key, hash, order, inserted);
+  }
+  [[gnu::noinline]] bool next_old(Cursor& cursor, const K*& key, V*& value) {
+    cursor.next_ = std::max(cursor.next_, main_.count + moved_);
+    for (; cursor.next_ < main_.count + old_.count; ++cursor.next_) {
+      Slot& slot = old_.slots[cursor.next_ - main_.count];
+      if (slot.order == 0) { continue; }
+      give(slot, key, value);
+      ++cursor.next_;
+      return true;
+    }
+    return false;
+  }
+  // next_in for one array, whose slot 0 the cursor has as `offset`, and the orders [begin, end) in
+  // it.
+  bool next_in_area(Area& area, size_t offset, int32_t group, uint64_t begin, uint64_t end,
+                    Cursor& cursor, const K*& key, V*& value) {
+    for (; cursor.next_ < offset + area.count; ++cursor.next_) {
+      const size_t index = cursor.next_ - offset;
+      Slot& slot = area.slots[index];
+      if (slot.order == 0) {
+        // Behind the group's own region, an empty slot ends what spilled over.
+        if (grouped_ && index >= (end - 1) >> area.shift) { return false; }
+        continue;
+      }
+      const bool matches = grouped_ ? slot.order >= begin && slot.order < end
+                                    : hash_of(slot.key.value).group == group;
+      if (matches) {
+        give(slot, key, value);
+        ++cursor.next_;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // While the table grows `grow_at_` is 0, so that each insertion comes by.
+  bool needs_room(const Area& area, size_t index, uint32_t order) const {
+    return size_ >= grow_at_ || index + 1 >= area.count ||
+           index - area.home_of(order) >= probe_max_;
+  }
+  template <class Q>
+  V& insert_at(Area& area, size_t index, KeyHash hash, uint32_t order, const Q& key) {
+    if (needs_room(area, index, order)) [[unlikely]] {
+      index = make_room(hash, order);
+      return construct(area_of(order), index, order, key);
+    }
+    return construct(area, index, order, key);
+  }
+  template <class Q>
+  V& construct(Area& area, size_t index, uint32_t order, const Q& key) {
+    Slot& slot = area.slots[index];
     state_detail::make_stored<K>(&slot.key, key, heap_);
     new (&slot.value) Stored<V>();
     if constexpr (kKeyOwnsBytes) { key_bytes_ += owned_bytes(slot.key.value); }
     slot.order = order;
     ++size_;
+    if (tracker_ != nullptr) [[unlikely]] { note_inserted(area, index); }
     return slot.value.value;
   }
 
-  // Changes the table until there is a slot for the key; `order` may change on the way.
+  // Changes the table until there is a slot for the key, in area_of(order); `order` may change on
+  // the way.
   [[gnu::noinline]] size_t make_room(KeyHash hash, uint32_t& order) {
+    if (is_growing()) { move_some(kStepSlots); }
     for (;;) {
-      if (size_ >= grow_at_) {
+      if (!is_growing() && size_ >= grow_at_) {
         grow();
+        order = order_of(hash);
+      }
+      const Area& area = area_of(order);
+      size_t index = area.home_of(order);
+      while (area.slots[index].order != 0) { ++index; }
+      const bool is_last = index + 1 >= area.count;
+      if (!is_last && index - area.home_of(order) < probe_max_) { return index; }
+      if (is_growing()) {
+        finish_growing();
+      } else if (is_last) {
+        extend_tail();
       } else {
-        size_t index = home_of(order);
-        while (slots_[index].order != 0) { ++index; }
-        if (index + 1 >= slot_count_) {
-          extend_tail();
-        } else if (index - home_of(order) >= probe_max_) {
-          spread();
-        } else {
-          return index;
-        }
+        spread();
       }
       order = order_of(hash);
     }
@@ -466,7 +657,45 @@ class KeyedTable {
       grow_at_ = filled_limit;  // the job is about to fail: live on with what there is
       return;
     }
-    rebuild(capacity, grouped_);
+    if (capacity_ < stepwise_from_) { return rebuild(capacity, grouped_); }
+    old_ = std::exchange(main_, Area());
+    allocate(capacity, tail_of(capacity));
+    grow_at_ = 0;
+    frontier_ = moved_ = 0;
+    restart_walk();
+  }
+  // Moves whole runs from the old array to the new one, `slots` slots at least.
+  void move_some(size_t slots) {
+    const size_t enough = std::min(moved_ + slots, old_.count);
+    size_t from = moved_;
+    for (; from < old_.count; ++from) {
+      Slot& slot = old_.slots[from];
+      if (slot.order == 0) {
+        if (from < enough) { continue; }
+        break;
+      }
+      size_t index = main_.home_of(slot.order);
+      while (main_.slots[index].order != 0) { ++index; }
+      if (index + 1 >= main_.count) { extend_tail(); }
+      if (tracker_ != nullptr) { move_bits(old_, from, main_, index); }
+      move_slot(main_.slots[index], slot);
+    }
+    moved_ = from;
+    frontier_ = uint64_t{from} << old_.shift;
+    // At an empty slot behind the last home nothing is left.
+    if (frontier_ >= kNoFrontier) {
+      drop_old();
+      grow_at_ = fill_limit(capacity_);
+    }
+  }
+  void finish_growing() {
+    while (is_growing()) { move_some(old_.count); }
+  }
+  // The old array has no entries any more.
+  void drop_old() {
+    free_area(old_);
+    moved_ = 0;
+    frontier_ = kNoFrontier;
   }
   // True, and remembered, when the pool has no room for the slots of `capacity`.
   bool would_be_refused(size_t capacity) {
@@ -489,11 +718,9 @@ class KeyedTable {
   void regroup() {
     if (size_ == not_regrouped_size_) { return; }
     std::vector<size_t> sizes(static_cast<size_t>(std::max(groups_.count(), 1)));
-    for (size_t index = 0; index < slot_count_; ++index) {
-      if (slots_[index].order == 0) { continue; }
-      const int32_t group = hash_of(slots_[index].key.value).group;
-      ++sizes[static_cast<size_t>(group - groups_.first)];
-    }
+    for_each([&](const K& key, const V&) {
+      ++sizes[static_cast<size_t>(hash_of(key).group - groups_.first)];
+    });
     const size_t region = capacity_ / sizes.size();
     if (*std::max_element(sizes.begin(), sizes.end()) > region + kProbeMax / 2) {
       not_regrouped_size_ = size_;
@@ -504,40 +731,46 @@ class KeyedTable {
 
   static size_t tail_of(size_t capacity) { return std::clamp<size_t>(capacity / 4, 8, 256); }
   void rebuild(size_t capacity, bool grouped) {
-    Slot* const old_slots = slots_;
-    const size_t old_count = slot_count_;
+    finish_growing();
+    Area from = std::exchange(main_, Area());
     const bool same_orders = grouped == grouped_;
     set_grouped(grouped);
     allocate(capacity, tail_of(capacity));
-    for (size_t from = 0; from < old_count; ++from) {
-      Slot& slot = old_slots[from];
+    restart_walk();
+    for (size_t at = 0; at < from.count; ++at) {
+      Slot& slot = from.slots[at];
       if (slot.order == 0) { continue; }
       const uint32_t order = same_orders ? slot.order : order_of(hash_of(slot.key.value));
-      size_t index = home_of(order);
-      while (slots_[index].order != 0) { ++index; }
-      if (index + 1 >= slot_count_) { extend_tail(); }
-      move_slot(slots_[index], slot);
-      slots_[index].order = order;
+      size_t index = main_.home_of(order);
+      while (main_.slots[index].order != 0) { ++index; }
+      if (index + 1 >= main_.count) { extend_tail(); }
+      if (tracker_ != nullptr) { carry_bits(from, at, main_, index); }
+      move_slot(main_.slots[index], slot);
+      main_.slots[index].order = order;
     }
-    free_array(old_slots, old_count);
+    free_area(from);
   }
   // Appends slots behind the last; the others stay where they are.
   void extend_tail() {
-    Slot* const old_slots = slots_;
-    const size_t old_count = slot_count_;
-    allocate(capacity_, (slot_count_ - capacity_) * 2);
-    for (size_t index = 0; index < old_count; ++index) {
-      if (old_slots[index].order != 0) { move_slot(slots_[index], old_slots[index]); }
+    Area from = std::exchange(main_, Area());
+    const size_t grow_at = grow_at_;
+    allocate(capacity_, (from.count - capacity_) * 2);
+    grow_at_ = grow_at;
+    for (size_t index = 0; index < from.count; ++index) {
+      if (from.slots[index].order == 0) { continue; }
+      if (tracker_ != nullptr) { carry_bits(from, index, main_, index); }
+      move_slot(main_.slots[index], from.slots[index]);
     }
-    free_array(old_slots, old_count);
+    free_area(from);
   }
   void allocate(size_t capacity, size_t tail) {
-    slot_count_ = capacity + tail;
-    memory_.reserve(slot_bytes());
-    slots_ = static_cast<Slot*>(allocate_zeroed(slot_count_ * sizeof(Slot)));
+    main_.count = capacity + tail;
+    memory_.reserve(static_cast<int64_t>(main_.count * sizeof(Slot)));
+    main_.slots = static_cast<Slot*>(allocate_zeroed(main_.count * sizeof(Slot)));
+    main_.shift = 32 - static_cast<uint32_t>(__builtin_ctzll(capacity));
     capacity_ = capacity;
     grow_at_ = fill_limit(capacity);
-    shift_ = 32 - static_cast<uint32_t>(__builtin_ctzll(capacity));
+    if (tracker_ != nullptr) { make_bits(main_); }
   }
   static void move_slot(Slot& to, Slot& from) {
     if constexpr (kTrivial) {
@@ -568,20 +801,22 @@ class KeyedTable {
     accounted_key_bytes_ = key_bytes_;
   }
 
-  void erase_index(size_t hole) {
-    if constexpr (kKeyOwnsBytes) { key_bytes_ -= owned_bytes(slots_[hole].key.value); }
-    state_detail::destroy_stored(slots_[hole].key, heap_);
-    state_detail::destroy_stored(slots_[hole].value, heap_);
+  void erase_index(Area& area, size_t hole) {
+    if (tracker_ != nullptr) [[unlikely]] { note_erased(area, hole); }
+    if constexpr (kKeyOwnsBytes) { key_bytes_ -= owned_bytes(area.slots[hole].key.value); }
+    state_detail::destroy_stored(area.slots[hole].key, heap_);
+    state_detail::destroy_stored(area.slots[hole].value, heap_);
     --size_;
     // Later entries of the same run that may live in the hole move into it, so that no probe is
     // cut.
-    for (size_t index = hole + 1; slots_[index].order != 0; ++index) {
-      if (home_of(slots_[index].order) <= hole) {
-        move_slot(slots_[hole], slots_[index]);
+    for (size_t index = hole + 1; area.slots[index].order != 0; ++index) {
+      if (area.home_of(area.slots[index].order) <= hole) {
+        if (tracker_ != nullptr) [[unlikely]] { move_bits(area, index, area, hole); }
+        move_slot(area.slots[hole], area.slots[index]);
         hole = index;
       }
     }
-    slots_[hole].order = 0;
+    area.slots[hole].order = 0;
   }
   void destroy_entries() {
     if constexpr (kKeyOwnsBytes) {
@@ -589,19 +824,21 @@ class KeyedTable {
       account_key_bytes();
     }
     if constexpr (!std::is_trivially_destructible_v<K> || !std::is_trivially_destructible_v<V>) {
-      for (size_t index = 0; index < slot_count_; ++index) {
-        if (slots_[index].order != 0) {
-          slots_[index].key.~Stored<K>();
-          slots_[index].value.~Stored<V>();
+      for (Area* area : {&main_, &old_}) {
+        for (size_t index = first_of(*area); index < area->count; ++index) {
+          Slot& slot = area->slots[index];
+          if (slot.order == 0) { continue; }
+          slot.key.~Stored<K>();
+          slot.value.~Stored<V>();
         }
       }
     }
   }
   void wipe() {
     if constexpr (sizeof(Slot) <= 64) {
-      std::memset(static_cast<void*>(slots_), 0, slot_count_ * sizeof(Slot));
+      std::memset(static_cast<void*>(main_.slots), 0, main_.count * sizeof(Slot));
     } else {
-      for (size_t index = 0; index < slot_count_; ++index) { slots_[index].order = 0; }
+      for (size_t index = 0; index < main_.count; ++index) { main_.slots[index].order = 0; }
     }
   }
   void free_slots() {
@@ -609,26 +846,201 @@ class KeyedTable {
     free_memory();
   }
   void free_memory() {
-    free_array(slots_, slot_count_);
-    slots_ = no_slots();
-    slot_count_ = capacity_ = grow_at_ = 0;
-    shift_ = 32;
+    drop_old();
+    free_area(main_);
+    capacity_ = grow_at_ = 0;
   }
-  void free_array(Slot* slots, size_t count) {
-    if (count == 0) { return; }
-    free_zeroed(slots, count * sizeof(Slot));
-    memory_.release(static_cast<int64_t>(count * sizeof(Slot)));
+  void free_area(Area& area) {
+    if (area.count == 0) { return; }
+    for (uint64_t** bits : {&area.dirty, &area.fresh, &area.done, &area.before}) {
+      area.free_bits(*bits, memory_);
+    }
+    free_zeroed(area.slots, area.count * sizeof(Slot));
+    memory_.release(static_cast<int64_t>(area.count * sizeof(Slot)));
+    area = Area();
   }
-  int64_t slot_bytes() const { return static_cast<int64_t>(slot_count_ * sizeof(Slot)); }
+  int64_t slot_bytes() const {
+    return static_cast<int64_t>((main_.count + old_.count) * sizeof(Slot));
+  }
 
-  Slot* slots_ = no_slots();
-  uint32_t shift_ = 32;  // from an order to its slot
-  bool grouped_ = true;
+  // ---- Tracking. Before an entry is changed, moved or erased, and after one was made.
+
+  // Makes the bits that an array of this moment has to have.
+  void make_bits(Area& area) {
+    if (keeps_changes_) {
+      area.make_bits(area.dirty, memory_);
+      area.make_bits(area.fresh, memory_);
+    }
+    if (!is_writing_) { return; }
+    area.make_bits(area.done, memory_);
+    if (content_ == StateContent::kChanges && area.before == nullptr) {
+      area.make_bits(area.before, memory_);
+    }
+  }
+  void touch(Area& area, size_t index) {
+    if (area.dirty != nullptr) { Area::set(area.dirty, index); }
+    if (area.done != nullptr && !Area::get(area.done, index)) { write_early(area, index); }
+  }
+  [[gnu::noinline]] void write_early(Area& area, size_t index) {
+    Area::set(area.done, index);
+    if (is_wanted(area, index)) { give_to_tracker(area.slots[index]); }
+  }
+  void give_to_tracker(Slot& slot) {
+    tracker_->entry(group_of(slot), std::as_const(slot.key.value), slot.value.value);
+  }
+  // Whether an entry that is not done is to be written.
+  bool is_wanted(const Area& area, size_t index) const {
+    return area.before == nullptr || Area::get(area.before, index) ||
+           tracker_->is_whole(group_of(area.slots[index]));
+  }
+  void note_inserted(Area& area, size_t index) {
+    if (area.dirty != nullptr) {
+      Area::set(area.dirty, index);
+      Area::set(area.fresh, index);
+    }
+    if (area.done != nullptr) { Area::set(area.done, index); }
+  }
+  void note_erased(Area& area, size_t index) {
+    if (area.done != nullptr && !Area::get(area.done, index)) { write_early(area, index); }
+    if (area.dirty == nullptr) { return; }
+    if (!Area::get(area.fresh, index)) {
+      tracker_->erased(group_of(area.slots[index]), std::as_const(area.slots[index].key.value));
+    }
+    Area::put(area.dirty, index, false);
+    Area::put(area.fresh, index, false);
+  }
+  // Before the entry at `from` moves to `to`, which the walk may have passed already: if the walk is
+  // at its group, it is written first.
+  void move_bits(Area& from_area, size_t from, Area& to_area, size_t to) {
+    if (from_area.done != nullptr && !Area::get(from_area.done, from) &&
+        (walk_.all || group_of(from_area.slots[from]) == walk_.group)) {
+      write_early(from_area, from);
+    }
+    carry_bits(from_area, from, to_area, to);
+    if (from_area.dirty != nullptr) {
+      Area::put(from_area.dirty, from, false);
+      Area::put(from_area.fresh, from, false);
+    }
+  }
+  static void carry_bits(const Area& from_area, size_t from, Area& to_area, size_t to) {
+    if (from_area.dirty != nullptr) {
+      Area::put(to_area.dirty, to, Area::get(from_area.dirty, from));
+      Area::put(to_area.fresh, to, Area::get(from_area.fresh, from));
+    }
+    if (from_area.done != nullptr) { Area::put(to_area.done, to, Area::get(from_area.done, from)); }
+    if (from_area.before != nullptr) {
+      Area::put(to_area.before, to, Area::get(from_area.before, from));
+    }
+  }
+  // All entries are about to go.
+  void before_clear() {
+    if (size_ == 0) { return; }
+    for (Area* area : {&main_, &old_}) {
+      if (area->done == nullptr) { continue; }
+      for (size_t index = first_of(*area); index < area->count; ++index) {
+        if (area->slots[index].order == 0 || Area::get(area->done, index)) { continue; }
+        write_early(*area, index);
+      }
+    }
+    if (keeps_changes_) {
+      tracker_->cleared();
+      main_.clear_bits(main_.dirty);
+      main_.clear_bits(main_.fresh);
+    }
+  }
+
+  // ---- The walk of a snapshot: group by group over the region of each in the new array and then
+  // in the old one. A table that is not in the order of groups is walked once from end to end, at
+  // the first group's turn; the tracker keeps what belongs to later groups.
+
+  struct Walk {
+    int32_t group = -1;    // whose turn it is
+    bool all = false;      // from end to end
+    int area = 0;          // 0: the new array, 1: the old one, 2: at the end
+    bool entered = false;  // `index` is in that array
+    size_t index = 0;
+  };
+  // After the slots have changed their places; what is done is passed over.
+  void restart_walk() {
+    if (walk_.all && walk_.area == 2) { return; }  // nothing is pending
+    walk_.all = walk_.all || !grouped_;
+    walk_.area = 0;
+    walk_.entered = false;
+  }
+  template <class Ready>
+  bool write_area(Area& area, size_t& budget, Ready& ready) {
+    if (area.count == 0) { return true; }
+    size_t first = first_of(area);
+    size_t last = area.count - 1;
+    if (!walk_.all) {
+      const uint64_t begin = order_begin(walk_.group);
+      const uint64_t end = begin + group_step_;
+      const uint64_t begin_here = &area == &old_ ? std::max(begin, frontier_) : begin;
+      const uint64_t end_here = &area == &old_ ? end : std::min(end, frontier_);
+      if (begin_here >= end_here) { return true; }
+      first = begin_here >> area.shift;
+      last = (end_here - 1) >> area.shift;
+    }
+    walk_.index = walk_.entered ? std::max(walk_.index, first) : first;
+    walk_.entered = true;
+    return write_slots(area, last, budget, ready);
+  }
+  // Goes on to `last`, and to the end of what spilled over behind it.
+  template <class Ready>
+  bool write_slots(Area& area, size_t last, size_t& budget, Ready& ready) {
+    const bool whole =
+        area.before == nullptr || walk_.all || tracker_->is_whole(walk_.group);
+    for (size_t& index = walk_.index; index < area.count;) {
+      if (index > last) {
+        if (area.slots[index].order == 0) { return true; }
+        if (!write_slot(area, index, ready)) { return false; }
+        ++index;
+        continue;
+      }
+      if (budget == 0) { return false; }
+      const size_t word = index / 64;
+      const size_t end = std::min(word * 64 + 64, last + 1);
+      budget -= std::min(budget, end - index);
+      uint64_t candidates = ~area.done[word] & (~uint64_t{0} << (index % 64));
+      if (end % 64 != 0) { candidates &= (uint64_t{1} << (end % 64)) - 1; }
+      if (!whole) { candidates &= area.before[word]; }
+      for (; candidates != 0; candidates &= candidates - 1) {
+        index = word * 64 + static_cast<size_t>(__builtin_ctzll(candidates));
+        if (!write_slot(area, index, ready)) { return false; }
+      }
+      index = end;
+    }
+    return true;
+  }
+  // False when the entry has its turn, and ready() says no.
+  template <class Ready>
+  bool write_slot(Area& area, size_t index, Ready& ready) {
+    Slot& slot = area.slots[index];
+    if (slot.order == 0 || Area::get(area.done, index)) { return true; }
+    const int32_t group = group_of(slot);
+    if (group != walk_.group && !walk_.all) { return true; }
+    if (!is_wanted(area, index)) { return true; }
+    if (group == walk_.group && !ready()) { return false; }
+    Area::set(area.done, index);
+    tracker_->entry(group, std::as_const(slot.key.value), slot.value.value);
+    return true;
+  }
+
+  Area main_;
+  uint64_t frontier_ = kNoFrontier;  // orders from here on are in old_
+  TableTracker<K, V>* tracker_ = nullptr;  // null: nothing is tracked
   uint64_t group_step_ = 0;
   size_t size_ = 0;
   size_t grow_at_ = 0;     // size at which the table grows
   size_t capacity_ = 0;    // slots that orders are scaled to; a power of two, or 0
-  size_t slot_count_ = 0;  // with those behind the last
+  bool grouped_ = true;
+  bool keeps_changes_ = false;  // `dirty` and `fresh` are kept
+  bool is_writing_ = false;     // a snapshot is under way
+  StateContent content_ = StateContent::kAll;
+  Area old_;          // while the table grows; no slots otherwise
+  size_t moved_ = 0;  // slots of old_ that have been moved
+  Walk walk_;
+  size_t stepwise_from_ = kStepwiseFrom;
   size_t probe_max_ = kProbeMax;
   size_t not_regrouped_size_ = 0;  // size at which regroup was last in vain
   const KeyGroupRange groups_;
