@@ -9,6 +9,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kParallelism,
       &options::kAutoGenerateUids,
       &options::kAutoWatermarkInterval,
+      &options::kIncrementalCheckpoints,
       &options::kMaxParallelism,
       &options::kPipelineName,
       &options::kOperatorChaining,

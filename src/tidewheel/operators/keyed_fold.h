@@ -10,7 +10,7 @@
 
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/row_traits.h"
-#include "tidewheel/operators/table_snapshot.h"
+#include "tidewheel/state/table_snapshot.h"
 
 namespace tidewheel {
 
@@ -28,6 +28,7 @@ class KeyedFoldOperator final : public OutputOperator<To> {
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(OutputOperator<To>::open(context));
     table_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(), Fold::kName);
+    saver_.emplace("fold", *table_, this->keeps_changes());
     return restored_.load(*table_);
   }
 
@@ -46,7 +47,12 @@ class KeyedFoldOperator final : public OutputOperator<To> {
     return Progress::kDone;
   }
 
-  Progress snapshot(SnapshotWriter& writer) override { return saver_.save(*table_, writer); }
+  void begin_snapshot(const SnapshotStart& start) override { saver_->begin(start); }
+  Progress snapshot(SnapshotWriter& writer) override {
+    return saver_->write(writer) ? Progress::kDone : this->snapshot_blocked(writer);
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override { saver_->abort(); }
   Status restore(SnapshotReader& reader) override { return restored_.read(reader); }
 
  private:
@@ -81,7 +87,7 @@ class KeyedFoldOperator final : public OutputOperator<To> {
   const Select select_;
   const Fold fold_;
   std::optional<KeyedTable<K, Acc>> table_;
-  TableSaver<K, Acc> saver_{"fold"};
+  std::optional<TableSnapshot<K, Acc>> saver_;
   TableLoader<K, Acc> restored_{"fold"};
 };
 

@@ -27,6 +27,11 @@ class OperatorBase : public Operator {
   const OperatorContext& context() const { return *context_; }
   SideOutputs& sides() { return sides_; }
   const NodeLinks* links() const { return links_.get(); }
+  // Whether snapshots may be incremental, so that state has to remember what was changed.
+  bool keeps_changes() const;
+  // For `snapshot` that is not done. When the writer would take more, it was only time for
+  // something else: the task is woken to go on.
+  Progress snapshot_blocked(const SnapshotWriter& writer);
 
  private:
   const std::shared_ptr<const NodeLinks> links_;

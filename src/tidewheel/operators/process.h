@@ -205,6 +205,7 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
     if constexpr (kKeyed) {
       store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
                      context.clock(), context.name());
+      if (this->keeps_changes()) { store_->keep_changes(); }
       context_.emplace(*store_);
       if constexpr (kKind == ProcessKind::kBroadcast) { rule_context_.emplace(*store_); }
     } else {
@@ -292,14 +293,22 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
     return Progress::kDone;
   }
 
+  // Keyed state and timers are written in the background; lists and broadcast state are copied at
+  // the barrier.
+  void begin_snapshot(const SnapshotStart& start) override {
+    if constexpr (kKeyed) { store_->begin_snapshot(start); }
+    operator_state_->begin_snapshot();
+  }
   Progress snapshot(SnapshotWriter& writer) override {
     if constexpr (kKeyed) {
-      if (!store_->write(writer, store_cursor_)) { return Progress::kBlocked; }
+      if (!store_->write(writer)) { return this->snapshot_blocked(writer); }
     }
-    if (!operator_state_->write(writer, state_cursor_)) { return Progress::kBlocked; }
-    if constexpr (kKeyed) { store_cursor_ = {}; }
-    state_cursor_ = {};
-    return Progress::kDone;
+    return operator_state_->write(writer) ? Progress::kDone : this->snapshot_blocked(writer);
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override {
+    if constexpr (kKeyed) { store_->abort_snapshot(); }
+    operator_state_->abort_snapshot();
   }
 
   void close(bool finished) override {
@@ -308,9 +317,7 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
   }
 
  private:
-  struct NoStore {
-    struct Cursor {};
-  };
+  struct NoStore {};
   using Store = std::conditional_t<kKeyed, KeyedStore<K>, NoStore>;
 
   KeyedState* keyed_state() {
@@ -444,8 +451,6 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
   std::optional<P> function_;  // after the state that its handles point to
   std::optional<Context> context_;
   std::optional<RuleContext> rule_context_;
-  typename Store::Cursor store_cursor_;
-  OperatorState::Cursor state_cursor_;
   int32_t ended_inputs_ = 0;
 };
 

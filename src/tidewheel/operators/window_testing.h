@@ -178,6 +178,7 @@ class Harness {
   int64_t late_dropped() { return context.metrics().counter("numLateRecordsDropped").value(); }
   void snapshot_into(MemorySnapshot& snapshot) {
     SegmentWriter writer({"op", options_.subtask, options_.parallelism, 128});
+    op_->begin_snapshot({});
     // Little at a time, so that it has to resume.
     for (;;) {
       writer.grant(100);

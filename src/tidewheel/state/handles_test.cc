@@ -484,12 +484,10 @@ MemorySnapshot snapshot_of(std::vector<std::unique_ptr<Bound<F, K>>>& subtasks) 
   for (size_t i = 0; i < subtasks.size(); ++i) {
     SegmentWriter writer({"process", static_cast<int32_t>(i), static_cast<int32_t>(subtasks.size()),
                           kMaxParallelism});
-    typename KeyedStore<K>::Cursor cursor;
     do {
       writer.grant(200);  // refuses again and again
-    } while (!subtasks[i]->store.write(writer, cursor));
-    OperatorState::Cursor operator_cursor;
-    do { writer.grant(20); } while (!subtasks[i]->operator_state.write(writer, operator_cursor));
+    } while (!subtasks[i]->store.write(writer));
+    do { writer.grant(20); } while (!subtasks[i]->operator_state.write(writer));
     snapshot.add(writer.finish());
   }
   return snapshot;

@@ -15,7 +15,9 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/prefetch.h"
 #include "tidewheel/state/cells.h"
+#include "tidewheel/state/change_plan.h"
 #include "tidewheel/state/codec.h"
+#include "tidewheel/state/group_buffers.h"
 #include "tidewheel/state/key_hash.h"
 #include "tidewheel/state/keyed_state.h"
 #include "tidewheel/state/keyed_table.h"
@@ -36,8 +38,12 @@ struct FiredTimer {
 // A batch of records goes through KeyedBatch (below). Rows that lose their last cell are freed at
 // the end of a batch only, because rows of later records of the same batch have been looked up
 // already.
+//
+// Snapshots: looking a key up counts as touching all its states. A key that is touched for the
+// first time after the barrier has its cells encoded before, all of them; see KeyedTable for the
+// bits behind it. A list or map is written whole for its key.
 template <class K>
-class KeyedStore final : public KeyedState {
+class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
  public:
   // `memory` may be null; `clock` gives the processing time for TTL.
   KeyedStore(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory, Clock& clock,
@@ -46,7 +52,8 @@ class KeyedStore final : public KeyedState {
         clock_(clock),
         pool_(memory),
         name_(name),
-        index_(groups, max_parallelism, memory, name) {
+        index_(groups, max_parallelism, memory, name),
+        plan_(groups) {
     now_ms_ = clock.wall_ms();
   }
   ~KeyedStore() override {
@@ -115,17 +122,16 @@ class KeyedStore final : public KeyedState {
   template <class F>
   void for_each_key(F f);
 
-  // Where `write` goes on.
-  struct Cursor {
-    size_t state = 0;  // index of the state; behind them the two domains of timers
-    bool begun = false;
-    int32_t group = 0;
-    typename KeyedTable<K, uint32_t>::Cursor slot;
-    typename TimerService<K>::Cursor timers;
-  };
-  // Writes all states and timers; false when the writer refused, then call again. No records
-  // between.
-  bool write(SnapshotWriter& writer, Cursor& cursor);
+  // Has the store remember from barrier to barrier what was changed, so that snapshots can be
+  // incremental. Before the first of them.
+  void keep_changes() { plan_ = ChangePlan(index_.key_groups(), true); }
+  // A barrier: the snapshot has the state of this moment.
+  void begin_snapshot(const SnapshotStart& start);
+  // Writes some of all states and timers; false when the writer takes no more or it is time for
+  // something else, then call again. Records may come between. A snapshot that was not begun is one
+  // of everything, from now.
+  bool write(SnapshotWriter& writer);
+  void abort_snapshot();
   // Reads all states that are declared, and the timers.
   Status read(SnapshotReader& reader);
 
@@ -199,7 +205,27 @@ class KeyedStore final : public KeyedState {
   void expire_some(uint32_t keys);
   Status read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta);
   static Result<size_t> count_keys(SnapshotReader& reader, const StateMeta& meta);
-  bool write_state(SnapshotWriter& writer, KeyedCell& cell, Cursor& cursor);
+
+  // ---- Snapshots. A group's keys are walked over first, and give entries of all states into
+  // buffers; then each state has its turn.
+
+  // What a state has for the snapshot that is under way, and for the next one.
+  struct SavedState {
+    StateMeta meta;
+    GroupBuffers buffers;
+    GroupBuffers erased_next;  // keys that were erased since the last barrier
+  };
+  enum class Stage : uint8_t { kWalk, kBegin, kErased, kEntries };
+  static constexpr size_t kBudget = 64 * 1024;  // slots looked at in one call
+
+  void make_saved_states();
+  void abort_writing();
+  bool write_group(SnapshotWriter& writer, size_t& budget);
+  bool write_state(SnapshotWriter& writer, SavedState& state);
+  void entry(int32_t group, const K& key, uint32_t& row) override;
+  void erased(int32_t group, const K& key) override;
+  void cleared() override { plan_.write_all_next(); }
+  bool is_whole(int32_t group) const override { return plan_.is_whole(group); }
 
   Clock& clock_;
   MemoryPool* const pool_;
@@ -211,6 +237,16 @@ class KeyedStore final : public KeyedState {
   std::array<std::unique_ptr<Timers>, 2> timers_;
   K timer_key_{};  // of the timer that fires; its Text is in the timer service
   typename KeyedTable<K, uint32_t>::Cursor expire_cursor_;
+
+  ChangePlan plan_;
+  std::vector<SavedState> saved_;  // by the index of the state
+  StateBytes saved_key_;
+  bool is_saving_ = false;
+  // Where `write` goes on.
+  int32_t saving_group_ = 0;
+  Stage stage_ = Stage::kWalk;
+  size_t saving_state_ = 0;
+  size_t saving_domain_ = 0;  // of the timers, at last
 };
 
 // Takes the keys of a batch's rows [begin, end) in turn, with the index and the rows of the keys
@@ -329,9 +365,11 @@ void KeyedStore<K>::expire_some(uint32_t keys) {
       expire_cursor_ = {};
       return;
     }
+    // What expires needs not be written first: snapshots leave it out.
     if (expire_cells(rows_.at(*row))) {
-      rows_.free(*row);
+      const uint32_t gone = *row;
       index_.erase_last(expire_cursor_);
+      rows_.free(gone);
     }
   }
 }
@@ -372,65 +410,147 @@ template <class F>
 void KeyedStore<K>::for_each_key(F f) {
   // What is cleared goes afterwards, so the index does not change; new keys can't come up.
   begin_work();
-  index_.for_each([&](const K& key, uint32_t row) {
-    current_key_ = &key;
-    current_hash_ = hash_of(key);
+  typename KeyedTable<K, uint32_t>::Cursor cursor;
+  const K* key = nullptr;
+  uint32_t* row = nullptr;
+  while (index_.next(cursor, key, row)) {
+    index_.touch_last(cursor);
+    current_key_ = key;
+    current_hash_ = hash_of(*key);
     has_current_key_ = true;
-    current_row_ = rows_.at(row);
-    f(key);
-  });
+    current_row_ = rows_.at(*row);
+    f(*key);
+  }
   clear_current();
   end_work(0);
 }
 
 template <class K>
-bool KeyedStore<K>::write(SnapshotWriter& writer, Cursor& cursor) {
-  clear_current();
-  now_ms_ = clock_.wall_ms();
-  for (; cursor.state < cells().size(); ++cursor.state) {
-    if (!write_state(writer, *cells()[cursor.state], cursor)) { return false; }
-    cursor.begun = false;
+void KeyedStore<K>::make_saved_states() {
+  if (saved_.size() == cells().size()) { return; }
+  for (const auto& cell : cells()) {
+    SavedState& made = saved_.emplace_back();
+    made.meta = cell->meta();
+    made.meta.key_schema = encoded_schema<K>();
+    made.buffers = GroupBuffers(index_.key_groups());
+    made.erased_next = GroupBuffers(index_.key_groups());
   }
-  for (; cursor.state < cells().size() + 2; ++cursor.state) {
-    const size_t domain = cursor.state - cells().size();
+}
+
+template <class K>
+void KeyedStore<K>::begin_snapshot(const SnapshotStart& start) {
+  abort_writing();
+  make_saved_states();
+  plan_.begin(start);
+  for (SavedState& state : saved_) {
+    state.buffers.clear();
+    state.buffers.swap(state.erased_next);
+  }
+  index_.begin_snapshot(*this, plan_.content(), plan_.keeps_changes());
+  for (size_t domain = 0; domain < timers_.size(); ++domain) {
     if (timers_[domain] == nullptr) { continue; }
-    if (!timers_[domain]->plain_.write(writer, timer_state_name(domain), cursor.timers)) {
-      return false;
-    }
-    cursor.timers = {};
+    timers_[domain]->plain_.begin_snapshot(start, timer_state_name(domain), plan_.keeps_changes());
+  }
+  is_saving_ = true;
+  saving_group_ = index_.key_groups().first;
+  stage_ = Stage::kWalk;
+  saving_domain_ = 0;
+}
+
+template <class K>
+void KeyedStore<K>::abort_writing() {
+  if (!is_saving_) { return; }
+  is_saving_ = false;
+  index_.end_snapshot();
+  for (SavedState& state : saved_) { state.buffers.clear(); }
+}
+
+template <class K>
+void KeyedStore<K>::abort_snapshot() {
+  abort_writing();
+  plan_.write_all_next();
+  for (auto& timers : timers_) {
+    if (timers != nullptr) { timers->plain_.abort_snapshot(); }
+  }
+}
+
+template <class K>
+bool KeyedStore<K>::write(SnapshotWriter& writer) {
+  if (!is_saving_) { begin_snapshot({}); }
+  now_ms_ = clock_.wall_ms();
+  size_t budget = kBudget;
+  for (; saving_group_ <= index_.key_groups().last; ++saving_group_, stage_ = Stage::kWalk) {
+    if (!writer.ready() || !write_group(writer, budget)) { return false; }
+  }
+  for (; saving_domain_ < timers_.size(); ++saving_domain_) {
+    if (timers_[saving_domain_] == nullptr) { continue; }
+    if (!timers_[saving_domain_]->plain_.write(writer)) { return false; }
+  }
+  abort_writing();
+  return true;
+}
+
+template <class K>
+bool KeyedStore<K>::write_group(SnapshotWriter& writer, size_t& budget) {
+  if (stage_ == Stage::kWalk) {
+    if (!index_.write_group(saving_group_, budget, [] { return true; })) { return false; }
+    saving_state_ = 0;
+    stage_ = Stage::kBegin;
+  }
+  for (; saving_state_ < saved_.size(); ++saving_state_, stage_ = Stage::kBegin) {
+    if (!write_state(writer, saved_[saving_state_])) { return false; }
   }
   return true;
 }
 
 template <class K>
-bool KeyedStore<K>::write_state(SnapshotWriter& writer, KeyedCell& cell, Cursor& cursor) {
-  const KeyGroupRange groups = index_.key_groups();
-  if (!cursor.begun) {
-    if (!writer.ready()) { return false; }
-    cursor.begun = true;
-    cursor.group = groups.first;
-    cursor.slot = index_.begin_of(cursor.group);
+bool KeyedStore<K>::write_state(SnapshotWriter& writer, SavedState& state) {
+  const bool has_changes = plan_.content() == StateContent::kChanges;
+  if (has_changes) {
+    writer.begin_changes(state.meta);
+  } else {
+    writer.begin_state(state.meta);
   }
-  StateMeta meta = cell.meta();
-  meta.key_schema = encoded_schema<K>();
-  writer.begin_state(meta);
-  StateBytes key_bytes;
-  while (cursor.group <= groups.last) {
-    if (!writer.ready()) { return false; }
-    const K* key = nullptr;
-    uint32_t* row = nullptr;
-    if (!index_.next_in(cursor.group, cursor.slot, key, row)) {
-      if (++cursor.group <= groups.last) { cursor.slot = index_.begin_of(cursor.group); }
-      continue;
+  if (stage_ == Stage::kBegin) {
+    stage_ = Stage::kEntries;
+    if (has_changes && plan_.is_whole(saving_group_)) {
+      writer.whole_group(saving_group_);
+    } else if (has_changes) {
+      stage_ = Stage::kErased;
     }
-    std::byte* const cells_of_key = rows_.at(*row);
-    if (!has(cells_of_key, cell.bit())) { continue; }
-    StateEntry entry;
-    entry.group = cursor.group;
-    entry.key = key_bytes.encode(*key);
-    cell.write(cells_of_key, entry, writer);
   }
+  if (stage_ == Stage::kErased) {
+    if (!state.buffers.write_erased(saving_group_, writer)) { return false; }
+    stage_ = Stage::kEntries;
+  }
+  if (!state.buffers.write_entries(saving_group_, writer)) { return false; }
+  state.buffers.drop(saving_group_);
   return true;
+}
+
+template <class K>
+void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
+  plan_.note_unit(group);
+  const bool is_change = !plan_.is_whole(group);
+  std::byte* const cells_of_key = rows_.at(row);
+  StateEntry made;
+  made.group = group;
+  made.key = saved_key_.encode(key);
+  for (size_t i = 0; i < saved_.size(); ++i) {
+    KeyedCell& cell = *cells()[i];
+    GroupBuffers& to = saved_[i].buffers;
+    const uint64_t before = to.added();
+    if (has(cells_of_key, cell.bit())) { cell.write(cells_of_key, made, to); }
+    // The key may have had this state when it was written last.
+    if (is_change && to.added() == before) { to.erase(group, made.key, {}); }
+  }
+}
+
+template <class K>
+void KeyedStore<K>::erased(int32_t group, const K& key) {
+  plan_.note_erased(group);
+  const std::string_view bytes = saved_key_.encode(key);
+  for (SavedState& state : saved_) { state.erased_next.erase(group, bytes, {}); }
 }
 
 template <class K>

@@ -275,8 +275,7 @@ class KeyedTable {
     if (!grouped_ && group == groups_.first) { regroup(); }
     if (!grouped_) { return Cursor(0); }
     const uint64_t begin = order_begin(group);
-    return Cursor(begin < frontier_ ? begin >> main_.shift
-                                    : main_.count + (begin >> old_.shift));
+    return Cursor(begin < frontier_ ? begin >> main_.shift : main_.count + (begin >> old_.shift));
   }
   // The next entry of one key group; false at its end.
   bool next_in(int32_t group, Cursor& cursor, const K*& key, V*& value) {
@@ -909,8 +908,8 @@ class KeyedTable {
     Area::put(area.dirty, index, false);
     Area::put(area.fresh, index, false);
   }
-  // Before the entry at `from` moves to `to`, which the walk may have passed already: if the walk is
-  // at its group, it is written first.
+  // Before the entry at `from` moves to `to`, which the walk may have passed already: if the walk
+  // is at its group, it is written first.
   void move_bits(Area& from_area, size_t from, Area& to_area, size_t to) {
     if (from_area.done != nullptr && !Area::get(from_area.done, from) &&
         (walk_.all || group_of(from_area.slots[from]) == walk_.group)) {
@@ -988,8 +987,7 @@ class KeyedTable {
   // Goes on to `last`, and to the end of what spilled over behind it.
   template <class Ready>
   bool write_slots(Area& area, size_t last, size_t& budget, Ready& ready) {
-    const bool whole =
-        area.before == nullptr || walk_.all || tracker_->is_whole(walk_.group);
+    const bool whole = area.before == nullptr || walk_.all || tracker_->is_whole(walk_.group);
     for (size_t& index = walk_.index; index < area.count;) {
       if (index > last) {
         if (area.slots[index].order == 0) { return true; }
@@ -1027,12 +1025,12 @@ class KeyedTable {
   }
 
   Area main_;
-  uint64_t frontier_ = kNoFrontier;  // orders from here on are in old_
+  uint64_t frontier_ = kNoFrontier;        // orders from here on are in old_
   TableTracker<K, V>* tracker_ = nullptr;  // null: nothing is tracked
   uint64_t group_step_ = 0;
   size_t size_ = 0;
-  size_t grow_at_ = 0;     // size at which the table grows
-  size_t capacity_ = 0;    // slots that orders are scaled to; a power of two, or 0
+  size_t grow_at_ = 0;   // size at which the table grows
+  size_t capacity_ = 0;  // slots that orders are scaled to; a power of two, or 0
   bool grouped_ = true;
   bool keeps_changes_ = false;  // `dirty` and `fresh` are kept
   bool is_writing_ = false;     // a snapshot is under way

@@ -1,5 +1,7 @@
 #include "tidewheel/state/operator_state.h"
 
+#include "tidewheel/base/check.h"
+
 namespace tidewheel {
 
 OperatorState::~OperatorState() { cells_.clear(); }
@@ -21,12 +23,26 @@ Result<OperatorCell*> OperatorState::find_declared(const StateMeta& meta, const 
   return static_cast<OperatorCell*>(nullptr);
 }
 
-bool OperatorState::write(SnapshotWriter& writer, Cursor& cursor) {
-  for (; cursor.state < cells_.size(); ++cursor.state) {
-    if (!cells_[cursor.state]->write(writer, cursor.entry)) { return false; }
-    cursor.entry = 0;
+void OperatorState::begin_snapshot() {
+  snapshot_.clear();
+  for (const auto& cell : cells_) {
+    uint64_t from = 0;
+    const bool is_done = cell->write(snapshot_, from);
+    TIDEWHEEL_CHECK(is_done, "state {} was not copied", cell->name());
   }
+  is_recorded_ = true;
+}
+
+bool OperatorState::write(SnapshotWriter& writer) {
+  if (!is_recorded_) { begin_snapshot(); }
+  if (!snapshot_.write(writer)) { return false; }
+  is_recorded_ = false;
   return true;
+}
+
+void OperatorState::abort_snapshot() {
+  snapshot_.clear();
+  is_recorded_ = false;
 }
 
 Status OperatorState::read(SnapshotReader& reader) {

@@ -12,6 +12,7 @@
 #include "tidewheel/base/status.h"
 #include "tidewheel/state/cells.h"
 #include "tidewheel/state/codec.h"
+#include "tidewheel/state/group_buffers.h"
 #include "tidewheel/state/snapshot.h"
 #include "tidewheel/state/state_memory.h"
 #include "tidewheel/types/stored.h"
@@ -67,12 +68,13 @@ class OperatorState {
     return made;
   }
 
-  struct Cursor {
-    size_t state = 0;
-    uint64_t entry = 0;
-  };
-  // Writes all states; false when the writer refused, then call again.
-  bool write(SnapshotWriter& writer, Cursor& cursor);
+  // A barrier: copies all states, as bytes, which takes time by their size. They belong to a
+  // subtask and to no key, and are meant to be small: offsets, rules, statistics.
+  void begin_snapshot();
+  // Writes what begin_snapshot has copied; false when the writer refused, then call again. Without
+  // it, what there is now.
+  bool write(SnapshotWriter& writer);
+  void abort_snapshot();
   // Reads all states that are declared.
   Status read(SnapshotReader& reader);
 
@@ -87,6 +89,8 @@ class OperatorState {
   StateMemory memory_;
   TextHeap heap_;
   std::vector<std::unique_ptr<OperatorCell>> cells_;
+  SnapshotRecording snapshot_;
+  bool is_recorded_ = false;  // begin_snapshot was called, and its copy is not written yet
 };
 
 // What becomes of an OperatorList when the parallelism changes.

@@ -2,7 +2,10 @@
 // and a time, at which the operator is called with the key.
 #pragma once
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "tidewheel/base/status.h"
@@ -12,6 +15,7 @@
 #include "tidewheel/state/keyed_table.h"
 #include "tidewheel/state/snapshot.h"
 #include "tidewheel/state/state_memory.h"
+#include "tidewheel/state/table_snapshot.h"
 #include "tidewheel/state/timer_queue.h"
 #include "tidewheel/types/stored.h"
 
@@ -53,6 +57,46 @@ inline KeyHash timer_hash(KeyHash key, int64_t time) {
   const uint64_t hash = (key.hash & kTimerHashMask) + static_cast<uint64_t>(time);
   return {mix64(hash * 0x9e3779b97f4a7c15ULL), key.group};
 }
+
+// How timers are in a snapshot: the key, and in the place of a namespace what is left of the timer,
+// so that each is a unit of its own.
+template <class K, class N>
+class TimerCodec {
+ public:
+  using Place = std::conditional_t<std::is_same_v<N, NoNamespace>, int64_t, std::pair<N, int64_t>>;
+
+  static StateMeta meta(std::string name) {
+    StateMeta made;
+    made.name = std::move(name);
+    made.kind = StateKind::kTimers;
+    made.form = "timers";
+    made.key_schema = encoded_schema<K>();
+    made.namespace_schema = encoded_schema<Place>();
+    made.unit_has_namespace = true;
+    return made;
+  }
+  void encode_unit(const Timer<K, N>& timer, StateEntry& entry) {
+    entry.key = key_bytes_.encode(timer.key);
+    if constexpr (std::is_same_v<N, NoNamespace>) {
+      entry.name_space = place_bytes_.encode(timer.time);
+    } else {
+      entry.name_space = place_bytes_.encode(Place(timer.name_space, timer.time));
+    }
+  }
+  void encode_value(const Timer<K, N>&, const NoValue&, StateEntry&) {}
+  static void set_place(const Place& place, Timer<K, N>& timer) {
+    if constexpr (std::is_same_v<N, NoNamespace>) {
+      timer.time = place;
+    } else {
+      timer.name_space = place.first;
+      timer.time = place.second;
+    }
+  }
+
+ private:
+  StateBytes key_bytes_;
+  StateBytes place_bytes_;
+};
 
 }  // namespace state_detail
 
@@ -161,14 +205,20 @@ class TimerService {
     queue_.clear();
   }
 
-  // Where `write` goes on.
-  struct Cursor {
-    bool begun = false;
-    int32_t group = 0;
-    typename KeyedTable<TimerType, NoValue>::Cursor slot;
-  };
-  // Writes all timers as the state `name`; false when the writer refused, then call again.
-  bool write(SnapshotWriter& writer, std::string_view name, Cursor& cursor);
+  // A barrier: the timers of this moment become the state `name` of a snapshot; all, or what has
+  // changed since the last barrier when changes are kept from barrier to barrier.
+  void begin_snapshot(const SnapshotStart& start, std::string_view name, bool keeps_changes) {
+    if (!snapshot_.has_value()) { snapshot_.emplace(std::string(name), table_, keeps_changes); }
+    snapshot_->begin(start);
+  }
+  // Writes some; false when it has to be called again. Timers may be added and taken between. Does
+  // nothing unless a snapshot was begun.
+  bool write(SnapshotWriter& writer) {
+    return !snapshot_.has_value() || !snapshot_->is_active() || snapshot_->write(writer);
+  }
+  void abort_snapshot() {
+    if (snapshot_.has_value()) { snapshot_->abort(); }
+  }
   // Adds the timers that the state `name` has for the table's key groups.
   Status read(SnapshotReader& reader, std::string_view name);
 
@@ -197,6 +247,7 @@ class TimerService {
   }
 
   KeyedTable<TimerType, NoValue> table_;
+  std::optional<TableSnapshot<TimerType, NoValue, state_detail::TimerCodec<K, N>>> snapshot_;
   StateMemory queue_memory_;
   TimerQueue queue_;
   TextHeap due_heap_;
@@ -205,44 +256,16 @@ class TimerService {
 };
 
 template <class K, class N>
-bool TimerService<K, N>::write(SnapshotWriter& writer, std::string_view name, Cursor& cursor) {
-  const KeyGroupRange groups = table_.key_groups();
-  if (!cursor.begun) {
-    if (!writer.ready()) { return false; }
-    cursor.begun = true;
-    cursor.group = groups.first;
-    cursor.slot = table_.begin_of(cursor.group);
-  }
-  writer.begin_state({std::string(name), StateKind::kTimers, "timers", encoded_schema<K>(),
-                      encoded_schema<N>(), encoded_schema<int64_t>()});
-  StateBytes key;
-  StateBytes name_space;
-  StateBytes time;
-  while (cursor.group <= groups.last) {
-    if (!writer.ready()) { return false; }
-    const TimerType* timer = nullptr;
-    NoValue* none = nullptr;
-    if (!table_.next_in(cursor.group, cursor.slot, timer, none)) {
-      if (++cursor.group <= groups.last) { cursor.slot = table_.begin_of(cursor.group); }
-      continue;
-    }
-    writer.add({cursor.group, key.encode(timer->key), name_space.encode(timer->name_space),
-                time.encode(timer->time)});
-  }
-  return true;
-}
-
-template <class K, class N>
 Status TimerService<K, N>::read(SnapshotReader& reader, std::string_view name) {
   const StateMeta* const meta = reader.find(name);
   if (meta == nullptr) { return ok_status(); }
   TIDEWHEEL_RETURN_IF_ERROR(check_state_form(*meta, StateKind::kTimers, "timers"));
   TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<K> keys,
                              StateDecoder<K>::make(*meta, meta->key_schema));
-  TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<N> namespaces,
-                             StateDecoder<N>::make(*meta, meta->namespace_schema));
-  TIDEWHEEL_ASSIGN_OR_RETURN(const StateDecoder<int64_t> times,
-                             StateDecoder<int64_t>::make(*meta, meta->value_schema));
+  using Codec = state_detail::TimerCodec<K, N>;
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const StateDecoder<typename Codec::Place> places,
+      StateDecoder<typename Codec::Place>::make(*meta, meta->namespace_schema));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(name));
   table_.reserve(table_.size() + entries->count());
   StateEntry entry;
@@ -251,8 +274,9 @@ Status TimerService<K, N>::read(SnapshotReader& reader, std::string_view name) {
     if (!more) { return ok_status(); }
     TimerType timer;
     TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, timer.key));
-    TIDEWHEEL_RETURN_IF_ERROR(namespaces.decode(entry.name_space, timer.name_space));
-    TIDEWHEEL_RETURN_IF_ERROR(times.decode(entry.value, timer.time));
+    typename Codec::Place place{};
+    TIDEWHEEL_RETURN_IF_ERROR(places.decode(entry.name_space, place));
+    Codec::set_place(place, timer);
     const KeyHash hash = key_hash(timer.key, table_.max_parallelism());
     TIDEWHEEL_RETURN_IF_ERROR(check_key_group(*meta, entry.group, hash.group));
     add(timer.key, hash, timer.name_space, timer.time);

@@ -196,8 +196,8 @@ TEST(Timers, survive_a_rescale) {
       model.emplace(i % 100, key, i % 3);
     }
     SegmentWriter writer(place);
-    typename TimerService<Text, int32_t>::Cursor cursor;
-    do { writer.grant(500); } while (!timers.write(writer, "timers", cursor));
+    timers.begin_snapshot({}, "timers", false);
+    do { writer.grant(500); } while (!timers.write(writer));
     snapshot.add(writer.finish());
   }
   for (int32_t subtask = 0; subtask < 3; ++subtask) {

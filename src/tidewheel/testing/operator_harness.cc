@@ -305,8 +305,23 @@ std::vector<std::string> OperatorHarness::take_coordinator_events() {
   return std::exchange(state_->events, {});
 }
 
-HarnessSnapshot OperatorHarness::snapshot() {
+HarnessSnapshot OperatorHarness::snapshot_in_steps(uint64_t step_bytes,
+                                                   const std::function<void()>& between,
+                                                   SnapshotStart start) {
+  state_->open_if_needed();
   SegmentWriter writer(state_->place());
+  state_->op->begin_snapshot(start);
+  do {
+    between();
+    writer.grant(step_bytes);
+  } while (state_->op->snapshot(writer) == Progress::kBlocked);
+  return writer.finish();
+}
+
+HarnessSnapshot OperatorHarness::snapshot(SnapshotStart start) {
+  state_->open_if_needed();
+  SegmentWriter writer(state_->place());
+  state_->op->begin_snapshot(start);
   state_->drive([&] { return state_->op->snapshot(writer); });
   return writer.finish();
 }

@@ -2,6 +2,7 @@
 // what comes out. Everything happens on the caller's thread, in virtual time.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -121,7 +122,11 @@ class OperatorHarness {
   std::vector<std::string> take_coordinator_events();
 
   // This subtask's state. `join_snapshots` makes the operator's of those of all its subtasks.
-  HarnessSnapshot snapshot();
+  HarnessSnapshot snapshot(SnapshotStart start = {});
+  // The same in small steps; `between` is called after the barrier and after each step, and may
+  // give the operator rows and time if that snapshots in the background.
+  HarnessSnapshot snapshot_in_steps(uint64_t step_bytes, const std::function<void()>& between,
+                                    SnapshotStart start = {});
   static HarnessSnapshot join_snapshots(const std::vector<HarnessSnapshot>& subtasks);
 
   // For sources: polls until there is nothing to do for now. Returns true when the source has

@@ -1,0 +1,51 @@
+// Decides, at each barrier, how much of one state by key group is written: everything, or what has
+// changed and some groups whole, so that a restore never has to go through many layers.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "tidewheel/state/key_group.h"
+#include "tidewheel/state/snapshot.h"
+
+namespace tidewheel {
+
+// Each group is written whole in one of kLayersMax snapshots, in turn, and earlier when the changes
+// written since outweigh it. One thread.
+class ChangePlan {
+ public:
+  static constexpr int32_t kLayersMax = 16;
+
+  // `keeps_changes`: whoever has the state remembers from barrier to barrier what was changed.
+  explicit ChangePlan(KeyGroupRange groups = {}, bool keeps_changes = false);
+
+  // A barrier.
+  void begin(const SnapshotStart& start);
+  // What the snapshot that was begun is to have.
+  StateContent content() const { return content_; }
+  bool is_whole(int32_t group) const {
+    return content_ == StateContent::kAll || whole_[index_of(group)] != 0;
+  }
+  bool keeps_changes() const { return keeps_changes_; }
+  // A unit of the group goes into the snapshot.
+  void note_unit(int32_t group) { ++(is_whole(group) ? whole_units_ : changes_)[index_of(group)]; }
+  // A unit of the group is erased; the next snapshot has to say so.
+  void note_erased(int32_t group) { ++changes_[index_of(group)]; }
+  // The next snapshot is one of everything: the last one has come to nothing, or too much has
+  // changed at once.
+  void write_all_next() { last_checkpoint_ = 0; }
+
+ private:
+  size_t index_of(int32_t group) const { return static_cast<size_t>(group - first_); }
+
+  int32_t first_ = 0;
+  bool keeps_changes_ = false;
+  StateContent content_ = StateContent::kAll;
+  int64_t last_checkpoint_ = 0;  // 0: none that changes could be based on
+  size_t turn_ = 0;
+  std::vector<uint8_t> whole_;         // by group: written whole this time
+  std::vector<uint32_t> whole_units_;  // as it was written whole last
+  std::vector<uint32_t> changes_;      // written since
+};
+
+}  // namespace tidewheel
