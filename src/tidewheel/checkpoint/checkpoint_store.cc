@@ -1,1 +1,407 @@
 #include "tidewheel/checkpoint/checkpoint_store.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/fault.h"
+#include "tidewheel/base/leaf_lock.h"
+#include "tidewheel/base/mutant.h"
+#include "tidewheel/base/version.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/checkpoint/layers.h"
+#include "tidewheel/checkpoint/new_files.h"
+#include "tidewheel/checkpoint/snapshot_files.h"
+#include "tidewheel/checkpoint/task_snapshot_writer.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr std::string_view kSavepointPrefix = "savepoint-";
+
+class FileCheckpointStore final : public CheckpointStore {
+ public:
+  FileCheckpointStore(World& world, CheckpointStoreOptions options)
+      : world_(world),
+        files_(world.files()),
+        options_(std::move(options)),
+        root_(options_.job_subdirectory ? join_path(options_.directory, options_.job_id)
+                                        : options_.directory),
+        shared_(join_path(root_, kSharedName)),
+        random_(world.fork_random()) {}
+
+  // Makes the job's folders, and looks at what they hold.
+  Status start() {
+    TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(root_));
+    TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(shared_));
+    TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(join_path(root_, kTaskOwnedName)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, files_.list(root_));
+    bool all_known = true;
+    for (const DirectoryEntry& entry : entries) {
+      const int64_t number = checkpoint_of_name(entry.name);
+      if (number == 0) { continue; }
+      highest_found_ = std::max(highest_found_, number);
+      const std::string path = join_path(root_, entry.name);
+      const Result<std::string> bytes = read_all(files_, join_path(path, kMetadataName));
+      if (!bytes.ok() && bytes.status().id() == ErrorId::kFileNotFound) { continue; }
+      const Result<Manifest> manifest = bytes.ok() ? decode_manifest(*bytes) : bytes.status();
+      if (!manifest.ok()) {
+        all_known = false;
+        continue;
+      }
+      found_[number] = refer(path, *manifest);
+    }
+    if (!all_known) { TIDEWHEEL_RETURN_IF_ERROR(pin_all_shared()); }
+    return ok_status();
+  }
+
+  // ---- SnapshotStorage: any thread ----
+  std::unique_ptr<TaskSnapshotWriter> write(const CheckpointPlan& plan, int32_t vertex,
+                                            int32_t subtask) override {
+    TaskFileOptions file;
+    const bool savepoint = plan.kind == SnapshotKind::kSavepoint;
+    const bool shared = !savepoint && options_.incremental;
+    file.directory = shared ? shared_ : directory_of_plan(plan);
+    file.prefix = shared ? "shared/" : "";
+    file.base_checkpoint = plan.base_checkpoint;
+    file.codec = options_.compression;
+    file.inline_bytes_max = options_.inline_bytes_max;
+    file.takes_files = !savepoint;
+    std::shared_ptr<NewFiles> new_files;
+    {
+      const std::lock_guard guard(lock_);
+      file.name = fmt::format("{}-{}-{}-{:016x}", plan.id, vertex, subtask, random_.next());
+      new_files = under_way(plan.id);
+    }
+    return make_task_snapshot_writer(files_, world_.executor(), std::move(new_files),
+                                     std::move(file));
+  }
+
+  // ---- the coordinator's calls, one at a time ----
+  std::string directory_of(int64_t checkpoint) const override {
+    return join_path(root_, fmt::format("chk-{}", checkpoint));
+  }
+
+  Result<std::string> prepare(int64_t checkpoint) override {
+    const std::string directory = directory_of(checkpoint);
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool complete,
+                               files_.exists(join_path(directory, kMetadataName)));
+    if (complete) {
+      return already_exists(ErrorId::kFileExists,
+                            "checkpoint {} exists already, another run of the job has made it: {}",
+                            checkpoint, directory);
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(files_.remove_all(directory));  // of a run that has died
+    TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(directory));
+    const std::lock_guard guard(lock_);
+    under_way(checkpoint);
+    return directory;
+  }
+
+  Result<std::string> prepare_savepoint(const std::string& target) override {
+    uint64_t number = 0;
+    {
+      const std::lock_guard guard(lock_);
+      number = random_.next() >> 16;
+    }
+    std::string directory = join_path(target, fmt::format("{}{}-{:012x}", kSavepointPrefix,
+                                                          options_.job_id.substr(0, 6), number));
+    TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(directory));
+    return directory;
+  }
+
+  Result<CompletedSnapshot> complete(const CheckpointPlan& plan, Manifest manifest) override {
+    retry_deletions();
+    TIDEWHEEL_RETURN_IF_ERROR(link_layers(manifest));
+    if (manifest.written_by.empty()) { manifest.written_by = kVersion; }
+    if (manifest.complete_wall_ms == 0) { manifest.complete_wall_ms = world_.clock().wall_ms(); }
+    CompletedSnapshot snapshot{directory_of_plan(plan), std::move(manifest)};
+    const auto files = files_of(snapshot.manifest);
+    const bool has_shared = std::any_of(files.begin(), files.end(), [](const auto& file) {
+      return file.first.find('/') != std::string::npos;
+    });
+    if (plan.kind == SnapshotKind::kSavepoint && has_shared) {
+      return data_loss(ErrorId::kSnapshotFormat,
+                       "a savepoint would share files with a checkpoint: {}", snapshot.path);
+    }
+    // The names of the files, then that of _metadata: it never refers to a file that is not there.
+    TIDEWHEEL_RETURN_IF_ERROR(files_.sync_directory(snapshot.path));
+    if (has_shared) { TIDEWHEEL_RETURN_IF_ERROR(files_.sync_directory(shared_)); }
+    TIDEWHEEL_RETURN_IF_ERROR(write_all_durably(files_, join_path(snapshot.path, kMetadataName),
+                                                encode_manifest(snapshot.manifest)));
+    if (plan.kind == SnapshotKind::kCheckpoint) {
+      kept_[plan.id] = refer(snapshot.path, snapshot.manifest);
+      manifests_[plan.id] = snapshot.manifest;
+    }
+    remove_stray(plan, snapshot.path, files);
+    return snapshot;
+  }
+
+  void adopt(const CompletedSnapshot& snapshot) override {
+    const int64_t number = snapshot.manifest.checkpoint;
+    if (kept_.contains(number)) { return; }
+    const auto found = found_.find(number);
+    if (found != found_.end() && is_same(found->second.path, snapshot.path)) {
+      kept_[number] = std::move(found->second);
+      found_.erase(found);
+    } else {
+      kept_[number] = refer(snapshot.path, snapshot.manifest);
+    }
+    manifests_[number] = snapshot.manifest;
+  }
+
+  Status drop(int64_t checkpoint) override {
+    retry_deletions();
+    const auto kept = kept_.find(checkpoint);
+    if (kept == kept_.end()) { return ok_status(); }
+    const Kept dropped = std::move(kept->second);
+    kept_.erase(kept);
+    manifests_.erase(checkpoint);
+    Deletion deletion;
+    deletion.directory = dropped.path;
+    for (const std::string& file : dropped.shared) {
+      const auto count = references_.find(file);
+      TIDEWHEEL_CHECK(count != references_.end() && count->second > 0, "{} is not referred to",
+                      file);
+      if (--count->second == 0) { references_.erase(count); }
+      const bool needed = references_.contains(file) || pinned_.contains(file);
+      if (!needed || TIDEWHEEL_MUTANT("shared_file_deleted_too_early")) {
+        deletion.files.push_back(file);
+      } else {
+        TIDEWHEEL_MARK("checkpoint.shared_file_outlives_checkpoint");
+      }
+    }
+    return carry_out_or_retry(std::move(deletion));
+  }
+
+  void release(int64_t checkpoint) override {
+    // Its files stay referred to, for as long as this store lives.
+    kept_.erase(checkpoint);
+    manifests_.erase(checkpoint);
+  }
+
+  Status discard(const CheckpointPlan& plan) override {
+    TIDEWHEEL_CHECK(plan.kind == SnapshotKind::kSavepoint || !kept_.contains(plan.id),
+                    "checkpoint {} is complete and can't be discarded", plan.id);
+    Deletion deletion;
+    for (std::string& file : end_new_files(plan.id)) {
+      if (!references_.contains(file) && !pinned_.contains(file)) {
+        deletion.files.push_back(std::move(file));
+      }
+    }
+    const std::string directory = directory_of_plan(plan);
+    // Only a folder that was made by prepare_savepoint is known to be the savepoint's own.
+    if (plan.kind == SnapshotKind::kCheckpoint ||
+        file_name(directory).starts_with(kSavepointPrefix)) {
+      deletion.directory = directory;
+    }
+    return carry_out_or_retry(std::move(deletion));
+  }
+
+  std::vector<int64_t> kept() const override {
+    std::vector<int64_t> numbers;
+    for (const auto& [number, snapshot] : kept_) { numbers.push_back(number); }
+    return numbers;
+  }
+
+  int64_t highest_found() const override { return highest_found_; }
+
+  Result<int64_t> sweep(int64_t age_ms) override {
+    retry_deletions();
+    const int64_t newest_ms = world_.clock().wall_ms() - age_ms;
+    int64_t removed = 0;
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto shared, files_.list(shared_));
+    for (const DirectoryEntry& entry : shared) {
+      const std::string path = join_path(shared_, entry.name);
+      if (references_.contains(path) || pinned_.contains(path) || is_being_written(path) ||
+          waits_for_deletion(path)) {
+        continue;
+      }
+      TIDEWHEEL_ASSIGN_OR_RETURN(const FileInfo info, files_.info(path));
+      if (info.modified_ms > newest_ms) { continue; }
+      TIDEWHEEL_RETURN_IF_ERROR(files_.remove_all(path));
+      TIDEWHEEL_MARK("checkpoint.orphan_swept");
+      ++removed;
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, files_.list(root_));
+    for (const DirectoryEntry& entry : entries) {
+      const int64_t number = checkpoint_of_name(entry.name);
+      if (number == 0 || is_under_way(number)) { continue; }
+      const std::string path = join_path(root_, entry.name);
+      TIDEWHEEL_ASSIGN_OR_RETURN(const bool complete,
+                                 files_.exists(join_path(path, kMetadataName)));
+      if (complete) { continue; }
+      TIDEWHEEL_ASSIGN_OR_RETURN(const FileInfo info, files_.info(path));
+      if (info.modified_ms > newest_ms) { continue; }
+      TIDEWHEEL_RETURN_IF_ERROR(files_.remove_all(path));
+      ++removed;
+    }
+    return removed;
+  }
+
+ private:
+  struct Kept {
+    std::string path;
+    std::vector<std::string> shared;  // paths of files that others may need too
+  };
+
+  std::string directory_of_plan(const CheckpointPlan& plan) const {
+    return plan.directory.empty() ? directory_of(plan.id) : plan.directory;
+  }
+
+  // Whether two paths are of the same snapshot.
+  bool is_same(const std::string& a, const std::string& b) {
+    if (a == b) { return true; }
+    const Result<FileInfo> left = files_.info(join_path(a, kMetadataName));
+    const Result<FileInfo> right = files_.info(join_path(b, kMetadataName));
+    return left.ok() && right.ok() && left->id == right->id;
+  }
+
+  // Counts the shared files of a snapshot as referred to.
+  Kept refer(const std::string& path, const Manifest& manifest) {
+    Kept kept{path, {}};
+    for (const auto& [file, size] : files_of(manifest)) {
+      if (file.find('/') == std::string::npos) { continue; }
+      kept.shared.push_back(path_of_file(path, file));
+      ++references_[kept.shared.back()];
+    }
+    return kept;
+  }
+
+  // A checkpoint can't be read, so it may need any file that there is now.
+  Status pin_all_shared() {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, files_.list(shared_));
+    for (const DirectoryEntry& entry : entries) { pinned_.insert(join_path(shared_, entry.name)); }
+    return ok_status();
+  }
+
+  Status link_layers(Manifest& manifest) {
+    std::set<int64_t> bases;
+    for (const ManifestOperator& op : manifest.operators) {
+      for (const OperatorSnapshot& subtask : op.subtasks) {
+        for (const SegmentRef& segment : subtask.segments) {
+          if (segment.content == StateContent::kChanges) { bases.insert(segment.base_checkpoint); }
+        }
+      }
+    }
+    for (const int64_t base : bases) {
+      const auto found = manifests_.find(base);
+      if (found == manifests_.end()) {
+        return data_loss(ErrorId::kSnapshotMissing,
+                         "changes to checkpoint {} were written, which is not kept", base);
+      }
+      TIDEWHEEL_RETURN_IF_ERROR(put_on_base(found->second, manifest));
+    }
+    return ok_status();
+  }
+
+  // ---- files that are being written ----
+
+  // Under lock_.
+  std::shared_ptr<NewFiles> under_way(int64_t checkpoint) {
+    std::shared_ptr<NewFiles>& found = under_way_[checkpoint];
+    if (found == nullptr) { found = std::make_shared<NewFiles>(over_.contains(checkpoint)); }
+    return found;
+  }
+  std::vector<std::string> end_new_files(int64_t checkpoint) {
+    std::shared_ptr<NewFiles> ended;
+    {
+      const std::lock_guard guard(lock_);
+      ended = under_way(checkpoint);
+      under_way_.erase(checkpoint);
+      over_.insert(checkpoint);
+      while (over_.size() > kOverMax) { over_.erase(over_.begin()); }
+    }
+    return ended->end();
+  }
+  bool is_under_way(int64_t checkpoint) {
+    const std::lock_guard guard(lock_);
+    return under_way_.contains(checkpoint);
+  }
+  // Names begin with the number of their checkpoint.
+  bool is_being_written(const std::string& path) {
+    const std::string name = file_name(path);
+    return is_under_way(checkpoint_of_name("chk-" + name.substr(0, name.find('-'))));
+  }
+
+  // Files that were written for a checkpoint that does not need them: those of tasks that were
+  // started again meanwhile.
+  void remove_stray(const CheckpointPlan& plan, const std::string& path,
+                    const std::map<std::string, uint64_t>& named) {
+    std::set<std::string> needed;
+    for (const auto& [file, size] : named) { needed.insert(path_of_file(path, file)); }
+    Deletion stray;
+    for (std::string& file : end_new_files(plan.id)) {
+      if (!needed.contains(file)) { stray.files.push_back(std::move(file)); }
+    }
+    ignore(carry_out_or_retry(std::move(stray)), "tried again later");
+  }
+
+  // ---- deletion ----
+
+  Status carry_out_or_retry(Deletion deletion) {
+    Status status = carry_out(files_, deletion);
+    if (!status.ok()) {
+      TIDEWHEEL_MARK("checkpoint.deletion_failed");
+      deletions_.push_back(std::move(deletion));
+    }
+    return status;
+  }
+  void retry_deletions() {
+    int32_t failures = 0;
+    std::erase_if(deletions_, [&](const Deletion& deletion) {
+      if (failures == kRetriesMax) { return false; }
+      const bool done = carry_out(files_, deletion).ok();
+      failures += done ? 0 : 1;
+      return done;
+    });
+  }
+  // Its _metadata may be there still, so the order matters.
+  bool waits_for_deletion(const std::string& path) const {
+    return std::any_of(deletions_.begin(), deletions_.end(), [&path](const Deletion& deletion) {
+      return std::find(deletion.files.begin(), deletion.files.end(), path) != deletion.files.end();
+    });
+  }
+
+  static constexpr size_t kOverMax = 1000;
+  static constexpr int32_t kRetriesMax = 8;  // failed ones, at a time
+
+  World& world_;
+  FileSystem& files_;
+  const CheckpointStoreOptions options_;
+  const std::string root_;  // the job's folder
+  const std::string shared_;
+  int64_t highest_found_ = 0;
+
+  LeafLock lock_;  // guards the next three
+  Random random_;
+  std::map<int64_t, std::shared_ptr<NewFiles>> under_way_;  // by checkpoint
+  std::set<int64_t> over_;  // the newest checkpoints that are not under way any more
+
+  std::map<int64_t, Kept> kept_;
+  std::map<int64_t, Manifest> manifests_;  // of those kept
+  // Complete checkpoints that the folder had at the start: they are the user's until they are
+  // adopted, and keep their files.
+  std::map<int64_t, Kept> found_;
+  std::map<std::string, int64_t> references_;  // shared files, by how many snapshots need them
+  std::set<std::string> pinned_;               // shared files that may not be deleted in any case
+  std::vector<Deletion> deletions_;            // that have failed; one a checkpoint at most
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(World& world,
+                                                               CheckpointStoreOptions options) {
+  if (options.directory.empty()) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "checkpoints need a folder: execution.checkpointing.dir is not set");
+  }
+  auto store = std::make_unique<FileCheckpointStore>(world, std::move(options));
+  TIDEWHEEL_RETURN_IF_ERROR(store->start());
+  return std::unique_ptr<CheckpointStore>(std::move(store));
+}
+
+}  // namespace tidewheel

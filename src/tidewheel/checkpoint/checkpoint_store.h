@@ -18,7 +18,8 @@
 
 namespace tidewheel {
 
-class World;  // base/world.h
+class Config;  // base/config.h
+class World;   // base/world.h
 
 // `execution.checkpointing.snapshot-compression`. Errors: kBadOptionValue.
 Result<BlockCodec> parse_snapshot_compression(std::string_view text);
@@ -31,6 +32,9 @@ struct CheckpointStoreOptions {
   BlockCodec compression = BlockCodec::kNone;
   bool incremental = false;  // later checkpoints may refer to what is written: it goes to shared/
 };
+
+// From the configuration; `directory` may be empty. Errors: kBadOptionValue.
+Result<CheckpointStoreOptions> checkpoint_store_options(const Config& config, std::string job_id);
 
 // A snapshot that is complete on disk.
 struct CompletedSnapshot {
