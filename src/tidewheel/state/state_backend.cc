@@ -18,6 +18,40 @@ Result<bool> StateBackend::write_own_snapshot(SnapshotWriter&) {
 
 namespace {
 
+// Gives another reader's states.
+class SameReader final : public SnapshotReader {
+ public:
+  explicit SameReader(SnapshotReader& reader) : reader_(reader) {}
+  const std::vector<StateMeta>& states() const override { return reader_.states(); }
+  Result<std::unique_ptr<SnapshotEntries>> read(std::string_view state) override {
+    return reader_.read(state);
+  }
+
+ private:
+  SnapshotReader& reader_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SnapshotReader>> StateBackend::restore(SnapshotReader& reader) {
+  TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(reader));
+  return std::unique_ptr<SnapshotReader>(std::make_unique<SameReader>(reader));
+}
+
+Status check_readable_without_backend(const SnapshotReader& reader) {
+  for (const StateMeta& meta : reader.states()) {
+    if (meta.form == kRocksdbForm) {
+      return failed_precondition(
+          ErrorId::kStateBackend,
+          "the snapshot has files of the state backend rocksdb, which only it can read: restore with "
+          "state.backend.type: rocksdb, or take a savepoint, which every backend can read");
+    }
+  }
+  return {};
+}
+
+namespace {
+
 void append_group(std::string& out, int32_t group) {
   out.push_back(static_cast<char>(static_cast<uint32_t>(group) >> 8));
   out.push_back(static_cast<char>(group));

@@ -23,6 +23,9 @@
 
 namespace tidewheel {
 
+// StateMeta::form of what RocksDB has written as files.
+inline constexpr std::string_view kRocksdbForm = "rocksdb";
+
 // A state within a backend.
 using StoreId = uint32_t;
 
@@ -68,8 +71,14 @@ class StateBackend {
   // How much memory the tables and rows in front of it may take.
   virtual int64_t cache_bytes() const = 0;
 
+  // Takes over what `reader` has in this backend's own form. Once, before any state is opened. The
+  // states that are read entry by entry are in the reader that it gives, which lives no longer than
+  // `reader` and the backend.
+  virtual Result<std::unique_ptr<SnapshotReader>> restore(SnapshotReader& reader);
   // The state of this name, made when there is none.
   virtual Result<StoreId> open_state(const StoreState& state) = 0;
+  // Whether it has been filled by `restore` already.
+  virtual bool is_restored(StoreId) const { return false; }
 
   // The values of keys, which are sorted and different; nothing where there is none. The views are
   // valid until the next call.
@@ -119,6 +128,9 @@ class StateBackends {
   virtual Result<std::unique_ptr<StateBackend>> make(const BackendPlace& place,
                                                      MetricGroup* metrics) = 0;
 };
+
+// kStateBackend when `reader` has state in a backend's own form, which can't be read into memory.
+Status check_readable_without_backend(const SnapshotReader& reader);
 
 // ---- The form of keys.
 

@@ -1,0 +1,331 @@
+#include "tidewheel/rocksdb/rocksdb_backend.h"
+
+#include <rocksdb/compaction_filter.h>
+#include <rocksdb/db.h>
+#include <rocksdb/iterator.h>
+#include <rocksdb/options.h>
+#include <rocksdb/snapshot.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/base/rocksdb_options.h"
+#include "tidewheel/base/world.h"
+
+namespace tidewheel {
+
+namespace {
+
+::rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view_of(const ::rocksdb::Slice& text) { return {text.data(), text.size()}; }
+
+::rocksdb::WriteOptions write_options() {
+  ::rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  return options;
+}
+
+// Drops what has not been used for the TTL, in compactions. The clock is read once for many
+// entries.
+class TtlFilter final : public ::rocksdb::CompactionFilter {
+ public:
+  TtlFilter(const Clock& clock, int64_t ttl_ms, int64_t query_entries)
+      : clock_(clock), ttl_ms_(ttl_ms), query_entries_(query_entries) {}
+  const char* Name() const override { return "tidewheel.ttl"; }
+  bool Filter(int, const ::rocksdb::Slice&, const ::rocksdb::Slice& value, std::string*,
+              bool*) const override {
+    if (left_-- <= 0) {
+      left_ = query_entries_;
+      now_ms_ = clock_.wall_ms();
+    }
+    int64_t used_at = 0;
+    if (value.size() < sizeof(used_at)) { return false; }
+    std::memcpy(&used_at, value.data(), sizeof(used_at));
+    return now_ms_ - used_at >= ttl_ms_;
+  }
+
+ private:
+  const Clock& clock_;
+  const int64_t ttl_ms_;
+  const int64_t query_entries_;
+  mutable int64_t left_ = 0;  // one thread uses a filter
+  mutable int64_t now_ms_ = 0;
+};
+
+class TtlFilterFactory final : public ::rocksdb::CompactionFilterFactory {
+ public:
+  TtlFilterFactory(const Clock& clock, std::shared_ptr<const std::atomic<int64_t>> ttl_ms,
+                   int64_t query_entries)
+      : clock_(clock), ttl_ms_(std::move(ttl_ms)), query_entries_(query_entries) {}
+  const char* Name() const override { return "tidewheel.ttl"; }
+  std::unique_ptr<::rocksdb::CompactionFilter> CreateCompactionFilter(
+      const ::rocksdb::CompactionFilter::Context&) override {
+    return std::make_unique<TtlFilter>(clock_, ttl_ms_->load(std::memory_order_relaxed),
+                                       query_entries_);
+  }
+
+ private:
+  const Clock& clock_;
+  const std::shared_ptr<const std::atomic<int64_t>> ttl_ms_;
+  const int64_t query_entries_;
+};
+
+class Cursor final : public StoreCursor {
+ public:
+  Cursor(std::unique_ptr<::rocksdb::Iterator> iterator, std::string what)
+      : iterator_(std::move(iterator)), what_(std::move(what)) {
+    iterator_->SeekToFirst();
+  }
+  void seek(std::string_view key) override { iterator_->Seek(slice(key)); }
+  void next() override { iterator_->Next(); }
+  bool valid() const override { return iterator_->Valid(); }
+  std::string_view key() const override { return view_of(iterator_->key()); }
+  std::string_view value() const override { return view_of(iterator_->value()); }
+  Status status() const override { return rocksdb_failure(iterator_->status(), what_); }
+
+ private:
+  const std::unique_ptr<::rocksdb::Iterator> iterator_;
+  const std::string what_;
+};
+
+class View final : public StoreView {
+ public:
+  View(::rocksdb::DB& database, std::vector<::rocksdb::ColumnFamilyHandle*> families,
+       std::string what)
+      : database_(database),
+        families_(std::move(families)),
+        what_(std::move(what)),
+        snapshot_(database.GetSnapshot()) {}
+  ~View() override { database_.ReleaseSnapshot(snapshot_); }
+  std::unique_ptr<StoreCursor> scan(StoreId state) const override {
+    ::rocksdb::ReadOptions read;
+    read.snapshot = snapshot_;
+    read.fill_cache = false;  // a scan of all would drive out what is in use
+    read.readahead_size = 256 << 10;
+    return std::make_unique<Cursor>(
+        std::unique_ptr<::rocksdb::Iterator>(database_.NewIterator(read, families_.at(state))),
+        what_);
+  }
+
+ private:
+  ::rocksdb::DB& database_;
+  const std::vector<::rocksdb::ColumnFamilyHandle*> families_;
+  const std::string what_;
+  const ::rocksdb::Snapshot* const snapshot_;
+};
+
+struct MetricSwitch {
+  const BoolOption* option;
+  const char* property;
+};
+constexpr MetricSwitch kMetrics[] = {
+#define TIDEWHEEL_ROCKSDB_METRIC(name, property, text) {&options::kRocksdbMetric##name, property},
+#include "tidewheel/base/rocksdb_metrics.inc"
+#undef TIDEWHEEL_ROCKSDB_METRIC
+};
+
+}  // namespace
+
+RocksdbBackend::RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::string directory,
+                               MetricGroup* metrics)
+    : shared_(shared),
+      place_(std::move(place)),
+      directory_(std::move(directory)),
+      metrics_(metrics),
+      batch_(std::make_unique<::rocksdb::WriteBatch>()) {
+  shared_.live.fetch_add(1, std::memory_order_relaxed);
+}
+
+RocksdbBackend::~RocksdbBackend() {
+  drop_snapshots();
+  for (const auto& [group, name] : gauges_) { group->remove_gauge(name); }
+  if (database_ != nullptr) {
+    for (::rocksdb::ColumnFamilyHandle* family : families_) {
+      static_cast<void>(database_->DestroyColumnFamilyHandle(family));
+    }
+    static_cast<void>(database_->Close());
+    database_.reset();
+  }
+  ignore(shared_.world.files().remove_all(directory_), "the job's folder is removed at its end");
+  shared_.live.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::string RocksdbBackend::what() const {
+  return fmt::format("state backend rocksdb of {} (subtask {}) in {}", place_.operator_name,
+                     place_.subtask, directory_);
+}
+
+Status RocksdbBackend::failure(const ::rocksdb::Status& status) const {
+  if (status.ok()) [[likely]] { return {}; }
+  return rocksdb_failure(status, what());
+}
+
+int64_t RocksdbBackend::cache_bytes() const {
+  return shared_.hot_bytes / std::max(shared_.live.load(std::memory_order_relaxed), 1);
+}
+
+::rocksdb::ColumnFamilyOptions RocksdbBackend::options_of(const Store& store) const {
+  const bool has_ttl = store.state.ttl_ms > 0;
+  auto options = family_options(shared_.config, shared_.memory, has_ttl);
+  if (has_ttl) {
+    options.compaction_filter_factory = std::make_shared<TtlFilterFactory>(
+        shared_.world.clock(), store.ttl_ms, shared_.config.get(options::kRocksdbTtlQueryEntries));
+  }
+  return options;
+}
+
+Status RocksdbBackend::open() {
+  return shared_.world.files().make_directories(directory_).with_context("{}", what());
+}
+
+Status RocksdbBackend::open_database(std::vector<StoredState> existing) {
+  const ::rocksdb::Options options(database_options(shared_.config, shared_.memory),
+                                   family_options(shared_.config, shared_.memory, false));
+  const std::string path = directory_ + "/db";
+  std::vector<std::string> names{::rocksdb::kDefaultColumnFamilyName};
+  if (!existing.empty()) {
+    TIDEWHEEL_RETURN_IF_ERROR(failure(::rocksdb::DB::ListColumnFamilies(options, path, &names)));
+  }
+  std::vector<::rocksdb::ColumnFamilyDescriptor> descriptors;
+  std::vector<Store> stores;
+  for (const std::string& name : names) {
+    Store store;
+    store.family_name = name;
+    store.ttl_ms = std::make_shared<std::atomic<int64_t>>(INT64_MAX);
+    for (StoredState& state : existing) {
+      if (state.family == name) { store.state = std::move(state.state); }
+    }
+    descriptors.emplace_back(name, options_of(store));
+    stores.push_back(std::move(store));
+  }
+  ::rocksdb::DB* database = nullptr;
+  TIDEWHEEL_RETURN_IF_ERROR(
+      failure(::rocksdb::DB::Open(options, path, descriptors, &families_, &database)));
+  database_.reset(database);
+  for (size_t i = 0; i < stores.size(); ++i) {
+    stores[i].family = families_[i];
+    stores[i].restored = true;
+    if (names[i] != ::rocksdb::kDefaultColumnFamilyName) {
+      not_opened_.push_back(std::move(stores[i]));
+    }
+  }
+  return {};
+}
+
+Status RocksdbBackend::make_family(Store& store) {
+  ::rocksdb::ColumnFamilyHandle* family = nullptr;
+  TIDEWHEEL_RETURN_IF_ERROR(
+      failure(database_->CreateColumnFamily(options_of(store), store.family_name, &family)));
+  families_.push_back(family);
+  store.family = family;
+  return {};
+}
+
+Result<StoreId> RocksdbBackend::open_state(const StoreState& state) {
+  if (database_ == nullptr) { TIDEWHEEL_RETURN_IF_ERROR(open_database({})); }
+  for (StoreId id = 0; id < stores_.size(); ++id) {
+    if (stores_[id].state.meta.name == state.meta.name) { return id; }
+  }
+  Store store;
+  store.family_name = state.meta.name;
+  const auto adopted = std::find_if(
+      not_opened_.begin(), not_opened_.end(),
+      [&](const Store& other) { return other.state.meta.name == state.meta.name; });
+  if (adopted != not_opened_.end() && adopted->state.meta == state.meta) {
+    store = std::move(*adopted);
+    not_opened_.erase(adopted);
+  } else if (adopted != not_opened_.end()) {
+    store.family_name = adopted->family_name + "'";  // entries are read from the old one
+  }
+  store.state = state;
+  if (store.ttl_ms == nullptr) { store.ttl_ms = std::make_shared<std::atomic<int64_t>>(0); }
+  store.ttl_ms->store(state.ttl_ms > 0 ? state.ttl_ms : INT64_MAX, std::memory_order_relaxed);
+  if (store.family == nullptr) { TIDEWHEEL_RETURN_IF_ERROR(make_family(store)); }
+  stores_.push_back(std::move(store));
+  register_metrics(stores_.back());
+  return static_cast<StoreId>(stores_.size() - 1);
+}
+
+std::vector<StoredState> RocksdbBackend::stored_states() const {
+  std::vector<StoredState> states;
+  for (const Store& store : stores_) { states.push_back({store.state, store.family_name}); }
+  return states;
+}
+
+void RocksdbBackend::register_metrics(const Store& store) {
+  if (metrics_ == nullptr) { return; }
+  for (const MetricSwitch& metric : kMetrics) {
+    if (!shared_.config.get(*metric.option)) { continue; }
+    MetricGroup& group = metrics_->group("rocksdb").group(store.state.meta.name);
+    ::rocksdb::DB* const database = database_.get();
+    ::rocksdb::ColumnFamilyHandle* const family = store.family;
+    const std::string property = std::string("rocksdb.") + metric.property;
+    group.gauge(metric.property, [database, family, property] {
+      uint64_t value = 0;
+      static_cast<void>(database->GetIntProperty(family, property, &value));
+      return static_cast<int64_t>(value);
+    });
+    gauges_.emplace_back(&group, metric.property);
+  }
+}
+
+Status RocksdbBackend::find_many(StoreId state, std::span<const std::string_view> keys,
+                                 Values& values) {
+  const size_t count = keys.size();
+  values.assign(count, std::nullopt);
+  if (count == 0) { return {}; }
+  keys_.clear();
+  for (const std::string_view key : keys) { keys_.push_back(slice(key)); }
+  found_.clear();
+  found_.resize(count);
+  statuses_.assign(count, ::rocksdb::Status());
+  const ::rocksdb::ReadOptions read;
+  // The batched form of RocksDB takes up to 32 keys at a time by itself.
+  database_->MultiGet(read, stores_[state].family, count, keys_.data(), found_.data(),
+                      statuses_.data(), /*sorted_input=*/true);
+  for (size_t i = 0; i < count; ++i) {
+    if (statuses_[i].ok()) [[likely]] {
+      values[i] = view_of(found_[i]);
+    } else if (!statuses_[i].IsNotFound()) {
+      return failure(statuses_[i]);
+    }
+  }
+  return {};
+}
+
+void RocksdbBackend::put(StoreId state, std::string_view key, std::string_view value) {
+  static_cast<void>(batch_->Put(stores_[state].family, slice(key), slice(value)));
+}
+
+void RocksdbBackend::erase(StoreId state, std::string_view key) {
+  static_cast<void>(batch_->Delete(stores_[state].family, slice(key)));
+}
+
+Status RocksdbBackend::commit() {
+  if (batch_->Count() == 0) { return {}; }
+  TIDEWHEEL_DCHECK(is_cut());
+  const ::rocksdb::Status status = database_->Write(write_options(), batch_.get());
+  batch_->Clear();
+  return failure(status);
+}
+
+uint64_t RocksdbBackend::uncommitted_bytes() const {
+  return batch_->Count() == 0 ? 0 : batch_->GetDataSize();
+}
+
+Status RocksdbBackend::erase_range(StoreId state, std::string_view from, std::string_view to) {
+  return failure(database_->DeleteRange(write_options(), stores_[state].family, slice(from),
+                                        slice(to)));
+}
+
+std::unique_ptr<StoreView> RocksdbBackend::view() {
+  std::vector<::rocksdb::ColumnFamilyHandle*> families;
+  for (const Store& store : stores_) { families.push_back(store.family); }
+  return std::make_unique<View>(*database_, std::move(families), what());
+}
+
+}  // namespace tidewheel

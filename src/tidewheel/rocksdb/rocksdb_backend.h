@@ -1,0 +1,137 @@
+// One operator's subtask in RocksDB. For the files of this folder only.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/rocksdb/rocksdb_settings.h"
+#include "tidewheel/state/state_backend.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class PinnableSlice;
+class Slice;
+class Status;
+class WriteBatch;
+struct ColumnFamilyOptions;
+}  // namespace rocksdb
+
+namespace tidewheel {
+
+class World;  // base/world.h
+
+// What the databases of a job have in common.
+struct RocksdbShared {
+  World& world;
+  Config config;
+  RocksdbMemory memory;
+  std::string directory;    // of this job alone
+  int64_t hot_bytes = 0;    // for decoded entries in front of all databases
+  std::atomic<int32_t> live{0};  // databases
+};
+
+// A state as the file STATES of a snapshot has it.
+struct StoredState {
+  StoreState state;
+  std::string family;  // name of its column family
+};
+
+class RocksdbBackend final : public StateBackend {
+ public:
+  // `directory` does not exist yet, and is this backend's alone.
+  RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::string directory,
+                 MetricGroup* metrics);
+  ~RocksdbBackend() override;
+  Status open();
+
+  std::string_view kind() const override { return "rocksdb"; }
+  KeyGroupRange key_groups() const override { return place_.key_groups; }
+  int64_t cache_bytes() const override;
+  Result<std::unique_ptr<SnapshotReader>> restore(SnapshotReader& reader) override;
+  Result<StoreId> open_state(const StoreState& state) override;
+  bool is_restored(StoreId state) const override { return stores_[state].restored; }
+  Status find_many(StoreId state, std::span<const std::string_view> keys, Values& values) override;
+  void put(StoreId state, std::string_view key, std::string_view value) override;
+  void erase(StoreId state, std::string_view key) override;
+  Status commit() override;
+  uint64_t uncommitted_bytes() const override;
+  Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
+  std::unique_ptr<StoreView> view() override;
+
+  bool has_own_snapshots() const override { return true; }
+  void begin_own_snapshot(const SnapshotStart& start, std::function<void()> wake) override;
+  bool is_cut() override;
+  void wait_for_cut() override;
+  Result<bool> write_own_snapshot(SnapshotWriter& writer) override;
+  void abort_own_snapshot() override;
+
+ private:
+  struct Store {
+    StoreState state;
+    std::string family_name;
+    ::rocksdb::ColumnFamilyHandle* family = nullptr;
+    // Read by compactions; it may be set anew after a restore.
+    std::shared_ptr<std::atomic<int64_t>> ttl_ms;
+    bool restored = false;  // it has the entries of the snapshot
+  };
+  struct Cut;  // a snapshot on its way: shared with the jobs on the blocking pool
+
+  friend class RestoredReader;
+
+  std::string what() const;  // for messages
+  Status failure(const ::rocksdb::Status& status) const;
+  ::rocksdb::ColumnFamilyOptions options_of(const Store& store) const;
+  // With the families of an adopted database.
+  Status open_database(std::vector<StoredState> existing);
+  Status make_family(Store& store);
+  void register_metrics(const Store& store);
+  std::vector<StoredState> stored_states() const;
+  Status begin_files(SnapshotWriter& writer);
+  void retire_snapshot();
+  void drop_snapshots();
+
+  RocksdbShared& shared_;
+  const BackendPlace place_;
+  const std::string directory_;
+  MetricGroup* const metrics_;
+  std::unique_ptr<::rocksdb::DB> database_;
+  std::vector<Store> stores_;
+  std::vector<Store> not_opened_;  // adopted from a snapshot, and not asked for yet
+  std::vector<::rocksdb::ColumnFamilyHandle*> families_;
+  std::unique_ptr<::rocksdb::WriteBatch> batch_;
+  std::vector<::rocksdb::Slice> keys_;
+  std::vector<::rocksdb::PinnableSlice> found_;
+  std::vector<::rocksdb::Status> statuses_;
+  std::vector<std::pair<MetricGroup*, std::string>> gauges_;
+  std::shared_ptr<Cut> cut_;  // null: no snapshot is on its way
+  std::vector<std::shared_ptr<Cut>> retired_;  // whose jobs may still run
+  int64_t cuts_ = 0;
+  // Files that snapshots have brought to the storage: by checkpoint, then by their names here.
+  std::map<int64_t, std::map<std::string, SnapshotFile>> stored_;
+};
+
+// ---- Files of a database in a snapshot (rocksdb_files.cc).
+
+inline constexpr std::string_view kRocksdbStateName = "(rocksdb)";
+inline constexpr std::string_view kStatesFile = "STATES";
+
+std::string encode_states(const std::vector<StoredState>& states);
+Result<std::vector<StoredState>> decode_states(std::string_view bytes);
+
+// Makes `to` the same as `from`: another name of it where that is possible and `may_link`, else a
+// synced copy. Gives its checksum, XXH3-64 of all bytes.
+Result<uint64_t> link_or_copy(World& world, const std::string& from, const std::string& to,
+                              bool may_link);
+// Puts the files of a snapshot into a new folder, under the names that the database gave them.
+// Errors: kSnapshotChecksum.
+Status fetch_files(World& world, const std::vector<SnapshotFile>& files,
+                   const std::string& directory);
+
+}  // namespace tidewheel

@@ -1,0 +1,84 @@
+#include "tidewheel/rocksdb/rocksdb_backends.h"
+
+#include <utility>
+
+#include "tidewheel/base/memory_pool.h"
+#include "tidewheel/base/rocksdb_options.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/rocksdb/rocksdb_backend.h"
+#include "tidewheel/state/state_memory.h"
+
+namespace tidewheel {
+
+namespace {
+
+// Path-safe: what is left of a uid in the name of a folder.
+std::string folder_name(std::string_view uid) {
+  std::string name;
+  for (const char c : uid.substr(0, 40)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_';
+    name.push_back(plain ? c : '_');
+  }
+  return name;
+}
+
+class RocksdbBackends final : public StateBackends {
+ public:
+  RocksdbBackends(World& world, const Config& config, MemoryPool& memory)
+      : shared_{world, config, {}, {}}, account_(&memory, "rocksdb") {}
+  ~RocksdbBackends() override {
+    ignore(shared_.world.files().remove_all(shared_.directory), "it is a temporary folder");
+  }
+
+  Status open(MemoryPool& memory, int32_t slot_count) {
+    const Config& config = shared_.config;
+    TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_config(config));
+    const auto limit = static_cast<double>(memory.limit_bytes());
+    shared_.hot_bytes = static_cast<int64_t>(limit * config.get(options::kRocksdbHotFraction));
+    if (config.get(options::kRocksdbManagedMemory)) {
+      const int64_t fixed = config.get(options::kRocksdbFixedPerSlot);
+      const int64_t total =
+          fixed > 0 ? fixed * slot_count
+                    : static_cast<int64_t>(limit * config.get(options::kManagedFraction));
+      if (!account_.try_reserve(total)) { return account_.status(); }
+      shared_.memory = make_rocksdb_memory(config, total);
+    }
+    Random random = shared_.world.fork_random();
+    shared_.directory = fmt::format("{}/tidewheel-rocksdb-{:016x}",
+                                    config.get(options::kRocksdbLocalDirectory), random.next());
+    Status made = shared_.world.files().make_directories(shared_.directory);
+    if (made.ok()) { return {}; }
+    return unavailable(ErrorId::kStateBackend,
+                       "the folder for RocksDB's files ({}) can't be made: {}",
+                       options::kRocksdbLocalDirectory.key, made.message());
+  }
+
+  Result<std::unique_ptr<StateBackend>> make(const BackendPlace& place,
+                                             MetricGroup* metrics) override {
+    std::string directory = fmt::format("{}/{}-{}-{}", shared_.directory,
+                                        folder_name(place.operator_uid), place.subtask,
+                                        made_.fetch_add(1));
+    auto backend =
+        std::make_unique<RocksdbBackend>(shared_, place, std::move(directory), metrics);
+    TIDEWHEEL_RETURN_IF_ERROR(backend->open());
+    return std::unique_ptr<StateBackend>(std::move(backend));
+  }
+
+ private:
+  RocksdbShared shared_;
+  StateMemory account_;
+  std::atomic<int64_t> made_{0};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<StateBackends>> make_rocksdb_backends(World& world, const Config& config,
+                                                             MemoryPool& memory,
+                                                             int32_t slot_count) {
+  auto backends = std::make_unique<RocksdbBackends>(world, config, memory);
+  TIDEWHEEL_RETURN_IF_ERROR(backends->open(memory, slot_count));
+  return std::unique_ptr<StateBackends>(std::move(backends));
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,43 @@
+// From configuration to RocksDB's own options. For the files of this folder only.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/status.h"
+
+namespace rocksdb {
+class Cache;
+class Status;
+class WriteBufferManager;
+struct ColumnFamilyOptions;
+struct DBOptions;
+}  // namespace rocksdb
+
+namespace tidewheel {
+
+// What all databases of a job share. By the formula of Flink: a write-buffer manager counts buffers
+// that wait to be written beyond its limit (up to half of it), so cache and buffers together stay
+// within `total` when
+//   cache = (3 - ratio) / 3 * total,  write buffers = 2 * ratio / 3 * total
+struct RocksdbMemory {
+  std::shared_ptr<rocksdb::Cache> cache;  // null: not managed
+  std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+  int64_t total_bytes = 0;
+  int64_t write_buffer_bytes = 0;
+};
+RocksdbMemory make_rocksdb_memory(const Config& config, int64_t total_bytes);
+
+// Looks at all values at once, before anything is opened. Errors: kBadOptionValue.
+Status check_rocksdb_config(const Config& config);
+
+rocksdb::DBOptions database_options(const Config& config, const RocksdbMemory& memory);
+// Of one state.
+rocksdb::ColumnFamilyOptions family_options(const Config& config, const RocksdbMemory& memory,
+                                            bool has_ttl);
+
+// kStateBackend, saying what the caller can do about it. `what` names the database.
+Status rocksdb_failure(const rocksdb::Status& status, std::string_view what);
+
+}  // namespace tidewheel
