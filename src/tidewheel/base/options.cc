@@ -50,7 +50,6 @@ std::span<const ConfigOption* const> all_options() {
       &options::kRocksdbBloomBits,
       &options::kRocksdbTtlQueryEntries,
       &options::kRocksdbPeriodicCompaction,
-      &options::kRocksdbTransferThreads,
 #define TIDEWHEEL_ROCKSDB_METRIC(name, property, text) &options::kRocksdbMetric##name,
 #include "tidewheel/base/rocksdb_metrics.inc"
 #undef TIDEWHEEL_ROCKSDB_METRIC

@@ -55,9 +55,9 @@ inline constexpr IntOption kRocksdbLogFiles{{"state.backend.rocksdb.log.file-num
 inline constexpr MemoryOption kRocksdbLogFileSize{
     {"state.backend.rocksdb.log.max-file-size", OptionKind::kMemory, "25 mb",
      "Size of a file of RocksDB's own log; 0: one file.", 0}};
-inline constexpr TextOption kRocksdbCompactionStyle{
-    {"state.backend.rocksdb.compaction.style", OptionKind::kText, "LEVEL",
-     "LEVEL or UNIVERSAL; NONE: no compaction."}};
+inline constexpr TextOption kRocksdbCompactionStyle{{"state.backend.rocksdb.compaction.style",
+                                                     OptionKind::kText, "LEVEL",
+                                                     "LEVEL or UNIVERSAL; NONE: no compaction."}};
 inline constexpr TextOption kRocksdbCompression{
     {"state.backend.rocksdb.compression.per.level", OptionKind::kText, "",
      "Compression of the files: NO_COMPRESSION, SNAPPY_COMPRESSION, LZ4_COMPRESSION, ZSTD_COMPRESSION "
@@ -96,25 +96,23 @@ inline constexpr MemoryOption kRocksdbWriteBatchSize{
 inline constexpr BoolOption kRocksdbBloomFilter{
     {"state.backend.rocksdb.use-bloom-filter", OptionKind::kBool, "true",
      "Filters in front of files, so that keys that are new cost no read."}};
-inline constexpr DoubleOption kRocksdbBloomBits{
-    {"state.backend.rocksdb.bloom-filter.bits-per-key", OptionKind::kDouble, "10",
-     "Bits of a filter for each key."}};
+inline constexpr DoubleOption kRocksdbBloomBits{{"state.backend.rocksdb.bloom-filter.bits-per-key",
+                                                 OptionKind::kDouble, "10",
+                                                 "Bits of a filter for each key."}};
 inline constexpr IntOption kRocksdbTtlQueryEntries{
-    {"state.backend.rocksdb.compaction.filter.query-time-after-num-entries", OptionKind::kInt, "1000",
-     "Entries after which a compaction that drops expired state reads the clock again.", 1}};
+    {"state.backend.rocksdb.compaction.filter.query-time-after-num-entries", OptionKind::kInt,
+     "1000", "Entries after which a compaction that drops expired state reads the clock again.",
+     1}};
 inline constexpr DurationOption kRocksdbPeriodicCompaction{
     {"state.backend.rocksdb.compaction.filter.periodic-compaction-time", OptionKind::kDuration,
      "30 d",
      "Files older than this are compacted, so that expired state goes; 0: never. For states with a "
      "TTL.",
      0}};
-inline constexpr IntOption kRocksdbTransferThreads{
-    {"state.backend.rocksdb.checkpoint.transfer.thread.num", OptionKind::kInt, "4",
-     "Files of one checkpoint that are restored at a time.", 1, 64}};
 
 // Figures of RocksDB as metrics of its operator, each switched on by itself.
-#define TIDEWHEEL_ROCKSDB_METRIC(name, property, text)                                       \
-  inline constexpr BoolOption kRocksdbMetric##name{                                          \
+#define TIDEWHEEL_ROCKSDB_METRIC(name, property, text) \
+  inline constexpr BoolOption kRocksdbMetric##name{    \
       {"state.backend.rocksdb.metrics." property, OptionKind::kBool, "false", text}};
 #include "tidewheel/base/rocksdb_metrics.inc"
 #undef TIDEWHEEL_ROCKSDB_METRIC

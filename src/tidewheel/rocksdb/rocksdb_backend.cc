@@ -232,9 +232,9 @@ Result<StoreId> RocksdbBackend::open_state(const StoreState& state) {
   }
   Store store;
   store.family_name = state.meta.name;
-  const auto adopted = std::find_if(
-      not_opened_.begin(), not_opened_.end(),
-      [&](const Store& other) { return other.state.meta.name == state.meta.name; });
+  const auto adopted =
+      std::find_if(not_opened_.begin(), not_opened_.end(),
+                   [&](const Store& other) { return other.state.meta.name == state.meta.name; });
   if (adopted != not_opened_.end() && adopted->state.meta == state.meta) {
     store = std::move(*adopted);
     not_opened_.erase(adopted);
@@ -318,8 +318,8 @@ uint64_t RocksdbBackend::uncommitted_bytes() const {
 }
 
 Status RocksdbBackend::erase_range(StoreId state, std::string_view from, std::string_view to) {
-  return failure(database_->DeleteRange(write_options(), stores_[state].family, slice(from),
-                                        slice(to)));
+  return failure(
+      database_->DeleteRange(write_options(), stores_[state].family, slice(from), slice(to)));
 }
 
 std::unique_ptr<StoreView> RocksdbBackend::view() {

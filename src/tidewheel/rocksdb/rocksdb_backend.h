@@ -32,8 +32,8 @@ struct RocksdbShared {
   World& world;
   Config config;
   RocksdbMemory memory;
-  std::string directory;    // of this job alone
-  int64_t hot_bytes = 0;    // for decoded entries in front of all databases
+  std::string directory;         // of this job alone
+  int64_t hot_bytes = 0;         // for decoded entries in front of all databases
   std::atomic<int32_t> live{0};  // databases
 };
 
@@ -110,7 +110,7 @@ class RocksdbBackend final : public StateBackend {
   std::vector<::rocksdb::PinnableSlice> found_;
   std::vector<::rocksdb::Status> statuses_;
   std::vector<std::pair<MetricGroup*, std::string>> gauges_;
-  std::shared_ptr<Cut> cut_;  // null: no snapshot is on its way
+  std::shared_ptr<Cut> cut_;                   // null: no snapshot is on its way
   std::vector<std::shared_ptr<Cut>> retired_;  // whose jobs may still run
   int64_t cuts_ = 0;
   // Files that snapshots have brought to the storage: by checkpoint, then by their names here.

@@ -56,11 +56,10 @@ class RocksdbBackends final : public StateBackends {
 
   Result<std::unique_ptr<StateBackend>> make(const BackendPlace& place,
                                              MetricGroup* metrics) override {
-    std::string directory = fmt::format("{}/{}-{}-{}", shared_.directory,
-                                        folder_name(place.operator_uid), place.subtask,
-                                        made_.fetch_add(1));
-    auto backend =
-        std::make_unique<RocksdbBackend>(shared_, place, std::move(directory), metrics);
+    std::string directory =
+        fmt::format("{}/{}-{}-{}", shared_.directory, folder_name(place.operator_uid),
+                    place.subtask, made_.fetch_add(1));
+    auto backend = std::make_unique<RocksdbBackend>(shared_, place, std::move(directory), metrics);
     TIDEWHEEL_RETURN_IF_ERROR(backend->open());
     return std::unique_ptr<StateBackend>(std::move(backend));
   }

@@ -5,6 +5,8 @@
 //     version (varint, 1), count (varint), then each state: name, kind (varint), form, schemas of
 //     key, namespace and value, whether a unit has a namespace, name of the family, whether it has
 //     a namespace, ttl in ms (varint); texts are a size (varint) and bytes, flags one byte.
+// GCC takes some of its own AVX-512 intrinsics for uninitialized when they are inlined here.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #define XXH_INLINE_ALL
 #include <rocksdb/env.h>
 #include <xxhash.h>
@@ -52,14 +54,14 @@ std::string encode_states(const std::vector<StoredState>& states) {
   out.varint(states.size());
   for (const StoredState& stored : states) {
     const StateMeta& meta = stored.state.meta;
-    out.bytes(meta.name);
+    out.text(meta.name);
     out.varint(static_cast<uint64_t>(meta.kind));
-    out.bytes(meta.form);
-    out.bytes(meta.key_schema);
-    out.bytes(meta.namespace_schema);
-    out.bytes(meta.value_schema);
+    out.text(meta.form);
+    out.text(meta.key_schema);
+    out.text(meta.namespace_schema);
+    out.text(meta.value_schema);
     out.fixed(static_cast<uint8_t>(meta.unit_has_namespace));
-    out.bytes(stored.family);
+    out.text(stored.family);
     out.fixed(static_cast<uint8_t>(stored.state.has_namespace));
     out.varint(static_cast<uint64_t>(stored.state.ttl_ms));
   }

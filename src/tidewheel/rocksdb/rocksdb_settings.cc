@@ -177,17 +177,16 @@ RocksdbMemory make_rocksdb_memory(const Config& config, int64_t total_bytes) {
 }
 
 Status check_rocksdb_config(const Config& config) {
+  TIDEWHEEL_RETURN_IF_ERROR(check_name<Predefined>(kPredefined, options::kRocksdbPredefinedOptions,
+                                                   config.get(options::kRocksdbPredefinedOptions)));
   TIDEWHEEL_RETURN_IF_ERROR(
-      check_name<Predefined>(kPredefined, options::kRocksdbPredefinedOptions,
-                             config.get(options::kRocksdbPredefinedOptions)));
-  TIDEWHEEL_RETURN_IF_ERROR(check_name<::rocksdb::CompactionStyle>(
-      kCompactionStyles, options::kRocksdbCompactionStyle,
-      config.get(options::kRocksdbCompactionStyle)));
+      check_name<::rocksdb::CompactionStyle>(kCompactionStyles, options::kRocksdbCompactionStyle,
+                                             config.get(options::kRocksdbCompactionStyle)));
   TIDEWHEEL_RETURN_IF_ERROR(check_name<::rocksdb::InfoLogLevel>(
       kLogLevels, options::kRocksdbLogLevel, config.get(options::kRocksdbLogLevel)));
   for (const std::string& name : split(config.get(options::kRocksdbCompression))) {
-    TIDEWHEEL_RETURN_IF_ERROR(check_name<::rocksdb::CompressionType>(
-        kCompressions, options::kRocksdbCompression, name));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        check_name<::rocksdb::CompressionType>(kCompressions, options::kRocksdbCompression, name));
   }
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kManagedFraction, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbHotFraction, 1));
@@ -196,8 +195,7 @@ Status check_rocksdb_config(const Config& config) {
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbBloomBits, 100));
   const std::string directory = config.get(options::kRocksdbLocalDirectory);
   if (!directory.starts_with('/')) {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "{} can't be '{}'; it takes an absolute path",
+    return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}'; it takes an absolute path",
                             options::kRocksdbLocalDirectory.key, directory);
   }
   return {};
@@ -253,8 +251,8 @@ Status check_rocksdb_config(const Config& config) {
     table.pin_l0_filter_and_index_blocks_in_cache = true;
     // A write buffer grows by such pieces: large ones would make many small states overrun the
     // budget at once, which flushes them again and again.
-    family.arena_block_size = static_cast<size_t>(
-        std::clamp<int64_t>(memory.write_buffer_bytes / 64, 16 << 10, 1 << 20));
+    family.arena_block_size =
+        static_cast<size_t>(std::clamp<int64_t>(memory.write_buffer_bytes / 64, 16 << 10, 1 << 20));
   } else {
     ::rocksdb::LRUCacheOptions cache;
     cache.capacity = static_cast<size_t>(config.get(options::kRocksdbBlockCache));

@@ -102,8 +102,8 @@ void RocksdbBackend::wait_for_cut() {
 // Decides which files are new, and has them brought to the storage.
 Status RocksdbBackend::begin_files(SnapshotWriter& writer) {
   Cut& cut = *cut_;
-  const auto base = cut.start.base_checkpoint == 0 ? stored_.end()
-                                                   : stored_.find(cut.start.base_checkpoint);
+  const auto base =
+      cut.start.base_checkpoint == 0 ? stored_.end() : stored_.find(cut.start.base_checkpoint);
   for (const SnapshotFile& file : cut.files) {
     if (base != stored_.end() && file.name.ends_with(".sst")) {
       const auto found = base->second.find(file.name);
@@ -163,8 +163,8 @@ Result<bool> RocksdbBackend::write_own_snapshot(SnapshotWriter& writer) {
     }
   }
   // No snapshot will be based on one that is older than the base of this one.
-  stored_.erase(stored_.begin(), stored_.lower_bound(std::min(
-                                     cut_->start.base_checkpoint, cut_->start.checkpoint)));
+  stored_.erase(stored_.begin(),
+                stored_.lower_bound(std::min(cut_->start.base_checkpoint, cut_->start.checkpoint)));
   retire_snapshot();
   return true;
 }
@@ -289,15 +289,13 @@ Result<Image> open_image(World& world, const std::vector<SnapshotFile>& files,
   for (const StoredState& state : image.states) {
     descriptors.emplace_back(state.family, ::rocksdb::ColumnFamilyOptions());
   }
-  descriptors.emplace_back(::rocksdb::kDefaultColumnFamilyName,
-                           ::rocksdb::ColumnFamilyOptions());
+  descriptors.emplace_back(::rocksdb::kDefaultColumnFamilyName, ::rocksdb::ColumnFamilyOptions());
   ::rocksdb::DB* database = nullptr;
   ::rocksdb::DBOptions options;
   options.info_log_level = ::rocksdb::FATAL_LEVEL;
-  TIDEWHEEL_RETURN_IF_ERROR(
-      rocksdb_failure(::rocksdb::DB::OpenForReadOnly(options, directory, descriptors,
-                                                     &image.handles, &database),
-                      directory));
+  TIDEWHEEL_RETURN_IF_ERROR(rocksdb_failure(
+      ::rocksdb::DB::OpenForReadOnly(options, directory, descriptors, &image.handles, &database),
+      directory));
   image.database.reset(database);
   return image;
 }
@@ -362,9 +360,9 @@ Result<std::unique_ptr<SnapshotReader>> RocksdbBackend::restore(SnapshotReader& 
   } else {
     for (size_t i = 0; i < natives.size(); ++i) {
       TIDEWHEEL_ASSIGN_OR_RETURN(
-          Image image, open_image(shared_.world, natives[i].files,
-                                  fmt::format("{}/restored-{}", directory_, i))
-                           .with_context("restoring {}", what()));
+          Image image,
+          open_image(shared_.world, natives[i].files, fmt::format("{}/restored-{}", directory_, i))
+              .with_context("restoring {}", what()));
       restored->add(std::move(image));
     }
   }

@@ -1,0 +1,363 @@
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/memory_pool.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/base/rocksdb_options.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/rocksdb/rocksdb_backends.h"
+
+namespace tidewheel {
+namespace {
+
+StoreState state_of(std::string name, bool has_namespace = false) {
+  StoreState state;
+  state.meta.name = std::move(name);
+  state.meta.form = "value";
+  state.has_namespace = has_namespace;
+  return state;
+}
+
+// Takes files and entries into a folder, and gives them back.
+class FolderSnapshot final : public SnapshotWriter, public SnapshotReader {
+ public:
+  FolderSnapshot(FileSystem& files, std::string folder)
+      : files_(files), folder_(std::move(folder)) {
+    EXPECT_TRUE(files_.make_directories(folder_).ok());
+  }
+  bool ready() const override { return true; }
+  void begin_state(const StateMeta& meta) override {
+    if (states_.empty()) { states_.push_back(meta); }
+  }
+  void begin_changes(const StateMeta&) override {}
+  void whole_group(int32_t) override {}
+  void erase(int32_t, std::string_view, std::string_view) override {}
+  void add(const StateEntry&) override {}
+  bool takes_files() const override { return true; }
+  std::string new_file(std::string_view suffix) override {
+    return folder_ + "/" + std::to_string(++made_) + std::string(suffix);
+  }
+  void add_file(SnapshotFile file) override { native_.files.push_back(std::move(file)); }
+
+  const std::vector<StateMeta>& states() const override { return states_; }
+  Result<std::unique_ptr<SnapshotEntries>> read(std::string_view) override {
+    return internal_error(ErrorId::kStateBackend, "no entries");
+  }
+  std::vector<NativeState> native(std::string_view) const override { return {native_}; }
+
+  NativeState native_;
+  int made_ = 0;
+
+ private:
+  FileSystem& files_;
+  const std::string folder_;
+  std::vector<StateMeta> states_;
+};
+
+class RocksdbTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ =
+        ::testing::TempDir() + "rocksdb_test_" + std::to_string(world_->fork_random().next());
+    ASSERT_TRUE(world_->files().make_directories(directory_).ok());
+    config_.set(options::kRocksdbLocalDirectory, directory_);
+  }
+  void TearDown() override {
+    backends_.reset();
+    ignore(world_->files().remove_all(directory_), "a temporary folder");
+  }
+  StateBackends& backends() {
+    if (backends_ == nullptr) {
+      backends_ = make_rocksdb_backends(*world_, config_, memory_, 1).value();
+    }
+    return *backends_;
+  }
+  std::unique_ptr<StateBackend> make(KeyGroupRange groups = {0, 127}) {
+    return backends().make({"uid", "counts", 0, groups, 128}, &metrics_).value();
+  }
+  static std::string key_of(int32_t group, std::string_view key) {
+    std::string out;
+    make_store_key(out, group, key);
+    return out;
+  }
+  static void put(StateBackend& backend, StoreId state, int32_t group, std::string_view key,
+                  std::string_view value) {
+    backend.put(state, key_of(group, key), value);
+  }
+  static std::string find(StateBackend& backend, StoreId state, int32_t group,
+                          std::string_view key) {
+    const std::string stored = key_of(group, key);
+    const std::string_view keys[] = {stored};
+    StateBackend::Values values;
+    const Status status = backend.find_many(state, keys, values);
+    if (!status.ok()) { return status.to_string(); }
+    return values[0].has_value() ? std::string(*values[0]) : "nothing";
+  }
+  static std::map<std::string, std::string> entries(SnapshotReader& reader,
+                                                    std::string_view state) {
+    std::map<std::string, std::string> all;
+    auto entries = reader.read(state).value();
+    for (StateEntry entry; entries->next(entry).value();) {
+      all[std::to_string(entry.group) + ":" + std::string(entry.key) + ":" +
+          std::string(entry.name_space)] = entry.value;
+    }
+    return all;
+  }
+  // Takes a snapshot as a task does.
+  void snapshot(StateBackend& backend, int64_t checkpoint, int64_t base, FolderSnapshot& to) {
+    const auto event = world_->executor().make_event();
+    backend.begin_own_snapshot({checkpoint, base}, [] {});
+    backend.wait_for_cut();
+    for (;;) {
+      const Result<bool> done = backend.write_own_snapshot(to);
+      ASSERT_TRUE(done.ok()) << done.status().to_string();
+      if (*done) { return; }
+      event->wait(world_->clock().now_ns() + 1'000'000);
+    }
+  }
+
+  std::unique_ptr<World> world_ = make_real_world();
+  std::string directory_;
+  Config config_;
+  MemoryPool memory_{"job", 64 << 20};
+  MetricGroup metrics_{"metrics"};
+  std::unique_ptr<StateBackends> backends_;
+};
+
+TEST_F(RocksdbTest, finds_what_was_committed) {
+  const auto backend = make();
+  const StoreId a = backend->open_state(state_of("a")).value();
+  const StoreId b = backend->open_state(state_of("b")).value();
+  EXPECT_NE(a, b);
+  put(*backend, a, 1, "k", "v");
+  EXPECT_GT(backend->uncommitted_bytes(), 0U);
+  EXPECT_EQ(find(*backend, a, 1, "k"), "nothing");
+  ASSERT_TRUE(backend->commit().ok());
+  EXPECT_EQ(backend->uncommitted_bytes(), 0U);
+  EXPECT_EQ(find(*backend, a, 1, "k"), "v");
+  EXPECT_EQ(find(*backend, b, 1, "k"), "nothing");
+  backend->erase(a, key_of(1, "k"));
+  ASSERT_TRUE(backend->commit().ok());
+  EXPECT_EQ(find(*backend, a, 1, "k"), "nothing");
+}
+
+TEST_F(RocksdbTest, finds_many_and_erases_ranges) {
+  const auto backend = make();
+  const StoreId state = backend->open_state(state_of("a")).value();
+  std::vector<std::string> stored;
+  for (int32_t group = 0; group < 4; ++group) {
+    for (int i = 1000; i < 2000; ++i) { stored.push_back(key_of(group, std::to_string(i))); }
+  }
+  for (size_t i = 0; i < stored.size(); i += 2) { backend->put(state, stored[i], stored[i]); }
+  ASSERT_TRUE(backend->commit().ok());
+  ASSERT_TRUE(backend->erase_range(state, store_group_begin(1), store_group_begin(3)).ok());
+  const std::vector<std::string_view> keys(stored.begin(), stored.end());
+  StateBackend::Values values;
+  ASSERT_TRUE(backend->find_many(state, keys, values).ok());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const bool expected = i % 2 == 0 && (i < 1000 || i >= 3000);
+    ASSERT_EQ(values[i].has_value(), expected) << i;
+    if (expected) { EXPECT_EQ(*values[i], keys[i]); }
+  }
+}
+
+TEST_F(RocksdbTest, views_stay_as_they_were) {
+  const auto backend = make();
+  const StoreId state = backend->open_state(state_of("a")).value();
+  put(*backend, state, 1, "k", "old");
+  ASSERT_TRUE(backend->commit().ok());
+  const auto view = backend->view();
+  put(*backend, state, 1, "k", "new");
+  put(*backend, state, 2, "l", "new");
+  ASSERT_TRUE(backend->commit().ok());
+  const auto cursor = view->scan(state);
+  ASSERT_TRUE(cursor->valid());
+  EXPECT_EQ(cursor->value(), "old");
+  cursor->next();
+  EXPECT_FALSE(cursor->valid());
+  EXPECT_TRUE(cursor->status().ok());
+}
+
+TEST_F(RocksdbTest, snapshots_share_files_and_come_back) {
+  FolderSnapshot first(world_->files(), directory_ + "/chk");
+  FolderSnapshot second(world_->files(), directory_ + "/chk");
+  {
+    const auto backend = make();
+    const StoreId state = backend->open_state(state_of("a")).value();
+    put(*backend, state, 1, "k1", "v1");
+    put(*backend, state, 100, "k2", "v2");
+    ASSERT_TRUE(backend->commit().ok());
+    snapshot(*backend, 1, 0, first);
+    put(*backend, state, 1, "k1", "changed");
+    ASSERT_TRUE(backend->commit().ok());
+    second.made_ = first.made_;
+    snapshot(*backend, 2, 1, second);
+  }
+  const auto shared_with = [&](const SnapshotFile& file) {
+    return std::count(first.native_.files.begin(), first.native_.files.end(), file);
+  };
+  EXPECT_EQ(std::count_if(second.native_.files.begin(), second.native_.files.end(), shared_with),
+            1);
+  for (auto* snapshot : {&first, &second}) {
+    snapshot->native_.groups = {0, 127};
+    const auto backend = make();
+    const auto reader = backend->restore(*snapshot).value();
+    ASSERT_NE(reader->find("a"), nullptr);
+    const StoreId state = backend->open_state(state_of("a")).value();
+    EXPECT_TRUE(backend->is_restored(state));
+    EXPECT_EQ(find(*backend, state, 1, "k1"), snapshot == &first ? "v1" : "changed");
+    EXPECT_EQ(find(*backend, state, 100, "k2"), "v2");
+    put(*backend, state, 1, "k3", "v3");
+    EXPECT_TRUE(backend->commit().ok());
+  }
+}
+
+TEST_F(RocksdbTest, other_groups_and_schemas_are_read_entry_by_entry) {
+  FolderSnapshot snapshot_files(world_->files(), directory_ + "/chk");
+  {
+    const auto backend = make();
+    const StoreId state = backend->open_state(state_of("a")).value();
+    for (int32_t group = 0; group < 128; ++group) { put(*backend, state, group, "k", "v"); }
+    ASSERT_TRUE(backend->commit().ok());
+    snapshot(*backend, 1, 0, snapshot_files);
+  }
+  snapshot_files.native_.groups = {0, 127};
+  {
+    const auto half = make({64, 127});
+    const auto reader = half->restore(snapshot_files).value();
+    const StoreId state = half->open_state(state_of("a")).value();
+    EXPECT_FALSE(half->is_restored(state));
+    const auto all = entries(*reader, "a");
+    EXPECT_EQ(all.size(), 64U);
+    EXPECT_EQ(all.begin()->first, "100:k:");
+  }
+  const auto other = make();
+  const auto reader = other->restore(snapshot_files).value();
+  StoreState evolved = state_of("a");
+  evolved.meta.value_schema = "another";
+  const StoreId state = other->open_state(evolved).value();
+  EXPECT_FALSE(other->is_restored(state));
+  EXPECT_EQ(find(*other, state, 1, "k"), "nothing");
+  EXPECT_EQ(entries(*reader, "a").size(), 128U);
+}
+
+TEST_F(RocksdbTest, damaged_files_of_a_snapshot_are_noticed) {
+  FolderSnapshot snapshot_files(world_->files(), directory_ + "/chk");
+  {
+    const auto backend = make();
+    const StoreId state = backend->open_state(state_of("a")).value();
+    put(*backend, state, 1, "k", "v");
+    ASSERT_TRUE(backend->commit().ok());
+    snapshot(*backend, 1, 0, snapshot_files);
+  }
+  snapshot_files.native_.groups = {0, 127};
+  for (const SnapshotFile& file : snapshot_files.native_.files) {
+    std::string bytes = read_all(world_->files(), file.path).value();
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    ASSERT_TRUE(write_all_durably(world_->files(), file.path, bytes).ok());
+    const auto backend = make();
+    const auto restored = backend->restore(snapshot_files);
+    ASSERT_FALSE(restored.ok());
+    EXPECT_EQ(restored.status().id(), ErrorId::kSnapshotChecksum);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    ASSERT_TRUE(write_all_durably(world_->files(), file.path, bytes).ok());
+  }
+}
+
+TEST_F(RocksdbTest, an_abandoned_snapshot_leaves_nothing) {
+  const auto backend = make();
+  const StoreId state = backend->open_state(state_of("a")).value();
+  put(*backend, state, 1, "k", "v");
+  ASSERT_TRUE(backend->commit().ok());
+  backend->begin_own_snapshot({1, 0}, [] {});
+  backend->abort_own_snapshot();
+  EXPECT_TRUE(backend->is_cut());
+  put(*backend, state, 1, "k", "w");
+  EXPECT_TRUE(backend->commit().ok());
+  FolderSnapshot files(world_->files(), directory_ + "/chk");
+  snapshot(*backend, 2, 0, files);
+  EXPECT_FALSE(files.native_.files.empty());
+}
+
+TEST_F(RocksdbTest, working_files_are_gone_at_the_end) {
+  {
+    const auto backend = make();
+    ASSERT_TRUE(backend->open_state(state_of("a")).ok());
+    EXPECT_FALSE(world_->files().list(directory_).value().empty());
+  }
+  backends_.reset();
+  EXPECT_TRUE(world_->files().list(directory_).value().empty());
+}
+
+TEST_F(RocksdbTest, a_folder_that_cant_be_written_is_an_error) {
+  ASSERT_TRUE(write_all_durably(world_->files(), directory_ + "/file", "").ok());
+  config_.set(options::kRocksdbLocalDirectory, directory_ + "/file");
+  const auto made = make_rocksdb_backends(*world_, config_, memory_, 1);
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.status().id(), ErrorId::kStateBackend);
+}
+
+TEST_F(RocksdbTest, values_that_are_not_supported_are_errors) {
+  const auto refused = [&](const char* key, const char* value) {
+    Config config = config_;
+    EXPECT_TRUE(config.set(key, value).ok()) << key;
+    const auto made = make_rocksdb_backends(*world_, config, memory_, 1);
+    return !made.ok() && made.status().id() == ErrorId::kBadOptionValue;
+  };
+  EXPECT_TRUE(refused("state.backend.rocksdb.predefined-options", "FAST"));
+  EXPECT_TRUE(refused("state.backend.rocksdb.compaction.style", "FIFO"));
+  EXPECT_TRUE(refused("state.backend.rocksdb.compression.per.level", "SNAPPY_COMPRESSION;BEST"));
+  EXPECT_TRUE(refused("state.backend.rocksdb.memory.write-buffer-ratio", "0"));
+  EXPECT_TRUE(refused("state.backend.rocksdb.localdir", "here"));
+  EXPECT_FALSE(refused("state.backend.rocksdb.compression.per.level",
+                       "NO_COMPRESSION;SNAPPY_COMPRESSION;ZSTD_COMPRESSION"));
+}
+
+TEST_F(RocksdbTest, every_set_of_options_opens) {
+  for (const char* predefined : {"DEFAULT", "SPINNING_DISK_OPTIMIZED",
+                                 "SPINNING_DISK_OPTIMIZED_HIGH_MEM", "FLASH_SSD_OPTIMIZED"}) {
+    for (const char* managed : {"true", "false"}) {
+      backends_.reset();
+      config_.set(options::kRocksdbPredefinedOptions, predefined);
+      ASSERT_TRUE(config_.set(options::kRocksdbManagedMemory.key, managed).ok());
+      config_.set(options::kRocksdbPartitionedIndexFilters, true);
+      const auto backend = make();
+      const auto state = backend->open_state(state_of("a"));
+      ASSERT_TRUE(state.ok()) << state.status().to_string();
+      put(*backend, *state, 1, "k", "v");
+      ASSERT_TRUE(backend->commit().ok());
+      EXPECT_EQ(find(*backend, *state, 1, "k"), "v");
+    }
+  }
+}
+
+TEST_F(RocksdbTest, memory_is_a_part_of_the_jobs) {
+  config_.set(options::kManagedFraction, 0.5);
+  static_cast<void>(backends());
+  EXPECT_EQ(memory_.used_bytes(), 32 << 20);
+  backends_.reset();
+  EXPECT_EQ(memory_.used_bytes(), 0);
+}
+
+TEST_F(RocksdbTest, figures_are_metrics_when_asked_for) {
+  config_.set(options::kRocksdbMetricEstimateNumKeys, true);
+  const auto figures = [&] {
+    std::vector<std::string> names;
+    for (const MetricValue& value : metrics_.collect(0)) { names.push_back(value.name); }
+    return names;
+  };
+  {
+    const auto backend = make();
+    ASSERT_TRUE(backend->open_state(state_of("a")).ok());
+    EXPECT_EQ(figures(), std::vector<std::string>{"estimate-num-keys"});
+  }
+  EXPECT_TRUE(figures().empty());
+}
+
+}  // namespace
+}  // namespace tidewheel
