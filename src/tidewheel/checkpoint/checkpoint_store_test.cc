@@ -1,13 +1,20 @@
 // Tests of storage on a disk that crashes, fails and fills up.
 #include "tidewheel/checkpoint/checkpoint_store.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <optional>
 
-#include "tidewheel/checkpoint/store_testing.h"
+#include "tidewheel/testing/store_world.h"
 
 namespace tidewheel {
 namespace {
+
+using testing::kTestGroups;
+using testing::kTestTasks;
+using testing::StoreWorld;
+using testing::TestJob;
 
 constexpr int64_t kAges = int64_t{1} << 40;
 
@@ -577,7 +584,7 @@ void crash_everywhere(bool incremental) {
       EXPECT_TRUE(world.files().is_off());
       world.files().turn_on();
       check_recovery(world, run, incremental);
-      if (testing::Test::HasFailure()) { return; }
+      if (::testing::Test::HasFailure()) { return; }
     }
   }
 }

@@ -3,8 +3,8 @@
 #include <map>
 #include <utility>
 
-#include "manifest.pb.h"
 #include "tidewheel/base/check.h"
+#include "tidewheel/checkpoint/manifest.pb.h"
 #include "tidewheel/state/byte_cursor.h"
 #include "tidewheel/types/hash.h"
 

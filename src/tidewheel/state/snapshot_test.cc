@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tidewheel/base/random.h"
+
 namespace tidewheel {
 namespace {
 
@@ -278,84 +280,95 @@ TEST(SnapshotLayers, a_unit_may_be_a_key_and_namespace) {
   EXPECT_EQ(found, (std::vector<std::string>{"3new", "1old"}));
 }
 
-// The same as a map of maps, whatever layers there are and however many subtasks read them.
-TEST(SnapshotLayers, random_layers_read_as_a_map_would) {
-  uint64_t seed = 1;
-  const auto below = [&seed](uint64_t bound) {
-    seed = seed * 6364136223846793005U + 1442695040888963407U;
-    return (seed >> 33) % bound;
-  };
-  using Unit = std::map<std::string, std::string>;                // namespace -> value
-  using Groups = std::map<int32_t, std::map<std::string, Unit>>;  // group -> key -> unit
-  for (int round = 0; round < 60; ++round) {
-    const int32_t writers = 1 + static_cast<int32_t>(below(3));
-    const uint64_t keys = 1 + below(2000);
-    MemorySnapshot snapshot;
-    Groups model;
-    const size_t layers = 1 + below(5);
+using Unit = std::map<std::string, std::string>;                // namespace -> value
+using Groups = std::map<int32_t, std::map<std::string, Unit>>;  // group -> key -> unit
+
+// Draws layers, and what a map of maps would hold after them.
+struct RandomLayers {
+  explicit RandomLayers(uint64_t seed) : random(seed) {
+    writers = 1 + static_cast<int32_t>(random.below(3));
+    keys = 1 + random.below(2000);
+    const size_t layers = 1 + random.below(5);
     for (size_t layer = 0; layer < layers; ++layer) {
-      for (int32_t subtask = 0; subtask < writers; ++subtask) {
-        SegmentWriter writer(place(subtask, writers));
-        if (layer == 0) {
-          writer.begin_state(keyed());
-        } else {
-          writer.begin_changes(keyed());
-        }
-        const KeyGroupRange range = key_groups_of(subtask, writers, kMaxParallelism);
-        for (int32_t group = range.first; group <= range.last; ++group) {
-          auto& now = model[group];
-          if (below(4) == 0) { continue; }
-          if (layer > 0 && below(4) == 0) {
-            writer.whole_group(group);
-            now.clear();
-          }
-          std::map<std::string, bool> touched;
-          for (uint64_t i = below(1 + keys / 4); i > 0; --i) {
-            touched[std::to_string(below(keys)) + "." + std::to_string(group)] = below(3) == 0;
-          }
-          for (const auto& [key, erased] : touched) {
-            if (!erased || layer == 0) { continue; }
-            writer.erase(group, key, "");
-            now.erase(key);
-          }
-          for (const auto& [key, erased] : touched) {
-            if (erased) { continue; }
-            now[key].clear();
-            for (uint64_t i = 1 + below(3); i > 0; --i) {
-              const std::string name_space = std::to_string(i);
-              const std::string value(below(300), static_cast<char>('a' + layer));
-              now[key][name_space] = value;
-              writer.add({group, key, name_space, value});
-            }
-          }
-        }
-        std::vector<SnapshotSegmentRef> segments = writer.finish();
-        for (SnapshotSegmentRef& segment : segments) {
-          segment = stored(segment, static_cast<BlockCodec>(below(4)));
-        }
-        snapshot.add(std::move(segments));
+      for (int32_t subtask = 0; subtask < writers; ++subtask) { add_layer(layer, subtask); }
+    }
+    std::erase_if(model, [](const auto& group) { return group.second.empty(); });
+  }
+
+  void add_layer(size_t layer, int32_t subtask) {
+    SegmentWriter writer(place(subtask, writers));
+    if (layer == 0) {
+      writer.begin_state(keyed());
+    } else {
+      writer.begin_changes(keyed());
+    }
+    const KeyGroupRange range = key_groups_of(subtask, writers, kMaxParallelism);
+    for (int32_t group = range.first; group <= range.last; ++group) {
+      if (!random.chance(0.25)) { add_group(layer, group, writer); }
+    }
+    std::vector<SnapshotSegmentRef> segments = writer.finish();
+    for (SnapshotSegmentRef& segment : segments) {
+      segment = stored(segment, static_cast<BlockCodec>(random.below(4)));
+    }
+    snapshot.add(std::move(segments));
+  }
+
+  void add_group(size_t layer, int32_t group, SegmentWriter& writer) {
+    auto& now = model[group];
+    if (layer > 0 && random.chance(0.25)) {
+      writer.whole_group(group);
+      now.clear();
+    }
+    std::map<std::string, bool> touched;  // key -> erased
+    for (uint64_t i = random.below(1 + keys / 4); i > 0; --i) {
+      touched[std::to_string(random.below(keys)) + "." + std::to_string(group)] =
+          layer > 0 && random.chance(0.33);
+    }
+    for (const auto& [key, erased] : touched) {
+      if (!erased) { continue; }
+      writer.erase(group, key, "");
+      now.erase(key);
+    }
+    for (const auto& [key, erased] : touched) {
+      if (erased) { continue; }
+      now[key].clear();
+      for (uint64_t i = 1 + random.below(3); i > 0; --i) {
+        const std::string name_space = std::to_string(i);
+        const std::string value(random.below(300), static_cast<char>('a' + layer));
+        now[key][name_space] = value;
+        writer.add({group, key, name_space, value});
       }
     }
-    const int32_t readers = 1 + static_cast<int32_t>(below(4));
+  }
+
+  Random random;
+  int32_t writers = 1;
+  uint64_t keys = 1;
+  MemorySnapshot snapshot;
+  Groups model;
+};
+
+// The same as a map of maps, whatever layers there are and however many subtasks read them.
+TEST(SnapshotLayers, random_layers_read_as_a_map_would) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    RandomLayers layers(seed);
+    const int32_t readers = 1 + static_cast<int32_t>(layers.random.below(4));
     Groups found;
     int32_t group_before = -1;
     for (int32_t subtask = 0; subtask < readers; ++subtask) {
-      auto entries = snapshot.reader(place(subtask, readers)).value()->read("n").value();
+      auto entries = layers.snapshot.reader(place(subtask, readers)).value()->read("n").value();
       uint64_t count = 0;
       StateEntry entry;
       while (entries->next(entry).value()) {
         ++count;
         EXPECT_GE(entry.group, group_before);
         group_before = entry.group;
-        const bool is_new = found[entry.group][std::string(entry.key)]
-                                .emplace(std::string(entry.name_space), std::string(entry.value))
-                                .second;
-        EXPECT_TRUE(is_new);
+        Unit& unit = found[entry.group][std::string(entry.key)];
+        EXPECT_TRUE(unit.emplace(entry.name_space, entry.value).second);
       }
       EXPECT_LE(count, entries->count());
     }
-    std::erase_if(model, [](const auto& group) { return group.second.empty(); });
-    EXPECT_EQ(found, model) << round;
+    EXPECT_EQ(found, layers.model) << seed;
   }
 }
 

@@ -1,8 +1,6 @@
 // What tests of storage share: a world whose disk crashes at a chosen operation, and tasks whose
 // state is a map.
 #pragma once
-#include <gtest/gtest.h>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,7 +15,7 @@
 #include "tidewheel/checkpoint/snapshot_files.h"
 #include "tidewheel/sim/sim_world.h"
 
-namespace tidewheel {
+namespace tidewheel::testing {
 
 // Counts operations, and loses its power behind a chosen one: everything fails from then on, until
 // it is turned on again.
@@ -239,4 +237,4 @@ struct TestJob {
   }
 };
 
-}  // namespace tidewheel
+}  // namespace tidewheel::testing
