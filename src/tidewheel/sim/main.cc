@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -18,6 +19,7 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/fault.h"
+#include "tidewheel/base/mutant.h"
 #include "tidewheel/sim/job_run.h"
 
 namespace tidewheel::sim {
@@ -31,8 +33,24 @@ struct Options {
   uint64_t count = 200;
   int64_t processes = 2;
   bool verbose = false;
+  bool shrinks = true;
+  bool stops_at_failure = false;
+  std::string mutant;
   RunOptions run;
 };
+
+// The command line that runs the seed again.
+std::string replay_line(uint64_t seed, const RunOptions& run, const std::string& mutant) {
+  std::string line = fmt::format("tidewheel_sim --seed {}", seed);
+  if (!run.family.empty()) { line += " --family " + run.family; }
+  if (!mutant.empty()) { line += " --mutant " + mutant; }
+  for (const std::string& part : run.without) { line += " --without " + part; }
+  for (const int64_t step : run.without_steps) { line += fmt::format(" --without-step {}", step); }
+  if (run.lives_max != INT64_MAX) { line += fmt::format(" --lives {}", run.lives_max); }
+  if (run.sources_max != INT64_MAX) { line += fmt::format(" --sources {}", run.sources_max); }
+  if (run.rows_max != INT64_MAX) { line += fmt::format(" --rows {}", run.rows_max); }
+  return line;
+}
 
 // What the processes say over their pipe: a letter, then words, a line each.
 //   S seed            begins
@@ -79,6 +97,58 @@ void run_one(uint64_t seed, const Options& options, Reporter& reporter) {
     reporter.say('E', fmt::format("{} {}\n{}", seed, report.failure, report.plan));
   }
 }
+
+// Makes a failing run of the recovery family smaller, as long as it fails.
+class Shrinker {
+ public:
+  explicit Shrinker(uint64_t seed) : seed_(seed) {}
+
+  RunOptions shrink(RunOptions run) {
+    for (int round = 0; round < 2; ++round) {
+      for (const std::string& part : recovery_parts()) {
+        attempt(run, [&](RunOptions& less) { less.without.insert(part); });
+      }
+      for (int64_t lives = 0; lives < std::min<int64_t>(run.lives_max, 6); ++lives) {
+        attempt(run, [&](RunOptions& less) { less.lives_max = lives; });
+      }
+      for (int64_t step = 0; step < 8; ++step) {
+        attempt(run, [&](RunOptions& less) { less.without_steps.insert(step); });
+      }
+      for (int64_t sources = 0; sources < std::min<int64_t>(run.sources_max, 3); ++sources) {
+        attempt(run, [&](RunOptions& less) { less.sources_max = sources; });
+      }
+      for (int64_t rows = 1; rows < std::min<int64_t>(run.rows_max, 400); rows *= 2) {
+        attempt(run, [&](RunOptions& less) { less.rows_max = rows; });
+      }
+    }
+    return run;
+  }
+
+ private:
+  void attempt(RunOptions& run, const std::function<void(RunOptions&)>& make_less) {
+    RunOptions less = run;
+    make_less(less);
+    if (replay_line(0, less, "") != replay_line(0, run, "") && fails(less)) { run = less; }
+  }
+  // In a process of its own, because it may end by a signal.
+  bool fails(const RunOptions& run) const {
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(20);
+      const int nowhere = ::open("/dev/null", O_WRONLY);
+      ::dup2(nowhere, 2);
+      ::_exit(run_seed(seed_, run).failure.empty() ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    // What takes too long now is something else.
+    return !(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) &&
+        !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+
+  const uint64_t seed_;
+};
 
 // One of the processes: every `step`-th seed.
 struct Process {
@@ -132,6 +202,15 @@ class Driver {
     process.is_running = false;
   }
 
+  void stop() {
+    for (Process& process : processes_) {
+      process.next = end();
+      if (process.fd >= 0) { ::kill(process.pid, SIGKILL); }
+      process.is_running = false;
+    }
+    stopped_ = true;
+  }
+
   // Reads what there is; false when all processes have ended.
   bool wait_for_news() {
     std::vector<pollfd> polled;
@@ -165,7 +244,7 @@ class Driver {
     process.fd = -1;
     int status = 0;
     ::waitpid(process.pid, &status, 0);
-    if (process.is_running) {
+    if (process.is_running && !stopped_) {
       fail(process.running,
            WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
                ? fmt::format("no end in {} seconds", kSecondsPerSeed)
@@ -203,11 +282,18 @@ class Driver {
 
   void fail(uint64_t seed, const std::string& message) {
     ++failed_;
-    if (failed_ <= 20) {
-      fmt::print("FAILED seed {}: {}\n  replay: tidewheel_sim --seed {}{}\n", seed, message, seed,
-                 options_.run.family.empty() ? "" : " --family " + options_.run.family);
+    if (failed_ > 20) { return; }
+    fmt::print("FAILED seed {}: {}\n  replay: {}\n", seed, message,
+               replay_line(seed, options_.run, options_.mutant));
+    std::fflush(stdout);
+    const bool recovers = options_.run.family == "recovery" ||
+        (options_.run.family.empty() && seed % 2 == 0);
+    if (options_.shrinks && recovers && failed_ <= 3) {
+      const RunOptions less = Shrinker(seed).shrink(options_.run);
+      fmt::print("  smaller: {}\n", replay_line(seed, less, options_.mutant));
       std::fflush(stdout);
     }
+    if (options_.stops_at_failure) { stop(); }
   }
 
   int report() const {
@@ -233,6 +319,7 @@ class Driver {
   std::vector<Process> processes_;
   uint64_t passed_ = 0;
   uint64_t failed_ = 0;
+  bool stopped_ = false;
   std::set<std::string> marks_;
   std::set<std::string> faults_;
 };
@@ -242,9 +329,57 @@ constexpr std::string_view kUsage =
     "  --seeds N      how many runs (200; 1 when only --seed is given)\n"
     "  --seed S       the first seed (1)\n"
     "  --processes P  how many run side by side (2)\n"
-    "  --family NAME  only jobs of this family: runtime, typed\n"
+    "  --family NAME  only jobs of this family: runtime, typed, recovery\n"
     "  --trace        prints each decision of the scheduler\n"
-    "  --verbose      prints each run's trace hash\n";
+    "  --log          prints what the engine logs\n"
+    "  --verbose      prints each run's trace hash\n"
+    "  --no-shrink    leaves failing runs as they are\n"
+    "  --first        ends at the first failure\n"
+    "  --mutant NAME  puts a known bug back (base/mutant.h)\n"
+    "  --mutants      lists the known bugs of this build\n"
+    "Of runs of the recovery family, to make a failing one smaller:\n"
+    "  --without PART, --without-step N, --lives N, --sources N, --rows N\n";
+
+// An option without a value. False: it is none.
+bool parse_flag(std::string_view name, Options& options) {
+  if (name == "--trace") {
+    options.run.print_trace = true;
+  } else if (name == "--log") {
+    options.run.print_log = true;
+  } else if (name == "--verbose") {
+    options.verbose = true;
+  } else if (name == "--no-shrink") {
+    options.shrinks = false;
+  } else if (name == "--first") {
+    options.stops_at_failure = true;
+  } else if (name == "--mutants") {
+    for (const std::string_view mutant : all_mutant_names()) { fmt::print("{}\n", mutant); }
+    std::fflush(stdout);
+    ::_exit(0);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// An option whose value is a word. False: it is none, or the word is none that it takes.
+bool parse_word(std::string_view name, std::string_view value, Options& options) {
+  if (name == "--family") {
+    options.run.family = value;
+    return value == "runtime" || value == "typed" || value == "recovery";
+  }
+  if (name == "--mutant") {
+    options.mutant = value;
+    const std::vector<std::string_view> mutants = all_mutant_names();
+    return std::find(mutants.begin(), mutants.end(), value) != mutants.end();
+  }
+  if (name == "--without") {
+    options.run.without.insert(std::string(value));
+    const std::vector<std::string>& parts = recovery_parts();
+    return std::find(parts.begin(), parts.end(), value) != parts.end();
+  }
+  return false;
+}
 
 // False: the command line can't be understood.
 bool parse(int argc, char** argv, Options& options) {
@@ -252,20 +387,10 @@ bool parse(int argc, char** argv, Options& options) {
   bool has_count = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    if (name == "--trace") {
-      options.run.print_trace = true;
-      continue;
-    }
-    if (name == "--verbose") {
-      options.verbose = true;
-      continue;
-    }
+    if (parse_flag(name, options)) { continue; }
     if (i + 1 >= argc) { return false; }
     const std::string_view value = argv[++i];
-    if (name == "--family") {
-      options.run.family = value;
-      continue;
-    }
+    if (parse_word(name, value, options)) { continue; }
     const Result<int64_t> number = parse_int(value);
     if (!number.ok() || *number < 0) { return false; }
     if (name == "--seeds") {
@@ -276,6 +401,14 @@ bool parse(int argc, char** argv, Options& options) {
       has_seed = true;
     } else if (name == "--processes" && *number > 0) {
       options.processes = *number;
+    } else if (name == "--without-step") {
+      options.run.without_steps.insert(*number);
+    } else if (name == "--lives") {
+      options.run.lives_max = *number;
+    } else if (name == "--sources") {
+      options.run.sources_max = *number;
+    } else if (name == "--rows") {
+      options.run.rows_max = *number;
     } else {
       return false;
     }
@@ -293,5 +426,6 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}", tidewheel::sim::kUsage);
     return 2;
   }
+  tidewheel::choose_mutant(options.mutant);
   return tidewheel::sim::Driver(options).run();
 }

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/random.h"
 #include "tidewheel/dataflow/local_job.h"
+#include "tidewheel/sim/ledger.h"
 #include "tidewheel/sim/model.h"
 #include "tidewheel/sim/sim_world.h"
 
@@ -42,11 +44,26 @@ class RandomJob {
   std::string plan_;
 };
 
+// What a job is given that is built anew in each life of its process: the same graph from the same
+// draws, but for what is drawn from `places`.
+struct Rebuild {
+  Random places;              // parallelism, chaining, operators that are in the way only
+  bool fixed_places = false;  // the same in every life
+  std::shared_ptr<LedgerClient> ledger;
+  JobStartOptions start;
+  std::function<bool()> dooms;  // asked for each row that passes a probe: user code throws
+  // For a failing run that is made smaller.
+  int64_t sources_max = INT64_MAX;
+  int64_t rows_max = INT64_MAX;  // of a split
+  std::set<int64_t> without_steps;
+};
+
 struct JobDraw {
   World& world;
   Random random;
   Config config;
   Ending ending = Ending::kComplete;
+  std::shared_ptr<Rebuild> rebuild = nullptr;
 };
 
 // A job of operators written against the runtime's interface (runtime_operators.h).

@@ -25,6 +25,7 @@ struct Script {
 struct ScriptOptions {
   int64_t first_origin = 0;  // number of the first split
   int64_t rows_max = 400;
+  bool paced = false;  // with many short pauses, so that things can happen between the rows
 };
 std::shared_ptr<const Script> draw_script(Random& random, const ScriptOptions& options);
 

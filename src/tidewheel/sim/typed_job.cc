@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <map>
 #include <stdexcept>
+#include <utility>
 
 #include "tidewheel/api/keyed.h"
+#include "tidewheel/state/snapshot.h"
 
 namespace tidewheel::sim {
 namespace {
@@ -59,6 +61,88 @@ struct ScriptSource {
   }
 };
 
+// For a run that is made smaller.
+std::shared_ptr<const Script> shortened(const Script& script, const Rebuild& rebuild,
+                                        int64_t source) {
+  auto shorter = std::make_shared<Script>(script);
+  for (auto& split : shorter->splits) {
+    const auto most = static_cast<size_t>(source < rebuild.sources_max ? rebuild.rows_max : 0);
+    if (split.size() > most) { split.resize(most); }
+  }
+  return shorter;
+}
+
+// Passes rows on as they are. Throws where the run says so, and sees to it that the runtime keeps its
+// promises: barriers and watermarks go up, and a checkpoint is said to be complete when it is.
+class Probe final : public OutputOperator<Row> {
+ public:
+  Probe(std::shared_ptr<Rebuild> rebuild, std::shared_ptr<const NodeLinks> links)
+      : OutputOperator<Row>(std::move(links)), rebuild_(std::move(rebuild)) {}
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    const auto& in = RowBatch<Row>::of(*rows.batch);
+    for (; cursor < rows.end; ++cursor) {
+      if (!ready()) { return Progress::kBlocked; }
+      if (rebuild_->dooms()) { throw std::runtime_error("row of doom"); }
+      output().emit(in.row(cursor), in.timestamps()[cursor]);
+    }
+    return Progress::kDone;
+  }
+  Progress on_watermark(int64_t time_ms) override {
+    if (!watermark_in_hand_ && time_ms <= watermark_) {
+      report(fmt::format("watermark {} comes after {}", time_ms, watermark_));
+    }
+    watermark_ = time_ms;
+    const Progress progress = Operator::on_watermark(time_ms);
+    watermark_in_hand_ = progress == Progress::kBlocked;
+    return progress;
+  }
+  void begin_snapshot(const SnapshotStart& start) override {
+    if (start.checkpoint <= newest_) {
+      report(fmt::format("barrier {} comes after {}", start.checkpoint, newest_));
+    }
+    newest_ = start.checkpoint;
+  }
+  void on_checkpoint_complete(int64_t checkpoint) override {
+    if (rebuild_->ledger->can_be_lost(checkpoint)) {
+      report(fmt::format("checkpoint {} is said to be complete before it is so on disk", checkpoint));
+    }
+    complete_ = std::max(complete_, checkpoint);
+  }
+  void on_checkpoint_aborted(int64_t checkpoint) override {
+    if (checkpoint == complete_) {
+      report(fmt::format("checkpoint {} is aborted after it was complete", checkpoint));
+    }
+  }
+
+ private:
+  void report(std::string what) {
+    rebuild_->ledger->report(fmt::format("{} {}: {}", context().name(), context().subtask_index(),
+                                         std::move(what)));
+  }
+
+  const std::shared_ptr<Rebuild> rebuild_;
+  int64_t watermark_ = kMinWatermark;
+  bool watermark_in_hand_ = false;
+  int64_t newest_ = 0;
+  int64_t complete_ = 0;
+};
+
+// Each row once, and those of one origin in the order of their numbers; else the row says so.
+struct InOrder {
+  using output = Row;
+  Map<int64_t, int64_t> newest{"newest"};
+  void on_element(const Row& row, auto& ctx) {
+    Row made = row;
+    const int64_t* const before = newest.find(row.origin);
+    if (before != nullptr && *before >= row.number) {
+      made.note = fmt::format("comes after number {}", *before);
+    }
+    newest.update(row.origin, [&](int64_t& number) { number = row.number; });
+    ctx.emit(std::move(made));
+  }
+};
+
 }  // namespace
 
 TypedJob::TypedJob(JobDraw draw)
@@ -69,10 +153,22 @@ Result<std::unique_ptr<JobHandle>> TypedJob::start() {
   const uint64_t sources = 1 + random_.below(3);
   for (uint64_t i = 0; i < sources; ++i) { flows_.push_back(make_source(400)); }
   const uint64_t steps = random_.below(8);
-  for (uint64_t i = 0; i < steps; ++i) { add_step(); }
+  for (uint64_t i = 0; i < steps; ++i) {
+    // A step draws from a stream of its own, so that those after it are the same without it.
+    const Random before = random_.fork();
+    if (rebuild() == nullptr) {
+      add_step();
+    } else if (!rebuild()->without_steps.contains(static_cast<int64_t>(i))) {
+      const Random after = std::exchange(random_, before);
+      add_step();
+      random_ = after;
+    }
+  }
   if (draw_.ending == Ending::kThrow && has_flow()) { add_typed_thrower(*this); }
   for (const TypedFlow& flow : flows_) { add_end(flow); }
-  return env_.execute_async("random job");
+  if (rebuild() == nullptr) { return env_.execute_async("random job"); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(LogicalGraph graph, env_.graph()->finish("random job"));
+  return LocalJobRunner(draw_.world).start(std::move(graph), env_.config(), rebuild()->start);
 }
 
 std::string TypedJob::check(bool complete) {
@@ -92,17 +188,46 @@ TypedFlow TypedJob::take() {
 }
 
 void TypedJob::add(TypedFlow flow, std::string what) {
+  flow.ordered = false;
   note(fmt::format("{} from {}: {} rows{}{}", flow.stream.node_id(), what, flow.rows.size(),
                    flow.timed ? "" : ", may be late", flow.times_known ? "" : ", times unknown"));
   flows_.push_back(std::move(flow));
 }
 
-Rows TypedJob::rows_of(const Collected<Row>& collected) const {
-  const std::vector<Row> rows = collected.get();
-  const std::vector<int64_t> times = collected.timestamps();
-  Rows timed;
-  for (size_t i = 0; i < rows.size(); ++i) { timed.push_back({rows[i], times[i]}); }
-  return timed;
+std::function<Rows()> TypedJob::keep(const Stream<Row>& stream, int32_t readers) {
+  if (rebuild() != nullptr) {
+    const std::string table = fmt::format("table-{}", next_table_++);
+    with_probe(stream, readers)
+        .to(LedgerSink(rebuild()->ledger, table))
+        .name(table)
+        .uid(table)
+        .parallelism(readers);
+    return [table, client = rebuild()->ledger] { return client->ledger.committed(table); };
+  }
+  const Collected<Row> collected = stream.collect().parallelism(readers);
+  return [collected] {
+    const std::vector<Row> rows = collected.get();
+    const std::vector<int64_t> times = collected.timestamps();
+    Rows timed;
+    for (size_t i = 0; i < rows.size(); ++i) { timed.push_back({rows[i], times[i]}); }
+    return timed;
+  };
+}
+
+// An operator more in this life of the job, and perhaps not in the next.
+Stream<Row> TypedJob::with_probe(Stream<Row> stream, int32_t parallelism) {
+  if (rebuild() == nullptr) { return stream; }
+  const int64_t number = next_probe_++;
+  if (!places().chance(0.5)) { return stream; }
+  Stream<Row> probed =
+      stream
+          .transform<Row>("probe",
+                          [rebuild = draw_.rebuild](std::shared_ptr<const NodeLinks> links) {
+                            return std::make_unique<Probe>(rebuild, std::move(links));
+                          })
+          .uid(fmt::format("probe-{}", number))
+          .parallelism(parallelism);
+  return places().chance(0.3) ? probed.disable_chaining() : probed;
 }
 
 void TypedJob::spread(TypedFlow& flow, int32_t readers) {
@@ -133,6 +258,8 @@ void TypedJob::spread(TypedFlow& flow, int32_t readers) {
       break;
     case 5: {
       if (flow.rows.size() * 4 > kRowsMax) { break; }
+      // How many rows there are would depend on the parallelism.
+      if (rebuild() != nullptr && !rebuild()->fixed_places) { break; }
       flow.stream = flow.stream.broadcast();
       const Rows once = flow.rows;
       for (int32_t i = 1; i < readers; ++i) {
@@ -147,8 +274,11 @@ void TypedJob::spread(TypedFlow& flow, int32_t readers) {
 }
 
 TypedFlow TypedJob::make_source(int64_t rows_max) {
-  const std::shared_ptr<const Script> script =
-      draw_script(random_, {.first_origin = next_origin_, .rows_max = rows_max});
+  std::shared_ptr<const Script> script =
+      draw_script(random_, {.first_origin = next_origin_,
+                            .rows_max = rows_max,
+                            .paced = rebuild() != nullptr});
+  if (rebuild() != nullptr) { script = shortened(*script, *rebuild(), source_count_++); }
   next_origin_ += 10;
   ScriptSource source;
   source.script = script;
@@ -156,8 +286,10 @@ TypedFlow TypedJob::make_source(int64_t rows_max) {
   auto strategy = bounded_lateness(Duration(script->disorder_ms));
   const bool per_record = random_.chance(0.3);
   if (per_record) { strategy = std::move(strategy).per_record(); }
-  Stream<Row> stream = settle(env_.from("source", source, strategy), draw_parallelism());
-  TypedFlow flow{std::move(stream), script->all_rows()};
+  const int32_t parallelism = draw_parallelism();
+  Stream<Row> stream = settle(env_.from("source", source, strategy), parallelism);
+  TypedFlow flow{with_probe(std::move(stream), parallelism), script->all_rows()};
+  flow.ordered = true;
   // Splits that come one after the other begin anew in time.
   flow.timed = source.how == SplitAssignment::kSpread;
   note(fmt::format("{} source, {} splits, {} rows, disorder {} ms{}{}", flow.stream.node_id(),
@@ -176,16 +308,19 @@ void TypedJob::add_step() {
       add_typed_timers,      add_typed_timers,        add_typed_hold,         add_typed_distinct,
       add_typed_connect,     add_typed_rules,         add_typed_count_at_end, add_typed_async,
   };
-  if (has_flow()) { one_of(random_, kSteps)(*this); }
+  if (!has_flow()) { return; }
+  Step step = one_of(random_, kSteps);
+  // What counts in members is counted anew after a failure.
+  if (rebuild() != nullptr && step == add_typed_count_at_end) { step = add_typed_order; }
+  step(*this);
 }
 
 void TypedJob::add_end(const TypedFlow& given) {
   TypedFlow flow = given;
   const int32_t readers = draw_parallelism();
   spread(flow, readers);
-  const Collected<Row> collected = flow.stream.collect().parallelism(readers);
-  add_check([this, collected, flow] {
-    const std::string difference = compare_rows(flow.rows, rows_of(collected), flow.times_known);
+  add_check([rows = keep(flow.stream, readers), flow] {
+    const std::string difference = compare_rows(flow.rows, rows(), flow.times_known);
     return difference.empty() ? difference
                               : fmt::format("rows of {}: {}", flow.stream.node_id(), difference);
   });
@@ -332,6 +467,17 @@ void add_typed_running(TypedJob& job) {
   flow.timed = false;
   flow.times_known = false;
   job.add(std::move(flow), "running count");
+}
+
+void add_typed_order(TypedJob& job) {
+  TypedFlow flow = job.take();
+  if (!flow.ordered) {
+    job.give_back(std::move(flow));
+    return;
+  }
+  flow.stream =
+      job.settle(flow.stream.key_by(&Row::key).process(InOrder{}), job.draw_parallelism());
+  job.add(std::move(flow), "in order");
 }
 
 std::unique_ptr<RandomJob> make_typed_job(JobDraw draw) {

@@ -23,6 +23,7 @@ struct TypedFlow {
   Rows rows;
   bool timed = true;        // rows come before the watermark of their time
   bool times_known = true;  // rows' times follow from the data alone
+  bool ordered = false;     // rows of one origin come in the order of their numbers
 };
 
 // A job while it is drawn. The operators are in files of their own, because each costs compile
@@ -49,25 +50,35 @@ class TypedJob final : public RandomJob {
   // Spreads the rows over the subtasks of what reads them, by a drawn rule. For operators without
   // keys.
   void spread(TypedFlow& flow, int32_t readers);
-  int32_t draw_parallelism() { return 1 + static_cast<int32_t>(random_.below(4)); }
+  int32_t draw_parallelism() { return 1 + static_cast<int32_t>(places().below(4)); }
   // Draws chaining and the like for the operator that made the stream.
   template <class S>
   S settle(const S& stream, int32_t parallelism) {
     S settled = stream.parallelism(parallelism);
-    if (random_.chance(0.15)) { settled = settled.disable_chaining(); }
-    if (random_.chance(0.15)) { settled = settled.start_new_chain(); }
+    if (places().chance(0.15)) { settled = settled.disable_chaining(); }
+    if (places().chance(0.15)) { settled = settled.start_new_chain(); }
+    if (rebuild() != nullptr) { settled = settled.uid("op-" + std::to_string(next_uid_++)); }
     return settled;
   }
   void add(TypedFlow flow, std::string what);
   void add_check(Check check) { checks_.push_back(std::move(check)); }
-  Rows rows_of(const Collected<Row>& collected) const;
+  // Ends the stream; what it gives is called after the job, and gives all its rows.
+  std::function<Rows()> keep(const Stream<Row>& stream, int32_t readers);
+  // Null: the job is built once.
+  Rebuild* rebuild() const { return draw_.rebuild.get(); }
 
  private:
   void add_step();
   void add_end(const TypedFlow& flow);
+  Random& places() { return rebuild() != nullptr ? rebuild()->places : random_; }
+  Stream<Row> with_probe(Stream<Row> stream, int32_t parallelism);
 
   JobDraw draw_;
   Random random_;
+  int64_t next_uid_ = 0;
+  int64_t next_probe_ = 0;
+  int64_t next_table_ = 0;
+  int64_t source_count_ = 0;
   Env env_;
   std::vector<TypedFlow> flows_;
   std::vector<Check> checks_;
@@ -98,5 +109,6 @@ void add_typed_connect(TypedJob& job);
 void add_typed_rules(TypedJob& job);  // broadcast state
 void add_typed_count_at_end(TypedJob& job);
 void add_typed_async(TypedJob& job);
+void add_typed_order(TypedJob& job);  // rows of a key keep their order, and come once
 
 }  // namespace tidewheel::sim

@@ -310,17 +310,22 @@ void add_typed_late_window(TypedJob& job) {
   const auto windows = job.settle(
       flow.stream.key_by(&Row::key).window(tumbling(Duration(size))).late_to(late).count(),
       job.draw_parallelism());
-  const auto counts = windows.collect().parallelism(job.draw_parallelism());
-  const auto late_rows = windows.side(late).collect().parallelism(job.draw_parallelism());
+  const auto counts = job.keep(
+      job.settle(windows.map([](const WindowResult<int64_t, int64_t>& result) {
+        Row row;
+        row.value = result.value;
+        return row;
+      }),
+                 job.draw_parallelism()),
+      job.draw_parallelism());
+  const auto late_rows = job.keep(windows.side(late), job.draw_parallelism());
   const bool timed = flow.timed;
   const size_t all = flow.rows.size();
   const int32_t node = windows.node_id();
   job.add_check([counts, late_rows, timed, all, node]() -> std::string {
     int64_t in_windows = 0;
-    for (const WindowResult<int64_t, int64_t>& window : counts.get()) {
-      in_windows += window.value;
-    }
-    const size_t late_count = late_rows.get().size();
+    for (const TimedRow& window : counts()) { in_windows += window.row.value; }
+    const size_t late_count = late_rows().size();
     if (timed && late_count > 0) {
       return fmt::format("window {}: {} rows were late, and none may be", node, late_count);
     }

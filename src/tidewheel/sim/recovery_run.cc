@@ -1,0 +1,515 @@
+// Runs of the family "recovery": a job with checkpoints in a process that lives several times. It is killed
+// between any two calls of the file system, its host loses its power, its disk fails, fills and lies, its
+// user code throws, it is stopped with savepoints and goes on at other parallelisms and from older
+// checkpoints. In its last life nothing goes wrong: then the rows that the outside has seen are those of an
+// undisturbed run.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/sim/job_run.h"
+#include "tidewheel/sim/ledger.h"
+#include "tidewheel/sim/random_job.h"
+#include "tidewheel/sim/sim_process.h"
+#include "tidewheel/sim/sim_world.h"
+
+namespace tidewheel::sim {
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+// Virtual time in which a job that nothing disturbs must have ended.
+constexpr int64_t kRunNs = int64_t{48} * 3600 * 1000 * kMs;
+constexpr char kCheckpoints[] = "/data/checkpoints";
+constexpr char kSavepoints[] = "/data/savepoints";
+constexpr char kMetadata[] = "_metadata";
+constexpr char kJobName[] = "random job";
+
+enum class End : uint8_t { kRunOn, kKill, kKillAtFileCall, kKillAtSite, kCancel, kStop, kCancelWith };
+
+std::string_view name_of(End end) {
+  switch (end) {
+    case End::kRunOn: return "runs on";
+    case End::kKill: return "is killed";
+    case End::kKillAtFileCall: return "is killed in a file call";
+    case End::kKillAtSite: return "is killed at a site";
+    case End::kCancel: return "is cancelled";
+    case End::kStop: return "is stopped with a savepoint";
+    case End::kCancelWith: return "is cancelled with a savepoint";
+  }
+  return "";
+}
+
+// A snapshot on disk that the job could go on from.
+struct Point {
+  std::string path;  // its folder
+  int64_t checkpoint = 0;
+  bool savepoint = false;
+};
+
+class RecoveryRun {
+ public:
+  RecoveryRun(uint64_t seed, const RunOptions& options)
+      : options_(options), random_(seed ^ 0x2ec07e21ULL), machine_(simulation(seed), host()) {}
+
+  RunReport run() {
+    draw_plan();
+    const int64_t lives = std::min(lives_, options_.lives_max);
+    for (int64_t life = 0; life <= lives && failure_.empty() && !finished_; ++life) {
+      Random random = life_random_.fork();
+      live(life, life == lives, random);
+      check_files();
+    }
+    if (failure_.empty()) { check_end(); }
+    return report();
+  }
+
+ private:
+  // Draws as ever, and answers no when the run is to do without it.
+  bool draws(Random& random, const char* part, double chance) {
+    TIDEWHEEL_CHECK(std::find(recovery_parts().begin(), recovery_parts().end(), part) !=
+                        recovery_parts().end(),
+                    "{} is no part of a recovery run", part);
+    const bool drawn = random.chance(chance);
+    return drawn && !options_.without.contains(part);
+  }
+  void note(std::string line) {
+    if (options_.print_log) { fmt::print(stderr, "== {} {}\n", machine_.simulation.now_ns(), line); }
+    plan_ += "  " + std::move(line) + "\n";
+  }
+  void fail(std::string failure) {
+    if (failure_.empty()) { failure_ = std::move(failure); }
+  }
+
+  // ---- What the seed says of the whole run
+
+  SimulationOptions simulation(uint64_t seed) {
+    SimulationOptions options;
+    options.seed = seed;
+    options.disorder = one_of(random_, {0.0, 0.5, 1.0, 1.0});
+    options.turn_ns_max = one_of<int64_t>(random_, {1'000, 20'000, 1'000'000});
+    options.stall_chance = one_of(random_, {0.0, 0.001, 0.02});
+    options.wake_ns_max = one_of<int64_t>(random_, {0, 5'000, 50'000, 5'000'000});
+    options.blocking_ns_max = one_of<int64_t>(random_, {0, 1'000'000, 1'000'000, 100'000'000});
+    options.refusal_chance = one_of(random_, {0.0, 0.01, 0.1});
+    options.fault_site_chance = one_of(random_, {0.0, 0.5});
+    options.print_trace = options_.print_trace;
+    return options;
+  }
+  SimHostOptions host() {
+    SimHostOptions host;
+    host.cores = 1 + static_cast<int32_t>(random_.below(4));
+    host.print_log = options_.print_log;
+    host.log_level = options_.print_log ? LogLevel::kDebug : LogLevel::kWarning;
+    return host;
+  }
+  void draw_plan() {
+    lives_ = static_cast<int64_t>(random_.below(6));
+    at_least_once_ = draws(random_, "at-least-once", 0.05);
+    lies_ = draws(random_, "lying-disk", 0.04);
+    rescales_ = draws(random_, "rescale", 0.6);
+    if (random_.chance(0.3)) { max_parallelism_ = one_of<int64_t>(random_, {4, 5, 128, 1000}); }
+    structure_ = random_.fork();
+    life_random_ = random_.fork();
+    places_ = random_.fork();
+  }
+  Config draw_config(Random& random, bool last) {
+    Config config;
+    config.set(options::kBatchRows, one_of<int64_t>(random, {1, 2, 3, 7, 64, 1024}));
+    config.set(options::kCredits, one_of<int64_t>(random, {1, 2, 16}));
+    config.set(options::kBufferTimeout, one_of<int64_t>(random, {-1, 0, 1, 10, 100}));
+    config.set(options::kOperatorChaining, random.chance(0.7));
+    config.set(options::kParallelism, 1 + static_cast<int64_t>(random.below(4)));
+    config.set(options::kTaskSlots,
+               random.chance(0.5) ? 0 : 1 + static_cast<int64_t>(random.below(4)));
+    config.set(options::kAutoWatermarkInterval, one_of<int64_t>(random, {1, 20, 200}));
+    if (max_parallelism_ > 0) { config.set(options::kMaxParallelism, max_parallelism_); }
+    config.set(options::kCheckpointDirectory, std::string(kCheckpoints));
+    config.set(options::kSavepointDirectory, std::string(kSavepoints));
+    config.set(options::kCheckpointInterval, one_of<int64_t>(random, {1, 5, 10, 30, 100}));
+    config.set(options::kCheckpointRetention, std::string("RETAIN_ON_CANCELLATION"));
+    config.set(options::kRetainedCheckpoints, one_of<int64_t>(random, {1, 1, 2, 3, 10}));
+    if (at_least_once_) { config.set(options::kCheckpointMode, std::string("AT_LEAST_ONCE")); }
+    if (draws(random, "unaligned", 0.5) && !at_least_once_) {
+      config.set(options::kUnalignedCheckpoints, true);
+      config.set(options::kAlignedCheckpointTimeout, one_of<int64_t>(random, {0, 0, 1, 10, 100}));
+    }
+    if (draws(random, "min-pause", 0.2)) {
+      config.set(options::kCheckpointMinPause, one_of<int64_t>(random, {1, 10, 50}));
+    }
+    if (draws(random, "concurrent", 0.3)) {
+      config.set(options::kMaxConcurrentCheckpoints, one_of<int64_t>(random, {2, 3, 5}));
+    }
+    if (draws(random, "incremental", 0.5)) { config.set(options::kIncrementalCheckpoints, true); }
+    if (draws(random, "compression", 0.3)) {
+      config.set(options::kSnapshotCompression,
+                 std::string(one_of(random, {"snappy", "lz4", "zstd"})));
+    }
+    config.set(options::kInlineThreshold, one_of<int64_t>(random, {0, 0, 100, 20'000}));
+    draw_failure_config(random, last, config);
+    return config;
+  }
+  void draw_failure_config(Random& random, bool last, Config& config) {
+    // The last life has to end, whatever is drawn.
+    const bool short_timeout = draws(random, "timeout", 0.2);
+    const int64_t timeout = one_of<int64_t>(random, {1, 5, 20, 100});
+    if (short_timeout && !last) { config.set(options::kCheckpointTimeout, timeout); }
+    const int64_t tolerable = one_of<int64_t>(random, {0, 1, 1000});
+    if (!last || random.chance(0.5)) {
+      config.set(options::kTolerableFailedCheckpoints, tolerable);
+    }
+    const char* strategy =
+        one_of(random, {"fixed-delay", "exponential-delay", "failure-rate", "none", ""});
+    if (last) { strategy = ""; }
+    config.set(options::kRestartStrategy, std::string(strategy));
+    config.set(options::kFixedDelayAttempts, one_of<int64_t>(random, {1, 3, 100}));
+    config.set(options::kFixedDelay, one_of<int64_t>(random, {0, 1, 20}));
+    config.set(options::kExponentialInitial, one_of<int64_t>(random, {1, 10}));
+    config.set(options::kExponentialMax, one_of<int64_t>(random, {20, 100}));
+    config.set(options::kFailureRateMax, one_of<int64_t>(random, {1, 5}));
+    config.set(options::kFailureRateInterval, one_of<int64_t>(random, {1, 100}));
+    config.set(options::kFailureRateDelay, one_of<int64_t>(random, {0, 5}));
+    if (draws(random, "full-failover", 0.3)) {
+      config.set(options::kFailoverStrategy, std::string("full"));
+    }
+  }
+
+  // ---- One life of the process
+
+  void live(int64_t number, bool last, Random& random) {
+    const bool disturbed = !last;
+    SimProcess process(machine_.simulation, machine_.world, fmt::format("life-{}", number));
+    process_ = &process;
+    Random job_random = structure_;
+    auto rebuild = std::make_shared<Rebuild>(
+        Rebuild{.places = rescales_ ? random.fork() : places_,
+                .fixed_places = !rescales_,
+                .ledger = make_client(process, disturbed),
+                .start = {},
+                .dooms = draw_dooms(random, disturbed),
+                .sources_max = options_.sources_max,
+                .rows_max = options_.rows_max,
+                .without_steps = options_.without_steps});
+    Config config = draw_config(random, last);
+    const std::optional<Point> point = choose_start(random, disturbed);
+    if (!failure_.empty()) { return; }
+    if (point.has_value() && (point->savepoint || resumes_elsewhere_)) {
+      config.set(options::kRecoveryPath, point->path);
+    } else {
+      rebuild->start.resume = true;
+    }
+    resumes_elsewhere_ = false;
+    const End end = draw_end(random, last);
+    const bool power_fails = draws(random, "machine-crash", 0.4);
+    note(fmt::format("life {}: from {}, {}{}", number,
+                     point.has_value() ? point->path : std::string("nothing"), name_of(end),
+                     end >= End::kKill && end <= End::kKillAtSite && power_fails
+                         ? " with its machine"
+                         : ""));
+    job_ = make_typed_job({process, job_random, std::move(config), Ending::kComplete, rebuild});
+    const auto faults_end = disturbed ? schedule_disk_faults(random) : nullptr;
+    arm(end, process, random);
+    const int64_t until_ns = machine_.simulation.now_ns() + draw_length_ns(random);
+    {
+      Result<std::unique_ptr<JobHandle>> handle = job_->start();
+      if (!handle.ok()) {
+        if (!disturbed) { fail("the job did not start: " + handle.status().to_string()); }
+        note("did not start: " + handle.status().to_string());
+      } else {
+        machine_.simulation.set_details(
+            [this, &handle = **handle] { return describe(handle) + plan_ + job_->plan(); });
+        finish(**handle, process, end, until_ns);
+        machine_.simulation.set_details(nullptr);
+        if (!process.alive() && power_fails) { crash(); }
+      }
+    }
+    machine_.simulation.set_site_hook(nullptr);
+    if (!process.alive() && power_fails) { crash(); }
+    if (faults_end != nullptr) { *faults_end = true; }
+    machine_.world.sim_files().set_faults({});
+    machine_.world.sim_files().set_capacity(Clock::kNever);
+    process_ = nullptr;
+  }
+  void crash() {
+    if (std::exchange(crashed_life_, process_) == process_) { return; }
+    machine_.world.sim_files().crash();
+  }
+
+  End draw_end(Random& random, bool last) {
+    const bool kills = draws(random, "kill", 0.7);
+    const End kill = one_of(random, {End::kKill, End::kKillAtFileCall, End::kKillAtSite});
+    const bool cancels = draws(random, "cancel", 0.3);
+    const bool savepoints = draws(random, "savepoint", 0.6);
+    const End with = one_of(random, {End::kStop, End::kStop, End::kCancelWith});
+    if (last) { return End::kRunOn; }
+    if (kills) { return kill; }
+    if (cancels) { return End::kCancel; }
+    return savepoints ? with : End::kRunOn;
+  }
+  int64_t draw_length_ns(Random& random) {
+    const int64_t most_ms = one_of<int64_t>(random, {5, 50, 200, 1000, 5000});
+    return static_cast<int64_t>(random.below(static_cast<uint64_t>(most_ms * kMs)));
+  }
+  void arm(End end, SimProcess& process, Random& random) {
+    const auto calls = static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20, 200, 2000})));
+    if (end == End::kKillAtFileCall) { process.kill_at_file_call(calls); }
+    const auto sites = static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20, 200, 2000})));
+    if (end == End::kKillAtSite) {
+      machine_.simulation.set_site_hook([&process, left = sites](std::string_view) mutable {
+        if (left-- == 0) { process.kill(); }
+      });
+    }
+  }
+
+  void finish(JobHandle& handle, SimProcess& process, End end, int64_t until_ns) {
+    const bool ended = machine_.simulation.run_until(
+        [&] { return !process.alive() || is_final(handle.state()); }, until_ns);
+    if (!ended) { end_life(handle, process, end); }
+    if (!process.alive()) { return; }
+    if (!handle.wait(machine_.simulation.now_ns() + kRunNs)) {
+      fail(fmt::format("the job, which {}, has not ended in two days of virtual time\n{}",
+                       name_of(end), machine_.simulation.describe()));
+      return;
+    }
+    if (!process.alive()) { return; }
+    const Status result = handle.result();
+    note(fmt::format("ended as {}: {}", job_state_name(handle.state()), result.to_string()));
+    finished_ = handle.state() == JobState::kFinished && !std::exchange(suspended_, false);
+  }
+  void end_life(JobHandle& handle, SimProcess& process, End end) {
+    switch (end) {
+      case End::kRunOn: break;
+      case End::kKill:
+      case End::kKillAtFileCall:
+      case End::kKillAtSite: process.kill(); break;
+      case End::kCancel: handle.cancel(); break;
+      case End::kStop:
+      case End::kCancelWith: take_savepoint(handle, process, end); break;
+    }
+  }
+
+  void take_savepoint(JobHandle& handle, SimProcess& process, End end) {
+    Result<std::string> path =
+        end == End::kStop
+            ? handle.savepoint({.directory = kSavepoints, .after = AfterSavepoint::kSuspend})
+            : handle.cancel_with_savepoint(kSavepoints);
+    if (!path.ok()) {
+      note("no savepoint: " + path.status().to_string());
+      // The job goes on, but this life is to end.
+      if (process.alive()) { handle.cancel(); }
+      return;
+    }
+    note("savepoint " + *path);
+    suspended_ = end == End::kStop;
+  }
+
+  std::string describe(const JobHandle& handle) {
+    std::string text = fmt::format("  job {}\n", job_state_name(handle.state()));
+    for (const TaskInfo& task : handle.tasks()) {
+      text += fmt::format("  task {} {}/{} in slot {}: {}, {} rows in, {} out, watermark {}\n",
+                          task.vertex, task.subtask, task.parallelism, task.slot,
+                          task_state_name(task.state), task.rows_in, task.rows_out, task.watermark);
+    }
+    return text;
+  }
+
+  // ---- What goes wrong
+
+  std::function<bool()> draw_dooms(Random& random, bool disturbed) {
+    const bool crashes = draws(random, "task-crash", 0.4);
+    auto left = std::make_shared<int64_t>(1 + static_cast<int64_t>(random.below(4)));
+    auto own = std::make_shared<Random>(random.fork());
+    const double chance = one_of(random, {0.001, 0.005, 0.03});
+    if (!crashes || !disturbed) { return [] { return false; }; }
+    return [left, own, chance] {
+      if (*left <= 0 || !own->chance(chance)) { return false; }
+      --*left;
+      return true;
+    };
+  }
+
+  // Returns what tells the faults that are still to come that the life is over.
+  std::shared_ptr<bool> schedule_disk_faults(Random& random) {
+    auto over = std::make_shared<bool>(false);
+    SimDiskFaults faults;
+    if (draws(random, "slow-disk", 0.2)) {
+      faults.delay_ns_max = one_of<int64_t>(random, {100'000, 20'000'000});
+    }
+    const double chance = one_of(random, {0.01, 0.1, 0.5});
+    if (draws(random, "write-errors", 0.15)) { faults.write_error = chance; }
+    if (draws(random, "sync-errors", 0.15)) { faults.sync_error = chance; }
+    if (draws(random, "rename-errors", 0.1)) { faults.rename_error = chance; }
+    if (draws(random, "remove-errors", 0.1)) { faults.remove_error = chance; }
+    if (draws(random, "read-errors", 0.1)) { faults.read_error = chance; }
+    if (draws(random, "short-reads", 0.2)) { faults.short_read = 0.5; }
+    if (lies_ && random.chance(0.5)) { faults.sync_lost = chance; }
+    const bool full = draws(random, "full-disk", 0.1);
+    const auto room = static_cast<int64_t>(random.below(20'000));
+    const auto from_ns = static_cast<int64_t>(random.below(one_of<uint64_t>(random, {1, 200'000'000})));
+    const auto length_ns =
+        static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20'000'000, 2'000'000'000})));
+    Simulation& simulation = machine_.simulation;
+    SimFileSystem& disk = machine_.world.sim_files();
+    simulation.call_later(from_ns, [over, faults, full, room, &disk] {
+      if (*over) { return; }
+      disk.set_faults(faults);
+      if (full) { disk.set_capacity(disk.used_bytes() + room); }
+    });
+    simulation.call_later(from_ns + length_ns, [over, &disk] {
+      if (*over) { return; }
+      disk.set_faults({});
+      disk.set_capacity(Clock::kNever);
+    });
+    return over;
+  }
+
+  std::shared_ptr<LedgerClient> make_client(SimProcess& process, bool disturbed) {
+    auto random = std::make_shared<Random>(life_random_.fork());
+    const bool refuses = draws(*random, "ledger-refuses", 0.1) && disturbed;
+    return std::make_shared<LedgerClient>(
+        LedgerClient{.ledger = ledger_,
+                     .alive = [&process] { return process.alive(); },
+                     .can_be_lost = [this](int64_t checkpoint) { return can_be_lost(checkpoint); },
+                     .report =
+                         [this, &process](std::string what) {
+                           if (process.alive()) { fail(std::move(what)); }
+                         },
+                     .refuses = [random, refuses](std::string_view) {
+                       return refuses && random->chance(0.05);
+                     }});
+  }
+
+  // ---- What is on disk
+
+  // All that have their metadata.
+  std::vector<Point> points() const {
+    std::vector<Point> found;
+    for (const std::string& file : machine_.world.sim_files().files_below("/data")) {
+      if (file_name(file) != kMetadata) { continue; }
+      const std::optional<std::string> bytes = machine_.world.sim_files().durable_content(file);
+      if (!bytes.has_value()) { continue; }
+      const Result<Manifest> manifest = decode_manifest(*bytes);
+      if (!manifest.ok()) { continue; }
+      found.push_back({parent_path(file), manifest->checkpoint,
+                       manifest->kind == SnapshotKind::kSavepoint});
+    }
+    std::sort(found.begin(), found.end(), [](const Point& a, const Point& b) {
+      return std::tie(a.checkpoint, a.path) < std::tie(b.checkpoint, b.path);
+    });
+    return found;
+  }
+  // Whether no snapshot that is sure to survive a crash covers the checkpoint.
+  bool can_be_lost(int64_t checkpoint) const {
+    if (lies_) { return false; }
+    const std::vector<Point> found = points();
+    return found.empty() || found.back().checkpoint < checkpoint;
+  }
+
+  // Where the next life goes on: at the newest point, sometimes at an older one, to which the outside goes
+  // back too.
+  std::optional<Point> choose_start(Random& random, bool) {
+    std::vector<Point> found = points();
+    const bool older = draws(random, "older-checkpoint", 0.2);
+    const uint64_t which = random.below(std::max<size_t>(found.size(), 1));
+    const int64_t committed = ledger_.newest_committed();
+    if (!lies_ && committed > 0 && (found.empty() || found.back().checkpoint < committed)) {
+      fail(fmt::format("rows of checkpoint {} are committed, and the newest snapshot on disk is {}",
+                       committed, found.empty() ? 0 : found.back().checkpoint));
+    }
+    if (found.empty()) { return std::nullopt; }
+    if (!older) { return found.back(); }
+    resumes_elsewhere_ = true;
+    const Point chosen = found[which];
+    ledger_.roll_back_to(chosen.checkpoint);
+    for (const Point& point : found) {
+      if (point.checkpoint > chosen.checkpoint) {
+        static_cast<void>(machine_.world.files().remove_all(point.path));
+      }
+    }
+    return chosen;
+  }
+
+  // Every snapshot that is there can be read.
+  void check_files() {
+    if (lies_ || !failure_.empty()) { return; }
+    for (const Point& point : points()) {
+      const Result<CompletedSnapshot> snapshot = load_snapshot(machine_.world, point.path);
+      if (!snapshot.ok()) {
+        fail(fmt::format("{} can't be restored: {}", point.path, snapshot.status().to_string()));
+      }
+    }
+  }
+
+  void check_end() {
+    if (!finished_) {
+      fail("the job has not finished in its last life");
+      return;
+    }
+    if (!at_least_once_ && !lies_) {
+      fail_unless_empty(job_->check(true));
+      fail_unless_empty(ledger_.leftovers());
+    }
+  }
+  void fail_unless_empty(const std::string& failure) {
+    if (!failure.empty()) { fail(failure); }
+  }
+
+  RunReport report() {
+    RunReport report;
+    report.failure = failure_;
+    report.plan = plan_ + (job_ == nullptr ? std::string() : job_->plan());
+    report.trace_hash = machine_.simulation.trace().hash();
+    report.virtual_ms = machine_.simulation.now_ns() / kMs;
+    report.refusals = machine_.simulation.refusals();
+    report.marks = machine_.simulation.marks();
+    report.faults = machine_.simulation.faults();
+    return report;
+  }
+
+  const RunOptions options_;
+  Random random_;
+  SimMachine machine_;
+  Random structure_{0};
+  Random life_random_{0};
+  Random places_{0};
+  int64_t lives_ = 0;
+  int64_t max_parallelism_ = 0;
+  bool at_least_once_ = false;
+  bool lies_ = false;
+  bool rescales_ = false;
+
+  Ledger ledger_;
+  std::unique_ptr<RandomJob> job_;
+  const SimProcess* process_ = nullptr;
+  const SimProcess* crashed_life_ = nullptr;
+  std::string plan_;
+  std::string failure_;
+  bool resumes_elsewhere_ = false;  // not at what the job would find by itself
+  bool suspended_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+const std::vector<std::string>& recovery_parts() {
+  static const std::vector<std::string> parts = {
+      "at-least-once", "cancel",         "compression",      "concurrent",    "full-disk",
+      "full-failover", "incremental",    "kill",             "ledger-refuses", "lying-disk",
+      "machine-crash", "min-pause",      "older-checkpoint", "read-errors",   "remove-errors",
+      "rename-errors", "rescale",        "savepoint",        "short-reads",   "slow-disk",
+      "sync-errors",   "task-crash",     "timeout",          "unaligned",     "write-errors"};
+  return parts;
+}
+
+RunReport run_recovery(uint64_t seed, const RunOptions& options) {
+  return RecoveryRun(seed, options).run();
+}
+
+}  // namespace tidewheel::sim
