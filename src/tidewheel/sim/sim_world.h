@@ -40,6 +40,7 @@ class SimWorld final : public World {
   int64_t memory_bytes() const override { return options_.memory_bytes; }
 
   SimFileSystem& sim_files() { return files_; }
+  const SimFileSystem& sim_files() const { return files_; }
   // The wall clock jumps; the monotonic one does not notice.
   void jump_wall_clock(int64_t by_ms);
   void set_environment(const std::string& name, const std::string& value);

@@ -128,21 +128,6 @@ class Probe final : public OutputOperator<Row> {
   int64_t complete_ = 0;
 };
 
-// Each row once, and those of one origin in the order of their numbers; else the row says so.
-struct InOrder {
-  using output = Row;
-  Map<int64_t, int64_t> newest{"newest"};
-  void on_element(const Row& row, auto& ctx) {
-    Row made = row;
-    const int64_t* const before = newest.find(row.origin);
-    if (before != nullptr && *before >= row.number) {
-      made.note = fmt::format("comes after number {}", *before);
-    }
-    newest.update(row.origin, [&](int64_t& number) { number = row.number; });
-    ctx.emit(std::move(made));
-  }
-};
-
 }  // namespace
 
 TypedJob::TypedJob(JobDraw draw)
@@ -467,17 +452,6 @@ void add_typed_running(TypedJob& job) {
   flow.timed = false;
   flow.times_known = false;
   job.add(std::move(flow), "running count");
-}
-
-void add_typed_order(TypedJob& job) {
-  TypedFlow flow = job.take();
-  if (!flow.ordered) {
-    job.give_back(std::move(flow));
-    return;
-  }
-  flow.stream =
-      job.settle(flow.stream.key_by(&Row::key).process(InOrder{}), job.draw_parallelism());
-  job.add(std::move(flow), "in order");
 }
 
 std::unique_ptr<RandomJob> make_typed_job(JobDraw draw) {

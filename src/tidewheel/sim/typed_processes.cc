@@ -109,6 +109,21 @@ struct ApplyRules {
   }
 };
 
+// Each row once, and those of one origin in the order of their numbers; else the row says so.
+struct InOrder {
+  using output = Row;
+  Map<int64_t, int64_t> newest{"newest"};
+  void on_element(const Row& row, auto& ctx) {
+    Row made = row;
+    const int64_t* const before = newest.find(row.origin);
+    if (before != nullptr && *before >= row.number) {
+      made.note = fmt::format("comes after number {}", *before);
+    }
+    newest.update(row.origin, [&](int64_t& number) { number = row.number; });
+    ctx.emit(std::move(made));
+  }
+};
+
 // How many rows each subtask has had, at the end.
 struct CountAtEnd {
   using output = int64_t;
@@ -250,6 +265,17 @@ void add_typed_async(TypedJob& job) {
   for (TimedRow& row : flow.rows) { row.row.value += 5; }
   job.add(std::move(flow), fmt::format("async_map, {} at once{}", options.capacity,
                                        options.ordered ? ", ordered" : ""));
+}
+
+void add_typed_order(TypedJob& job) {
+  TypedFlow flow = job.take();
+  if (!flow.ordered) {
+    job.give_back(std::move(flow));
+    return;
+  }
+  flow.stream =
+      job.settle(flow.stream.key_by(&Row::key).process(InOrder{}), job.draw_parallelism());
+  job.add(std::move(flow), "in order");
 }
 
 }  // namespace tidewheel::sim
