@@ -23,6 +23,22 @@ struct CollectedPart {
   CollectedPart* next = nullptr;
 };
 
+// Appends rows, and copies the bytes of their Text.
+template <class T>
+void collect_rows(CollectedPart<T>& part, std::span<const T> rows,
+                  std::span<const int64_t> timestamps) {
+  const size_t before = part.rows.size();
+  part.rows.insert(part.rows.end(), rows.begin(), rows.end());
+  part.timestamps.insert(part.timestamps.end(), timestamps.begin(), timestamps.end());
+  if constexpr (has_text_v<T>) {
+    for (size_t i = before; i < part.rows.size(); ++i) {
+      relocate_texts_into(part.rows[i], *part.arena);
+    }
+  } else {
+    static_cast<void>(before);
+  }
+}
+
 // Where the subtasks leave what they have, once each, when they end. Any thread; without a lock
 // because parts are only ever added.
 template <class T>
@@ -106,16 +122,7 @@ class CollectSink {
     return {};
   }
   Status write_rows(std::span<const T> rows, std::span<const int64_t> timestamps) {
-    const size_t before = part_->rows.size();
-    part_->rows.insert(part_->rows.end(), rows.begin(), rows.end());
-    part_->timestamps.insert(part_->timestamps.end(), timestamps.begin(), timestamps.end());
-    if constexpr (has_text_v<T>) {
-      for (size_t i = before; i < part_->rows.size(); ++i) {
-        relocate_texts_into(part_->rows[i], *part_->arena);
-      }
-    } else {
-      static_cast<void>(before);
-    }
+    collect_rows(*part_, rows, timestamps);
     return {};
   }
   void close(bool /*finished*/) {

@@ -45,7 +45,7 @@ class SimProcess::Files final : public FileSystem {
 
   // Counts a call. False: the process is dead, from now on or already.
   bool lives() {
-    if (!process_.alive_) { return false; }
+    if (!process_.alive()) { return false; }
     ++process_.file_calls_;
     if (process_.calls_left_-- > 0) { return true; }
     process_.kill();
@@ -92,7 +92,7 @@ class SimProcess::Files::OpenWrite final : public WritableFile {
   OpenWrite(Files& files, std::unique_ptr<WritableFile> file, std::string path)
       : files_(files), file_(std::move(file)), path_(std::move(path)) {}
   Status append(std::string_view bytes) override {
-    const bool lived = files_.process_.alive_;
+    const bool lived = files_.process_.alive();
     if (files_.lives()) { return file_->append(bytes); }
     if (lived) {
       // Killed while the bytes were being copied.
@@ -166,8 +166,8 @@ Executor& SimProcess::executor() { return *executor_; }
 FileSystem& SimProcess::files() { return *files_; }
 
 void SimProcess::kill() {
-  if (!alive_) { return; }
-  alive_ = false;
+  if (!alive()) { return; }
+  *alive_ = false;
   simulation_.trace().fold("killed");
 }
 

@@ -33,7 +33,9 @@ class SimProcess final : public World {
   }
   int64_t memory_bytes() const override { return host_.memory_bytes(); }
 
-  bool alive() const { return alive_; }
+  bool alive() const { return *alive_; }
+  // Says the same, and may be kept for longer than the process.
+  std::shared_ptr<const bool> life() const { return alive_; }
   void kill();
   // Dies in the call of the file system that comes after `calls` others. A write may get part of
   // its bytes to the disk then.
@@ -47,7 +49,7 @@ class SimProcess final : public World {
   Simulation& simulation_;
   SimWorld& host_;
   Random random_;
-  bool alive_ = true;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   int64_t calls_left_ = INT64_MAX;
   int64_t file_calls_ = 0;
   const std::unique_ptr<Files> files_;

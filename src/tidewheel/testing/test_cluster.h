@@ -1,5 +1,6 @@
 // Runs whole jobs in a test, in a simulated world: virtual time, an order of events drawn from a
-// seed, outputs that refuse by chance. Sources and sinks are replaced by their names.
+// seed, outputs that refuse by chance, processes that are killed. Sources and sinks are replaced by
+// their names.
 //
 //   test::Cluster cluster;
 //   cluster.stub<Trade>("trades", fixture).capture<Vwap>("vwap");
@@ -12,12 +13,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tidewheel/api/collect.h"
 #include "tidewheel/api/env.h"
+#include "tidewheel/base/random.h"
 
 namespace tidewheel::test {
 
@@ -26,6 +29,12 @@ struct ClusterOptions {
   int32_t parallelism = 1;  // of operators that have none of their own
   int64_t batch_rows = 0;   // 0: as configured
   double refusal = 0.02;    // how often an output refuses though it need not
+  // > 0: the job takes checkpoints (each millisecond, unless it says otherwise itself), and its
+  // process is killed a moment after so many of them are complete, at most `kills_max` times. It then
+  // goes on from the newest. Captured rows are those that were committed, in the order of that; stubs
+  // give their rows slowly.
+  int64_t kill_every_checkpoints = 0;
+  int64_t kills_max = 10;
   Config config = {};
   std::vector<std::string> args = {};  // the job's: {"--key", "value"}
 };
@@ -36,6 +45,8 @@ class JobRun {
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }
   const JobResult& result() const { return result_; }
+  // How often its process was killed.
+  int64_t kills() const { return kills_; }
   // The captured rows of a sink, in the order in which each subtask got them.
   template <class T>
   std::vector<T> rows(const std::string& sink) const {
@@ -71,12 +82,66 @@ class JobRun {
   static void check_captured(bool found, const std::string& sink);
 
   struct Entry {
-    const char* type_key;
+    const char* type_key = nullptr;
     std::shared_ptr<void> rows;
+    std::shared_ptr<void> outside;  // of CommitCapture
   };
   Status status_;
   JobResult result_;
+  int64_t kills_ = 0;
+  bool may_be_killed_ = false;
+  std::shared_ptr<const bool> alive_;  // whether the process is that runs now
   std::map<std::string, Entry> captured_;
+};
+
+// Keeps rows in two phases, outside the process that may be killed.
+template <class T>
+class CommitCapture {
+ public:
+  using input = T;
+  struct Pending {
+    int64_t number = 0;
+  };
+  struct Outside {
+    explicit Outside(CollectedParts<T>& kept) : committed(kept) {}
+    CollectedParts<T>& committed;
+    std::vector<std::unique_ptr<CollectedPart<T>>> prepared;  // null: committed
+  };
+
+  CommitCapture(std::shared_ptr<Outside> outside, std::shared_ptr<const bool> alive)
+      : outside_(std::move(outside)), alive_(std::move(alive)) {}
+  CommitCapture(const CommitCapture& other) : outside_(other.outside_), alive_(other.alive_) {}
+
+  Status write_rows(std::span<const T> rows, std::span<const int64_t> timestamps) {
+    if (part_ == nullptr) {
+      part_ = std::make_unique<CollectedPart<T>>();
+      part_->arena = Arena::create();
+    }
+    collect_rows(*part_, rows, timestamps);
+    return {};
+  }
+  Result<std::vector<Pending>> prepare(int64_t) {
+    if (!*alive_) { return gone(); }
+    if (part_ == nullptr) { return std::vector<Pending>(); }
+    const auto number = static_cast<int64_t>(outside_->prepared.size());
+    part_->subtask = static_cast<int32_t>(number);  // parts come in the order of this
+    outside_->prepared.push_back(std::move(part_));
+    return std::vector<Pending>{{number}};
+  }
+  Status commit(const Pending& pending) {
+    if (!*alive_) { return gone(); }
+    auto& part = outside_->prepared[static_cast<size_t>(pending.number)];
+    if (part != nullptr) { outside_->committed.add(std::move(part)); }
+    return {};
+  }
+
+ private:
+  static Status gone() {
+    return unavailable(ErrorId::kNetworkLost, "the process is dead");
+  }
+  std::shared_ptr<Outside> outside_;
+  std::shared_ptr<const bool> alive_;
+  std::unique_ptr<CollectedPart<T>> part_;
 };
 
 // The rows of a stub, read by one subtask in their order.
@@ -89,15 +154,26 @@ struct StubSource {
   static constexpr int32_t fixed_parallelism = 1;
   std::shared_ptr<const std::vector<T>> rows;
   std::shared_ptr<const std::vector<Timestamp>> times;  // null: rows come without
+  bool slow = false;  // some rows a millisecond
+  Clock* clock = nullptr;
+  Random* random = nullptr;
 
+  Status open(SourceContext& context) {
+    clock = &context.clock();
+    random = &context.random();
+    return {};
+  }
   Result<std::vector<Split>> discover(SplitContext&) { return std::vector<Split>(1); }
   ReadResult read(Split& split, SourceOut<T>& out) {
     const auto size = static_cast<int64_t>(rows->size());
-    for (uint32_t room = std::max(1U, out.room()); room > 0 && split.next < size; --room) {
+    uint32_t room = std::max(1U, out.room());
+    if (slow) { room = static_cast<uint32_t>(1 + random->below(std::min(room, 8U))); }
+    for (; room > 0 && split.next < size; --room) {
       const auto index = static_cast<size_t>(split.next++);
       out.emit((*rows)[index], times == nullptr ? kNoTimestamp : (*times)[index].ms());
     }
-    return split.next < size ? ReadResult::more() : ReadResult::end();
+    if (split.next == size) { return ReadResult::end(); }
+    return slow ? ReadResult::wait_until(clock->wall_ms()) : ReadResult::more();
   }
 };
 
@@ -109,22 +185,37 @@ class Cluster {
   // The source `name` gives these rows; Text that they point to outlives the run.
   template <class T>
   Cluster& stub(const std::string& name, std::vector<T> rows) {
-    return stub_source(
-        name, StubSource<T>{std::make_shared<const std::vector<T>>(std::move(rows)), nullptr});
+    return stub_source<T>(
+        name, {.rows = std::make_shared<const std::vector<T>>(std::move(rows)), .times = nullptr});
   }
   // With their event times, for jobs whose source gives them.
   template <class T>
   Cluster& stub(const std::string& name, std::vector<T> rows, std::vector<Timestamp> times) {
-    return stub_source(
-        name, StubSource<T>{std::make_shared<const std::vector<T>>(std::move(rows)),
-                            std::make_shared<const std::vector<Timestamp>>(std::move(times))});
+    return stub_source<T>(
+        name, {.rows = std::make_shared<const std::vector<T>>(std::move(rows)),
+               .times = std::make_shared<const std::vector<Timestamp>>(std::move(times))});
   }
   // Keeps what the sink `name` is given, instead of writing it.
   template <class T>
   Cluster& capture(const std::string& name) {
     prepare_.push_back([name](Replacements& replacements, JobRun& run) {
-      auto capture = std::make_shared<JobRun::Capture<T>>();
-      run.captured_[name] = {&kTypeKey<T>, capture};
+      // A process that is started again finds what was committed before.
+      auto& kept = run.captured_[name];
+      if (kept.rows == nullptr) {
+        kept = {&kTypeKey<T>, std::make_shared<JobRun::Capture<T>>(), nullptr};
+      }
+      const auto capture = std::static_pointer_cast<JobRun::Capture<T>>(kept.rows);
+      if (run.may_be_killed_) {
+        using Outside = typename CommitCapture<T>::Outside;
+        if (kept.outside == nullptr) { kept.outside = std::make_shared<Outside>(capture->parts); }
+        replacements.replace_sink<T>(
+            name, [outside = std::static_pointer_cast<Outside>(kept.outside),
+                   alive = run.alive_]() -> std::unique_ptr<Operator> {
+              return std::make_unique<SinkWriter<CommitCapture<T>>>(
+                  CommitCapture<T>(outside, alive));
+            });
+        return;
+      }
       const std::shared_ptr<CollectedParts<T>> parts(capture, &capture->parts);
       replacements.replace_sink<T>(name, [parts]() -> std::unique_ptr<Operator> {
         return std::make_unique<SinkWriter<CollectSink<T>>>(CollectSink<T>(parts));
@@ -140,9 +231,11 @@ class Cluster {
  private:
   template <class T>
   Cluster& stub_source(const std::string& name, StubSource<T> source) {
-    prepare_.push_back([name, source = std::move(source)](Replacements& replacements, JobRun&) {
-      replacements.replace_source<T>(name, [source](Env& env, const std::string& source_name) {
-        return env.add_source(source_name, source);
+    prepare_.push_back([name, given = std::move(source)](Replacements& replacements, JobRun& run) {
+      StubSource<T> stub = given;
+      stub.slow = run.may_be_killed_;
+      replacements.replace_source<T>(name, [stub](Env& env, const std::string& source_name) {
+        return env.add_source(source_name, stub);
       });
     });
     return *this;

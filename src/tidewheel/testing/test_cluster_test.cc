@@ -71,6 +71,24 @@ TEST(TestCluster, a_whole_job_gives_the_same_whatever_the_seed) {
   }
 }
 
+TEST(TestCluster, a_job_whose_process_is_killed_gives_the_same) {
+  Cluster cluster;
+  cluster.stub<Click>("clicks", clicks()).capture<Quiet>("alerts");
+  const JobRun first = cluster.run(quiet_users);
+  int64_t kills = 0;
+  for (uint64_t seed = 1; seed < 12; ++seed) {
+    const JobRun other =
+        cluster.run(quiet_users, {.seed = seed,
+                                  .parallelism = static_cast<int32_t>(seed % 4 + 1),
+                                  .batch_rows = static_cast<int64_t>(seed % 5 + 1),
+                                  .kill_every_checkpoints = static_cast<int64_t>(seed % 3 + 1)});
+    ASSERT_TRUE(other.ok()) << other.status().to_string();
+    EXPECT_EQ(other.sorted<Quiet>("alerts"), first.sorted<Quiet>("alerts")) << "seed " << seed;
+    kills += other.kills();
+  }
+  EXPECT_GT(kills, 20);
+}
+
 TEST(KeyedHarness, state_and_timers_survive_a_restore) {
   Keyed harness{Inactivity{}, &Click::user};
   harness.push({"ann", Timestamp(5min)}, 5min).push({"ann", Timestamp(6min)}, 6min);
