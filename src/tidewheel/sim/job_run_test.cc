@@ -26,7 +26,7 @@ TEST(Model, compares_multisets_with_and_without_times) {
 }
 
 TEST(RandomJobs, some_seeds_of_each_family_are_right_and_replay) {
-  for (const char* family : {"runtime", "typed"}) {
+  for (const char* family : {"runtime", "typed", "recovery"}) {
     RunOptions options;
     options.family = family;
     for (uint64_t seed = 1; seed <= 12; ++seed) {
@@ -34,6 +34,28 @@ TEST(RandomJobs, some_seeds_of_each_family_are_right_and_replay) {
       EXPECT_EQ(report.failure, "") << family << " seed " << seed << "\n" << report.plan;
       EXPECT_EQ(run_seed(seed, options).trace_hash, report.trace_hash) << family << " " << seed;
     }
+  }
+}
+
+TEST(RandomJobs, seeds_that_have_found_something_are_right_now) {
+  struct Kept {
+    const char* family;
+    uint64_t seed;
+    const char* what;
+  };
+  static constexpr Kept kKept[] = {
+      {"recovery", 1, "the first one"},
+#define KEPT_SEED(family, seed, what) {family, seed, what},
+#include "tidewheel/sim/kept_seeds.inc"
+#undef KEPT_SEED
+  };
+  for (const Kept& kept : kKept) {
+    RunOptions options;
+    options.family = kept.family;
+    const RunReport report = run_seed(kept.seed, options);
+    EXPECT_EQ(report.failure, "") << kept.family << " seed " << kept.seed << " (" << kept.what
+                                  << ")\n"
+                                  << report.plan;
   }
 }
 

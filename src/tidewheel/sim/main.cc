@@ -336,7 +336,7 @@ constexpr std::string_view kUsage =
     "  --no-shrink    leaves failing runs as they are\n"
     "  --first        ends at the first failure\n"
     "  --mutant NAME  puts a known bug back (base/mutant.h)\n"
-    "  --mutants      lists the known bugs of this build\n"
+    "  --list-mutants lists the known bugs of this build\n"
     "Of runs of the recovery family, to make a failing one smaller:\n"
     "  --without PART, --without-step N, --lives N, --sources N, --rows N\n";
 
@@ -352,7 +352,7 @@ bool parse_flag(std::string_view name, Options& options) {
     options.shrinks = false;
   } else if (name == "--first") {
     options.stops_at_failure = true;
-  } else if (name == "--mutants") {
+  } else if (name == "--list-mutants") {
     for (const std::string_view mutant : all_mutant_names()) { fmt::print("{}\n", mutant); }
     std::fflush(stdout);
     ::_exit(0);
