@@ -12,6 +12,17 @@ std::string describe_row(const TimedRow& row) {
                      row.row.key, row.row.value, row.row.note, row.time_ms);
 }
 
+std::string missing_rows(Rows expected, Rows seen) {
+  std::sort(expected.begin(), expected.end());
+  std::sort(seen.begin(), seen.end());
+  Rows missing;
+  std::set_difference(expected.begin(), expected.end(), seen.begin(), seen.end(),
+                      std::back_inserter(missing));
+  return missing.empty() ? std::string()
+                         : fmt::format("{} rows are missing, the first is {}", missing.size(),
+                                       describe_row(missing[0]));
+}
+
 std::string compare_rows(Rows expected, Rows seen, bool with_times) {
   if (!with_times) {
     for (TimedRow& row : expected) { row.time_ms = 0; }

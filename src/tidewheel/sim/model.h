@@ -28,6 +28,8 @@ using Rows = std::vector<TimedRow>;
 // Says how `seen` differs from `expected` as multisets; empty when it does not. Times are compared
 // only when `with_times`.
 std::string compare_rows(Rows expected, Rows seen, bool with_times);
+// The same, when rows may come more often than they should.
+std::string missing_rows(Rows expected, Rows seen);
 std::string describe_row(const TimedRow& row);
 
 }  // namespace tidewheel::sim

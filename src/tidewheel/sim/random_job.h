@@ -49,6 +49,7 @@ class RandomJob {
 struct Rebuild {
   Random places;              // parallelism, chaining, operators that are in the way only
   bool fixed_places = false;  // the same in every life
+  bool at_least_once = false;  // rows may come twice: only what a source gave is looked for
   std::shared_ptr<LedgerClient> ledger;
   JobStartOptions start;
   std::function<bool()> dooms;  // asked for each row that passes a probe: user code throws

@@ -304,8 +304,13 @@ void TypedJob::add_end(const TypedFlow& given) {
   TypedFlow flow = given;
   const int32_t readers = draw_parallelism();
   spread(flow, readers);
-  add_check([rows = keep(flow.stream, readers), flow] {
-    const std::string difference = compare_rows(flow.rows, rows(), flow.times_known);
+  const bool at_least_once = rebuild() != nullptr && rebuild()->at_least_once;
+  const bool of_source = given.ordered;
+  add_check([rows = keep(flow.stream, readers), flow, at_least_once, of_source] {
+    const std::string difference =
+        !at_least_once ? compare_rows(flow.rows, rows(), flow.times_known)
+        : of_source    ? missing_rows(flow.rows, rows())
+                       : std::string();
     return difference.empty() ? difference
                               : fmt::format("rows of {}: {}", flow.stream.node_id(), difference);
   });

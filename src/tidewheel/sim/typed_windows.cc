@@ -319,6 +319,7 @@ void add_typed_late_window(TypedJob& job) {
                  job.draw_parallelism()),
       job.draw_parallelism());
   const auto late_rows = job.keep(windows.side(late), job.draw_parallelism());
+  if (job.rebuild() != nullptr && job.rebuild()->at_least_once) { return; }
   const bool timed = flow.timed;
   const size_t all = flow.rows.size();
   const int32_t node = windows.node_id();
