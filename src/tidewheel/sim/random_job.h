@@ -51,6 +51,9 @@ struct Rebuild {
   bool fixed_places = false;  // the same in every life
   bool at_least_once = false;  // rows may come twice: only what a source gave is looked for
   std::shared_ptr<LedgerClient> ledger;
+  // Some sinks write part files instead: into a folder of the host, whose finished files `read` gives.
+  bool writes_files = false;
+  std::function<std::vector<std::string>(const std::string& folder)> read_files;
   JobStartOptions start;
   std::function<bool()> dooms;  // asked for each row that passes a probe: user code throws
   // For a failing run that is made smaller.

@@ -115,6 +115,7 @@ class RecoveryRun {
     at_least_once_ = draws(random_, "at-least-once", 0.05);
     lies_ = draws(random_, "lying-disk", 0.04);
     rescales_ = draws(random_, "rescale", 0.6);
+    writes_files_ = draws(random_, "file-sinks", 0.4);
     if (random_.chance(0.3)) { max_parallelism_ = one_of<int64_t>(random_, {4, 5, 128, 1000}); }
     structure_ = random_.fork();
     life_random_ = random_.fork();
@@ -193,6 +194,8 @@ class RecoveryRun {
                 .fixed_places = !rescales_,
                 .at_least_once = at_least_once_ || lies_,
                 .ledger = make_client(process, disturbed),
+                .writes_files = writes_files_,
+                .read_files = [this](const std::string& folder) { return read_files(folder); },
                 .start = {},
                 .dooms = draw_dooms(random, disturbed),
                 .sources_max = options_.sources_max,
@@ -414,6 +417,17 @@ class RecoveryRun {
     return found.empty() || found.back().checkpoint < checkpoint;
   }
 
+  // The content of the files that anybody would read.
+  std::vector<std::string> read_files(const std::string& folder) {
+    std::vector<std::string> contents;
+    for (const std::string& file : machine_.world.sim_files().files_below(folder)) {
+      if (file_name(file).starts_with('.')) { continue; }
+      Result<std::string> bytes = read_all(machine_.world.files(), file);
+      if (bytes.ok()) { contents.push_back(std::move(*bytes)); }
+    }
+    return contents;
+  }
+
   // Where the next life goes on: at the newest point, sometimes at an older one, to which the outside goes
   // back too.
   std::optional<Point> choose_start(Random& random, bool) {
@@ -427,7 +441,8 @@ class RecoveryRun {
                        committed, found.empty() ? 0 : found.back().checkpoint));
     }
     if (found.empty()) { return std::nullopt; }
-    if (!older) { return found.back(); }
+    // Files that were finished can't be told by their checkpoints.
+    if (!older || writes_files_) { return found.back(); }
     resumes_elsewhere_ = true;
     const Point chosen = found[which];
     ledger_.roll_back_to(chosen.checkpoint);
@@ -504,6 +519,7 @@ class RecoveryRun {
   bool at_least_once_ = false;
   bool lies_ = false;
   bool rescales_ = false;
+  bool writes_files_ = false;
 
   Ledger ledger_;
   std::unique_ptr<RandomJob> job_;
@@ -521,7 +537,7 @@ class RecoveryRun {
 
 const std::vector<std::string>& recovery_parts() {
   static const std::vector<std::string> parts = {
-      "at-least-once", "bit-rot", "cancel",         "compression",      "concurrent",    "full-disk",
+      "at-least-once", "bit-rot", "cancel",         "compression",      "concurrent",    "file-sinks", "full-disk",
       "full-failover", "incremental",    "kill",             "ledger-refuses", "lying-disk",
       "machine-crash", "min-pause",      "older-checkpoint", "read-errors",   "remove-errors",
       "rename-errors", "rescale",        "savepoint",        "short-reads",   "slow-disk",

@@ -63,7 +63,11 @@ class TypedJob final : public RandomJob {
   void add(TypedFlow flow, std::string what);
   void add_check(Check check) { checks_.push_back(std::move(check)); }
   // Ends the stream; what it gives is called after the job, and gives all its rows.
-  std::function<Rows()> keep(const Stream<Row>& stream, int32_t readers);
+  struct Kept {
+    std::function<Rows()> rows;
+    bool with_times = true;
+  };
+  Kept keep(const Stream<Row>& stream, int32_t readers);
   // Null: the job is built once.
   Rebuild* rebuild() const { return draw_.rebuild.get(); }
 
@@ -71,6 +75,7 @@ class TypedJob final : public RandomJob {
   void add_step();
   void add_end(const TypedFlow& flow);
   Random& places() { return rebuild() != nullptr ? rebuild()->places : random_; }
+  Kept keep_in_files(const Stream<Row>& stream, int32_t readers);
   Stream<Row> with_probe(Stream<Row> stream, int32_t parallelism);
 
   JobDraw draw_;

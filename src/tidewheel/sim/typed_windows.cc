@@ -325,8 +325,8 @@ void add_typed_late_window(TypedJob& job) {
   const int32_t node = windows.node_id();
   job.add_check([counts, late_rows, timed, all, node]() -> std::string {
     int64_t in_windows = 0;
-    for (const TimedRow& window : counts()) { in_windows += window.row.value; }
-    const size_t late_count = late_rows().size();
+    for (const TimedRow& window : counts.rows()) { in_windows += window.row.value; }
+    const size_t late_count = late_rows.rows().size();
     if (timed && late_count > 0) {
       return fmt::format("window {}: {} rows were late, and none may be", node, late_count);
     }
