@@ -54,9 +54,8 @@ Rows Ledger::committed(std::string_view table) const {
       ordered.push_back(&transaction);
     }
   }
-  std::stable_sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) {
-    return a->checkpoint < b->checkpoint;
-  });
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const auto* a, const auto* b) { return a->checkpoint < b->checkpoint; });
   Rows rows;
   for (const Transaction* transaction : ordered) {
     rows.insert(rows.end(), transaction->rows.begin(), transaction->rows.end());
@@ -111,11 +110,10 @@ Result<std::vector<LedgerSink::Pending>> LedgerSink::prepare(int64_t checkpoint)
   }
   std::vector<Pending> pending;
   if (rows_.empty()) { return pending; }
-  pending.push_back(
-      {client_->ledger.prepare({.table = table_,
-                                .checkpoint = checkpoint,
-                                .writer = writer_,
-                                .rows = std::exchange(rows_, {})})});
+  pending.push_back({client_->ledger.prepare({.table = table_,
+                                              .checkpoint = checkpoint,
+                                              .writer = writer_,
+                                              .rows = std::exchange(rows_, {})})});
   return pending;
 }
 
@@ -138,7 +136,9 @@ Status LedgerSink::commit(const Pending& pending) {
 }
 
 Status LedgerSink::abort(const Pending& pending) {
-  if (!client_->alive()) { return unavailable(ErrorId::kNetworkLost, "the ledger does not answer"); }
+  if (!client_->alive()) {
+    return unavailable(ErrorId::kNetworkLost, "the ledger does not answer");
+  }
   std::string wrong = client_->ledger.abort(pending.id);
   if (!wrong.empty()) { client_->report(std::move(wrong)); }
   return {};
@@ -147,9 +147,10 @@ Status LedgerSink::abort(const Pending& pending) {
 Status LedgerSink::close(bool finished) {
   if (!finished) { return {}; }
   if (!rows_.empty()) {
-    client_->report(fmt::format("the sink '{}' has finished with {} rows that nobody asked it to "
-                                "prepare",
-                                table_, rows_.size()));
+    client_->report(
+        fmt::format("the sink '{}' has finished with {} rows that nobody asked it to "
+                    "prepare",
+                    table_, rows_.size()));
   }
   if (client_->alive()) { client_->ledger.writer_finished(writer_); }
   return {};

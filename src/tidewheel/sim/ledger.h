@@ -1,5 +1,6 @@
-// A service outside of every simulated process, which takes rows in two phases as a database would, and
-// the sink that writes to it. It keeps all that was ever prepared, so that a run can be judged at its end.
+// A service outside of every simulated process, which takes rows in two phases as a database would,
+// and the sink that writes to it. It keeps all that was ever prepared, so that a run can be judged
+// at its end.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -57,10 +58,10 @@ class Ledger {
 // One process's connection to the ledger.
 struct LedgerClient {
   Ledger& ledger;
-  std::function<bool()> alive;                     // nothing comes from a dead process
-  std::function<bool(int64_t)> can_be_lost;        // the checkpoint, and all after it, in a crash now
-  std::function<void(std::string)> report;         // a broken promise
-  std::function<bool(std::string_view)> refuses;   // the call fails this time
+  std::function<bool()> alive;               // nothing comes from a dead process
+  std::function<bool(int64_t)> can_be_lost;  // the checkpoint, and all after it, in a crash now
+  std::function<void(std::string)> report;   // a broken promise
+  std::function<bool(std::string_view)> refuses;  // the call fails this time
 };
 
 // A two-phase sink of the typed API.

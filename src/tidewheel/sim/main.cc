@@ -144,7 +144,7 @@ class Shrinker {
     ::waitpid(child, &status, 0);
     // What takes too long now is something else.
     return !(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) &&
-        !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+           !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
 
   const uint64_t seed_;
@@ -286,8 +286,8 @@ class Driver {
     fmt::print("FAILED seed {}: {}\n  replay: {}\n", seed, message,
                replay_line(seed, options_.run, options_.mutant));
     std::fflush(stdout);
-    const bool recovers = options_.run.family == "recovery" ||
-        (options_.run.family.empty() && seed % 2 == 0);
+    const bool recovers =
+        options_.run.family == "recovery" || (options_.run.family.empty() && seed % 2 == 0);
     if (options_.shrinks && recovers && failed_ <= 3) {
       const RunOptions less = Shrinker(seed).shrink(options_.run);
       fmt::print("  smaller: {}\n", replay_line(seed, less, options_.mutant));

@@ -1,8 +1,8 @@
-// Runs of the family "recovery": a job with checkpoints in a process that lives several times. It is killed
-// between any two calls of the file system, its host loses its power, its disk fails, fills and lies, its
-// user code throws, it is stopped with savepoints and goes on at other parallelisms and from older
-// checkpoints. In its last life nothing goes wrong: then the rows that the outside has seen are those of an
-// undisturbed run.
+// Runs of the family "recovery": a job with checkpoints in a process that lives several times. It
+// is killed between any two calls of the file system, its host loses its power, its disk fails,
+// fills and lies, its user code throws, it is stopped with savepoints and goes on at other
+// parallelisms and from older checkpoints. In its last life nothing goes wrong: then the rows that
+// the outside has seen are those of an undisturbed run.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -32,7 +32,15 @@ constexpr char kSavepoints[] = "/data/savepoints";
 constexpr char kMetadata[] = "_metadata";
 constexpr char kJobName[] = "random job";
 
-enum class End : uint8_t { kRunOn, kKill, kKillAtFileCall, kKillAtSite, kCancel, kStop, kCancelWith };
+enum class End : uint8_t {
+  kRunOn,
+  kKill,
+  kKillAtFileCall,
+  kKillAtSite,
+  kCancel,
+  kStop,
+  kCancelWith
+};
 
 std::string_view name_of(End end) {
   switch (end) {
@@ -74,14 +82,16 @@ class RecoveryRun {
  private:
   // Draws as ever, and answers no when the run is to do without it.
   bool draws(Random& random, const char* part, double chance) {
-    TIDEWHEEL_CHECK(std::find(recovery_parts().begin(), recovery_parts().end(), part) !=
-                        recovery_parts().end(),
-                    "{} is no part of a recovery run", part);
+    TIDEWHEEL_CHECK(
+        std::find(recovery_parts().begin(), recovery_parts().end(), part) != recovery_parts().end(),
+        "{} is no part of a recovery run", part);
     const bool drawn = random.chance(chance);
     return drawn && !options_.without.contains(part);
   }
   void note(std::string line) {
-    if (options_.print_log) { fmt::print(stderr, "== {} {}\n", machine_.simulation.now_ns(), line); }
+    if (options_.print_log) {
+      fmt::print(stderr, "== {} {}\n", machine_.simulation.now_ns(), line);
+    }
     plan_ += "  " + std::move(line) + "\n";
   }
   void fail(std::string failure) {
@@ -212,11 +222,10 @@ class RecoveryRun {
     resumes_elsewhere_ = false;
     const End end = draw_end(random, last);
     const bool power_fails = draws(random, "machine-crash", 0.4);
-    note(fmt::format("life {}: from {}, {}{}", number,
-                     point.has_value() ? point->path : std::string("nothing"), name_of(end),
-                     end >= End::kKill && end <= End::kKillAtSite && power_fails
-                         ? " with its machine"
-                         : ""));
+    note(fmt::format(
+        "life {}: from {}, {}{}", number, point.has_value() ? point->path : std::string("nothing"),
+        name_of(end),
+        end >= End::kKill && end <= End::kKillAtSite && power_fails ? " with its machine" : ""));
     job_ = make_typed_job({process, job_random, std::move(config), Ending::kComplete, rebuild});
     const auto faults_end = disturbed ? schedule_disk_faults(random) : nullptr;
     arm(end, process, random);
@@ -263,9 +272,11 @@ class RecoveryRun {
     return static_cast<int64_t>(random.below(static_cast<uint64_t>(most_ms * kMs)));
   }
   void arm(End end, SimProcess& process, Random& random) {
-    const auto calls = static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20, 200, 2000})));
+    const auto calls =
+        static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20, 200, 2000})));
     if (end == End::kKillAtFileCall) { process.kill_at_file_call(calls); }
-    const auto sites = static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20, 200, 2000})));
+    const auto sites =
+        static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20, 200, 2000})));
     if (end == End::kKillAtSite) {
       machine_.simulation.set_site_hook([&process, left = sites](std::string_view) mutable {
         if (left-- == 0) { process.kill(); }
@@ -332,7 +343,9 @@ class RecoveryRun {
     auto left = std::make_shared<int64_t>(1 + static_cast<int64_t>(random.below(4)));
     auto own = std::make_shared<Random>(random.fork());
     const double chance = one_of(random, {0.001, 0.005, 0.03});
-    if (!crashes || !disturbed) { return [] { return false; }; }
+    if (!crashes || !disturbed) {
+      return [] { return false; };
+    }
     return [left, own, chance] {
       if (*left <= 0 || !own->chance(chance)) { return false; }
       --*left;
@@ -357,7 +370,8 @@ class RecoveryRun {
     if (lies_ && random.chance(0.5)) { faults.sync_lost = chance; }
     const bool full = draws(random, "full-disk", 0.1);
     const auto room = static_cast<int64_t>(random.below(20'000));
-    const auto from_ns = static_cast<int64_t>(random.below(one_of<uint64_t>(random, {1, 200'000'000})));
+    const auto from_ns =
+        static_cast<int64_t>(random.below(one_of<uint64_t>(random, {1, 200'000'000})));
     const auto length_ns =
         static_cast<int64_t>(random.below(one_of<uint64_t>(random, {20'000'000, 2'000'000'000})));
     Simulation& simulation = machine_.simulation;
@@ -378,17 +392,16 @@ class RecoveryRun {
   std::shared_ptr<LedgerClient> make_client(SimProcess& process, bool disturbed) {
     auto random = std::make_shared<Random>(life_random_.fork());
     const bool refuses = draws(*random, "ledger-refuses", 0.1) && disturbed;
-    return std::make_shared<LedgerClient>(
-        LedgerClient{.ledger = ledger_,
-                     .alive = [&process] { return process.alive(); },
-                     .can_be_lost = [this](int64_t checkpoint) { return can_be_lost(checkpoint); },
-                     .report =
-                         [this, &process](std::string what) {
-                           if (process.alive()) { fail(std::move(what)); }
-                         },
-                     .refuses = [random, refuses](std::string_view) {
-                       return refuses && random->chance(0.05);
-                     }});
+    return std::make_shared<LedgerClient>(LedgerClient{
+        .ledger = ledger_,
+        .alive = [&process] { return process.alive(); },
+        .can_be_lost = [this](int64_t checkpoint) { return can_be_lost(checkpoint); },
+        .report =
+            [this, &process](std::string what) {
+              if (process.alive()) { fail(std::move(what)); }
+            },
+        .refuses = [random,
+                    refuses](std::string_view) { return refuses && random->chance(0.05); }});
   }
 
   // ---- What is on disk
@@ -402,8 +415,8 @@ class RecoveryRun {
       if (!bytes.has_value()) { continue; }
       const Result<Manifest> manifest = decode_manifest(*bytes);
       if (!manifest.ok()) { continue; }
-      found.push_back({parent_path(file), manifest->checkpoint,
-                       manifest->kind == SnapshotKind::kSavepoint});
+      found.push_back(
+          {parent_path(file), manifest->checkpoint, manifest->kind == SnapshotKind::kSavepoint});
     }
     std::sort(found.begin(), found.end(), [](const Point& a, const Point& b) {
       return std::tie(a.checkpoint, a.path) < std::tie(b.checkpoint, b.path);
@@ -428,8 +441,8 @@ class RecoveryRun {
     return contents;
   }
 
-  // Where the next life goes on: at the newest point, sometimes at an older one, to which the outside goes
-  // back too.
+  // Where the next life goes on: at the newest point, sometimes at an older one, to which the
+  // outside goes back too.
   std::optional<Point> choose_start(Random& random, bool) {
     std::vector<Point> found = points();
     rot(random, found);
@@ -537,11 +550,12 @@ class RecoveryRun {
 
 const std::vector<std::string>& recovery_parts() {
   static const std::vector<std::string> parts = {
-      "at-least-once", "bit-rot", "cancel",         "compression",      "concurrent",    "file-sinks", "full-disk",
-      "full-failover", "incremental",    "kill",             "ledger-refuses", "lying-disk",
-      "machine-crash", "min-pause",      "older-checkpoint", "read-errors",   "remove-errors",
-      "rename-errors", "rescale",        "savepoint",        "short-reads",   "slow-disk",
-      "sync-errors",   "task-crash",     "timeout",          "unaligned",     "write-errors"};
+      "at-least-once",  "bit-rot",       "cancel",        "compression", "concurrent",
+      "file-sinks",     "full-disk",     "full-failover", "incremental", "kill",
+      "ledger-refuses", "lying-disk",    "machine-crash", "min-pause",   "older-checkpoint",
+      "read-errors",    "remove-errors", "rename-errors", "rescale",     "savepoint",
+      "short-reads",    "slow-disk",     "sync-errors",   "task-crash",  "timeout",
+      "unaligned",      "write-errors"};
   return parts;
 }
 

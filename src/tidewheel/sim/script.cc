@@ -33,8 +33,8 @@ std::shared_ptr<const Script> draw_script(Random& random, const ScriptOptions& o
   script->tail_pause_ms = random.chance(0.2) ? static_cast<int64_t>(random.below(2000)) : 0;
   const int64_t keys = one_of<int64_t>(random, {1, 2, 7, 50, 1000});
   const int64_t step_ms = one_of<int64_t>(random, {0, 1, 10, 300, 5000});
-  const double pause_chance = options.paced ? one_of(random, {0.02, 0.1, 0.3})
-                                            : one_of(random, {0.0, 0.0, 0.01, 0.2});
+  const double pause_chance =
+      options.paced ? one_of(random, {0.02, 0.1, 0.3}) : one_of(random, {0.0, 0.0, 0.01, 0.2});
   const int64_t pause_ms_max = options.paced ? one_of<int64_t>(random, {1, 5, 20, 20, 100})
                                              : one_of<int64_t>(random, {1, 20, 1000});
   // Times before 1970 and around the borders of windows matter as much as today's.

@@ -73,8 +73,8 @@ std::shared_ptr<const Script> shortened(const Script& script, const Rebuild& reb
   return shorter;
 }
 
-// Passes rows on as they are. Throws where the run says so, and sees to it that the runtime keeps its
-// promises: barriers and watermarks go up, and a checkpoint is said to be complete when it is.
+// Passes rows on as they are. Throws where the run says so, and sees to it that the runtime keeps
+// its promises: barriers and watermarks go up, and a checkpoint is said to be complete when it is.
 class Probe final : public OutputOperator<Row> {
  public:
   Probe(std::shared_ptr<Rebuild> rebuild, std::shared_ptr<const NodeLinks> links)
@@ -106,7 +106,8 @@ class Probe final : public OutputOperator<Row> {
   }
   void on_checkpoint_complete(int64_t checkpoint) override {
     if (rebuild_->ledger->can_be_lost(checkpoint)) {
-      report(fmt::format("checkpoint {} is said to be complete before it is so on disk", checkpoint));
+      report(
+          fmt::format("checkpoint {} is said to be complete before it is so on disk", checkpoint));
     }
     complete_ = std::max(complete_, checkpoint);
   }
@@ -118,8 +119,8 @@ class Probe final : public OutputOperator<Row> {
 
  private:
   void report(std::string what) {
-    rebuild_->ledger->report(fmt::format("{} {}: {}", context().name(), context().subtask_index(),
-                                         std::move(what)));
+    rebuild_->ledger->report(
+        fmt::format("{} {}: {}", context().name(), context().subtask_index(), std::move(what)));
   }
 
   const std::shared_ptr<Rebuild> rebuild_;
@@ -210,7 +211,8 @@ TypedJob::Kept TypedJob::keep_in_files(const Stream<Row>& stream, int32_t reader
     for (const std::string& file : read_files("/data/out/" + table)) {
       for (size_t begin = 0; begin < file.size();) {
         const size_t end = std::min(file.find('\n', begin), file.size());
-        rows_of_table.push_back({row_of_line(std::string_view(file).substr(begin, end - begin)), 0});
+        rows_of_table.push_back(
+            {row_of_line(std::string_view(file).substr(begin, end - begin)), 0});
         begin = end + 1;
       }
     }
@@ -300,10 +302,8 @@ void TypedJob::spread(TypedFlow& flow, int32_t readers) {
 }
 
 TypedFlow TypedJob::make_source(int64_t rows_max) {
-  std::shared_ptr<const Script> script =
-      draw_script(random_, {.first_origin = next_origin_,
-                            .rows_max = rows_max,
-                            .paced = rebuild() != nullptr});
+  std::shared_ptr<const Script> script = draw_script(
+      random_, {.first_origin = next_origin_, .rows_max = rows_max, .paced = rebuild() != nullptr});
   if (rebuild() != nullptr) { script = shortened(*script, *rebuild(), source_count_++); }
   next_origin_ += 10;
   ScriptSource source;
@@ -349,9 +349,9 @@ void TypedJob::add_end(const TypedFlow& given) {
   const bool of_source = given.ordered;
   add_check([kept = keep(flow.stream, readers), flow, at_least_once, of_source] {
     const bool with_times = flow.times_known && kept.with_times;
-    const std::string difference =
-        !at_least_once                  ? compare_rows(flow.rows, kept.rows(), with_times)
-        : of_source && kept.with_times ? missing_rows(flow.rows, kept.rows())
+    const std::string difference = !at_least_once ? compare_rows(flow.rows, kept.rows(), with_times)
+                                   : of_source && kept.with_times
+                                       ? missing_rows(flow.rows, kept.rows())
                                        : std::string();
     return difference.empty() ? difference
                               : fmt::format("rows of {}: {}", flow.stream.node_id(), difference);

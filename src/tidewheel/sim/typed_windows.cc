@@ -310,14 +310,14 @@ void add_typed_late_window(TypedJob& job) {
   const auto windows = job.settle(
       flow.stream.key_by(&Row::key).window(tumbling(Duration(size))).late_to(late).count(),
       job.draw_parallelism());
-  const auto counts = job.keep(
-      job.settle(windows.map([](const WindowResult<int64_t, int64_t>& result) {
+  const auto counts =
+      job.keep(job.settle(windows.map([](const WindowResult<int64_t, int64_t>& result) {
         Row row;
         row.value = result.value;
         return row;
       }),
-                 job.draw_parallelism()),
-      job.draw_parallelism());
+                          job.draw_parallelism()),
+               job.draw_parallelism());
   const auto late_rows = job.keep(windows.side(late), job.draw_parallelism());
   if (job.rebuild() != nullptr && job.rebuild()->at_least_once) { return; }
   const bool timed = flow.timed;

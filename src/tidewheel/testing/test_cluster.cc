@@ -40,8 +40,8 @@ void run_a_life(JobHandle& handle, SimMachine& machine, SimProcess& process,
     machine.simulation.run_until(over, machine.simulation.now_ns() + kMs / 10);
   }
   if (!is_killed || over()) { return; }
-  machine.simulation.run_until(over, machine.simulation.now_ns() +
-                                         machine.simulation.draw(0, 2 * kMs));
+  machine.simulation.run_until(over,
+                               machine.simulation.now_ns() + machine.simulation.draw(0, 2 * kMs));
   if (!over()) { process.kill(); }
 }
 

@@ -30,9 +30,9 @@ struct ClusterOptions {
   int64_t batch_rows = 0;   // 0: as configured
   double refusal = 0.02;    // how often an output refuses though it need not
   // > 0: the job takes checkpoints (each millisecond, unless it says otherwise itself), and its
-  // process is killed a moment after so many of them are complete, at most `kills_max` times. It then
-  // goes on from the newest. Captured rows are those that were committed, in the order of that; stubs
-  // give their rows slowly.
+  // process is killed a moment after so many of them are complete, at most `kills_max` times. It
+  // then goes on from the newest. Captured rows are those that were committed, in the order of
+  // that; stubs give their rows slowly.
   int64_t kill_every_checkpoints = 0;
   int64_t kills_max = 10;
   Config config = {};
@@ -136,9 +136,7 @@ class CommitCapture {
   }
 
  private:
-  static Status gone() {
-    return unavailable(ErrorId::kNetworkLost, "the process is dead");
-  }
+  static Status gone() { return unavailable(ErrorId::kNetworkLost, "the process is dead"); }
   std::shared_ptr<Outside> outside_;
   std::shared_ptr<const bool> alive_;
   std::unique_ptr<CollectedPart<T>> part_;
@@ -154,7 +152,7 @@ struct StubSource {
   static constexpr int32_t fixed_parallelism = 1;
   std::shared_ptr<const std::vector<T>> rows;
   std::shared_ptr<const std::vector<Timestamp>> times;  // null: rows come without
-  bool slow = false;  // some rows a millisecond
+  bool slow = false;                                    // some rows a millisecond
   Clock* clock = nullptr;
   Random* random = nullptr;
 
@@ -208,12 +206,12 @@ class Cluster {
       if (run.may_be_killed_) {
         using Outside = typename CommitCapture<T>::Outside;
         if (kept.outside == nullptr) { kept.outside = std::make_shared<Outside>(capture->parts); }
-        replacements.replace_sink<T>(
-            name, [outside = std::static_pointer_cast<Outside>(kept.outside),
-                   alive = run.alive_]() -> std::unique_ptr<Operator> {
-              return std::make_unique<SinkWriter<CommitCapture<T>>>(
-                  CommitCapture<T>(outside, alive));
-            });
+        replacements.replace_sink<T>(name,
+                                     [outside = std::static_pointer_cast<Outside>(kept.outside),
+                                      alive = run.alive_]() -> std::unique_ptr<Operator> {
+                                       return std::make_unique<SinkWriter<CommitCapture<T>>>(
+                                           CommitCapture<T>(outside, alive));
+                                     });
         return;
       }
       const std::shared_ptr<CollectedParts<T>> parts(capture, &capture->parts);
