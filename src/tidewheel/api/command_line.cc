@@ -147,6 +147,23 @@ Result<JobCommandLine> parse_job_command_line(std::span<const std::string> argum
   return Parser(arguments).run();
 }
 
+Status check_start(const JobCommandLine& line, const Config& config) {
+  if (!config.get(options::kCheckpointDirectory).empty()) { return {}; }
+  if (line.resume) {
+    return invalid_argument(ErrorId::kUsage,
+                            "--resume looks for checkpoints in a folder: give --checkpoint-dir, "
+                            "the one that the job had before");
+  }
+  if (config.get(options::kCheckpointInterval) > 0) {
+    return invalid_argument(ErrorId::kUsage,
+                            "checkpoints are taken each {}, but there is no folder to keep them "
+                            "in: give --checkpoint-dir ({})",
+                            format_duration_ms(config.get(options::kCheckpointInterval)),
+                            options::kCheckpointDirectory.key);
+  }
+  return {};
+}
+
 std::string job_help(const std::string& program, std::span<const std::string> jobs) {
   std::string out = fmt::format(
       "Usage: {} [OPTION]... [--] [JOB ARGUMENT]...\n\n"
@@ -167,8 +184,9 @@ std::string job_help(const std::string& program, std::span<const std::string> jo
       "  -s, --from-savepoint PATH         starts from this savepoint or checkpoint\n"
       "      --claim-mode MODE             NO_CLAIM: it stays yours; CLAIM: the job owns it now\n"
       "  -n, --allow-non-restored-state    drops state of it that the job has no place for\n"
-      "      --savepoint-on-interrupt FOLDER   Ctrl-C stops with a savepoint; a second one cancels\n"
-      "      --drain                       that savepoint is taken when all windows have fired\n\n"
+      "      --savepoint-on-interrupt FOLDER\n"
+      "                                    Ctrl-C stops with a savepoint; a second one cancels\n"
+      "      --drain                       that one is taken when all windows have fired\n\n"
       "All else goes to the job, as --key value.\n",
       program);
   if (!jobs.empty()) {

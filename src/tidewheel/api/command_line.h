@@ -23,6 +23,10 @@ struct JobCommandLine {
 // `arguments` without the program's name. Errors: kUsage, kUnknownOption, kBadOptionValue.
 Result<JobCommandLine> parse_job_command_line(std::span<const std::string> arguments);
 
+// Flags and settings that only make sense together. `config` is as the job's code has left it.
+// Errors: kUsage.
+Status check_start(const JobCommandLine& line, const Config& config);
+
 // What --help prints.
 std::string job_help(const std::string& program, std::span<const std::string> jobs);
 

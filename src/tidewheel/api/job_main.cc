@@ -81,24 +81,6 @@ Status explain(Env& env, JobCommandLine::Action action) {
   return {};
 }
 
-// Flags and settings that only make sense together, once the job's code has had its say.
-Status check_checkpoints(const JobCommandLine& line, const Config& config) {
-  if (!config.get(options::kCheckpointDirectory).empty()) { return {}; }
-  if (line.resume) {
-    return invalid_argument(ErrorId::kUsage,
-                            "--resume looks for checkpoints in a folder: give --checkpoint-dir, "
-                            "the one that the job had before");
-  }
-  if (config.get(options::kCheckpointInterval) > 0) {
-    return invalid_argument(ErrorId::kUsage,
-                            "checkpoints are taken each {}, but there is no folder to keep them "
-                            "in: give --checkpoint-dir ({})",
-                            format_duration_ms(config.get(options::kCheckpointInterval)),
-                            options::kCheckpointDirectory.key);
-  }
-  return {};
-}
-
 // What the job went on from, when it starts.
 void tell_start(const JobHandle& job, const JobCommandLine& line, const Config& config) {
   const std::string text = start_text(job.checkpoints(), job.name(), line.resume,
@@ -139,7 +121,7 @@ Status carry_out(const JobCommandLine& line, const std::string& program, World& 
   if (line.action != JobCommandLine::Action::kRun) { return explain(env, line.action); }
   // A job function may have run the job itself.
   if (env.was_executed()) { return {}; }
-  TIDEWHEEL_RETURN_IF_ERROR(check_checkpoints(line, env.config()));
+  TIDEWHEEL_RETURN_IF_ERROR(check_start(line, env.config()));
   return run(env, line);
 }
 

@@ -9,6 +9,7 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/version.h"
+#include "tidewheel/cli/option_table.h"
 
 namespace tidewheel {
 
@@ -95,7 +96,7 @@ std::vector<std::string> reversed(std::span<const std::string> arguments) {
 }
 
 Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
-  static constexpr std::string_view kCommands[] = {"run", "explain", "doctor"};
+  static constexpr std::string_view kCommands[] = {"run", "explain", "doctor", "options"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);
@@ -132,6 +133,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   explain->add_flag("--json", flags.json, "As JSON");
   CLI::App* const doctor =
       app.add_subcommand("doctor", "Says who built a job's library, and whether it runs here");
+  const CLI::App* const options =
+      app.add_subcommand("options", "Lists the options of the engine, as Markdown");
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
 
   try {
@@ -143,6 +146,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
     return printing(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) { return usage_error(arguments, error.what()); }
 
+  if (options->parsed()) { return printing(option_reference()); }
   CommandLine line;
   line.library = flags.library;
   if (run->parsed()) {

@@ -60,6 +60,12 @@ TEST(CommandLine, help_and_version_are_printed) {
   EXPECT_EQ(parsed({"--version"}).text, "tidewheel 0.1.0\n");
 }
 
+TEST(CommandLine, options_are_listed_with_their_defaults) {
+  const std::string text = parsed({"options"}).text;
+  EXPECT_NE(text.find("| `parallelism.default` | `1` | number |"), std::string::npos);
+  EXPECT_NE(text.find("## Jobs"), std::string::npos);
+}
+
 TEST(CommandLine, mistakes_are_named) {
   EXPECT_NE(refusal({}).find("subcommand"), std::string::npos);
   EXPECT_NE(refusal({"rnu", "libx.so"}).find("did you mean `run`"), std::string::npos);

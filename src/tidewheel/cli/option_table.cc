@@ -1,0 +1,90 @@
+#include "tidewheel/cli/option_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/base/options.h"
+
+namespace tidewheel {
+
+namespace {
+
+struct Group {
+  std::string_view start;  // of its keys
+  std::string_view title;
+};
+// The first that fits is an option's.
+constexpr Group kGroups[] = {
+    {"execution.checkpointing", "Checkpoints"},
+    {"execution.state-recovery", "Starting from a snapshot"},
+    {"restart-strategy", "Restarts"},
+    {"jobmanager.execution", "Restarts"},
+    {"state.backend.rocksdb", "RocksDB"},
+    {"taskmanager.memory", "Memory"},
+    {"state.", "State"},
+    {"pipeline", "Jobs"},
+    {"parallelism", "Jobs"},
+    {"execution", "Jobs"},
+    {"taskmanager", "Tasks"},
+};
+
+std::string_view title_of(std::string_view key) {
+  for (const Group& group : kGroups) {
+    if (key.starts_with(group.start)) { return group.title; }
+  }
+  return "Metrics and figures";
+}
+
+std::string_view kind_name(OptionKind kind) {
+  switch (kind) {
+    case OptionKind::kBool: return "true or false";
+    case OptionKind::kInt: return "number";
+    case OptionKind::kDouble: return "number with fraction";
+    case OptionKind::kText: return "text";
+    case OptionKind::kDuration: return "duration";
+    case OptionKind::kMemory: return "size";
+  }
+  return "";
+}
+
+// Bars would end a cell.
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|') { out += '\\'; }
+    out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string option_reference() {
+  std::map<std::string_view, std::vector<const ConfigOption*>> groups;
+  for (const ConfigOption* option : all_options()) {
+    groups[title_of(option->key)].push_back(option);
+  }
+  std::string out;
+  for (auto& [title, all] : groups) {
+    std::sort(all.begin(), all.end(), [](const ConfigOption* a, const ConfigOption* b) {
+      return a->key < b->key;
+    });
+    out += fmt::format("\n## {}\n\n| key | default | takes | meaning |\n| --- | --- | --- | --- |\n",
+                       title);
+    for (const ConfigOption* option : all) {
+      out += fmt::format("| `{}` | {} | {} | {}{} |\n", option->key,
+                         option->default_text.empty() ? "" : fmt::format("`{}`", option->default_text),
+                         kind_name(option->kind), cell(option->description),
+                         option->former_key.empty()
+                             ? ""
+                             : fmt::format(" Also `{}`.", option->former_key));
+    }
+  }
+  return out;
+}
+
+}  // namespace tidewheel
