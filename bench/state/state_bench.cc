@@ -21,8 +21,8 @@ namespace {
 constexpr const char* kHelp =
     R"(tidewheel_bench state | checkpoint: keyed state, and what checkpoints cost
 
-  A job counts hits by key: first each key once, then as fast as it goes (or at a rate), evenly among
-  a part of the keys that is another one each second.
+  A job counts hits by key: first each key once, then as fast as it goes (or at a rate), evenly
+  among a part of the keys that is another one each second.
 
   --keys N,N,...         how many keys (state: 1000000,10000000; checkpoint: 10000000)
   --large                state: 50000000 keys too

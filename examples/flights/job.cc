@@ -2,6 +2,7 @@
 // event time with late rows, tumbling and session windows, a process function with timers,
 // broadcast state, and an interval join.
 #include "job.h"
+#include "paced.h"
 
 #include <tidewheel/connectors/file/records.h>
 #include <tidewheel/connectors/file/sink.h>
@@ -280,10 +281,11 @@ Results build(tw::Env& env, const Paths& paths) {
   // does then not depend on batches or parallelism. All that comes before a key has one subtask
   // too: rows and watermarks keep their order, which matters where a session ends just as the next
   // row comes.
-  auto read = env.from("flights", tw::file::records(paths.flights, read_as<Flight>()))
-                  .uid("flights")
-                  .parallelism(1)
-                  .event_time(&Flight::scheduled, tw::bounded_lateness(kOutOfOrder).per_record());
+  auto read =
+      env.from("flights", Paced(tw::file::records(paths.flights, read_as<Flight>()), paths.rate))
+          .uid("flights")
+          .parallelism(1)
+          .event_time(&Flight::scheduled, tw::bounded_lateness(kOutOfOrder).per_record());
   auto flights = read.process(Count{}).name("count").uid("count").parallelism(1);
 
   const tw::OutputTag<Flight> late{"late"};

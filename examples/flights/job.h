@@ -12,6 +12,7 @@ struct Paths {
   std::string planes;
   std::string weather;
   std::string out;
+  double rate = 0;  // flights read in a second; 0: as many as go
 };
 
 // What the program shows when the job has ended; the CSV files hold everything.

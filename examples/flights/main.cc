@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <tidewheel/api/command_line.h>
 #include <tidewheel/api/interruption.h>
+#include <tidewheel/api/run_report.h>
+#include <tidewheel/base/options.h>
 #include <tidewheel/base/world.h>
+#include <tidewheel/checkpoint/checkpoint_store.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,14 +25,24 @@ constexpr const char* kHelp = R"(flights: a job on the departures of New York's 
 
   --data DIR          folder with flights*.csv[.gz], planes.csv[.gz] and weather.csv[.gz]
   --out DIR           folder for the results (flights-out); those of an earlier run are replaced
+  --rate N            reads no more than N flights a second
   -p, --parallelism N subtasks of every operator
   -Dkey=value         a setting of the engine, such as -Dtaskmanager.batch-rows=1
   --explain           prints the plan instead of running it
   --help              this text
 
+  --checkpoint-interval TIME   takes a checkpoint so often, such as 1s
+  --checkpoint-dir DIR         where checkpoints are kept
+  --resume                     goes on from the newest one, and with its results
+  --from-savepoint DIR         goes on from a savepoint
+  --savepoint-on-interrupt DIR Ctrl-C stops with a savepoint
+
+
 Writes CSV files into the folders hourly, late, sessions, alerts and weather of --out.
 Ctrl-C ends the job with the results so far; a second one ends it at once.
 )";
+
+constexpr const char* kJobName = "flights";
 
 // A mistake in how the program was called, or with what.
 class Misuse : public std::runtime_error {
@@ -66,7 +79,8 @@ flights::Paths find_paths(tidewheel::FileSystem& files, const tidewheel::JobArgs
   if (!args.has("data")) { throw Misuse("--data is needed: the folder with the CSV files"); }
   const std::string data = args.require("data");
   return {files_named(files, data, "flights"), files_named(files, data, "planes").front(),
-          files_named(files, data, "weather").front(), args.get("out", "flights-out")};
+          files_named(files, data, "weather").front(), args.get("out", "flights-out"),
+          args.get("rate", 0.0)};
 }
 
 // Removes the results of an earlier run; nothing that this program has not written.
@@ -84,6 +98,11 @@ void remove_results(tidewheel::FileSystem& files, const std::string& out) {
     folders.push_back(folder);
   }
   for (const std::string& folder : folders) { check(files.remove_all(folder)); }
+}
+
+// A line on the error stream, if there is something to say.
+void tell(const std::string& text) {
+  if (!text.empty()) { fmt::print(stderr, "{}\n", text); }
 }
 
 // Prints how far the job is, until it ends.
@@ -109,6 +128,18 @@ void watch(tidewheel::JobHandle& job, tidewheel::Clock& clock) {
   if (terminal) { fmt::print(stderr, "\r{:79}\r", ""); }
 }
 
+// Whether the job will go on from a snapshot, and so with the results that are there.
+bool continues(tidewheel::World& world, const tidewheel::JobCommandLine& line,
+               const tidewheel::Config& config) {
+  namespace options = tidewheel::options;
+  if (!config.get(options::kRecoveryPath).empty()) { return true; }
+  if (!line.resume) { return false; }
+  std::vector<std::string> warnings;  // the job gives them when it starts
+  return tidewheel::find_newest_snapshot(world, config.get(options::kCheckpointDirectory), "",
+                                         kJobName, warnings)
+      .ok();
+}
+
 // Prints the plan when it was asked for.
 bool explain(tidewheel::Env& env, tidewheel::JobCommandLine::Action action) {
   using Action = tidewheel::JobCommandLine::Action;
@@ -120,7 +151,9 @@ bool explain(tidewheel::Env& env, tidewheel::JobCommandLine::Action action) {
 void run(const tidewheel::JobCommandLine& line) {
   const tidewheel::JobArgs args(line.arguments);
   for (const auto& [key, value] : args.all()) {
-    if (key != "data" && key != "out") { throw Misuse("unknown option --" + key + "; see --help"); }
+    if (key != "data" && key != "out" && key != "rate") {
+      throw Misuse("unknown option --" + key + "; see --help");
+    }
   }
   if (!args.positional().empty()) {
     throw Misuse("'" + args.positional().front() + "' means nothing here; see --help");
@@ -131,18 +164,26 @@ void run(const tidewheel::JobCommandLine& line) {
   const flights::Results results = flights::build(env, paths);
   if (explain(env, line.action)) { return; }
 
-  remove_results(world->files(), paths.out);
-  const auto interruption = take(tidewheel::Interruption::install());
-  const auto job = take(env.execute_async("flights"));
+  check(tidewheel::check_start(line, env.config()));
+  const bool goes_on = continues(*world, line, env.config());
+  if (!goes_on) { remove_results(world->files(), paths.out); }
+  env.resume(line.resume);
+  const auto interruption = take(tidewheel::Interruption::install(
+      {.savepoint_directory = line.savepoint_on_interrupt, .drain = line.drain}));
+  const auto job = take(env.execute_async(kJobName));
+  tell(tidewheel::start_text(job->checkpoints(), kJobName, line.resume,
+                             env.config().get(tidewheel::options::kCheckpointDirectory)));
   interruption->watch(job.get());
   watch(*job, world->clock());
   interruption->watch(nullptr);
+  tell(tidewheel::checkpoint_summary(job->checkpoints(), job->restarts()));
   check(job->result());
 
   const auto counters = job->accumulators();
   const int64_t rows = counters.at("rows read");
   const double seconds = static_cast<double>(job->runtime_ns()) * 1e-9;
-  fmt::print("{}", flights::report(results, counters));
+  // The tables are made of what this process has seen; the files have everything.
+  fmt::print("{}", goes_on ? flights::counted(counters) : flights::report(results, counters));
   fmt::print("\n{}{} flights in {:.2f} s, {:.0f} a second\nResults: {}/{{{}}}\n",
              interruption->interrupted() ? "Interrupted: " : "", rows, seconds,
              static_cast<double>(rows) / seconds, paths.out,

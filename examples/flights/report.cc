@@ -114,6 +114,11 @@ std::string report(const Results& results, const std::map<std::string, int64_t>&
   hardest_hours(results, out);
   latest_airlines(results, out);
   latest_aircraft(results, out);
+  return out + counted(counters);
+}
+
+std::string counted(const std::map<std::string, int64_t>& counters) {
+  std::string out;
   line(out, "\nCounted");
   for (const auto& [name, count] : counters) { line(out, "  {:<20} {:>8}", name, count); }
   return out;

@@ -11,4 +11,6 @@ namespace flights {
 // most often, and what was counted.
 std::string report(const Results& results, const std::map<std::string, int64_t>& counters);
 
+std::string counted(const std::map<std::string, int64_t>& counters);
+
 }  // namespace flights

@@ -70,18 +70,16 @@ std::string option_reference() {
   }
   std::string out;
   for (auto& [title, all] : groups) {
-    std::sort(all.begin(), all.end(), [](const ConfigOption* a, const ConfigOption* b) {
-      return a->key < b->key;
-    });
-    out += fmt::format("\n## {}\n\n| key | default | takes | meaning |\n| --- | --- | --- | --- |\n",
-                       title);
+    std::sort(all.begin(), all.end(),
+              [](const ConfigOption* a, const ConfigOption* b) { return a->key < b->key; });
+    out += fmt::format(
+        "\n## {}\n\n| key | default | takes | meaning |\n| --- | --- | --- | --- |\n", title);
     for (const ConfigOption* option : all) {
-      out += fmt::format("| `{}` | {} | {} | {}{} |\n", option->key,
-                         option->default_text.empty() ? "" : fmt::format("`{}`", option->default_text),
-                         kind_name(option->kind), cell(option->description),
-                         option->former_key.empty()
-                             ? ""
-                             : fmt::format(" Also `{}`.", option->former_key));
+      out += fmt::format(
+          "| `{}` | {} | {} | {}{} |\n", option->key,
+          option->default_text.empty() ? "" : fmt::format("`{}`", option->default_text),
+          kind_name(option->kind), cell(option->description),
+          option->former_key.empty() ? "" : fmt::format(" Also `{}`.", option->former_key));
     }
   }
   return out;

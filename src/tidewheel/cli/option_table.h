@@ -4,8 +4,8 @@
 
 namespace tidewheel {
 
-// Markdown: a table for each group of keys (`execution.checkpointing`, `pipeline`, ...), with types,
-// defaults and former keys.
+// Markdown: a table for each group of keys (`execution.checkpointing`, `pipeline`, ...), with
+// types, defaults and former keys.
 std::string option_reference();
 
 }  // namespace tidewheel
