@@ -114,6 +114,8 @@ class ConnectorContext {
   int32_t subtask_index() const { return context_->subtask_index(); }
   int32_t parallelism() const { return context_->parallelism(); }
   uint32_t batch_rows() const { return context_->batch_rows(); }
+  // A last checkpoint comes after the end of the input.
+  bool takes_final_checkpoint() const { return context_->takes_final_checkpoint(); }
   Clock& clock() { return context_->clock(); }
   Random& random() { return context_->random(); }
   Executor& executor() { return context_->executor(); }

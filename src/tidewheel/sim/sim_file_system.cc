@@ -386,7 +386,16 @@ void SimFileSystem::crash_node(const NodeRef& node) {
     node->sync_failed = false;
     return;
   }
-  // Each change of a name since the last sync has reached the disk, or not.
+  // Each change of a name since the last sync has reached the disk, or not; of a file that was
+  // renamed, both its names or neither, as with a file system that has a journal.
+  std::map<NodeRef, std::string> renamed_to;
+  for (const auto& [name, entry] : node->entries) {
+    const auto durable = node->durable_entries.find(name);
+    if (durable == node->durable_entries.end() || durable->second != entry) {
+      renamed_to[entry] = name;
+    }
+  }
+  std::map<std::string, bool> reached;
   std::set<std::string> names;
   for (const auto& [name, entry] : node->entries) { names.insert(name); }
   for (const auto& [name, entry] : node->durable_entries) { names.insert(name); }
@@ -396,7 +405,12 @@ void SimFileSystem::crash_node(const NodeRef& node) {
     const NodeRef new_entry = now == node->entries.end() ? nullptr : now->second;
     const NodeRef old_entry = durable == node->durable_entries.end() ? nullptr : durable->second;
     if (new_entry == old_entry) { continue; }
-    const NodeRef left = random_.chance(0.5) ? new_entry : old_entry;
+    const auto target = renamed_to.find(old_entry);
+    const std::string& change = target == renamed_to.end() ? name : target->second;
+    const auto drawn = reached.find(change);
+    const bool is_new =
+        drawn == reached.end() ? (reached[change] = random_.chance(0.5)) : drawn->second;
+    const NodeRef left = is_new ? new_entry : old_entry;
     if (left == nullptr) {
       node->entries.erase(name);
     } else {

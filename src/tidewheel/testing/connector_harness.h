@@ -26,6 +26,7 @@ struct ConnectorOptions {
   int32_t parallelism = 1;
   uint32_t batch_rows = 64;
   std::string name = "connector under test";
+  bool takes_final_checkpoint = false;
 };
 
 // A subtask's context over a world. What an operator would tell the runtime is kept for the test.
@@ -49,6 +50,7 @@ class ConnectorTestContext final : public OperatorContext {
   MemoryPool& memory() override { return memory_; }
   MetricGroup& metrics() override { return metrics_; }
   const Config& config() const override { return config_; }
+  bool takes_final_checkpoint() const override { return options_.takes_final_checkpoint; }
   void wake_at_wall_ms(int64_t) override {}
   void wake() override {
     if (on_wake) { on_wake(); }
@@ -189,12 +191,24 @@ class SinkHarness {
   }
   // As at the end of the input.
   Status finish() {
+    if constexpr (requires { sink_.end_of_input(); }) {
+      TIDEWHEEL_RETURN_IF_ERROR(sink_.end_of_input());
+    }
     TIDEWHEEL_RETURN_IF_ERROR(sink_.flush());
     if constexpr (TwoPhaseSink<S>) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const auto pending, sink_.prepare(1));
+      TIDEWHEEL_ASSIGN_OR_RETURN(const auto pending, prepare(1));
       for (const auto& one : pending) { TIDEWHEEL_RETURN_IF_ERROR(sink_.commit(one)); }
     }
     return sink_.close(true);
+  }
+  // Prepares, with the part that is for the blocking pool.
+  Result<std::vector<typename S::Pending>> prepare(int64_t checkpoint) requires TwoPhaseSink<S> {
+    if constexpr (sink_detail::PreparesOnPool<S>) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const auto job, sink_.prepare(checkpoint));
+      return job();
+    } else {
+      return sink_.prepare(checkpoint);
+    }
   }
 
  private:

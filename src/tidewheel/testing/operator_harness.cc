@@ -109,6 +109,8 @@ struct OperatorHarness::State final : public OperatorContext {
   MemoryPool& memory() override { return memory_pool; }
   MetricGroup& metrics() override { return metric_group; }
   const Config& config() const override { return options.config; }
+  bool takes_final_checkpoint() const override { return options.takes_final_checkpoint; }
+  bool is_restart() const override { return options.is_restart; }
   void wake_at_wall_ms(int64_t time_ms) override { wake_at = std::min(wake_at, time_ms); }
   void wake() override { woken = true; }
   void send_to_coordinator(std::string event) override { events.push_back(std::move(event)); }
@@ -155,6 +157,7 @@ struct OperatorHarness::State final : public OperatorContext {
   std::atomic<bool> woken{false};
   int64_t wake_at = Clock::kNever;
   int64_t last_watermark = kMinWatermark;
+  int64_t last_checkpoint = 0;
   bool opened = false;
   bool closed = false;
 };
@@ -259,6 +262,12 @@ void OperatorHarness::checkpoint_complete(int64_t checkpoint) {
   state_->op->on_checkpoint_complete(checkpoint);
 }
 
+void OperatorHarness::checkpoint_aborted(int64_t checkpoint) {
+  state_->op->on_checkpoint_aborted(checkpoint);
+}
+
+void OperatorHarness::crash() { state_->closed = true; }
+
 void OperatorHarness::close(bool finished) {
   state_->closed = true;
   state_->op->close(finished);
@@ -308,9 +317,8 @@ std::vector<std::string> OperatorHarness::take_coordinator_events() {
 HarnessSnapshot OperatorHarness::snapshot_in_steps(uint64_t step_bytes,
                                                    const std::function<void()>& between,
                                                    SnapshotStart start) {
-  state_->open_if_needed();
+  begin_snapshot(start);
   SegmentWriter writer(state_->place());
-  state_->op->begin_snapshot(start);
   do {
     between();
     writer.grant(step_bytes);
@@ -318,11 +326,27 @@ HarnessSnapshot OperatorHarness::snapshot_in_steps(uint64_t step_bytes,
   return writer.finish();
 }
 
-HarnessSnapshot OperatorHarness::snapshot(SnapshotStart start) {
+void OperatorHarness::begin_snapshot(SnapshotStart start) {
   state_->open_if_needed();
-  SegmentWriter writer(state_->place());
+  if (start.checkpoint == 0) { start.checkpoint = state_->last_checkpoint + 1; }
+  state_->last_checkpoint = start.checkpoint;
   state_->op->begin_snapshot(start);
-  state_->drive([&] { return state_->op->snapshot(writer); });
+}
+
+bool OperatorHarness::try_snapshot(HarnessSnapshot& into) {
+  SegmentWriter writer(state_->place());
+  if (state_->op->snapshot(writer) == Progress::kBlocked) { return false; }
+  into = writer.finish();
+  return true;
+}
+
+HarnessSnapshot OperatorHarness::snapshot(SnapshotStart start) {
+  begin_snapshot(start);
+  SegmentWriter writer(state_->place());
+  while (state_->op->snapshot(writer) == Progress::kBlocked) {
+    state_->retry();
+    run_pending();
+  }
   return writer.finish();
 }
 

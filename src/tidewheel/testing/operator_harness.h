@@ -30,6 +30,8 @@ struct HarnessOptions {
   std::string name = "operator under test";
   std::string uid = "uid-under-test";
   Config config = {};
+  bool takes_final_checkpoint = false;
+  bool is_restart = false;
   // For operators that use them; they outlive the harness.
   FileSystem* files = nullptr;
   Network* network = nullptr;
@@ -93,7 +95,11 @@ class OperatorHarness {
   void end_of_input(int32_t inputs = 1);
   void coordinator_event(std::string_view event);
   void checkpoint_complete(int64_t checkpoint);
+  void checkpoint_aborted(int64_t checkpoint);
   void close(bool finished = true);
+  // The process is gone: nothing more is called, not even `close`, and what was put on the blocking
+  // pool is never run.
+  void crash();
 
   // What has come out of a port since the last call, in order. Rows are copied; their Text is valid
   // as long as the harness.
@@ -121,12 +127,17 @@ class OperatorHarness {
   // Events sent to the coordinator since the last call.
   std::vector<std::string> take_coordinator_events();
 
-  // This subtask's state. `join_snapshots` makes the operator's of those of all its subtasks.
+  // This subtask's state. `join_snapshots` makes the operator's of those of all its subtasks. The
+  // checkpoint is the one after the last when none is named.
   HarnessSnapshot snapshot(SnapshotStart start = {});
   // The same in small steps; `between` is called after the barrier and after each step, and may
   // give the operator rows and time if that snapshots in the background.
   HarnessSnapshot snapshot_in_steps(uint64_t step_bytes, const std::function<void()>& between,
                                     SnapshotStart start = {});
+  // The same in two calls: a barrier has come; the state is written, all of it. False: something
+  // has to be done elsewhere first (run_pending).
+  void begin_snapshot(SnapshotStart start);
+  bool try_snapshot(HarnessSnapshot& into);
   static HarnessSnapshot join_snapshots(const std::vector<HarnessSnapshot>& subtasks);
 
   // For sources: polls until there is nothing to do for now. Returns true when the source has

@@ -2,28 +2,83 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "tidewheel/base/clock.h"
+#include "tidewheel/base/fault.h"
+#include "tidewheel/base/mutant.h"
 
 namespace tidewheel::file {
 namespace {
 
 constexpr size_t kBufferBytes = 64 * 1024;
-constexpr std::string_view kInProgress = ".inprogress";
+constexpr size_t kCopyBytes = 256 * 1024;
+constexpr std::string_view kInProgress = ".inprogress.";
 
-// The number in "part-0-12.csv" or ".part-0-12.csv.inprogress" behind the stem "part-0-"; -1 for
-// other names.
+bool is_file_name(std::string_view name) { return name.find('/') == std::string_view::npos; }
+
+// Reads a number at the start of `text`, and takes it off; -1 when there is none.
+int64_t take_number(std::string_view& text) {
+  int64_t number = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0) { return -1; }
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return number;
+}
+
+// The number in "part-0-12.csv" or ".part-0-12.csv.inprogress.1-2" behind the stem "part-0-"; -1
+// for other names.
 int64_t number_in(std::string_view name, std::string_view stem) {
   if (name.starts_with('.')) { name.remove_prefix(1); }
   if (!name.starts_with(stem)) { return -1; }
   name.remove_prefix(stem.size());
-  int64_t number = -1;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  return error == std::errc() ? number : -1;
+  return take_number(name);
 }
 
-bool is_file_name(std::string_view name) { return name.find('/') == std::string_view::npos; }
+std::string hex8(uint64_t value) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(8, '0');
+  for (size_t i = 8; i-- > 0; value >>= 4) { text[i] = kDigits[value & 15]; }
+  return text;
+}
+
+Status injected(std::string_view doing, const std::string& path) {
+  return unavailable(ErrorId::kFileIo, "{} {}: a fault of the test", doing, path);
+}
+
+Status sync_file(WritableFile& file) {
+  if (TIDEWHEEL_FAULT("part_file.sync_fails")) { return injected("syncing", "a part"); }
+  const Status status = file.sync();
+  if (TIDEWHEEL_MUTANT("part_file_sync_error_ignored")) { return {}; }
+  return status;
+}
+
+// Appends bytes [from, to) of a file to another.
+Status copy_bytes(FileSystem& files, const std::string& path, int64_t from, int64_t to,
+                  WritableFile& target) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto source, files.open_read(path));
+  std::string buffer(kCopyBytes, '\0');
+  while (from < to) {
+    const auto want = static_cast<size_t>(std::min<int64_t>(to - from, std::ssize(buffer)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t got, source->read_at(from, {buffer.data(), want}));
+    if (got == 0) {
+      return data_loss(ErrorId::kFileNotFound,
+                       "a part file is shorter than its checkpoint says, {} instead of {} bytes: "
+                       "{}",
+                       from, to, path);
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(
+        target.append(std::string_view(buffer).substr(0, static_cast<size_t>(got))));
+    from += got;
+  }
+  return {};
+}
+
+Status remove_if_there(FileSystem& files, const std::string& path) {
+  const Status status = files.remove(path);
+  return status.code() == StatusCode::kNotFound ? Status() : status;
+}
 
 }  // namespace
 
@@ -36,40 +91,49 @@ Status WriteOptions::validate() const {
         "not begin with '.' or '_', not '{}' and '{}'",
         prefix, suffix);
   }
-  if (part_bytes_max < 1 || to_ms(part_time_max) < 0) {
+  if (part_bytes_max < 1 || to_ms(part_time_max) < 0 || to_ms(idle_time_max) < 0) {
     return invalid_argument(
         ErrorId::kConnectorOption,
-        "part files accept part_bytes_max of 1 or more and part_time_max of 0 or "
-        "more, not {} and {} ms",
-        part_bytes_max, to_ms(part_time_max));
+        "part files accept part_bytes_max of 1 or more, and part_time_max and idle_time_max of 0 "
+        "or more; not {}, {} ms and {} ms",
+        part_bytes_max, to_ms(part_time_max), to_ms(idle_time_max));
+  }
+  if (merge_parts < 0 || merge_parts == 1 || merge_parts > 10'000 || merge_bytes < 1) {
+    return invalid_argument(ErrorId::kConnectorOption,
+                            "part files accept merge_parts of 2 to 10000, or 0 for none, and "
+                            "merge_bytes of 1 or more; not {} and {}",
+                            merge_parts, merge_bytes);
   }
   return ok_status();
 }
 
-PartWriter::PartWriter(FileSystem& files, Clock& clock, std::string folder, int32_t subtask,
-                       const WriteOptions& options, std::string head)
+PartWriter::PartWriter(FileSystem& files, Clock& clock, PartPlace place,
+                       const WriteOptions& options, std::string head, bool by_checkpoint)
     : files_(files),
       clock_(clock),
-      folder_(std::move(folder)),
-      stem_(options.prefix + '-' + std::to_string(subtask) + '-'),
+      place_(std::move(place)),
+      stem_(options.prefix + '-' + std::to_string(place_.subtask) + '-'),
+      marker_(std::string(kInProgress) + hex8(place_.writer) + '-'),
       options_(options),
-      head_(std::move(head)) {}
+      head_(std::move(head)),
+      by_checkpoint_(by_checkpoint) {}
 
 Result<std::unique_ptr<PartWriter>> PartWriter::open(FileSystem& files, Clock& clock,
-                                                     std::string folder, int32_t subtask,
-                                                     const WriteOptions& options,
-                                                     std::string head) {
+                                                     PartPlace place, const WriteOptions& options,
+                                                     std::string head, bool by_checkpoint) {
   TIDEWHEEL_RETURN_IF_ERROR(options.validate());
-  TIDEWHEEL_RETURN_IF_ERROR(files.make_directories(folder));
+  TIDEWHEEL_RETURN_IF_ERROR(files.make_directories(place.folder));
   return std::unique_ptr<PartWriter>(
-      new PartWriter(files, clock, std::move(folder), subtask, options, std::move(head)));
+      new PartWriter(files, clock, std::move(place), options, std::move(head), by_checkpoint));
 }
+
+// ---- Writing ----
 
 Result<std::string*> PartWriter::begin_record(std::string_view bucket) {
   if (current_ == nullptr || bucket != current_bucket_) {
     auto found = parts_.find(bucket);
     if (found == parts_.end()) {
-      if (parts_.size() >= kOpenBucketsMax) { TIDEWHEEL_RETURN_IF_ERROR(finish_all()); }
+      if (parts_.size() >= kOpenBucketsMax) { TIDEWHEEL_RETURN_IF_ERROR(close_all()); }
       Part part;
       TIDEWHEEL_RETURN_IF_ERROR(open_part(bucket, part));
       found = parts_.emplace(std::string(bucket), std::move(part)).first;
@@ -82,74 +146,95 @@ Result<std::string*> PartWriter::begin_record(std::string_view bucket) {
 
 Status PartWriter::record_done() {
   Part& part = *current_;
-  if (part.buffer.size() < kBufferBytes && !is_full(part)) { return ok_status(); }
-  TIDEWHEEL_RETURN_IF_ERROR(drain(part));
-  if (!is_full(part)) { return ok_status(); }
-  TIDEWHEEL_RETURN_IF_ERROR(finish(part));
+  part.touched = true;
+  const bool full = part.bytes + std::ssize(part.buffer) >= options_.part_bytes_max;
+  if (part.buffer.size() < kBufferBytes && !full) { return ok_status(); }
+  if (!full) { return drain(part); }
+  Part done = std::move(part);
   parts_.erase(current_bucket_);
   current_ = nullptr;
-  return ok_status();
+  return close_part(std::move(done));
 }
 
-bool PartWriter::is_full(const Part& part) const {
-  if (part.bytes + std::ssize(part.buffer) >= options_.part_bytes_max) { return true; }
-  const int64_t limit_ms = to_ms(options_.part_time_max);
-  return limit_ms > 0 && clock_.wall_ms() - part.begun_ms >= limit_ms;
-}
-
-// A name that an earlier run has used, or left behind, is never used again.
-Status PartWriter::find_next_number(const std::string& folder, int64_t& next) const {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list(folder));
-  next = 0;
-  for (const DirectoryEntry& entry : entries) {
-    next = std::max(next, number_in(entry.name, stem_) + 1);
-  }
-  return ok_status();
-}
-
-Status PartWriter::open_part(std::string_view bucket, Part& part) {
-  const std::string folder = bucket.empty() ? folder_ : join_path(folder_, bucket);
+// The number of the next part in a folder: a name that an earlier run has used, or left behind, is
+// never used again.
+Result<int64_t*> PartWriter::next_number(const std::string& bucket) {
+  const std::string folder = bucket.empty() ? place_.folder : join_path(place_.folder, bucket);
   auto number = next_numbers_.find(bucket);
   if (number == next_numbers_.end()) {
     if (!bucket.empty()) { TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(folder)); }
-    int64_t next = 0;
-    TIDEWHEEL_RETURN_IF_ERROR(find_next_number(folder, next));
-    number = next_numbers_.emplace(std::string(bucket), next).first;
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list(folder));
+    const auto least = least_numbers_.find(parent_path(join_path(folder, stem_)));
+    int64_t next = least == least_numbers_.end() ? 0 : least->second;
+    for (const DirectoryEntry& entry : entries) {
+      next = std::max(next, number_in(entry.name, stem_) + 1);
+    }
+    number = next_numbers_.emplace(bucket, next).first;
   }
-  const std::string name = stem_ + std::to_string(number->second) + options_.suffix;
-  part.path = join_path(folder, name);
-  part.hidden_path = join_path(folder, '.' + name + std::string(kInProgress));
+  return &number->second;
+}
+
+std::string PartWriter::hidden_path_of(const std::string& path) {
+  return join_path(parent_path(path), '.' + file_name(path) + marker_ + hex8(place_.attempt) + '-' +
+                                          std::to_string(next_hidden_++));
+}
+
+Status PartWriter::name_part(const std::string& bucket, Part& part) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(int64_t* const number, next_number(bucket));
+  const std::string folder = bucket.empty() ? place_.folder : join_path(place_.folder, bucket);
+  part.bucket = bucket;
+  part.path = join_path(folder, stem_ + std::to_string((*number)++) + options_.suffix);
+  part.hidden_path = hidden_path_of(part.path);
+  return {};
+}
+
+Status PartWriter::open_part(std::string_view bucket, Part& part) {
+  TIDEWHEEL_RETURN_IF_ERROR(name_part(std::string(bucket), part));
   TIDEWHEEL_ASSIGN_OR_RETURN(part.file, files_.open_write(part.hidden_path, WriteMode::kCreate));
-  ++number->second;
-  part.begun_ms = clock_.wall_ms();
+  part.begun_ms = part.written_ms = clock_.wall_ms();
   part.buffer = head_;
   return ok_status();
 }
 
 Status PartWriter::drain(Part& part) {
+  if (part.buffer.empty()) { return ok_status(); }
   TIDEWHEEL_RETURN_IF_ERROR(part.file->append(part.buffer));
   part.bytes += std::ssize(part.buffer);
+  bytes_written_ += std::ssize(part.buffer);
   part.buffer.clear();
   return ok_status();
 }
 
-// First the bytes, then the name: a crash in between leaves a hidden file, never half a part.
-Status PartWriter::finish(Part& part) {
+// Without checkpoints, first the bytes, then the name: a crash in between leaves a hidden file,
+// never half a part.
+Status PartWriter::close_part(Part part) {
   TIDEWHEEL_RETURN_IF_ERROR(drain(part));
-  TIDEWHEEL_RETURN_IF_ERROR(part.file->sync());
-  TIDEWHEEL_RETURN_IF_ERROR(part.file->close());
-  part.file.reset();
-  PendingPart done{part.hidden_path, part.path};
-  if (!options_.on_checkpoint) { return publish(files_, done); }
-  pending_.push_back(std::move(done));
-  return ok_status();
+  if (!by_checkpoint_) {
+    TIDEWHEEL_RETURN_IF_ERROR(sync_file(*part.file));
+    TIDEWHEEL_RETURN_IF_ERROR(part.file->close());
+    return publish(files_, {part.hidden_path, part.path, {}});
+  }
+  closed_.push_back(std::move(part));
+  return closed_.size() < kClosedMax ? ok_status() : sync_closed();
 }
 
-Status PartWriter::finish_all() {
+// So that there are not too many open files between two checkpoints.
+Status PartWriter::sync_closed() {
+  for (Part& part : closed_) {
+    if (part.file == nullptr) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(sync_file(*part.file));
+    TIDEWHEEL_RETURN_IF_ERROR(part.file->close());
+    part.file = nullptr;
+  }
+  return {};
+}
+
+Status PartWriter::close_all() {
   current_ = nullptr;
   while (!parts_.empty()) {
-    TIDEWHEEL_RETURN_IF_ERROR(finish(parts_.begin()->second));
+    Part part = std::move(parts_.begin()->second);
     parts_.erase(parts_.begin());
+    TIDEWHEEL_RETURN_IF_ERROR(close_part(std::move(part)));
   }
   return ok_status();
 }
@@ -159,39 +244,273 @@ Status PartWriter::flush() {
   return ok_status();
 }
 
-Result<std::vector<PendingPart>> PartWriter::prepare() {
-  TIDEWHEEL_RETURN_IF_ERROR(finish_all());
-  return std::exchange(pending_, {});
+bool PartWriter::is_old(const Part& part, int64_t now_ms) const {
+  const int64_t age_max = to_ms(options_.part_time_max);
+  const int64_t idle_max = to_ms(options_.idle_time_max);
+  return (age_max > 0 && now_ms - part.begun_ms >= age_max) ||
+         (idle_max > 0 && now_ms - part.written_ms >= idle_max);
+}
+
+Result<int64_t> PartWriter::on_time(int64_t wall_ms) {
+  int64_t shortest = Clock::kNever;
+  for (const Duration limit : {options_.part_time_max, options_.idle_time_max}) {
+    if (to_ms(limit) > 0) { shortest = std::min(shortest, to_ms(limit)); }
+  }
+  if (shortest == Clock::kNever) { return shortest; }
+  for (auto it = parts_.begin(); it != parts_.end();) {
+    if (std::exchange(it->second.touched, false)) { it->second.written_ms = wall_ms; }
+    if (!is_old(it->second, wall_ms)) {
+      ++it;
+      continue;
+    }
+    if (current_ == &it->second) { current_ = nullptr; }
+    Part part = std::move(it->second);
+    it = parts_.erase(it);
+    TIDEWHEEL_RETURN_IF_ERROR(close_part(std::move(part)));
+  }
+  return wall_ms + std::max<int64_t>(1, shortest / 4);
+}
+
+// ---- Checkpoints ----
+
+void PartWriter::add_to(PartSync& sync, Part& part, bool close) {
+  if (part.file != nullptr || !part.referred) {
+    sync.open_.push_back(
+        {part.file, part.referred ? std::string() : parent_path(part.path), close});
+  }
+  part.referred = true;
+  if (close) { part.file = nullptr; }
+}
+
+void PartWriter::note_state(const Part& part, bool closed) {
+  state_.push_back({part.hidden_path, part.path, part.bucket, part.bytes, closed});
+}
+
+Result<PartSync> PartWriter::prepare() {
+  PartSync sync(files_);
+  if (ended_ || !by_checkpoint_ || options_.roll_on_checkpoint) {
+    TIDEWHEEL_RETURN_IF_ERROR(close_all());
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(settle_closed(sync));
+  state_.clear();
+  for (auto& [bucket, part] : parts_) {
+    TIDEWHEEL_RETURN_IF_ERROR(drain(part));
+    add_to(sync, part, false);
+    note_state(part, false);
+  }
+  for (const auto& [bucket, parts] : waiting_) {
+    for (const Part& part : parts) { note_state(part, true); }
+  }
+  return sync;
+}
+
+// Closed parts are complete with this checkpoint, or wait until there are enough to be merged.
+Status PartWriter::settle_closed(PartSync& sync) {
+  for (Part& part : std::exchange(closed_, {})) {
+    add_to(sync, part, true);
+    if (options_.merge_parts > 0 && part.bytes < options_.merge_bytes && !part.alone) {
+      waiting_[part.bucket].push_back(std::move(part));
+    } else {
+      sync.complete_.push_back({part.hidden_path, part.path, {}});
+    }
+  }
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    auto& [bucket, parts] = *it;
+    int64_t bytes = 0;
+    for (const Part& part : parts) { bytes += part.bytes; }
+    if (!ended_ && std::ssize(parts) < options_.merge_parts && bytes < options_.merge_bytes) {
+      ++it;
+      continue;
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(merge_waiting(bucket, parts, sync));
+    it = waiting_.erase(it);
+  }
+  return {};
+}
+
+Status PartWriter::merge_waiting(const std::string& bucket, std::vector<Part>& waiting,
+                                 PartSync& sync) {
+  if (waiting.size() == 1) {
+    sync.complete_.push_back({waiting.front().hidden_path, waiting.front().path, {}});
+    return {};
+  }
+  TIDEWHEEL_MARK("part_file.merges");
+  Part target;
+  TIDEWHEEL_RETURN_IF_ERROR(name_part(bucket, target));
+  PendingPart complete{target.hidden_path, target.path, {}};
+  PartSync::Merge merge{{}, target.hidden_path};
+  for (const Part& part : waiting) {
+    merge.sources.push_back({part.hidden_path, merge.sources.empty() ? 0 : std::ssize(head_)});
+    complete.merged.push_back(part.hidden_path);
+  }
+  sync.merges_.push_back(std::move(merge));
+  sync.complete_.push_back(std::move(complete));
+  return {};
+}
+
+Result<std::vector<PendingPart>> PartSync::run() {
+  std::set<std::string> folders;
+  for (const Open& open : open_) {
+    if (!open.folder.empty()) { folders.insert(open.folder); }
+    if (open.file == nullptr) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(sync_file(*open.file));
+    if (open.close) { TIDEWHEEL_RETURN_IF_ERROR(open.file->close()); }
+  }
+  for (const Merge& one : merges_) {
+    TIDEWHEEL_RETURN_IF_ERROR(merge(one));
+    folders.insert(parent_path(one.target));
+  }
+  for (const std::string& folder : folders) {
+    TIDEWHEEL_RETURN_IF_ERROR(files_->sync_directory(folder));
+  }
+  open_.clear();
+  return complete_;
+}
+
+Status PartSync::merge(const Merge& merge) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto target,
+                             files_->open_write(merge.target, WriteMode::kCreate));
+  for (const Source& source : merge.sources) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const FileInfo info, files_->info(source.path));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        copy_bytes(*files_, source.path, source.from, info.size_bytes, *target));
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(sync_file(*target));
+  return target->close();
 }
 
 void PartWriter::abandon() {
   current_ = nullptr;
-  for (auto& [bucket, part] : parts_) {
-    part.file.reset();
+  const auto drop = [this](Part& part) {
+    part.file = nullptr;
+    if (part.referred) { return; }
     ignore(files_.remove(part.hidden_path), "a hidden file that is left over does no harm");
-  }
+  };
+  for (auto& [bucket, part] : parts_) { drop(part); }
+  for (Part& part : closed_) { drop(part); }
   parts_.clear();
-  for (const PendingPart& part : pending_) {
-    ignore(files_.remove(part.hidden_path), "a hidden file that is left over does no harm");
-  }
-  pending_.clear();
+  closed_.clear();
+  waiting_.clear();
 }
 
 Status publish(FileSystem& files, const PendingPart& part) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const bool waits, files.exists(part.hidden_path));
-  if (!waits) {
+  if (TIDEWHEEL_FAULT("part_file.rename_fails")) { return injected("renaming", part.hidden_path); }
+  Status renamed = files.rename(part.hidden_path, part.path);
+  if (renamed.code() == StatusCode::kNotFound) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool done, files.exists(part.path));
-    // It has its name; but an earlier attempt may have failed at making that durable.
-    if (done) { return files.sync_directory(parent_path(part.path)); }
-    return data_loss(ErrorId::kFileNotFound,
-                     "a finished part file is gone, somebody has removed it: {}", part.hidden_path);
+    if (!done) {
+      return data_loss(ErrorId::kFileNotFound,
+                       "a pending part file is gone, and so is the one with its name; somebody "
+                       "has removed it: {}",
+                       part.hidden_path);
+    }
+    TIDEWHEEL_MARK("part_file.has_its_name_already");
+    // But an earlier attempt may have failed at making that durable.
+    renamed = files.sync_directory(parent_path(part.path));
   }
-  return files.rename(part.hidden_path, part.path);
+  TIDEWHEEL_RETURN_IF_ERROR(renamed);
+  for (const std::string& path : part.merged) {
+    TIDEWHEEL_RETURN_IF_ERROR(remove_if_there(files, path));
+  }
+  return {};
 }
 
-Status discard_part(FileSystem& files, const PendingPart& part) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const bool exists, files.exists(part.hidden_path));
-  return exists ? files.remove(part.hidden_path) : ok_status();
+// ---- Recovery ----
+
+Status PartWriter::recover(const PartRecovery& recovery) {
+  if (!recovery.restored && !recovery.is_restart) { return {}; }
+  // What the checkpoint refers to, by name alone: the same folder may be spelt in another way now.
+  std::vector<std::string> keep;
+  for (const auto& saved : recovery.pending) {
+    note_number(saved.record.path);
+    keep.push_back(file_name(saved.record.hidden_path));
+    for (const std::string& merged : saved.record.merged) { keep.push_back(file_name(merged)); }
+  }
+  const bool collects_open_parts = TIDEWHEEL_MUTANT("open_part_file_collected");
+  for (const auto& saved : recovery.states) {
+    note_number(saved.record.path);
+    if (!collects_open_parts) { keep.push_back(file_name(saved.record.hidden_path)); }
+  }
+  std::sort(keep.begin(), keep.end());
+  if (collects_open_parts) { TIDEWHEEL_RETURN_IF_ERROR(sweep(place_.folder, keep)); }
+  for (const auto& saved : recovery.states) {
+    if (belongs_to(saved, place_.subtask, place_.parallelism)) {
+      TIDEWHEEL_RETURN_IF_ERROR(recover_part(saved.record));
+    }
+  }
+  return sweep(place_.folder, keep);
+}
+
+// Numbers of the checkpoint are taken even while other subtasks are about to rename their files.
+void PartWriter::note_number(const std::string& path) {
+  const int64_t number = number_in(file_name(path), stem_);
+  if (number < 0) { return; }
+  int64_t& least = least_numbers_[parent_path(path)];
+  least = std::max(least, number + 1);
+}
+
+// The rows that the checkpoint has of the part are part of the result: they become visible, in a
+// part of their own. When the name is there, they are visible already: the checkpoint that was
+// restored is not the newest one that was complete, or this has been done before.
+Status PartWriter::recover_part(const PartState& state) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool has_name, files_.exists(state.path));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_there, files_.exists(state.hidden_path));
+  if (state.closed) {
+    // Gone: it was merged, by a commit after the checkpoint.
+    if (!is_there || has_name) { return remove_if_there(files_, state.hidden_path); }
+    Part part;
+    part.hidden_path = state.hidden_path;
+    part.path = state.path;
+    part.bucket = state.bucket;
+    part.bytes = state.bytes;
+    part.referred = part.alone = true;
+    closed_.push_back(std::move(part));
+    return {};
+  }
+  if (!has_name) {
+    if (!is_there) {
+      return data_loss(ErrorId::kFileNotFound,
+                       "a part file in progress is gone, and so is the one with its name; somebody "
+                       "has removed it: {}",
+                       state.hidden_path);
+    }
+    TIDEWHEEL_MARK("part_file.recovers_one_in_progress");
+    const std::string copy = hidden_path_of(state.path);
+    TIDEWHEEL_RETURN_IF_ERROR(copy_prefix(state, copy));
+    TIDEWHEEL_RETURN_IF_ERROR(publish(files_, {copy, state.path, {}}));
+  }
+  return remove_if_there(files_, state.hidden_path);
+}
+
+Status PartWriter::copy_prefix(const PartState& state, const std::string& hidden_path) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto copy, files_.open_write(hidden_path, WriteMode::kTruncate));
+  TIDEWHEEL_RETURN_IF_ERROR(copy_bytes(files_, state.hidden_path, 0, state.bytes, *copy));
+  TIDEWHEEL_RETURN_IF_ERROR(sync_file(*copy));
+  return copy->close();
+}
+
+// Whether a hidden file is one of this operator, and in this subtask's care.
+bool PartWriter::is_own(std::string_view name) const {
+  if (!name.starts_with('.') || name.find(marker_) == std::string_view::npos) { return false; }
+  name.remove_prefix(1);
+  if (!name.starts_with(options_.prefix + '-')) { return false; }
+  name.remove_prefix(options_.prefix.size() + 1);
+  const int64_t subtask = take_number(name);
+  return subtask >= 0 && subtask % place_.parallelism == place_.subtask;
+}
+
+Status PartWriter::sweep(const std::string& folder, const std::vector<std::string>& keep) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list(folder));
+  for (const DirectoryEntry& entry : entries) {
+    const std::string path = join_path(folder, entry.name);
+    if (entry.is_directory) {
+      if (!entry.name.starts_with('.')) { TIDEWHEEL_RETURN_IF_ERROR(sweep(path, keep)); }
+    } else if (is_own(entry.name) && !std::binary_search(keep.begin(), keep.end(), entry.name)) {
+      TIDEWHEEL_MARK("part_file.removes_what_no_checkpoint_has");
+      TIDEWHEEL_RETURN_IF_ERROR(remove_if_there(files_, path));
+    }
+  }
+  return {};
 }
 
 }  // namespace tidewheel::file

@@ -67,10 +67,11 @@ class CrashingDisk {
   Status write_for_a_while() {
     WriteOptions options;
     options.part_bytes_max = 300;
-    options.on_checkpoint = random_.chance(0.5);
+    const bool by_checkpoint = random_.chance(0.5);
     TIDEWHEEL_ASSIGN_OR_RETURN(
         const std::unique_ptr<PartWriter> writer,
-        PartWriter::open(files(), machine_.world.clock(), kFolder, 0, options, "head\n"));
+        PartWriter::open(files(), machine_.world.clock(), {kFolder, 0, 1, 1, random_.next()},
+                         options, "head\n", by_checkpoint));
     for (uint64_t left = random_.below(200); left > 0; --left) {
       TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, writer->begin_record({}));
       const uint64_t size = random_.below(50);
@@ -79,12 +80,16 @@ class CrashingDisk {
       if (random_.chance(0.05)) { TIDEWHEEL_RETURN_IF_ERROR(writer->flush()); }
       if (random_.chance(0.05)) { TIDEWHEEL_RETURN_IF_ERROR(checkpoint(*writer)); }
     }
-    if (random_.chance(0.5)) { TIDEWHEEL_RETURN_IF_ERROR(checkpoint(*writer)); }
+    if (random_.chance(0.5)) {
+      writer->end_of_input();
+      TIDEWHEEL_RETURN_IF_ERROR(checkpoint(*writer));
+    }
     if (random_.chance(0.5)) { writer->abandon(); }
     return ok_status();
   }
   Status checkpoint(PartWriter& writer) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto pending, writer.prepare());
+    TIDEWHEEL_ASSIGN_OR_RETURN(PartSync sync, writer.prepare());
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto pending, sync.run());
     for (const PendingPart& part : pending) {
       if (random_.chance(0.2)) { continue; }  // the commit is lost
       TIDEWHEEL_RETURN_IF_ERROR(publish(files(), part));
@@ -141,7 +146,7 @@ TEST(PartWriter, never_shows_half_a_part_whatever_fails) {
 TEST(PartWriter, says_when_the_disk_is_full) {
   SimMachine machine{SimulationOptions()};
   SimFileSystem& files = machine.world.sim_files();
-  auto writer = PartWriter::open(files, machine.world.clock(), kFolder, 0, {}, "");
+  auto writer = PartWriter::open(files, machine.world.clock(), {kFolder}, {}, "", false);
   ASSERT_TRUE(writer.ok());
   files.set_capacity(1000);
   auto record = (*writer)->begin_record({});
@@ -151,23 +156,68 @@ TEST(PartWriter, says_when_the_disk_is_full) {
   EXPECT_EQ((*writer)->flush().id(), ErrorId::kFileNoSpace);
 }
 
-TEST(PartWriter, finishes_parts_that_are_old) {
-  SimMachine machine{SimulationOptions()};
+class Clockwork {
+ public:
+  explicit Clockwork(const WriteOptions& options) {
+    auto made = PartWriter::open(files(), machine_.world.clock(), {kFolder, 3, 4, 1, 1}, options,
+                                 "", false);
+    EXPECT_TRUE(made.ok());
+    writer_ = std::move(*made);
+    look();
+  }
+  SimFileSystem& files() { return machine_.world.sim_files(); }
+  void write(const std::string& row) {
+    auto record = writer_->begin_record({});
+    ASSERT_TRUE(record.ok());
+    **record += row;
+    ASSERT_TRUE(writer_->record_done().ok());
+  }
+  void pass(int64_t ms) {
+    machine_.world.jump_wall_clock(ms);
+    while (next_ms_ <= machine_.world.clock().wall_ms()) { look(); }
+  }
+  std::string content(const std::string& name) {
+    return read_all(files(), join_path(kFolder, name)).value_or("none");
+  }
+
+ private:
+  void look() {
+    const Result<int64_t> next = writer_->on_time(machine_.world.clock().wall_ms());
+    ASSERT_TRUE(next.ok());
+    ASSERT_GT(*next, machine_.world.clock().wall_ms());
+    next_ms_ = *next;
+  }
+  SimMachine machine_{SimulationOptions()};
+  std::unique_ptr<PartWriter> writer_;
+  int64_t next_ms_ = 0;
+};
+
+TEST(PartWriter, closes_parts_that_are_old) {
   WriteOptions options;
   options.part_time_max = Duration(1000);
-  auto writer =
-      PartWriter::open(machine.world.files(), machine.world.clock(), kFolder, 3, options, "");
-  ASSERT_TRUE(writer.ok());
+  Clockwork clockwork(options);
+  clockwork.write("1\n");
+  clockwork.pass(600);
+  clockwork.write("2\n");
+  clockwork.pass(600);
+  EXPECT_EQ(clockwork.content("part-3-0"), "1\n2\n");
+  clockwork.write("3\n");
+  clockwork.pass(600);
+  EXPECT_EQ(clockwork.content("part-3-1"), "none");
+}
+
+TEST(PartWriter, closes_parts_that_get_no_rows) {
+  WriteOptions options;
+  options.part_time_max = Duration(0);
+  options.idle_time_max = Duration(1000);
+  Clockwork clockwork(options);
   for (int i = 0; i < 4; ++i) {
-    auto record = (*writer)->begin_record({});
-    ASSERT_TRUE(record.ok());
-    **record += std::to_string(i) + "\n";
-    ASSERT_TRUE((*writer)->record_done().ok());
-    machine.world.jump_wall_clock(600);
+    clockwork.write("x");
+    clockwork.pass(600);
   }
-  ASSERT_TRUE((*writer)->prepare().ok());
-  EXPECT_EQ(read_all(machine.world.files(), "/out/part-3-0").value_or(""), "0\n1\n2\n");
-  EXPECT_EQ(read_all(machine.world.files(), "/out/part-3-1").value_or(""), "3\n");
+  EXPECT_EQ(clockwork.content("part-3-0"), "none");
+  clockwork.pass(1000);
+  EXPECT_EQ(clockwork.content("part-3-0"), "xxxx");
 }
 
 }  // namespace

@@ -19,8 +19,13 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/base/random.h"
 #include "tidewheel/connectors/file/part_writer.h"
+#include "tidewheel/connectors/file/time_bucket.h"
 #include "tidewheel/operators/sink.h"
+#include "tidewheel/types/hash.h"
 #include "tidewheel/types/print.h"
 
 namespace tidewheel::file {
@@ -63,6 +68,8 @@ class PartFileSink {
  public:
   using input = T;
   using Pending = PendingPart;
+  using State = PartState;
+  static constexpr bool blocking_commits = true;
 
   PartFileSink(std::string folder, Format format, Bucket bucket, WriteOptions options)
       : folder_(std::move(folder)),
@@ -72,38 +79,74 @@ class PartFileSink {
 
   Status open(SinkContext& context) {
     files_ = &context.files();
+    clock_ = &context.clock();
     TIDEWHEEL_ASSIGN_OR_RETURN(RowWriter row_writer, open_writer(format_));
     row_writer_ = std::make_shared<const RowWriter>(std::move(row_writer));
     std::string head;
     if constexpr (requires { row_writer_->append_header(head); }) {
       row_writer_->append_header(head);
     }
+    if constexpr (kByTime) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(TimeBucketNames names, TimeBucketNames::make(bucket_));
+      bucket_names_ = std::make_shared<TimeBucketNames>(std::move(names));
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(
-        parts_, PartWriter::open(context.files(), context.clock(), folder_, context.subtask_index(),
-                                 options_, std::move(head)));
+        parts_, PartWriter::open(context.files(), context.clock(), place_of(context), options_,
+                                 std::move(head), context.takes_final_checkpoint()));
+    bytes_count_ = &context.metrics().counter("numBytesSend");
     return ok_status();
   }
-  Status write_rows(std::span<const T> rows, std::span<const int64_t>) {
-    for (const T& row : rows) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, begin(row));
-      row_writer_->append_row(*record, row);
+  Status recover(const PartRecovery& recovery) { return parts_->recover(recovery); }
+
+  Status write_rows(std::span<const T> rows, std::span<const int64_t> timestamps) {
+    int64_t now_ms = 0;
+    if constexpr (kByTime) { now_ms = clock_->wall_ms(); }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, begin(rows[i], timestamps[i], now_ms));
+      row_writer_->append_row(*record, rows[i]);
       TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
     }
+    bytes_count_->add(parts_->bytes_written() -
+                      std::exchange(counted_bytes_, parts_->bytes_written()));
     return ok_status();
   }
   Status flush() { return parts_->flush(); }
-  Result<std::vector<Pending>> prepare(int64_t) { return parts_->prepare(); }
-  Status commit(const Pending& pending) { return publish(*files_, pending); }
-  Status abort(const Pending& pending) { return discard_part(*files_, pending); }
+  Status end_of_input() {
+    parts_->end_of_input();
+    return ok_status();
+  }
+  Result<int64_t> on_time(int64_t wall_ms) { return parts_->on_time(wall_ms); }
+  Result<PrepareJob<Pending>> prepare(int64_t) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(PartSync sync, parts_->prepare());
+    return PrepareJob<Pending>(
+        [sync = std::make_shared<PartSync>(std::move(sync))] { return sync->run(); });
+  }
+  Result<std::vector<State>> snapshot_state(int64_t) { return parts_->state(); }
+  Status commit(const Pending& pending) const { return publish(*files_, pending); }
   Status close(bool) {
     if (parts_ != nullptr) { parts_->abandon(); }
     return ok_status();
   }
 
  private:
-  Result<std::string*> begin(const T& row) {
+  static constexpr bool kByTime = std::same_as<Bucket, TimeBucket>;
+
+  PartPlace place_of(SinkContext& context) {
+    PartPlace place;
+    place.folder = folder_;
+    place.subtask = context.subtask_index();
+    place.parallelism = context.parallelism();
+    const std::string& uid = context.operator_context().uid();
+    place.writer = hash_bytes(uid.data(), uid.size());
+    place.attempt = context.random().next();
+    return place;
+  }
+  Result<std::string*> begin(const T& row, int64_t timestamp, int64_t now_ms) {
     if constexpr (std::same_as<Bucket, NoBuckets>) {
       return parts_->begin_record({});
+    } else if constexpr (kByTime) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const std::string_view name, bucket_names_->of(timestamp, now_ms));
+      return parts_->begin_record(name);
     } else {
       const auto& bucket = std::invoke(std::as_const(bucket_), row);
       return parts_->begin_record(std::string_view(bucket));
@@ -115,7 +158,11 @@ class PartFileSink {
   Bucket bucket_;
   WriteOptions options_;
   FileSystem* files_ = nullptr;
+  const Clock* clock_ = nullptr;
+  Counter* bytes_count_ = nullptr;
+  int64_t counted_bytes_ = 0;
   // Of this copy, from `open` on.
+  std::shared_ptr<TimeBucketNames> bucket_names_;
   std::shared_ptr<const RowWriter> row_writer_;
   std::shared_ptr<PartWriter> parts_;
 };
@@ -134,6 +181,10 @@ class PartFiles {
   // "2013-01-01".
   template <class NewBucket>
   PartFiles<Format, NewBucket> by_bucket(NewBucket bucket) && {
+    return {std::move(folder_), std::move(format_), std::move(options_), std::move(bucket)};
+  }
+  // Puts each row into a folder by the time, such as "2013-01-01--07".
+  PartFiles<Format, TimeBucket> by_time(TimeBucket bucket = {}) && {
     return {std::move(folder_), std::move(format_), std::move(options_), std::move(bucket)};
   }
   template <class T>
