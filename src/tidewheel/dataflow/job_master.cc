@@ -4,79 +4,131 @@
 #include <exception>
 #include <utility>
 
+#include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/chaining.h"
 #include "tidewheel/dataflow/deployment.h"
+#include "tidewheel/dataflow/restore.h"
+#include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
+namespace {
 
-// One coordinator, and what it sees.
-class JobMaster::Context final : public CoordinatorContext {
+constexpr size_t kFailuresMax = 16;
+// Figures of a checkpoint that is under way are brought up to date this often.
+constexpr int64_t kPublishNs = 20'000'000;
+
+// A question that is answered once, at the latest when it is dropped.
+template <class T>
+class Answer {
  public:
-  Context(JobMaster& master, int32_t node, const GraphNode& graph_node,
-          std::unique_ptr<OperatorCoordinator> coordinator)
-      : master_(master),
-        node_(node),
-        graph_node_(graph_node),
-        coordinator_(std::move(coordinator)) {}
-
-  int32_t parallelism() const override { return graph_node_.parallelism; }
-  Clock& clock() override { return master_.world_.clock(); }
-  Executor& executor() override { return master_.world_.executor(); }
-  FileSystem& files() override { return master_.world_.files(); }
-  Network& network() override { return master_.world_.network(); }
-  void send_to_subtask(int32_t subtask, std::string event) override {
-    Task& task = master_.deployment_->task_of(node_, subtask);
-    ChainedOperator* op = nullptr;
-    for (const auto& chained : task.operators()) {
-      if (chained->spec().node == node_) { op = chained.get(); }
-    }
-    task.post([op, event = std::move(event)] { op->op()->on_coordinator_event(event); });
+  explicit Answer(std::function<void(Result<T>)> done) : done_(std::move(done)) {}
+  ~Answer() {
+    give(failed_precondition(ErrorId::kCheckpointDeclined,
+                             "no checkpoint can be taken: the job has ended"));
   }
-  void wake_at_ns(int64_t time_ns) override { wake_at_ns_ = std::min(wake_at_ns_, time_ns); }
-  void post(std::function<void()> mail) override {
-    master_.post([this, mail = std::move(mail)] { master_.guarded(*this, mail); });
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+  void give(Result<T> result) {
+    if (done_) { std::exchange(done_, nullptr)(std::move(result)); }
   }
-  void fail(Status status) override { master_.fail(std::move(status)); }
-
-  OperatorCoordinator& coordinator() { return *coordinator_; }
-  const std::string& name() const { return graph_node_.name; }
-  int64_t timer_ns() const { return wake_at_ns_; }
-  void clear_timer() { wake_at_ns_ = Clock::kNever; }
 
  private:
-  JobMaster& master_;
-  const int32_t node_;
-  const GraphNode& graph_node_;
-  std::unique_ptr<OperatorCoordinator> coordinator_;
-  int64_t wake_at_ns_ = Clock::kNever;
+  std::function<void(Result<T>)> done_;
 };
 
-JobMaster::JobMaster(World& world, const ChainedGraph& chained)
-    : world_(world),
-      chained_(chained),
-      ended_(world.executor().make_event()),
-      started_ns_(world.clock().now_ns()) {}
+// Errors that would come again, whatever the job went on from.
+bool may_be_over_next_time(const Status& failure) {
+  if (failure.code() == StatusCode::kUnimplemented) { return false; }
+  switch (failure.id()) {
+    case ErrorId::kUnknownOption:
+    case ErrorId::kBadOptionValue:
+    case ErrorId::kBadParameter:
+    case ErrorId::kGraphCycle:
+    case ErrorId::kGraphParallelism:
+    case ErrorId::kGraphUid:
+    case ErrorId::kGraphEdge:
+    case ErrorId::kGraphEmpty:
+    case ErrorId::kWindowOption:
+    case ErrorId::kSchemaMismatch:
+    case ErrorId::kSnapshotFormat:
+    case ErrorId::kStateName:
+    case ErrorId::kStateNotRestored:
+    case ErrorId::kConnectorOption: return false;
+    default: return true;
+  }
+}
 
-JobMaster::~JobMaster() = default;
+}  // namespace
+
+JobMaster::JobMaster(Parts parts)
+    : parts_(std::move(parts)),
+      checkpoints_(parts_.settings, parts_.job,
+                   {parts_.world.clock(), parts_.world.logger().named("checkpoint"),
+                    parts_.world.fork_random(), *this, *this, parts_.store}),
+      ended_(parts_.world.executor().make_event()),
+      started_ns_(parts_.world.clock().now_ns()) {}
+
+JobMaster::~JobMaster() { gate_->close(); }
+
+// ---- Before the worker starts
+
+void JobMaster::start_from(const CompletedSnapshot& snapshot, bool owned) {
+  checkpoints_.start_from(snapshot, owned);
+  checkpoints_.restored(snapshot);
+}
+
+Result<DeploymentStart> JobMaster::make_start(const std::optional<CompletedSnapshot>& point,
+                                              bool is_restart) const {
+  DeploymentStart start;
+  start.is_restart = is_restart;
+  if (!point) {
+    if (is_restart) { start.restore = std::make_shared<const MemorySnapshot>(); }
+    return start;
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(parts_.world, *point));
+  start_from_manifest(point->manifest, parts_.chained, start);
+  return start;
+}
+
+Result<std::unique_ptr<OperatorCoordinator>> JobMaster::make_coordinator(int32_t node) const {
+  const GraphNode& graph_node = parts_.chained.graph.nodes[static_cast<size_t>(node)];
+  try {
+    return graph_node.make_coordinator().with_context("making the coordinator of '{}'",
+                                                      graph_node.name);
+  } catch (const std::exception& exception) {
+    return user_error(ErrorId::kUserCodeThrew, "making the coordinator of '{}': {}",
+                      graph_node.name, exception.what());
+  }
+}
 
 Status JobMaster::make_coordinators() {
-  const std::vector<GraphNode>& nodes = chained_.graph.nodes;
-  contexts_.resize(nodes.size());
+  const std::vector<GraphNode>& nodes = parts_.chained.graph.nodes;
+  coordinators_.resize(nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (!nodes[i].make_coordinator) { continue; }
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        std::unique_ptr<OperatorCoordinator> coordinator,
-        nodes[i].make_coordinator().with_context("making the coordinator of '{}'", nodes[i].name));
-    contexts_[i] =
-        std::make_unique<Context>(*this, static_cast<int32_t>(i), nodes[i], std::move(coordinator));
+    const auto node = static_cast<int32_t>(i);
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<OperatorCoordinator> made, make_coordinator(node));
+    coordinators_[i] =
+        std::make_shared<HostedCoordinator>(*this, node, nodes[i], std::move(made));
+    const std::optional<CompletedSnapshot>& point = checkpoints_.restore_point();
+    if (!point) { continue; }
+    const ManifestOperator* const op = point->manifest.find(snapshot_uid(parts_.chained, node));
+    if (op == nullptr || op->coordinator_state.empty()) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(coordinators_[i]->restore(op->coordinator_state));
   }
   return ok_status();
 }
 
 void JobMaster::set_deployment(Deployment& deployment) {
   deployment_ = &deployment;
-  live_tasks_ = deployment.tasks().size();
+  regions_.resize(deployment.region_count());
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    for (const Task* task : deployment.tasks_of(i)) {
+      regions_[i].opening.insert({task->spec().vertex, task->spec().subtask});
+    }
+    regions_[i].live = regions_[i].opening.size();
+  }
 }
 
 // A wake that came before the worker was known is made up for here.
@@ -91,138 +143,619 @@ void JobMaster::post(std::function<void()> mail) {
   if (worker != nullptr) { worker->wake(); }
 }
 
+// ---- Turns
+
 Turn JobMaster::turn() {
   if (!started_) {
     started_ = true;
-    start_coordinators();
+    for (const auto& coordinator : coordinators_) {
+      if (coordinator != nullptr) { coordinator->start(); }
+    }
   }
   mailbox_.run_pending();
-  fire_timers();
-  if (live_tasks_ == 0) {
-    end();
-    return Turn::stop();
+  const int64_t now_ns = parts_.world.clock().now_ns();
+  for (size_t i = 0; i < coordinators_.size(); ++i) {
+    if (const auto coordinator = coordinators_[i]) { coordinator->fire_timer(now_ns); }
   }
+  if (checkpoints_.next_ns() <= now_ns) { checkpoints_.on_timer(); }
+  advance_restarts();
+  if (may_end()) { shut_down(); }
+  if (ended_now_) { return Turn::stop(); }
+  publish(/*at_once=*/false);
   if (mailbox_.has_mail()) { return Turn::again(); }
-  int64_t next_ns = Clock::kNever;
-  for (const auto& context : contexts_) {
-    if (context != nullptr) { next_ns = std::min(next_ns, context->timer_ns()); }
+  int64_t next_ns = checkpoints_.next_ns();
+  for (const auto& coordinator : coordinators_) {
+    if (coordinator != nullptr) { next_ns = std::min(next_ns, coordinator->timer_ns()); }
+  }
+  if (!is_ending() && checkpoints_.is_settled()) {
+    for (const Region& region : regions_) {
+      if (region.state == Region::State::kWaiting) {
+        next_ns = std::min(next_ns, region.restart_at_ns);
+      }
+    }
+  }
+  if (published_ != checkpoints_.version()) {
+    next_ns = std::min(next_ns, published_ns_ + kPublishNs);
   }
   return Turn::sleep_until(next_ns);
 }
 
-void JobMaster::guarded(Context& context, const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& exception) {
-    fail(user_error(ErrorId::kUserCodeThrew, "coordinator of operator '{}': {}", context.name(),
-                    exception.what()));
-  }
+bool JobMaster::is_ending() const {
+  const JobState state = state_.load(std::memory_order_relaxed);
+  return state == JobState::kCancelling || state == JobState::kFailing || is_final(state);
 }
 
-void JobMaster::start_coordinators() {
-  for (const auto& context : contexts_) {
-    if (context == nullptr) { continue; }
-    guarded(*context, [&] {
-      Status status = context->coordinator().start(*context);
-      if (!status.ok()) {
-        fail(std::move(status).with_context("starting the coordinator of operator '{}'",
-                                            context->name()));
-      }
-    });
+void JobMaster::update_state() {
+  if (is_ending()) { return; }
+  JobState state =
+      stop_asked_ || stopping_with_savepoint_ ? JobState::kStopping : JobState::kRunning;
+  for (const Region& region : regions_) {
+    if (region.state != Region::State::kRunning && region.state != Region::State::kFinished) {
+      state = JobState::kRestarting;
+    }
   }
+  state_.store(state, std::memory_order_release);
 }
 
-void JobMaster::fire_timers() {
-  const int64_t now_ns = world_.clock().now_ns();
-  for (const auto& context : contexts_) {
-    if (context == nullptr || context->timer_ns() > now_ns) { continue; }
-    context->clear_timer();
-    guarded(*context, [&] { context->coordinator().on_timer(); });
-  }
+// ---- What tasks tell
+
+JobMaster::Region& JobMaster::region_of(int32_t vertex) {
+  return regions_[deployment_->region_of(vertex)];
+}
+
+HostedCoordinator* JobMaster::coordinator_of(int32_t node) {
+  return coordinators_[static_cast<size_t>(node)].get();
+}
+
+std::string JobMaster::name_of(TaskId task) const {
+  const ChainVertex& vertex = parts_.chained.vertices[static_cast<size_t>(task.vertex)];
+  return fmt::format("{}, subtask {} of {}", vertex.name, task.subtask, vertex.parallelism);
 }
 
 void JobMaster::on_task_running(Task& task) {
-  for (const auto& op : task.operators()) {
-    Context* const context = contexts_[static_cast<size_t>(op->spec().node)].get();
-    if (context == nullptr) { continue; }
-    post([this, context, subtask = task.spec().subtask] {
-      guarded(*context, [&] { context->coordinator().on_subtask_ready(subtask); });
-    });
-  }
+  std::vector<int32_t> nodes;
+  for (const auto& op : task.operators()) { nodes.push_back(op->spec().node); }
+  post([this, nodes = std::move(nodes), id = TaskId{task.spec().vertex, task.spec().subtask}] {
+    Region& region = region_of(id.vertex);
+    region.opening.erase(id);
+    if (region.state != Region::State::kRunning) { return; }
+    for (const int32_t node : nodes) {
+      if (HostedCoordinator* const coordinator = coordinator_of(node)) {
+        coordinator->on_subtask_ready(id.subtask);
+      }
+    }
+    check_all_running();
+  });
 }
 
 void JobMaster::on_operator_event(int32_t node, int32_t subtask, std::string event) {
-  Context* const context = contexts_[static_cast<size_t>(node)].get();
-  if (context == nullptr) { return; }
-  post([this, context, subtask, event = std::move(event)] {
-    guarded(*context, [&] { context->coordinator().on_event(subtask, event); });
+  post([this, node, subtask, event = std::move(event)] {
+    // Events of tasks that are being replaced are dropped: all of them come before those ended.
+    const int32_t vertex = parts_.chained.vertex_of_node[static_cast<size_t>(node)];
+    if (region_of(vertex).state != Region::State::kRunning) { return; }
+    if (HostedCoordinator* const coordinator = coordinator_of(node)) {
+      coordinator->on_event(subtask, event);
+    }
   });
 }
 
-void JobMaster::on_task_ended(Task&, TaskState state, Status failure) {
-  post([this, state, failure = std::move(failure)] {
-    --live_tasks_;
-    if (state != TaskState::kFailed) { return; }
-    const JobState job = state_.load(std::memory_order_relaxed);
-    if (job != JobState::kRunning && job != JobState::kStopping) { return; }
-    failure_ = failure;
-    cancel_tasks(JobState::kFailing);
+void JobMaster::on_end_of_data(Task& task) {
+  post([this, id = TaskId{task.spec().vertex, task.spec().subtask}] {
+    if (region_of(id.vertex).state == Region::State::kRunning) { checkpoints_.on_end_of_data(id); }
   });
 }
 
-void JobMaster::on_end_of_data(Task&) {}
-void JobMaster::on_barrier_taken(Task&, int64_t) {}
-void JobMaster::on_snapshot_taken(Task&, TaskSnapshot) {}
-void JobMaster::on_snapshot_declined(Task&, int64_t, Status) {}
+void JobMaster::on_barrier_taken(Task& task, int64_t checkpoint) {
+  std::vector<int32_t> nodes;
+  for (const auto& op : task.operators()) {
+    const auto node = static_cast<size_t>(op->spec().node);
+    if (parts_.chained.graph.nodes[node].make_coordinator) { nodes.push_back(op->spec().node); }
+  }
+  if (nodes.empty()) { return; }
+  post([this, nodes = std::move(nodes), checkpoint, id = task.spec().subtask] {
+    for (const int32_t node : nodes) {
+      if (HostedCoordinator* const coordinator = coordinator_of(node)) {
+        coordinator->on_barrier_taken(id, checkpoint);
+      }
+    }
+  });
+}
+
+void JobMaster::on_snapshot_taken(Task&, TaskSnapshot snapshot) {
+  post([this, shared = std::make_shared<TaskSnapshot>(std::move(snapshot))] {
+    checkpoints_.on_acknowledged(std::move(*shared));
+  });
+}
+
+void JobMaster::on_snapshot_declined(Task& task, int64_t checkpoint, Status why) {
+  post([this, id = TaskId{task.spec().vertex, task.spec().subtask}, checkpoint,
+        why = std::move(why)] { checkpoints_.on_declined(id, checkpoint, why); });
+}
+
+void JobMaster::on_task_ended(Task& task, TaskState state, Status failure) {
+  post([this, id = TaskId{task.spec().vertex, task.spec().subtask}, state,
+        failure = std::move(failure)] { task_ended(id, state, failure); });
+}
+
+void JobMaster::task_ended(TaskId task, TaskState state, const Status& failure) {
+  const size_t index = deployment_->region_of(task.vertex);
+  Region& region = regions_[index];
+  region.opening.erase(task);
+  --region.live;
+  if (state == TaskState::kFinished && region.state == Region::State::kRunning) {
+    finished_.insert(task);
+    checkpoints_.on_task_finished(task);
+    check_all_running();
+  }
+  if (state == TaskState::kFailed) { on_failure({index}, failure, name_of(task)); }
+  if (region.live == 0) { region_emptied(index); }
+}
+
+void JobMaster::region_emptied(size_t index) {
+  Region& region = regions_[index];
+  if (region.state == Region::State::kRunning) {
+    if (!is_ending()) { region.state = Region::State::kFinished; }
+    return;
+  }
+  if (region.state != Region::State::kCancelling || is_ending()) { return; }
+  region.state = Region::State::kRetiring;
+  deployment_->retire(index, [this, index] {
+    post([this, index] { regions_[index].state = Region::State::kWaiting; });
+  });
+}
+
+void JobMaster::check_all_running() {
+  bool any = false;
+  for (const Region& region : regions_) {
+    if (region.state == Region::State::kFinished) { continue; }
+    if (region.state != Region::State::kRunning || !region.opening.empty()) { return; }
+    any = true;
+  }
+  if (all_running_ || !any || is_ending()) { return; }
+  all_running_ = true;
+  stopping_with_savepoint_ = false;
+  answer_stops([](const std::string& path) -> Result<std::string> {
+    return failed_precondition(ErrorId::kCheckpointDeclined,
+                               "the savepoint {} is complete, but the job failed before it had "
+                               "ended, and goes on from it",
+                               path);
+  });
+  update_state();
+  checkpoints_.on_all_running();
+}
+
+// ---- Failures
 
 void JobMaster::fail(Status failure) {
-  post([this, failure = std::move(failure)] {
-    const JobState state = state_.load(std::memory_order_relaxed);
-    if (state != JobState::kRunning && state != JobState::kStopping) { return; }
-    failure_ = failure;
-    cancel_tasks(JobState::kFailing);
+  post([this, failure = std::move(failure)] { fail_job(failure); });
+}
+
+// As mail: whoever finds the failure is in the middle of something.
+void JobMaster::fail_job(Status why) {
+  post([this, why = std::move(why)] {
+    std::vector<size_t> all;
+    for (size_t i = 0; i < regions_.size(); ++i) {
+      if (regions_[i].state != Region::State::kFinished) { all.push_back(i); }
+    }
+    on_failure(std::move(all), why, "");
   });
 }
+
+void JobMaster::coordinator_failed(int32_t node, Status failure) {
+  const int32_t vertex = parts_.chained.vertex_of_node[static_cast<size_t>(node)];
+  on_failure({deployment_->region_of(vertex)}, failure, "");
+}
+
+void JobMaster::note_failure(const Status& failure, const std::string& task) {
+  auto failures =
+      std::make_shared<std::vector<JobFailure>>(*failures_.load(std::memory_order_relaxed));
+  if (failures->size() == kFailuresMax) { failures->erase(failures->begin() + 1); }
+  failures->push_back({parts_.world.clock().wall_ms(), task, failure});
+  failures_.store(std::move(failures), std::memory_order_release);
+}
+
+void JobMaster::on_failure(std::vector<size_t> regions, const Status& failure,
+                           const std::string& task) {
+  // What comes from a region that is to be started again anyway is a consequence of that.
+  std::erase_if(regions, [&](size_t region) {
+    const Region::State state = regions_[region].state;
+    return state == Region::State::kCancelling || state == Region::State::kRetiring ||
+           state == Region::State::kWaiting;
+  });
+  if (is_ending() || shutting_down_ || regions.empty()) { return; }
+  note_failure(failure, task);
+  const int64_t now_ns = parts_.world.clock().now_ns();
+  std::optional<int64_t> delay_ns;
+  const bool recoverable = may_be_over_next_time(failure);
+  if (recoverable) { delay_ns = parts_.strategy->on_failure(now_ns); }
+  if (!delay_ns) {
+    failure_ = failure;
+    if (recoverable && parts_.tells_strategy) {
+      const int64_t times = restarts();
+      std::string history;
+      if (times > 0) {
+        history = fmt::format(", after {} restart{}; the first failure was: {}", times,
+                              times == 1 ? "" : "s", failures()->front().status.to_string());
+      }
+      failure_ = failure.with_context("Recovery is suppressed by {}{}",
+                                      parts_.strategy->describe(), history);
+    }
+    end_by(JobState::kFailing);
+    return;
+  }
+  restarts_.fetch_add(1, std::memory_order_relaxed);
+  parts_.world.logger().named("job").warning(
+      "{}{}restarting in {} ms: {}", task, task.empty() ? "" : " failed; ",
+      *delay_ns / 1'000'000, failure.to_string());
+  all_running_ = false;
+  checkpoints_.on_failover(failure.to_string());
+  if (parts_.restarts_all) {
+    regions.clear();
+    for (size_t i = 0; i < regions_.size(); ++i) {
+      if (!is_covered(i)) { regions.push_back(i); }
+    }
+  }
+  for (const size_t region : regions) { restart(region, now_ns + *delay_ns); }
+  update_state();
+}
+
+// It has finished, and the checkpoint to go back to has that too.
+bool JobMaster::is_covered(size_t region) const {
+  const std::optional<CompletedSnapshot>& point = checkpoints_.restore_point();
+  if (regions_[region].state != Region::State::kFinished || !point) { return false; }
+  for (const int32_t vertex : deployment_->vertices_of(region)) {
+    for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
+      const ManifestOperator* const op = point->manifest.find(snapshot_uid(parts_.chained, node));
+      if (op == nullptr || !op->finished) { return false; }
+    }
+  }
+  return true;
+}
+
+void JobMaster::for_coordinators_of(size_t region,
+                                    const std::function<void(HostedCoordinator&)>& call) {
+  for (const int32_t vertex : deployment_->vertices_of(region)) {
+    for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
+      if (const auto coordinator = coordinators_[static_cast<size_t>(node)]) { call(*coordinator); }
+    }
+  }
+}
+
+void JobMaster::restart(size_t index, int64_t at_ns) {
+  Region& region = regions_[index];
+  region.restart_at_ns = std::max(region.restart_at_ns, at_ns);
+  if (region.state == Region::State::kDeploying) { region.failed_again = true; }
+  if (region.state != Region::State::kRunning && region.state != Region::State::kFinished) {
+    return;
+  }
+  region.state = Region::State::kCancelling;
+  region.restart_at_ns = at_ns;
+  for_coordinators_of(index, [](HostedCoordinator& coordinator) { coordinator.close(); });
+  for (Task* task : deployment_->tasks_of(index)) {
+    const TaskId id{task->spec().vertex, task->spec().subtask};
+    finished_.erase(id);
+    checkpoints_.on_task_lost(id);
+    task->cancel();
+  }
+  if (region.live == 0) { region_emptied(index); }
+}
+
+void JobMaster::advance_restarts() {
+  if (is_ending() || !checkpoints_.is_settled()) { return; }
+  const int64_t now_ns = parts_.world.clock().now_ns();
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    if (regions_[i].state == Region::State::kWaiting && regions_[i].restart_at_ns <= now_ns) {
+      redeploy(i);
+    }
+  }
+}
+
+void JobMaster::redeploy(size_t region) {
+  regions_[region].state = Region::State::kDeploying;
+  auto made = std::make_shared<Redeployment>();
+  run([this, region, made,
+       point = checkpoints_.restore_point()] { *made = make_redeployment(region, point); },
+      [this, region, made] { on_redeployed(region, std::move(*made)); });
+}
+
+// On the blocking pool.
+JobMaster::Redeployment JobMaster::make_redeployment(
+    size_t region, const std::optional<CompletedSnapshot>& point) const {
+  Redeployment made;
+  if (TIDEWHEEL_FAULT("job.redeployment_fails")) {
+    made.status = unavailable(ErrorId::kFileIo, "failed by a test");
+    return made;
+  }
+  const Result<DeploymentStart> start = make_start(point, /*is_restart=*/true);
+  if (!start.ok()) {
+    made.status = start.status();
+    return made;
+  }
+  auto tasks = deployment_->make_region(region, *start);
+  if (!tasks.ok()) {
+    made.status = tasks.status();
+    return made;
+  }
+  made.tasks = std::move(tasks).value();
+  for (const int32_t vertex : deployment_->vertices_of(region)) {
+    for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
+      if (!parts_.chained.graph.nodes[static_cast<size_t>(node)].make_coordinator) { continue; }
+      auto coordinator = make_coordinator(node);
+      if (!coordinator.ok()) {
+        made.status = coordinator.status();
+        return made;
+      }
+      const ManifestOperator* const op =
+          point ? point->manifest.find(snapshot_uid(parts_.chained, node)) : nullptr;
+      made.coordinators.push_back({node, std::move(coordinator).value(),
+                                   op == nullptr ? std::string() : op->coordinator_state});
+    }
+  }
+  return made;
+}
+
+void JobMaster::on_redeployed(size_t index, Redeployment made) {
+  Region& region = regions_[index];
+  Status status = made.status;
+  if (!is_ending() && !region.failed_again && status.ok()) {
+    status = install(index, std::move(made));
+    if (status.ok()) { return; }
+  }
+  if (!is_ending() && !region.failed_again) {
+    TIDEWHEEL_MARK("job.recovery_failed");
+    on_failure({index}, std::move(status).with_context("recovering from a failure"), "");
+  }
+  region.failed_again = false;
+  region.state = Region::State::kWaiting;
+}
+
+Status JobMaster::install(size_t index, Redeployment made) {
+  for (Redeployment::Coordinator& one : made.coordinators) {
+    const auto node = static_cast<size_t>(one.node);
+    coordinators_[node] = std::make_shared<HostedCoordinator>(
+        *this, one.node, parts_.chained.graph.nodes[node], std::move(one.coordinator));
+    if (one.state.empty()) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(coordinators_[node]->restore(one.state));
+  }
+  Region& region = regions_[index];
+  deployment_->install(index, std::move(made.tasks));
+  region.state = Region::State::kRunning;
+  for (Task* task : deployment_->tasks_of(index)) {
+    region.opening.insert({task->spec().vertex, task->spec().subtask});
+    if (stop_asked_) { task->stop(); }
+  }
+  region.live = region.opening.size();
+  if (checkpoints_.restore_point()) { checkpoints_.restored(*checkpoints_.restore_point()); }
+  for_coordinators_of(index, [](HostedCoordinator& coordinator) { coordinator.start(); });
+  update_state();
+  return ok_status();
+}
+
+// ---- Checkpoints
+
+CheckpointParticipants JobMaster::participants() {
+  CheckpointParticipants all;
+  if (is_ending()) { all.obstacle = "the job is ending"; }
+  for (const Region& region : regions_) {
+    if (region.state == Region::State::kFinished) { continue; }
+    if (region.state != Region::State::kRunning) { all.obstacle = "the job is being restarted"; }
+    if (!region.opening.empty()) {
+      all.obstacle = fmt::format("task {} does not run yet", name_of(*region.opening.begin()));
+    }
+  }
+  if (!all.obstacle.empty()) { return all; }
+  for (const Task* task : deployment_->tasks()) {
+    const TaskId id{task->spec().vertex, task->spec().subtask};
+    if (finished_.contains(id)) {
+      all.finished.push_back(id);
+      continue;
+    }
+    all.to_acknowledge.push_back(id);
+    const std::vector<size_t>& upstream =
+        deployment_->upstream_of(deployment_->place_of(id.vertex, id.subtask));
+    const bool begins = std::all_of(upstream.begin(), upstream.end(), [&](size_t place) {
+      const TaskSpec& spec = deployment_->tasks()[place]->spec();
+      return finished_.contains({spec.vertex, spec.subtask});
+    });
+    if (!begins) { continue; }
+    all.to_trigger.push_back(id);
+    // Without a final checkpoint nobody knows whether it has taken what they have sent.
+    if (!upstream.empty() && !parts_.settings.waits_for_final()) {
+      all.obstacle = fmt::format("task {} takes what finished tasks have sent", name_of(id));
+    }
+  }
+  return all;
+}
+
+void JobMaster::snapshot_coordinators(int64_t checkpoint,
+                                      std::function<void(Result<CoordinatorStates>)> done) {
+  CoordinatorStates states;
+  for (size_t i = 0; i < coordinators_.size(); ++i) {
+    if (coordinators_[i] == nullptr) { continue; }
+    Result<std::string> state = coordinators_[i]->snapshot(checkpoint);
+    if (!state.ok()) {
+      done(state.status());
+      return;
+    }
+    states[snapshot_uid(parts_.chained, static_cast<int32_t>(i))] = std::move(*state);
+  }
+  done(std::move(states));
+}
+
+void JobMaster::trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) {
+  for (const TaskId task : tasks) {
+    deployment_->task_of_vertex(task.vertex, task.subtask).trigger_checkpoint(plan);
+  }
+  publish(/*at_once=*/true);
+}
+
+void JobMaster::completed(const CheckpointPlan& plan, bool notify) {
+  for (const auto& coordinator : coordinators_) {
+    if (coordinator == nullptr) { continue; }
+    coordinator->on_checkpoint_over(plan.id);
+    if (notify) { coordinator->on_checkpoint_complete(plan.id); }
+  }
+  if (notify) {
+    for (Task* task : deployment_->tasks()) { task->checkpoint_complete(plan.id); }
+  }
+  if (plan.after != AfterSavepoint::kGoOn) {
+    stopping_with_savepoint_ = true;
+    update_state();
+  }
+  publish(/*at_once=*/true);
+}
+
+void JobMaster::aborted(const CheckpointPlan& plan) {
+  for (const auto& coordinator : coordinators_) {
+    if (coordinator != nullptr) { coordinator->on_checkpoint_over(plan.id); }
+  }
+  for (Task* task : deployment_->tasks()) { task->checkpoint_aborted(plan.id); }
+  publish(/*at_once=*/true);
+}
+
+void JobMaster::run(std::function<void()> work, std::function<void()> then) {
+  parts_.world.executor().run_blocking(
+      [this, gate = gate_, work = std::move(work), then = std::move(then)] {
+        work();
+        if (!gate->enter()) { return; }
+        post(then);
+        gate->leave();
+      });
+}
+
+void JobMaster::deliver(int32_t node, int32_t subtask, std::string event) {
+  Task& task = deployment_->task_of(node, subtask);
+  ChainedOperator* op = nullptr;
+  for (const auto& chained : task.operators()) {
+    if (chained->spec().node == node) { op = chained.get(); }
+  }
+  task.post([op, event = std::move(event)] { op->op()->on_coordinator_event(event); });
+}
+
+void JobMaster::publish(bool at_once) {
+  const int64_t now_ns = parts_.world.clock().now_ns();
+  if (published_ == checkpoints_.version()) { return; }
+  if (!at_once && now_ns < published_ns_ + kPublishNs) { return; }
+  published_ = checkpoints_.version();
+  published_ns_ = now_ns;
+  statistics_.store(std::make_shared<const CheckpointStatistics>(checkpoints_.statistics()),
+                    std::memory_order_release);
+}
+
+// ---- What the user asks for
 
 void JobMaster::stop() {
   post([this] {
-    if (state_.load(std::memory_order_relaxed) != JobState::kRunning) { return; }
-    change_to(JobState::kStopping);
-    for (const auto& task : deployment_->tasks()) { task->stop(); }
+    if (is_ending() || stop_asked_) { return; }
+    stop_asked_ = true;
+    update_state();
+    for (const Region& region : regions_) {
+      if (region.state != Region::State::kRunning) { continue; }
+      const auto index = static_cast<size_t>(&region - regions_.data());
+      for (Task* task : deployment_->tasks_of(index)) { task->stop(); }
+    }
   });
 }
 
 void JobMaster::cancel() {
-  post([this] {
-    const JobState state = state_.load(std::memory_order_relaxed);
-    if (state == JobState::kRunning || state == JobState::kStopping) {
-      cancel_tasks(JobState::kCancelling);
-    }
+  post([this] { end_by(JobState::kCancelling); });
+}
+
+void JobMaster::savepoint(SavepointRequest request,
+                          std::function<void(Result<std::string>)> done) {
+  auto answer = std::make_shared<Answer<std::string>>(std::move(done));
+  post([this, request = std::move(request), answer = std::move(answer)] {
+    checkpoints_.savepoint(
+        request.directory, request.after,
+        [this, answer, stops = request.after != AfterSavepoint::kGoOn](Result<std::string> path) {
+          if (!stops || !path.ok()) {
+            answer->give(std::move(path));
+            return;
+          }
+          stop_answers_.emplace_back(
+              *path, [answer](Result<std::string> result) { answer->give(std::move(result)); });
+        });
   });
 }
 
-void JobMaster::change_to(JobState state) { state_.store(state, std::memory_order_release); }
+void JobMaster::cancel_with_savepoint(std::string directory,
+                                      std::function<void(Result<std::string>)> done) {
+  auto answer = std::make_shared<Answer<std::string>>(std::move(done));
+  post([this, directory = std::move(directory), answer = std::move(answer)] {
+    checkpoints_.savepoint(directory, AfterSavepoint::kGoOn,
+                           [this, answer](Result<std::string> path) {
+                             if (path.ok()) { end_by(JobState::kCancelling); }
+                             answer->give(std::move(path));
+                           });
+  });
+}
 
-void JobMaster::cancel_tasks(JobState state) {
-  change_to(state);
-  for (const auto& task : deployment_->tasks()) { task->cancel(); }
+void JobMaster::trigger_checkpoint(std::function<void(Result<int64_t>)> done) {
+  auto answer = std::make_shared<Answer<int64_t>>(std::move(done));
+  post([this, answer = std::move(answer)] {
+    checkpoints_.trigger([answer](Result<int64_t> id) { answer->give(std::move(id)); });
+  });
+}
+
+void JobMaster::answer_stops(
+    const std::function<Result<std::string>(const std::string& path)>& answer) {
+  for (const auto& [path, give] : std::exchange(stop_answers_, {})) { give(answer(path)); }
+}
+
+// ---- The end
+
+void JobMaster::end_by(JobState state) {
+  if (is_ending() || shutting_down_) { return; }
+  state_.store(state, std::memory_order_release);
+  all_running_ = false;
+  checkpoints_.on_failover(state == JobState::kFailing ? "the job has failed"
+                                                       : "the job is being cancelled");
+  for (Task* task : deployment_->tasks()) { task->cancel(); }
+}
+
+bool JobMaster::may_end() const {
+  if (shutting_down_ || !checkpoints_.is_settled()) { return false; }
+  const bool ending = is_ending();
+  return std::all_of(regions_.begin(), regions_.end(), [&](const Region& region) {
+    if (!ending) { return region.state == Region::State::kFinished; }
+    return region.live == 0 && region.state != Region::State::kRetiring &&
+           region.state != Region::State::kDeploying;
+  });
+}
+
+void JobMaster::shut_down() {
+  shutting_down_ = true;
+  for (const auto& coordinator : coordinators_) {
+    if (coordinator != nullptr) { coordinator->close(); }
+  }
+  JobEnd how = JobEnd::kFinished;
+  if (state_.load(std::memory_order_relaxed) == JobState::kFailing) { how = JobEnd::kFailed; }
+  if (state_.load(std::memory_order_relaxed) == JobState::kCancelling) {
+    how = JobEnd::kCancelled;
+  }
+  checkpoints_.shut_down(how, [this] { end(); });
 }
 
 void JobMaster::end() {
-  for (const auto& context : contexts_) {
-    if (context != nullptr) {
-      guarded(*context, [&] { context->coordinator().close(); });
-    }
+  publish(/*at_once=*/true);
+  JobState state = JobState::kFinished;
+  switch (state_.load(std::memory_order_relaxed)) {
+    case JobState::kFailing: state = JobState::kFailed; break;
+    case JobState::kCancelling: state = JobState::kCancelled; break;
+    default: break;
   }
+  answer_stops([&](const std::string& path) -> Result<std::string> {
+    if (state == JobState::kFinished) { return path; }
+    return failed_precondition(ErrorId::kCheckpointDeclined,
+                               "the savepoint {} is complete, but the job ended as {}", path,
+                               job_state_name(state));
+  });
   mailbox_.close();
   // All tasks have ended, so that no slot wakes another any more.
   for (const auto& slot : deployment_->slots()) { slot->stop(); }
-  ended_ns_.store(world_.clock().now_ns(), std::memory_order_release);
-  switch (state_.load(std::memory_order_relaxed)) {
-    case JobState::kFailing: change_to(JobState::kFailed); break;
-    case JobState::kCancelling: change_to(JobState::kCancelled); break;
-    default: change_to(JobState::kFinished); break;
-  }
+  ended_ns_.store(parts_.world.clock().now_ns(), std::memory_order_release);
+  state_.store(state, std::memory_order_release);
+  ended_now_ = true;
   ended_->set();
 }
 

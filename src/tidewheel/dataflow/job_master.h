@@ -1,36 +1,71 @@
-// Watches over the tasks of one job, and runs its operator coordinators.
+// Watches over the tasks of one job: runs its operators' coordinators, has checkpoints taken, and
+// after a failure starts what has failed again.
 #pragma once
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tidewheel/base/clock.h"
+#include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/mailbox.h"
 #include "tidewheel/base/status.h"
-#include "tidewheel/dataflow/coordinator.h"
+#include "tidewheel/checkpoint/coordinator.h"
+#include "tidewheel/checkpoint/restart_strategy.h"
+#include "tidewheel/dataflow/coordinator_context.h"
 #include "tidewheel/dataflow/local_job.h"
 #include "tidewheel/dataflow/task.h"
 
 namespace tidewheel {
 
-class Deployment;     // dataflow/deployment.h
-struct ChainedGraph;  // dataflow/chaining.h
+class Deployment;        // dataflow/deployment.h
+struct ChainedGraph;     // dataflow/chaining.h
+struct DeploymentStart;  // dataflow/deployment.h
+struct RegionTasks;      // dataflow/deployment.h
 
-// One worker. States: kRunning -> kStopping -> kFinished; from both kCancelling -> kCancelled and
-// kFailing -> kFailed. The first failure is the job's; the others are consequences, and dropped.
-class JobMaster final : public Turnable, public TaskListener {
+// One worker. Job states: kRunning and kStopping, from both to kRestarting and back; from all three
+// kCancelling -> kCancelled and kFailing -> kFailed; kFinished when all regions have finished.
+//
+// A region: kRunning -> kCancelling (its tasks end) -> kRetiring (their slots forget them) ->
+// kWaiting (for its delay, and until it is known which checkpoint is the newest) -> kDeploying (on
+// the blocking pool) -> kRunning; kFinished when all its tasks have.
+class JobMaster final : public Turnable,
+                        public TaskListener,
+                        public CheckpointGateway,
+                        public BlockingCalls,
+                        public CoordinatorHost {
  public:
-  JobMaster(World& world, const ChainedGraph& chained);
+  struct Parts {
+    World& world;
+    const ChainedGraph& chained;
+    CheckpointSettings settings;
+    CheckpointedJob job;
+    CheckpointStore* store = nullptr;  // null: no checkpoints
+    std::unique_ptr<RestartStrategy> strategy;
+    bool tells_strategy = false;  // in the job's failure
+    bool restarts_all = false;    // not only the failed region
+  };
+  explicit JobMaster(Parts parts);
   ~JobMaster() override;
 
-  // Makes the coordinators. On the deploying thread.
+  // ---- On the deploying thread, before the worker starts.
+  // What the job starts from; see CheckpointCoordinator::start_from.
+  void start_from(const CompletedSnapshot& snapshot, bool owned);
+  // What tasks go on from, by the point that restarts go back to. Blocks.
+  Result<DeploymentStart> make_start(bool is_restart) const {
+    return make_start(checkpoints_.restore_point(), is_restart);
+  }
   Status make_coordinators();
-  // Before the worker starts; `deployment` outlives it.
+  // `deployment` outlives the worker.
   void set_deployment(Deployment& deployment);
+  const CheckpointPlans& plans() const { return checkpoints_.plans(); }
+
   // The worker that turns it, once it has started.
   void set_worker(Worker* worker);
   Turn turn() override;
@@ -39,12 +74,25 @@ class JobMaster final : public Turnable, public TaskListener {
   void stop();
   void cancel();
   void fail(Status failure);
+  // `done` is called once, on this or another thread.
+  void savepoint(SavepointRequest request, std::function<void(Result<std::string>)> done);
+  void cancel_with_savepoint(std::string directory, std::function<void(Result<std::string>)> done);
+  void trigger_checkpoint(std::function<void(Result<int64_t>)> done);
   JobState state() const { return state_.load(std::memory_order_acquire); }
   Event& ended() { return *ended_; }
   // Once the job has ended.
   const Status& failure() const { return failure_; }
   int64_t started_ns() const { return started_ns_; }
   int64_t ended_ns() const { return ended_ns_.load(std::memory_order_acquire); }
+  std::shared_ptr<const CheckpointStatistics> statistics() const {
+    return statistics_.load(std::memory_order_acquire);
+  }
+  std::shared_ptr<const std::vector<JobFailure>> failures() const {
+    return failures_.load(std::memory_order_acquire);
+  }
+  int64_t restarts() const { return restarts_.load(std::memory_order_relaxed); }
+  // Nobody on the blocking pool is in here any more.
+  void close() { gate_->close(); }
 
   // ---- TaskListener
   void on_task_running(Task& task) override;
@@ -56,29 +104,109 @@ class JobMaster final : public Turnable, public TaskListener {
   void on_snapshot_declined(Task& task, int64_t checkpoint, Status why) override;
 
  private:
-  class Context;
+  struct Region {
+    enum class State : uint8_t {
+      kRunning,
+      kCancelling,
+      kRetiring,
+      kWaiting,
+      kDeploying,
+      kFinished
+    };
+    State state = State::kRunning;
+    size_t live = 0;           // tasks that have not ended
+    std::set<TaskId> opening;  // tasks that do not run yet
+    int64_t restart_at_ns = 0;
+    bool failed_again = false;  // while it was being deployed
+  };
+  // What the blocking pool has made of a region.
+  struct Redeployment {
+    Status status;
+    std::shared_ptr<RegionTasks> tasks;
+    struct Coordinator {
+      int32_t node;
+      std::unique_ptr<OperatorCoordinator> coordinator;
+      std::string state;
+    };
+    std::vector<Coordinator> coordinators;
+  };
+  using StopAnswer = std::function<void(Result<std::string>)>;
+
+  // ---- CheckpointGateway
+  CheckpointParticipants participants() override;
+  void snapshot_coordinators(int64_t checkpoint,
+                             std::function<void(Result<CoordinatorStates>)> done) override;
+  void trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) override;
+  void completed(const CheckpointPlan& plan, bool notify) override;
+  void aborted(const CheckpointPlan& plan) override;
+  void fail_job(Status why) override;
+  // ---- BlockingCalls
+  void run(std::function<void()> work, std::function<void()> then) override;
+  // ---- CoordinatorHost
+  World& host_world() override { return parts_.world; }
+  void deliver(int32_t node, int32_t subtask, std::string event) override;
+  void post_mail(std::function<void()> mail) override { post(std::move(mail)); }
+  void coordinator_failed(int32_t node, Status failure) override;
 
   void post(std::function<void()> mail);
-  void start_coordinators();
-  void fire_timers();
-  void change_to(JobState state);
-  void cancel_tasks(JobState state);
+  bool is_ending() const;  // cancelling, failing, or over
+  Region& region_of(int32_t vertex);
+  HostedCoordinator* coordinator_of(int32_t node);
+  void for_coordinators_of(size_t region, const std::function<void(HostedCoordinator&)>& call);
+  void task_ended(TaskId task, TaskState state, const Status& failure);
+  void region_emptied(size_t region);
+  // Starts again, or ends the job. `regions`: those that have failed.
+  void on_failure(std::vector<size_t> regions, const Status& failure, const std::string& task);
+  void note_failure(const Status& failure, const std::string& task);
+  void restart(size_t region, int64_t at_ns);
+  void advance_restarts();
+  Result<DeploymentStart> make_start(const std::optional<CompletedSnapshot>& point,
+                                     bool is_restart) const;
+  Result<std::unique_ptr<OperatorCoordinator>> make_coordinator(int32_t node) const;
+  void redeploy(size_t region);
+  Redeployment make_redeployment(size_t region,
+                                 const std::optional<CompletedSnapshot>& point) const;
+  Status install(size_t region, Redeployment made);
+  bool is_covered(size_t region) const;
+  void on_redeployed(size_t region, Redeployment made);
+  void check_all_running();
+  void update_state();
+  void end_by(JobState state);
+  bool may_end() const;
+  void shut_down();
   void end();
-  void guarded(Context& context, const std::function<void()>& call);
+  void answer_stops(const std::function<Result<std::string>(const std::string& path)>& answer);
+  void publish(bool at_once);
+  std::string name_of(TaskId task) const;
 
-  World& world_;
-  const ChainedGraph& chained_;
+  Parts parts_;
+  CheckpointCoordinator checkpoints_;
   Deployment* deployment_ = nullptr;
-  std::vector<std::unique_ptr<Context>> contexts_;  // by node; null: no coordinator
+  std::vector<std::shared_ptr<HostedCoordinator>> coordinators_;  // by node; null: it has none
+  std::vector<Region> regions_;
+  std::set<TaskId> finished_;  // tasks of the regions' present attempts
   bool started_ = false;
-  size_t live_tasks_ = 0;
+  bool all_running_ = false;
+  bool stop_asked_ = false;
+  bool stopping_with_savepoint_ = false;
+  bool shutting_down_ = false;
+  bool ended_now_ = false;
+  std::vector<std::pair<std::string, StopAnswer>> stop_answers_;  // paths of complete savepoints
   Status failure_;
   std::atomic<JobState> state_{JobState::kRunning};
   std::unique_ptr<Event> ended_;
   const int64_t started_ns_;
   std::atomic<int64_t> ended_ns_{0};
+  std::atomic<int64_t> restarts_{0};
+  uint64_t published_ = UINT64_MAX;
+  int64_t published_ns_ = 0;
+  std::atomic<std::shared_ptr<const CheckpointStatistics>> statistics_{
+      std::make_shared<const CheckpointStatistics>()};
+  std::atomic<std::shared_ptr<const std::vector<JobFailure>>> failures_{
+      std::make_shared<const std::vector<JobFailure>>()};
   Mailbox mailbox_;
   std::atomic<Worker*> worker_{nullptr};
+  const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
 };
 
 }  // namespace tidewheel

@@ -1,13 +1,19 @@
 #include "tidewheel/dataflow/local_job.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/checkpoint/restart_strategy.h"
+#include "tidewheel/checkpoint/settings.h"
 #include "tidewheel/dataflow/chaining.h"
 #include "tidewheel/dataflow/deployment.h"
 #include "tidewheel/dataflow/job_master.h"
+#include "tidewheel/dataflow/restore.h"
 
 namespace tidewheel {
 namespace {
@@ -43,48 +49,207 @@ std::string_view job_state_name(JobState state) {
 // Destroyed from the bottom: first the workers, each when its work has stopped, then what they
 // worked on. The master's is the last of them, because slots wake it when their tasks have ended.
 struct JobHandle::Job {
-  Job(World& job_world, std::string job_name, Config job_config, ChainedGraph job_graph,
-      int64_t memory_bytes)
+  Job(World& job_world, std::string job_name, std::string job_id, Config job_config,
+      ChainedGraph job_graph, int64_t memory_bytes)
       : world(job_world),
         name(std::move(job_name)),
+        id(std::move(job_id)),
         config(std::move(job_config)),
         chained(std::move(job_graph)),
         memory("job '" + name + "'", memory_bytes),
-        metrics(name),
-        master(world, chained) {}
+        metrics(name) {}
+  ~Job() {
+    if (master) { master->close(); }
+  }
 
   World& world;
   const std::string name;
+  const std::string id;
   const Config config;
   const ChainedGraph chained;
   MemoryPool memory;
   MetricGroup metrics;
-  JobMaster master;
+  std::unique_ptr<CheckpointStore> store;
+  std::unique_ptr<JobMaster> master;
   std::unique_ptr<Deployment> deployment;
   std::unique_ptr<Worker> master_worker;
   std::vector<std::unique_ptr<Worker>> slot_workers;
 };
 
+namespace {
+
+// What a job starts from.
+struct Origin {
+  std::optional<CompletedSnapshot> snapshot;
+  bool owned = false;       // the job may delete it
+  bool is_resumed = false;  // it is the same job as before
+};
+
+Result<Origin> find_origin(World& world, const std::string& name, const Config& config,
+                           bool resume) {
+  const Logger logger = world.logger().named("job");
+  Origin origin;
+  const std::string claim = config.get(options::kClaimMode);
+  if (claim != "NO_CLAIM" && claim != "CLAIM") {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} is '{}'; NO_CLAIM and CLAIM are possible",
+                            options::kClaimMode.key, claim);
+  }
+  if (resume) {
+    const std::string directory = config.get(options::kCheckpointDirectory);
+    if (directory.empty()) {
+      return invalid_argument(ErrorId::kBadOptionValue, "to resume a job, set {}",
+                              options::kCheckpointDirectory.key);
+    }
+    std::vector<std::string> warnings;
+    auto found = find_newest_snapshot(world, directory, "", name, warnings);
+    for (const std::string& warning : warnings) { logger.warning("{}", warning); }
+    if (found.ok()) {
+      origin.snapshot = std::move(found).value();
+      origin.owned = true;
+      origin.is_resumed = true;
+      return origin;
+    }
+    if (found.status().id() != ErrorId::kFileNotFound) { return found.status(); }
+  }
+  const std::string path = config.get(options::kRecoveryPath);
+  if (!path.empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        origin.snapshot, load_snapshot(world, path).with_context("the snapshot to start from"));
+    origin.owned = claim == "CLAIM";
+  }
+  return origin;
+}
+
+std::string new_job_id(World& world) {
+  Random random = world.fork_random();
+  return fmt::format("{:016x}{:016x}", random.next(), random.next());
+}
+
+Status check_job_id(const std::string& id) {
+  const bool good = id.size() == 32 && std::all_of(id.begin(), id.end(), [](char c) {
+                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                    });
+  if (good) { return ok_status(); }
+  return invalid_argument(ErrorId::kBadParameter, "job id '{}' is not 32 hex digits", id);
+}
+
+Result<SnapshotCompression> compression_of(const Config& config) {
+  const std::string text = config.get(options::kSnapshotCompression);
+  if (text == "false" || text == "none") { return SnapshotCompression::kNone; }
+  if (text == "true" || text == "snappy") { return SnapshotCompression::kSnappy; }
+  if (text == "lz4") { return SnapshotCompression::kLz4; }
+  if (text == "zstd") { return SnapshotCompression::kZstd; }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} is '{}'; false (or none), true (or snappy), lz4 and zstd are possible",
+                          options::kSnapshotCompression.key, text);
+}
+
+// Null: the job takes neither checkpoints nor savepoints.
+Result<std::unique_ptr<CheckpointStore>> open_store(World& world, const std::string& job_id,
+                                                    const Config& config,
+                                                    const CheckpointSettings& settings) {
+  CheckpointStoreOptions store;
+  store.directory = config.get(options::kCheckpointDirectory);
+  if (store.directory.empty()) {
+    if (settings.interval_ns > 0) {
+      return invalid_argument(ErrorId::kBadOptionValue,
+                              "{} is set, so checkpoints need a folder: set {}",
+                              options::kCheckpointInterval.key,
+                              options::kCheckpointDirectory.key);
+    }
+    if (settings.savepoint_directory.empty()) { return std::unique_ptr<CheckpointStore>(); }
+    store.directory = settings.savepoint_directory;
+  }
+  store.job_id = job_id;
+  store.job_subdirectory = config.get(options::kCheckpointSubdirectory);
+  store.inline_bytes_max = static_cast<uint64_t>(config.get(options::kInlineThreshold));
+  TIDEWHEEL_ASSIGN_OR_RETURN(store.compression, compression_of(config));
+  return CheckpointStore::open(world, std::move(store));
+}
+
+CheckpointedJob describe_job(const std::string& id, const std::string& name,
+                             const ChainedGraph& chained) {
+  CheckpointedJob job{id, name, {}};
+  for (size_t i = 0; i < chained.graph.nodes.size(); ++i) {
+    const GraphNode& node = chained.graph.nodes[i];
+    job.operators.push_back({snapshot_uid(chained, static_cast<int32_t>(i)), node.name,
+                             chained.vertex_of_node[i], node.parallelism, node.max_parallelism});
+  }
+  return job;
+}
+
+Result<bool> restarts_all(const Config& config) {
+  const std::string text = config.get(options::kFailoverStrategy);
+  if (text == "full" || text == "region") { return text == "full"; }
+  return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; region and full are possible",
+                          options::kFailoverStrategy.key, text);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Config config,
-                                                         const JobStartOptions&) {
+                                                         const JobStartOptions& start) {
+  const std::vector<bool> derived = derived_max_parallelism(graph, config);
   TIDEWHEEL_ASSIGN_OR_RETURN(ChainedGraph chained, chain_graph(std::move(graph), config));
   const Logger logger = world_->logger().named("job");
   for (const std::string& warning : chained.warnings) { logger.warning("{}", warning); }
   std::string name = job_name(chained.graph, config);
+  TIDEWHEEL_ASSIGN_OR_RETURN(CheckpointSettings settings, checkpoint_settings(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool all, restarts_all(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      std::unique_ptr<RestartStrategy> strategy,
+      make_restart_strategy(config, settings.interval_ns > 0, world_->fork_random()));
+  if (!start.job_id.empty()) { TIDEWHEEL_RETURN_IF_ERROR(check_job_id(start.job_id)); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const Origin origin,
+                             find_origin(*world_, name, config, start.resume));
+  if (origin.snapshot) {
+    std::vector<std::string> warnings;
+    const bool ignore_unclaimed = config.get(options::kIgnoreUnclaimedState);
+    TIDEWHEEL_RETURN_IF_ERROR(fit_to_snapshot(origin.snapshot->manifest, derived,
+                                              ignore_unclaimed, chained, warnings)
+                                  .with_context("starting from {}", origin.snapshot->path));
+    for (const std::string& warning : warnings) { logger.warning("{}", warning); }
+    logger.info("job '{}' goes on from {}", name, origin.snapshot->path);
+  }
+  std::string id = start.job_id.empty() ? new_job_id(*world_) : start.job_id;
+  if (origin.is_resumed) { id = origin.snapshot->manifest.job_id; }
   const int64_t memory_bytes = job_memory_bytes(*world_, config);
-  auto job = std::make_unique<JobHandle::Job>(*world_, std::move(name), std::move(config),
+  const bool tells_strategy = settings.interval_ns > 0 || config.has(options::kRestartStrategy);
+  auto job = std::make_unique<JobHandle::Job>(*world_, name, id, std::move(config),
                                               std::move(chained), memory_bytes);
-  TIDEWHEEL_RETURN_IF_ERROR(job->master.make_coordinators());
-  TIDEWHEEL_ASSIGN_OR_RETURN(job->deployment, Deployment::make({.world = *world_,
-                                                                .chained = job->chained,
-                                                                .config = job->config,
-                                                                .memory = job->memory,
-                                                                .metrics = job->metrics,
-                                                                .listener = job->master}));
-  job->master.set_deployment(*job->deployment);
+  TIDEWHEEL_ASSIGN_OR_RETURN(job->store, open_store(*world_, id, job->config, settings));
+  const bool waits_for_final = settings.waits_for_final();
+  job->master = std::make_unique<JobMaster>(
+      JobMaster::Parts{.world = *world_,
+                       .chained = job->chained,
+                       .settings = std::move(settings),
+                       .job = describe_job(id, name, job->chained),
+                       .store = job->store.get(),
+                       .strategy = std::move(strategy),
+                       .tells_strategy = tells_strategy,
+                       .restarts_all = all});
+  JobMaster& master = *job->master;
+  if (origin.snapshot) {
+    master.start_from(*origin.snapshot, origin.owned && job->store != nullptr);
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(DeploymentStart beginning, master.make_start(origin.is_resumed));
+  TIDEWHEEL_RETURN_IF_ERROR(master.make_coordinators());
+  TIDEWHEEL_ASSIGN_OR_RETURN(job->deployment,
+                             Deployment::make({.world = *world_,
+                                               .chained = job->chained,
+                                               .config = job->config,
+                                               .memory = job->memory,
+                                               .metrics = job->metrics,
+                                               .listener = master,
+                                               .storage = job->store.get(),
+                                               .plans = job->store ? &master.plans() : nullptr,
+                                               .waits_for_final_checkpoint = waits_for_final,
+                                               .start = std::move(beginning)}));
+  master.set_deployment(*job->deployment);
   Executor& executor = world_->executor();
-  job->master_worker = executor.start_worker("tw-master", job->master);
-  job->master.set_worker(job->master_worker.get());
+  job->master_worker = executor.start_worker("tw-master", master);
+  master.set_worker(job->master_worker.get());
   for (const auto& slot : job->deployment->slots()) {
     slot->schedule_all();
     job->slot_workers.push_back(
@@ -102,46 +267,82 @@ JobHandle::~JobHandle() {
 }
 
 const std::string& JobHandle::name() const { return job_->name; }
-JobState JobHandle::state() const { return job_->master.state(); }
-bool JobHandle::wait(int64_t deadline_ns) { return job_->master.ended().wait(deadline_ns); }
+const std::string& JobHandle::job_id() const { return job_->id; }
+JobState JobHandle::state() const { return job_->master->state(); }
+bool JobHandle::wait(int64_t deadline_ns) { return job_->master->ended().wait(deadline_ns); }
 
 Status JobHandle::result() {
   static_cast<void>(wait());
   switch (state()) {
-    case JobState::kFailed: return job_->master.failure();
+    case JobState::kFailed: return job_->master->failure();
     case JobState::kCancelled:
       return cancelled(ErrorId::kJobCancelled, "job '{}' was cancelled", name());
     default: return ok_status();
   }
 }
 
-void JobHandle::stop() { job_->master.stop(); }
-void JobHandle::cancel() { job_->master.cancel(); }
+void JobHandle::stop() { job_->master->stop(); }
+void JobHandle::cancel() { job_->master->cancel(); }
 
-Result<std::string> JobHandle::savepoint(const SavepointRequest&) {
-  return unimplemented(ErrorId::kCheckpointDeclined, "savepoints are not there yet");
+namespace {
+
+// Waits for what `ask` hands to its argument.
+template <class T>
+Result<T> wait_for(World& world, const std::function<void(std::function<void(Result<T>)>)>& ask) {
+  struct Waiting {
+    std::unique_ptr<Event> given;
+    std::optional<Result<T>> result;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  waiting->given = world.executor().make_event();
+  ask([waiting](Result<T> result) {
+    waiting->result = std::move(result);
+    waiting->given->set();
+  });
+  static_cast<void>(waiting->given->wait());
+  return std::move(*waiting->result);
 }
+
+}  // namespace
+
+Result<std::string> JobHandle::savepoint(const SavepointRequest& request) {
+  return wait_for<std::string>(job_->world,
+                               [&](auto done) { savepoint_async(request, std::move(done)); });
+}
+
 void JobHandle::savepoint_async(const SavepointRequest& request,
                                 std::function<void(Result<std::string>)> done) {
-  done(savepoint(request));
+  job_->master->savepoint(request, std::move(done));
 }
+
 Result<std::string> JobHandle::cancel_with_savepoint(const std::string& directory) {
-  return savepoint({directory});
+  return wait_for<std::string>(job_->world, [&](auto done) {
+    job_->master->cancel_with_savepoint(directory, std::move(done));
+  });
 }
+
 Result<int64_t> JobHandle::trigger_checkpoint() {
-  return unimplemented(ErrorId::kCheckpointDeclined, "checkpoints are not there yet");
+  return wait_for<int64_t>(job_->world,
+                           [&](auto done) { trigger_checkpoint_async(std::move(done)); });
 }
+
 void JobHandle::trigger_checkpoint_async(std::function<void(Result<int64_t>)> done) {
-  done(trigger_checkpoint());
+  job_->master->trigger_checkpoint(std::move(done));
 }
-CheckpointStatistics JobHandle::checkpoints() const { return {}; }
-const std::string& JobHandle::job_id() const { return job_->name; }
-int64_t JobHandle::restarts() const { return 0; }
-std::vector<JobFailure> JobHandle::failures() const { return {}; }
+
+CheckpointStatistics JobHandle::checkpoints() const { return *job_->master->statistics(); }
+int64_t JobHandle::restarts() const { return job_->master->restarts(); }
+std::vector<JobFailure> JobHandle::failures() const { return *job_->master->failures(); }
 
 std::vector<TaskInfo> JobHandle::tasks() const {
   std::vector<TaskInfo> tasks;
-  for (const auto& task : job_->deployment->tasks()) { tasks.push_back(task->info()); }
+  const std::shared_ptr<const Deployment::Attempts> attempts = job_->deployment->attempts();
+  for (const auto& region : *attempts) {
+    for (const auto& task : region->tasks) { tasks.push_back(task->info()); }
+  }
+  std::sort(tasks.begin(), tasks.end(), [](const TaskInfo& a, const TaskInfo& b) {
+    return std::pair(a.vertex_index, a.subtask) < std::pair(b.vertex_index, b.subtask);
+  });
   return tasks;
 }
 
@@ -164,8 +365,8 @@ std::map<std::string, int64_t> JobHandle::accumulators() const {
 const MemoryPool& JobHandle::memory() const { return job_->memory; }
 
 int64_t JobHandle::runtime_ns() const {
-  const int64_t end_ns = job_->master.ended_ns();
-  return (end_ns > 0 ? end_ns : job_->world.clock().now_ns()) - job_->master.started_ns();
+  const int64_t end_ns = job_->master->ended_ns();
+  return (end_ns > 0 ? end_ns : job_->world.clock().now_ns()) - job_->master->started_ns();
 }
 
 }  // namespace tidewheel

@@ -9,17 +9,51 @@ constexpr int64_t kStepNs = 500'000;
 
 }  // namespace
 
-void Slot::add(Task& task) {
-  task.slot_entry = entries_.size();
-  task.set_slot(*this);
-  entries_.push_back({&task});
+void Slot::add(Task& task) { enter(task); }
+
+size_t Slot::enter(Task& task) {
+  size_t entry = entries_.size();
+  if (free_entries_.empty()) {
+    entries_.emplace_back();
+  } else {
+    entry = free_entries_.back();
+    free_entries_.pop_back();
+  }
+  entries_[entry] = {&task, Activity::kIdle, now_ns_};
+  task.slot_entry = entry;
+  return entry;
+}
+
+void Slot::add_held(std::vector<Task*> tasks) {
+  post([this, tasks = std::move(tasks)] {
+    for (Task* task : tasks) {
+      enter(*task);
+      run_queue_.push_back(task);
+    }
+  });
+}
+
+void Slot::remove(std::vector<Task*> tasks, std::function<void()> done) {
+  post([this, tasks = std::move(tasks), done = std::move(done)] {
+    for (Task* task : tasks) {
+      entries_[task->slot_entry].task = nullptr;
+      free_entries_.push_back(task->slot_entry);
+    }
+    done();
+  });
+}
+
+void Slot::post(std::function<void()> mail) {
+  if (!mailbox_.post(std::move(mail))) { return; }
+  Worker* const worker = worker_.load(std::memory_order_seq_cst);
+  if (worker != nullptr) { worker->wake(); }
 }
 
 void Slot::schedule_all() {
   now_ns_ = clock_.now_ns();
   for (Entry& entry : entries_) {
     entry.since_ns = now_ns_;
-    entry.task->wake_from_own_slot();
+    if (entry.task != nullptr) { entry.task->wake_from_own_slot(); }
   }
 }
 
@@ -46,6 +80,7 @@ void Slot::schedule(Task& task, bool from_own_slot) {
 
 Turn Slot::turn() {
   now_ns_ = clock_.now_ns();
+  if (mailbox_.has_mail()) [[unlikely]] { mailbox_.run_pending(); }
   fire_timers(now_ns_);
   for (int i = 0; i < kTasksPerTurn; ++i) {
     take_woken();
@@ -55,7 +90,7 @@ Turn Slot::turn() {
     run(task);
   }
   if (stopping_.load(std::memory_order_seq_cst)) { return Turn::stop(); }
-  if (!run_queue_.empty() || !woken_.empty()) { return Turn::again(); }
+  if (!run_queue_.empty() || !woken_.empty() || mailbox_.has_mail()) { return Turn::again(); }
   return Turn::sleep_until(timers_.empty() ? Clock::kNever : timers_.top().time_ns);
 }
 
@@ -71,11 +106,11 @@ void Slot::take_woken() {
 void Slot::fire_timers(int64_t now_ns) {
   while (!timers_.empty()) {
     const Timer timer = timers_.top();
-    Task& task = *entries_[timer.entry].task;
-    const bool out_of_date = task.wake_at_ns() != timer.time_ns;
+    Task* const task = entries_[timer.entry].task;
+    const bool out_of_date = task == nullptr || task->wake_at_ns() != timer.time_ns;
     if (!out_of_date && timer.time_ns > now_ns) { return; }
     timers_.pop();
-    if (!out_of_date) { task.wake_from_own_slot(); }
+    if (!out_of_date) { task->wake_from_own_slot(); }
   }
 }
 

@@ -24,6 +24,9 @@ class WakeTarget {
       on_scheduled(true);
     }
   }
+  // Before anybody else knows the target: it counts as scheduled, so that wakes do nothing until it
+  // has run once.
+  void hold() { scheduled_.store(true, std::memory_order_seq_cst); }
 
  protected:
   WakeTarget() = default;
