@@ -35,6 +35,7 @@ class FileCheckpointStore final : public CheckpointStore {
 
   // Makes the job's folders, and looks at what they hold.
   Status start() {
+    if (options_.directory.empty()) { return ok_status(); }
     TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(root_));
     TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(shared_));
     TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(join_path(root_, kTaskOwnedName)));
@@ -86,6 +87,10 @@ class FileCheckpointStore final : public CheckpointStore {
   }
 
   Result<std::string> prepare(int64_t checkpoint) override {
+    if (options_.directory.empty()) {
+      return invalid_argument(ErrorId::kBadOptionValue,
+                              "checkpoints need a folder: execution.checkpointing.dir is not set");
+    }
     const std::string directory = directory_of(checkpoint);
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool complete,
                                files_.exists(join_path(directory, kMetadataName)));
@@ -395,10 +400,7 @@ class FileCheckpointStore final : public CheckpointStore {
 
 Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(World& world,
                                                                CheckpointStoreOptions options) {
-  if (options.directory.empty()) {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "checkpoints need a folder: execution.checkpointing.dir is not set");
-  }
+  if (options.directory.empty()) { options.incremental = false; }
   auto store = std::make_unique<FileCheckpointStore>(world, std::move(options));
   TIDEWHEEL_RETURN_IF_ERROR(store->start());
   return std::unique_ptr<CheckpointStore>(std::move(store));

@@ -47,6 +47,7 @@ struct CompletedSnapshot {
 // which is kept here.
 class CheckpointStore : public SnapshotStorage {
  public:
+  // Without a directory it takes savepoints only.
   static Result<std::unique_ptr<CheckpointStore>> open(World& world,
                                                        CheckpointStoreOptions options);
 

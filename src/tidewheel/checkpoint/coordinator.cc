@@ -27,16 +27,6 @@ std::function<void(Result<CompletedSnapshot>)> when_done(std::function<void(Resu
   };
 }
 
-uint64_t bytes_of(const Manifest& manifest) {
-  uint64_t bytes = 0;
-  for (const ManifestOperator& op : manifest.operators) {
-    for (const OperatorSnapshot& subtask : op.subtasks) {
-      for (const SegmentRef& segment : subtask.segments) { bytes += segment.place.length; }
-    }
-  }
-  return bytes;
-}
-
 Status refused(const std::string& why) {
   return failed_precondition(ErrorId::kCheckpointDeclined, "no checkpoint can be taken: {}", why);
 }
@@ -48,7 +38,8 @@ CheckpointCoordinator::CheckpointCoordinator(CheckpointSettings settings, Checkp
     : settings_(std::move(settings)),
       job_(std::move(job)),
       parts_(std::move(parts)),
-      history_(settings_.history) {}
+      history_(settings_.history),
+      next_id_(parts_.store.highest_found() + 1) {}
 
 void CheckpointCoordinator::start_from(const CompletedSnapshot& snapshot, bool owned) {
   restore_point_ = snapshot;
@@ -216,7 +207,7 @@ void CheckpointCoordinator::add(Request request) {
   std::string obstacle;
   if (shut_down_) {
     obstacle = "the job has ended";
-  } else if (parts_.store == nullptr) {
+  } else if (request.trigger != Trigger::kSavepoint && !settings_.has_directory) {
     obstacle = "execution.checkpointing.dir is not set";
   } else if (stop_is_under_way()) {
     obstacle = "the job is being stopped with a savepoint";
@@ -258,8 +249,8 @@ void CheckpointCoordinator::retry_final(int64_t delay_ns) {
 // deleting old checkpoints comes first, else they would pile up.
 bool CheckpointCoordinator::may_begin() const {
   const auto limit = static_cast<size_t>(settings_.concurrent_max);
-  return running_ && !shut_down_ && parts_.store != nullptr && stopped_with_.empty() &&
-         pending_.size() < limit && calls_.size() <= limit &&
+  return running_ && !shut_down_ && stopped_with_.empty() && pending_.size() < limit &&
+         calls_.size() <= limit &&
          (pending_.empty() || pending_.rbegin()->second.stage >= Stage::kCollecting);
 }
 
@@ -454,7 +445,7 @@ void CheckpointCoordinator::on_completed(int64_t id, Result<CompletedSnapshot> r
   const Pending pending = std::move(found->second);
   pending_.erase(found);
   plans_.remove(id);
-  history_.complete(id, bytes_of(result->manifest), result->path, now_ns());
+  history_.complete(id, result->manifest.size_bytes(), result->path, now_ns());
   ++version_;
   after_completion(pending, *result);
   if (pending.request.done) { pending.request.done(*result); }
@@ -630,7 +621,7 @@ void CheckpointCoordinator::run_next_call() {
   call_runs_ = true;
   Call call = std::move(calls_.front());
   calls_.pop_front();
-  parts_.blocking.run([store = parts_.store, work = std::move(call.work)] { work(*store); },
+  parts_.blocking.run([&store = parts_.store, work = std::move(call.work)] { work(store); },
                       [this, then = std::move(call.then)] {
                         if (then) { then(); }
                         run_next_call();

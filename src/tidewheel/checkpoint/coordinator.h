@@ -101,7 +101,7 @@ class CheckpointCoordinator {
     Random random;
     CheckpointGateway& gateway;
     BlockingCalls& blocking;
-    CheckpointStore* store = nullptr;  // null: no checkpoint can be taken
+    CheckpointStore& store;
   };
   CheckpointCoordinator(CheckpointSettings settings, CheckpointedJob job, Parts parts);
 
@@ -212,7 +212,7 @@ class CheckpointCoordinator {
   bool running_ = false;  // all tasks were seen running since the last failover
   bool shut_down_ = false;
   std::function<void()> on_shut_down_;
-  int64_t next_id_ = 1;
+  int64_t next_id_;
   int64_t periodic_ns_ = Clock::kNever;  // when the next one is due
   int64_t final_ns_ = Clock::kNever;     // when one for the tasks at their end is due
   int64_t paused_until_ns_ = INT64_MIN;  // min pause, for periodic ones

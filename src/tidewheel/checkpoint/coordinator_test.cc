@@ -126,7 +126,7 @@ class CheckpointCoordinatorTest : public ::testing::Test,
     coordinator_ = std::make_unique<CheckpointCoordinator>(
         settings_, std::move(job),
         CheckpointCoordinator::Parts{clock_, Logger(log_, clock_, LogLevel::kOff), Random(1), *this,
-                                     *this, &store_});
+                                     *this, store_});
   }
   void start() {
     make();

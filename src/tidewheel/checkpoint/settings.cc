@@ -36,6 +36,7 @@ Result<CheckpointSettings> checkpoint_settings(const Config& config) {
   settings.retained = static_cast<int32_t>(config.get(options::kRetainedCheckpoints));
   settings.incremental = config.get(options::kIncrementalCheckpoints);
   settings.history = static_cast<size_t>(config.get(options::kCheckpointHistory));
+  settings.has_directory = !config.get(options::kCheckpointDirectory).empty();
   settings.savepoint_directory = config.get(options::kSavepointDirectory);
   TIDEWHEEL_ASSIGN_OR_RETURN(settings.retention, retention_of(config));
   const std::string mode = config.get(options::kCheckpointMode);

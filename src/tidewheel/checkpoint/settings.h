@@ -32,6 +32,7 @@ struct CheckpointSettings {
   CheckpointRetention retention = CheckpointRetention::kNone;
   size_t history = 10;
   std::string savepoint_directory;
+  bool has_directory = true;  // for checkpoints
 
   // Tasks wait, at the end of their data, for a checkpoint that holds all they did.
   bool waits_for_final() const { return interval_ns > 0 && after_tasks_finish; }

@@ -44,7 +44,7 @@ void CheckpointHistory::acknowledge(int64_t id, const TaskSnapshot& snapshot, in
   subtask.duration_ns = now_ns - figures->trigger_ns;
   subtask.figures = snapshot.figures;
   for (const OperatorSnapshot& op : snapshot.operators) {
-    for (const SegmentRef& segment : op.segments) { subtask.bytes_full += segment.place.length; }
+    for (const SegmentRef& segment : op.segments) { subtask.bytes_full += segment.stored_bytes(); }
   }
   figures->bytes_written += snapshot.figures.bytes_written;
   figures->bytes_in_flight += snapshot.figures.bytes_in_flight;

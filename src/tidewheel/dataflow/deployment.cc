@@ -268,8 +268,7 @@ Status Deployment::Builder::make_task(size_t index, int32_t subtask) {
   spec.restore = start_.restore.get();
   spec.is_restart = start_.is_restart;
   spec.waits_for_final_checkpoint = parts_.waits_for_final_checkpoint;
-  spec.restored_at_end_of_data =
-      index < start_.at_end.size() && start_.at_end[index][at(subtask)];
+  spec.restored_at_end_of_data = index < start_.at_end.size() && start_.at_end[index][at(subtask)];
   // The shortest timeout of the chain's operators holds for all of them.
   spec.buffer_timeout_ms = -1;
   for (const int32_t node : vertex.nodes) {

@@ -36,9 +36,9 @@ struct RegionTasks {
 };
 
 // Subtask i of every vertex of a slot sharing group goes to the group's slot i, so a group needs as
-// many slots as its largest parallelism. Vertices that edges connect make a region: it fails, and is
-// deployed anew, as a whole, while the slots and other regions go on. Destroyed after the workers of
-// its slots.
+// many slots as its largest parallelism. Vertices that edges connect make a region: it fails, and
+// is deployed anew, as a whole, while the slots and other regions go on. Destroyed after the
+// workers of its slots.
 class Deployment {
  public:
   // All but `world` is kept by the caller for as long as the deployment.
@@ -75,7 +75,8 @@ class Deployment {
   // Makes the tasks of a region anew, without touching those that are there. Any thread.
   Result<std::shared_ptr<RegionTasks>> make_region(size_t region,
                                                    const DeploymentStart& start) const;
-  // Has the slots forget the region's tasks, which have all ended; then calls `done`, on any thread.
+  // Has the slots forget the region's tasks, which have all ended; then calls `done`, on any
+  // thread.
   void retire(size_t region, const std::function<void()>& done);
   // Puts them in the place of those that were retired, and has the slots step them.
   void install(size_t region, std::shared_ptr<RegionTasks> tasks);

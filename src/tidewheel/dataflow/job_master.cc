@@ -78,8 +78,12 @@ void JobMaster::start_from(const CompletedSnapshot& snapshot, bool owned) {
   checkpoints_.restored(snapshot);
 }
 
-Result<DeploymentStart> JobMaster::make_start(const std::optional<CompletedSnapshot>& point,
-                                              bool is_restart) const {
+Result<DeploymentStart> JobMaster::make_start(bool is_restart) const {
+  return make_start_from(checkpoints_.restore_point(), is_restart);
+}
+
+Result<DeploymentStart> JobMaster::make_start_from(const std::optional<CompletedSnapshot>& point,
+                                                   bool is_restart) const {
   DeploymentStart start;
   start.is_restart = is_restart;
   if (!point) {
@@ -109,8 +113,7 @@ Status JobMaster::make_coordinators() {
     if (!nodes[i].make_coordinator) { continue; }
     const auto node = static_cast<int32_t>(i);
     TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<OperatorCoordinator> made, make_coordinator(node));
-    coordinators_[i] =
-        std::make_shared<HostedCoordinator>(*this, node, nodes[i], std::move(made));
+    coordinators_[i] = std::make_shared<HostedCoordinator>(*this, node, nodes[i], std::move(made));
     const std::optional<CompletedSnapshot>& point = checkpoints_.restore_point();
     if (!point) { continue; }
     const ManifestOperator* const op = point->manifest.find(snapshot_uid(parts_.chained, node));
@@ -377,16 +380,16 @@ void JobMaster::on_failure(std::vector<size_t> regions, const Status& failure,
         history = fmt::format(", after {} restart{}; the first failure was: {}", times,
                               times == 1 ? "" : "s", failures()->front().status.to_string());
       }
-      failure_ = failure.with_context("Recovery is suppressed by {}{}",
-                                      parts_.strategy->describe(), history);
+      failure_ = failure.with_context("Recovery is suppressed by {}{}", parts_.strategy->describe(),
+                                      history);
     }
     end_by(JobState::kFailing);
     return;
   }
   restarts_.fetch_add(1, std::memory_order_relaxed);
-  parts_.world.logger().named("job").warning(
-      "{}{}restarting in {} ms: {}", task, task.empty() ? "" : " failed; ",
-      *delay_ns / 1'000'000, failure.to_string());
+  parts_.world.logger().named("job").warning("{}{}restarting in {} ms: {}", task,
+                                             task.empty() ? "" : " failed; ", *delay_ns / 1'000'000,
+                                             failure.to_string());
   all_running_ = false;
   checkpoints_.on_failover(failure.to_string());
   if (parts_.restarts_all) {
@@ -466,7 +469,7 @@ JobMaster::Redeployment JobMaster::make_redeployment(
     made.status = unavailable(ErrorId::kFileIo, "failed by a test");
     return made;
   }
-  const Result<DeploymentStart> start = make_start(point, /*is_restart=*/true);
+  const Result<DeploymentStart> start = make_start_from(point, /*is_restart=*/true);
   if (!start.ok()) {
     made.status = start.status();
     return made;
@@ -661,8 +664,7 @@ void JobMaster::cancel() {
   post([this] { end_by(JobState::kCancelling); });
 }
 
-void JobMaster::savepoint(SavepointRequest request,
-                          std::function<void(Result<std::string>)> done) {
+void JobMaster::savepoint(SavepointRequest request, std::function<void(Result<std::string>)> done) {
   auto answer = std::make_shared<Answer<std::string>>(std::move(done));
   post([this, request = std::move(request), answer = std::move(answer)] {
     checkpoints_.savepoint(
@@ -730,9 +732,7 @@ void JobMaster::shut_down() {
   }
   JobEnd how = JobEnd::kFinished;
   if (state_.load(std::memory_order_relaxed) == JobState::kFailing) { how = JobEnd::kFailed; }
-  if (state_.load(std::memory_order_relaxed) == JobState::kCancelling) {
-    how = JobEnd::kCancelled;
-  }
+  if (state_.load(std::memory_order_relaxed) == JobState::kCancelling) { how = JobEnd::kCancelled; }
   checkpoints_.shut_down(how, [this] { end(); });
 }
 

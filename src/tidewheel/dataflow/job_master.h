@@ -46,7 +46,7 @@ class JobMaster final : public Turnable,
     const ChainedGraph& chained;
     CheckpointSettings settings;
     CheckpointedJob job;
-    CheckpointStore* store = nullptr;  // null: no checkpoints
+    CheckpointStore& store;
     std::unique_ptr<RestartStrategy> strategy;
     bool tells_strategy = false;  // in the job's failure
     bool restarts_all = false;    // not only the failed region
@@ -58,9 +58,7 @@ class JobMaster final : public Turnable,
   // What the job starts from; see CheckpointCoordinator::start_from.
   void start_from(const CompletedSnapshot& snapshot, bool owned);
   // What tasks go on from, by the point that restarts go back to. Blocks.
-  Result<DeploymentStart> make_start(bool is_restart) const {
-    return make_start(checkpoints_.restore_point(), is_restart);
-  }
+  Result<DeploymentStart> make_start(bool is_restart) const;
   Status make_coordinators();
   // `deployment` outlives the worker.
   void set_deployment(Deployment& deployment);
@@ -160,8 +158,8 @@ class JobMaster final : public Turnable,
   void note_failure(const Status& failure, const std::string& task);
   void restart(size_t region, int64_t at_ns);
   void advance_restarts();
-  Result<DeploymentStart> make_start(const std::optional<CompletedSnapshot>& point,
-                                     bool is_restart) const;
+  Result<DeploymentStart> make_start_from(const std::optional<CompletedSnapshot>& point,
+                                          bool is_restart) const;
   Result<std::unique_ptr<OperatorCoordinator>> make_coordinator(int32_t node) const;
   void redeploy(size_t region);
   Redeployment make_redeployment(size_t region,

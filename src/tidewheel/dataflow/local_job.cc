@@ -91,8 +91,7 @@ Result<Origin> find_origin(World& world, const std::string& name, const Config& 
   Origin origin;
   const std::string claim = config.get(options::kClaimMode);
   if (claim != "NO_CLAIM" && claim != "CLAIM") {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "{} is '{}'; NO_CLAIM and CLAIM are possible",
+    return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; NO_CLAIM and CLAIM are possible",
                             options::kClaimMode.key, claim);
   }
   if (resume) {
@@ -134,37 +133,17 @@ Status check_job_id(const std::string& id) {
   return invalid_argument(ErrorId::kBadParameter, "job id '{}' is not 32 hex digits", id);
 }
 
-Result<SnapshotCompression> compression_of(const Config& config) {
-  const std::string text = config.get(options::kSnapshotCompression);
-  if (text == "false" || text == "none") { return SnapshotCompression::kNone; }
-  if (text == "true" || text == "snappy") { return SnapshotCompression::kSnappy; }
-  if (text == "lz4") { return SnapshotCompression::kLz4; }
-  if (text == "zstd") { return SnapshotCompression::kZstd; }
-  return invalid_argument(ErrorId::kBadOptionValue,
-                          "{} is '{}'; false (or none), true (or snappy), lz4 and zstd are possible",
-                          options::kSnapshotCompression.key, text);
-}
-
-// Null: the job takes neither checkpoints nor savepoints.
+// Without a folder for checkpoints there are savepoints still.
 Result<std::unique_ptr<CheckpointStore>> open_store(World& world, const std::string& job_id,
                                                     const Config& config,
                                                     const CheckpointSettings& settings) {
-  CheckpointStoreOptions store;
-  store.directory = config.get(options::kCheckpointDirectory);
-  if (store.directory.empty()) {
-    if (settings.interval_ns > 0) {
-      return invalid_argument(ErrorId::kBadOptionValue,
-                              "{} is set, so checkpoints need a folder: set {}",
-                              options::kCheckpointInterval.key,
-                              options::kCheckpointDirectory.key);
-    }
-    if (settings.savepoint_directory.empty()) { return std::unique_ptr<CheckpointStore>(); }
-    store.directory = settings.savepoint_directory;
+  TIDEWHEEL_ASSIGN_OR_RETURN(CheckpointStoreOptions store,
+                             checkpoint_store_options(config, job_id));
+  if (store.directory.empty() && settings.interval_ns > 0) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} is set, so checkpoints need a folder: set {}",
+                            options::kCheckpointInterval.key, options::kCheckpointDirectory.key);
   }
-  store.job_id = job_id;
-  store.job_subdirectory = config.get(options::kCheckpointSubdirectory);
-  store.inline_bytes_max = static_cast<uint64_t>(config.get(options::kInlineThreshold));
-  TIDEWHEEL_ASSIGN_OR_RETURN(store.compression, compression_of(config));
   return CheckpointStore::open(world, std::move(store));
 }
 
@@ -201,14 +180,13 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
       std::unique_ptr<RestartStrategy> strategy,
       make_restart_strategy(config, settings.interval_ns > 0, world_->fork_random()));
   if (!start.job_id.empty()) { TIDEWHEEL_RETURN_IF_ERROR(check_job_id(start.job_id)); }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const Origin origin,
-                             find_origin(*world_, name, config, start.resume));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const Origin origin, find_origin(*world_, name, config, start.resume));
   if (origin.snapshot) {
     std::vector<std::string> warnings;
     const bool ignore_unclaimed = config.get(options::kIgnoreUnclaimedState);
-    TIDEWHEEL_RETURN_IF_ERROR(fit_to_snapshot(origin.snapshot->manifest, derived,
-                                              ignore_unclaimed, chained, warnings)
-                                  .with_context("starting from {}", origin.snapshot->path));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        fit_to_snapshot(origin.snapshot->manifest, derived, ignore_unclaimed, chained, warnings)
+            .with_context("starting from {}", origin.snapshot->path));
     for (const std::string& warning : warnings) { logger.warning("{}", warning); }
     logger.info("job '{}' goes on from {}", name, origin.snapshot->path);
   }
@@ -220,19 +198,17 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                                               std::move(chained), memory_bytes);
   TIDEWHEEL_ASSIGN_OR_RETURN(job->store, open_store(*world_, id, job->config, settings));
   const bool waits_for_final = settings.waits_for_final();
-  job->master = std::make_unique<JobMaster>(
-      JobMaster::Parts{.world = *world_,
-                       .chained = job->chained,
-                       .settings = std::move(settings),
-                       .job = describe_job(id, name, job->chained),
-                       .store = job->store.get(),
-                       .strategy = std::move(strategy),
-                       .tells_strategy = tells_strategy,
-                       .restarts_all = all});
+  job->master =
+      std::make_unique<JobMaster>(JobMaster::Parts{.world = *world_,
+                                                   .chained = job->chained,
+                                                   .settings = std::move(settings),
+                                                   .job = describe_job(id, name, job->chained),
+                                                   .store = *job->store,
+                                                   .strategy = std::move(strategy),
+                                                   .tells_strategy = tells_strategy,
+                                                   .restarts_all = all});
   JobMaster& master = *job->master;
-  if (origin.snapshot) {
-    master.start_from(*origin.snapshot, origin.owned && job->store != nullptr);
-  }
+  if (origin.snapshot) { master.start_from(*origin.snapshot, origin.owned); }
   TIDEWHEEL_ASSIGN_OR_RETURN(DeploymentStart beginning, master.make_start(origin.is_resumed));
   TIDEWHEEL_RETURN_IF_ERROR(master.make_coordinators());
   TIDEWHEEL_ASSIGN_OR_RETURN(job->deployment,
@@ -243,7 +219,7 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                                                .metrics = job->metrics,
                                                .listener = master,
                                                .storage = job->store.get(),
-                                               .plans = job->store ? &master.plans() : nullptr,
+                                               .plans = &master.plans(),
                                                .waits_for_final_checkpoint = waits_for_final,
                                                .start = std::move(beginning)}));
   master.set_deployment(*job->deployment);

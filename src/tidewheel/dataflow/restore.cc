@@ -32,9 +32,7 @@ std::string describe_state(const ManifestOperator& op) {
   if (!op.coordinator_state.empty()) { names.insert("the coordinator's"); }
   if (names.empty()) { return {}; }
   std::string text = fmt::format("'{}' (uid {}) with state", op.name, op.uid);
-  for (const std::string& name : names) {
-    text += (name == *names.begin() ? " " : ", ") + name;
-  }
+  for (const std::string& name : names) { text += (name == *names.begin() ? " " : ", ") + name; }
   return text;
 }
 
@@ -93,12 +91,12 @@ void clear_ends_behind_running(const ChainedGraph& chained,
     for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
       const GraphEdge& edge = chained.graph.edges[i];
       const auto from = index_at(chained.vertex_of_node[index_at(edge.from)]);
-      if (chained.edge_is_chained[i] ||
-          index_at(chained.vertex_of_node[index_at(edge.to)]) != to ||
+      if (chained.edge_is_chained[i] || index_at(chained.vertex_of_node[index_at(edge.to)]) != to ||
           edge.kind == EdgeKind::kRescale) {
         continue;
       }
-      const bool all = std::all_of(at_end[from].begin(), at_end[from].end(), [](bool b) { return b; });
+      const bool all =
+          std::all_of(at_end[from].begin(), at_end[from].end(), [](bool b) { return b; });
       for (size_t subtask = 0; subtask < at_end[to].size(); ++subtask) {
         const bool ended = edge.kind == EdgeKind::kForward ? at_end[from][subtask] : all;
         at_end[to][subtask] = at_end[to][subtask] && ended;

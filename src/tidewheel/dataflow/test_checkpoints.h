@@ -181,9 +181,8 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
                           .listener = *this,
                           .storage = &storage,
                           .plans = this,
-                          .restore = setup_.restore.get(),
                           .waits_for_final_checkpoint = setup_.waits_for_final_checkpoint,
-                          .finished_vertices = setup_.finished_vertices});
+                          .start = start_of(setup_)});
     TIDEWHEEL_CHECK(deployment.ok(), "{}", deployment.status().to_string());
     deployment_ = std::move(deployment).value();
     for (const auto& slot : deployment_->slots()) {
@@ -198,7 +197,7 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
     }
   }
 
-  std::vector<std::unique_ptr<Task>>& tasks() { return deployment_->tasks(); }
+  const std::vector<Task*>& tasks() { return deployment_->tasks(); }
   Deployment& deployment() { return *deployment_; }
   // Turns all slots until none has anything to do; `turns_max` of each at most.
   void run(int turns_max = 1'000'000) {
@@ -287,6 +286,16 @@ class ManualJob final : public TaskListener, public CheckpointPlans {
   std::vector<Task*> at_end_of_data;
 
  private:
+  DeploymentStart start_of(const ManualSetup& setup) const {
+    DeploymentStart start;
+    start.restore = setup.restore;
+    for (size_t v = 0; v < setup.finished_vertices.size(); ++v) {
+      const auto parallelism = static_cast<size_t>(chained_.vertices[v].parallelism);
+      start.at_end.emplace_back(parallelism, setup.finished_vertices[v]);
+    }
+    return start;
+  }
+
   struct Hand final : Worker {
     std::atomic<bool> woken{false};
     void wake() override { woken = true; }
