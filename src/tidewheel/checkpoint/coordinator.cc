@@ -5,6 +5,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/fault.h"
+#include "tidewheel/base/mutant.h"
 
 namespace tidewheel {
 namespace {
@@ -426,6 +427,7 @@ Manifest CheckpointCoordinator::manifest_of(const Pending& pending) const {
 
 void CheckpointCoordinator::begin_completion(Pending& pending) {
   pending.stage = Stage::kCompleting;
+  if (TIDEWHEEL_MUTANT("commit_before_durable")) { parts_.gateway.completed(*pending.plan, true); }
   const int64_t id = pending.plan->id;
   auto manifest = std::make_shared<Manifest>(manifest_of(pending));
   auto result = std::make_shared<std::optional<Result<CompletedSnapshot>>>();

@@ -40,6 +40,10 @@ class InputGate {
     int32_t input;  // 0 or 1
   };
   explicit InputGate(const std::vector<Source>& sources);
+  // See WatermarkValve.
+  void take_all_for_idle() {
+    for (Input& input : inputs_) { input.valve.take_all_for_idle(); }
+  }
 
   // Without it barriers are counted, and block nothing. It outlives the gate's use.
   void set_watcher(BarrierWatcher& watcher) { watcher_ = &watcher; }

@@ -6,6 +6,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/fault.h"
+#include "tidewheel/base/mutant.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/operator_failure.h"
 #include "tidewheel/dataflow/slot.h"
@@ -45,6 +46,9 @@ void Task::add_writer(OutputPort& port, std::unique_ptr<ChannelWriter> writer) {
 void Task::set_inputs(const std::vector<InputGate::Source>& sources) {
   gate_.emplace(sources);
   if (checkpoint_ != nullptr) { gate_->set_watcher(*checkpoint_); }
+  if (spec_.restore != nullptr && TIDEWHEEL_MUTANT("watermark_passes_restored_channel")) {
+    gate_->take_all_for_idle();
+  }
 }
 
 void Task::on_scheduled(bool from_own_slot) { slot_->schedule(*this, from_own_slot); }

@@ -1,5 +1,7 @@
 #include "tidewheel/operators/window_snapshot.h"
 
+#include "tidewheel/base/mutant.h"
+
 namespace tidewheel {
 
 namespace {
@@ -30,6 +32,7 @@ Status WatermarkState::read(SnapshotReader& reader) {
     if (!more) { return {}; }
     int64_t watermark = 0;
     TIDEWHEEL_RETURN_IF_ERROR(decoder.decode(entry.value, watermark));
+    if (TIDEWHEEL_MUTANT("timer_never_at_restored_time")) { ++watermark; }
     restored_ = std::min(restored_.value_or(watermark), watermark);
   }
 }
