@@ -109,6 +109,7 @@ class SinkOperatorBase : public Operator {
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   OperatorContext* context_ = nullptr;
   int64_t newest_begun_ = 0;            // checkpoint
+  int64_t failed_ = 0;                  // the first one that has failed; for a known bug
   int64_t complete_ = 0;                // newest complete checkpoint that is known
   std::map<int64_t, Encoded> pending_;  // by the checkpoint that prepared it
   std::deque<std::string> committing_;  // handed to the pool, in order

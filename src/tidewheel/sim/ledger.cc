@@ -39,6 +39,17 @@ std::string Ledger::abort(int64_t id) {
   return {};
 }
 
+void Ledger::abort_others(std::string_view table, int32_t subtask, int32_t parallelism,
+                          const std::set<int64_t>& keep) {
+  for (size_t id = 0; id < transactions_.size(); ++id) {
+    Transaction& transaction = transactions_[id];
+    if (transaction.state == State::kPrepared && transaction.table == table &&
+        transaction.subtask % parallelism == subtask && !keep.contains(static_cast<int64_t>(id))) {
+      transaction.state = State::kAborted;
+    }
+  }
+}
+
 void Ledger::roll_back_to(int64_t checkpoint) {
   for (Transaction& transaction : transactions_) {
     if (transaction.checkpoint > checkpoint && transaction.state == State::kCommitted) {
@@ -94,30 +105,33 @@ std::string Ledger::leftovers() const {
 
 // ---- Sink
 
-Status LedgerSink::open(SinkContext&) {
+Status LedgerSinkBase::open(SinkContext& context) {
+  subtask_ = context.subtask_index();
+  parallelism_ = context.parallelism();
   writer_ = client_->ledger.new_writer();
   return {};
 }
 
-Status LedgerSink::write_rows(std::span<const Row> rows, std::span<const int64_t> times_ms) {
+Status LedgerSinkBase::write_rows(std::span<const Row> rows, std::span<const int64_t> times_ms) {
   for (size_t i = 0; i < rows.size(); ++i) { rows_.push_back({rows[i], times_ms[i]}); }
   return {};
 }
 
-Result<std::vector<LedgerSink::Pending>> LedgerSink::prepare(int64_t checkpoint) {
+Result<std::vector<LedgerSinkBase::Pending>> LedgerSinkBase::prepare(int64_t checkpoint) {
   if (!client_->alive() || client_->refuses("prepare")) {
     return unavailable(ErrorId::kNetworkLost, "the ledger does not answer");
   }
   std::vector<Pending> pending;
   if (rows_.empty()) { return pending; }
   pending.push_back({client_->ledger.prepare({.table = table_,
+                                              .subtask = subtask_,
                                               .checkpoint = checkpoint,
                                               .writer = writer_,
                                               .rows = std::exchange(rows_, {})})});
   return pending;
 }
 
-Status LedgerSink::commit(const Pending& pending) {
+Status LedgerSinkBase::commit(const Pending& pending) {
   if (!client_->alive() || client_->refuses("commit")) {
     return unavailable(ErrorId::kNetworkLost, "the ledger does not answer");
   }
@@ -135,16 +149,7 @@ Status LedgerSink::commit(const Pending& pending) {
   return {};
 }
 
-Status LedgerSink::abort(const Pending& pending) {
-  if (!client_->alive()) {
-    return unavailable(ErrorId::kNetworkLost, "the ledger does not answer");
-  }
-  std::string wrong = client_->ledger.abort(pending.id);
-  if (!wrong.empty()) { client_->report(std::move(wrong)); }
-  return {};
-}
-
-Status LedgerSink::close(bool finished) {
+Status LedgerSinkBase::close(bool finished) {
   if (!finished) { return {}; }
   if (!rows_.empty()) {
     client_->report(
@@ -153,6 +158,27 @@ Status LedgerSink::close(bool finished) {
                     table_, rows_.size()));
   }
   if (client_->alive()) { client_->ledger.writer_finished(writer_); }
+  return {};
+}
+
+Status TidyLedgerSink::abort(const Pending& pending) {
+  if (!client_->alive()) {
+    return unavailable(ErrorId::kNetworkLost, "the ledger does not answer");
+  }
+  std::string wrong = client_->ledger.abort(pending.id);
+  if (!wrong.empty()) { client_->report(std::move(wrong)); }
+  const Rows& back = client_->ledger.transaction(pending.id).rows;
+  rows_.insert(rows_.begin(), back.begin(), back.end());
+  return {};
+}
+
+Status TidyLedgerSink::recover(const SinkRecovery<Pending>& recovery) {
+  if (!client_->alive()) {
+    return unavailable(ErrorId::kNetworkLost, "the ledger does not answer");
+  }
+  std::set<int64_t> keep;
+  for (const auto& saved : recovery.pending) { keep.insert(saved.record.id); }
+  client_->ledger.abort_others(table_, subtask_, parallelism_, keep);
   return {};
 }
 

@@ -21,6 +21,7 @@ class Ledger {
   enum class State : uint8_t { kPrepared, kCommitted, kAborted, kVoid };
   struct Transaction {
     std::string table;
+    int32_t subtask = 0;
     int64_t checkpoint = 0;  // the one that it was prepared for
     int64_t writer = 0;      // who did
     State state = State::kPrepared;
@@ -34,6 +35,9 @@ class Ledger {
   // Both may come again. What is wrong with it; empty when nothing is.
   std::string commit(int64_t id);
   std::string abort(int64_t id);
+  // Aborts what subtask `subtask` of `parallelism` has to care for, and is not to be kept.
+  void abort_others(std::string_view table, int32_t subtask, int32_t parallelism,
+                    const std::set<int64_t>& keep);
   const Transaction& transaction(int64_t id) const {
     return transactions_[static_cast<size_t>(id)];
   }
@@ -64,29 +68,45 @@ struct LedgerClient {
   std::function<bool(std::string_view)> refuses;  // the call fails this time
 };
 
-// A two-phase sink of the typed API.
-class LedgerSink {
+// What two-phase sinks of the typed API share.
+class LedgerSinkBase {
  public:
   using input = Row;
   struct Pending {
     int64_t id = 0;
   };
 
-  LedgerSink(std::shared_ptr<LedgerClient> client, std::string table)
+  LedgerSinkBase(std::shared_ptr<LedgerClient> client, std::string table)
       : client_(std::move(client)), table_(std::move(table)) {}
 
   Status open(SinkContext& context);
   Status write_rows(std::span<const Row> rows, std::span<const int64_t> times_ms);
   Result<std::vector<Pending>> prepare(int64_t checkpoint);
   Status commit(const Pending& pending);
-  Status abort(const Pending& pending);
   Status close(bool finished);
 
- private:
+ protected:
   std::shared_ptr<LedgerClient> client_;
   std::string table_;
+  int32_t subtask_ = 0;
+  int32_t parallelism_ = 1;
   int64_t writer_ = 0;
   Rows rows_;
+};
+
+// Leaves what a failed checkpoint had to the next one, and what earlier attempts have prepared
+// open.
+class LedgerSink final : public LedgerSinkBase {
+ public:
+  using LedgerSinkBase::LedgerSinkBase;
+};
+
+// Takes rows back from failed checkpoints, and aborts what no checkpoint has.
+class TidyLedgerSink final : public LedgerSinkBase {
+ public:
+  using LedgerSinkBase::LedgerSinkBase;
+  Status abort(const Pending& pending);
+  Status recover(const SinkRecovery<Pending>& recovery);
 };
 
 }  // namespace tidewheel::sim

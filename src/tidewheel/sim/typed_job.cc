@@ -201,6 +201,10 @@ Row row_of_line(std::string_view line) {
 TypedJob::Kept TypedJob::keep_in_files(const Stream<Row>& stream, int32_t readers) {
   const std::string table = fmt::format("files-{}", next_table_++);
   file::WriteOptions options;
+  options.part_bytes_max = one_of<int64_t>(random_, {50, 2'000, int64_t{1} << 20});
+  options.roll_on_checkpoint = random_.chance(0.3);
+  options.idle_time_max = Duration(one_of<int64_t>(random_, {0, 10, 60'000}));
+  options.merge_parts = one_of<int32_t>(random_, {0, 0, 2, 4});
   with_probe(stream, readers)
       .to(file::write("/data/out/" + table, append_line, options))
       .name(table)
@@ -225,11 +229,11 @@ TypedJob::Kept TypedJob::keep(const Stream<Row>& stream, int32_t readers) {
   if (rebuild() != nullptr) {
     if (random_.chance(0.5) && rebuild()->writes_files) { return keep_in_files(stream, readers); }
     const std::string table = fmt::format("table-{}", next_table_++);
-    with_probe(stream, readers)
-        .to(LedgerSink(rebuild()->ledger, table))
-        .name(table)
-        .uid(table)
-        .parallelism(readers);
+    const bool tidy = random_.chance(0.5);
+    const Stream<Row> probed = with_probe(stream, readers);
+    const SinkEnd end = tidy ? probed.to(TidyLedgerSink(rebuild()->ledger, table))
+                             : probed.to(LedgerSink(rebuild()->ledger, table));
+    end.name(table).uid(table).parallelism(readers);
     return {[table, client = rebuild()->ledger] { return client->ledger.committed(table); }};
   }
   const Collected<Row> collected = stream.collect().parallelism(readers);
