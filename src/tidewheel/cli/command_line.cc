@@ -90,13 +90,53 @@ struct JobFlags {
   }
 };
 
+// `checkpoint inspect` and `savepoint dispose`.
+struct SnapshotFlags {
+  const CLI::App* inspect = nullptr;
+  const CLI::App* dispose = nullptr;
+  std::string path;
+  bool json = false;
+  bool check = false;
+
+  void add_to(CLI::App& app) {
+    CLI::App* const checkpoint =
+        app.add_subcommand("checkpoint", "Looks at checkpoints and savepoints");
+    checkpoint->require_subcommand(1);
+    CLI::App* const show = checkpoint->add_subcommand(
+        "inspect", "Shows what a checkpoint or savepoint has: operators, states, sizes, positions");
+    show->add_option("path", path, "Its folder, or the file _metadata in it")
+        ->required()
+        ->type_name("PATH");
+    show->add_flag("--json", json, "As JSON");
+    show->add_flag("--check", check, "Reads all of it, so that damage is found");
+    CLI::App* const savepoint = app.add_subcommand("savepoint", "Deletes savepoints");
+    savepoint->require_subcommand(1);
+    CLI::App* const remove =
+        savepoint->add_subcommand("dispose", "Deletes a savepoint that nobody needs any more");
+    remove->add_option("path", path, "Its folder")->required()->type_name("PATH");
+    inspect = show;
+    dispose = remove;
+  }
+
+  // False when it was another command.
+  bool fill(CommandLine& line) const {
+    if (!inspect->parsed() && !dispose->parsed()) { return false; }
+    line.command = inspect->parsed() ? Command::kInspect : Command::kDispose;
+    line.path = path;
+    line.json = json;
+    line.check = check;
+    return true;
+  }
+};
+
 // CLI11 takes arguments from the back.
 std::vector<std::string> reversed(std::span<const std::string> arguments) {
   return {arguments.rbegin(), arguments.rend()};
 }
 
 Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
-  static constexpr std::string_view kCommands[] = {"run", "explain", "doctor", "options"};
+  static constexpr std::string_view kCommands[] = {"run",     "explain",    "doctor",
+                                                   "options", "checkpoint", "savepoint"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);
@@ -136,18 +176,26 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   const CLI::App* const options =
       app.add_subcommand("options", "Lists the options of the engine, as Markdown");
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
+  SnapshotFlags snapshots;
+  snapshots.add_to(app);
 
   try {
     app.parse(reversed(own));
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = app.get_subcommands();
-    return printing(chosen.empty() ? app.help() : chosen.front()->help("tidewheel"));
+    const CLI::App* chosen = &app;
+    std::string before;
+    while (!chosen->get_subcommands().empty()) {
+      before += (before.empty() ? "" : " ") + chosen->get_name();
+      chosen = chosen->get_subcommands().front();
+    }
+    return printing(before.empty() ? app.help() : chosen->help(before));
   } catch (const CLI::CallForVersion& version) {
     return printing(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) { return usage_error(arguments, error.what()); }
 
   if (options->parsed()) { return printing(option_reference()); }
   CommandLine line;
+  if (snapshots.fill(line)) { return line; }
   line.library = flags.library;
   if (run->parsed()) {
     line.command = Command::kRun;

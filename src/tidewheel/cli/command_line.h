@@ -14,12 +14,17 @@ enum class Command : uint8_t {
   kRun,      // the job of `library`
   kExplain,  // show the job's plan without running it
   kDoctor,   // say whether `library` can be run here
+  kInspect,  // show what is in the snapshot at `path`
+  kDispose,  // delete the savepoint at `path`
 };
 
 struct CommandLine {
   Command command = Command::kPrint;
   std::string text;
   std::string library;
+  std::string path;
+  bool json = false;
+  bool check = false;  // read all of the snapshot
   // For the library's own job_main, in its syntax, the program's name not included.
   std::vector<std::string> library_arguments;
 };

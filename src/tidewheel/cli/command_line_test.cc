@@ -54,6 +54,21 @@ TEST(CommandLine, doctor_takes_a_library_only) {
   EXPECT_NE(refusal({"doctor", "libx.so", "-p", "2"}), "");
 }
 
+TEST(CommandLine, snapshots_are_inspected_and_disposed_of) {
+  const CommandLine inspect = parsed({"checkpoint", "inspect", "--json", "/d/chk-3"});
+  EXPECT_EQ(inspect.command, Command::kInspect);
+  EXPECT_EQ(inspect.path, "/d/chk-3");
+  EXPECT_TRUE(inspect.json);
+  EXPECT_FALSE(inspect.check);
+  EXPECT_TRUE(parsed({"checkpoint", "inspect", "/d/chk-3", "--check"}).check);
+  const CommandLine dispose = parsed({"savepoint", "dispose", "/s"});
+  EXPECT_EQ(dispose.command, Command::kDispose);
+  EXPECT_EQ(dispose.path, "/s");
+  EXPECT_NE(refusal({"checkpoint"}).find("subcommand"), std::string::npos);
+  EXPECT_NE(refusal({"checkpoint", "inspect"}).find("path"), std::string::npos);
+  EXPECT_NE(parsed({"checkpoint", "inspect", "--help"}).text.find("--check"), std::string::npos);
+}
+
 TEST(CommandLine, help_and_version_are_printed) {
   EXPECT_NE(parsed({"--help"}).text.find("explain"), std::string::npos);
   EXPECT_NE(parsed({"run", "--help"}).text.find("--parallelism"), std::string::npos);

@@ -2,6 +2,8 @@
 #include <cstdio>
 
 #include "tidewheel/base/world.h"
+#include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/checkpoint/inspect.h"
 #include "tidewheel/cli/command_line.h"
 #include "tidewheel/cli/job_library.h"
 
@@ -24,6 +26,19 @@ int report(const Status& status) {
 Result<int> carry_out(const CommandLine& line) {
   if (line.command == Command::kPrint) {
     print(stdout, line.text);
+    return 0;
+  }
+  if (line.command == Command::kInspect) {
+    const std::unique_ptr<World> world = make_real_world();
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text,
+                               inspect_snapshot(*world, {line.path, line.json, line.check}));
+    print(stdout, text);
+    return 0;
+  }
+  if (line.command == Command::kDispose) {
+    const std::unique_ptr<World> world = make_real_world();
+    TIDEWHEEL_RETURN_IF_ERROR(dispose_savepoint(*world, line.path));
+    print(stdout, fmt::format("The savepoint is deleted: {}\n", line.path));
     return 0;
   }
   JobNote note;

@@ -198,7 +198,7 @@ void SourceOperatorBase::on_coordinator_event(std::string_view event) {
 
 Progress SourceOperatorBase::snapshot(SnapshotWriter& writer) {
   if (is_reading() || !writer.ready()) { return Progress::kBlocked; }
-  writer.begin_state({kSplitsState, StateKind::kSplitList, "list", {}, {}, {}});
+  writer.begin_state({kSplitsState, StateKind::kSplitList, "list", {}, {}, lane_schema()});
   for (const std::string& bytes : restored_) { writer.add({0, {}, {}, bytes}); }
   for (size_t i = 0; i < lanes_.size(); ++i) {
     const std::string bytes = encode_lane(i);

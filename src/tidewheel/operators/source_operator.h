@@ -18,6 +18,7 @@
 #include "tidewheel/operators/source.h"
 #include "tidewheel/operators/split_enumerator.h"
 #include "tidewheel/operators/watermark.h"
+#include "tidewheel/state/codec.h"
 
 namespace tidewheel {
 
@@ -65,6 +66,7 @@ class SourceOperatorBase : public SourceOperator {
   virtual Status add_lane(std::string_view bytes) = 0;  // decodes and opens a split
   virtual void remove_lane(size_t index) = 0;           // closes it
   virtual std::string encode_lane(size_t index) = 0;
+  virtual const std::string& lane_schema() const = 0;  // of those bytes, as snapshots keep it
   virtual std::string describe_lane(size_t index) = 0;
   virtual bool is_reading() const { return false; }  // on the blocking pool
 
@@ -178,6 +180,7 @@ class SourceReader final : public SourceOperatorBase {
     entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(index));
   }
   std::string encode_lane(size_t index) override { return encode_record(entries_[index].split); }
+  const std::string& lane_schema() const override { return encoded_schema<Split>(); }
   std::string describe_lane(size_t index) override {
     return "split " + describe_record(entries_[index].split);
   }
