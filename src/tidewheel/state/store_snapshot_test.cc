@@ -134,7 +134,9 @@ std::map<int64_t, std::string> meaning_of(const std::vector<SnapshotSegmentRef>&
     for (auto [place, number] : states.brief_map.entries()) {
       text += " entry " + std::to_string(place) + ":" + std::to_string(number);
     }
-    for (const int32_t item : states.brief_list.items()) { text += " item " + std::to_string(item); }
+    for (const int32_t item : states.brief_list.items()) {
+      text += " item " + std::to_string(item);
+    }
     if (const auto when = states.idle.when()) { text += " idle " + std::to_string(when->ms()); }
     if (!text.empty()) { found[key] = text; }
   });
@@ -207,9 +209,8 @@ class StoreRun {
     for (const SnapshotSegmentRef& segment : segments) {
       any_changes = any_changes || segment->content == StateContent::kChanges;
       if (segment->content == StateContent::kAll) {
-        std::erase_if(layers_, [&](const auto& layer) {
-          return layer->meta.name == segment->meta.name;
-        });
+        std::erase_if(layers_,
+                      [&](const auto& layer) { return layer->meta.name == segment->meta.name; });
       }
       layers_.push_back(segment);
     }
