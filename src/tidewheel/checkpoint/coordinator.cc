@@ -34,7 +34,7 @@ Status refused(const std::string& why) {
 
 }  // namespace
 
-CheckpointCoordinator::CheckpointCoordinator(CheckpointSettings settings, CheckpointedJob job,
+CheckpointCoordinator::CheckpointCoordinator(CheckpointRules settings, CheckpointedJob job,
                                              Parts parts)
     : settings_(std::move(settings)),
       job_(std::move(job)),
