@@ -106,7 +106,8 @@ class Recovery : public ::testing::TestWithParam<uint64_t> {
         .key_by([](int64_t n) { return n % kKeys; })
         .running(int64_t{0}, [](int64_t& count, int64_t) { ++count; })
         .uid("counts")
-        .to(LedgerSink{ledger_}).uid("ledger");
+        .to(LedgerSink{ledger_})
+        .uid("ledger");
     auto job = env.execute_async("counts");
     EXPECT_TRUE(job.ok()) << job.status().to_string();
     return job.ok() ? std::move(job).value() : nullptr;
@@ -269,7 +270,8 @@ TEST_P(Recovery, state_without_an_operator_is_refused) {
     generator.count = kRows;
     env.generate([](int64_t i) { return Count(i % kKeys, i); }, generator)
         .uid("numbers")
-        .to(LedgerSink{ledger_}).uid("ledger");
+        .to(LedgerSink{ledger_})
+        .uid("ledger");
     return env.execute_async("counts");
   };
   const auto refused = start_other(false);
