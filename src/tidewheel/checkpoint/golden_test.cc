@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tidewheel/base/version.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/inspect.h"
@@ -130,20 +131,18 @@ Status write_snapshot(World& world, CheckpointStore& store, const CheckpointPlan
   return store.complete(plan, std::move(manifest)).status();
 }
 
-// Makes the data of this version; run by hand before a release, and only once:
-//   checkpoint_test --gtest_also_run_disabled_tests --gtest_filter='Golden.*write*'
-TEST(Golden, DISABLED_write) {
+// An incremental checkpoint and two savepoints.
+void write_all(const std::string& directory) {
   const auto world = make_real_world({.refuse_at_random = false});
   CheckpointStoreOptions options;
-  options.directory = data_directory("0.1");
+  options.directory = directory;
   options.job_id = "job";
   options.inline_bytes_max = 400;
   options.incremental = true;
-  ignore(world->files().remove_all(options.directory), "it may not exist");
   for (int64_t id = 1; id <= 2; ++id) {
     options.compression = id == 1 ? BlockCodec::kZstd : BlockCodec::kNone;
     auto store = CheckpointStore::open(*world, options).value();
-    if (id == 2) { store->adopt(load_snapshot(*world, options.directory + "/job/chk-1").value()); }
+    if (id == 2) { store->adopt(load_snapshot(*world, directory + "/job/chk-1").value()); }
     CheckpointPlan plan;
     plan.id = id;
     plan.base_checkpoint = id - 1;
@@ -157,7 +156,7 @@ TEST(Golden, DISABLED_write) {
     CheckpointPlan plan;
     plan.id = 3;
     plan.kind = SnapshotKind::kSavepoint;
-    plan.directory = options.directory + "/savepoint-" + std::string(codec_name(codec));
+    plan.directory = directory + "/savepoint-" + std::string(codec_name(codec));
     ASSERT_TRUE(world->files().make_directories(plan.directory).ok());
     ASSERT_TRUE(write_snapshot(*world, *store, plan).ok());
   }
@@ -255,11 +254,32 @@ void expect_snapshot(const std::string& path, bool changed) {
   EXPECT_TRUE(inspect_snapshot(*world, {path, false, true}).ok());
 }
 
-TEST(Golden, version_0_1_is_read) {
-  const std::string directory = data_directory("0.1");
+void expect_all(const std::string& directory) {
   expect_snapshot(directory + "/job/chk-2", true);
   expect_snapshot(directory + "/savepoint-snappy", false);
   expect_snapshot(directory + "/savepoint-lz4", false);
+}
+
+TEST(Golden, version_0_1_is_read) { expect_all(data_directory("0.1")); }
+
+TEST(Golden, this_version_has_left_a_snapshot) {
+  const std::string version(kVersion.substr(0, kVersion.rfind('.')));
+  const std::string directory = data_directory(version.c_str());
+  const auto world = make_real_world({.refuse_at_random = false});
+  if (!world->files().exists(directory).value()) {
+    write_all(directory);
+    FAIL() << "a snapshot of version " << version << " is there now: check it in, and read it in "
+           << "a test of its own: " << directory;
+  }
+}
+
+TEST(Golden, what_is_written_now_is_read) {
+  const auto world = make_real_world({.refuse_at_random = false});
+  const std::string directory =
+      ::testing::TempDir() + "tidewheel-golden-" + std::to_string(world->fork_random().next());
+  write_all(directory);
+  expect_all(directory);
+  EXPECT_TRUE(world->files().remove_all(directory).ok());
 }
 
 }  // namespace
