@@ -8,10 +8,7 @@ namespace {
 constexpr std::string_view kWatermarkState = "watermark";
 }  // namespace
 
-void WatermarkState::write(SnapshotWriter& writer) {
-  if (!started_.has_value()) { return; }
-  const int64_t watermark = *started_;
-  started_.reset();
+void WatermarkState::write(SnapshotWriter& writer, int64_t watermark) {
   StateBytes bytes;
   writer.begin_state({.name = std::string(kWatermarkState),
                       .kind = StateKind::kUnionList,
