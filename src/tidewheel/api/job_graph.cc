@@ -24,7 +24,8 @@ void JobGraph::connect(const StreamEnds& ends, int32_t to, int32_t to_input) {
                             .to_input = to_input,
                             .kind = end.kind,
                             .kind_chosen = end.kind_chosen,
-                            .make_partitioner = end.make_partitioner});
+                            .make_partitioner = end.make_partitioner,
+                            .row_codec = end.row_codec});
   }
 }
 

@@ -23,6 +23,7 @@ struct StreamEnd {
   EdgeKind kind = EdgeKind::kForward;
   bool kind_chosen = false;
   std::function<std::unique_ptr<Partitioner>()> make_partitioner = nullptr;
+  std::shared_ptr<const RowCodec> row_codec = nullptr;
 };
 using StreamEnds = std::vector<StreamEnd>;  // several: a union
 

@@ -16,6 +16,7 @@
 #include "tidewheel/operators/async_options.h"
 #include "tidewheel/operators/event_time.h"
 #include "tidewheel/operators/map.h"
+#include "tidewheel/operators/record_row_codec.h"
 #include "tidewheel/operators/sink_operator.h"
 #include "tidewheel/operators/watermark.h"
 #include "tidewheel/types/hash.h"
@@ -72,7 +73,11 @@ class Stream : public NodeSettings<Stream<T>> {
 
   Stream(std::shared_ptr<JobGraph> graph, StreamEnds ends,
          std::shared_ptr<SourceEventTime<T>> source = nullptr)
-      : graph_(std::move(graph)), ends_(std::move(ends)), source_(std::move(source)) {}
+      : graph_(std::move(graph)), ends_(std::move(ends)), source_(std::move(source)) {
+    for (StreamEnd& end : ends_) {
+      if (end.row_codec == nullptr) { end.row_codec = row_codec_of<T>(); }
+    }
+  }
 
   // ---- One row at a time ----
 

@@ -34,7 +34,7 @@ Status refused(const std::string& why) {
 
 }  // namespace
 
-CheckpointCoordinator::CheckpointCoordinator(CheckpointSettings settings, CheckpointedJob job,
+CheckpointCoordinator::CheckpointCoordinator(CheckpointRules settings, CheckpointedJob job,
                                              Parts parts)
     : settings_(std::move(settings)),
       job_(std::move(job)),
@@ -271,7 +271,7 @@ void CheckpointCoordinator::begin_next() {
       begin(request_of(Trigger::kFinal));
       continue;
     }
-    if (periodic_ns_ > now || paused_until_ns_ > now) { return; }
+    if (periodic_ns_ > now || paused_until_ns_ > now || periodic_ns_ == Clock::kNever) { return; }
     periodic_ns_ = std::max(periodic_ns_ + settings_.interval_ns, now + 1);
     begin(request_of(Trigger::kPeriodic));
   }
@@ -480,6 +480,10 @@ void CheckpointCoordinator::after_completion(const Pending& pending,
     for (const auto& [task, acknowledged] : pending.acknowledged) {
       if (acknowledged.end_of_data) { at_end_.erase(task); }
     }
+    // All that is left to do is to end.
+    const bool all_at_end = std::all_of(pending.acknowledged.begin(), pending.acknowledged.end(),
+                                        [](const auto& entry) { return entry.second.end_of_data; });
+    if (all_at_end) { periodic_ns_ = Clock::kNever; }
   }
   if (is_checkpoint) { retained_.push_back(plan.id); }
   parts_.gateway.completed(plan, is_checkpoint || stops);

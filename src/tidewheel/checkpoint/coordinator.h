@@ -17,7 +17,7 @@
 #include "tidewheel/base/status.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/plan_registry.h"
-#include "tidewheel/checkpoint/settings.h"
+#include "tidewheel/checkpoint/rules.h"
 #include "tidewheel/checkpoint/stats.h"
 
 namespace tidewheel {
@@ -103,7 +103,7 @@ class CheckpointCoordinator {
     BlockingCalls& blocking;
     CheckpointStore& store;
   };
-  CheckpointCoordinator(CheckpointSettings settings, CheckpointedJob job, Parts parts);
+  CheckpointCoordinator(CheckpointRules settings, CheckpointedJob job, Parts parts);
 
   // ---- Before the first checkpoint.
   // The job starts from `snapshot`; ids go on behind it. `owned`: it is kept, and deleted, like
@@ -202,7 +202,7 @@ class CheckpointCoordinator {
   Pending* find(int64_t id);
   int64_t now_ns() const { return parts_.clock.now_ns(); }
 
-  const CheckpointSettings settings_;
+  const CheckpointRules settings_;
   const CheckpointedJob job_;
   Parts parts_;
   PlanRegistry plans_;

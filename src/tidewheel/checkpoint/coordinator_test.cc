@@ -176,7 +176,7 @@ class CheckpointCoordinatorTest : public ::testing::Test,
   FakeClock clock_;
   NoLog log_;
   FakeStore store_;
-  CheckpointSettings settings_;
+  CheckpointRules settings_;
   CheckpointParticipants who_;
   Status fail_coordinators_;
   CheckpointPlanRef plan_;

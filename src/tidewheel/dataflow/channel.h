@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "tidewheel/base/check.h"
 #include "tidewheel/dataflow/element.h"
 #include "tidewheel/dataflow/wake_target.h"
 
@@ -56,7 +57,31 @@ class Channel {
     return tail - head_seen_ < capacity_;
   }
 
+  // Elements pushed so far: the position of the next one.
+  uint32_t next_position() const { return tail_.load(std::memory_order_relaxed); }
+  // Says that the barrier of `checkpoint` is the element at `position`, or will be when there is
+  // room, long before the receiver comes to it. A later checkpoint's takes its place.
+  void announce(int64_t checkpoint, uint32_t position) {
+    TIDEWHEEL_CHECK(checkpoint > 0 && checkpoint <= UINT32_MAX, "checkpoints are counted from 1");
+    announced_.store(static_cast<uint64_t>(checkpoint) << 32 | position, std::memory_order_seq_cst);
+    receiver_->alert();
+  }
+
   // ---- The receiver's side.
+
+  struct Announcement {
+    int64_t checkpoint = 0;  // 0: none
+    uint32_t position = 0;
+  };
+  Announcement announcement() const {
+    const uint64_t packed = announced_.load(std::memory_order_seq_cst);
+    return {static_cast<int64_t>(packed >> 32), static_cast<uint32_t>(packed)};
+  }
+  // Positions [first, last) wait. They stay as they are until they are popped: the sender writes a
+  // cell only when the pop of what was in it has become visible. So the receiver may look at them.
+  uint32_t first_position() const { return head_.load(std::memory_order_relaxed); }
+  uint32_t last_position() const { return tail_.load(std::memory_order_acquire); }
+  const Element& peek(uint32_t position) const { return cells_[position & mask_]; }
 
   bool empty() {
     const uint32_t head = head_.load(std::memory_order_relaxed);
@@ -124,6 +149,7 @@ class Channel {
   alignas(64) std::atomic<uint32_t> head_{0};  // the receiver's: elements popped so far
   uint32_t tail_seen_ = 0;                     // its last sight of tail_
   alignas(64) std::atomic<bool> sender_waits_{false};
+  std::atomic<uint64_t> announced_{0};  // a checkpoint and its barrier's position; rarely used
 };
 
 }  // namespace tidewheel

@@ -20,7 +20,7 @@ ChannelWriter::ChannelWriter(Mode mode, std::vector<Channel*> channels,
 }
 
 bool ChannelWriter::offer(Element& element) {
-  if (waiting_lanes_ > 0 && retry() == Progress::kBlocked) { return false; }
+  if (waiting_lanes_ > 0 && retry() == Progress::kBlocked && !overdraft_) { return false; }
   if (refuses_for_test()) { return false; }
   switch (element.kind) {
     case Element::Kind::kBatch:
@@ -55,6 +55,84 @@ bool ChannelWriter::offer(Element& element) {
 void ChannelWriter::send_control(const Element& element) {
   if (mode_ == Mode::kPartition) { send_gathered(1); }
   send_to_all(element);
+}
+
+void ChannelWriter::send_barrier(int64_t checkpoint, bool announced) {
+  if (mode_ == Mode::kPartition) { send_gathered(1); }
+  if (announced) { announced_ = checkpoint; }
+  for (Lane& lane : lanes_) {
+    Element barrier = Element::control(Element::Kind::kBarrier, checkpoint);
+    if (lane.waiting.empty()) {
+      if (push_waiting(lane, barrier)) { continue; }
+      ++waiting_lanes_;
+    }
+    lane.waiting.push_back(std::move(barrier));
+  }
+}
+
+// A receiver learns of a barrier that is in its ring before it comes to it.
+bool ChannelWriter::push_waiting(Lane& lane, Element& element) {
+  const bool announces = element.kind == Element::Kind::kBarrier && element.value == announced_;
+  const uint32_t position = lane.channel->next_position();
+  if (!lane.channel->push(element)) { return false; }
+  if (announces) { lane.channel->announce(announced_, position); }
+  return true;
+}
+
+void ChannelWriter::overtake(int64_t checkpoint, std::vector<InFlightElement>& overtaken) {
+  if (mode_ == Mode::kPartition) { send_gathered(1); }
+  announced_ = checkpoint;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = lanes_[i];
+    Element barrier = Element::control(Element::Kind::kBarrier, checkpoint);
+    if (lane.waiting.empty()) {
+      if (push_waiting(lane, barrier)) { continue; }
+      ++waiting_lanes_;
+    }
+    lane.waiting.push_back(std::move(barrier));
+    push_to_front(lane, i, lane.waiting.size() - 1, checkpoint, overtaken);
+  }
+}
+
+void ChannelWriter::overtake_late(int64_t checkpoint, std::vector<InFlightElement>& overtaken) {
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = lanes_[i];
+    for (size_t at = 0; at < lane.waiting.size(); ++at) {
+      if (lane.waiting[at].kind != Element::Kind::kBarrier ||
+          lane.waiting[at].value != checkpoint) {
+        continue;
+      }
+      TIDEWHEEL_MARK("writer.barrier_overtakes_late");
+      push_to_front(lane, i, at, checkpoint, overtaken);
+      break;
+    }
+  }
+}
+
+// The ring is full, so that the barrier is the next to be pushed: its position is known. For the
+// receiver, what it has overtaken comes behind it; a restore has that before anything else.
+void ChannelWriter::push_to_front(Lane& lane, size_t index, size_t count, int64_t checkpoint,
+                                  std::vector<InFlightElement>& overtaken) {
+  if (count > 0) { TIDEWHEEL_MARK("writer.barrier_overtakes"); }
+  for (size_t i = 0; i < count; ++i) {
+    overtaken.push_back({.edge = edge_,
+                         .where = InFlightElement::Where::kAtSender,
+                         .sender = sender_,
+                         .receiver = static_cast<int32_t>(index),
+                         .element = lane.waiting[i]});
+  }
+  const auto barrier = lane.waiting.begin() + static_cast<std::ptrdiff_t>(count);
+  std::rotate(lane.waiting.begin(), barrier, barrier + 1);
+  lane.channel->announce(checkpoint, lane.channel->next_position());
+}
+
+bool ChannelWriter::has_waiting_barrier(int64_t checkpoint) const {
+  if (waiting_lanes_ == 0) { return false; }
+  return std::any_of(lanes_.begin(), lanes_.end(), [&](const Lane& lane) {
+    return std::any_of(lane.waiting.begin(), lane.waiting.end(), [&](const Element& element) {
+      return element.kind == Element::Kind::kBarrier && element.value == checkpoint;
+    });
+  });
 }
 
 void ChannelWriter::send(Lane& lane, Element element) {
@@ -115,7 +193,7 @@ Progress ChannelWriter::retry() {
     for (Lane& lane : lanes_) {
       if (lane.waiting.empty()) { continue; }
       size_t sent = 0;
-      while (sent < lane.waiting.size() && lane.channel->push(lane.waiting[sent])) { ++sent; }
+      while (sent < lane.waiting.size() && push_waiting(lane, lane.waiting[sent])) { ++sent; }
       lane.waiting.erase(lane.waiting.begin(),
                          lane.waiting.begin() + static_cast<std::ptrdiff_t>(sent));
       if (lane.waiting.empty()) { --waiting_lanes_; }

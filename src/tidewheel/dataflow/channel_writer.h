@@ -7,6 +7,7 @@
 
 #include "tidewheel/base/random.h"
 #include "tidewheel/dataflow/channel.h"
+#include "tidewheel/dataflow/edge_info.h"
 #include "tidewheel/dataflow/output.h"
 #include "tidewheel/dataflow/partitioner.h"
 
@@ -30,9 +31,25 @@ class ChannelWriter final : public ElementSink {
                 uint32_t batch_rows, Random random);
 
   [[nodiscard]] bool offer(Element& element) override;
-  // Takes an element whatever waits for room: a barrier, or the end of input, to all channels,
+  // Takes an element whatever waits for room: the end of input, for instance, to all channels,
   // behind the gathered rows.
   void send_control(const Element& element);
+
+  // ---- Barriers. `edge` and this side's subtask, before the first row.
+  void set_edge(EdgeInfoRef edge, int32_t sender) {
+    edge_ = std::move(edge);
+    sender_ = sender;
+  }
+  const EdgeInfo* edge() const { return edge_.get(); }
+  // Like send_control. `announced`: receivers are told before they come to it.
+  void send_barrier(int64_t checkpoint, bool announced);
+  // The barrier goes before all that waits for room, which is added to `overtaken`.
+  void overtake(int64_t checkpoint, std::vector<InFlightElement>& overtaken);
+  // The same for a barrier that was sent, but waits for room itself.
+  void overtake_late(int64_t checkpoint, std::vector<InFlightElement>& overtaken);
+  bool has_waiting_barrier(int64_t checkpoint) const;
+  // While set, elements are taken whatever waits for room.
+  void set_overdraft(bool overdraft) { overdraft_ = overdraft; }
   // Sends the rows that wait for their batch to fill. kBlocked when a channel has not taken all.
   Progress flush();
   // Tries again what waits for room. kDone when nothing does.
@@ -56,6 +73,9 @@ class ChannelWriter final : public ElementSink {
   void spread(const Element& rows);
   void partition(Element& rows);
   void send_gathered(uint32_t rows_min);
+  void push_to_front(Lane& lane, size_t index, size_t count, int64_t checkpoint,
+                     std::vector<InFlightElement>& overtaken);
+  bool push_waiting(Lane& lane, Element& element);
 
   const Mode mode_;
   const uint32_t batch_rows_;
@@ -65,6 +85,10 @@ class ChannelWriter final : public ElementSink {
   size_t waiting_lanes_ = 0;
   size_t next_lane_;  // for kSpread
   bool starved_ = false;
+  bool overdraft_ = false;
+  int64_t announced_ = 0;  // the newest barrier that is announced when it is pushed
+  EdgeInfoRef edge_;       // null in tests that need none
+  int32_t sender_ = 0;
 };
 
 }  // namespace tidewheel

@@ -64,7 +64,7 @@ class Deployment::Builder {
   Status make_task(size_t vertex, int32_t subtask);
   Status add_operators(Task& task, const ChainVertex& vertex);
   Status connect();
-  Status connect_edge(const GraphEdge& edge);
+  Status connect_edge(const GraphEdge& edge, const EdgeInfoRef& info);
   Result<OutputPort*> port_of(const GraphEdge& edge, int32_t subtask);
   Task& task_of(int32_t node, int32_t subtask);
   ChainedOperator& operator_of(int32_t node, int32_t subtask);
@@ -319,7 +319,7 @@ Status Deployment::Builder::connect() {
     const GraphEdge& edge = chained.graph.edges[i];
     if (deployment_.region_of(chained.vertex_of_node[at(edge.from)]) != region_) { continue; }
     if (!chained.edge_is_chained[i]) {
-      TIDEWHEEL_RETURN_IF_ERROR(connect_edge(edge));
+      TIDEWHEEL_RETURN_IF_ERROR(connect_edge(edge, describe_edge(chained, i)));
       continue;
     }
     const int32_t parallelism = chained.graph.nodes[at(edge.from)].parallelism;
@@ -334,7 +334,7 @@ Status Deployment::Builder::connect() {
   return ok_status();
 }
 
-Status Deployment::Builder::connect_edge(const GraphEdge& edge) {
+Status Deployment::Builder::connect_edge(const GraphEdge& edge, const EdgeInfoRef& info) {
   const GraphNode& from = parts_.chained.graph.nodes[at(edge.from)];
   const GraphNode& to = parts_.chained.graph.nodes[at(edge.to)];
   const auto credits = static_cast<uint32_t>(parts_.config.get(options::kCredits));
@@ -350,7 +350,7 @@ Status Deployment::Builder::connect_edge(const GraphEdge& edge) {
       made_->channels.push_back(
           std::make_unique<Channel>(credits, sender.slot() == receiver.slot(), sender, receiver));
       channels.push_back(made_->channels.back().get());
-      inputs_[index].push_back({channels.back(), edge.to_input});
+      inputs_[index].push_back({channels.back(), edge.to_input, info, subtask, i});
     }
     const ChannelWriter::Mode mode = writer_mode(edge.kind, channels.size());
     std::unique_ptr<Partitioner> partitioner;
@@ -359,9 +359,10 @@ Status Deployment::Builder::connect_edge(const GraphEdge& edge) {
       partitioner->open(static_cast<uint32_t>(channels.size()), to.max_parallelism, batch_rows,
                         deployment_.accounts_[at(edge.from)].get());
     }
-    sender.add_writer(
-        *port, std::make_unique<ChannelWriter>(mode, std::move(channels), std::move(partitioner),
-                                               batch_rows, parts_.world.fork_random()));
+    auto writer = std::make_unique<ChannelWriter>(mode, std::move(channels), std::move(partitioner),
+                                                  batch_rows, parts_.world.fork_random());
+    writer->set_edge(info, subtask);
+    sender.add_writer(*port, std::move(writer));
   }
   return ok_status();
 }

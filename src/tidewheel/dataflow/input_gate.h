@@ -1,10 +1,13 @@
-// The inputs of a task: takes elements from its channels in turn, and merges their event time.
+// The inputs of a task: takes elements from its channels in turn, merges their event time, and
+// aligns barriers or lets them overtake.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "tidewheel/dataflow/channel.h"
+#include "tidewheel/dataflow/edge_info.h"
 #include "tidewheel/dataflow/watermark_valve.h"
 
 namespace tidewheel {
@@ -14,7 +17,6 @@ struct GateItem {
   static constexpr int32_t kAllInputs = -1;
   // Of rows, latency markers and kEndOfData: the input. Watermarks and idleness of all inputs
   // together have kAllInputs; a watermark of one of two inputs, which comes before, has that input.
-  // A barrier has kAllInputs: those of all channels have come.
   int32_t input = kAllInputs;
   Element element;
 };
@@ -22,22 +24,37 @@ struct GateItem {
 // What the gate asks and tells about barriers.
 class BarrierWatcher {
  public:
-  // A checkpoint's first barrier has come. True: channels that have delivered theirs are blocked
-  // until all have.
-  virtual bool on_first_barrier(int64_t checkpoint) = 0;
-  // The checkpoint will not be aligned here: a newer one's barrier has come first.
+  // What becomes of channels that have delivered a barrier.
+  enum class Alignment : uint8_t {
+    kCount,     // nothing
+    kBlock,     // they are blocked until all have
+    kOvertake,  // the same, but only those are waited for whose barriers can't overtake
+  };
+  // The first that is heard of a checkpoint.
+  virtual Alignment on_first_barrier(int64_t checkpoint) = 0;
+  // The checkpoint will not be complete here: a newer one's barrier has come first.
   virtual void on_barrier_subsumed(int64_t checkpoint) = 0;
+  // The barrier in hand has overtaken this.
+  virtual void on_overtaken(InFlightElement element) = 0;
 
  protected:
   ~BarrierWatcher() = default;
 };
 
 // Lives on its task's thread.
+//
+// A barrier always comes in its channel's order. One that overtakes is announced beside the channel
+// too, with its position, and the sender has put it before all that had no room in the ring. So the
+// gate does not depend on when it sees the announcement: what is in the ring before the barrier is
+// in flight, whether it was announced or is yet to come.
 class InputGate {
  public:
   struct Source {
     Channel* channel;
-    int32_t input;  // 0 or 1
+    int32_t input;               // 0 or 1
+    EdgeInfoRef edge = nullptr;  // null: its barriers do not overtake
+    int32_t sender = 0;
+    int32_t receiver = 0;
   };
   explicit InputGate(const std::vector<Source>& sources);
   // See WatermarkValve.
@@ -47,25 +64,47 @@ class InputGate {
 
   // Without it barriers are counted, and block nothing. It outlives the gate's use.
   void set_watcher(BarrierWatcher& watcher) { watcher_ = &watcher; }
+  std::vector<Source> sources() const;  // those that have not ended
+  // Comes before anything of the channels, in this order.
+  void restore(std::deque<InFlightElement> elements) { restored_ = std::move(elements); }
 
-  // The next item; false when all channels are empty or blocked, or have ended.
+  // The next item; false when all channels are empty or blocked, or have ended, or a barrier is
+  // due.
   bool next(GateItem& item);
+  // Items that were taken from the channels and are still to be given out.
+  bool has_items() const { return next_item_ < items_.size(); }
   // True when `next` may find something.
   bool has_data();
   // True when every channel has ended and all items were taken.
-  bool ended() const { return open_.empty() && next_item_ == items_.size(); }
-  // Gives up an alignment, if that is the one under way.
-  void cancel_alignment(int64_t checkpoint);
-  // Of the alignment under way; 0: there is none.
+  bool ended() const { return open_.empty() && !has_items() && restored_.empty(); }
+
+  // ---- Barriers. The checkpoint whose barrier is to be taken before the next item; 0: none.
+  int64_t due() const { return due_; }
+  // It was taken: channels are unblocked. `capture`: what it has overtaken is told the watcher, at
+  // once as far as it is here.
+  void pass_barrier(bool capture);
+  // The checkpoint of which more may come that was overtaken; 0: none.
+  int64_t recording() const { return recording_; }
+  // The checkpoint that is waited for; 0: none.
   int64_t aligning() const { return aligning_; }
+  bool overtakes() const { return overtakes_; }
+  // From now on the barrier that is waited for overtakes.
+  void overtake();
+  // Looks at what was announced beside the channels.
+  void look_for_announcements();
+  // Gives up what goes on for the checkpoint.
+  void cancel(int64_t checkpoint);
 
  private:
   struct Lane {
-    Channel* channel;
-    size_t input;
-    size_t index;         // in its input's valve
+    Source source;
+    size_t index = 0;     // in its input's valve
     int64_t barrier = 0;  // the newest that it has delivered
     bool at_end = false;  // it has delivered the end of data
+    bool overtakes = false;
+    bool recording = false;    // its barrier is still to come
+    uint32_t recorded_to = 0;  // elements before this position are told
+    Channel::Announcement announced;
   };
   struct Input {
     explicit Input(size_t channels) : valve(channels), live_channels(channels) {}
@@ -73,14 +112,22 @@ class InputGate {
     size_t live_channels;  // those that have not delivered the end of data
   };
 
+  bool take_restored(GateItem& item);
   void control(size_t position, const Element& element);
+  void event_time(const Lane& lane, const Element& element);
   void end_data(Lane& lane);
   void end(size_t position);
   void add_outcomes(size_t input);
   void on_barrier(size_t position, int64_t checkpoint);
   void begin_alignment(int64_t checkpoint);
-  void finish_alignment_if_complete();
+  void update_due();
   void unblock() { readable_ = open_.size(); }
+  void capture(Lane& lane, int64_t checkpoint);
+  void tell_overtaken(const Lane& lane, const Element& element);
+  void record_until(Lane& lane, uint32_t position);
+  void record_popped(Lane& lane, const Element& element);
+  void end_recording(Lane& lane);
+  void give_up_recording();
 
   // Channels that have not ended; those from `readable_` on are blocked.
   std::vector<Lane> open_;
@@ -92,12 +139,18 @@ class InputGate {
   size_t next_item_ = 0;
   std::vector<Element> outcomes_;  // scratch
   std::vector<Element> combined_;  // scratch
+  std::deque<InFlightElement> restored_;
 
   BarrierWatcher* watcher_ = nullptr;
-  int64_t aligning_ = 0;      // the checkpoint; 0: none
-  int64_t last_barrier_ = 0;  // aligned, or given up: older ones mean nothing any more
-  size_t missing_ = 0;        // open channels that have not delivered it
+  int64_t due_ = 0;
+  int64_t aligning_ = 0;
+  int64_t last_barrier_ = 0;   // taken, or given up: older ones mean nothing any more
+  size_t missing_ = 0;         // open channels that have not delivered it
+  size_t missing_pinned_ = 0;  // those of them whose barriers do not overtake
   bool blocks_ = false;
+  bool overtakes_ = false;
+  int64_t recording_ = 0;
+  size_t recording_lanes_ = 0;
 };
 
 }  // namespace tidewheel

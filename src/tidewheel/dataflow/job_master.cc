@@ -76,6 +76,7 @@ JobMaster::~JobMaster() { gate_->close(); }
 void JobMaster::start_from(const CompletedSnapshot& snapshot, bool owned) {
   checkpoints_.start_from(snapshot, owned);
   checkpoints_.restored(snapshot);
+  publish(/*at_once=*/true);
 }
 
 Result<DeploymentStart> JobMaster::make_start(bool is_restart) const {

@@ -44,7 +44,7 @@ class JobMaster final : public Turnable,
   struct Parts {
     World& world;
     const ChainedGraph& chained;
-    CheckpointSettings settings;
+    CheckpointRules settings;
     CheckpointedJob job;
     CheckpointStore& store;
     std::unique_ptr<RestartStrategy> strategy;

@@ -9,7 +9,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/restart_strategy.h"
-#include "tidewheel/checkpoint/settings.h"
+#include "tidewheel/checkpoint/rules.h"
 #include "tidewheel/dataflow/chaining.h"
 #include "tidewheel/dataflow/deployment.h"
 #include "tidewheel/dataflow/job_master.h"
@@ -136,7 +136,7 @@ Status check_job_id(const std::string& id) {
 // Without a folder for checkpoints there are savepoints still.
 Result<std::unique_ptr<CheckpointStore>> open_store(World& world, const std::string& job_id,
                                                     const Config& config,
-                                                    const CheckpointSettings& settings) {
+                                                    const CheckpointRules& settings) {
   TIDEWHEEL_ASSIGN_OR_RETURN(CheckpointStoreOptions store,
                              checkpoint_store_options(config, job_id));
   if (store.directory.empty() && settings.interval_ns > 0) {
@@ -174,7 +174,7 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
   const Logger logger = world_->logger().named("job");
   for (const std::string& warning : chained.warnings) { logger.warning("{}", warning); }
   std::string name = job_name(chained.graph, config);
-  TIDEWHEEL_ASSIGN_OR_RETURN(CheckpointSettings settings, checkpoint_settings(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(CheckpointRules settings, checkpoint_rules(config));
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool all, restarts_all(config));
   TIDEWHEEL_ASSIGN_OR_RETURN(
       std::unique_ptr<RestartStrategy> strategy,

@@ -8,6 +8,7 @@
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/mutant.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/dataflow/in_flight.h"
 #include "tidewheel/dataflow/operator_failure.h"
 #include "tidewheel/dataflow/slot.h"
 
@@ -83,6 +84,11 @@ void Task::checkpoint_aborted(int64_t checkpoint) {
   post([this, checkpoint] { checkpoint_->on_aborted(checkpoint); });
 }
 
+void Task::alert() {
+  alerted_.store(true, std::memory_order_seq_cst);
+  ask_for_attention();
+}
+
 // ---- Stepping
 
 Step Task::step(const StepBudget& budget) {
@@ -118,6 +124,7 @@ Step Task::run(const StepBudget& budget) {
       return Step::kDone;
     }
   }
+  if (checkpoint_ != nullptr) { prepare_barriers(budget.now_ns); }
   if (blocked_) {
     if (!settle()) { return block(); }
     blocked_ = false;
@@ -138,6 +145,19 @@ Step Task::run(const StepBudget& budget) {
   return work(budget);
 }
 
+// A barrier that overtakes does not wait for room: the piece of work in hand goes through the chain
+// whatever the channels say, so that no operator stands in the middle of it.
+void Task::prepare_barriers(int64_t now_ns) {
+  checkpoint_->on_time(now_ns);
+  if (gate_ && gate_->due() != 0 && !checkpoint_->has_barrier()) {
+    checkpoint_->on_due(gate_->due());
+  }
+  const bool urgent = checkpoint_->has_barrier() && checkpoint_->is_urgent();
+  if (urgent == overdraft_) { return; }
+  overdraft_ = urgent;
+  for (const auto& writer : writers_) { writer->set_overdraft(urgent); }
+}
+
 // Control comes before data, even when outputs are full. False: the task was cancelled.
 bool Task::take_control() {
   attention_.exchange(false, std::memory_order_seq_cst);
@@ -147,7 +167,12 @@ bool Task::take_control() {
   }
   if (stop_asked_.load(std::memory_order_seq_cst)) { stop_source_ = true; }
   if (phase_ != Phase::kNew) { mailbox_.run_pending(); }
-  if (checkpoint_ != nullptr) { checkpoint_->on_attention(); }
+  if (checkpoint_ != nullptr) {
+    checkpoint_->on_attention();
+    if (gate_ && alerted_.exchange(false, std::memory_order_seq_cst)) {
+      gate_->look_for_announcements();
+    }
+  }
   scan_wakes_ = true;
   source_has_more_ = true;
   return true;
@@ -165,6 +190,7 @@ Status Task::open() {
     }
   }
   running_ = nullptr;
+  if (spec_.restore != nullptr && gate_) { TIDEWHEEL_RETURN_IF_ERROR(restore_in_flight()); }
   phase_ = Phase::kRunning;
   if (spec_.restored_at_end_of_data) {
     TIDEWHEEL_MARK("task.restored_at_end_of_data");
@@ -179,6 +205,29 @@ Status Task::open() {
   return ok_status();
 }
 
+Status Task::restore_in_flight() {
+  std::deque<InFlightElement> elements;
+  std::vector<const EdgeInfo*> seen;
+  for (const InputGate::Source& source : gate_->sources()) {
+    if (source.edge == nullptr) { continue; }
+    if (std::find(seen.begin(), seen.end(), source.edge.get()) != seen.end()) { continue; }
+    seen.push_back(source.edge.get());
+    const ChainedOperator& head = *operators_[0];
+    TIDEWHEEL_RETURN_IF_ERROR(
+        read_in_flight(*spec_.restore,
+                       {.edge = source.edge,
+                        .receiver_uid = head.uid(),
+                        .receiver = spec_.subtask,
+                        .batch_rows = spec_.batch_rows,
+                        .memory = head.spec().memory},
+                       elements)
+            .with_context("restoring what was in flight to operator '{}'", head.name()));
+  }
+  if (!elements.empty()) { TIDEWHEEL_MARK("task.restored_in_flight"); }
+  gate_->restore(std::move(elements));
+  return ok_status();
+}
+
 Step Task::work(const StepBudget& budget) {
   whim_retry_ns_ = kMemoryRetryNs;
   gathered_ = true;
@@ -189,12 +238,9 @@ Step Task::work(const StepBudget& budget) {
         return finish();
       }
       if (!gate_->next(item_)) {
+        if (gate_->due() != 0) { return Step::kWorked; }
         if (gate_->ended()) { return suspend(); }
         return dry(Step::kNoInput);
-      }
-      if (item_.element.kind == Element::Kind::kBarrier) [[unlikely]] {
-        if (checkpoint_ != nullptr) { checkpoint_->on_aligned(item_.element.value); }
-        return Step::kWorked;
       }
       if (!take_item()) { return block(); }
     } else {
@@ -250,6 +296,9 @@ Step Task::finish() {
     phase_ = Phase::kAtEnd;
   }
   if (phase_ == Phase::kAtEnd) {
+    if (checkpoint_ != nullptr && checkpoint_->has_barrier()) {
+      if (const std::optional<Step> step = take_barriers()) { return *step; }
+    }
     if (!deliver_all(/*flush=*/true)) { return block(); }
     if (const std::optional<Step> step = wait_at_end()) { return *step; }
     phase_ = Phase::kClosing;
@@ -268,16 +317,12 @@ std::optional<Step> Task::wait_at_end() {
     told_end_of_data_ = true;
     listener_.on_end_of_data(*this);
   }
-  if (checkpoint_ != nullptr && checkpoint_->has_barrier()) {
-    if (const std::optional<Step> step = take_barriers()) { return step; }
-  }
   if (!run_wakes()) { return block(); }
-  while (gate_ && gate_->next(item_)) {
-    if (item_.element.kind == Element::Kind::kBarrier && checkpoint_ != nullptr) {
-      checkpoint_->on_aligned(item_.element.value);
-      return Step::kWorked;
-    }
+  if (gate_) {
+    while (gate_->next(item_)) {}
+    if (gate_->due() != 0) { return Step::kWorked; }
   }
+  if (checkpoint_ != nullptr && checkpoint_->has_barrier()) { return Step::kWorked; }
   if (gate_ && !gate_->ended()) { return Step::kNoInput; }
   if (waits && (!checkpoint_->end_is_covered() || checkpoint_->is_under_way())) {
     return Step::kWaiting;
@@ -305,6 +350,7 @@ std::optional<Step> Task::take_barriers() {
       return Step::kWorked;
     }
     gathered_ = true;
+    if (!drain_gate()) { return block(); }
     switch (checkpoint_->take_barrier()) {
       case TaskCheckpoint::Taking::kTaken: break;
       case TaskCheckpoint::Taking::kRefused: return block();
@@ -313,6 +359,15 @@ std::optional<Step> Task::take_barriers() {
     }
   }
   return std::nullopt;
+}
+
+// What the gate has taken from its channels comes before the barrier.
+bool Task::drain_gate() {
+  while (gate_ && gate_->has_items() && gate_->next(item_)) {
+    if (phase_ == Phase::kRunning && !take_item()) { return false; }
+  }
+  if (gate_ && phase_ == Phase::kRunning && operators_[0]->has_ended()) { phase_ = Phase::kAtEnd; }
+  return true;
 }
 
 bool Task::operators_may_end() {
@@ -488,7 +543,8 @@ int64_t Task::next_time_ns() const {
               (!checkpoint_->has_barrier() && !checkpoint_->is_stopping()))) {
     next_ns = std::min(wall_timer_ns_, marker_at_ns_);
   }
-  return checkpoint_ == nullptr ? next_ns : std::min(next_ns, checkpoint_->retry_at_ns());
+  if (checkpoint_ == nullptr) { return next_ns; }
+  return std::min({next_ns, checkpoint_->retry_at_ns(), checkpoint_->deadline_ns()});
 }
 
 bool Task::rest_unless_work(Step step) {

@@ -151,9 +151,8 @@ class Task final : public WakeTarget {
   bool flush_chain();
   // Puts a control element behind all that was sent to every channel.
   void send_to_channels(const Element& element);
-  void cancel_alignment(int64_t checkpoint) {
-    if (gate_) { gate_->cancel_alignment(checkpoint); }
-  }
+  InputGate* gate() { return gate_ ? &*gate_ : nullptr; }
+  const std::vector<std::unique_ptr<ChannelWriter>>& writers() const { return writers_; }
   bool is_at_end_of_data() const { return phase_ == Phase::kAtEnd; }
 
  private:
@@ -174,6 +173,10 @@ class Task final : public WakeTarget {
   };
 
   void on_scheduled(bool from_own_slot) override;
+  void alert() override;
+  void prepare_barriers(int64_t now_ns);
+  bool drain_gate();
+  Status restore_in_flight();
   Status open();
   Step run_all(const StepBudget& budget);
   Step run(const StepBudget& budget);
@@ -213,6 +216,7 @@ class Task final : public WakeTarget {
   bool has_item_ = false;  // `item_` was refused, and comes again
   Call call_;
   bool blocked_ = false;         // something was refused: outputs are retried before anything else
+  bool overdraft_ = false;       // writers take all: a barrier overtakes
   bool gathered_ = false;        // rows may wait in outputs for their batch to fill
   bool scan_wakes_ = false;      // some operator may have asked for on_wake
   bool source_has_more_ = true;  // poll it
@@ -234,6 +238,7 @@ class Task final : public WakeTarget {
   std::atomic<bool> attention_{false};
   std::atomic<bool> stop_asked_{false};
   std::atomic<bool> cancel_asked_{false};
+  std::atomic<bool> alerted_{false};
   Mailbox mailbox_;
 };
 

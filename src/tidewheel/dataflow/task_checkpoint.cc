@@ -7,6 +7,7 @@
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/snapshot_storage.h"
+#include "tidewheel/dataflow/in_flight.h"
 #include "tidewheel/dataflow/task.h"
 #include "tidewheel/state/snapshot.h"
 
@@ -23,6 +24,23 @@ constexpr int64_t kRetryNs = 1'000'000;
 constexpr int64_t kRetryNsMax = 1'000'000'000;
 constexpr std::string_view kAccumulators = "accumulators";
 
+// Barriers of the checkpoint may overtake, now or later.
+bool may_overtake(const CheckpointPlan& plan) {
+  return plan.exactly_once && plan.kind == SnapshotKind::kCheckpoint &&
+         plan.unaligned_after_ns != Clock::kNever;
+}
+// From then on they do.
+int64_t overtakes_at_ns(const CheckpointPlan& plan) {
+  if (!may_overtake(plan)) { return Clock::kNever; }
+  return plan.unaligned_after_ns > Clock::kNever - plan.trigger_ns
+             ? Clock::kNever
+             : plan.trigger_ns + plan.unaligned_after_ns;
+}
+bool overtakes(const CheckpointPlan* plan, int64_t now_ns) {
+  return plan != nullptr && may_overtake(*plan) &&
+         (plan->unaligned_after_ns == 0 || now_ns >= overtakes_at_ns(*plan));
+}
+
 }  // namespace
 
 // From the freezing of the operators until all is durable.
@@ -32,6 +50,12 @@ struct TaskCheckpoint::Snapshot {
   std::vector<SnapshotWriter*> writers;  // by operator
   std::vector<bool> written;             // by operator
   size_t left = 0;                       // operators that are not
+  size_t in_hand = SIZE_MAX;             // the operator in the midst of its states
+  // What the barrier has overtaken; [next_in_flight, end) is not written.
+  std::vector<InFlightElement> in_flight;
+  size_t next_in_flight = 0;
+  InFlightWriter in_flight_writer;
+  bool barrier_may_wait = false;  // for room in a channel, and overtake late
   int64_t frozen_ns = 0;
   TaskSnapshot result;
 };
@@ -56,7 +80,7 @@ void TaskCheckpoint::on_complete(int64_t checkpoint) {
 
 void TaskCheckpoint::on_aborted(int64_t checkpoint) {
   std::erase_if(triggers_, [&](const auto& plan) { return plan->id == checkpoint; });
-  task_.cancel_alignment(checkpoint);
+  if (task_.gate() != nullptr) { task_.gate()->cancel(checkpoint); }
   if (stage_ != Stage::kNone && barrier_.checkpoint == checkpoint) { barrier_.plan = nullptr; }
   if (writing_ != nullptr && writing_->plan->id == checkpoint) { abort_writing(); }
   std::erase_if(on_their_way_, [&](const auto& snapshot) {
@@ -81,27 +105,78 @@ void TaskCheckpoint::abort_writing() {
 
 // ---- Barriers
 
-bool TaskCheckpoint::on_first_barrier(int64_t checkpoint) {
-  aligning_ = {checkpoint, task_.spec().plans->find(checkpoint), now_ns(), 0};
-  return aligning_.plan != nullptr && aligning_.plan->exactly_once;
+BarrierWatcher::Alignment TaskCheckpoint::on_first_barrier(int64_t checkpoint) {
+  const int64_t now = now_ns();
+  aligning_ = {checkpoint, task_.spec().plans->find(checkpoint), now, 0};
+  if (aligning_.plan == nullptr || !aligning_.plan->exactly_once) { return Alignment::kCount; }
+  return overtakes(aligning_.plan.get(), now) ? Alignment::kOvertake : Alignment::kBlock;
 }
 
 void TaskCheckpoint::on_barrier_subsumed(int64_t checkpoint) {
-  task_.listener().on_snapshot_declined(
-      task_, checkpoint,
-      cancelled(ErrorId::kCheckpointDeclined,
-                "the barrier of a newer checkpoint has overtaken that of {}", checkpoint));
+  if (writing_ != nullptr && writing_->plan->id == checkpoint) { abort_writing(); }
+  decline(checkpoint,
+          cancelled(ErrorId::kCheckpointDeclined,
+                    "the barrier of a newer checkpoint has overtaken that of {}", checkpoint));
 }
 
-void TaskCheckpoint::on_aligned(int64_t checkpoint) {
+void TaskCheckpoint::on_overtaken(InFlightElement element) {
+  if (writing_ != nullptr) { writing_->in_flight.push_back(std::move(element)); }
+}
+
+void TaskCheckpoint::decline(int64_t checkpoint, Status why) {
+  task_.listener().on_snapshot_declined(task_, checkpoint, std::move(why));
+}
+
+void TaskCheckpoint::on_due(int64_t checkpoint) {
   Barrier barrier = std::exchange(aligning_, {});
   TIDEWHEEL_CHECK(barrier.checkpoint == checkpoint, "barriers come one after the other");
   barrier.last_ns = now_ns();
   begin(std::move(barrier));
 }
 
+bool TaskCheckpoint::has_trigger() const {
+  return !triggers_.empty() && (task_.gate() == nullptr || task_.gate()->ended());
+}
+
+bool TaskCheckpoint::is_urgent() const {
+  if (stage_ != Stage::kNone) { return overtakes(barrier_.plan.get(), now_ns()); }
+  return has_trigger() && overtakes(triggers_.front().get(), now_ns());
+}
+
+void TaskCheckpoint::on_time(int64_t now_ns) {
+  time_seen_ns_ = now_ns;
+  InputGate* const gate = task_.gate();
+  if (gate != nullptr && gate->aligning() != 0 && !gate->overtakes() &&
+      overtakes(aligning_.plan.get(), now_ns)) {
+    gate->overtake();
+  }
+  if (writing_ != nullptr && writing_->barrier_may_wait &&
+      overtakes(writing_->plan.get(), now_ns)) {
+    writing_->barrier_may_wait = false;
+    for (const auto& writer : task_.writers()) {
+      if (writer->edge() != nullptr && writer->edge()->overtakes()) {
+        writer->overtake_late(writing_->plan->id, writing_->in_flight);
+      }
+    }
+  }
+}
+
+int64_t TaskCheckpoint::deadline_ns() const {
+  int64_t next_ns = Clock::kNever;
+  const auto add = [&](const CheckpointPlanRef& plan) {
+    if (plan == nullptr) { return; }
+    const int64_t time_ns = overtakes_at_ns(*plan);
+    if (time_ns > time_seen_ns_) { next_ns = std::min(next_ns, time_ns); }
+  };
+  if (task_.gate() != nullptr && task_.gate()->aligning() != 0) { add(aligning_.plan); }
+  if (stage_ != Stage::kNone) { add(barrier_.plan); }
+  if (has_trigger()) { add(triggers_.front()); }
+  if (writing_ != nullptr && writing_->barrier_may_wait) { add(writing_->plan); }
+  return next_ns;
+}
+
 bool TaskCheckpoint::wants_end_of_data() const {
-  return stage_ == Stage::kNone && !triggers_.empty() &&
+  return stage_ == Stage::kNone && has_trigger() &&
          triggers_.front()->after == AfterSavepoint::kDrain;
 }
 
@@ -121,11 +196,12 @@ TaskCheckpoint::Taking TaskCheckpoint::take_barrier() {
     begin({id, std::move(plan), now, now});
   }
   if (stage_ == Stage::kOlder) {
-    if (writing_ != nullptr) {
-      TIDEWHEEL_MARK("task.barrier_waits_for_older_snapshot");
-      write_until(now_ns() + kSliceNs, /*background=*/true);
+    if (!finish_older()) {
+      if (waits_) { return Taking::kWaits; }
+      return writing_->left == 0 && writing_->next_in_flight == writing_->in_flight.size()
+                 ? Taking::kRefused  // its barrier waits for room
+                 : Taking::kMore;
     }
-    if (writing_ != nullptr) { return waits_ ? Taking::kWaits : Taking::kMore; }
     // What was sent to the operators before the barrier belongs before it.
     stage_ = Stage::kFlush;
     task_.run_mail();
@@ -147,11 +223,26 @@ TaskCheckpoint::Taking TaskCheckpoint::take_barrier() {
     const int64_t now = now_ns();
     writing_->result.figures.sync_ns = now - barrier_.last_ns;
     writing_->frozen_ns = now;
-    if (writing_->left == 0) { finish_writing(); }
+    if (is_complete(*writing_)) { finish_writing(); }
   }
   stage_ = Stage::kNone;
   barrier_ = {};
   return Taking::kTaken;
+}
+
+// True: no snapshot is being written any more.
+bool TaskCheckpoint::finish_older() {
+  if (writing_ == nullptr) { return true; }
+  TIDEWHEEL_MARK("task.barrier_waits_for_older_snapshot");
+  // Its channels will not deliver what they owe it, now that the newer barrier has come on all.
+  if (task_.gate() != nullptr && task_.gate()->recording() == writing_->plan->id) {
+    const int64_t older = writing_->plan->id;
+    task_.gate()->cancel(older);
+    on_barrier_subsumed(older);
+    return true;
+  }
+  write_until(now_ns() + kSliceNs, /*background=*/true);
+  return writing_ == nullptr;
 }
 
 void TaskCheckpoint::freeze_and_forward() {
@@ -159,8 +250,7 @@ void TaskCheckpoint::freeze_and_forward() {
   const CheckpointPlanRef plan = barrier_.plan;
   if (plan != nullptr && TIDEWHEEL_FAULT("task.snapshot_declined")) {
     barrier_.plan = nullptr;
-    task_.listener().on_snapshot_declined(
-        task_, plan->id, unavailable(ErrorId::kCheckpointDeclined, "declined by a test"));
+    decline(plan->id, unavailable(ErrorId::kCheckpointDeclined, "declined by a test"));
   }
   if (barrier_.plan == nullptr) {
     TIDEWHEEL_MARK("task.barrier_without_snapshot");
@@ -173,7 +263,7 @@ void TaskCheckpoint::freeze_and_forward() {
       first_after_end_ = plan->id;
     }
   }
-  forward();
+  forward(writing_.get());
 }
 
 std::unique_ptr<TaskCheckpoint::Snapshot> TaskCheckpoint::freeze() {
@@ -209,8 +299,23 @@ std::unique_ptr<TaskCheckpoint::Snapshot> TaskCheckpoint::freeze() {
   return snapshot;
 }
 
-void TaskCheckpoint::forward() {
-  task_.send_to_channels(Element::control(Element::Kind::kBarrier, barrier_.checkpoint));
+void TaskCheckpoint::forward(Snapshot* snapshot) {
+  const int64_t id = barrier_.checkpoint;
+  const bool announced = snapshot != nullptr && may_overtake(*snapshot->plan);
+  const bool overtaking = announced && overtakes(snapshot->plan.get(), now_ns());
+  for (const auto& writer : task_.writers()) {
+    const bool can = writer->edge() != nullptr && writer->edge()->overtakes();
+    if (overtaking && can) {
+      writer->overtake(id, snapshot->in_flight);
+    } else {
+      writer->send_barrier(id, announced && can);
+    }
+  }
+  if (task_.gate() != nullptr) { task_.gate()->pass_barrier(/*capture=*/snapshot != nullptr); }
+  if (snapshot != nullptr) {
+    snapshot->barrier_may_wait = announced && !overtaking;
+    snapshot->result.figures.unaligned = overtaking;
+  }
   task_.listener().on_barrier_taken(task_, barrier_.checkpoint);
 }
 
@@ -218,6 +323,12 @@ void TaskCheckpoint::forward() {
 
 bool TaskCheckpoint::write(Pace pace) {
   if (writing_ == nullptr || stage_ != Stage::kNone || still_waits()) { return false; }
+  Snapshot& snapshot = *writing_;
+  if (snapshot.left == 0 && snapshot.next_in_flight == snapshot.in_flight.size()) {
+    // All is written that is here; barriers are still on their way.
+    if (is_complete(snapshot)) { finish_writing(); }
+    return false;
+  }
   const int64_t begin_ns = now_ns();
   if (pace == Pace::kBusy && begin_ns < next_slice_ns_) { return false; }
   write_until(begin_ns + kSliceNs, /*background=*/true);
@@ -229,20 +340,65 @@ bool TaskCheckpoint::write(Pace pace) {
 // `background`: all operators, else those only that do not write in the background.
 void TaskCheckpoint::write_until(int64_t deadline_ns, bool background) {
   Snapshot& snapshot = *writing_;
+  const auto is_over = [&] { return waits_ || refuses_for_test() || now_ns() >= deadline_ns; };
+  // Batches that are in flight are missed by their pools. They come between the operators, since a
+  // writer has one state at a time.
+  while (background && snapshot.in_hand == SIZE_MAX && !write_in_flight(snapshot)) {
+    if (is_over()) { return; }
+  }
   for (size_t i = 0; i < snapshot.written.size() && !waits_; ++i) {
     if (snapshot.written[i]) { continue; }
     if (!background && task_.operators()[i]->op()->snapshots_in_background()) { continue; }
+    snapshot.in_hand = i;
     while (!write_operator(snapshot, i)) {
-      if (waits_ || refuses_for_test() || now_ns() >= deadline_ns) { return; }
+      if (is_over()) { return; }
     }
+    snapshot.in_hand = SIZE_MAX;
     snapshot.written[i] = true;
     --snapshot.left;
   }
-  if (background && snapshot.left == 0) { finish_writing(); }
+  while (background && snapshot.left == 0 && !write_in_flight(snapshot)) {
+    if (is_over()) { return; }
+  }
+  if (background && is_complete(snapshot)) { finish_writing(); }
 }
 
-// True: the operator has written all.
-bool TaskCheckpoint::write_operator(Snapshot& snapshot, size_t index) {
+bool TaskCheckpoint::is_complete(const Snapshot& snapshot) const {
+  if (snapshot.left > 0 || snapshot.next_in_flight < snapshot.in_flight.size()) { return false; }
+  const int64_t id = snapshot.plan->id;
+  if (task_.gate() != nullptr && task_.gate()->recording() == id) { return false; }
+  return !snapshot.barrier_may_wait ||
+         std::none_of(task_.writers().begin(), task_.writers().end(),
+                      [&](const auto& writer) { return writer->has_waiting_barrier(id); });
+}
+
+// True: there is no element left for now.
+bool TaskCheckpoint::write_in_flight(Snapshot& snapshot) {
+  if (snapshot.next_in_flight == snapshot.in_flight.size()) { return true; }
+  if (!take_grant(snapshot)) { return false; }
+  const EdgeInfo* edge = nullptr;
+  SnapshotWriter* writer = nullptr;
+  while (snapshot.next_in_flight < snapshot.in_flight.size()) {
+    InFlightElement& element = snapshot.in_flight[snapshot.next_in_flight];
+    if (element.edge.get() != edge) {
+      edge = element.edge.get();
+      size_t index = 0;  // the head is the receiver
+      if (element.where == InFlightElement::Where::kAtSender) {
+        while (task_.operators()[index]->uid() != edge->sender_uid) { ++index; }
+      }
+      writer = snapshot.writers[index];
+      writer->begin_state(in_flight_state(*edge));
+    }
+    if (!writer->ready()) { return false; }
+    snapshot.result.figures.bytes_in_flight += snapshot.in_flight_writer.write(element, *writer);
+    element.element.batch.reset();
+    ++snapshot.next_in_flight;
+  }
+  return true;
+}
+
+// False: too much waits for the disk.
+bool TaskCheckpoint::take_grant(Snapshot& snapshot) {
   snapshot.storage->grant(kGrantBytes, [task = &task_, gate = gate_] {
     if (!gate->enter()) { return; }
     task->ask_for_attention();
@@ -254,6 +410,12 @@ bool TaskCheckpoint::write_operator(Snapshot& snapshot, size_t index) {
     retry_at_ns_ = Clock::kNever;
     return false;
   }
+  return true;
+}
+
+// True: the operator has written all.
+bool TaskCheckpoint::write_operator(Snapshot& snapshot, size_t index) {
+  if (!take_grant(snapshot)) { return false; }
   ChainedOperator& op = *task_.operators()[index];
   if (op.call_snapshot(*snapshot.writers[index]) == Progress::kDone) {
     retry_after_ns_ = 0;

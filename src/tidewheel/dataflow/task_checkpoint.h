@@ -38,10 +38,16 @@ class TaskCheckpoint final : public BarrierWatcher {
   // Somebody has asked for attention: what waits tries again.
   void on_attention() { waits_ = false; }
 
-  // ---- Barriers. All channels have delivered that of `checkpoint`.
-  void on_aligned(int64_t checkpoint);
+  // ---- Barriers. That of `checkpoint` is due at the gate.
+  void on_due(int64_t checkpoint);
   // A barrier is to be taken before anything else.
-  bool has_barrier() const { return stage_ != Stage::kNone || !triggers_.empty(); }
+  bool has_barrier() const { return stage_ != Stage::kNone || has_trigger(); }
+  // It does not wait for room in the channels.
+  bool is_urgent() const;
+  // Called in each step: barriers that have been under way for too long overtake from now on.
+  void on_time(int64_t now_ns);
+  // When on_time has something to do.
+  int64_t deadline_ns() const;
   // It wants the end of the source's data first.
   bool wants_end_of_data() const;
   enum class Taking : uint8_t {
@@ -51,8 +57,9 @@ class TaskCheckpoint final : public BarrierWatcher {
     kMore,     // call again
   };
   Taking take_barrier();
-  bool on_first_barrier(int64_t checkpoint) override;
+  Alignment on_first_barrier(int64_t checkpoint) override;
   void on_barrier_subsumed(int64_t checkpoint) override;
+  void on_overtaken(InFlightElement element) override;
 
   // ---- Writing in the background.
   bool is_writing() const { return writing_ != nullptr; }
@@ -90,12 +97,19 @@ class TaskCheckpoint final : public BarrierWatcher {
   };
   struct Snapshot;
 
+  // Tasks that others send to are triggered too, when those have all ended.
+  bool has_trigger() const;
   void begin(Barrier barrier);
+  bool finish_older();
   void freeze_and_forward();
   std::unique_ptr<Snapshot> freeze();
-  void forward();
+  void forward(Snapshot* snapshot);
   void write_until(int64_t deadline_ns, bool background);
   bool write_operator(Snapshot& snapshot, size_t index);
+  bool write_in_flight(Snapshot& snapshot);
+  bool take_grant(Snapshot& snapshot);
+  bool is_complete(const Snapshot& snapshot) const;
+  void decline(int64_t checkpoint, Status why);
   void wait_elsewhere();
   bool still_waits();
   void finish_writing();
@@ -106,7 +120,7 @@ class TaskCheckpoint final : public BarrierWatcher {
   Task& task_;
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   std::deque<CheckpointPlanRef> triggers_;  // of a source
-  Barrier aligning_;                        // its first barrier has come
+  Barrier aligning_;                        // the first was heard of it
   Stage stage_ = Stage::kNone;
   Barrier barrier_;  // the one in hand
 
@@ -116,6 +130,8 @@ class TaskCheckpoint final : public BarrierWatcher {
   int64_t retry_at_ns_ = Clock::kNever;
   int64_t retry_after_ns_ = 0;
   int64_t next_slice_ns_ = 0;  // a busy task writes no earlier
+
+  int64_t time_seen_ns_ = 0;  // of on_time
 
   int64_t stop_checkpoint_ = 0;
   bool stop_complete_ = false;

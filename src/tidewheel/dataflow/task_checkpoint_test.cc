@@ -46,6 +46,14 @@ class TaskCheckpoints : public ::testing::Test {
       node.max_parallelism = 16;
       node.chaining = chained_ ? ChainingStrategy::kAlways : ChainingStrategy::kNever;
     }
+    for (GraphEdge& edge : b.graph.edges) {
+      edge.row_codec = std::make_shared<dataflow_test::NumberCodec>();
+      if (edge.kind == EdgeKind::kHash) {
+        edge.make_partitioner = [] {
+          return std::make_unique<HashPartitioner<int64_t, dataflow_test::FewKeys>>();
+        };
+      }
+    }
     return std::move(b.graph);
   }
   ManualJob& start(int64_t end, std::vector<int32_t> parallelism = {1, 1, 1},
@@ -396,10 +404,15 @@ TEST_F(TaskCheckpoints, without_checkpoints_both_ends_go_out_at_once) {
 struct Way {
   std::string name;
   std::function<void(CheckpointPlan&)> change;
+  std::vector<std::string> marks = {};  // what has to happen
 };
+void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
+
+constexpr uint64_t kSeeds = 100;
 
 class Crashes : public TaskCheckpoints, public ::testing::WithParamInterface<Way> {
  protected:
+  std::map<std::string, int> marks_;
   static int32_t some(Random& random) { return 1 + static_cast<int32_t>(random.below(4)); }
   // One life of the job: some checkpoints, some of them aborted, until a crash or the end. Returns
   // whether it has ended.
@@ -429,7 +442,7 @@ class Crashes : public TaskCheckpoints, public ::testing::WithParamInterface<Way
 
 TEST_P(Crashes, lose_and_double_nothing) {
   int restores = 0;
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
     RefusingPlan refusals(seed, 6);
@@ -442,12 +455,14 @@ TEST_P(Crashes, lose_and_double_nothing) {
     config_.set(options::kBatchRows, 1 + static_cast<int64_t>(random.below(5)));
     config_.set(options::kCredits, 1 + static_cast<int64_t>(random.below(3)));
     config_.set(options::kTaskSlots, static_cast<int64_t>(random.below(3)));
-    const EdgeKind kinds[] = {EdgeKind::kHash,    EdgeKind::kRebalance, EdgeKind::kShuffle,
-                              EdgeKind::kRescale, EdgeKind::kGlobal,    EdgeKind::kCustom};
-    const EdgeKind first = kinds[random.below(6)];
-    const EdgeKind second = kinds[random.below(6)];
+    const EdgeKind kinds[] = {EdgeKind::kHash,    EdgeKind::kHash,    EdgeKind::kRebalance,
+                              EdgeKind::kShuffle, EdgeKind::kRescale, EdgeKind::kGlobal,
+                              EdgeKind::kCustom};
+    const EdgeKind first = kinds[random.below(7)];
+    const EdgeKind second = kinds[random.below(7)];
     int64_t next_id = 1;
     int64_t newest = 0;
+    ledger_->split_count = 0;
     for (int life = 0;; ++life) {
       ASSERT_LT(life, 500);
       if (newest != 0) {
@@ -455,19 +470,36 @@ TEST_P(Crashes, lose_and_double_nothing) {
         restore(newest);
       }
       setup_.waits_for_final_checkpoint = true;
-      start(400, {some(random), some(random), some(random)}, first, second);
+      const int32_t sources = some(random);
+      if (newest == 0) {
+        const bool by_key = first == EdgeKind::kHash && second == EdgeKind::kHash;
+        ledger_->split_count = by_key ? sources : 0;
+      }
+      start(400, {sources, some(random), some(random)}, first, second);
       const bool ended = live(random, next_id, newest);
       ASSERT_TRUE(job_->failures.empty()) << job_->failures[0].to_string();
       if (ended) { break; }
     }
     ASSERT_EQ(ledger_->sorted_rows(), numbers_below(400));
+    ASSERT_EQ(ledger_->out_of_order, 0);
+    for (const auto& [name, count] : refusals.marks) { marks_[name] += count; }
   }
   EXPECT_GT(restores, 60);
+  for (const std::string& mark : GetParam().marks) { EXPECT_GT(marks_[mark], 0) << mark; }
 }
 
-INSTANTIATE_TEST_SUITE_P(Barriers, Crashes,
-                         ::testing::Values(Way{"aligned", [](CheckpointPlan&) {}}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Barriers, Crashes,
+    ::testing::Values(Way{"aligned", [](CheckpointPlan&) {}},
+                      Way{"unaligned",
+                          [](CheckpointPlan& plan) { plan.unaligned_after_ns = 0; },
+                          {"writer.barrier_overtakes", "gate.recording", "task.restored_in_flight",
+                           "in_flight.dealt_out"}},
+                      Way{"unaligned_late",
+                          [](CheckpointPlan& plan) { plan.unaligned_after_ns = 2'000'000; },
+                          {"writer.barrier_overtakes_late", "gate.barrier_overtakes_late",
+                           "gate.recording", "task.restored_in_flight"}}),
+    [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace tidewheel

@@ -27,10 +27,12 @@ class WakeTarget {
   // Before anybody else knows the target: it counts as scheduled, so that wakes do nothing until it
   // has run once.
   void hold() { scheduled_.store(true, std::memory_order_seq_cst); }
+  // The same for news beside the data (a barrier that overtakes it). Any thread.
+  virtual void alert() { wake(); }
 
  protected:
   WakeTarget() = default;
-  ~WakeTarget() = default;
+  virtual ~WakeTarget() = default;
   // Called once for each change to scheduled, on the waker's thread.
   virtual void on_scheduled(bool from_own_slot) = 0;
   // Owner: from here on wakes count again. To be followed by a look at all that could have woken

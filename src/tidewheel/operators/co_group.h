@@ -91,12 +91,17 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
       fire_from_ = grid_.first_window_after(watermark);
       live_from_ = live_from(watermark, fire_from_);
     }
-    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.load([this](const K& key, int64_t number, const L& row) {
-      if (Slice* slice = slice_numbered(number)) { slice->left.add(key, hash_of(key), row, 0); }
-    }));
-    TIDEWHEEL_RETURN_IF_ERROR(saved_right_.load([this](const K& key, int64_t number, const R& row) {
-      if (Slice* slice = slice_numbered(number)) { slice->right.add(key, hash_of(key), row, 0); }
-    }));
+    const int32_t max_parallelism = context.max_parallelism();
+    TIDEWHEEL_RETURN_IF_ERROR(
+        saved_left_.load(max_parallelism, [this](const K& key, int64_t number, const L& row) {
+          if (Slice* slice = slice_numbered(number)) { slice->left.add(key, hash_of(key), row, 0); }
+        }));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        saved_right_.load(max_parallelism, [this](const K& key, int64_t number, const R& row) {
+          if (Slice* slice = slice_numbered(number)) {
+            slice->right.add(key, hash_of(key), row, 0);
+          }
+        }));
     wake_for_next_window();
     return {};
   }
@@ -130,18 +135,40 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
     return this->is_event_time() || ended_ != 3 ? Progress::kDone : advance(kMaxWatermark);
   }
 
+  // Slices that are dropped while a snapshot is under way are kept until they are written.
+  void begin_snapshot(const SnapshotStart&) override {
+    abort_snapshot();
+    saved_watermark_.start(this->watermark());
+    saved_left_.start(this->context().key_groups());
+    saved_right_.start(this->context().key_groups());
+    for (const auto& slice : slices_) {
+      slice->left.begin_snapshot(saved_left_, slice->number);
+      slice->right.begin_snapshot(saved_right_, slice->number);
+      saving_.push_back(slice.get());
+    }
+    is_saving_ = true;
+  }
   Progress snapshot(SnapshotWriter& writer) override {
-    if (saving_.phase == 0) {
-      saved_watermark_.write(writer, this->watermark());
-      saving_ = {.phase = 1, .group = this->context().key_groups().first};
+    if (!is_saving_) { return Progress::kDone; }
+    if (!writer.ready()) { return Progress::kBlocked; }
+    saved_watermark_.write(writer);
+    if (!save<true>(writer, saved_left_) || !save<false>(writer, saved_right_)) {
+      return this->snapshot_blocked(writer);
     }
-    if (saving_.phase == 1) {
-      if (save<true>(writer, saved_left_) == Progress::kBlocked) { return Progress::kBlocked; }
-      saving_ = {.phase = 2, .group = this->context().key_groups().first};
-    }
-    if (save<false>(writer, saved_right_) == Progress::kBlocked) { return Progress::kBlocked; }
-    saving_.phase = 0;
+    abort_snapshot();
     return Progress::kDone;
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override {
+    for (Slice* const slice : saving_) {
+      slice->left.end_snapshot();
+      slice->right.end_snapshot();
+    }
+    saving_.clear();
+    saving_at_ = 0;
+    is_saving_ = false;
+    for (auto& slice : held_) { drop(std::move(slice)); }
+    held_.clear();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
@@ -268,14 +295,20 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   void drop_dead_slices() {
     std::erase_if(slices_, [this](std::unique_ptr<Slice>& slice) {
       if (slice->windows.last >= live_from_) { return false; }
-      if (recent_ == slice.get()) { recent_ = nullptr; }
-      if (free_.size() < kFreeSlicesMax) {
-        slice->left.clear();
-        slice->right.clear();
-        free_.push_back(std::move(slice));
-      }
+      drop(std::move(slice));
       return true;
     });
+  }
+  void drop(std::unique_ptr<Slice> slice) {
+    if (recent_ == slice.get()) { recent_ = nullptr; }
+    if (slice->left.is_writing()) {
+      held_.push_back(std::move(slice));
+      return;
+    }
+    if (free_.size() >= kFreeSlicesMax) { return; }
+    slice->left.clear();
+    slice->right.clear();
+    free_.push_back(std::move(slice));
   }
 
   // ---- Firing.
@@ -420,29 +453,15 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   // ---- Snapshots.
 
   template <bool kLeft, class State>
-  Progress save(SnapshotWriter& writer, State& state) {
-    state.begin(writer);
-    for (; saving_.group <= this->context().key_groups().last; ++saving_.group, saving_.slice = 0) {
-      for (; saving_.slice < slices_.size(); ++saving_.slice, saving_.scanning = false) {
-        Slice& slice = *slices_[saving_.slice];
-        auto& chains = slice.template side<kLeft>();
-        auto& cursor = saving_.cursor.template side<kLeft>();
-        if (!saving_.scanning) {
-          cursor = chains.table().begin_of(saving_.group);
-          saving_.scanning = true;
-        }
-        const K* key = nullptr;
-        typename std::remove_reference_t<decltype(chains)>::Chain* chain = nullptr;
-        for (;;) {
-          if (!writer.ready()) { return Progress::kBlocked; }
-          if (!chains.table().next_in(saving_.group, cursor, key, chain)) { break; }
-          chains.for_each(*chain, [&](const auto& row, int64_t) {
-            state.add(writer, saving_.group, *key, slice.number, row);
-          });
-        }
+  bool save(SnapshotWriter& writer, State& state) {
+    return state.write(writer, [this](int32_t group, size_t& budget, auto ready) {
+      for (; saving_at_ < saving_.size(); ++saving_at_) {
+        auto& chains = saving_[saving_at_]->template side<kLeft>();
+        if (!chains.write_group(group, budget, ready)) { return false; }
       }
-    }
-    return Progress::kDone;
+      saving_at_ = 0;
+      return true;
+    });
   }
 
   struct Cursors {
@@ -464,13 +483,6 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
     size_t part = 0;
     Cursors cursor = {};
   };
-  struct Saving {
-    int phase = 0;  // 1: the left rows, 2: the right ones
-    int32_t group = 0;
-    size_t slice = 0;
-    bool scanning = false;
-    Cursors cursor = {};
-  };
 
   const WindowGrid grid_;
   const LeftKey left_key_;
@@ -488,7 +500,11 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   Firing firing_;
   std::vector<Slice*> parts_;  // of the window that is firing
 
-  Saving saving_;
+  // Where `snapshot` goes on.
+  bool is_saving_ = false;
+  std::vector<Slice*> saving_;  // all that there were at the barrier; of slices_ or held_
+  size_t saving_at_ = 0;
+  std::vector<std::unique_ptr<Slice>> held_;  // dropped, and not written yet
   WindowState<K, int64_t, L> saved_left_;
   WindowState<K, int64_t, R> saved_right_;
   WatermarkState saved_watermark_;

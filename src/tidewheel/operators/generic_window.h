@@ -139,12 +139,12 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     state_ = std::make_unique<State>(context);
     event_.time = saved_watermark_.restored();
     if (this->is_event_time()) { this->set_watermark(event_.time); }
-    TIDEWHEEL_RETURN_IF_ERROR(
-        saved_windows_.load([this](const K& key, const TimeWindow& window, Saved& saved) {
+    TIDEWHEEL_RETURN_IF_ERROR(saved_windows_.load(
+        context.max_parallelism(), [this](const K& key, const TimeWindow& window, Saved& saved) {
           restore_window(key, window, saved);
         }));
-    TIDEWHEEL_RETURN_IF_ERROR(
-        saved_globals_.load([this](const K& key, uint8_t, const GlobalState& global) {
+    TIDEWHEEL_RETURN_IF_ERROR(saved_globals_.load(
+        context.max_parallelism(), [this](const K& key, uint8_t, const GlobalState& global) {
           Held<GlobalState>& held = state_->table.upsert(key).global;
           held.value() = global;
           held.settle(state_->heap);
@@ -175,24 +175,31 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     return advance(clock_, kMaxWatermark);
   }
 
-  Progress snapshot(SnapshotWriter& writer) override {
-    if (!saving_globals_.is_active()) {
-      if (!saving_.is_active()) { saved_watermark_.write(writer, event_.time); }
-      saved_windows_.begin(writer);
-      const Progress progress = saving_.save(
-          state_->table, writer, [&](int32_t group, const K& key, KeyWindows& windows) {
-            for (Window& window : windows.windows) {
-              saved_windows_.add(writer, group, key, window.window, save_window(window));
-            }
-          });
-      if (progress == Progress::kBlocked || !kHasGlobalState) { return progress; }
-    }
-    saved_globals_.begin(writer);
-    return saving_globals_.save(state_->table, writer,
-                                [&](int32_t group, const K& key, KeyWindows& windows) {
-                                  saved_globals_.add(writer, group, key, 0, windows.global.value());
-                                });
+  void begin_snapshot(const SnapshotStart&) override {
+    state_->table.end_snapshot();
+    saved_watermark_.start(event_.time);
+    saved_windows_.start(this->context().key_groups());
+    if constexpr (kHasGlobalState) { saved_globals_.start(this->context().key_groups()); }
+    state_->table.begin_snapshot(saver_, StateContent::kAll, false);
   }
+  // The windows; then what they have brought along of the state of keys.
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (!state_->table.is_writing()) { return Progress::kDone; }
+    if (!writer.ready()) { return Progress::kBlocked; }
+    saved_watermark_.write(writer);
+    bool is_done = saved_windows_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
+      return state_->table.write_group(group, budget, ready);
+    });
+    if constexpr (kHasGlobalState) {
+      is_done =
+          is_done && saved_globals_.write(writer, [](int32_t, size_t&, auto) { return true; });
+    }
+    if (!is_done) { return this->snapshot_blocked(writer); }
+    state_->table.end_snapshot();
+    return Progress::kDone;
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override { state_->table.end_snapshot(); }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
     TIDEWHEEL_RETURN_IF_ERROR(saved_globals_.read(reader));
@@ -243,6 +250,22 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     DueMark event_due;
     DueMark clock_due;
     Held<GlobalState> global;
+  };
+  // Gives the windows of a key to the snapshot.
+  struct Saver final : public TableTracker<K, KeyWindows> {
+    explicit Saver(GenericWindowOperator* the_op) : op(the_op) {}
+    void entry(int32_t group, const K& key, KeyWindows& windows) override {
+      for (Window& window : windows.windows) {
+        op->saved_windows_.give(group, key, window.window, save_window(window));
+      }
+      if constexpr (kHasGlobalState) {
+        op->saved_globals_.give(group, key, 0, windows.global.value());
+      }
+    }
+    void erased(int32_t, const K&) override {}
+    void cleared() override {}
+    bool is_whole(int32_t) const override { return true; }
+    GenericWindowOperator* const op;
   };
   struct State {
     explicit State(OperatorContext& context)
@@ -676,8 +699,7 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   bool draining_ = false;  // the input has ended: timers by the clock are not set any more
   int64_t woken_for_ = DueQueue::kNever;
 
-  GroupedSave<KeyedTable<K, KeyWindows>> saving_;
-  GroupedSave<KeyedTable<K, KeyWindows>> saving_globals_;
+  Saver saver_{this};
   WindowState<K, TimeWindow, Saved> saved_windows_{"windows", "windows"};
   WindowState<K, uint8_t, GlobalState> saved_globals_{"globals", "globals"};
   WatermarkState saved_watermark_;

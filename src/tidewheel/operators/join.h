@@ -65,12 +65,14 @@ class IntervalJoinOperator final
     if (options_.late_right) { late_right_ = this->sides().find(*options_.late_right); }
     late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
     watermark_ = saved_watermark_.restored();
-    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.load([this](const K& key, int64_t time, const L& row) {
-      left_->add(key, hash_of(key), row, time);
-    }));
-    return saved_right_.load([this](const K& key, int64_t time, const R& row) {
-      right_->add(key, hash_of(key), row, time);
-    });
+    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.load(context.max_parallelism(),
+                                               [this](const K& key, int64_t time, const L& row) {
+                                                 left_->add(key, hash_of(key), row, time);
+                                               }));
+    return saved_right_.load(context.max_parallelism(),
+                             [this](const K& key, int64_t time, const R& row) {
+                               right_->add(key, hash_of(key), row, time);
+                             });
   }
 
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
@@ -92,18 +94,27 @@ class IntervalJoinOperator final
     return Operator::on_watermark(time_ms);
   }
 
+  void begin_snapshot(const SnapshotStart&) override {
+    saved_watermark_.start(watermark_);
+    left_->begin_snapshot(saved_left_);
+    right_->begin_snapshot(saved_right_);
+    is_saving_ = true;
+  }
   Progress snapshot(SnapshotWriter& writer) override {
-    if (saving_ == 0) {
-      saved_watermark_.write(writer, watermark_);
-      saving_ = 1;
+    if (!is_saving_) { return Progress::kDone; }
+    if (!writer.ready()) { return Progress::kBlocked; }
+    saved_watermark_.write(writer);
+    if (!left_->write(writer, saved_left_) || !right_->write(writer, saved_right_)) {
+      return this->snapshot_blocked(writer);
     }
-    if (saving_ == 1) {
-      if (left_->save(writer, saved_left_) == Progress::kBlocked) { return Progress::kBlocked; }
-      saving_ = 2;
-    }
-    if (right_->save(writer, saved_right_) == Progress::kBlocked) { return Progress::kBlocked; }
-    saving_ = 0;
+    abort_snapshot();
     return Progress::kDone;
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override {
+    left_->end_snapshot();
+    right_->end_snapshot();
+    is_saving_ = false;
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
@@ -240,7 +251,7 @@ class IntervalJoinOperator final
   Output<R>* late_right_ = nullptr;
   Counter* late_dropped_ = nullptr;
 
-  int saving_ = 0;  // what `snapshot` is writing: 1 the left rows, 2 the right ones
+  bool is_saving_ = false;
   WindowState<K, int64_t, L> saved_left_{"left", "rows by time"};
   WindowState<K, int64_t, R> saved_right_{"right", "rows by time"};
   WatermarkState saved_watermark_;

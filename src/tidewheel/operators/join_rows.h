@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,22 @@ class RowChains {
   }
   bool empty() const { return links_.empty(); }
   Table& table() { return table_; }
+
+  // ---- Snapshots, in the background: the rows of a key that are there at the barrier are given to
+  // `state` in its turn, or before another row is added. Each comes with its time, or with `number`
+  // in the place of it.
+  void begin_snapshot(WindowState<K, int64_t, T>& state, std::optional<int64_t> number) {
+    saver_.chains = this;
+    saver_.state = &state;
+    saver_.number = number;
+    table_.begin_snapshot(saver_, StateContent::kAll, false);
+  }
+  template <class Ready>
+  bool write_group(int32_t group, size_t& budget, Ready ready) {
+    return table_.write_group(group, budget, ready);
+  }
+  void end_snapshot() { table_.end_snapshot(); }
+  bool is_writing() const { return table_.is_writing(); }
   // Call once a batch: the account follows.
   const Status& settle_memory() {
     memory_.set(static_cast<int64_t>(links_.capacity() * sizeof(Link)) +
@@ -77,7 +94,22 @@ class RowChains {
   }
 
  private:
+  struct Saver final : public TableTracker<K, Chain> {
+    void entry(int32_t group, const K& key, Chain& chain) override {
+      chains->for_each(chain, [&](const T& row, int64_t time) {
+        state->give(group, key, number.value_or(time), row);
+      });
+    }
+    void erased(int32_t, const K&) override {}
+    void cleared() override {}
+    bool is_whole(int32_t) const override { return true; }
+    const RowChains* chains = nullptr;
+    WindowState<K, int64_t, T>* state = nullptr;
+    std::optional<int64_t> number;
+  };
+
   Table table_;
+  Saver saver_;
   std::vector<Link> links_;
   ArenaRef arena_;
   StateMemory memory_;
@@ -125,11 +157,7 @@ class RowBuckets {
     std::erase_if(touched_, [&](const Bucket* bucket) { return bucket->number < first_kept; });
     size_t gone = 0;
     while (gone < buckets_.size() && buckets_[gone]->number < first_kept) {
-      if (free_.size() < kFreeMax) {
-        buckets_[gone]->chains.clear();
-        free_.push_back(std::move(buckets_[gone]));
-      }
-      ++gone;
+      drop(std::move(buckets_[gone++]));
     }
     buckets_.erase(buckets_.begin(), buckets_.begin() + static_cast<std::ptrdiff_t>(gone));
   }
@@ -143,24 +171,31 @@ class RowBuckets {
     return {};
   }
 
-  // Writes rows as entries (key, time, row), in the order of their buckets; resumable.
-  Progress save(SnapshotWriter& writer, WindowState<K, int64_t, T>& state) {
-    state.begin(writer);
-    if (!saving_) {
-      saving_ = true;
-      saving_group_ = groups_.first;
-      saving_bucket_ = 0;
-      scanning_ = false;
+  // Snapshots have rows as entries (key, time, row), in the order of their buckets. Buckets that
+  // are dropped meanwhile are kept until they are written.
+  void begin_snapshot(WindowState<K, int64_t, T>& state) {
+    end_snapshot();
+    state.start(groups_);
+    for (const auto& bucket : buckets_) {
+      bucket->chains.begin_snapshot(state, std::nullopt);
+      saving_.push_back(bucket.get());
     }
-    for (; saving_group_ <= groups_.last; ++saving_group_, saving_bucket_ = 0) {
-      for (; saving_bucket_ < buckets_.size(); ++saving_bucket_, scanning_ = false) {
-        if (!save_bucket(writer, state, buckets_[saving_bucket_]->chains)) {
-          return Progress::kBlocked;
-        }
+  }
+  bool write(SnapshotWriter& writer, WindowState<K, int64_t, T>& state) {
+    return state.write(writer, [this](int32_t group, size_t& budget, auto ready) {
+      for (; saving_at_ < saving_.size(); ++saving_at_) {
+        if (!saving_[saving_at_]->chains.write_group(group, budget, ready)) { return false; }
       }
-    }
-    saving_ = false;
-    return Progress::kDone;
+      saving_at_ = 0;
+      return true;
+    });
+  }
+  void end_snapshot() {
+    for (Bucket* const bucket : saving_) { bucket->chains.end_snapshot(); }
+    saving_.clear();
+    saving_at_ = 0;
+    for (auto& bucket : held_) { drop(std::move(bucket)); }
+    held_.clear();
   }
 
  private:
@@ -196,21 +231,14 @@ class RowBuckets {
     }
     return **buckets_.insert(place, std::move(bucket));
   }
-  bool save_bucket(SnapshotWriter& writer, WindowState<K, int64_t, T>& state,
-                   RowChains<K, T>& chains) {
-    if (!scanning_) {
-      cursor_ = chains.table().begin_of(saving_group_);
-      scanning_ = true;
+  void drop(std::unique_ptr<Bucket> bucket) {
+    if (bucket->chains.is_writing()) {
+      held_.push_back(std::move(bucket));
+      return;
     }
-    const K* key = nullptr;
-    typename RowChains<K, T>::Chain* chain = nullptr;
-    while (writer.ready()) {
-      if (!chains.table().next_in(saving_group_, cursor_, key, chain)) { return true; }
-      chains.for_each(*chain, [&](const T& row, int64_t time) {
-        state.add(writer, saving_group_, *key, time, row);
-      });
-    }
-    return false;
+    if (free_.size() >= kFreeMax) { return; }
+    bucket->chains.clear();
+    free_.push_back(std::move(bucket));
   }
 
   const int64_t quantum_;
@@ -221,11 +249,10 @@ class RowBuckets {
   Buckets free_;
   std::vector<Bucket*> touched_;  // of buckets_: got rows since memory was settled
 
-  bool saving_ = false;  // where `save` goes on
-  int32_t saving_group_ = 0;
-  size_t saving_bucket_ = 0;
-  bool scanning_ = false;
-  typename RowChains<K, T>::Table::Cursor cursor_;
+  // Where `write` goes on.
+  std::vector<Bucket*> saving_;  // all that there were at the barrier; of buckets_ or held_
+  size_t saving_at_ = 0;
+  Buckets held_;  // dropped, and not written yet
 };
 
 }  // namespace tidewheel

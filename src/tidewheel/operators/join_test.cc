@@ -152,7 +152,19 @@ Pairs play(const Script& script, double refusal, Make make) {
     if (i == script.steps.size() / 2) {
       take_all();
       MemorySnapshot snapshot;
-      subtasks[0]->snapshot_into(snapshot);
+      // What follows comes here too, after the barrier, to no effect.
+      size_t next = i;
+      subtasks[0]->snapshot_into(snapshot, [&] {
+        if (next == script.steps.size()) { return; }
+        const Script::Step& step = script.steps[next++];
+        const std::string name = name_of(step.row.id);
+        if (step.row.left) {
+          subtasks[0]->push(Left{step.row.key, Text(name)}, step.row.time, 0);
+        } else {
+          subtasks[0]->push(Right{step.row.key, step.row.id}, step.row.time, 1);
+        }
+        if (step.watermark_after != 0) { subtasks[0]->watermark(step.watermark_after); }
+      });
       subtasks.clear();
       for (int32_t j = 0; j < 2; ++j) {
         subtasks.push_back(std::make_unique<Harness>(

@@ -44,6 +44,7 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     state_ = std::make_unique<State>(context, timer_quantum());
     this->set_watermark(saved_watermark_.restored());
     TIDEWHEEL_RETURN_IF_ERROR(saved_sessions_.load(
+        context.max_parallelism(),
         [this](const K& key, const TimeWindow& window, const SavedSession<Accumulator>& saved) {
           restore_session(key, window, saved);
         }));
@@ -93,17 +94,26 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     return this->is_event_time() ? Progress::kDone : advance(kMaxWatermark);
   }
 
-  Progress snapshot(SnapshotWriter& writer) override {
-    if (!saving_.is_active()) { saved_watermark_.write(writer, this->watermark()); }
-    saved_sessions_.begin(writer);
-    return saving_.save(state_->table, writer,
-                        [&](int32_t group, const K& key, KeySessions& sessions) {
-                          for_each_session(sessions, [&](Session& session) {
-                            saved_sessions_.add(writer, group, key, session.window(),
-                                                {session.held.value(), session.fired});
-                          });
-                        });
+  void begin_snapshot(const SnapshotStart&) override {
+    state_->table.end_snapshot();
+    saved_watermark_.start(this->watermark());
+    saved_sessions_.start(this->context().key_groups());
+    state_->table.begin_snapshot(saver_, StateContent::kAll, false);
   }
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (!state_->table.is_writing()) { return Progress::kDone; }
+    if (!writer.ready()) { return Progress::kBlocked; }
+    saved_watermark_.write(writer);
+    const bool is_done =
+        saved_sessions_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
+          return state_->table.write_group(group, budget, ready);
+        });
+    if (!is_done) { return this->snapshot_blocked(writer); }
+    state_->table.end_snapshot();
+    return Progress::kDone;
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override { state_->table.end_snapshot(); }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
     return saved_sessions_.read(reader);
@@ -126,6 +136,20 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     int64_t due = 0;  // the time of the key's entry in the queue, when there is one
     bool armed = false;
     uint32_t more = 0;  // index in State::more of further sessions; 0: none
+  };
+  // Gives the sessions of a key to the snapshot.
+  struct Saver final : public TableTracker<K, KeySessions> {
+    explicit Saver(SessionWindowOperator* the_op) : op(the_op) {}
+    void entry(int32_t group, const K& key, KeySessions& sessions) override {
+      op->for_each_session(sessions, [&](Session& session) {
+        op->saved_sessions_.give(group, key, session.window(),
+                                 {session.held.value(), session.fired});
+      });
+    }
+    void erased(int32_t, const K&) override {}
+    void cleared() override {}
+    bool is_whole(int32_t) const override { return true; }
+    SessionWindowOperator* const op;
   };
   // Made in `open`, when the subtask knows its key groups.
   struct State {
@@ -406,7 +430,7 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   size_t due_next_ = 0;
   std::vector<Session> scratch_;
 
-  GroupedSave<KeyedTable<K, KeySessions>> saving_;
+  Saver saver_{this};
   WindowState<K, TimeWindow, SavedSession<Accumulator>> saved_sessions_{"sessions", "sessions"};
   WatermarkState saved_watermark_;
 };

@@ -42,8 +42,8 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
       fire_from_ = grid_.first_window_after(watermark);
       live_from_ = live_from(watermark, fire_from_);
     }
-    TIDEWHEEL_RETURN_IF_ERROR(
-        saved_slices_.load([this](const K& key, int64_t number, const Accumulator& value) {
+    TIDEWHEEL_RETURN_IF_ERROR(saved_slices_.load(
+        context.max_parallelism(), [this](const K& key, int64_t number, const Accumulator& value) {
           if (Slice* slice = slice_numbered(number)) {
             slice->table.assign(slice->table.upsert(key), value);
           }
@@ -94,21 +94,44 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     return this->is_event_time() ? Progress::kDone : advance(kMaxWatermark);
   }
 
-  // Entries by (key, slice); slice by slice within a key group.
+  // Entries by (key, slice); slice by slice within a key group. Slices that are dropped meanwhile
+  // are kept until they are written.
+  void begin_snapshot(const SnapshotStart&) override {
+    abort_snapshot();
+    saved_watermark_.start(this->watermark());
+    saved_slices_.start(this->context().key_groups());
+    for (const auto& slice : slices_) {
+      slice->saver.slice = slice.get();
+      slice->saver.state = &saved_slices_;
+      slice->table.begin_snapshot(slice->saver, StateContent::kAll, false);
+      saving_.push_back(slice.get());
+    }
+    is_saving_ = true;
+  }
   Progress snapshot(SnapshotWriter& writer) override {
-    const KeyGroupRange groups = this->context().key_groups();
-    if (!saving_.active) {
-      saved_watermark_.write(writer, this->watermark());
-      saving_ = {.active = true, .group = groups.first};
-    }
-    saved_slices_.begin(writer);
-    for (; saving_.group <= groups.last; ++saving_.group, saving_.slice = 0) {
-      for (; saving_.slice < slices_.size(); ++saving_.slice, saving_.scanning = false) {
-        if (!save_group(writer, *slices_[saving_.slice])) { return Progress::kBlocked; }
-      }
-    }
-    saving_.active = false;
+    if (!is_saving_) { return Progress::kDone; }
+    if (!writer.ready()) { return Progress::kBlocked; }
+    saved_watermark_.write(writer);
+    const bool is_done =
+        saved_slices_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
+          for (; saving_at_ < saving_.size(); ++saving_at_) {
+            if (!saving_[saving_at_]->table.write_group(group, budget, ready)) { return false; }
+          }
+          saving_at_ = 0;
+          return true;
+        });
+    if (!is_done) { return this->snapshot_blocked(writer); }
+    abort_snapshot();
     return Progress::kDone;
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override {
+    for (Slice* const slice : saving_) { slice->table.end_snapshot(); }
+    saving_.clear();
+    saving_at_ = 0;
+    is_saving_ = false;
+    for (auto& slice : held_) { drop(std::move(slice)); }
+    held_.clear();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
@@ -116,6 +139,20 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
 
  private:
+  struct Slice;
+  using Saved = WindowState<K, int64_t, Accumulator>;
+
+  // Gives what a slice has to the snapshot.
+  struct SliceSaver final : public TableTracker<K, Accumulator> {
+    void entry(int32_t group, const K& key, Accumulator& value) override {
+      state->give(group, key, slice->number, value);
+    }
+    void erased(int32_t, const K&) override {}
+    void cleared() override {}
+    bool is_whole(int32_t) const override { return true; }
+    const Slice* slice = nullptr;
+    Saved* state = nullptr;
+  };
   struct Slice {
     Slice(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
         : table(groups, max_parallelism, memory, "window state") {}
@@ -125,6 +162,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     WindowGrid::Range times;
     WindowGrid::Range windows;
     Table table;
+    SliceSaver saver;
   };
   static constexpr uint32_t kMixedRows = 64;  // rows whose slots are fetched ahead together
   static constexpr uint32_t kShortRun = 16;   // shorter runs go with mixed rows
@@ -262,6 +300,10 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   void drop(std::unique_ptr<Slice> slice) {
     if (recent_ == slice.get()) { recent_ = nullptr; }
+    if (slice->table.is_writing()) {
+      held_.push_back(std::move(slice));
+      return;
+    }
     if (free_.size() >= kFreeSlicesMax) { return; }
     slice->table.clear();
     free_.push_back(std::move(slice));
@@ -397,20 +439,6 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
       fold_.finish(key, this->emitter().window(), all, this->emitter());
     }
   }
-  // Writes what a slice has of the group at work; false when the writer takes no more.
-  bool save_group(SnapshotWriter& writer, Slice& slice) {
-    if (!saving_.scanning) {
-      saving_.cursor = slice.table.begin_of(saving_.group);
-      saving_.scanning = true;
-    }
-    const K* key = nullptr;
-    Accumulator* value = nullptr;
-    while (writer.ready()) {
-      if (!slice.table.next_in(saving_.group, saving_.cursor, key, value)) { return true; }
-      saved_slices_.add(writer, saving_.group, *key, slice.number, *value);
-    }
-    return false;
-  }
   void wake_for_next_window() {
     if (this->is_event_time()) { return; }
     const int64_t window = next_window();
@@ -438,15 +466,11 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   typename Table::Cursor cursor_;
 
   // Where `snapshot` goes on.
-  struct Saving {
-    bool active = false;
-    int32_t group = 0;
-    size_t slice = 0;
-    bool scanning = false;
-    typename Table::Cursor cursor = {};
-  };
-  Saving saving_;
-  WindowState<K, int64_t, Accumulator> saved_slices_;
+  bool is_saving_ = false;
+  std::vector<Slice*> saving_;  // all that there were at the barrier; of slices_ or held_
+  size_t saving_at_ = 0;
+  std::vector<std::unique_ptr<Slice>> held_;  // dropped, and not written yet
+  Saved saved_slices_;
   WatermarkState saved_watermark_;
 };
 

@@ -170,8 +170,21 @@ class Comparison {
     }
   }
   void restore() {
+    // Whatever comes after the barrier is none of the snapshot's business.
+    int64_t watermark = watermark_;
     MemorySnapshot snapshot;
-    subtasks_[0]->snapshot_into(snapshot);
+    subtasks_[0]->snapshot_into(snapshot, [&] {
+      std::vector<Timed<Reading>> rows;
+      for (uint64_t i = random_.below(4); i > 0; --i) {
+        const int64_t key = static_cast<int64_t>(random_.below(run_.keys + 2)) * 1000003;
+        rows.push_back({{key, up_to(99)}, newest_ - up_to(run_.disorder) + up_to(50)});
+      }
+      subtasks_[0]->push(rows);
+      if (random_.below(4) == 0) {
+        watermark = std::max(watermark, newest_ - 20) + up_to(30);
+        subtasks_[0]->watermark(watermark);
+      }
+    });
     start(2, &snapshot);
   }
   void push_rows() {

@@ -8,7 +8,10 @@ namespace {
 constexpr std::string_view kWatermarkState = "watermark";
 }  // namespace
 
-void WatermarkState::write(SnapshotWriter& writer, int64_t watermark) {
+void WatermarkState::write(SnapshotWriter& writer) {
+  if (!started_.has_value()) { return; }
+  const int64_t watermark = *started_;
+  started_.reset();
   StateBytes bytes;
   writer.begin_state({.name = std::string(kWatermarkState),
                       .kind = StateKind::kUnionList,

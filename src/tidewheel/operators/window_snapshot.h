@@ -12,7 +12,9 @@
 #include "tidewheel/dataflow/element.h"
 #include "tidewheel/dataflow/output.h"
 #include "tidewheel/state/codec.h"
+#include "tidewheel/state/group_buffers.h"
 #include "tidewheel/state/key_group.h"
+#include "tidewheel/state/key_hash.h"
 #include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
@@ -32,14 +34,49 @@ class WindowState {
               .namespace_schema = encoded_schema<N>(),
               .value_schema = encoded_schema<V>()} {}
 
-  // ---- Writing.
-  void begin(SnapshotWriter& writer) const { writer.begin_state(meta_); }
-  void add(SnapshotWriter& writer, int32_t group, const K& key, const N& name_space,
-           const V& value) {
-    writer.add({.group = group,
-                .key = key_bytes_.encode(key),
-                .name_space = name_space_bytes_.encode(name_space),
-                .value = value_bytes_.encode(value)});
+  // ---- Writing, in the background. The tables that have the entries follow a snapshot each
+  // (KeyedTable::begin_snapshot), and their trackers `give` what they are told of.
+
+  // At a barrier.
+  void start(KeyGroupRange groups) {
+    groups_ = groups;
+    group_ = groups.first;
+    stage_ = Stage::kEarly;
+    early_ = GroupBuffers(groups);
+  }
+  void give(int32_t group, const K& key, const N& name_space, const V& value) {
+    const StateEntry entry{.group = group,
+                           .key = key_bytes_.encode(key),
+                           .name_space = name_space_bytes_.encode(name_space),
+                           .value = value_bytes_.encode(value)};
+    if (writer_ != nullptr && group == group_) {
+      writer_->add(entry);
+    } else {
+      early_.add(entry);
+    }
+  }
+  // Writes some; false when it has to be called again. walk(group, budget, ready) has the tables
+  // give what they still have of a group; see KeyedTable::write_group.
+  template <class Walk>
+  bool write(SnapshotWriter& writer, Walk walk) {
+    writer.begin_state(meta_);
+    size_t budget = kBudget;
+    for (; group_ <= groups_.last; ++group_, stage_ = Stage::kEarly) {
+      if (stage_ == Stage::kEarly) {
+        if (!early_.write_entries(group_, writer)) { return false; }
+        stage_ = Stage::kWalk;
+      }
+      if (stage_ == Stage::kWalk) {
+        writer_ = &writer;
+        const bool is_done = walk(group_, budget, [&writer] { return writer.ready(); });
+        writer_ = nullptr;
+        if (!is_done) { return false; }
+        stage_ = Stage::kLate;
+      }
+      if (!early_.write_entries(group_, writer)) { return false; }
+      early_.drop(group_);
+    }
+    return true;
   }
 
   // ---- Reading.
@@ -55,7 +92,7 @@ class WindowState {
   }
   // In `open`. Calls each(K&, N&, V&) for all entries; their Text is valid during the call.
   template <class Each>
-  Status load(Each each) {
+  Status load(int32_t max_parallelism, Each each) {
     if (reader_ == nullptr) { return {}; }
     SnapshotReader& reader = *std::exchange(reader_, nullptr);
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(found_, found_.key_schema));
@@ -72,6 +109,8 @@ class WindowState {
       N name_space{};
       V value{};
       TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, key));
+      TIDEWHEEL_RETURN_IF_ERROR(
+          check_key_group(found_, entry.group, key_hash(key, max_parallelism).group));
       TIDEWHEEL_RETURN_IF_ERROR(name_spaces.decode(entry.name_space, name_space));
       TIDEWHEEL_RETURN_IF_ERROR(values.decode(entry.value, value));
       each(key, name_space, value);
@@ -79,7 +118,18 @@ class WindowState {
   }
 
  private:
+  // What comes of a group, in this order.
+  enum class Stage : uint8_t { kEarly, kWalk, kLate };
+  static constexpr size_t kBudget = 64 * 1024;  // slots looked at in one call
+
   const StateMeta meta_;
+  // Where `write` goes on.
+  KeyGroupRange groups_;
+  int32_t group_ = 0;
+  Stage stage_ = Stage::kEarly;
+  SnapshotWriter* writer_ = nullptr;  // while the tables give entries in their turn
+  GroupBuffers early_;                // of groups whose turn has not ended
+
   StateMeta found_;
   SnapshotReader* reader_ = nullptr;  // from `read` to `load`
   StateBytes key_bytes_;
@@ -91,50 +141,15 @@ class WindowState {
 // idleness may do: the least one is taken, so that nothing is lost.
 class WatermarkState {
  public:
-  void write(SnapshotWriter& writer, int64_t watermark);
+  // At a barrier, and when the writer is there.
+  void start(int64_t watermark) { started_ = watermark; }
+  void write(SnapshotWriter& writer);
   Status read(SnapshotReader& reader);
   int64_t restored() const { return restored_.value_or(kMinWatermark); }
 
  private:
   std::optional<int64_t> restored_;
-};
-
-// A place in the writing of a table, group by group: `save` calls write(group, key, value) for each
-// entry until the writer takes no more, and goes on there when it is called again.
-template <class Table>
-class GroupedSave {
- public:
-  bool is_active() const { return active_; }
-  template <class Write>
-  Progress save(Table& table, SnapshotWriter& writer, Write write) {
-    const KeyGroupRange groups = table.key_groups();
-    if (!active_) {
-      active_ = true;
-      group_ = groups.first;
-      cursor_ = table.begin_of(group_);
-    }
-    while (group_ <= groups.last) {
-      const typename Table::key_type* key = nullptr;
-      typename Table::mapped_type* value = nullptr;
-      while (writer.ready()) {
-        if (!table.next_in(group_, cursor_, key, value)) {
-          ++group_;
-          if (group_ > groups.last) { break; }
-          cursor_ = table.begin_of(group_);
-          continue;
-        }
-        write(group_, *key, *value);
-      }
-      if (group_ <= groups.last) { return Progress::kBlocked; }
-    }
-    active_ = false;
-    return Progress::kDone;
-  }
-
- private:
-  bool active_ = false;
-  int32_t group_ = 0;
-  typename Table::Cursor cursor_;
+  std::optional<int64_t> started_;  // until it is written
 };
 
 }  // namespace tidewheel

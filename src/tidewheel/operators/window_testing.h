@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -176,12 +177,16 @@ class Harness {
     return out;
   }
   int64_t late_dropped() { return context.metrics().counter("numLateRecordsDropped").value(); }
-  void snapshot_into(MemorySnapshot& snapshot) {
+  // `between` is called between any two steps of the snapshot, and may push rows and so on, which
+  // must not get into it.
+  void snapshot_into(MemorySnapshot& snapshot, const std::function<void()>& between = {}) {
+    EXPECT_TRUE(op_->snapshots_in_background());
     SegmentWriter writer({"op", options_.subtask, options_.parallelism, 128});
     op_->begin_snapshot({});
     // Little at a time, so that it has to resume.
     for (;;) {
-      writer.grant(100);
+      if (between) { between(); }
+      writer.grant(1 + random_.below(150));
       if (op_->snapshot(writer) == Progress::kDone) { break; }
     }
     snapshot.add(writer.finish());

@@ -484,6 +484,8 @@ MemorySnapshot snapshot_of(std::vector<std::unique_ptr<Bound<F, K>>>& subtasks) 
   for (size_t i = 0; i < subtasks.size(); ++i) {
     SegmentWriter writer({"process", static_cast<int32_t>(i), static_cast<int32_t>(subtasks.size()),
                           kMaxParallelism});
+    subtasks[i]->store.begin_snapshot({});
+    subtasks[i]->operator_state.begin_snapshot();
     do {
       writer.grant(200);  // refuses again and again
     } while (!subtasks[i]->store.write(writer));

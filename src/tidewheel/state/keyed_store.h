@@ -128,8 +128,8 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // A barrier: the snapshot has the state of this moment.
   void begin_snapshot(const SnapshotStart& start);
   // Writes some of all states and timers; false when the writer takes no more or it is time for
-  // something else, then call again. Records may come between. A snapshot that was not begun is one
-  // of everything, from now.
+  // something else, then call again. Records may come between. True at once when no snapshot was
+  // begun.
   bool write(SnapshotWriter& writer);
   void abort_snapshot();
   // Reads all states that are declared, and the timers.
@@ -476,7 +476,7 @@ void KeyedStore<K>::abort_snapshot() {
 
 template <class K>
 bool KeyedStore<K>::write(SnapshotWriter& writer) {
-  if (!is_saving_) { begin_snapshot({}); }
+  if (!is_saving_) { return true; }
   now_ms_ = clock_.wall_ms();
   size_t budget = kBudget;
   for (; saving_group_ <= index_.key_groups().last; ++saving_group_, stage_ = Stage::kWalk) {

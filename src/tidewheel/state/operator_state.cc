@@ -30,19 +30,6 @@ void OperatorState::begin_snapshot() {
     const bool is_done = cell->write(snapshot_, from);
     TIDEWHEEL_CHECK(is_done, "state {} was not copied", cell->name());
   }
-  is_recorded_ = true;
-}
-
-bool OperatorState::write(SnapshotWriter& writer) {
-  if (!is_recorded_) { begin_snapshot(); }
-  if (!snapshot_.write(writer)) { return false; }
-  is_recorded_ = false;
-  return true;
-}
-
-void OperatorState::abort_snapshot() {
-  snapshot_.clear();
-  is_recorded_ = false;
 }
 
 Status OperatorState::read(SnapshotReader& reader) {

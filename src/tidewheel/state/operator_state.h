@@ -71,10 +71,9 @@ class OperatorState {
   // A barrier: copies all states, as bytes, which takes time by their size. They belong to a
   // subtask and to no key, and are meant to be small: offsets, rules, statistics.
   void begin_snapshot();
-  // Writes what begin_snapshot has copied; false when the writer refused, then call again. Without
-  // it, what there is now.
-  bool write(SnapshotWriter& writer);
-  void abort_snapshot();
+  // Writes what begin_snapshot has copied; false when the writer refused, then call again.
+  bool write(SnapshotWriter& writer) { return snapshot_.write(writer); }
+  void abort_snapshot() { snapshot_.clear(); }
   // Reads all states that are declared.
   Status read(SnapshotReader& reader);
 
@@ -90,7 +89,6 @@ class OperatorState {
   TextHeap heap_;
   std::vector<std::unique_ptr<OperatorCell>> cells_;
   SnapshotRecording snapshot_;
-  bool is_recorded_ = false;  // begin_snapshot was called, and its copy is not written yet
 };
 
 // What becomes of an OperatorList when the parallelism changes.

@@ -64,10 +64,10 @@ class TableSnapshot final : private TableTracker<K, V> {
     stage_ = Stage::kBegin;
     is_active_ = true;
   }
-  // False: the writer takes no more, or it is time for something else; then call again. A snapshot
-  // that was not begun is one of everything, from now.
+  // False: the writer takes no more, or it is time for something else; then call again. True at
+  // once when no snapshot was begun.
   bool write(SnapshotWriter& writer) {
-    if (!is_active_) { begin({}); }
+    if (!is_active_) { return true; }
     if (!writer.ready()) { return false; }
     if (plan_.content() == StateContent::kChanges) {
       writer.begin_changes(meta_);

@@ -213,9 +213,7 @@ class TimerService {
   }
   // Writes some; false when it has to be called again. Timers may be added and taken between. Does
   // nothing unless a snapshot was begun.
-  bool write(SnapshotWriter& writer) {
-    return !snapshot_.has_value() || !snapshot_->is_active() || snapshot_->write(writer);
-  }
+  bool write(SnapshotWriter& writer) { return !snapshot_.has_value() || snapshot_->write(writer); }
   void abort_snapshot() {
     if (snapshot_.has_value()) { snapshot_->abort(); }
   }

@@ -20,26 +20,16 @@ class ValuePrinter {
     if (schema.custom) { return print_custom(schema); }
     switch (schema.kind) {
       case Kind::kBool: out_ += reader_.flag() ? "true" : "false"; break;
-      case Kind::kInt8: print_detail::append_number(out_, int64_t{reader_.fixed<int8_t>()}); break;
-      case Kind::kInt16:
-        print_detail::append_number(out_, int64_t{reader_.fixed<int16_t>()});
-        break;
-      case Kind::kInt32:
-        print_detail::append_number(out_, int64_t{reader_.fixed<int32_t>()});
-        break;
-      case Kind::kInt64: print_detail::append_number(out_, reader_.fixed<int64_t>()); break;
-      case Kind::kUint8:
-        print_detail::append_number(out_, uint64_t{reader_.fixed<uint8_t>()});
-        break;
-      case Kind::kUint16:
-        print_detail::append_number(out_, uint64_t{reader_.fixed<uint16_t>()});
-        break;
-      case Kind::kUint32:
-        print_detail::append_number(out_, uint64_t{reader_.fixed<uint32_t>()});
-        break;
-      case Kind::kUint64: print_detail::append_number(out_, reader_.fixed<uint64_t>()); break;
-      case Kind::kFloat: print_detail::append_number(out_, reader_.fixed<float>()); break;
-      case Kind::kDouble: print_detail::append_number(out_, reader_.fixed<double>()); break;
+      case Kind::kInt8: number(int64_t{reader_.fixed<int8_t>()}); break;
+      case Kind::kInt16: number(int64_t{reader_.fixed<int16_t>()}); break;
+      case Kind::kInt32: number(int64_t{reader_.fixed<int32_t>()}); break;
+      case Kind::kInt64: number(reader_.fixed<int64_t>()); break;
+      case Kind::kUint8: number(uint64_t{reader_.fixed<uint8_t>()}); break;
+      case Kind::kUint16: number(uint64_t{reader_.fixed<uint16_t>()}); break;
+      case Kind::kUint32: number(uint64_t{reader_.fixed<uint32_t>()}); break;
+      case Kind::kUint64: number(reader_.fixed<uint64_t>()); break;
+      case Kind::kFloat: number(reader_.fixed<float>()); break;
+      case Kind::kDouble: number(reader_.fixed<double>()); break;
       case Kind::kString: print_detail::append_quoted(out_, reader_.bytes_view()); break;
       case Kind::kBytes: print_detail::append_hex(out_, reader_.bytes_view()); break;
       default: return print_other(schema, depth);
@@ -50,6 +40,10 @@ class ValuePrinter {
   std::string take() { return std::move(out_); }
 
  private:
+  template <class T>
+  void number(T value) {
+    print_detail::append_number(out_, value);
+  }
   bool print_other(const Schema& schema, int depth) {
     switch (schema.kind) {
       case Kind::kTimestamp: out_ += to_string(reader_.fixed<Timestamp>()); break;

@@ -18,7 +18,7 @@ enum class CheckpointRetention : uint8_t {
   kRetainOnCancellation,  // also after a cancellation
 };
 
-struct CheckpointSettings {
+struct CheckpointRules {
   int64_t interval_ns = 0;  // 0: none are taken by themselves
   int64_t timeout_ns = int64_t{600} * 1'000'000'000;
   int64_t min_pause_ns = 0;
@@ -39,6 +39,6 @@ struct CheckpointSettings {
 };
 
 // Errors: kBadOptionValue.
-Result<CheckpointSettings> checkpoint_settings(const Config& config);
+Result<CheckpointRules> checkpoint_rules(const Config& config);
 
 }  // namespace tidewheel

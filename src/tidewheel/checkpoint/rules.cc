@@ -1,4 +1,4 @@
-#include "tidewheel/checkpoint/settings.h"
+#include "tidewheel/checkpoint/rules.h"
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/options.h"
@@ -25,8 +25,8 @@ Result<CheckpointRetention> retention_of(const Config& config) {
 
 }  // namespace
 
-Result<CheckpointSettings> checkpoint_settings(const Config& config) {
-  CheckpointSettings settings;
+Result<CheckpointRules> checkpoint_rules(const Config& config) {
+  CheckpointRules settings;
   settings.interval_ns = config.get(options::kCheckpointInterval) * kNsPerMs;
   settings.timeout_ns = config.get(options::kCheckpointTimeout) * kNsPerMs;
   settings.min_pause_ns = config.get(options::kCheckpointMinPause) * kNsPerMs;

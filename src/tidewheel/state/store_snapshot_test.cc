@@ -1,0 +1,294 @@
+// Snapshots of keyed state in the background: what is written while records go on has to be what
+// another store, changed alike, writes in one go at the barrier.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/random.h"
+#include "tidewheel/state/handles.h"
+#include "tidewheel/state/keyed_store.h"
+
+namespace tidewheel {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int32_t kMaxParallelism = 32;
+constexpr KeyGroupRange kAllGroups{0, kMaxParallelism - 1};
+const SnapshotPlace kPlace{"op", 0, 1, kMaxParallelism};
+
+class TestClock final : public Clock {
+ public:
+  int64_t now_ns() const override { return wall * 1'000'000; }
+  int64_t wall_ms() const override { return wall; }
+  int64_t wall = 1'000'000;
+};
+
+struct States {
+  Value<int64_t> count{"count"};
+  Value<Text> name{"name"};
+  List<Text> texts{"texts"};
+  Map<int32_t, Text> words{"words"};
+  Value<int64_t> brief{"brief", {.ttl = 300ms}};
+  Map<int32_t, int64_t> brief_map{"brief map", {.ttl = 500ms, .ttl_on = TtlOn::read_write}};
+  List<int32_t> brief_list{"brief list", {.ttl = 400ms}};
+  EventTimer idle{"idle"};
+};
+
+struct Store {
+  explicit Store(TestClock& clock) : keyed(kAllGroups, kMaxParallelism, nullptr, clock) {
+    BindingScope scope(&keyed, nullptr);
+    const States prototype;
+    states.emplace(prototype);
+    EXPECT_TRUE(scope.status().ok());
+  }
+  void with(int64_t key) {
+    held = key;
+    keyed.begin_work();
+    keyed.set_current(held);
+  }
+  void end() {
+    keyed.clear_current();
+    keyed.end_work(1);
+  }
+  KeyedStore<int64_t> keyed;
+  std::optional<States> states;
+  int64_t held = 0;
+};
+
+// One change of one key, the same to whatever store it is given.
+struct Change {
+  int64_t key = 0;
+  uint64_t what = 0;
+  int32_t place = 0;
+  int64_t number = 0;
+};
+
+void apply(Store& store, const Change& change) {
+  const std::string text = "text number " + std::to_string(change.number);
+  store.with(change.key);
+  States& states = *store.states;
+  switch (change.what) {
+    case 0: states.count.update([](int64_t& n) { ++n; }); break;
+    case 1: states.name = Text(text); break;
+    case 2: states.name.clear(); break;
+    case 3: states.texts.add(Text(text)); break;
+    case 4: states.texts.clear(); break;
+    case 5: states.words.put(change.place, Text(text)); break;
+    case 6: states.words.erase(change.place); break;
+    case 7: states.brief = change.number; break;
+    case 8: states.brief_map.put(change.place, change.number); break;
+    case 9: static_cast<void>(states.brief_map.find(change.place)); break;
+    case 10: states.brief_map.erase(change.place); break;
+    case 11: states.brief_list.add(change.place); break;
+    case 12: states.idle.at(Timestamp(change.number + change.place)); break;
+    case 13: states.idle.cancel(); break;
+    case 14: store.keyed.add_timer(TimeDomain::kEvent, change.number + change.place); break;
+    case 15: store.keyed.add_timer(TimeDomain::kProcessing, change.place); break;
+    case 16: store.keyed.remove_timer(TimeDomain::kProcessing, change.place); break;
+    default:
+      states.count.clear();
+      states.name.clear();
+      states.texts.clear();
+      states.words.clear();
+  }
+  store.end();
+}
+
+// Takes the timers that are due, which may set another.
+void fire(Store& store, int64_t time) {
+  store.keyed.begin_work();
+  FiredTimer fired;
+  while (store.keyed.next_due(TimeDomain::kEvent, time, fired)) {
+    store.states->count.update([](int64_t& n) { n += 100; });
+    if (fired.time % 3 == 0) { store.keyed.add_timer(TimeDomain::kEvent, fired.time + 40); }
+  }
+  store.keyed.end_work(0);
+}
+
+// What a snapshot means, as text: the state by key, then the timers.
+std::map<int64_t, std::string> meaning_of(const std::vector<SnapshotSegmentRef>& layers,
+                                          TestClock& clock) {
+  std::map<int64_t, std::string> found;
+  auto reader = SegmentReader::open(kPlace, layers);
+  EXPECT_TRUE(reader.ok()) << reader.status().to_string();
+  Store store(clock);
+  const Status read = store.keyed.read(**reader);
+  EXPECT_TRUE(read.ok()) << read.to_string();
+  store.keyed.for_each_key([&](int64_t key) {
+    States& states = *store.states;
+    std::string text;
+    if (states.count) { text += "count " + std::to_string(*states.count); }
+    if (states.name) { text += " name " + states.name->str(); }
+    for (const Text& item : states.texts.items()) { text += " text " + item.str(); }
+    for (auto [place, word] : states.words.entries()) {
+      text += " word " + std::to_string(place) + word.str();
+    }
+    if (states.brief) { text += " brief " + std::to_string(*states.brief); }
+    for (auto [place, number] : states.brief_map.entries()) {
+      text += " entry " + std::to_string(place) + ":" + std::to_string(number);
+    }
+    for (const int32_t item : states.brief_list.items()) {
+      text += " item " + std::to_string(item);
+    }
+    if (const auto when = states.idle.when()) { text += " idle " + std::to_string(when->ms()); }
+    if (!text.empty()) { found[key] = text; }
+  });
+  FiredTimer timer;
+  for (const TimeDomain domain : {TimeDomain::kEvent, TimeDomain::kProcessing}) {
+    while (store.keyed.next_due(domain, INT64_MAX, timer)) {
+      found[store.keyed.current_key()] += " timer " + std::to_string(timer.time) +
+                                          (timer.handle == nullptr ? "" : " named") +
+                                          (domain == TimeDomain::kEvent ? "" : " by the clock");
+    }
+  }
+  return found;
+}
+
+class StoreRun {
+ public:
+  StoreRun(uint64_t seed, bool keeps_changes) : random_(seed), subject_(clock_), twin_(clock_) {
+    if (keeps_changes) { subject_.keyed.keep_changes(); }
+  }
+  void go(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
+      const uint64_t what = random_.below(1000);
+      if (what < 8) {
+        barrier();
+      } else if (what < 9 && writer_ != nullptr && random_.below(8) == 0) {
+        subject_.keyed.abort_snapshot();
+        writer_.reset();
+      } else if (what < 120) {
+        write_some();
+      } else if (what < 150) {
+        clock_.wall += static_cast<int64_t>(random_.below(60));
+      } else if (what < 160) {
+        watermark_ += static_cast<int64_t>(random_.below(200));
+        fire(subject_, watermark_);
+        fire(twin_, watermark_);
+      } else {
+        change();
+      }
+    }
+  }
+  int snapshots() const { return snapshots_; }
+  int of_changes() const { return of_changes_; }
+
+ private:
+  void change() {
+    const uint64_t keys = random_.below(2) == 0 ? 300 : 20;
+    const Change change{static_cast<int64_t>(random_.below(keys)), random_.below(18),
+                        static_cast<int32_t>(random_.below(6)),
+                        watermark_ + static_cast<int64_t>(random_.below(1000))};
+    apply(subject_, change);
+    apply(twin_, change);
+  }
+  void barrier() {
+    if (writer_ != nullptr) { return; }
+    subject_.keyed.begin_snapshot({++checkpoint_, random_.below(10) == 0 ? 0 : completed_});
+    SegmentWriter all(kPlace);
+    twin_.keyed.begin_snapshot({checkpoint_, 0});
+    while (!twin_.keyed.write(all)) {}
+    expected_ = all.finish();
+    writer_ = std::make_unique<SegmentWriter>(kPlace);
+  }
+  void write_some() {
+    if (writer_ == nullptr) { return; }
+    writer_->grant(1 + random_.below(random_.below(2) == 0 ? 40 : 2000));
+    if (!subject_.keyed.write(*writer_)) { return; }
+    completed_ = checkpoint_;
+    const auto segments = writer_->finish();
+    writer_.reset();
+    bool any_changes = false;
+    for (const SnapshotSegmentRef& segment : segments) {
+      any_changes = any_changes || segment->content == StateContent::kChanges;
+      if (segment->content == StateContent::kAll) {
+        std::erase_if(layers_,
+                      [&](const auto& layer) { return layer->meta.name == segment->meta.name; });
+      }
+      layers_.push_back(segment);
+    }
+    of_changes_ += any_changes ? 1 : 0;
+    ++snapshots_;
+    ASSERT_EQ(meaning_of(layers_, clock_), meaning_of(expected_, clock_))
+        << "snapshot " << checkpoint_ << (any_changes ? " of changes" : " of all");
+  }
+
+  Random random_;
+  TestClock clock_;
+  Store subject_;
+  Store twin_;  // changed alike, and written in one go
+  int64_t watermark_ = 0;
+  std::unique_ptr<SegmentWriter> writer_;
+  int64_t checkpoint_ = 0;
+  int64_t completed_ = 0;
+  std::vector<SnapshotSegmentRef> layers_;
+  std::vector<SnapshotSegmentRef> expected_;
+  int snapshots_ = 0;
+  int of_changes_ = 0;
+};
+
+TEST(StoreSnapshot, is_the_state_as_it_was_at_the_barrier) {
+  for (const bool keeps_changes : {false, true}) {
+    int snapshots = 0;
+    int of_changes = 0;
+    for (uint64_t seed = 1; seed <= 10; ++seed) {
+      SCOPED_TRACE("seed " + std::to_string(seed));
+      StoreRun run(seed, keeps_changes);
+      run.go(12'000);
+      if (HasFailure()) { return; }
+      snapshots += run.snapshots();
+      of_changes += run.of_changes();
+    }
+    EXPECT_GT(snapshots, 100);
+    EXPECT_EQ(of_changes > 50, keeps_changes);
+  }
+}
+
+TEST(StoreSnapshot, operator_state_is_that_of_the_barrier) {
+  struct Rules {
+    OperatorList<int64_t> seen{"seen"};
+    Broadcast<std::string, int64_t> limits{"limits"};
+  };
+  struct Access : BroadcastAccess {};
+  OperatorState state(nullptr);
+  std::optional<Rules> rules;
+  {
+    BindingScope scope(nullptr, &state);
+    const Rules prototype;
+    rules.emplace(prototype);
+    ASSERT_TRUE(scope.status().ok());
+  }
+  for (int64_t i = 0; i < 100; ++i) {
+    rules->seen.add(i);
+    rules->limits.edit(Access()).put("rule " + std::to_string(i), i);
+  }
+  state.begin_snapshot();
+  SegmentWriter writer(kPlace);
+  for (int64_t i = 0;; ++i) {
+    rules->seen.add(1000 + i);
+    rules->limits.edit(Access()).put("rule " + std::to_string(i), -1);
+    writer.grant(20);
+    if (state.write(writer)) { break; }
+  }
+  const auto reader = SegmentReader::open(kPlace, writer.finish());
+  ASSERT_TRUE(reader.ok());
+  OperatorState restored(nullptr);
+  BindingScope scope(nullptr, &restored);
+  const Rules prototype;
+  const Rules again(prototype);
+  ASSERT_TRUE(restored.read(**reader).ok());
+  ASSERT_EQ(again.seen.size(), 100U);
+  EXPECT_EQ(again.limits.size(), 100U);
+  EXPECT_EQ(again.seen.items()[99], 99);
+  EXPECT_EQ(again.limits.get("rule 7"), 7);
+}
+
+}  // namespace
+}  // namespace tidewheel

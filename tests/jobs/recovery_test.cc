@@ -1,0 +1,298 @@
+// Jobs that fail, and go on: their output and state are as if nothing had happened.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+
+#include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/sim/sim_world.h"
+#include "tidewheel/tidewheel.h"
+
+namespace tidewheel {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int64_t kMs = 1'000'000;
+using Count = std::pair<int64_t, int64_t>;
+
+// What was committed, by transaction: a commit that comes again changes nothing.
+struct Ledger {
+  std::mutex mutex;
+  std::map<int64_t, std::vector<Count>> transactions;
+  int64_t next_transaction = 1;
+  std::map<int64_t, std::vector<Count>> prepared;
+
+  std::vector<Count> rows() {
+    const std::lock_guard lock(mutex);
+    std::vector<Count> all;
+    for (const auto& [id, rows] : transactions) { all.insert(all.end(), rows.begin(), rows.end()); }
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+};
+
+struct LedgerSink {
+  using input = Count;
+  struct Pending {
+    int64_t transaction = 0;
+  };
+  std::shared_ptr<Ledger> ledger;
+  std::vector<Count> open = {};
+
+  void write(const Count& row) { open.push_back(row); }
+  Result<std::vector<Pending>> prepare(int64_t) {
+    if (open.empty()) { return std::vector<Pending>(); }
+    const std::lock_guard lock(ledger->mutex);
+    const int64_t id = ledger->next_transaction++;
+    ledger->prepared[id] = std::exchange(open, {});
+    return std::vector<Pending>{{id}};
+  }
+  Status commit(const Pending& pending) {
+    const std::lock_guard lock(ledger->mutex);
+    ledger->transactions[pending.transaction] = ledger->prepared[pending.transaction];
+    return ok_status();
+  }
+};
+
+// The running counts of `keys` keys over the numbers below `rows`.
+std::vector<Count> expected_counts(int64_t rows, int64_t keys) {
+  std::vector<Count> counts;
+  for (int64_t i = 0; i < rows; ++i) { counts.emplace_back(i % keys, i / keys + 1); }
+  std::sort(counts.begin(), counts.end());
+  return counts;
+}
+
+// Each test in a simulated machine, in virtual time.
+class Recovery : public ::testing::TestWithParam<uint64_t> {
+ protected:
+  Recovery() : machine_(options()) {}
+  static SimulationOptions options() {
+    SimulationOptions options;
+    options.seed = GetParam();
+    return options;
+  }
+  Config config() {
+    Config config;
+    config.set(options::kCheckpointDirectory, "/checkpoints");
+    config.set(options::kCheckpointInterval, 20);
+    config.set(options::kBatchRows, 16);
+    config.set(options::kParallelism, 2);
+    config.set(options::kExponentialInitial, 10);
+    config.set(options::kExponentialMax, 100);
+    return config;
+  }
+  // Counts numbers by key; each number that `doom` names makes the job throw once.
+  std::unique_ptr<JobHandle> start(Env& env, int64_t rows, std::set<int64_t> doom,
+                                   double rate = 2000) {
+    GeneratorOptions generator;
+    generator.count = rows;
+    generator.rate = rate;
+    {
+      const std::lock_guard lock(*doom_mutex_);
+      *doom_ = std::move(doom);
+    }
+    auto thrower = [left = doom_, mutex = doom_mutex_](int64_t n) {
+      const std::lock_guard lock(*mutex);
+      if (left->erase(n) > 0) { throw std::runtime_error("row of doom"); }
+      return n;
+    };
+    env.generate([](int64_t i) { return i; }, generator)
+        .uid("numbers")
+        .map(thrower)
+        .uid("thrower")
+        .key_by([](int64_t n) { return n % kKeys; })
+        .running(int64_t{0}, [](int64_t& count, int64_t) { ++count; })
+        .uid("counts")
+        .to(LedgerSink{ledger_})
+        .uid("ledger");
+    auto job = env.execute_async("counts");
+    EXPECT_TRUE(job.ok()) << job.status().to_string();
+    return job.ok() ? std::move(job).value() : nullptr;
+  }
+  int64_t in_ms(int64_t ms) { return machine_.simulation.now_ns() + ms * kMs; }
+  size_t checkpoint_folders() {
+    size_t count = 0;
+    const auto jobs = machine_.world.files().list("/checkpoints");
+    if (!jobs.ok()) { return 0; }
+    for (const DirectoryEntry& job : *jobs) {
+      const auto entries = machine_.world.files().list("/checkpoints/" + job.name);
+      for (const DirectoryEntry& entry : *entries) { count += entry.name.starts_with("chk-"); }
+    }
+    return count;
+  }
+
+  static constexpr int64_t kKeys = 7;
+  static constexpr int64_t kRows = 1000;
+  SimMachine machine_;
+  std::shared_ptr<Ledger> ledger_ = std::make_shared<Ledger>();
+  std::shared_ptr<std::mutex> doom_mutex_ = std::make_shared<std::mutex>();
+  std::shared_ptr<std::set<int64_t>> doom_ = std::make_shared<std::set<int64_t>>();
+};
+INSTANTIATE_TEST_SUITE_P(Seeds, Recovery, ::testing::Range<uint64_t>(1, 9));
+
+TEST_P(Recovery, an_undisturbed_job_commits_all_and_leaves_nothing) {
+  Env env(machine_.world, config());
+  auto job = start(env, kRows, {});
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+  EXPECT_GT(job->checkpoints().completed, 1);
+  EXPECT_EQ(job->checkpoints().failed, 0);
+  EXPECT_EQ(job->restarts(), 0);
+  EXPECT_EQ(checkpoint_folders(), 0U);
+}
+
+TEST_P(Recovery, a_job_that_throws_gives_the_same_output) {
+  for (const char* strategy : {"exponential-delay", "fixed-delay", "failure-rate"}) {
+    ledger_ = std::make_shared<Ledger>();
+    Config conf = config();
+    conf.set(options::kRestartStrategy, strategy);
+    conf.set(options::kFixedDelayAttempts, 10);
+    conf.set(options::kFixedDelay, 5);
+    conf.set(options::kFailureRateMax, 10);
+    conf.set(options::kFailureRateDelay, 5);
+    conf.set(options::kFailoverStrategy, GetParam() % 2 == 0 ? "full" : "region");
+    conf.set(options::kIncrementalCheckpoints, GetParam() % 3 == 0);
+    Env env(machine_.world, std::move(conf));
+    auto job = start(env, kRows, {0, 3, 250, 251, 640, 999});
+    ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+    EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys)) << strategy;
+    EXPECT_GE(job->restarts(), 2);
+    EXPECT_EQ(job->failures()[0].status.id(), ErrorId::kUserCodeThrew);
+    EXPECT_EQ(checkpoint_folders(), 0U);
+  }
+}
+
+TEST_P(Recovery, attempts_run_out) {
+  Config conf = config();
+  conf.set(options::kRestartStrategy, "fixed-delay");
+  conf.set(options::kFixedDelayAttempts, 2);
+  conf.set(options::kFixedDelay, 1000);
+  Env env(machine_.world, std::move(conf));
+  // Far enough from one another that each comes in an attempt of its own.
+  auto job = start(env, kRows, {10, 300, 600, 900});
+  const Status result = job->result();
+  EXPECT_EQ(job->state(), JobState::kFailed);
+  EXPECT_EQ(result.id(), ErrorId::kUserCodeThrew);
+  EXPECT_NE(result.message().find("Recovery is suppressed by fixed delay"), std::string::npos);
+  EXPECT_NE(result.message().find("after 2 restarts"), std::string::npos) << result.message();
+  EXPECT_EQ(job->failures().size(), 3U);
+  EXPECT_EQ(checkpoint_folders(), 0U);
+}
+
+TEST_P(Recovery, a_savepoint_is_the_beginning_of_another_job) {
+  std::string path;
+  {
+    Env env(machine_.world, config());
+    auto job = start(env, kRows, {});
+    job->wait(in_ms(200));
+    auto saved = job->savepoint({"/savepoints", AfterSavepoint::kSuspend});
+    ASSERT_TRUE(saved.ok()) << saved.status().to_string();
+    path = *saved;
+    ASSERT_TRUE(job->result().ok());
+    EXPECT_EQ(job->state(), JobState::kFinished);
+    EXPECT_LT(ledger_->rows().size(), static_cast<size_t>(kRows));
+  }
+  Config conf = config();
+  conf.set(options::kRecoveryPath, path);
+  conf.set(options::kParallelism, 1 + static_cast<int64_t>(GetParam() % 3));
+  Env env(machine_.world, std::move(conf));
+  auto job = start(env, kRows, {700});
+  ASSERT_NE(job, nullptr);
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+}
+
+TEST_P(Recovery, a_job_that_was_cut_short_is_resumed) {
+  std::string id;
+  {
+    Config conf = config();
+    conf.set(options::kCheckpointRetention, "RETAIN_ON_CANCELLATION");
+    Env env(machine_.world, std::move(conf));
+    auto job = start(env, kRows, {100});
+    job->wait(in_ms(300));
+    id = job->job_id();
+    job->cancel();
+    job->wait();
+    EXPECT_EQ(job->state(), JobState::kCancelled);
+  }
+  EXPECT_EQ(checkpoint_folders(), 1U);
+  Env env(machine_.world, config());
+  env.resume();
+  auto job = start(env, kRows, {600});
+  ASSERT_NE(job, nullptr);
+  EXPECT_EQ(job->job_id(), id);
+  ASSERT_TRUE(job->checkpoints().latest_restore.has_value());
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+  EXPECT_EQ(checkpoint_folders(), 0U);
+}
+
+TEST_P(Recovery, cancelling_with_a_savepoint_keeps_the_savepoint) {
+  std::string path;
+  {
+    Env env(machine_.world, config());
+    auto job = start(env, kRows, {});
+    job->wait(in_ms(150));
+    auto saved = job->cancel_with_savepoint("/savepoints");
+    ASSERT_TRUE(saved.ok()) << saved.status().to_string();
+    path = *saved;
+    EXPECT_EQ(job->result().id(), ErrorId::kJobCancelled);
+  }
+  EXPECT_EQ(checkpoint_folders(), 0U);
+  Config conf = config();
+  conf.set(options::kRecoveryPath, path);
+  Env env(machine_.world, std::move(conf));
+  auto job = start(env, kRows, {});
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+}
+
+TEST_P(Recovery, state_without_an_operator_is_refused) {
+  std::string path;
+  {
+    Env env(machine_.world, config());
+    auto job = start(env, kRows, {});
+    job->wait(in_ms(150));
+    auto saved = job->savepoint({"/savepoints", AfterSavepoint::kSuspend});
+    ASSERT_TRUE(saved.ok()) << saved.status().to_string();
+    path = *saved;
+    job->wait();
+  }
+  const auto start_other = [&](bool ignore) {
+    Config conf = config();
+    conf.set(options::kRecoveryPath, path);
+    conf.set(options::kIgnoreUnclaimedState, ignore);
+    Env env(machine_.world, std::move(conf));
+    GeneratorOptions generator;
+    generator.count = kRows;
+    env.generate([](int64_t i) { return Count(i % kKeys, i); }, generator)
+        .uid("numbers")
+        .to(LedgerSink{ledger_})
+        .uid("ledger");
+    return env.execute_async("counts");
+  };
+  const auto refused = start_other(false);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().id(), ErrorId::kStateNotRestored);
+  EXPECT_NE(refused.status().message().find("uid counts"), std::string::npos)
+      << refused.status().message();
+  auto allowed = start_other(true);
+  ASSERT_TRUE(allowed.ok()) << allowed.status().to_string();
+  EXPECT_TRUE((*allowed)->result().ok());
+}
+
+TEST_P(Recovery, a_disk_that_fails_is_tolerated_or_fails_over) {
+  Config conf = config();
+  conf.set(options::kTolerableFailedCheckpoints, 0);
+  conf.set(options::kCheckpointTimeout, 50);
+  Env env(machine_.world, std::move(conf));
+  auto job = start(env, kRows, {500});
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+}
+
+}  // namespace
+}  // namespace tidewheel
