@@ -27,6 +27,8 @@ namespace {
 constexpr int64_t kMs = 1'000'000;
 // Virtual time in which a job that nothing disturbs must have ended.
 constexpr int64_t kRunNs = int64_t{48} * 3600 * 1000 * kMs;
+// What a life gets that was not ended, before it is cancelled.
+constexpr int64_t kCalmNs = 5'000 * kMs;
 constexpr char kCheckpoints[] = "/data/checkpoints";
 constexpr char kSavepoints[] = "/data/savepoints";
 constexpr char kMetadata[] = "_metadata";
@@ -110,6 +112,7 @@ class RecoveryRun {
     options.blocking_ns_max = one_of<int64_t>(random_, {0, 1'000'000, 1'000'000, 100'000'000});
     options.refusal_chance = one_of(random_, {0.0, 0.01, 0.1});
     options.fault_site_chance = one_of(random_, {0.0, 0.5});
+    options.steps_max = 2'000'000;
     options.print_trace = options_.print_trace;
     return options;
   }
@@ -155,7 +158,7 @@ class RecoveryRun {
     if (draws(random, "min-pause", 0.2)) {
       config.set(options::kCheckpointMinPause, one_of<int64_t>(random, {1, 10, 50}));
     }
-    if (draws(random, "concurrent", 0.3)) {
+    if (draws(random, "concurrent", 0.3) && !config.get(options::kUnalignedCheckpoints)) {
       config.set(options::kMaxConcurrentCheckpoints, one_of<int64_t>(random, {2, 3, 5}));
     }
     if (draws(random, "incremental", 0.5)) { config.set(options::kIncrementalCheckpoints, true); }
@@ -229,6 +232,11 @@ class RecoveryRun {
     job_ = make_typed_job({process, job_random, std::move(config), Ending::kComplete, rebuild});
     const auto faults_end = disturbed ? schedule_disk_faults(random) : nullptr;
     arm(end, process, random);
+    if (last) {
+      stop_faults();
+    } else {
+      machine_.simulation.resume_faults();
+    }
     const int64_t until_ns = machine_.simulation.now_ns() + draw_length_ns(random);
     {
       Result<std::unique_ptr<JobHandle>> handle = job_->start();
@@ -239,7 +247,7 @@ class RecoveryRun {
       } else {
         machine_.simulation.set_details(
             [this, &handle = **handle] { return describe(handle) + plan_ + job_->plan(); });
-        finish(**handle, process, end, until_ns);
+        finish(**handle, process, end, until_ns, last);
         machine_.simulation.set_details(nullptr);
         if (!process.alive() && power_fails) { crash(); }
       }
@@ -247,8 +255,7 @@ class RecoveryRun {
     machine_.simulation.set_site_hook(nullptr);
     if (!process.alive() && power_fails) { crash(); }
     if (faults_end != nullptr) { *faults_end = true; }
-    machine_.world.sim_files().set_faults({});
-    machine_.world.sim_files().set_capacity(Clock::kNever);
+    stop_faults();
     process_ = nullptr;
   }
   void crash() {
@@ -284,10 +291,10 @@ class RecoveryRun {
     }
   }
 
-  void finish(JobHandle& handle, SimProcess& process, End end, int64_t until_ns) {
+  void finish(JobHandle& handle, SimProcess& process, End end, int64_t until_ns, bool last) {
     const bool ended = machine_.simulation.run_until(
         [&] { return !process.alive() || is_final(handle.state()); }, until_ns);
-    if (!ended) { end_life(handle, process, end); }
+    if (!ended) { end_life(handle, process, end, last); }
     if (!process.alive()) { return; }
     if (!handle.wait(machine_.simulation.now_ns() + kRunNs)) {
       fail(fmt::format("the job, which {}, has not ended in two days of virtual time\n{}",
@@ -299,9 +306,17 @@ class RecoveryRun {
     note(fmt::format("ended as {}: {}", job_state_name(handle.state()), result.to_string()));
     finished_ = handle.state() == JobState::kFinished && !std::exchange(suspended_, false);
   }
-  void end_life(JobHandle& handle, SimProcess& process, End end) {
+  void end_life(JobHandle& handle, SimProcess& process, End end, bool last) {
     switch (end) {
-      case End::kRunOn: break;
+      case End::kRunOn:
+        if (last) { return; }
+        // Some settings never let a job end, short timeouts for one.
+        stop_faults();
+        machine_.simulation.run_until(
+            [&] { return !process.alive() || is_final(handle.state()); },
+            machine_.simulation.now_ns() + kCalmNs);
+        if (process.alive()) { handle.cancel(); }
+        break;
       case End::kKill:
       case End::kKillAtFileCall:
       case End::kKillAtSite: process.kill(); break;
@@ -337,6 +352,12 @@ class RecoveryRun {
   }
 
   // ---- What goes wrong
+
+  void stop_faults() {
+    machine_.simulation.stop_faults();
+    machine_.world.sim_files().set_faults({});
+    machine_.world.sim_files().set_capacity(Clock::kNever);
+  }
 
   std::function<bool()> draw_dooms(Random& random, bool disturbed) {
     const bool crashes = draws(random, "task-crash", 0.4);

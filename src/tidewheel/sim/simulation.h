@@ -86,6 +86,9 @@ class Simulation final : private FaultPlan {
   // What describe() says besides; empty: nothing.
   void set_details(std::function<std::string()> details) { details_ = std::move(details); }
 
+  // Fault sites fire no more.
+  void stop_faults() { faults_stopped_ = true; }
+  void resume_faults() { faults_stopped_ = false; }
   // Called at every mark that is reached and every fault site that is asked, in the middle of a
   // turn.
   void set_site_hook(std::function<void(std::string_view)> hook) { site_hook_ = std::move(hook); }
@@ -136,6 +139,7 @@ class Simulation final : private FaultPlan {
   int64_t refusals_ = 0;
   std::function<std::string()> details_;
   std::function<void(std::string_view)> site_hook_;
+  bool faults_stopped_ = false;
   FaultPlan::Scope scope_;
 };
 

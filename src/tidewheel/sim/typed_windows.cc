@@ -254,7 +254,8 @@ void add_typed_window_all(TypedJob& job) {
     made.value = sum;
     flow.rows.push_back({made, start + size - 1});
   }
-  const auto totals = flow.stream.window_all(tumbling(Duration(size))).sum(&Row::value);
+  const auto totals =
+      job.settle(flow.stream.window_all(tumbling(Duration(size))).sum(&Row::value), 1);
   flow.stream = job.settle(totals.map([](const WindowResult<Unkeyed, int64_t>& result) {
     Row row;
     row.origin = result.window.start.ms();
