@@ -68,9 +68,14 @@ bool ChainedOperator::take_rows(int32_t input, const Element& rows) {
     cursor_ = rows.begin;
     in_progress_ = true;
   }
-  rows_in_hand_ = &rows;
-  const Progress progress = op_->on_rows(input, rows, cursor_);
-  rows_in_hand_ = nullptr;
+  Progress progress = Progress::kDone;
+  try {
+    progress = op_->on_rows(input, rows, cursor_);
+  } catch (...) {
+    // Now: whoever catches it may find the batch gone.
+    failed_row_ = describe_row(rows);
+    throw;
+  }
   if (progress == Progress::kBlocked) {
     TIDEWHEEL_MARK("chain.rows_refused");
     return false;
@@ -271,13 +276,13 @@ void ChainedOperator::count_output() {
   rows_out_.add(rows - rows_out_.value());
 }
 
-std::string ChainedOperator::describe_row(const Element* rows) const {
-  if (rows == nullptr || cursor_ < rows->begin || cursor_ >= rows->end) { return {}; }
-  const int64_t time_ms = rows->batch->timestamps()[cursor_];
+std::string ChainedOperator::describe_row(const Element& rows) const {
+  if (cursor_ < rows.begin || cursor_ >= rows.end) { return {}; }
+  const int64_t time_ms = rows.batch->timestamps()[cursor_];
   const std::string time =
       time_ms == kNoTimestamp ? "without event time" : fmt::format("event time {} ms", time_ms);
-  return fmt::format(", row {} of the {} in the batch, {}", cursor_ - rows->begin + 1,
-                     rows->end - rows->begin, time);
+  return fmt::format(", row {} of the {} in the batch, {}", cursor_ - rows.begin + 1,
+                     rows.end - rows.begin, time);
 }
 
 int32_t ChainedOperator::subtask_index() const { return task_.spec().subtask; }

@@ -81,9 +81,8 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   int64_t wake_wall_ms() const { return wake_wall_ms_; }
   void clear_wake_wall_ms() { wake_wall_ms_ = Clock::kNever; }
 
-  // ", row 3 of a batch of 10, event time 1234": the row in hand, when there is one.
-  std::string describe_row(const Element* rows) const;
-  const Element* rows_in_hand() const { return rows_in_hand_; }
+  // ", row 3 of a batch of 10, event time 1234": the row on which on_rows has thrown, when it has.
+  const std::string& failed_row() const { return failed_row_; }
 
   int64_t rows_in() const { return rows_in_.value(); }
   int64_t rows_out() const { return rows_out_.value(); }
@@ -113,6 +112,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   void post(std::function<void()> mail) override;
 
  private:
+  std::string describe_row(const Element& rows) const;
   [[nodiscard]] bool take_rows(int32_t input, const Element& rows);
   [[nodiscard]] bool take_watermark(int64_t time_ms);
   [[nodiscard]] bool take_end(int32_t input);
@@ -129,7 +129,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
 
   bool in_progress_ = false;  // an element was begun and refused: it comes again
   uint32_t cursor_ = 0;       // the row that is next, within that element
-  const Element* rows_in_hand_ = nullptr;
+  std::string failed_row_;
   int64_t last_watermark_ = kMinWatermark;
   int32_t open_inputs_;
   bool has_ended_ = false;

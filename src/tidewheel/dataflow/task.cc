@@ -590,7 +590,7 @@ Status Task::failure_of(const char* what) {
   }
   return user_error(ErrorId::kUserCodeThrew, "operator '{}' (uid {}), subtask {} of {}{}: {}",
                     running_->name(), running_->uid(), spec_.subtask, spec_.parallelism,
-                    running_->describe_row(running_->rows_in_hand()), what);
+                    running_->failed_row(), what);
 }
 
 TaskInfo Task::info() const {

@@ -312,9 +312,8 @@ class RecoveryRun {
         if (last) { return; }
         // Some settings never let a job end, short timeouts for one.
         stop_faults();
-        machine_.simulation.run_until(
-            [&] { return !process.alive() || is_final(handle.state()); },
-            machine_.simulation.now_ns() + kCalmNs);
+        machine_.simulation.run_until([&] { return !process.alive() || is_final(handle.state()); },
+                                      machine_.simulation.now_ns() + kCalmNs);
         if (process.alive()) { handle.cancel(); }
         break;
       case End::kKill:

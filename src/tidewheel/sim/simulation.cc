@@ -212,7 +212,9 @@ bool Simulation::fires(std::string_view name) {
     const bool on = Random(hash).chance(options_.fault_site_chance);
     site = fault_sites_.emplace(std::string(name), on).first;
   }
-  if (!site->second || faults_stopped_ || !fault_random_.chance(options_.fault_chance)) { return false; }
+  if (!site->second || faults_stopped_ || !fault_random_.chance(options_.fault_chance)) {
+    return false;
+  }
   ++fault_counts_[site->first];
   trace_.fold(name);
   return true;
