@@ -48,12 +48,12 @@ class FileCheckpointStore final : public CheckpointStore {
       const std::string path = join_path(root_, entry.name);
       const Result<std::string> bytes = read_all(files_, join_path(path, kMetadataName));
       if (!bytes.ok() && bytes.status().id() == ErrorId::kFileNotFound) { continue; }
-      const Result<Manifest> manifest = bytes.ok() ? decode_manifest(*bytes) : bytes.status();
+      Result<Manifest> manifest = bytes.ok() ? decode_manifest(*bytes) : bytes.status();
       if (!manifest.ok()) {
         all_known = false;
         continue;
       }
-      found_[number] = refer(path, *manifest);
+      found_[number] = refer(path, std::move(manifest).value());
     }
     if (!all_known) { TIDEWHEEL_RETURN_IF_ERROR(pin_all_shared()); }
     return ok_status();
@@ -139,9 +139,9 @@ class FileCheckpointStore final : public CheckpointStore {
                                                 encode_manifest(snapshot.manifest)));
     if (plan.kind == SnapshotKind::kCheckpoint) {
       kept_[plan.id] = refer(snapshot.path, snapshot.manifest);
-      manifests_[plan.id] = snapshot.manifest;
     }
     remove_stray(plan, snapshot.path, files);
+    sweep_now_and_then();
     return snapshot;
   }
 
@@ -155,7 +155,6 @@ class FileCheckpointStore final : public CheckpointStore {
     } else {
       kept_[number] = refer(snapshot.path, snapshot.manifest);
     }
-    manifests_[number] = snapshot.manifest;
   }
 
   Status drop(int64_t checkpoint) override {
@@ -164,7 +163,6 @@ class FileCheckpointStore final : public CheckpointStore {
     if (kept == kept_.end()) { return ok_status(); }
     const Kept dropped = std::move(kept->second);
     kept_.erase(kept);
-    manifests_.erase(checkpoint);
     Deletion deletion;
     deletion.directory = dropped.path;
     for (const std::string& file : dropped.shared) {
@@ -185,7 +183,6 @@ class FileCheckpointStore final : public CheckpointStore {
   void release(int64_t checkpoint) override {
     // Its files stay referred to, for as long as this store lives.
     kept_.erase(checkpoint);
-    manifests_.erase(checkpoint);
   }
 
   Status discard(const CheckpointPlan& plan) override {
@@ -213,6 +210,14 @@ class FileCheckpointStore final : public CheckpointStore {
   }
 
   int64_t highest_found() const override { return highest_found_; }
+
+  std::vector<CompletedSnapshot> found() const override {
+    std::vector<CompletedSnapshot> snapshots;
+    for (const auto& [number, found] : found_) {
+      snapshots.push_back({found.path, found.manifest});
+    }
+    return snapshots;
+  }
 
   Result<int64_t> sweep(int64_t age_ms) override {
     retry_deletions();
@@ -250,6 +255,7 @@ class FileCheckpointStore final : public CheckpointStore {
  private:
   struct Kept {
     std::string path;
+    Manifest manifest;
     std::vector<std::string> shared;  // paths of files that others may need too
   };
 
@@ -266,9 +272,9 @@ class FileCheckpointStore final : public CheckpointStore {
   }
 
   // Counts the shared files of a snapshot as referred to.
-  Kept refer(const std::string& path, const Manifest& manifest) {
-    Kept kept{path, {}};
-    for (const auto& [file, size] : files_of(manifest)) {
+  Kept refer(const std::string& path, Manifest manifest) {
+    Kept kept{path, std::move(manifest), {}};
+    for (const auto& [file, size] : files_of(kept.manifest)) {
       if (file.find('/') == std::string::npos) { continue; }
       kept.shared.push_back(path_of_file(path, file));
       ++references_[kept.shared.back()];
@@ -293,12 +299,12 @@ class FileCheckpointStore final : public CheckpointStore {
       }
     }
     for (const int64_t base : bases) {
-      const auto found = manifests_.find(base);
-      if (found == manifests_.end()) {
+      const auto found = kept_.find(base);
+      if (found == kept_.end()) {
         return data_loss(ErrorId::kSnapshotMissing,
                          "changes to checkpoint {} were written, which is not kept", base);
       }
-      TIDEWHEEL_RETURN_IF_ERROR(put_on_base(found->second, manifest));
+      TIDEWHEEL_RETURN_IF_ERROR(put_on_base(found->second.manifest, manifest));
     }
     return ok_status();
   }
@@ -347,6 +353,13 @@ class FileCheckpointStore final : public CheckpointStore {
 
   // ---- deletion ----
 
+  void sweep_now_and_then() {
+    const int64_t now_ns = world_.clock().now_ns();
+    if (options_.directory.empty() || now_ns < next_sweep_ns_) { return; }
+    next_sweep_ns_ = now_ns + kSweepEachNs;
+    ignore(sweep(kSweepAgeMs).status(), "it is done again");
+  }
+
   Status carry_out_or_retry(Deletion deletion) {
     Status status = carry_out(files_, deletion);
     if (!status.ok()) {
@@ -372,6 +385,8 @@ class FileCheckpointStore final : public CheckpointStore {
   }
 
   static constexpr size_t kOverMax = 1000;
+  static constexpr int64_t kSweepEachNs = int64_t{600} * 1'000'000'000;
+  static constexpr int64_t kSweepAgeMs = int64_t{3600} * 1'000;
   static constexpr int32_t kRetriesMax = 8;  // failed ones, at a time
 
   World& world_;
@@ -387,10 +402,10 @@ class FileCheckpointStore final : public CheckpointStore {
   std::set<int64_t> over_;  // the newest checkpoints that are not under way any more
 
   std::map<int64_t, Kept> kept_;
-  std::map<int64_t, Manifest> manifests_;  // of those kept
   // Complete checkpoints that the folder had at the start: they are the user's until they are
   // adopted, and keep their files.
   std::map<int64_t, Kept> found_;
+  int64_t next_sweep_ns_ = INT64_MIN;
   std::map<std::string, int64_t> references_;  // shared files, by how many snapshots need them
   std::set<std::string> pinned_;               // shared files that may not be deleted in any case
   std::vector<Deletion> deletions_;            // that have failed; one a checkpoint at most

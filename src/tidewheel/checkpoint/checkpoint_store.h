@@ -72,10 +72,14 @@ class CheckpointStore : public SnapshotStorage {
   // The highest number of a checkpoint that the folder had when the store was opened, complete or
   // not, 0 when there was none. New ones are numbered above it.
   virtual int64_t highest_found() const { return 0; }
+  // The complete checkpoints that the folder had then and that nobody has adopted, the oldest
+  // first. They are not deleted, nor what they refer to.
+  virtual std::vector<CompletedSnapshot> found() const { return {}; }
   // Those kept, the oldest first.
   virtual std::vector<int64_t> kept() const = 0;
-  // Deletes files in shared/ that nothing refers to and that are older than `age_ms`. Returns how
-  // many.
+  // Deletes what dead processes have left: files in shared/ that nothing refers to, and checkpoints
+  // that never became complete, if they are older than `age_ms`. Returns how many. `complete` does
+  // so by itself now and then, with an age of an hour.
   virtual Result<int64_t> sweep(int64_t age_ms) = 0;
 };
 

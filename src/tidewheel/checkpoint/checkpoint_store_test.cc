@@ -346,7 +346,10 @@ TEST(CheckpointStore, checkpoints_that_were_not_adopted_keep_their_files) {
     change(job, random, 30);
   }
   auto second = CheckpointStore::open(world, store_options(true)).value();
+  ASSERT_EQ(second->found().size(), 3U);
+  EXPECT_EQ(second->found()[0].path, second->directory_of(1));
   second->adopt(load_snapshot(world, "/d/./" + store_options(true).job_id + "/chk-3").value());
+  EXPECT_EQ(second->found().size(), 2U);
   ASSERT_TRUE(take(*second, job, 4, 0).ok());
   EXPECT_TRUE(second->drop(3).ok());
   EXPECT_EQ(second->sweep(-kAges).value(), 0);
@@ -409,6 +412,26 @@ TEST(CheckpointStore, what_comes_late_leaves_nothing) {
     EXPECT_TRUE(tree(world.files(), "/d").empty());
     EXPECT_TRUE(store->discard(plan).ok());
   }
+}
+
+TEST(CheckpointStore, what_dead_processes_have_left_is_swept_when_it_is_old) {
+  StoreWorld world(1);
+  TestJob job;
+  for (int i = 0; i < 100; ++i) { job.set(i % 2, std::to_string(i), "value"); }
+  auto dead = CheckpointStore::open(world, store_options(true)).value();
+  ASSERT_TRUE(dead->prepare(1).ok());
+  ASSERT_TRUE(write_tasks(*dead, plan_of(*dead, 1), job).ok());
+  EXPECT_EQ(tree(world.files(), "/d").size(), 2U);
+  for (const int64_t hours : {0, 2}) {
+    world.jump_wall_clock(hours * 3'600'000);
+    auto store = CheckpointStore::open(world, store_options(true)).value();
+    EXPECT_EQ(store->highest_found(), hours == 0 ? 1 : 2);
+    ASSERT_TRUE(take(*store, job, 2 + hours, 0).ok());
+    EXPECT_TRUE(store->drop(2 + hours).ok());
+    if (hours == 0) { ASSERT_TRUE(store->prepare(2).ok()); }
+    EXPECT_EQ(tree(world.files(), "/d").size(), hours == 0 ? 2U : 0U);
+  }
+  EXPECT_FALSE(world.files().exists(dead->directory_of(1)).value());
 }
 
 TEST(CheckpointStore, a_disk_that_is_too_slow_makes_the_task_wait) {

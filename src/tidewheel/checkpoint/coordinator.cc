@@ -46,6 +46,12 @@ void CheckpointCoordinator::start_from(const CompletedSnapshot& snapshot, bool o
   restore_point_ = snapshot;
   next_id_ = std::max(next_id_, snapshot.manifest.checkpoint + 1);
   if (!owned) { return; }
+  // Older ones of the same job are subsumed as if it had never stopped.
+  for (const CompletedSnapshot& older : parts_.store.found()) {
+    if (older.manifest.checkpoint >= snapshot.manifest.checkpoint) { continue; }
+    retained_.push_back(older.manifest.checkpoint);
+    call_store([older](CheckpointStore& store) { store.adopt(older); }, nullptr);
+  }
   retained_.push_back(snapshot.manifest.checkpoint);
   call_store([snapshot](CheckpointStore& store) { store.adopt(snapshot); }, nullptr);
 }

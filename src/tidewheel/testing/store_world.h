@@ -128,6 +128,7 @@ class StoreWorld final : public World {
   std::optional<std::string> environment(const std::string&) override { return std::nullopt; }
   int64_t memory_bytes() const override { return 1 << 30; }
 
+  void jump_wall_clock(int64_t by_ms) { machine_.world.jump_wall_clock(by_ms); }
   SimFileSystem& disk() { return machine_.world.sim_files(); }
   // Jobs of the pool wait until `run_pool`.
   void hold_pool(bool hold) { executor_.hold = hold; }
