@@ -5,6 +5,8 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/dataflow/edge_info.h"
+#include "tidewheel/dataflow/in_flight.h"
 
 namespace tidewheel {
 namespace {
@@ -57,6 +59,38 @@ Status check_unclaimed(const Manifest& manifest, bool ignore, const ChainedGraph
         options::kIgnoreUnclaimedState.key, gone);
   }
   warnings.push_back("state of the snapshot is dropped, the job has no operator for it: " + gone);
+  return ok_status();
+}
+
+// Rows in flight on an edge that the job has no more, or whose ends are fused now, would be lost.
+Status check_in_flight(const Manifest& manifest, bool ignore, const ChainedGraph& chained,
+                       std::vector<std::string>& warnings) {
+  std::set<std::string> known;
+  for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
+    if (!chained.edge_is_chained[i]) {
+      known.insert(in_flight_state(*describe_edge(chained, i)).name);
+    }
+  }
+  std::set<std::string> gone;
+  for (const ManifestOperator& op : manifest.operators) {
+    for (const OperatorSnapshot& subtask : op.subtasks) {
+      for (const SegmentRef& segment : subtask.segments) {
+        const bool has_rows = segment.meta.kind == StateKind::kInFlight && segment.entries > 0;
+        if (has_rows && !known.contains(segment.meta.name)) { gone.insert(segment.meta.name); }
+      }
+    }
+  }
+  if (gone.empty()) { return ok_status(); }
+  std::string names;
+  for (const std::string& name : gone) { names += (names.empty() ? "" : "; ") + name; }
+  if (!ignore) {
+    return failed_precondition(
+        ErrorId::kStateNotRestored,
+        "the snapshot has rows in flight on edges that the job does not have, or whose ends are "
+        "chained now; restore a savepoint or an aligned checkpoint, or set {} to drop them: {}",
+        options::kIgnoreUnclaimedState.key, names);
+  }
+  warnings.push_back("rows of the snapshot are dropped, the job has no such edge: " + names);
   return ok_status();
 }
 
@@ -124,6 +158,7 @@ Status fit_to_snapshot(const Manifest& manifest, const std::vector<bool>& derive
                        bool ignore_unclaimed, ChainedGraph& chained,
                        std::vector<std::string>& warnings) {
   TIDEWHEEL_RETURN_IF_ERROR(check_unclaimed(manifest, ignore_unclaimed, chained, warnings));
+  TIDEWHEEL_RETURN_IF_ERROR(check_in_flight(manifest, ignore_unclaimed, chained, warnings));
   for (size_t i = 0; i < chained.graph.nodes.size(); ++i) {
     const auto node = static_cast<int32_t>(i);
     const ManifestOperator* const op = manifest.find(snapshot_uid(chained, node));
