@@ -130,7 +130,8 @@ Status read_positions(const SnapshotSource& source, OperatorSummary& summary) {
   const ManifestOperator& op = *summary.op;
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto reader, source.reader({op.uid, 0, 1, op.max_parallelism}));
   const StateMeta* const meta = reader->find(kSplitsState);
-  if (meta == nullptr || meta->kind != StateKind::kSplitList || meta->value_schema.empty()) {
+  if (meta == nullptr || meta->value_schema.empty()) { return ok_status(); }
+  if (meta->kind != StateKind::kSplitList && meta->kind != StateKind::kUnionList) {
     return ok_status();
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader->read(kSplitsState));

@@ -37,6 +37,9 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
 
   Status open(OperatorContext& context) override {
     loop_.emplace(context);
+    if (!queue_.empty()) {
+      context.wake();
+    }  // to begin what was restored, whether or not rows come
     return FunctionOperator<To, F>::open(context);
   }
 

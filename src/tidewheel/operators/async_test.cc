@@ -138,6 +138,20 @@ TEST(AsyncMap, inputs_in_flight_are_begun_again_after_a_restore) {
   EXPECT_EQ(rows[2].row, 1);
 }
 
+TEST(AsyncMap, what_was_in_flight_goes_on_though_no_rows_come) {
+  HarnessSnapshot all;
+  {
+    OperatorHarness harness(async(wait_as_long));
+    harness.push<int64_t>(30, 1);
+    all = harness.snapshot();
+  }
+  OperatorHarness restored(async(wait_as_long));
+  ASSERT_TRUE(restored.open_restored(all).ok());
+  restored.run_pending();
+  restored.advance_to_wall_ms(50);
+  EXPECT_EQ(restored.take<int64_t>(), (std::vector<int64_t>{30}));
+}
+
 TEST(AsyncMap, says_that_it_waits_only_while_it_does) {
   OperatorHarness harness(async(wait_as_long, {.capacity = 1}));
   ASSERT_TRUE(harness.open().ok());

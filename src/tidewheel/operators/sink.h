@@ -23,8 +23,8 @@
 //   // Idempotent: may come again after a crash. What comes first was prepared first.
 //   Status commit(const Pending& pending);
 //   // Optional. The rows were prepared for a checkpoint that has failed, and no later one holds
-//   // them: they go into the current transaction again. Without it, they are committed with the
-//   // next checkpoint.
+//   // them: the sink takes them back into the current transaction, before those that it has, and
+//   // ends this one. Without it, they are committed with the next checkpoint.
 //   Status abort(const Pending& pending);
 //   // Optional: what a checkpoint keeps besides; comes right after `prepare`.
 //   struct State {...};

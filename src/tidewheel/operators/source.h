@@ -13,17 +13,25 @@
 // subtask's thread. Splits are in the snapshot, as they were after the last `read`.
 //
 // Members that a source may have besides:
-//   Status open(SourceContext& context);             before the first read, in every subtask
-//   Status open_split(Split& split);                 when a split has come to a reader
-//   void close_split(Split& split);                  when it has ended
-//   void close();                                    at the end of the subtask, also after a
-//   failure std::string split_id(const Split& split) const;  tells splits found again from new
-//   ones; default: all
-//                                                    fields of the split as discovered
-//   int64_t discovery_interval_ms() const;           > 0: unbounded, discover is called again and
-//   again SplitAssignment assignment() const;              default kOnRequest static constexpr bool
-//   blocking = true;           `read` may block: it runs on the blocking pool static constexpr
-//   int32_t fixed_parallelism = 1;  the only parallelism that it can have
+//
+//   // Before the first read, in every subtask; at its end, also after a failure.
+//   Status open(SourceContext& context);
+//   void close();
+//   // When a split has come to a reader; when it has ended.
+//   Status open_split(Split& split);
+//   void close_split(Split& split);
+//   // Tells splits found again from new ones. Default: all fields of the split as discovered.
+//   std::string split_id(const Split& split) const;
+//   // Above 0: unbounded, and `discover` is called again and again.
+//   int64_t discovery_interval_ms() const;
+//   SplitAssignment assignment() const;  // default: kOnRequest
+//   // What is left of a split, in about so many splits: after a restore with more subtasks than
+//   // splits, so that each has something to read. The rows are the same, in any order.
+//   std::vector<Split> divide(const Split& split, int32_t parts) const;
+//   // `read` may block: it runs on the blocking pool.
+//   static constexpr bool blocking = true;
+//   // The only parallelism that it can have.
+//   static constexpr int32_t fixed_parallelism = 1;
 #pragma once
 #include <atomic>
 #include <concepts>

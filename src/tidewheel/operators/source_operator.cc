@@ -9,10 +9,6 @@
 
 namespace tidewheel {
 
-namespace {
-constexpr char kSplitsState[] = "splits";
-}
-
 void CutBatch::send(OutputPort& port) {
   uint32_t begin = 0;
   for (const Piece& piece : pieces) {
@@ -196,25 +192,15 @@ void SourceOperatorBase::on_coordinator_event(std::string_view event) {
   context_->wake();
 }
 
+// A read that is on the blocking pool belongs behind the barrier: its rows were not sent yet, and
+// the split is still as it was before.
 Progress SourceOperatorBase::snapshot(SnapshotWriter& writer) {
-  if (is_reading() || !writer.ready()) { return Progress::kBlocked; }
-  writer.begin_state({kSplitsState, StateKind::kSplitList, "list", {}, {}, lane_schema()});
-  for (const std::string& bytes : restored_) { writer.add({0, {}, {}, bytes}); }
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    const std::string bytes = encode_lane(i);
-    writer.add({0, {}, {}, bytes});
-  }
+  if (!writer.ready()) { return Progress::kBlocked; }
+  SavedRecordWriter splits(writer, kSplitsState, splits_kind_, splits_schema_,
+                           context_->subtask_index(), context_->parallelism());
+  for (const std::string& bytes : restored_) { splits.add(bytes); }
+  for (size_t i = 0; i < lanes_.size(); ++i) { splits.add(encode_lane(i)); }
   return Progress::kDone;
-}
-
-Status SourceOperatorBase::restore(SnapshotReader& reader) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(kSplitsState));
-  StateEntry entry;
-  while (true) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const bool found, entries->next(entry));
-    if (!found) { return {}; }
-    restored_.emplace_back(entry.value);
-  }
 }
 
 }  // namespace tidewheel

@@ -1,7 +1,9 @@
 // Runs a source's readers as the head of a chain: takes splits from the enumerator, reads them in
 // turn, gives rows their event time, and sends watermarks and idleness.
 #pragma once
+#include <algorithm>
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -41,11 +43,14 @@ class SourceOperatorBase : public SourceOperator {
   Poll poll() final;
   void on_coordinator_event(std::string_view event) final;
   Progress snapshot(SnapshotWriter& writer) final;
-  Status restore(SnapshotReader& reader) final;
   std::span<OutputPort* const> outputs() final { return {&port_, 1}; }
 
  protected:
-  explicit SourceOperatorBase(const WatermarkOptions& options) : options_(options) {}
+  static constexpr char kSplitsState[] = "splits";
+
+  SourceOperatorBase(const WatermarkOptions& options, StateKind splits_kind,
+                     const std::string& splits_schema)
+      : options_(options), splits_kind_(splits_kind), splits_schema_(splits_schema) {}
 
   // A split at work.
   struct Lane {
@@ -66,11 +71,11 @@ class SourceOperatorBase : public SourceOperator {
   virtual Status add_lane(std::string_view bytes) = 0;  // decodes and opens a split
   virtual void remove_lane(size_t index) = 0;           // closes it
   virtual std::string encode_lane(size_t index) = 0;
-  virtual const std::string& lane_schema() const = 0;  // of those bytes, as snapshots keep it
   virtual std::string describe_lane(size_t index) = 0;
-  virtual bool is_reading() const { return false; }  // on the blocking pool
 
   void open_base(OperatorContext& context);
+  // A split of the snapshot, which is opened by the first poll.
+  void add_restored(std::string bytes) { restored_.push_back(std::move(bytes)); }
   OperatorContext& context() { return *context_; }
   std::atomic<bool>& woken() { return woken_; }
   const WatermarkOptions& options() const { return options_; }
@@ -91,6 +96,8 @@ class SourceOperatorBase : public SourceOperator {
   Poll when_dry(int64_t now_ns);
 
   const WatermarkOptions options_;
+  const StateKind splits_kind_;
+  const std::string& splits_schema_;
   OperatorContext* context_ = nullptr;
   std::atomic<bool> woken_{false};
   std::vector<Lane> lanes_;
@@ -127,6 +134,10 @@ template <class S>
 inline constexpr bool kReadBlocks = requires {
   requires S::blocking;
 };
+template <class S>
+inline constexpr bool kDivides = requires(const S& source, const typename S::Split& split) {
+  { source.divide(split, int32_t{2}) } -> std::same_as<std::vector<typename S::Split>>;
+};
 
 // One subtask of the source S.
 template <class S>
@@ -137,14 +148,22 @@ class SourceReader final : public SourceOperatorBase {
 
   // `clock` (may be null) is the prototype of the splits' event time.
   SourceReader(S source, std::unique_ptr<EventClock<T>> clock)
-      : SourceOperatorBase(clock == nullptr ? WatermarkOptions() : clock->options()),
+      : SourceOperatorBase(clock == nullptr ? WatermarkOptions() : clock->options(),
+                           kDivides<S> ? StateKind::kUnionList : StateKind::kSplitList,
+                           encoded_schema<SavedRecord<Split>>()),
         clock_(std::move(clock)),
         core_(std::make_shared<PooledRead<S>>(std::move(source))) {
     port_ = &output_;
   }
 
+  Status restore(SnapshotReader& reader) override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(saved_, read_saved_records<Split>(reader, kSplitsState));
+    return {};
+  }
+
   Status open(OperatorContext& context) override {
     open_base(context);
+    take_share(context.subtask_index(), context.parallelism());
     auto pool = BatchPool::create_for<T>(context.batch_rows(), &context.memory());
     pool_ = pool;
     output_.open(std::move(pool), context.batch_rows());
@@ -180,12 +199,9 @@ class SourceReader final : public SourceOperatorBase {
     entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(index));
   }
   std::string encode_lane(size_t index) override { return encode_record(entries_[index].split); }
-  const std::string& lane_schema() const override { return encoded_schema<Split>(); }
   std::string describe_lane(size_t index) override {
     return "split " + describe_record(entries_[index].split);
   }
-  bool is_reading() const override { return reading_; }
-
   ReadDone read_lane(size_t index) override {
     if constexpr (kReadBlocks<S>) {
       return read_on_pool(index);
@@ -201,6 +217,34 @@ class SourceReader final : public SourceOperatorBase {
     Split split;
     std::unique_ptr<EventClock<T>> clock;
   };
+
+  // Which of the snapshot's splits are this subtask's. When there are fewer than subtasks now, they
+  // are divided, so that everybody has something to read.
+  void take_share(int32_t subtask, int32_t parallelism) {
+    const std::vector<SavedRecord<Split>> all = std::exchange(saved_, {});
+    if constexpr (kDivides<S>) {
+      const bool same = std::all_of(all.begin(), all.end(), [parallelism](const auto& saved) {
+        return saved.parallelism == parallelism;
+      });
+      const auto count = static_cast<int32_t>(all.size());
+      const int32_t parts = same || count >= parallelism ? 1 : (parallelism + count - 1) / count;
+      int32_t next = 0;
+      for (const auto& saved : all) {
+        if (same) {
+          if (saved.subtask == subtask) { add_restored(encode_record(saved.record)); }
+          continue;
+        }
+        for (const Split& part : parts == 1 ? std::vector<Split>{saved.record}
+                                            : core_->source.divide(saved.record, parts)) {
+          if (next++ % parallelism == subtask) { add_restored(encode_record(part)); }
+        }
+      }
+    } else {
+      static_cast<void>(subtask);
+      static_cast<void>(parallelism);
+      for (const auto& saved : all) { add_restored(encode_record(saved.record)); }
+    }
+  }
 
   ReadResult call_read(size_t index, SourceOut<T>& out) {
     try {
@@ -337,7 +381,8 @@ class SourceReader final : public SourceOperatorBase {
   const std::shared_ptr<PooledRead<S>> core_;
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   std::optional<SourceContext> source_context_;
-  std::vector<Entry> entries_;  // beside lanes()
+  std::vector<Entry> entries_;             // beside lanes()
+  std::vector<SavedRecord<Split>> saved_;  // from `restore` to `open`
   std::shared_ptr<BatchPool> pool_;
   Output<T> output_;
   bool reading_ = false;  // a read is on the blocking pool, or done and not taken

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "tidewheel/operators/event_time.h"
 #include "tidewheel/testing/operator_harness.h"
 
@@ -284,6 +287,51 @@ TEST_F(EnumeratorTest, what_was_given_away_is_remembered) {
   EXPECT_EQ(context_.sent, (Sent{{1, "SB"}, {1, "SC"}, {1, "N"}}));
 }
 
+TEST_F(EnumeratorTest, splits_for_readers_that_are_not_ready_are_in_the_snapshot) {
+  std::string state;
+  {
+    auto enumerator = make({.name = "log", .assignment = SplitAssignment::kSpread});
+    ASSERT_TRUE(enumerator->start(context_).ok());
+    enumerator->on_subtask_ready(1);
+    world_.run_pending();
+    EXPECT_EQ(context_.sent, (Sent{{1, "SB"}}));
+    state = enumerator->snapshot(1).value();
+  }
+  context_.sent.clear();
+  auto enumerator = make({.name = "log", .assignment = SplitAssignment::kSpread});
+  ASSERT_TRUE(enumerator->restore(state).ok());
+  start(*enumerator);
+  std::sort(context_.sent.begin(), context_.sent.end());
+  EXPECT_EQ(context_.sent, (Sent{{0, "SC"}, {1, "SA"}}));
+}
+
+TEST_F(EnumeratorTest, a_reader_that_starts_again_alone_gives_back_what_its_checkpoint_lacks) {
+  auto enumerator = make({.name = "files"});
+  start(*enumerator);
+  enumerator->on_event(0, "R");
+  ASSERT_TRUE(enumerator->snapshot(1).ok());
+  enumerator->on_event(0, "R");
+  ASSERT_TRUE(enumerator->snapshot(2).ok());  // this one fails
+  enumerator->on_event(0, "R");
+  enumerator->on_checkpoint_complete(1);
+  EXPECT_EQ(context_.sent, (Sent{{0, "SA"}, {0, "SB"}, {0, "SC"}}));
+  context_.sent.clear();
+
+  enumerator->on_subtask_reset(0, 1);
+  enumerator->on_event(1, "R");  // before the other one is back
+  enumerator->on_subtask_ready(0);
+  enumerator->on_event(0, "R");
+  enumerator->on_event(1, "R");
+  EXPECT_EQ(context_.sent, (Sent{{1, "SB"}, {0, "SC"}, {1, "N"}}));
+  context_.sent.clear();
+
+  // From nothing: all that it ever had.
+  enumerator->on_subtask_reset(1, 0);
+  enumerator->on_subtask_ready(1);
+  enumerator->on_event(1, "R");
+  EXPECT_EQ(context_.sent, (Sent{{1, "SB"}}));
+}
+
 TEST_F(EnumeratorTest, a_failed_discovery_fails_the_job) {
   SplitEnumerator enumerator({.name = "files"},
                              [](SplitContext&) -> Result<std::vector<FoundSplit>> {
@@ -386,6 +434,133 @@ TEST(EventTime, generators_of_the_users_own) {
   EXPECT_TRUE(harness.take_watermarks().empty());
   harness.push<Event>({1, Timestamp(7)}, 0);
   EXPECT_EQ(harness.take_watermarks(), (std::vector<int64_t>{7}));
+}
+
+// ---- Splits in snapshots ----
+
+struct OldSplit {
+  int64_t next = 0;
+  int64_t last = 0;
+};
+struct NewSplit {
+  std::optional<std::string> note;
+  int64_t last = 0;
+  int64_t next = 0;
+};
+// The numbers from `next` to `last`, one a read.
+template <class TheSplit>
+struct Counting {
+  using output = int64_t;
+  using Split = TheSplit;
+  std::vector<Split> splits = {};
+  Result<std::vector<Split>> discover(SplitContext&) { return splits; }
+  int64_t discovery_interval_ms() const { return 10; }
+  ReadResult read(Split& split, SourceOut<int64_t>& out) {
+    out.emit(split.next++);
+    return split.next <= split.last ? ReadResult::more() : ReadResult::end();
+  }
+};
+struct Dividing : Counting<OldSplit> {
+  std::vector<OldSplit> divide(const OldSplit& split, int32_t parts) const {
+    std::vector<OldSplit> divided;
+    for (int64_t i = 0; i < parts; ++i) {
+      const int64_t size = split.last + 1 - split.next;
+      divided.push_back({split.next + size * i / parts, split.next + size * (i + 1) / parts - 1});
+    }
+    return divided;
+  }
+};
+struct CountingOnPool : Counting<OldSplit> {
+  static constexpr bool blocking = true;
+};
+
+template <class S>
+std::unique_ptr<Operator> counting(S source = {}) {
+  return std::make_unique<SourceReader<S>>(std::move(source), nullptr);
+}
+std::vector<int64_t> read_restored(std::unique_ptr<Operator> op, const HarnessSnapshot& snapshot,
+                                   int32_t subtask, int32_t parallelism) {
+  OperatorHarness harness(std::move(op), {.subtask_index = subtask, .parallelism = parallelism});
+  EXPECT_TRUE(harness.open_restored(snapshot).ok());
+  EXPECT_FALSE(harness.poll_all());
+  return harness.take<int64_t>();
+}
+HarnessSnapshot snapshot_of_two_readers() {
+  std::vector<HarnessSnapshot> all;
+  for (int32_t i = 0; i < 2; ++i) {
+    OperatorHarness harness(counting<Dividing>(), {.subtask_index = i, .parallelism = 2});
+    harness.coordinator_event("S" + encode_record(OldSplit{100 * i, 100 * i + 9}));
+    all.push_back(harness.snapshot());
+  }
+  return OperatorHarness::join_snapshots(all);
+}
+
+TEST(SourceReader, divides_splits_when_there_are_more_readers) {
+  const HarnessSnapshot snapshot = snapshot_of_two_readers();
+  for (const int32_t parallelism : {1, 2, 3, 5}) {
+    std::vector<int64_t> all;
+    for (int32_t i = 0; i < parallelism; ++i) {
+      const auto rows = read_restored(counting<Dividing>(), snapshot, i, parallelism);
+      EXPECT_FALSE(rows.empty()) << i << " of " << parallelism;
+      all.insert(all.end(), rows.begin(), rows.end());
+    }
+    std::sort(all.begin(), all.end());
+    ASSERT_EQ(all.size(), 20U);
+    EXPECT_EQ(all.front(), 0);
+    EXPECT_EQ(all.back(), 109);
+    EXPECT_EQ(std::unique(all.begin(), all.end()), all.end());
+  }
+  // At the same parallelism each keeps its own.
+  EXPECT_EQ(read_restored(counting<Dividing>(), snapshot, 1, 2).front(), 100);
+}
+
+TEST(SourceReader, reads_splits_of_an_older_struct) {
+  OperatorHarness before(counting<Counting<OldSplit>>());
+  before.coordinator_event("S" + encode_record(OldSplit{5, 8}));
+  const HarnessSnapshot snapshot = before.snapshot();
+  EXPECT_EQ(read_restored(counting<Counting<NewSplit>>(), snapshot, 0, 1),
+            (std::vector<int64_t>{5, 6, 7, 8}));
+}
+
+TEST(SourceReader, a_read_on_the_pool_is_behind_the_barrier) {
+  OperatorHarness harness(counting<CountingOnPool>());
+  harness.coordinator_event("S" + encode_record(OldSplit{5, 7}));
+  auto& source = static_cast<SourceOperator&>(harness.op());
+  EXPECT_EQ(source.poll(), SourceOperator::Poll::kNothingYet);  // 5 is being read
+  HarnessSnapshot snapshot;
+  harness.begin_snapshot({.checkpoint = 1});
+  ASSERT_TRUE(harness.try_snapshot(snapshot));
+  EXPECT_EQ(harness.take<int64_t>(), std::vector<int64_t>());
+  harness.poll_all();
+  EXPECT_EQ(harness.take<int64_t>(), (std::vector<int64_t>{5, 6, 7}));
+  EXPECT_EQ(read_restored(counting<CountingOnPool>(), snapshot, 0, 1),
+            (std::vector<int64_t>{5, 6, 7}));
+}
+
+TEST_F(EnumeratorTest, splits_of_an_older_struct_are_known_when_they_are_found_again) {
+  auto before = make_enumerator(Counting<OldSplit>{{{1, 2}, {3, 4}}}, {.name = "numbers"});
+  ASSERT_TRUE(before->start(context_).ok());
+  world_.run_pending();
+  before->on_subtask_ready(0);
+  before->on_event(0, "R");
+  ASSERT_EQ(context_.sent.size(), 1U);
+  const std::string state = before->snapshot(1).value();
+  before->close();
+  context_.sent.clear();
+
+  std::vector<NewSplit> known(2);
+  known[0].next = 1;
+  known[0].last = 2;
+  known[1].next = 3;
+  known[1].last = 4;
+  auto after = make_enumerator(Counting<NewSplit>{known}, {.name = "numbers"});
+  ASSERT_TRUE(after->restore(state).ok());
+  ASSERT_TRUE(after->start(context_).ok());
+  world_.run_pending();
+  after->on_subtask_ready(0);
+  after->on_event(0, "R");
+  after->on_event(0, "R");
+  EXPECT_EQ(context_.sent, (Sent{{0, "S" + encode_record(known[1])}, {0, "W"}}));
 }
 
 }  // namespace

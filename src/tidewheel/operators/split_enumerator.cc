@@ -1,20 +1,24 @@
 #include "tidewheel/operators/split_enumerator.h"
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "tidewheel/base/executor.h"
+#include "tidewheel/base/fault.h"
 
 namespace tidewheel {
 
 namespace split_enumerator_detail {
 
-// What a checkpoint keeps of an enumerator.
+// What a checkpoint keeps of an enumerator; behind its own schema.
 struct EnumeratorState {
   bool discovered_once = false;
   int64_t next_reader = 0;
   std::vector<std::string> seen;
   std::vector<std::string> unassigned;
+  std::string split_schema;
 };
 
 }  // namespace split_enumerator_detail
@@ -44,13 +48,16 @@ void AlignmentGroup::forget(int32_t source) {
   std::erase_if(watermarks_, [source](const auto& one) { return one.first.first == source; });
 }
 
-SplitEnumerator::SplitEnumerator(EnumeratorOptions options, Discover discover)
-    : options_(std::move(options)), discover_(std::make_shared<Discover>(std::move(discover))) {}
+SplitEnumerator::SplitEnumerator(EnumeratorOptions options, Discover discover, SplitCodec codec)
+    : options_(std::move(options)),
+      discover_(std::make_shared<Discover>(std::move(discover))),
+      codec_(std::move(codec)) {}
 
 SplitEnumerator::~SplitEnumerator() { gate_->close(); }
 
 Status SplitEnumerator::start(CoordinatorContext& context) {
   context_ = &context;
+  if (discovered_once_) { assign(); }  // what a snapshot has
   if (!discovered_once_ || is_continuous()) { begin_discovery(); }
   return {};
 }
@@ -130,9 +137,7 @@ void SplitEnumerator::answer_requests() {
 
 void SplitEnumerator::on_subtask_ready(int32_t subtask) {
   ready_.insert(subtask);
-  for (std::string& event : held_[subtask]) {
-    context_->send_to_subtask(subtask, std::move(event));
-  }
+  for (std::string& event : held_[subtask]) { deliver(subtask, std::move(event)); }
   held_.erase(subtask);
 }
 
@@ -152,23 +157,79 @@ void SplitEnumerator::send(int32_t subtask, std::string event) {
     held_[subtask].push_back(std::move(event));
     return;
   }
+  deliver(subtask, std::move(event));
+}
+
+void SplitEnumerator::deliver(int32_t subtask, std::string event) {
+  if (event.starts_with('S')) { sent_[subtask].emplace(newest_checkpoint_, event.substr(1)); }
   context_->send_to_subtask(subtask, std::move(event));
 }
 
-Result<std::string> SplitEnumerator::snapshot(int64_t) {
-  return encode_record(EnumeratorState{.discovered_once = discovered_once_,
-                                       .next_reader = next_reader_,
-                                       .seen = {seen_.begin(), seen_.end()},
-                                       .unassigned = {unassigned_.begin(), unassigned_.end()}});
+// Every split is either here or in the state of one reader: what was sent before reaches its reader
+// before the barrier, what is sent from now on is in nobody's state.
+Result<std::string> SplitEnumerator::snapshot(int64_t checkpoint) {
+  newest_checkpoint_ = std::max(newest_checkpoint_, checkpoint);
+  EnumeratorState state{.discovered_once = discovered_once_,
+                        .next_reader = next_reader_,
+                        .seen = {seen_.begin(), seen_.end()},
+                        .unassigned = {unassigned_.begin(), unassigned_.end()},
+                        .split_schema = codec_.schema};
+  for (const auto& [subtask, events] : held_) {
+    for (const std::string& event : events) {
+      if (event.starts_with('S')) { state.unassigned.push_back(event.substr(1)); }
+    }
+  }
+  Writer writer;
+  writer.text(encoded_schema<EnumeratorState>());
+  encode(writer, state);
+  return writer.str();
 }
 
 Status SplitEnumerator::restore(std::string_view state) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const EnumeratorState restored, decode_record<EnumeratorState>(state));
+  Reader reader(state);
+  const std::string schema(reader.bytes_view());
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const std::string bytes,
+      migrate_record<EnumeratorState>("the enumerator of '" + options_.name + "'", schema,
+                                      state.substr(reader.position())));
+  TIDEWHEEL_ASSIGN_OR_RETURN(EnumeratorState restored, decode_record<EnumeratorState>(bytes));
+  if (codec_.migrate != nullptr && restored.split_schema != codec_.schema) {
+    const auto migrate = [&](std::string& split) -> Status {
+      TIDEWHEEL_ASSIGN_OR_RETURN(split, codec_.migrate(restored.split_schema, split));
+      return {};
+    };
+    for (std::string& split : restored.unassigned) { TIDEWHEEL_RETURN_IF_ERROR(migrate(split)); }
+    if (codec_.ids_are_splits) {
+      for (std::string& id : restored.seen) { TIDEWHEEL_RETURN_IF_ERROR(migrate(id)); }
+    }
+  }
   discovered_once_ = restored.discovered_once;
   next_reader_ = restored.next_reader;
   seen_ = {restored.seen.begin(), restored.seen.end()};
   unassigned_ = {restored.unassigned.begin(), restored.unassigned.end()};
   return {};
+}
+
+void SplitEnumerator::on_checkpoint_complete(int64_t checkpoint) {
+  for (auto& [subtask, splits] : sent_) {
+    splits.erase(splits.begin(), splits.lower_bound(checkpoint));
+  }
+}
+
+// What the reader got after the checkpoint's cut is not in its state: it is to be assigned again.
+void SplitEnumerator::on_subtask_reset(int32_t subtask, int64_t checkpoint) {
+  TIDEWHEEL_MARK("split_enumerator.takes_splits_back");
+  ready_.erase(subtask);
+  told_to_wait_.erase(subtask);
+  std::erase(requests_, subtask);
+  auto& sent = sent_[subtask];
+  for (auto it = sent.lower_bound(checkpoint); it != sent.end(); it = sent.erase(it)) {
+    unassigned_.push_back(std::move(it->second));
+  }
+  for (std::string& event : std::exchange(held_[subtask], {})) {
+    if (event.starts_with('S')) { unassigned_.push_back(event.substr(1)); }
+  }
+  if (discovered_once_) { assign(); }
 }
 
 }  // namespace tidewheel

@@ -11,6 +11,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -53,6 +54,15 @@ struct EnumeratorOptions {
   int32_t source_id = 0;  // tells the group's sources apart
 };
 
+// How the source's splits are written, so that they can be read after their struct was edited.
+struct SplitCodec {
+  std::string schema = {};
+  // A split, written with another schema, as it is written now.
+  std::function<Result<std::string>(const std::string& schema, std::string_view bytes)> migrate =
+      nullptr;
+  bool ids_are_splits = false;
+};
+
 struct FoundSplit {
   std::string id;
   std::string bytes;
@@ -63,7 +73,7 @@ class SplitEnumerator final : public OperatorCoordinator {
   // `discover` runs on the blocking pool, one call at a time; it may outlive the enumerator by a
   // call.
   using Discover = std::function<Result<std::vector<FoundSplit>>(SplitContext&)>;
-  SplitEnumerator(EnumeratorOptions options, Discover discover);
+  SplitEnumerator(EnumeratorOptions options, Discover discover, SplitCodec codec = {});
   ~SplitEnumerator() override;
 
   Status start(CoordinatorContext& context) override;
@@ -71,6 +81,8 @@ class SplitEnumerator final : public OperatorCoordinator {
   void on_event(int32_t subtask, std::string_view event) override;
   void on_timer() override;
   Result<std::string> snapshot(int64_t checkpoint) override;
+  void on_checkpoint_complete(int64_t checkpoint) override;
+  void on_subtask_reset(int32_t subtask, int64_t checkpoint) override;
   Status restore(std::string_view state) override;
   void close() override;
 
@@ -80,11 +92,13 @@ class SplitEnumerator final : public OperatorCoordinator {
   void assign();
   void answer_requests();
   void send(int32_t subtask, std::string event);
+  void deliver(int32_t subtask, std::string event);
   bool is_continuous() const { return options_.discovery_interval_ms > 0; }
 
   const EnumeratorOptions options_;
   const std::shared_ptr<Discover> discover_;
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
+  const SplitCodec codec_;
   CoordinatorContext* context_ = nullptr;
   bool discovered_once_ = false;
   int64_t next_reader_ = 0;     // for kSpread
@@ -94,6 +108,10 @@ class SplitEnumerator final : public OperatorCoordinator {
   std::set<int32_t> told_to_wait_;
   std::set<int32_t> ready_;
   std::map<int32_t, std::vector<std::string>> held_;  // events for readers that are not ready yet
+  // Splits that were sent, by reader and by the newest checkpoint that was begun then: those that
+  // the reader's state in a complete checkpoint may lack.
+  std::map<int32_t, std::multimap<int64_t, std::string>> sent_;
+  int64_t newest_checkpoint_ = 0;
 };
 
 // Makes the enumerator of a source; `source` is a prototype.
@@ -103,6 +121,13 @@ std::unique_ptr<OperatorCoordinator> make_enumerator(S source, EnumeratorOptions
   if constexpr (requires { source.discovery_interval_ms(); }) {
     options.discovery_interval_ms = source.discovery_interval_ms();
   }
+  using Split = typename S::Split;
+  SplitCodec codec;
+  codec.schema = encoded_schema<Split>();
+  codec.migrate = [](const std::string& schema, std::string_view bytes) {
+    return migrate_record<Split>("splits", schema, bytes);
+  };
+  codec.ids_are_splits = !requires(const S& asked, const Split& split) { asked.split_id(split); };
   return std::make_unique<SplitEnumerator>(
       std::move(options),
       [source =
@@ -120,7 +145,8 @@ std::unique_ptr<OperatorCoordinator> make_enumerator(S source, EnumeratorOptions
           }
         }
         return found;
-      });
+      },
+      std::move(codec));
 }
 
 }  // namespace tidewheel

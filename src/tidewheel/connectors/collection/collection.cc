@@ -5,17 +5,22 @@
 namespace tidewheel {
 
 Result<std::vector<SequenceSplit>> SequenceSource::discover(SplitContext& context) {
+  if (first_ > last_) { return std::vector<SequenceSplit>(); }
+  return ranges(first_, last_, context.parallelism());
+}
+
+std::vector<SequenceSplit> SequenceSource::ranges(int64_t first, int64_t last_of_all,
+                                                  int32_t count) {
   std::vector<SequenceSplit> splits;
-  if (first_ > last_) { return splits; }
   // Unsigned, because the whole range of int64 is one of 2^64 numbers; `rest` is one less than what
   // is left for the splits to come.
-  uint64_t rest = static_cast<uint64_t>(last_) - static_cast<uint64_t>(first_);
-  int64_t next = first_;
-  for (int32_t left = context.parallelism(); left > 0; --left) {
+  uint64_t rest = static_cast<uint64_t>(last_of_all) - static_cast<uint64_t>(first);
+  int64_t next = first;
+  for (int32_t left = count; left > 0; --left) {
     const uint64_t span = left == 1 ? rest : rest / static_cast<uint64_t>(left);
     const auto last = static_cast<int64_t>(static_cast<uint64_t>(next) + span);
     splits.push_back({next, last});
-    if (last == last_) { break; }
+    if (last == last_of_all) { break; }
     next = last + 1;
     rest -= span + 1;
   }

@@ -101,9 +101,14 @@ class SequenceSource {
 
   Result<std::vector<Split>> discover(SplitContext& context);
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  std::vector<Split> divide(const Split& split, int32_t parts) const {
+    return ranges(split.next, split.last, parts);
+  }
   ReadResult read(Split& split, SourceOut<int64_t>& out);
 
  private:
+  static std::vector<Split> ranges(int64_t first, int64_t last, int32_t count);
+
   int64_t first_;
   int64_t last_;
 };
@@ -182,6 +187,14 @@ class GeneratorSource {
     return splits;
   }
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  std::vector<Split> divide(const Split& split, int32_t parts) const {
+    std::vector<Split> divided;
+    const int64_t stride = split.stride * parts;
+    for (int32_t i = 0; i < parts; ++i) {
+      divided.push_back({split.next + i * split.stride, stride});
+    }
+    return divided;
+  }
   Status open(SourceContext& context) {
     clock_ = &context.clock();
     return ok_status();

@@ -146,5 +146,28 @@ TEST_F(CollectionTest, a_generator_refuses_options_that_make_no_sense) {
   }
 }
 
+TEST_F(CollectionTest, splits_can_be_divided) {
+  const auto check = [this](auto source, auto split) {
+    SourceHarness harness(world(), source);
+    ASSERT_TRUE(harness.open().ok());
+    const auto same = [](int64_t row) { return row; };
+    Numbers expected;
+    auto whole = split;
+    EXPECT_EQ(harness.drain(whole, expected, same).next(), ReadResult::Next::kEnd);
+    std::sort(expected.begin(), expected.end());
+    for (const int32_t parts : {1, 2, 3, 7, 100}) {
+      Numbers rows;
+      for (auto part : source.divide(split, parts)) {
+        EXPECT_EQ(harness.drain(part, rows, same).next(), ReadResult::Next::kEnd);
+      }
+      std::sort(rows.begin(), rows.end());
+      EXPECT_EQ(rows, expected) << parts;
+    }
+  };
+  check(sequence(0, 0), SequenceSplit{5, 47});
+  check(sequence(0, 0), SequenceSplit{5, 5});
+  check(generate([](int64_t i) { return i; }, {.count = 50}), GeneratorSplit{7, 3});
+}
+
 }  // namespace
 }  // namespace tidewheel

@@ -28,6 +28,9 @@ struct EventSplit {
 
 inline constexpr int64_t kBlockEvents = 2000;
 
+// The rest of a split, as splits of every (count * parts)-th block.
+std::vector<EventSplit> divide_events(const EventSplit& split, int32_t parts);
+
 // The rows are those of RowWriter; None stands for a kind that is not wanted.
 template <class PersonRow, class AuctionRow, class BidRow>
 class EventSource {
@@ -50,6 +53,9 @@ class EventSource {
     return splits;
   }
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  std::vector<Split> divide(const Split& split, int32_t parts) const {
+    return divide_events(split, parts);
+  }
   Status open(SourceContext& context) {
     clock_ = &context.clock();
     return valid_;

@@ -120,5 +120,36 @@ TEST_F(NexmarkSource, refuses_options_that_make_no_sense) {
   EXPECT_EQ(harness.discover().status().id(), ErrorId::kConnectorOption);
 }
 
+TEST_F(NexmarkSource, has_the_same_rows_when_its_splits_are_divided) {
+  const Options options{.events = 30'000};
+  std::vector<std::string> expected = read(options, 1, 1000);
+  std::sort(expected.begin(), expected.end());
+  SourceHarness harness(machine_.world, bids<Sale>(options), {.parallelism = 2, .batch_rows = 70});
+  ASSERT_TRUE(harness.open().ok());
+  std::vector<std::string> rows;
+  auto splits = harness.discover();
+  ASSERT_TRUE(splits.ok());
+  for (const int32_t parts : {3, 2}) {
+    std::vector<EventSplit> divided;
+    for (EventSplit& split : *splits) {
+      ASSERT_TRUE(harness.open_split(split).ok());
+      for (int i = 0; i < 20; ++i) {
+        const auto some = harness.read(split);
+        for (const Sale& sale : some.rows()) { rows.push_back(text_of(sale)); }
+      }
+      const auto some = harness.reader().divide(split, parts);
+      divided.insert(divided.end(), some.begin(), some.end());
+    }
+    *splits = divided;
+  }
+  EXPECT_EQ(splits->size(), 12U);
+  for (EventSplit& split : *splits) {
+    ASSERT_TRUE(harness.open_split(split).ok());
+    EXPECT_EQ(harness.drain(split, rows, text_of).next(), ReadResult::Next::kEnd);
+  }
+  std::sort(rows.begin(), rows.end());
+  EXPECT_TRUE(rows == expected);
+}
+
 }  // namespace
 }  // namespace tidewheel::nexmark
