@@ -42,6 +42,13 @@ void* allocate_zeroed(size_t bytes) {
   return memory;
 }
 
+void discard_pages(void* memory, size_t bytes, size_t from, size_t to) {
+  if (bytes < kLargeMemoryBytes) { return; }
+  from = round_up(from, kHugePageBytes);
+  to = to / kHugePageBytes * kHugePageBytes;
+  if (from < to) { madvise(static_cast<char*>(memory) + from, to - from, MADV_DONTNEED); }
+}
+
 void free_zeroed(void* memory, size_t bytes) {
   if (memory == nullptr) { return; }
   if (bytes >= kLargeMemoryBytes) {

@@ -156,9 +156,11 @@ class KeyedTable {
     const uint32_t order = order_of(hash);
     if (order >= frontier_) [[unlikely]] {
       prefetch_for_write(&old_.slots[old_.home_of(order)]);
-    } else {
-      prefetch_for_write(&main_.slots[main_.home_of(order)]);
+      return;
     }
+    const size_t home = main_.home_of(order);
+    prefetch_for_write(&main_.slots[home]);
+    if (main_.dirty != nullptr) [[unlikely]] { prefetch_for_write(&main_.dirty[home / 64]); }
   }
 
   // The value of a key, or null. `key` may be of any type that compares with K and hashes as it
@@ -498,8 +500,9 @@ class KeyedTable {
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
   static constexpr uint64_t kNoFrontier = uint64_t{1} << 32;
-  static constexpr size_t kStepwiseFrom = 32768;  // smaller tables are rebuilt in 0.3 ms
-  static constexpr size_t kStepSlots = 32;        // moved by an insertion
+  static constexpr size_t kStepwiseFrom = 32768;            // smaller tables are rebuilt in 0.3 ms
+  static constexpr size_t kStepSlots = 32;                  // moved by an insertion
+  static constexpr size_t kDiscardBytes = size_t{2} << 20;  // of moved slots, given back at a time
 
   static size_t fill_limit(size_t capacity) { return capacity * 5 / 8; }
   static Stored<V>& stored_of(V& value) {
@@ -660,7 +663,7 @@ class KeyedTable {
     old_ = std::exchange(main_, Area());
     allocate(capacity, tail_of(capacity));
     grow_at_ = 0;
-    frontier_ = moved_ = 0;
+    frontier_ = moved_ = discarded_ = 0;
     restart_walk();
   }
   // Moves whole runs from the old array to the new one, `slots` slots at least.
@@ -680,6 +683,12 @@ class KeyedTable {
       move_slot(main_.slots[index], slot);
     }
     moved_ = from;
+    if ((moved_ - discarded_) * sizeof(Slot) >= kDiscardBytes) {
+      discard_pages(old_.slots, old_.count * sizeof(Slot), discarded_ * sizeof(Slot),
+                    moved_ * sizeof(Slot));
+      // What is behind the last whole page goes with the next part.
+      discarded_ = moved_ * sizeof(Slot) / kDiscardBytes * kDiscardBytes / sizeof(Slot);
+    }
     frontier_ = uint64_t{from} << old_.shift;
     // At an empty slot behind the last home nothing is left.
     if (frontier_ >= kNoFrontier) {
@@ -1035,8 +1044,9 @@ class KeyedTable {
   bool keeps_changes_ = false;  // `dirty` and `fresh` are kept
   bool is_writing_ = false;     // a snapshot is under way
   StateContent content_ = StateContent::kAll;
-  Area old_;          // while the table grows; no slots otherwise
-  size_t moved_ = 0;  // slots of old_ that have been moved
+  Area old_;              // while the table grows; no slots otherwise
+  size_t moved_ = 0;      // slots of old_ that have been moved
+  size_t discarded_ = 0;  // of these, whose memory was given back
   Walk walk_;
   size_t stepwise_from_ = kStepwiseFrom;
   size_t probe_max_ = kProbeMax;
