@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
@@ -17,6 +18,7 @@
 
 namespace tidewheel {
 
+struct EdgeInfo;       // dataflow/edge_info.h
 class SnapshotSource;  // state/snapshot.h
 class Task;            // dataflow/task.h
 class World;           // base/world.h
@@ -63,7 +65,8 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   bool has_ended() const { return has_ended_; }
 
   // Restores it when there is something to restore from, then opens it.
-  Status open(const SnapshotSource* source);
+  // `edges`: those of its task.
+  Status open(const SnapshotSource* source, const std::vector<const EdgeInfo*>& edges);
   void call_begin_snapshot(const SnapshotStart& start);
   [[nodiscard]] Progress call_snapshot(SnapshotWriter& writer);
   void call_abort_snapshot();

@@ -1,5 +1,6 @@
 #include "tidewheel/dataflow/edge_info.h"
 
+#include "tidewheel/base/mutant.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/chaining.h"
 
@@ -34,6 +35,9 @@ EdgeInfoRef describe_edge(const ChainedGraph& chained, size_t index) {
   info->receivers = node_of(edge.to).parallelism;
   info->make_partitioner = edge.make_partitioner;
   info->codec = edge.row_codec;
+  const bool is_pointwise = edge.kind == EdgeKind::kForward || edge.kind == EdgeKind::kRescale;
+  info->overtakes = info->codec != nullptr && edge.kind != EdgeKind::kBroadcast &&
+                    (!is_pointwise || TIDEWHEEL_MUTANT("pointwise_edge_overtakes"));
   return info;
 }
 

@@ -27,10 +27,7 @@ struct EdgeInfo {
 
   // Barriers may overtake what is on the edge. Not where a receiver has some of the senders only,
   // or all rows: what is in flight there could not be dealt out at another parallelism.
-  bool overtakes() const {
-    return codec != nullptr && kind != EdgeKind::kForward && kind != EdgeKind::kRescale &&
-           kind != EdgeKind::kBroadcast;
-  }
+  bool overtakes = false;
 };
 using EdgeInfoRef = std::shared_ptr<const EdgeInfo>;
 

@@ -179,10 +179,16 @@ bool Task::take_control() {
 }
 
 Status Task::open() {
+  std::vector<const EdgeInfo*> edges;
+  if (gate_) {
+    for (const InputGate::Source& source : gate_->sources()) { edges.push_back(source.edge.get()); }
+  }
+  for (const auto& writer : writers_) { edges.push_back(writer->edge()); }
+  std::erase(edges, nullptr);
   // From the tail: what an operator emits while it opens finds the next one open.
   for (auto it = operators_.rbegin(); it != operators_.rend(); ++it) {
     running_ = it->get();
-    Status opened = (*it)->open(spec_.restore);
+    Status opened = (*it)->open(spec_.restore, edges);
     if (!opened.ok()) {
       return std::move(opened).with_context("opening operator '{}' (uid {}), subtask {} of {}",
                                             (*it)->name(), (*it)->uid(), spec_.subtask,
@@ -394,7 +400,7 @@ bool Task::settle() {
   for (const auto& writer : writers_) {
     if (writer->retry() == Progress::kBlocked) { settled = false; }
   }
-  if (!settled) { return false; }
+  if (!settled && !overdraft_) { return false; }
   for (auto it = operators_.rbegin(); it != operators_.rend(); ++it) {
     if ((*it)->retry_outputs() == Progress::kBlocked) { return false; }
   }

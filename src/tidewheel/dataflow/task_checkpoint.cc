@@ -154,7 +154,7 @@ void TaskCheckpoint::on_time(int64_t now_ns) {
       overtakes(writing_->plan.get(), now_ns)) {
     writing_->barrier_may_wait = false;
     for (const auto& writer : task_.writers()) {
-      if (writer->edge() != nullptr && writer->edge()->overtakes()) {
+      if (writer->edge() != nullptr && writer->edge()->overtakes) {
         writer->overtake_late(writing_->plan->id, writing_->in_flight);
       }
     }
@@ -304,7 +304,7 @@ void TaskCheckpoint::forward(Snapshot* snapshot) {
   const bool announced = snapshot != nullptr && may_overtake(*snapshot->plan);
   const bool overtaking = announced && overtakes(snapshot->plan.get(), now_ns());
   for (const auto& writer : task_.writers()) {
-    const bool can = writer->edge() != nullptr && writer->edge()->overtakes();
+    const bool can = writer->edge() != nullptr && writer->edge()->overtakes;
     if (overtaking && can) {
       writer->overtake(id, snapshot->in_flight);
     } else {

@@ -44,6 +44,7 @@ class TaskCheckpoints : public ::testing::Test {
     for (GraphNode& node : b.graph.nodes) {
       node.uid = node.name;
       node.max_parallelism = 16;
+      if (own_slots_) { node.slot_sharing_group = node.name; }
       node.chaining = chained_ ? ChainingStrategy::kAlways : ChainingStrategy::kNever;
     }
     for (GraphEdge& edge : b.graph.edges) {
@@ -74,6 +75,7 @@ class TaskCheckpoints : public ::testing::Test {
   std::shared_ptr<Ledger> ledger_ = std::make_shared<Ledger>();
   dataflow_test::ManualSetup setup_;
   bool chained_ = false;
+  bool own_slots_ = false;
   std::optional<ManualJob> job_;
 };
 
@@ -237,6 +239,127 @@ TEST_F(TaskCheckpoints, figures_tell_how_long_the_barriers_took) {
     EXPECT_EQ(snapshot.figures.alignment_ns, 500);
     EXPECT_FALSE(snapshot.figures.unaligned);
   }
+}
+
+// ---- Barriers that overtake
+
+class Overtaking : public TaskCheckpoints {
+ protected:
+  // A job whose sink stands still with full rings before it.
+  ManualJob& start_and_fill(int64_t rows) {
+    own_slots_ = true;
+    ManualJob& job = start(rows, {1, 1, 1}, EdgeKind::kHash, EdgeKind::kHash);
+    fill();
+    return job;
+  }
+  void fill() {
+    for (int i = 0; i < 200; ++i) {
+      job_->turn(0);
+      job_->turn(1);
+    }
+  }
+  static void unaligned(CheckpointPlan& plan) { plan.unaligned_after_ns = 0; }
+  static void late(CheckpointPlan& plan) { plan.unaligned_after_ns = 5'000'000; }
+  const TaskSnapshot& snapshot_of(int64_t id, const std::string& uid) {
+    for (const TaskSnapshot& snapshot : job_->checkpoints[id].snapshots) {
+      if (snapshot.operators[0].uid == uid) { return snapshot; }
+    }
+    TIDEWHEEL_CHECK(false, "no snapshot of {}", uid);
+  }
+};
+
+TEST_F(Overtaking, full_rings_do_not_hold_up_a_barrier) {
+  ManualJob& job = start_and_fill(1000);
+  job.trigger(1, unaligned);
+  fill();
+  EXPECT_EQ(job.taken(1), 2U);
+  EXPECT_TRUE(ledger_->sorted_rows().empty());
+  job.turn(2);
+  job.run(1);
+  ASSERT_EQ(job.taken(1), 3U);
+  const TaskSnapshot& sink = snapshot_of(1, "sink");
+  EXPECT_TRUE(sink.figures.unaligned);
+  EXPECT_GT(sink.figures.bytes_in_flight, 0U);
+  ASSERT_EQ(sink.operators[0].segments.size(), 1U);  // it had no rows yet
+  EXPECT_EQ(sink.operators[0].segments[0].meta.kind, StateKind::kInFlight);
+  job.run();
+  EXPECT_EQ(ledger_->sorted_rows(), numbers_below(1000));
+  restore(1);
+  start(1000, {1, 1, 1}, EdgeKind::kHash, EdgeKind::kHash).run();
+  EXPECT_EQ(ledger_->sorted_rows(), numbers_below(1000));
+}
+
+TEST_F(Overtaking, an_aligned_barrier_overtakes_when_its_time_is_over) {
+  ManualJob& job = start_and_fill(1000);
+  job.trigger(1, late);
+  fill();
+  EXPECT_EQ(job.taken(1), 0U);
+  world_.manual_clock.advance_ns(5'000'000);
+  fill();
+  EXPECT_EQ(job.taken(1), 2U);
+  EXPECT_TRUE(ledger_->sorted_rows().empty());
+  job.turn(2);
+  ASSERT_EQ(job.taken(1), 3U);
+  EXPECT_TRUE(snapshot_of(1, "sink").figures.unaligned);
+  restore(1);
+  start(1000, {1, 1, 1}, EdgeKind::kHash, EdgeKind::kHash).run();
+  EXPECT_EQ(ledger_->sorted_rows(), numbers_below(1000));
+}
+
+TEST_F(Overtaking, a_barrier_in_time_stays_aligned) {
+  ManualJob& job = start(1000, {2, 2, 2});
+  valve_->open_until = 100;
+  job.run();
+  ASSERT_TRUE(job.checkpoint(1, late));
+  for (const TaskSnapshot& snapshot : job.checkpoints[1].snapshots) {
+    EXPECT_FALSE(snapshot.figures.unaligned);
+    EXPECT_EQ(snapshot.figures.bytes_in_flight, 0U);
+  }
+}
+
+TEST_F(Overtaking, savepoints_and_pointwise_edges_stay_aligned) {
+  for (const bool savepoint : {true, false}) {
+    own_slots_ = true;
+    storage_.clear();
+    const EdgeKind kind = savepoint ? EdgeKind::kHash : EdgeKind::kForward;
+    ManualJob& job = start(1000, {1, 1, 1}, kind, kind);
+    fill();
+    job.trigger(1, [&](CheckpointPlan& plan) {
+      plan.unaligned_after_ns = 0;
+      if (savepoint) { plan.kind = SnapshotKind::kSavepoint; }
+    });
+    job.run();
+    ASSERT_EQ(job.taken(1), 3U);
+    for (const TaskSnapshot& snapshot : job.checkpoints[1].snapshots) {
+      EXPECT_EQ(snapshot.figures.bytes_in_flight, 0U);
+    }
+  }
+}
+
+TEST_F(Overtaking, an_abort_ends_what_is_recorded) {
+  ManualJob& job = start_and_fill(1000);
+  job.trigger(1, unaligned);
+  job.turn(0);
+  job.turn(1);
+  job.turn(2);
+  job.abort(1);
+  job.run();
+  EXPECT_EQ(ledger_->sorted_rows(), numbers_below(1000));
+}
+
+TEST_F(Overtaking, rows_in_flight_on_an_edge_that_is_gone_are_not_dropped) {
+  ManualJob& job = start_and_fill(1000);
+  job.trigger(1, unaligned);
+  fill();
+  job.turn(2);
+  ASSERT_EQ(job.taken(1), 3U);
+  restore(1);
+  chained_ = true;
+  own_slots_ = false;
+  ManualJob& fused = start(1000, {1, 1, 1}, EdgeKind::kForward, EdgeKind::kForward);
+  fused.run();
+  ASSERT_FALSE(fused.failures.empty());
+  EXPECT_EQ(fused.failures[0].id(), ErrorId::kStateNotRestored);
 }
 
 // ---- The end

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "tidewheel/dataflow/operator_failure.h"
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/base/random.h"
 #include "tidewheel/dataflow/row_codec.h"
 #include "tidewheel/dataflow/test_operators.h"
 #include "tidewheel/state/snapshot.h"
@@ -123,8 +125,7 @@ class LedgerSource final : public SourceOperator {
 
 // What the sinks of a job have been given, and what happened to them.
 struct Ledger {
-  bool background = false;  // they write their state in the background, a row a call
-  bool emits_at_end = false;
+  bool background = false;                 // they write their state in the background, a row a call
   std::vector<std::vector<int64_t>> rows;  // by subtask
   // With edges by FewKeys only: rows of one split with one key have to come in order.
   int32_t split_count = 0;
