@@ -47,9 +47,9 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     waits_ = false;
     if (!drain()) { return Progress::kBlocked; }
     for (; cursor < rows.end; ++cursor) {
-      if (in_flight_ >= options_.capacity) {
+      if (!has_room()) {
         if (!drain()) { return Progress::kBlocked; }
-        if (in_flight_ >= options_.capacity) { return wait(); }
+        if (!has_room()) { return wait(); }
       }
       Entry& entry = queue_.emplace_back();
       entry.row = RowBatch<T>::of(*rows.batch).row(cursor);
@@ -115,6 +115,7 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
       entry.row = std::move(value.second);
       entry.timestamp = value.first;
       entry.restored = true;
+      ++restored_left_;
     }
   }
 
@@ -162,9 +163,12 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     return Progress::kDone;
   }
 
+  // Rows that were restored come first: behind others, in their turn, they might find no room ever.
+  bool has_room() const { return in_flight_ < options_.capacity && restored_left_ == 0; }
+
   void begin(Entry& entry) {
     ++in_flight_;
-    entry.restored = false;
+    if (std::exchange(entry.restored, false)) { --restored_left_; }
     if (options_.timeout.count() > 0) {
       entry.deadline_ns = this->context().clock().now_ns() + to_ms(options_.timeout) * 1'000'000;
     }
@@ -193,6 +197,8 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
       advance(entry, now_ns);
     }
     const bool sent = send_ready();
+    // What has gone out has made room; nobody may wake the operator for what was restored.
+    if (sent && restored_left_ > 0 && in_flight_ < options_.capacity) { return drain(); }
     ask_for_timer();
     return sent;
   }
@@ -301,7 +307,8 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   std::deque<Entry> queue_;
   std::deque<std::string> restored_bytes_;  // what Text of restored rows points to
   int32_t in_flight_ = 0;
-  bool waits_ = false;  // the latest call was refused for want of results
+  int32_t restored_left_ = 0;  // rows that were restored and not begun yet
+  bool waits_ = false;         // the latest call was refused for want of results
 };
 
 }  // namespace tidewheel

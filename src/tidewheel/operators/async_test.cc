@@ -152,6 +152,31 @@ TEST(AsyncMap, what_was_in_flight_goes_on_though_no_rows_come) {
   EXPECT_EQ(restored.take<int64_t>(), (std::vector<int64_t>{30}));
 }
 
+TEST(AsyncMap, more_than_fit_at_once_are_begun_after_a_restore) {
+  // Of three subtasks, each full, one is left.
+  std::vector<HarnessSnapshot> all;
+  for (int32_t i = 0; i < 3; ++i) {
+    OperatorHarness harness(async(wait_as_long, {.capacity = 2}),
+                            {.subtask_index = i, .parallelism = 3});
+    harness.push<int64_t>(10 + i, 0);
+    harness.push<int64_t>(20 + i, 0);
+    all.push_back(harness.snapshot());
+  }
+  OperatorHarness restored(async(wait_as_long, {.capacity = 2}));
+  ASSERT_TRUE(restored.open_restored(OperatorHarness::join_snapshots(all)).ok());
+  auto pool = BatchPool::create_for<int64_t>(1, nullptr);
+  auto* batch = static_cast<RowBatch<int64_t>*>(pool->acquire());
+  batch->append(5, 0);
+  const Element row = Element::rows(BatchRef::adopt(batch));
+  uint32_t cursor = 0;
+  for (int64_t now_ms = 1; restored.op().on_rows(0, row, cursor) == Progress::kBlocked; ++now_ms) {
+    ASSERT_LT(now_ms, 1000);
+    restored.advance_to_wall_ms(now_ms);
+  }
+  restored.advance_to_wall_ms(2000);
+  EXPECT_EQ(restored.take<int64_t>(), (std::vector<int64_t>{10, 20, 11, 21, 12, 22, 5}));
+}
+
 TEST(AsyncMap, says_that_it_waits_only_while_it_does) {
   OperatorHarness harness(async(wait_as_long, {.capacity = 1}));
   ASSERT_TRUE(harness.open().ok());
