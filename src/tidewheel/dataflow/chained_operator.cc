@@ -5,7 +5,6 @@
 
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/dataflow/in_flight.h"
 #include "tidewheel/dataflow/task.h"
 #include "tidewheel/state/snapshot.h"
 
@@ -207,14 +206,12 @@ bool ChainedOperator::waits_for_memory() const {
                      [](const OutputPort* port) { return port->waits_for_memory(); });
 }
 
-Status ChainedOperator::open(const SnapshotSource* source,
-                             const std::vector<const EdgeInfo*>& edges) {
+Status ChainedOperator::open(const SnapshotSource* source) {
   Running running(task_, this);
   std::unique_ptr<SnapshotReader> reader;  // until the operator is open
   if (source != nullptr) {
     restore_accumulators();
     TIDEWHEEL_ASSIGN_OR_RETURN(reader, source->reader(place()));
-    TIDEWHEEL_RETURN_IF_ERROR(check_in_flight(*reader, edges));
     TIDEWHEEL_RETURN_IF_ERROR(op_->restore(*reader));
   }
   TIDEWHEEL_RETURN_IF_ERROR(op_->open(*this));

@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
@@ -18,7 +17,6 @@
 
 namespace tidewheel {
 
-struct EdgeInfo;       // dataflow/edge_info.h
 class SnapshotSource;  // state/snapshot.h
 class Task;            // dataflow/task.h
 class World;           // base/world.h
@@ -65,8 +63,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   bool has_ended() const { return has_ended_; }
 
   // Restores it when there is something to restore from, then opens it.
-  // `edges`: those of its task.
-  Status open(const SnapshotSource* source, const std::vector<const EdgeInfo*>& edges);
+  Status open(const SnapshotSource* source);
   void call_begin_snapshot(const SnapshotStart& start);
   [[nodiscard]] Progress call_snapshot(SnapshotWriter& writer);
   void call_abort_snapshot();

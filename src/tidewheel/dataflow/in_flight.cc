@@ -214,23 +214,6 @@ uint64_t InFlightWriter::write(const InFlightElement& element, SnapshotWriter& w
   return key.view().size() + value_.size();
 }
 
-Status check_in_flight(const SnapshotReader& reader, const std::vector<const EdgeInfo*>& edges) {
-  for (const StateMeta& meta : reader.states()) {
-    if (meta.kind != StateKind::kInFlight) { continue; }
-    const std::string_view name = std::string_view(meta.name).substr(kNamePrefix.size());
-    const bool known = std::any_of(edges.begin(), edges.end(),
-                                   [&](const EdgeInfo* edge) { return edge->name == name; });
-    if (known) { continue; }
-    return failed_precondition(
-        ErrorId::kStateNotRestored,
-        "the snapshot has rows in flight on the edge '{}', which the job does "
-        "not have (or has fused) now: restore a savepoint or an aligned "
-        "checkpoint",
-        name);
-  }
-  return ok_status();
-}
-
 Status read_in_flight(const SnapshotSource& source, const InFlightPlace& place,
                       std::deque<InFlightElement>& out) {
   EdgeReader reader(place);

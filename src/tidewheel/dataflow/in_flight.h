@@ -31,10 +31,6 @@ class InFlightWriter {
   std::string value_;
 };
 
-// Fails when the snapshot of an operator has elements in flight on an edge that is not among
-// `edges` any more: they would be lost. Errors: kStateNotRestored.
-Status check_in_flight(const SnapshotReader& reader, const std::vector<const EdgeInfo*>& edges);
-
 // What the task at `receiver` of an edge has to take before anything of its channels, in order.
 struct InFlightPlace {
   const EdgeInfoRef& edge;

@@ -150,16 +150,5 @@ TEST_F(InFlight, rows_of_a_hash_edge_go_to_the_owners_of_their_keys) {
   }
 }
 
-TEST_F(InFlight, an_edge_that_is_gone_is_named) {
-  write({rows(edge(EdgeKind::kHash, 1, 1), Where::kInChannel, 0, 0, {1})});
-  auto reader = snapshot_->reader({"b", 0, 1, 16});
-  ASSERT_TRUE(reader.ok());
-  const EdgeInfoRef known = edge(EdgeKind::kHash, 1, 1);
-  EXPECT_TRUE(check_in_flight(**reader, {known.get()}).ok());
-  const Status status = check_in_flight(**reader, {});
-  EXPECT_EQ(status.id(), ErrorId::kStateNotRestored);
-  EXPECT_NE(status.to_string().find("a.0 > b.0"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace tidewheel

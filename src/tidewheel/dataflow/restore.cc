@@ -68,6 +68,7 @@ Status check_in_flight(const Manifest& manifest, bool ignore, const ChainedGraph
   std::set<std::string> known;
   for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
     if (!chained.edge_is_chained[i]) {
+      if (chained.edge_is_chained[i]) { continue; }
       known.insert(in_flight_state(*describe_edge(chained, i)).name);
     }
   }

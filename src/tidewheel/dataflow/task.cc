@@ -179,16 +179,10 @@ bool Task::take_control() {
 }
 
 Status Task::open() {
-  std::vector<const EdgeInfo*> edges;
-  if (gate_) {
-    for (const InputGate::Source& source : gate_->sources()) { edges.push_back(source.edge.get()); }
-  }
-  for (const auto& writer : writers_) { edges.push_back(writer->edge()); }
-  std::erase(edges, nullptr);
   // From the tail: what an operator emits while it opens finds the next one open.
   for (auto it = operators_.rbegin(); it != operators_.rend(); ++it) {
     running_ = it->get();
-    Status opened = (*it)->open(spec_.restore, edges);
+    Status opened = (*it)->open(spec_.restore);
     if (!opened.ok()) {
       return std::move(opened).with_context("opening operator '{}' (uid {}), subtask {} of {}",
                                             (*it)->name(), (*it)->uid(), spec_.subtask,

@@ -347,21 +347,6 @@ TEST_F(Overtaking, an_abort_ends_what_is_recorded) {
   EXPECT_EQ(ledger_->sorted_rows(), numbers_below(1000));
 }
 
-TEST_F(Overtaking, rows_in_flight_on_an_edge_that_is_gone_are_not_dropped) {
-  ManualJob& job = start_and_fill(1000);
-  job.trigger(1, unaligned);
-  fill();
-  job.turn(2);
-  ASSERT_EQ(job.taken(1), 3U);
-  restore(1);
-  chained_ = true;
-  own_slots_ = false;
-  ManualJob& fused = start(1000, {1, 1, 1}, EdgeKind::kForward, EdgeKind::kForward);
-  fused.run();
-  ASSERT_FALSE(fused.failures.empty());
-  EXPECT_EQ(fused.failures[0].id(), ErrorId::kStateNotRestored);
-}
-
 // ---- The end
 
 TEST_F(TaskCheckpoints, a_task_stays_until_a_checkpoint_holds_all_it_did) {
