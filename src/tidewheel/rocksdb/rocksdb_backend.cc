@@ -78,7 +78,6 @@ class Cursor final : public StoreCursor {
  public:
   Cursor(std::unique_ptr<::rocksdb::Iterator> iterator, std::string what)
       : iterator_(std::move(iterator)), what_(std::move(what)) {
-    iterator_->SeekToFirst();
   }
   void seek(std::string_view key) override { iterator_->Seek(slice(key)); }
   void next() override { iterator_->Next(); }
@@ -106,9 +105,11 @@ class View final : public StoreView {
     read.snapshot = snapshot_;
     read.fill_cache = false;  // a scan of all would drive out what is in use
     read.readahead_size = 256 << 10;
-    return std::make_unique<Cursor>(
+    auto cursor = std::make_unique<Cursor>(
         std::unique_ptr<::rocksdb::Iterator>(database_.NewIterator(read, families_.at(state))),
         what_);
+    cursor->seek("");
+    return cursor;
   }
 
  private:
@@ -136,6 +137,8 @@ RocksdbBackend::RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::s
       place_(std::move(place)),
       directory_(std::move(directory)),
       metrics_(metrics),
+      write_batch_bytes_(
+          static_cast<uint64_t>(shared.config.get(options::kRocksdbWriteBatchSize))),
       batch_(std::make_unique<::rocksdb::WriteBatch>()) {
   shared_.live.fetch_add(1, std::memory_order_relaxed);
 }
@@ -315,6 +318,12 @@ Status RocksdbBackend::commit() {
 
 uint64_t RocksdbBackend::uncommitted_bytes() const {
   return batch_->Count() == 0 ? 0 : batch_->GetDataSize();
+}
+
+std::unique_ptr<StoreCursor> RocksdbBackend::scan(StoreId state) {
+  return std::make_unique<Cursor>(std::unique_ptr<::rocksdb::Iterator>(database_->NewIterator(
+                                      ::rocksdb::ReadOptions(), stores_[state].family)),
+                                  what());
 }
 
 Status RocksdbBackend::erase_range(StoreId state, std::string_view from, std::string_view to) {

@@ -62,6 +62,8 @@ class RocksdbBackend final : public StateBackend {
   void erase(StoreId state, std::string_view key) override;
   Status commit() override;
   uint64_t uncommitted_bytes() const override;
+  uint64_t write_batch_bytes() const override { return write_batch_bytes_; }
+  std::unique_ptr<StoreCursor> scan(StoreId state) override;
   Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
   std::unique_ptr<StoreView> view() override;
 
@@ -101,6 +103,7 @@ class RocksdbBackend final : public StateBackend {
   const BackendPlace place_;
   const std::string directory_;
   MetricGroup* const metrics_;
+  const uint64_t write_batch_bytes_;
   std::unique_ptr<::rocksdb::DB> database_;
   std::vector<Store> stores_;
   std::vector<Store> not_opened_;  // adopted from a snapshot, and not asked for yet

@@ -12,7 +12,9 @@
 
 #include "tidewheel/state/codec.h"
 #include "tidewheel/state/keyed_state.h"
+#include "tidewheel/state/row_store.h"
 #include "tidewheel/state/sorted_blocks.h"
+#include "tidewheel/state/state_options.h"
 #include "tidewheel/types/stored.h"
 
 namespace tidewheel {
@@ -34,7 +36,7 @@ inline StateMeta with_value_schema(StateMeta meta, const std::string& schema) {
 
 // One value, and the time of its last use when it has a TTL.
 template <class T>
-class ValueCell final : public KeyedCell {
+class ValueCell : public KeyedCell {
  public:
   using Item = Stored<T>;
   static size_t size_of(const StateOptions& options) {
@@ -44,10 +46,7 @@ class ValueCell final : public KeyedCell {
     return options.ttl.count() > 0 ? std::max(alignof(Item), alignof(int64_t)) : alignof(Item);
   }
   ValueCell(KeyedState& owner, const std::string& name, const StateOptions& options)
-      : KeyedCell(owner,
-                  state_detail::with_value_schema(state_detail::cell_meta(name, "value", options),
-                                                  encoded_schema<T>()),
-                  options) {}
+      : ValueCell(owner, name, options, "value") {}
 
   Item& item(std::byte* row) const { return *reinterpret_cast<Item*>(row + offset()); }
   // The value, if it is there and has not expired.
@@ -83,6 +82,7 @@ class ValueCell final : public KeyedCell {
     item(row).~Item();
   }
   bool goes_with_heap() const override { return std::is_trivially_destructible_v<Item>; }
+  bool stamp_comes_first() const override { return ttl_ms() > 0; }
   bool expire(std::byte* row) override { return is_expired(stamp(row)); }
   void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
     Writer& out = bytes_.writer();
@@ -96,7 +96,7 @@ class ValueCell final : public KeyedCell {
     writer.add(entry);
   }
   Status open_restore(const StateMeta& meta) override {
-    TIDEWHEEL_RETURN_IF_ERROR(check_form(meta, "value", has_stamps_));
+    TIDEWHEEL_RETURN_IF_ERROR(check_form(meta, form_, has_stamps_));
     TIDEWHEEL_ASSIGN_OR_RETURN(auto decoder, StateDecoder<T>::make(meta, meta.value_schema));
     decoder_ = std::make_unique<StateDecoder<T>>(std::move(decoder));
     return ok_status();
@@ -114,15 +114,33 @@ class ValueCell final : public KeyedCell {
     return ok_status();
   }
 
+ protected:
+  ValueCell(KeyedState& owner, const std::string& name, const StateOptions& options,
+            std::string_view form)
+      : KeyedCell(owner,
+                  state_detail::with_value_schema(state_detail::cell_meta(name, form, options),
+                                                  encoded_schema<T>()),
+                  options),
+        form_(form) {}
+
  private:
   static constexpr size_t kStampAt = (sizeof(Item) + 7) / 8 * 8;
   int64_t& stamp(std::byte* row) const {
     return *reinterpret_cast<int64_t*>(row + offset() + kStampAt);
   }
 
+  const std::string_view form_;
   StateBytes bytes_;
   bool has_stamps_ = false;  // of the snapshot that is read
   std::unique_ptr<StateDecoder<T>> decoder_;
+};
+
+// The value of a KeyedTable, where that is in front of a backend: in snapshots it is the same.
+template <class T>
+class TableCell final : public ValueCell<T> {
+ public:
+  TableCell(KeyedState& owner, const std::string& name, const StateOptions& options)
+      : ValueCell<T>(owner, name, options, "table") {}
 };
 
 // A list of items in one block of memory; with a TTL, the time when each was added.
@@ -292,9 +310,21 @@ class ListCell final : public KeyedCell {
 // What maps of state are made of, keyed and broadcast.
 template <class UK, class UV>
 struct MapEntry {
+  // In front of a backend only: the entry has to be written there, or to be erased there. One that
+  // is erased counts as gone.
+  static constexpr int64_t kChanged = 1;
+  static constexpr int64_t kErased = 2;
+
   Stored<UK> key;
   Stored<UV> value;
-  int64_t stamp = 0;  // of the last use; only with a TTL
+  int64_t stamp_and_marks = 0;
+
+  // Time of the last use; only with a TTL.
+  int64_t stamp() const { return stamp_and_marks >> 2; }
+  void set_stamp(int64_t time) { stamp_and_marks = time * 4 + (stamp_and_marks & 3); }
+  bool has(int64_t mark) const { return (stamp_and_marks & mark) != 0; }
+  void mark(int64_t mark) { stamp_and_marks |= mark; }
+  void unmark(int64_t mark) { stamp_and_marks &= ~mark; }
 };
 template <class UK, class UV>
 struct MapEntryKey {
@@ -319,30 +349,48 @@ class MapCell final : public KeyedCell {
   MapCell(KeyedState& owner, const std::string& name, const StateOptions& options)
       : KeyedCell(owner, make_meta(name, options), options) {}
 
-  // The map; null when it is empty. It may have entries that have expired.
+  // The whole map; null when it is empty. It may have entries that are gone.
   Blocks* find(std::byte* row) const {
-    return KeyedState::has(row, bit()) ? &blocks(row) : nullptr;
+    if (state().row_store() != nullptr) [[unlikely]] { load_all(row); }
+    return find_blocks(row);
   }
   // The entry of a key, if it is there and has not expired.
   Entry* find(std::byte* row, const UK& key) {
-    Blocks* const map = find(row);
-    Entry* const entry = map == nullptr ? nullptr : map->find(key);
-    if (entry == nullptr || is_gone(*entry)) { return nullptr; }
-    if (ttl_on_read()) { entry->stamp = state().now_ms(); }
+    Blocks* const map = find_blocks(row);
+    Entry* entry = map == nullptr ? nullptr : map->find(key);
+    if (entry == nullptr) [[unlikely]] {
+      if (state().row_store() == nullptr || map == nullptr) { return nullptr; }
+      entry = load_entry(row, key);
+      if (entry == nullptr) { return nullptr; }
+    }
+    if (is_gone(*entry)) { return nullptr; }
+    if (ttl_on_read()) {
+      entry->set_stamp(state().now_ms());
+      entry->mark(Entry::kChanged);
+    }
     return entry;
   }
   // The entry of a key to be changed; made when there is none.
   Entry& open(std::byte* row, const UK& key) {
+    RowStore* const store = state().row_store();
     if (!KeyedState::has(row, bit())) {
-      new (&blocks(row)) Blocks();
-      KeyedState::mask_of(row) |= bit();
+      make_empty(row);
+      if (store != nullptr) { store->note_new(row, *this); }
     }
+    if (store != nullptr && blocks(row).find(key) == nullptr) { load_entry(row, key); }
     return open_in(blocks(row), key, state().now_ms());
   }
   // False when there was none.
   bool erase(std::byte* row, const UK& key) {
-    Blocks* const map = find(row);
+    Blocks* const map = find_blocks(row);
     if (map == nullptr) { return false; }
+    if (state().row_store() != nullptr) [[unlikely]] {
+      Entry* entry = map->find(key);
+      if (entry == nullptr) { entry = load_entry(row, key); }
+      if (entry == nullptr || is_gone(*entry)) { return false; }
+      mark_erased(*entry);
+      return true;
+    }
     const Place place = map->lower_bound(key);
     if (place == map->end() || detail::key_less(key, map->at(place).key.value)) { return false; }
     const bool was_there = !is_gone(map->at(place));
@@ -355,14 +403,23 @@ class MapCell final : public KeyedCell {
   void erase_if(std::byte* row, F matches) {
     Blocks* const map = find(row);
     if (map == nullptr) { return; }
+    const bool keeps_erased = state().row_store() != nullptr;
     for (Place place = map->begin(); !(place == map->end());) {
-      const Entry& entry = map->at(place);
-      place = is_gone(entry) || matches(entry.key.value, entry.value.value) ? erase_at(*map, place)
-                                                                            : map->next(place);
+      Entry& entry = map->at(place);
+      if (!is_gone(entry) && !matches(entry.key.value, entry.value.value)) {
+        place = map->next(place);
+      } else if (keeps_erased) {
+        mark_erased(entry);
+        place = map->next(place);
+      } else {
+        place = erase_at(*map, place);
+      }
     }
-    if (map->size() == 0) { state().clear_cell(row, *this); }
+    if (map->size() == 0 && !keeps_erased) { state().clear_cell(row, *this); }
   }
-  bool is_gone(const Entry& entry) const { return ttl_ms() > 0 && is_expired(entry.stamp); }
+  bool is_gone(const Entry& entry) const {
+    return entry.has(Entry::kErased) || (ttl_ms() > 0 && is_expired(entry.stamp()));
+  }
   TextHeap& heap() { return state().heap(); }
 
   void destroy(std::byte* row) override {
@@ -383,17 +440,45 @@ class MapCell final : public KeyedCell {
     }
     return map.size() == 0;
   }
+  bool has_entries() const override { return true; }
+  bool stamp_comes_first() const override { return ttl_ms() > 0; }
+  void make_empty(std::byte* row) override {
+    new (&blocks(row)) Blocks();
+    KeyedState::mask_of(row) |= bit();
+  }
+  bool has_any(std::byte* row) override {
+    Blocks& map = *find(row);
+    for (Place place = map.begin(); !(place == map.end()); place = map.next(place)) {
+      if (!is_gone(map.at(place))) { return true; }
+    }
+    return false;
+  }
+  void write_changes(std::byte* row, EntryChanges& changes) override {
+    Blocks& map = blocks(row);
+    for (Place place = map.begin(); !(place == map.end());) {
+      Entry& from = map.at(place);
+      if (!from.has(Entry::kChanged)) {
+        place = map.next(place);
+        continue;
+      }
+      const std::string_view name_space = key_bytes_.encode(from.key.value);
+      if (is_gone(from)) {
+        changes.erase(name_space);
+        place = erase_at(map, place);
+        continue;
+      }
+      changes.put(name_space, encode_value(from));
+      from.unmark(Entry::kChanged);
+      place = map.next(place);
+    }
+  }
   void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
     Blocks& map = blocks(row);
     for (Place place = map.begin(); !(place == map.end()); place = map.next(place)) {
       const Entry& from = map.at(place);
       if (is_gone(from)) { continue; }
-      Writer& out = bytes_.writer();
-      out.clear();
-      if (ttl_ms() > 0) { out.fixed(from.stamp); }
-      encode(out, from.value.value);
       entry.name_space = key_bytes_.encode(from.key.value);
-      entry.value = out.view();
+      entry.value = encode_value(from);
       writer.add(entry);
     }
   }
@@ -406,17 +491,8 @@ class MapCell final : public KeyedCell {
     return ok_status();
   }
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override {
-    UK key{};
-    TIDEWHEEL_RETURN_IF_ERROR(keys_->decode(entry.name_space, key));
-    Reader reader(entry.value);
-    const int64_t used_at = has_stamps_ ? reader.fixed<int64_t>() : state().now_ms();
-    UV value{};
-    values_->decode(reader, value);
-    TIDEWHEEL_RETURN_IF_ERROR(reader.finish());
-    if (is_new) { new (&blocks(row)) Blocks(); }
-    KeyedState::mask_of(row) |= bit();
-    open_in(blocks(row), key, used_at).value.store(value, state().heap());
-    return ok_status();
+    if (is_new) { make_empty(row); }
+    return read_entry(blocks(row), entry, [](Entry&) {});
   }
 
  private:
@@ -427,6 +503,65 @@ class MapCell final : public KeyedCell {
     return meta;
   }
   Blocks& blocks(std::byte* row) const { return *reinterpret_cast<Blocks*>(row + offset()); }
+  Blocks* find_blocks(std::byte* row) const {
+    return KeyedState::has(row, bit()) ? &blocks(row) : nullptr;
+  }
+  std::string_view encode_value(const Entry& entry) {
+    Writer& out = bytes_.writer();
+    out.clear();
+    if (ttl_ms() > 0) { out.fixed(entry.stamp()); }
+    encode(out, entry.value.value);
+    return out.view();
+  }
+  // Takes an entry as it is stored; one that is there already stays as it is.
+  template <class F>
+  Status read_entry(Blocks& map, const StateEntry& entry, F note) const {
+    UK key{};
+    TIDEWHEEL_RETURN_IF_ERROR(keys_->decode(entry.name_space, key));
+    Reader reader(entry.value);
+    const int64_t used_at = has_stamps_ ? reader.fixed<int64_t>() : state().now_ms();
+    UV value{};
+    values_->decode(reader, value);
+    TIDEWHEEL_RETURN_IF_ERROR(reader.finish());
+    const Place place = map.lower_bound(key);
+    if (!(place == map.end()) && !detail::key_less(key, map.at(place).key.value)) { return {}; }
+    TextHeap& heap = mutable_state().heap();
+    Entry fresh;
+    fresh.key.store(key, heap);
+    fresh.value.store(value, heap);
+    fresh.set_stamp(used_at);
+    note(map.insert(place, std::move(fresh), heap));
+    return {};
+  }
+  // ---- In front of a backend.
+  void mark_erased(Entry& entry) {
+    entry.value.release(state().heap());
+    entry.value = Stored<UV>();
+    entry.mark(Entry::kErased | Entry::kChanged);
+  }
+  // Reads an entry that is not in the row; null when there is none.
+  Entry* load_entry(std::byte* row, const UK& key) {
+    RowStore& store = *state().row_store();
+    if (store.is_complete(row, *this)) { return nullptr; }
+    StateEntry entry;
+    entry.name_space = key_bytes_.encode(key);
+    if (!store.find_entry(*this, entry.name_space, entry.value)) { return nullptr; }
+    Entry* read = nullptr;
+    const Status status =
+        read_entry(blocks(row), entry, [&](Entry& inserted) { read = &inserted; });
+    if (!status.ok()) { throw StateError(status.with_context("state {}", name())); }
+    return read;
+  }
+  void load_all(std::byte* row) const {
+    RowStore& store = *mutable_state().row_store();
+    if (!KeyedState::has(row, bit()) || store.is_complete(row, *this)) { return; }
+    Status status;
+    store.for_each_entry(*this, [&](const StateEntry& entry) {
+      if (status.ok()) { status = read_entry(blocks(row), entry, [](Entry&) {}); }
+    });
+    if (!status.ok()) { throw StateError(status.with_context("state {}", name())); }
+    store.note_complete(row, *this);
+  }
   Entry& open_in(Blocks& map, const UK& key, int64_t stamp) {
     const Place place = map.lower_bound(key);
     if (!(place == map.end()) && !detail::key_less(key, map.at(place).key.value)) {
@@ -435,12 +570,12 @@ class MapCell final : public KeyedCell {
         entry.value.release(state().heap());
         entry.value = Stored<UV>();
       }
-      entry.stamp = stamp;
+      entry.stamp_and_marks = stamp * 4 + Entry::kChanged;
       return entry;
     }
     Entry fresh;
     fresh.key.store(key, state().heap());
-    fresh.stamp = stamp;
+    fresh.stamp_and_marks = stamp * 4 + Entry::kChanged;
     return map.insert(place, std::move(fresh), state().heap());
   }
   Place erase_at(Blocks& map, Place place) {
@@ -486,6 +621,7 @@ class TimerCell final : public KeyedCell {
 
   void destroy(std::byte*) override {}
   bool expire(std::byte*) override { return false; }
+  bool is_timer() const override { return true; }
   void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override;
   Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;

@@ -67,10 +67,18 @@ void KeyedState::place(std::unique_ptr<KeyedCell> cell, const void* tag, size_t 
   cell->bit_ = uint64_t{1} << cells_.size();
   row_bytes_ += size;
   // Chunks are aligned to 64: a multiple of the largest alignment keeps every row aligned.
-  const size_t unit = alignment > 8 ? alignment : 8;
-  rows_.set_row_bytes((row_bytes_ + unit - 1) / unit * unit);
+  row_alignment_ = std::max(row_alignment_, alignment);
+  rows_.set_row_bytes((row_bytes_ + row_alignment_ - 1) / row_alignment_ * row_alignment_);
   has_ttl_ = has_ttl_ || cell->ttl_ms() > 0;
   cells_.push_back(std::move(cell));
+}
+
+uint32_t KeyedState::reserve_in_rows(size_t bytes) {
+  TIDEWHEEL_CHECK(rows_.size() == 0, "rows can't grow");
+  const size_t offset = (row_bytes_ + 7) / 8 * 8;
+  row_bytes_ = offset + bytes;
+  rows_.set_row_bytes((row_bytes_ + row_alignment_ - 1) / row_alignment_ * row_alignment_);
+  return static_cast<uint32_t>(offset);
 }
 
 void KeyedState::destroy_cells(std::byte* row) {

@@ -18,7 +18,9 @@
 
 namespace tidewheel {
 
+class EntryChanges;  // state/row_store.h
 class KeyedState;
+class RowStore;  // state/row_store.h
 
 // Which clock a timer goes by.
 enum class TimeDomain : uint8_t { kEvent, kProcessing };
@@ -44,6 +46,18 @@ class KeyedCell {
   // Takes an entry into the cell, which is new (its bit was not set) or has had entries before.
   virtual Status read(std::byte* row, bool is_new, const StateEntry& entry) = 0;
 
+  // ---- In front of a backend (row_store.h).
+  // It has several entries a key, which are read and written one by one.
+  virtual bool has_entries() const { return false; }
+  // Its entries begin with the time of their last use.
+  virtual bool stamp_comes_first() const { return false; }
+  // Reading it registers a timer of the current key.
+  virtual bool is_timer() const { return false; }
+  // Those with entries: the cell of a key of which nothing is known yet, and what has changed in it.
+  virtual void make_empty(std::byte*) {}
+  virtual bool has_any(std::byte*) { return true; }
+  virtual void write_changes(std::byte*, EntryChanges&) {}
+
   // What the snapshot says of it, but for the key's schema.
   const StateMeta& meta() const { return meta_; }
   const std::string& name() const { return meta_.name; }
@@ -55,6 +69,8 @@ class KeyedCell {
  protected:
   KeyedCell(KeyedState& state, StateMeta meta, const StateOptions& options);
   KeyedState& state() { return *state_; }
+  const KeyedState& state() const { return *state_; }
+  KeyedState& mutable_state() const { return *state_; }
   // Whether something that was used last at `stamp` is gone by now.
   bool is_expired(int64_t stamp) const;
   // Whether `meta` of a snapshot has the form `form`, and whether it has stamps (ttl may have been
@@ -136,9 +152,15 @@ class KeyedState {
   int64_t event_time_ms() const { return event_time_ms_; }
   void set_event_time_ms(int64_t time_ms) { event_time_ms_ = time_ms; }
   TextHeap& heap() { return heap_; }
+  // Bytes of values, lists and maps outside of their rows.
+  int64_t heap_bytes() const { return heap_.live_bytes() + memory_.bytes(); }
   // Of lists and maps.
   StateMemory& memory() { return memory_; }
   const std::vector<std::unique_ptr<KeyedCell>>& cells() const { return cells_; }
+  // What is in front of a backend; null: all state is in memory.
+  RowStore* row_store() const { return row_store_; }
+  // Room at the end of all rows, before the first is made: its offset.
+  uint32_t reserve_in_rows(size_t bytes);
 
  protected:
   virtual std::byte* make_row() = 0;
@@ -152,6 +174,7 @@ class KeyedState {
   bool expire_cells(std::byte* row);
 
   StateRows rows_;
+  RowStore* row_store_ = nullptr;
   std::byte* current_row_ = nullptr;
   bool has_current_key_ = false;
   bool has_ttl_ = false;  // some state has
@@ -169,6 +192,7 @@ class KeyedState {
   TextHeap heap_;
   std::vector<std::unique_ptr<KeyedCell>> cells_;
   size_t row_bytes_ = sizeof(uint64_t);  // the mask, then the cells
+  size_t row_alignment_ = 8;
 };
 
 // What unbound handles point to.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,7 +22,10 @@
 #include "tidewheel/state/key_hash.h"
 #include "tidewheel/state/keyed_state.h"
 #include "tidewheel/state/keyed_table.h"
+#include "tidewheel/state/row_store.h"
 #include "tidewheel/state/snapshot.h"
+#include "tidewheel/state/state_backend.h"
+#include "tidewheel/state/state_options.h"
 #include "tidewheel/state/timers.h"
 
 namespace tidewheel {
@@ -66,10 +70,14 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
 
   // Makes `key` current. It must stay where it is until another is set.
   void set_current(const K& key, KeyHash hash) {
-    current_key_ = &key;
-    current_hash_ = hash;
     const uint32_t* const row = index_.find(key, hash);
     current_row_ = row == nullptr ? nullptr : rows_.at(*row);
+    if (backed_ != nullptr) [[unlikely]] {
+      if (row == nullptr) { current_row_ = fetch_one(key, hash); }
+      backed_->rows.use(current_row_);
+    }
+    current_key_ = &key;
+    current_hash_ = hash;
     has_current_key_ = true;
   }
   void set_current(const K& key) { set_current(key, hash_of(key)); }
@@ -135,6 +143,23 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // Reads all states that are declared, and the timers.
   Status read(SnapshotReader& reader);
 
+  // ---- In front of a backend (keyed_store_backend.h): rows are then a cache.
+
+  // Instead of `read`, when all states are declared. `reader` may be null. `own_snapshots`: those in
+  // the backend's own form are wanted where the writer takes files. `wake` has `write` called again;
+  // any thread calls it. The backend outlives the store.
+  Status open_backend(StateBackend& backend, SnapshotReader* reader, bool own_snapshots,
+                      std::function<void()> wake);
+  bool has_backend() const { return backed_ != nullptr; }
+  // Has the rows of all keys of a batch at hand, until the next fetch. Throws a StateError when the
+  // backend fails.
+  template <class KeyAt>
+  void fetch(uint32_t begin, uint32_t end, KeyAt& key_at);
+  // `write` has nothing to do before it is woken.
+  bool waits_for_backend() const {
+    return backed_ != nullptr && backed_->stage == Backed::Stage::kOwn;
+  }
+
   size_t key_count() const { return index_.size(); }
   int64_t memory_bytes() const;
   // kMemoryLimit once there was no memory; ask once a batch.
@@ -190,6 +215,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   }
   // Frees the rows that have no cell left.
   void free_empty_rows() {
+    if (backed_ != nullptr) { return maybe_empty_.clear(); }  // it says that there is nothing
     for (const KeyHash hash : maybe_empty_) {
       uint32_t row = StateRows::kNone;
       index_.erase_where(hash, [&](const K&, uint32_t candidate) {
@@ -218,6 +244,60 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   enum class Stage : uint8_t { kWalk, kBegin, kErased, kEntries };
   static constexpr size_t kBudget = 64 * 1024;  // slots looked at in one call
 
+  // What there is with a backend only.
+  struct Backed {
+    // A snapshot on its way: first what was changed before the barrier is written to the backend
+    // (kFlush); nothing newer may be, until that is cut off: at once for a view, which is then
+    // written as entries (kEntries), later for a snapshot of the backend's own (kOwn).
+    enum class Stage : uint8_t { kIdle, kFlush, kOwn, kEntries, kTimers };
+
+    Backed(KeyedState& owner, StateBackend& backend, RowStore::CurrentKey current_key)
+        : rows(owner, backend, encoded_schema<K>(), std::move(current_key)) {}
+
+    RowStore rows;
+    bool own_snapshots = false;
+    std::function<void()> wake;
+    int64_t budget_bytes = 0;  // of the backend's cache_bytes, when rows_max was made of it
+    size_t rows_max = 0;
+    typename KeyedTable<K, uint32_t>::Cursor hand;  // of the clock
+    std::vector<K> miss_keys;                       // only with timers
+    StateBytes key_bytes;
+    StateBytes current_bytes;
+    uint16_t visits = 0;
+
+    Stage stage = Stage::kIdle;
+    SnapshotStart start;
+    std::unique_ptr<StoreView> view;
+    std::unique_ptr<StoreCursor> cursor;
+    size_t state = 0;
+  };
+  static constexpr size_t kRowsMin = 64;      // cached at least
+  static constexpr size_t kFlushSlots = 2048;  // looked at in one call
+
+  std::byte* fetch_one(const K& key, KeyHash hash);
+  std::byte* add_row(const K& key, KeyHash hash);
+  void load_misses();
+  void make_room(size_t needed);
+  void drop_current();
+  bool is_over(size_t needed) const;
+  // Nothing that was changed after the barrier may be written now.
+  bool is_gated() const;
+  void set_rows_max();
+  void check_backend(const Status& status) const {
+    if (!status.ok()) [[unlikely]] { throw StateError(status); }
+  }
+  Status read_backed(SnapshotReader& reader);
+  Status copy_state(SnapshotReader& reader, size_t index, const StateMeta& meta);
+  Status convert_state(SnapshotReader& reader, size_t index, const StateMeta& meta);
+  Status queue_stored_timers(size_t index);
+  void begin_backed_snapshot(const SnapshotStart& start);
+  bool write_backed(SnapshotWriter& writer);
+  bool flush_backed(SnapshotWriter& writer);
+  bool write_view(SnapshotWriter& writer);
+  void abort_backed();
+  template <class F>
+  void for_each_stored_key(F f);
+
   void make_saved_states();
   void abort_writing();
   bool write_group(SnapshotWriter& writer, size_t& budget);
@@ -225,7 +305,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   void entry(int32_t group, const K& key, uint32_t& row) override;
   void erased(int32_t group, const K& key) override;
   void cleared() override { plan_.write_all_next(); }
-  bool is_whole(int32_t group) const override { return plan_.is_whole(group); }
+  bool is_whole(int32_t group) const override {
+    return backed_ != nullptr || plan_.is_whole(group);
+  }
 
   Clock& clock_;
   MemoryPool* const pool_;
@@ -238,6 +320,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   K timer_key_{};  // of the timer that fires; its Text is in the timer service
   typename KeyedTable<K, uint32_t>::Cursor expire_cursor_;
 
+  std::unique_ptr<Backed> backed_;
   ChangePlan plan_;
   std::vector<SavedState> saved_;  // by the index of the state
   StateBytes saved_key_;
@@ -267,6 +350,7 @@ class KeyedBatch {
         found_(begin),
         end_(end) {
     store_.begin_work();
+    if (store_.has_backend()) [[unlikely]] { store_.fetch(begin, end, key_at_); }
     while (hashed_ < end_ && hashed_ - begin < 2 * kAhead) { hash_one(); }
     while (found_ < hashed_ && found_ - begin < kAhead) { find_one(); }
   }
@@ -286,6 +370,7 @@ class KeyedBatch {
     store_.has_current_key_ = true;
     // A key without a row may have got one from an earlier record of this batch.
     store_.current_row_ = slot.row != nullptr ? slot.row : store_.find_row(key_of(slot), slot.hash);
+    if (store_.backed_ != nullptr) [[unlikely]] { store_.backed_->rows.use(store_.current_row_); }
     ++next_;
     // One slot stays free: the current key's must live until the next call.
     if (hashed_ < end_ && hashed_ - index < 2 * kAhead) { hash_one(); }
@@ -348,7 +433,8 @@ KeyedBatch(KeyedStore<K>&, uint32_t, uint32_t, KeyAt) -> KeyedBatch<K, KeyAt>;
 template <class K>
 void KeyedStore<K>::end_work(uint32_t records) {
   if (!maybe_empty_.empty()) { free_empty_rows(); }
-  if (has_ttl_) { expire_some(records * kRowsExpiredPerRecord); }
+  // What has expired in front of a backend goes with its row.
+  if (has_ttl_ && backed_ == nullptr) { expire_some(records * kRowsExpiredPerRecord); }
 }
 
 template <class K>
@@ -378,6 +464,7 @@ template <class K>
 bool KeyedStore<K>::next_due(TimeDomain domain, int64_t time, FiredTimer& fired) {
   clear_current();
   if (!maybe_empty_.empty()) { free_empty_rows(); }
+  if (backed_ != nullptr) { make_room(1); }
   Timers* const timers = timers_[static_cast<size_t>(domain)].get();
   if (timers == nullptr) { return false; }
   for (;;) {
@@ -410,6 +497,7 @@ template <class F>
 void KeyedStore<K>::for_each_key(F f) {
   // What is cleared goes afterwards, so the index does not change; new keys can't come up.
   begin_work();
+  if (backed_ != nullptr) { return for_each_stored_key(std::move(f)); }
   typename KeyedTable<K, uint32_t>::Cursor cursor;
   const K* key = nullptr;
   uint32_t* row = nullptr;
@@ -439,6 +527,7 @@ void KeyedStore<K>::make_saved_states() {
 
 template <class K>
 void KeyedStore<K>::begin_snapshot(const SnapshotStart& start) {
+  if (backed_ != nullptr) { return begin_backed_snapshot(start); }
   abort_writing();
   make_saved_states();
   plan_.begin(start);
@@ -467,6 +556,7 @@ void KeyedStore<K>::abort_writing() {
 
 template <class K>
 void KeyedStore<K>::abort_snapshot() {
+  if (backed_ != nullptr) { abort_backed(); }
   abort_writing();
   plan_.write_all_next();
   for (auto& timers : timers_) {
@@ -476,6 +566,7 @@ void KeyedStore<K>::abort_snapshot() {
 
 template <class K>
 bool KeyedStore<K>::write(SnapshotWriter& writer) {
+  if (backed_ != nullptr) { return write_backed(writer); }
   if (!is_saving_) { return true; }
   now_ms_ = clock_.wall_ms();
   size_t budget = kBudget;
@@ -530,6 +621,13 @@ bool KeyedStore<K>::write_state(SnapshotWriter& writer, SavedState& state) {
 
 template <class K>
 void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
+  if (backed_ != nullptr) {
+    RowStore& rows = backed_->rows;
+    if (!rows.is_dirty(rows_.at(row))) { return; }
+    rows.write(rows_.at(row), group, saved_key_.encode(key));
+    static_cast<void>(rows.commit_some());  // a failure is kept
+    return;
+  }
   plan_.note_unit(group);
   const bool is_change = !plan_.is_whole(group);
   std::byte* const cells_of_key = rows_.at(row);
@@ -555,6 +653,7 @@ void KeyedStore<K>::erased(int32_t group, const K& key) {
 
 template <class K>
 Status KeyedStore<K>::read(SnapshotReader& reader) {
+  TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(reader));
   begin_work();
   for (const auto& cell : cells()) {
     const StateMeta* const meta = reader.find(cell->name());
@@ -622,6 +721,7 @@ int64_t KeyedStore<K>::memory_bytes() const {
 
 template <class K>
 Status KeyedStore<K>::status() {
+  if (backed_ != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(backed_->rows.failure()); }
   // All of it is in one pool: whoever finds it over its limit, it is over.
   TIDEWHEEL_RETURN_IF_ERROR(memory().check());
   TIDEWHEEL_RETURN_IF_ERROR(rows_.status());
@@ -629,3 +729,5 @@ Status KeyedStore<K>::status() {
 }
 
 }  // namespace tidewheel
+
+#include "tidewheel/state/keyed_store_backend.h"

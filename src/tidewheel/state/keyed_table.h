@@ -471,6 +471,7 @@ class KeyedTable {
     heap_.clear();
   }
 
+  static size_t slot_size() { return sizeof(Slot); }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   KeyGroupRange key_groups() const { return groups_; }

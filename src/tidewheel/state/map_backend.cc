@@ -93,6 +93,10 @@ Status MapBackend::commit() {
   return {};
 }
 
+std::unique_ptr<StoreCursor> MapBackend::scan(StoreId state) {
+  return std::make_unique<Cursor>(stores_.at(state).entries);
+}
+
 Status MapBackend::erase_range(StoreId state, std::string_view from, std::string_view to) {
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
   Entries& entries = own(stores_.at(state));

@@ -30,6 +30,7 @@ class MapBackend final : public StateBackend {
   void erase(StoreId state, std::string_view key) override;
   Status commit() override;
   uint64_t uncommitted_bytes() const override { return uncommitted_bytes_; }
+  std::unique_ptr<StoreCursor> scan(StoreId state) override;
   Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
   std::unique_ptr<StoreView> view() override;
 

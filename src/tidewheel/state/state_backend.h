@@ -91,6 +91,10 @@ class StateBackend {
   virtual Status commit() = 0;
   // Bytes gathered.
   virtual uint64_t uncommitted_bytes() const = 0;
+  // Bytes from which on they should be committed.
+  virtual uint64_t write_batch_bytes() const { return 1 << 20; }
+  // What is committed now, to be used before the next write; begins with a seek.
+  virtual std::unique_ptr<StoreCursor> scan(StoreId state) = 0;
   // Erases what is in [from, to), at once.
   virtual Status erase_range(StoreId state, std::string_view from, std::string_view to) = 0;
   // What was committed before. Not affected by later writes.

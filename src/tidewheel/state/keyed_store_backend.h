@@ -1,0 +1,421 @@
+// KeyedStore<K> in front of a backend: rows come with the batch that needs them, in one read, and go
+// by the clock algorithm (second chance), in batches of writes. Included by keyed_store.h.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/state/keyed_store.h"
+
+namespace tidewheel {
+
+template <class K>
+Status KeyedStore<K>::open_backend(StateBackend& backend, SnapshotReader* reader,
+                                   bool own_snapshots, std::function<void()> wake) {
+  backed_ = std::make_unique<Backed>(*this, backend, [this](int32_t& group) {
+    group = current_hash_.group;
+    return backed_->current_bytes.encode(*current_key_);
+  });
+  backed_->own_snapshots = own_snapshots && backend.has_own_snapshots();
+  backed_->wake = std::move(wake);
+  row_store_ = &backed_->rows;
+  if (reader != nullptr) {
+    TIDEWHEEL_RETURN_IF_ERROR(read_backed(*reader));
+  } else {
+    TIDEWHEEL_RETURN_IF_ERROR(backed_->rows.open());
+  }
+  for (size_t i = 0; i < cells().size(); ++i) {  // from now on entries are read as they are written
+    TIDEWHEEL_RETURN_IF_ERROR(cells()[i]->open_restore(backed_->rows.state(i).meta));
+  }
+  return {};
+}
+
+// ---- Rows that come
+
+template <class K>
+std::byte* KeyedStore<K>::add_row(const K& key, KeyHash hash) {
+  const uint32_t row = rows_.allocate();
+  index_.upsert(key, hash) = row;
+  std::byte* const made = rows_.at(row);
+  backed_->rows.add_miss(made, hash.group, backed_->key_bytes.encode(key));
+  if (backed_->rows.has_timers()) { backed_->miss_keys.push_back(key); }
+  return made;
+}
+
+template <class K>
+void KeyedStore<K>::load_misses() {
+  Backed& backed = *backed_;
+  if (backed.rows.miss_count() == 0) { return; }
+  check_backend(backed.rows.commit());  // rows that have left must be seen
+  const Status status = backed.rows.load([&](size_t number) {
+    current_key_ = &backed.miss_keys[number];
+    current_hash_ = hash_of(*current_key_);
+    has_current_key_ = true;
+  });
+  backed.miss_keys.clear();
+  clear_current();
+  check_backend(status);
+}
+
+template <class K>
+std::byte* KeyedStore<K>::fetch_one(const K& key, KeyHash hash) {
+  std::byte* const row = add_row(key, hash);
+  load_misses();
+  return row;
+}
+
+template <class K>
+template <class KeyAt>
+void KeyedStore<K>::fetch(uint32_t begin, uint32_t end, KeyAt& key_at) {
+  make_room(end - begin);
+  static_cast<void>(visit_prefetched(index_, begin, end, key_at, [&](uint32_t i, KeyHash hash) {
+    const K& key = key_at(i);
+    if (index_.find(key, hash) == nullptr) { static_cast<void>(add_row(key, hash)); }
+    return true;
+  }));
+  load_misses();
+}
+
+// ---- Rows that go
+
+// The number of rows that fit, with their index, which both grow by doubling.
+template <class K>
+void KeyedStore<K>::set_rows_max() {
+  Backed& backed = *backed_;
+  const int64_t budget = backed.rows.backend().cache_bytes();
+  if (backed.budget_bytes == budget) { return; }
+  backed.budget_bytes = budget;
+  const auto row_bytes = static_cast<int64_t>(rows_.row_bytes());
+  const auto slot_bytes = static_cast<int64_t>(KeyedTable<K, uint32_t>::slot_size());
+  backed.rows_max = kRowsMin;
+  for (int64_t power = kRowsMin * 2; power < int64_t{1} << 31; power *= 2) {
+    // All rows of full chunks, with an index of twice as many slots; or as many as an index of the
+    // same number of slots takes.
+    if (power * (row_bytes + 2 * slot_bytes) <= budget) {
+      backed.rows_max = static_cast<size_t>(power - 64);
+    } else if (power * (row_bytes + slot_bytes) <= budget) {
+      backed.rows_max = static_cast<size_t>(power * 5 / 8 - 64);
+    }
+  }
+}
+
+template <class K>
+bool KeyedStore<K>::is_over(size_t needed) const {
+  const size_t rows = index_.size() + needed;
+  if (rows <= kRowsMin) { return false; }
+  if (rows > backed_->rows_max) { return true; }
+  // What values, lists and maps have outside of their rows has its share of the same budget.
+  const auto outside = heap_bytes();
+  return outside > backed_->budget_bytes / 2;
+}
+
+template <class K>
+bool KeyedStore<K>::is_gated() const {
+  switch (backed_->stage) {
+    case Backed::Stage::kFlush: return true;
+    case Backed::Stage::kOwn: return !backed_->rows.backend().is_cut();
+    default: return false;
+  }
+}
+
+template <class K>
+void KeyedStore<K>::make_room(size_t needed) {
+  set_rows_max();
+  if (!is_over(needed)) { return; }
+  Backed& backed = *backed_;
+  bool gated = is_gated();
+  // The hand may have to come by twice: once to take the second chance.
+  for (size_t looked = 0; is_over(needed) && index_.size() > 0; ++looked) {
+    if (looked > 2 * index_.size() + 2) {
+      // All that is left was changed after the barrier.
+      if (backed.stage != Backed::Stage::kOwn || !gated) { break; }
+      if (index_.size() + needed < backed.rows_max + backed.rows_max / 2) { break; }
+      backed.rows.backend().wait_for_cut();
+      gated = false;
+      looked = 0;
+    }
+    const K* key = nullptr;
+    uint32_t* row = nullptr;
+    if (!index_.next(backed.hand, key, row)) {
+      backed.hand = {};
+      continue;
+    }
+    std::byte* const cells_of_key = rows_.at(*row);
+    if (backed.rows.take_used(cells_of_key)) { continue; }
+    if (backed.rows.is_dirty(cells_of_key)) {
+      if (gated && backed.rows.is_new(cells_of_key)) { continue; }
+      backed.rows.write(cells_of_key, hash_of(*key).group, saved_key_.encode(*key));
+      check_backend(backed.rows.commit_some());
+    }
+    const uint32_t gone = *row;
+    index_.erase_last(backed.hand);
+    destroy_cells(rows_.at(gone));
+    rows_.free(gone);
+  }
+}
+
+// ---- Restoring
+
+template <class K>
+Status KeyedStore<K>::read_backed(SnapshotReader& original) {
+  begin_work();
+  RowStore& rows = backed_->rows;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto reader, rows.backend().restore(original));
+  TIDEWHEEL_RETURN_IF_ERROR(rows.open());
+  for (size_t i = 0; i < cells().size(); ++i) {
+    const StateMeta* const meta = reader->find(cells()[i]->name());
+    if (meta == nullptr) { continue; }
+    if (!rows.backend().is_restored(rows.store_of(i))) {
+      TIDEWHEEL_RETURN_IF_ERROR(cells()[i]->open_restore(*meta));
+      TIDEWHEEL_RETURN_IF_ERROR(*meta == rows.state(i).meta ? copy_state(*reader, i, *meta)
+                                                            : convert_state(*reader, i, *meta));
+      TIDEWHEEL_RETURN_IF_ERROR(rows.commit());
+    }
+    if (cells()[i]->is_timer()) { TIDEWHEEL_RETURN_IF_ERROR(queue_stored_timers(i)); }
+  }
+  for (size_t domain = 0; domain < 2; ++domain) {
+    const std::string_view name = timer_state_name(domain);
+    if (reader->find(name) == nullptr) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(timers(static_cast<TimeDomain>(domain)).plain().read(*reader, name));
+  }
+  clear_current();
+  return {};
+}
+
+// The entries are stored as they are.
+template <class K>
+Status KeyedStore<K>::copy_state(SnapshotReader& reader, size_t index, const StateMeta& meta) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta.name));
+  StateEntry entry;
+  for (;;) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
+    if (!more) { return {}; }
+    backed_->rows.put_entry(index, entry);
+    TIDEWHEEL_RETURN_IF_ERROR(backed_->rows.commit_some());
+  }
+}
+
+// The schema has changed: each entry goes through a row.
+template <class K>
+Status KeyedStore<K>::convert_state(SnapshotReader& reader, size_t index, const StateMeta& meta) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(meta, meta.key_schema));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta.name));
+  KeyedCell& cell = *cells()[index];
+  const uint32_t number = rows_.allocate();
+  std::byte* const row = rows_.at(number);
+  StateEntry entry;
+  for (;;) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
+    if (!more) { break; }
+    K key{};
+    TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, key));
+    current_key_ = &key;
+    current_hash_ = hash_of(key);
+    has_current_key_ = true;
+    TIDEWHEEL_RETURN_IF_ERROR(check_key_group(meta, entry.group, current_hash_.group));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        cell.read(row, true, entry).with_context("state {}", meta.name));
+    backed_->rows.put_cell(index, row, current_hash_.group, backed_->key_bytes.encode(key));
+    destroy_cells(row);
+    TIDEWHEEL_RETURN_IF_ERROR(backed_->rows.commit_some());
+  }
+  clear_current();
+  rows_.free(number);
+  return {};
+}
+
+// Named timers are queued from their states.
+template <class K>
+Status KeyedStore<K>::queue_stored_timers(size_t index) {
+  RowStore& rows = backed_->rows;
+  const StateMeta& meta = rows.state(index).meta;
+  TIDEWHEEL_RETURN_IF_ERROR(cells()[index]->open_restore(meta));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(meta, meta.key_schema));
+  const uint32_t number = rows_.allocate();
+  std::byte* const row = rows_.at(number);
+  const auto cursor = rows.backend().scan(rows.store_of(index));
+  for (cursor->seek(""); cursor->valid(); cursor->next()) {
+    StateEntry entry;
+    if (!split_store_key(cursor->key(), false, entry)) {
+      return data_loss(ErrorId::kStateBackend, "a stored key of state {} is damaged", meta.name);
+    }
+    entry.value = cursor->value();
+    K key{};
+    TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, key));
+    current_key_ = &key;
+    current_hash_ = hash_of(key);
+    has_current_key_ = true;
+    TIDEWHEEL_RETURN_IF_ERROR(cells()[index]->read(row, true, entry));
+    destroy_cells(row);
+  }
+  clear_current();
+  rows_.free(number);
+  return cursor->status();
+}
+
+// ---- Snapshots
+
+template <class K>
+void KeyedStore<K>::begin_backed_snapshot(const SnapshotStart& start) {
+  Backed& backed = *backed_;
+  if (backed.stage != Backed::Stage::kIdle) { abort_backed(); }
+  backed.start = start;
+  backed.rows.next_epoch();
+  index_.begin_snapshot(*this, StateContent::kAll, false);
+  for (size_t domain = 0; domain < timers_.size(); ++domain) {
+    if (timers_[domain] == nullptr) { continue; }
+    timers_[domain]->plain_.begin_snapshot(start, timer_state_name(domain), plan_.keeps_changes());
+  }
+  backed.stage = Backed::Stage::kFlush;
+  saving_group_ = index_.key_groups().first;
+  saving_domain_ = 0;
+}
+
+template <class K>
+void KeyedStore<K>::abort_backed() {
+  Backed& backed = *backed_;
+  index_.end_snapshot();
+  if (backed.stage == Backed::Stage::kOwn) { backed.rows.backend().abort_own_snapshot(); }
+  backed.cursor.reset();
+  backed.view.reset();
+  backed.stage = Backed::Stage::kIdle;
+}
+
+// Brings what is older than the barrier to the backend, then cuts. False: call it again.
+template <class K>
+bool KeyedStore<K>::flush_backed(SnapshotWriter& writer) {
+  Backed& backed = *backed_;
+  size_t budget = kFlushSlots;
+  for (; saving_group_ <= index_.key_groups().last; ++saving_group_) {
+    if (!index_.write_group(saving_group_, budget, [] { return true; })) { return false; }
+  }
+  check_backend(backed.rows.failure());
+  check_backend(backed.rows.commit());
+  index_.end_snapshot();
+  if (backed.own_snapshots && writer.takes_files()) {
+    backed.rows.backend().begin_own_snapshot(backed.start, backed.wake);
+    backed.stage = Backed::Stage::kOwn;
+  } else {
+    backed.view = backed.rows.backend().view();
+    backed.state = 0;
+    backed.stage = Backed::Stage::kEntries;
+  }
+  return true;
+}
+
+template <class K>
+bool KeyedStore<K>::write_view(SnapshotWriter& writer) {
+  Backed& backed = *backed_;
+  for (; backed.state < backed.rows.state_count(); ++backed.state) {
+    if (backed.cursor == nullptr) {
+      backed.cursor = backed.view->scan(backed.rows.store_of(backed.state));
+    }
+    const Result<bool> done =
+        write_store(backed.rows.state(backed.state), *backed.cursor, now_ms_, writer);
+    check_backend(done.status());
+    if (!*done) { return false; }
+    backed.cursor.reset();
+  }
+  backed.view.reset();
+  return true;
+}
+
+template <class K>
+bool KeyedStore<K>::write_backed(SnapshotWriter& writer) {
+  Backed& backed = *backed_;
+  using Step = typename Backed::Stage;
+  if (backed.stage == Step::kIdle) { return true; }
+  now_ms_ = clock_.wall_ms();
+  if (backed.stage == Step::kFlush && !flush_backed(writer)) { return false; }
+  if (backed.stage == Step::kOwn) {
+    const Result<bool> done = backed.rows.backend().write_own_snapshot(writer);
+    if (!done.ok()) { backed.stage = Step::kIdle; }
+    check_backend(done.status());
+    if (!*done) { return false; }
+    backed.stage = Step::kTimers;
+  }
+  if (backed.stage == Step::kEntries) {
+    if (!write_view(writer)) { return false; }
+    backed.stage = Step::kTimers;
+  }
+  for (; saving_domain_ < timers_.size(); ++saving_domain_) {
+    if (timers_[saving_domain_] == nullptr) { continue; }
+    if (!timers_[saving_domain_]->plain_.write(writer)) { return false; }
+  }
+  backed.stage = Step::kIdle;
+  return true;
+}
+
+// ---- All keys
+
+// First the rows that are there, which stay; then what only the backend has, each key for a moment.
+template <class K>
+template <class F>
+void KeyedStore<K>::for_each_stored_key(F f) {
+  Backed& backed = *backed_;
+  RowStore& rows = backed.rows;
+  const uint16_t visit = ++backed.visits;
+  const auto view = rows.backend().view();
+  const auto call = [&](const K& key) {
+    rows.note_visit(current_row_, visit);
+    for (uint64_t left = mask_of(current_row_); left != 0; left &= left - 1) {
+      if (cells()[static_cast<size_t>(__builtin_ctzll(left))]->has_any(current_row_)) {
+        rows.use(current_row_);
+        return f(key);
+      }
+    }
+  };
+  typename KeyedTable<K, uint32_t>::Cursor cursor;
+  const K* cached_key = nullptr;
+  uint32_t* cached_row = nullptr;
+  while (index_.next(cursor, cached_key, cached_row)) {
+    index_.touch_last(cursor);
+    current_key_ = cached_key;
+    current_hash_ = hash_of(*cached_key);
+    has_current_key_ = true;
+    current_row_ = rows_.at(*cached_row);
+    call(*cached_key);
+  }
+  const auto keys = StateDecoder<K>::make(rows.state(0).meta, rows.state(0).meta.key_schema);
+  check_backend(keys.status());
+  StoredKeys stored(rows, *view);
+  while (stored.next()) {
+    K key{};
+    check_backend(keys.value().decode(stored.entry().key, key));
+    const KeyHash hash = hash_of(key);
+    const uint32_t* const row = std::as_const(index_).find(key, hash);
+    if (row != nullptr && rows.was_visited(rows_.at(*row), visit)) { continue; }
+    set_current(key, hash);
+    call(key);
+    drop_current();
+  }
+  check_backend(stored.status());
+  clear_current();
+  end_work(0);
+}
+
+// Has the current key's row leave, if it may.
+template <class K>
+void KeyedStore<K>::drop_current() {
+  RowStore& rows = backed_->rows;
+  std::byte* const row = current_row_;
+  if (is_gated()) { return; }
+  rows.write(row, current_hash_.group, saved_key_.encode(*current_key_));
+  check_backend(rows.commit_some());
+  uint32_t number = StateRows::kNone;
+  index_.erase_where(current_hash_, [&](const K&, uint32_t candidate) {
+    if (rows_.at(candidate) != row) { return false; }
+    number = candidate;
+    return true;
+  });
+  destroy_cells(row);
+  rows_.free(number);
+  clear_current();
+}
+
+}  // namespace tidewheel

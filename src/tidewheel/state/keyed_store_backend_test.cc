@@ -1,0 +1,267 @@
+// A store in front of a backend behaves as one in memory, whatever leaves the cache and when.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/random.h"
+#include "tidewheel/state/handles.h"
+#include "tidewheel/state/keyed_store.h"
+#include "tidewheel/state/map_backend.h"
+#include "tidewheel/state/snapshot.h"
+
+namespace tidewheel {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int32_t kMaxParallelism = 16;
+constexpr KeyGroupRange kAllGroups{0, kMaxParallelism - 1};
+
+class FakeClock final : public Clock {
+ public:
+  int64_t now_ns() const override { return wall * 1'000'000; }
+  int64_t wall_ms() const override { return wall; }
+  int64_t wall = 1'000'000;
+};
+
+struct Function {
+  Value<int64_t> count{"count"};
+  Value<Text> text{"text"};
+  List<std::string> names{"names"};
+  Map<int32_t, Text> words{"words"};
+  Value<int64_t> fleeting{"fleeting", {.ttl = 100ms}};
+  Map<int32_t, int64_t> fleeting_words{"fleeting words", {.ttl = 100ms}};
+  EventTimer idle{"idle"};
+};
+
+// A function, its store, and maybe a backend.
+struct Side {
+  explicit Side(bool backed, KeyGroupRange groups = kAllGroups)
+      : store(groups, kMaxParallelism, nullptr, clock), operator_state(nullptr) {
+    BindingScope scope(&store, &operator_state);
+    Function prototype;
+    function.emplace(prototype);
+    EXPECT_TRUE(scope.status().ok());
+    if (backed) { backend.emplace(groups, MapBackendOptions{.cache_bytes = 16 << 10}); }
+  }
+  void open(SnapshotReader* reader) {
+    Status status;
+    if (backend.has_value()) {
+      status = store.open_backend(*backend, reader, false, [] {});
+    } else if (reader != nullptr) {
+      status = store.read(*reader);
+    }
+    EXPECT_TRUE(status.ok()) << status.to_string();
+  }
+  // All that a key has, as text.
+  std::string describe() {
+    Function& f = *function;
+    std::string text = fmt::format("{} {} [", f.count.get_or(-1), f.text.get().view());
+    for (const auto& name : f.names.items()) { text += name + ","; }
+    text += "] {";
+    for (const auto [key, value] : f.words.entries()) {
+      text += fmt::format("{}={},", key, value.view());
+    }
+    text += fmt::format("}} {} {{", f.fleeting.get_or(-1));
+    for (const auto [key, value] : f.fleeting_words.entries()) {
+      text += fmt::format("{}={},", key, value);
+    }
+    return text + "}" + (f.idle.when().has_value() ? fmt::format("@{}", f.idle.when()->ms()) : "");
+  }
+
+  FakeClock clock;
+  std::optional<MapBackend> backend;
+  KeyedStore<int64_t> store;
+  OperatorState operator_state;
+  std::optional<Function> function;
+};
+
+constexpr int64_t kKeys = 400;
+
+// The same random work on both sides.
+class KeyedStoreBackend : public ::testing::TestWithParam<int> {
+ protected:
+  void make(SnapshotReader* heap_reader, SnapshotReader* backed_reader) {
+    heap_ = std::make_unique<Side>(false);
+    backed_ = std::make_unique<Side>(true);
+    heap_->clock.wall = backed_->clock.wall = wall_;
+    heap_->open(heap_reader);
+    backed_->open(backed_reader);
+  }
+
+  void change(Function& f, uint64_t dice, int64_t value) {
+    const auto small = static_cast<int32_t>(value % 7);
+    const std::string word = "word " + std::to_string(value);
+    switch (dice) {
+      case 0: f.count.update([&](int64_t& n) { n += value; }); break;
+      case 1: f.count.clear(); break;
+      case 2: f.text = Text(word); break;
+      case 3: f.text.clear(); break;
+      case 4: f.names.add(word); break;
+      case 5: f.names.clear(); break;
+      case 6:
+      case 7: f.words.put(small, Text(word)); break;
+      case 8: f.words.erase(small); break;
+      case 9: f.words.clear(); break;
+      case 10: f.words.erase_if([&](int32_t key, const Text&) { return key < small; }); break;
+      case 11: f.fleeting = value; break;
+      case 12: f.fleeting_words.put(small, value); break;
+      case 13: f.idle.at(Timestamp(event_time_ + 1 + small * 10)); break;
+      case 14: f.idle.cancel(); break;
+      default: break;
+    }
+  }
+  void batch() {
+    const uint32_t size = 1 + static_cast<uint32_t>(random_.below(60));
+    struct Row {
+      int64_t key;
+      uint64_t dice;
+      int64_t value;
+    };
+    std::vector<Row> rows;
+    for (uint32_t i = 0; i < size; ++i) {
+      const auto key = static_cast<int64_t>(random_.chance(0.5) ? random_.below(20)
+                                                                : random_.below(kKeys));
+      rows.push_back({key, random_.below(16), static_cast<int64_t>(random_.below(1000))});
+    }
+    std::vector<std::string> seen[2];
+    for (Side* side : {heap_.get(), backed_.get()}) {
+      KeyedBatch keyed(side->store, 0, size, [&](uint32_t i) -> const int64_t& {
+        return rows[i].key;
+      });
+      for (uint32_t i = 0; i < size; ++i) {
+        keyed.select(i);
+        if (rows[i].dice % 2 == 0) {
+          seen[side == heap_.get() ? 0 : 1].push_back(side->describe());
+        }
+        change(*side->function, rows[i].dice, rows[i].value);
+      }
+    }
+    ASSERT_EQ(seen[0], seen[1]);
+  }
+  void fire() {
+    event_time_ += static_cast<int64_t>(random_.below(20));
+    std::multimap<int64_t, std::string> fired[2];
+    for (Side* side : {heap_.get(), backed_.get()}) {
+      side->store.begin_work();
+      FiredTimer timer;
+      while (side->store.next_due(TimeDomain::kEvent, event_time_, timer)) {
+        fired[side == heap_.get() ? 0 : 1].emplace(
+            timer.time, std::to_string(side->store.current_key()) + side->describe());
+      }
+      side->store.end_work(0);
+    }
+    const auto sorted = [](const auto& from) {
+      std::vector<std::string> all;
+      for (const auto& [time, text] : from) { all.push_back(std::to_string(time) + " " + text); }
+      std::sort(all.begin(), all.end());
+      return all;
+    };
+    ASSERT_EQ(sorted(fired[0]), sorted(fired[1]));
+  }
+  void compare_all() {
+    for (int64_t key = 0; key < kKeys; ++key) {
+      std::string texts[2];
+      for (Side* side : {heap_.get(), backed_.get()}) {
+        side->store.begin_work();
+        side->store.set_current(key);
+        texts[side == heap_.get() ? 0 : 1] = side->describe();
+        side->store.clear_current();
+        side->store.end_work(0);
+      }
+      ASSERT_EQ(texts[0], texts[1]) << "key " << key;
+    }
+  }
+
+  Random random_{static_cast<uint64_t>(GetParam()) * 7919 + 1};
+  int64_t wall_ = 1'000'000;
+  int64_t event_time_ = 0;
+  std::unique_ptr<Side> heap_;
+  std::unique_ptr<Side> backed_;
+};
+
+TEST_P(KeyedStoreBackend, does_as_memory_does) {
+  make(nullptr, nullptr);
+  for (int i = 0; i < 150; ++i) {
+    ASSERT_NO_FATAL_FAILURE(batch());
+    if (i % 5 == 0) { ASSERT_NO_FATAL_FAILURE(fire()); }
+    if (random_.chance(0.1)) {
+      wall_ += 30;
+      heap_->clock.wall = backed_->clock.wall = wall_;
+    }
+  }
+  EXPECT_LT(backed_->store.key_count(), static_cast<size_t>(kKeys));  // something has left
+  compare_all();
+}
+
+TEST_P(KeyedStoreBackend, snapshots_are_of_the_barrier_and_fit_both) {
+  make(nullptr, nullptr);
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 20; ++i) { ASSERT_NO_FATAL_FAILURE(batch()); }
+    // Both are written in pieces, while work goes on.
+    heap_->store.begin_snapshot({round + 1, 0});
+    backed_->store.begin_snapshot({round + 1, 0});
+    SegmentWriter heap_writer({"uid", 0, 1, kMaxParallelism});
+    SegmentWriter backed_writer({"uid", 0, 1, kMaxParallelism});
+    heap_writer.grant(1);
+    backed_writer.grant(1);
+    bool heap_done = false;
+    bool backed_done = false;
+    while (!heap_done || !backed_done) {
+      ASSERT_NO_FATAL_FAILURE(batch());
+      heap_writer.grant(2000);
+      backed_writer.grant(2000);
+      if (!heap_done) { heap_done = heap_->store.write(heap_writer); }
+      if (!backed_done) { backed_done = backed_->store.write(backed_writer); }
+    }
+    MemorySnapshot from_heap;
+    from_heap.add(heap_writer.finish());
+    MemorySnapshot from_backed;
+    from_backed.add(backed_writer.finish());
+    // Each goes on from the other's.
+    const SnapshotPlace place{"uid", 0, 1, kMaxParallelism};
+    const auto heap_reader = from_backed.reader(place).value();
+    const auto backed_reader = from_heap.reader(place).value();
+    make(heap_reader.get(), backed_reader.get());
+    compare_all();
+    ASSERT_NO_FATAL_FAILURE(fire());
+  }
+}
+
+TEST_P(KeyedStoreBackend, every_key_is_visited_once) {
+  make(nullptr, nullptr);
+  for (int i = 0; i < 40; ++i) { ASSERT_NO_FATAL_FAILURE(batch()); }
+  std::map<int64_t, std::string> visited[2];
+  for (Side* side : {heap_.get(), backed_.get()}) {
+    side->store.for_each_key([&](int64_t key) {
+      // A timer that was cancelled is a state in memory.
+      if (side->describe() == "-1  [] {} -1 {}") { return; }
+      const bool fresh =
+          visited[side == heap_.get() ? 0 : 1].emplace(key, side->describe()).second;
+      EXPECT_TRUE(fresh) << key;
+      if (key % 3 == 0) { side->function->count = 77; }
+    });
+  }
+  EXPECT_EQ(visited[0], visited[1]);
+  compare_all();
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStoreBackend, ::testing::Range(0, 12));
+
+TEST(KeyedStoreBackendFailure, is_kept_and_thrown) {
+  Side side(true);
+  side.open(nullptr);
+  side.backend->fail_with(unavailable(ErrorId::kStateBackend, "the disk is gone"));
+  side.store.begin_work();
+  EXPECT_THROW(side.store.set_current(1), StateError);
+  const Status status = side.store.status();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.id(), ErrorId::kStateBackend);
+}
+
+}  // namespace
+}  // namespace tidewheel
