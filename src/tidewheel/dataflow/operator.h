@@ -28,6 +28,7 @@ class Network;         // base/network.h
 class Random;          // base/random.h
 class SnapshotReader;  // state/snapshot.h
 class SnapshotWriter;  // state/snapshot.h
+class StateBackend;    // state/state_backend.h
 struct SnapshotStart;  // state/snapshot.h
 
 // What an operator may know and use. Owned by the task; valid from `open` to `close`.
@@ -51,6 +52,9 @@ class OperatorContext {
   virtual MemoryPool& memory() = 0;  // this operator's account
   virtual MetricGroup& metrics() = 0;
   virtual const Config& config() const = 0;
+  // Where this operator's keyed state is, made at the first call; null: in memory. It outlives the
+  // operator. Errors: kStateBackend.
+  virtual Result<StateBackend*> state_backend() { return nullptr; }
 
   // Checkpoints are taken, and a last one follows the end of the input, before `close`.
   virtual bool takes_final_checkpoint() const { return false; }
