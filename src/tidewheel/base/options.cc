@@ -50,6 +50,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kJobMemory,
       &options::kCredits,
       &options::kTaskSlots,
+      &options::kStateBackend,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,

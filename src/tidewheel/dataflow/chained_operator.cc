@@ -296,6 +296,19 @@ Executor& ChainedOperator::executor() { return task_.world().executor(); }
 FileSystem& ChainedOperator::files() { return task_.world().files(); }
 Network& ChainedOperator::network() { return task_.world().network(); }
 const Config& ChainedOperator::config() const { return *task_.spec().config; }
+Result<StateBackend*> ChainedOperator::state_backend() {
+  if (spec_.backends == nullptr) { return nullptr; }
+  if (backend_ == nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(backend_,
+                               spec_.backends->make({.operator_uid = uid(),
+                                                     .operator_name = name(),
+                                                     .subtask = subtask_index(),
+                                                     .key_groups = key_groups(),
+                                                     .max_parallelism = max_parallelism()},
+                                                    spec_.metrics));
+  }
+  return backend_.get();
+}
 bool ChainedOperator::takes_final_checkpoint() const {
   return task_.spec().waits_for_final_checkpoint;
 }

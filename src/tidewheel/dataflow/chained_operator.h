@@ -14,6 +14,7 @@
 #include "tidewheel/base/random.h"
 #include "tidewheel/dataflow/operator.h"
 #include "tidewheel/dataflow/output.h"
+#include "tidewheel/state/state_backend.h"
 
 namespace tidewheel {
 
@@ -28,9 +29,10 @@ struct ChainedOperatorSpec {
   std::string name;
   std::string uid;  // or the derived id
   int32_t max_parallelism = 128;
-  int32_t input_count = 1;         // 0 for a source
-  MemoryPool* memory = nullptr;    // the operator's account, shared by its subtasks
-  MetricGroup* metrics = nullptr;  // of this subtask alone
+  int32_t input_count = 1;            // 0 for a source
+  MemoryPool* memory = nullptr;       // the operator's account, shared by its subtasks
+  MetricGroup* metrics = nullptr;     // of this subtask alone
+  StateBackends* backends = nullptr;  // null: keyed state is in memory
   std::unique_ptr<Operator> op;
   // Restored values of the counters in its group "accumulators".
   std::map<std::string, int64_t> accumulators = {};
@@ -72,7 +74,10 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   SnapshotPlace place() const;
   void close(bool finished);
   // After `close`: frees the operator with its state and outputs.
-  void destroy() { op_.reset(); }
+  void destroy() {
+    op_.reset();
+    backend_.reset();
+  }
   Operator* op() { return op_.get(); }
   const ChainedOperatorSpec& spec() const { return spec_; }
 
@@ -104,6 +109,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   MemoryPool& memory() override { return *spec_.memory; }
   MetricGroup& metrics() override { return *spec_.metrics; }
   const Config& config() const override;
+  Result<StateBackend*> state_backend() override;
   bool takes_final_checkpoint() const override;
   bool is_restart() const override;
   void wake_at_wall_ms(int64_t time_ms) override;
@@ -123,6 +129,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
 
   Task& task_;
   ChainedOperatorSpec spec_;
+  std::unique_ptr<StateBackend> backend_;  // outlives the operator
   std::unique_ptr<Operator> op_;
   SourceOperator* const source_;  // op_, when it is one
   Random random_;

@@ -298,6 +298,7 @@ Status Deployment::Builder::add_operators(Task& task, const ChainVertex& vertex)
     const int32_t subtask = task.spec().subtask;
     spec.metrics = &deployment_.groups_[at(index)]->group(std::to_string(subtask));
     spec.input_count = deployment_.input_counts_[at(index)];
+    spec.backends = parts_.backends;
     if (!start_.accumulators.empty()) {
       spec.accumulators = start_.accumulators[at(index)][at(subtask)];
     }

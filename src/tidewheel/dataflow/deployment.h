@@ -17,6 +17,8 @@
 
 namespace tidewheel {
 
+class StateBackends;  // state/state_backend.h
+
 // What the tasks of a region go on from.
 struct DeploymentStart {
   std::shared_ptr<const SnapshotSource> restore;  // null: from nothing
@@ -54,6 +56,7 @@ class Deployment {
     const CheckpointPlans* plans = nullptr;
     bool waits_for_final_checkpoint = false;
     DeploymentStart start = {};
+    StateBackends* backends = nullptr;  // null: keyed state is in memory
   };
   // Errors: those of the operators' factories, kGraphEdge for an output that does not exist.
   static Result<std::unique_ptr<Deployment>> make(const Parts& parts);

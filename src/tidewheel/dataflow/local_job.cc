@@ -6,6 +6,7 @@
 
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/restart_strategy.h"
@@ -14,6 +15,8 @@
 #include "tidewheel/dataflow/deployment.h"
 #include "tidewheel/dataflow/job_master.h"
 #include "tidewheel/dataflow/restore.h"
+#include "tidewheel/rocksdb/rocksdb_backends.h"
+#include "tidewheel/state/map_backend.h"
 
 namespace tidewheel {
 namespace {
@@ -28,6 +31,30 @@ std::string job_name(const LogicalGraph& graph, const Config& config) {
 int64_t job_memory_bytes(World& world, const Config& config) {
   const int64_t bytes = config.get(options::kJobMemory);
   return bytes > 0 ? bytes : world.memory_bytes() / 4 * 3;
+}
+
+// Where keyed state is, by state.backend.type; null: in memory.
+Result<std::unique_ptr<StateBackends>> make_backends(World& world, const Config& config,
+                                                     const ChainedGraph& chained,
+                                                     MemoryPool& memory) {
+  const std::string type = config.get(options::kStateBackend);
+  if (type == "hashmap") { return std::unique_ptr<StateBackends>(); }
+  if (type == "map") {
+    const double part = config.get(options::kRocksdbHotFraction);
+    const auto bytes = static_cast<int64_t>(part * static_cast<double>(memory.limit_bytes()));
+    return std::unique_ptr<StateBackends>(
+        std::make_unique<MapBackends>(MapBackendOptions{.cache_bytes = bytes}));
+  }
+  if (type == "rocksdb") {
+    int64_t slots = config.get(options::kTaskSlots);
+    for (const ChainVertex& vertex : chained.vertices) {
+      slots = std::max<int64_t>(slots, vertex.parallelism);
+    }
+    return make_rocksdb_backends(world, config, memory, static_cast<int32_t>(slots));
+  }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} can't be '{}'; it takes hashmap, rocksdb, or map (for tests)",
+                          options::kStateBackend.key, type);
 }
 
 }  // namespace
@@ -69,6 +96,7 @@ struct JobHandle::Job {
   const ChainedGraph chained;
   MemoryPool memory;
   MetricGroup metrics;
+  std::unique_ptr<StateBackends> backends;
   std::unique_ptr<CheckpointStore> store;
   std::unique_ptr<JobMaster> master;
   std::unique_ptr<Deployment> deployment;
@@ -196,6 +224,8 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
   const bool tells_strategy = settings.interval_ns > 0 || config.has(options::kRestartStrategy);
   auto job = std::make_unique<JobHandle::Job>(*world_, name, id, std::move(config),
                                               std::move(chained), memory_bytes);
+  TIDEWHEEL_ASSIGN_OR_RETURN(job->backends,
+                             make_backends(*world_, job->config, job->chained, job->memory));
   TIDEWHEEL_ASSIGN_OR_RETURN(job->store, open_store(*world_, id, job->config, settings));
   const bool waits_for_final = settings.waits_for_final();
   job->master =
@@ -221,7 +251,8 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                                                .storage = job->store.get(),
                                                .plans = &master.plans(),
                                                .waits_for_final_checkpoint = waits_for_final,
-                                               .start = std::move(beginning)}));
+                                               .start = std::move(beginning),
+                                               .backends = job->backends.get()}));
   master.set_deployment(*job->deployment);
   Executor& executor = world_->executor();
   job->master_worker = executor.start_worker("tw-master", master);

@@ -10,6 +10,7 @@
 
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/row_traits.h"
+#include "tidewheel/state/keyed_store.h"
 #include "tidewheel/state/table_snapshot.h"
 
 namespace tidewheel {
@@ -27,13 +28,19 @@ class KeyedFoldOperator final : public OutputOperator<To> {
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(OutputOperator<To>::open(context));
+    TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context.state_backend());
+    if (backend != nullptr) { return open_stored(context); }
     table_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(), Fold::kName);
     saver_.emplace("fold", *table_, this->keeps_changes());
+    if (reader_ == nullptr) { return {}; }
+    TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(*reader_));
+    TIDEWHEEL_RETURN_IF_ERROR(restored_.read(*reader_));
     return restored_.load(*table_);
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
     const auto& in = RowBatch<T>::of(*rows.batch);
+    if (store_.has_value()) { return take_stored(in, cursor, rows.end); }
     while (cursor < rows.end) {
       if (!this->output().ready()) { return Progress::kBlocked; }
       const uint32_t count = std::min({rows.end - cursor, this->output().room(), kChunk});
@@ -47,13 +54,26 @@ class KeyedFoldOperator final : public OutputOperator<To> {
     return Progress::kDone;
   }
 
-  void begin_snapshot(const SnapshotStart& start) override { saver_->begin(start); }
+  void begin_snapshot(const SnapshotStart& start) override {
+    if (store_.has_value()) { return store_->begin_snapshot(start); }
+    saver_->begin(start);
+  }
   Progress snapshot(SnapshotWriter& writer) override {
+    if (store_.has_value()) {
+      try {
+        return store_->write(writer) ? Progress::kDone : this->snapshot_blocked(*store_, writer);
+      } catch (...) { rethrow_user_failure(this->context(), Fold::kName, ""); }
+    }
     return saver_->write(writer) ? Progress::kDone : this->snapshot_blocked(writer);
   }
   bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { saver_->abort(); }
-  Status restore(SnapshotReader& reader) override { return restored_.read(reader); }
+  void abort_snapshot() override {
+    store_.has_value() ? store_->abort_snapshot() : saver_->abort();
+  }
+  Status restore(SnapshotReader& reader) override {
+    reader_ = &reader;
+    return {};
+  }
 
  private:
   static constexpr uint32_t kChunk = 64;  // keys whose slots are fetched ahead
@@ -84,8 +104,57 @@ class KeyedFoldOperator final : public OutputOperator<To> {
     } catch (...) { rethrow_user_failure(this->context(), Fold::kName, describe_record(rows[i])); }
   }
 
+  // ---- In front of a backend.
+
+  Status open_stored(OperatorContext& context) {
+    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
+                   context.clock(), Fold::kName);
+    TIDEWHEEL_ASSIGN_OR_RETURN(cell_, store_->template declare<TableCell<Acc>>("fold", {}));
+    return this->open_store(*store_, reader_);
+  }
+  Progress take_stored(const RowBatch<T>& in, uint32_t& cursor, uint32_t end) {
+    const T* const rows = in.rows();
+    bool taken = true;
+    try {
+      if (!this->output().ready()) { return Progress::kBlocked; }
+      KeyedBatch batch(*store_, cursor, end,
+                       [&](uint32_t i) -> decltype(auto) { return std::invoke(select_, rows[i]); });
+      for (; cursor < end; ++cursor) {
+        if (!this->output().ready()) {
+          taken = false;
+          break;
+        }
+        batch.select(cursor);
+        std::byte* const row = store_->ensure_row();
+        const bool is_new = !KeyedState::has(row, cell_->bit());
+        Stored<Acc>& acc = cell_->open(row);
+        if (is_new) {
+          fold_.first(acc.value, rows[cursor]);
+        } else {
+          fold_.next(acc.value, rows[cursor]);
+        }
+        acc.settle(store_->heap());
+        RowBatch<To>& out = this->output().current();
+        To& slot =
+            out.append(fold_.result(store_->current_key(), acc.value), in.timestamps()[cursor]);
+        if constexpr (has_text_v<To>) { relocate_texts_into(slot, out.arena()); }
+        this->output().commit();
+      }
+    } catch (...) {
+      rethrow_user_failure(this->context(), Fold::kName,
+                           cursor < end ? describe_record(rows[cursor]) : "");
+    }
+    if (const Status status = store_->status(); !status.ok()) {
+      throw_user_failure(this->context(), Fold::kName, status, "");
+    }
+    return taken ? Progress::kDone : Progress::kBlocked;
+  }
+
   const Select select_;
   const Fold fold_;
+  SnapshotReader* reader_ = nullptr;  // until `open`
+  std::optional<KeyedStore<K>> store_;
+  TableCell<Acc>* cell_ = nullptr;
   std::optional<KeyedTable<K, Acc>> table_;
   std::optional<TableSnapshot<K, Acc>> saver_;
   TableLoader<K, Acc> restored_{"fold"};

@@ -32,6 +32,19 @@ class OperatorBase : public Operator {
   // For `snapshot` that is not done. When the writer would take more, it was only time for
   // something else: the task is woken to go on.
   Progress snapshot_blocked(const SnapshotWriter& writer);
+  // The same for state in front of a backend, which may have to be waited for.
+  template <class Store>
+  Progress snapshot_blocked(const Store& store, const SnapshotWriter& writer) {
+    return store.waits_for_backend() ? Progress::kBlocked : snapshot_blocked(writer);
+  }
+  // Has a KeyedStore read its state, from memory's or its backend's snapshot; `reader` may be null.
+  template <class Store>
+  Status open_store(Store& store, SnapshotReader* reader) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context_->state_backend());
+    if (backend == nullptr) { return reader == nullptr ? Status() : store.read(*reader); }
+    return store.open_backend(*backend, reader, keeps_changes(),
+                              [context = context_] { context->wake(); });
+  }
 
  private:
   const std::shared_ptr<const NodeLinks> links_;

@@ -220,8 +220,8 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
       function_.emplace(prototype_);
       TIDEWHEEL_RETURN_IF_ERROR(scope.status());
     }
+    if constexpr (kKeyed) { TIDEWHEEL_RETURN_IF_ERROR(this->open_store(*store_, restored_)); }
     if (restored_ != nullptr) {
-      if constexpr (kKeyed) { TIDEWHEEL_RETURN_IF_ERROR(store_->read(*restored_)); }
       TIDEWHEEL_RETURN_IF_ERROR(operator_state_->read(*restored_));
       restored_ = nullptr;
     }
@@ -301,7 +301,9 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
   }
   Progress snapshot(SnapshotWriter& writer) override {
     if constexpr (kKeyed) {
-      if (!store_->write(writer)) { return this->snapshot_blocked(writer); }
+      try {
+        if (!store_->write(writer)) { return this->snapshot_blocked(*store_, writer); }
+      } catch (...) { rethrow_user_failure(this->context(), "keyed state", ""); }
     }
     return operator_state_->write(writer) ? Progress::kDone : this->snapshot_blocked(writer);
   }
@@ -389,7 +391,9 @@ class ProcessOperator final : public OutputOperator<typename P::output> {
     FiredTimer fired;
     while (true) {
       if (!this->ready()) { return false; }
-      if (!store_->next_due(domain, time_ms, fired)) { break; }
+      try {
+        if (!store_->next_due(domain, time_ms, fired)) { break; }
+      } catch (...) { rethrow_user_failure(this->context(), "keyed state", ""); }
       // A row emitted by a processing timer has no event time of its own.
       context_->set_timestamp(domain == TimeDomain::kEvent ? fired.time : kNoTimestamp);
       store_->set_event_time_ms(domain == TimeDomain::kEvent ? fired.time : kNoTimestamp);

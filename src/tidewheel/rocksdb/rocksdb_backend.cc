@@ -77,8 +77,7 @@ class TtlFilterFactory final : public ::rocksdb::CompactionFilterFactory {
 class Cursor final : public StoreCursor {
  public:
   Cursor(std::unique_ptr<::rocksdb::Iterator> iterator, std::string what)
-      : iterator_(std::move(iterator)), what_(std::move(what)) {
-  }
+      : iterator_(std::move(iterator)), what_(std::move(what)) {}
   void seek(std::string_view key) override { iterator_->Seek(slice(key)); }
   void next() override { iterator_->Next(); }
   bool valid() const override { return iterator_->Valid(); }
@@ -137,8 +136,7 @@ RocksdbBackend::RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::s
       place_(std::move(place)),
       directory_(std::move(directory)),
       metrics_(metrics),
-      write_batch_bytes_(
-          static_cast<uint64_t>(shared.config.get(options::kRocksdbWriteBatchSize))),
+      write_batch_bytes_(static_cast<uint64_t>(shared.config.get(options::kRocksdbWriteBatchSize))),
       batch_(std::make_unique<::rocksdb::WriteBatch>()) {
   shared_.live.fetch_add(1, std::memory_order_relaxed);
 }

@@ -557,7 +557,9 @@ class MapCell final : public KeyedCell {
     if (!KeyedState::has(row, bit()) || store.is_complete(row, *this)) { return; }
     Status status;
     store.for_each_entry(*this, [&](const StateEntry& entry) {
-      if (status.ok()) { status = read_entry(blocks(row), entry, [](Entry&) {}); }
+      if (status.ok()) {
+        status = read_entry(blocks(row), entry, [](Entry&) {});
+      }
     });
     if (!status.ok()) { throw StateError(status.with_context("state {}", name())); }
     store.note_complete(row, *this);

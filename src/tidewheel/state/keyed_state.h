@@ -53,7 +53,8 @@ class KeyedCell {
   virtual bool stamp_comes_first() const { return false; }
   // Reading it registers a timer of the current key.
   virtual bool is_timer() const { return false; }
-  // Those with entries: the cell of a key of which nothing is known yet, and what has changed in it.
+  // Those with entries: the cell of a key of which nothing is known yet, and what has changed in
+  // it.
   virtual void make_empty(std::byte*) {}
   virtual bool has_any(std::byte*) { return true; }
   virtual void write_changes(std::byte*, EntryChanges&) {}

@@ -145,9 +145,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
 
   // ---- In front of a backend (keyed_store_backend.h): rows are then a cache.
 
-  // Instead of `read`, when all states are declared. `reader` may be null. `own_snapshots`: those in
-  // the backend's own form are wanted where the writer takes files. `wake` has `write` called again;
-  // any thread calls it. The backend outlives the store.
+  // Instead of `read`, when all states are declared. `reader` may be null. `own_snapshots`: those
+  // in the backend's own form are wanted where the writer takes files. `wake` has `write` called
+  // again; any thread calls it. The backend outlives the store.
   Status open_backend(StateBackend& backend, SnapshotReader* reader, bool own_snapshots,
                       std::function<void()> wake);
   bool has_backend() const { return backed_ != nullptr; }
@@ -271,7 +271,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     std::unique_ptr<StoreCursor> cursor;
     size_t state = 0;
   };
-  static constexpr size_t kRowsMin = 64;      // cached at least
+  static constexpr size_t kRowsMin = 64;       // cached at least
   static constexpr size_t kFlushSlots = 2048;  // looked at in one call
 
   std::byte* fetch_one(const K& key, KeyHash hash);

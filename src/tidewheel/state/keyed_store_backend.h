@@ -1,5 +1,5 @@
-// KeyedStore<K> in front of a backend: rows come with the batch that needs them, in one read, and go
-// by the clock algorithm (second chance), in batches of writes. Included by keyed_store.h.
+// KeyedStore<K> in front of a backend: rows come with the batch that needs them, in one read, and
+// go by the clock algorithm (second chance), in batches of writes. Included by keyed_store.h.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -218,8 +218,7 @@ Status KeyedStore<K>::convert_state(SnapshotReader& reader, size_t index, const 
     current_hash_ = hash_of(key);
     has_current_key_ = true;
     TIDEWHEEL_RETURN_IF_ERROR(check_key_group(meta, entry.group, current_hash_.group));
-    TIDEWHEEL_RETURN_IF_ERROR(
-        cell.read(row, true, entry).with_context("state {}", meta.name));
+    TIDEWHEEL_RETURN_IF_ERROR(cell.read(row, true, entry).with_context("state {}", meta.name));
     backed_->rows.put_cell(index, row, current_hash_.group, backed_->key_bytes.encode(key));
     destroy_cells(row);
     TIDEWHEEL_RETURN_IF_ERROR(backed_->rows.commit_some());

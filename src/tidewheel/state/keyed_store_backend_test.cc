@@ -124,15 +124,14 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
     };
     std::vector<Row> rows;
     for (uint32_t i = 0; i < size; ++i) {
-      const auto key = static_cast<int64_t>(random_.chance(0.5) ? random_.below(20)
-                                                                : random_.below(kKeys));
+      const auto key =
+          static_cast<int64_t>(random_.chance(0.5) ? random_.below(20) : random_.below(kKeys));
       rows.push_back({key, random_.below(16), static_cast<int64_t>(random_.below(1000))});
     }
     std::vector<std::string> seen[2];
     for (Side* side : {heap_.get(), backed_.get()}) {
-      KeyedBatch keyed(side->store, 0, size, [&](uint32_t i) -> const int64_t& {
-        return rows[i].key;
-      });
+      KeyedBatch keyed(side->store, 0, size,
+                       [&](uint32_t i) -> const int64_t& { return rows[i].key; });
       for (uint32_t i = 0; i < size; ++i) {
         keyed.select(i);
         if (rows[i].dice % 2 == 0) {
@@ -240,8 +239,7 @@ TEST_P(KeyedStoreBackend, every_key_is_visited_once) {
     side->store.for_each_key([&](int64_t key) {
       // A timer that was cancelled is a state in memory.
       if (side->describe() == "-1  [] {} -1 {}") { return; }
-      const bool fresh =
-          visited[side == heap_.get() ? 0 : 1].emplace(key, side->describe()).second;
+      const bool fresh = visited[side == heap_.get() ? 0 : 1].emplace(key, side->describe()).second;
       EXPECT_TRUE(fresh) << key;
       if (key % 3 == 0) { side->function->count = 77; }
     });

@@ -148,8 +148,7 @@ void RowStore::erase_entries(const Store& store, int32_t group, std::string_view
   make_store_prefix(prefix, group, key);
   static_cast<void>(commit());  // the scan has to see it
   const auto cursor = backend_.scan(store.id);
-  for (cursor->seek(prefix); cursor->valid() && cursor->key().starts_with(prefix);
-       cursor->next()) {
+  for (cursor->seek(prefix); cursor->valid() && cursor->key().starts_with(prefix); cursor->next()) {
     backend_.erase(store.id, cursor->key());
   }
   static_cast<void>(note(cursor->status()));

@@ -1,5 +1,5 @@
-// The rows of keyed state in front of a backend: which of them have to be written, and how they come
-// and go. KeyedStore<K> has the keys and decides when.
+// The rows of keyed state in front of a backend: which of them have to be written, and how they
+// come and go. KeyedStore<K> has the keys and decides when.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -29,7 +29,8 @@ class EntryChanges {
 
 // A row is a copy of what the backend has of its key, or newer. Behind its cells it has marks:
 //   used     it was looked up since the hand of the clock has come by
-//   dirty    it may differ from what the backend has. Whoever looks a key up to work on it makes the
+//   dirty    it may differ from what the backend has. Whoever looks a key up to work on it makes
+//   the
 //            row dirty: nobody is asked whether something was really changed
 //   epoch    number of barriers there had been when it became dirty
 //   stored   by state: the backend may have something of it
@@ -41,8 +42,7 @@ class RowStore {
  public:
   // `current_key` gives the group and the encoded key of the current key.
   using CurrentKey = std::function<std::string_view(int32_t& group)>;
-  RowStore(KeyedState& state, StateBackend& backend, std::string key_schema,
-           CurrentKey current_key)
+  RowStore(KeyedState& state, StateBackend& backend, std::string key_schema, CurrentKey current_key)
       : state_(state),
         backend_(backend),
         key_schema_(std::move(key_schema)),
@@ -88,9 +88,7 @@ class RowStore {
   void write(std::byte* row, int32_t group, std::string_view key);
   // Has the backend take what was written, if it is much.
   Status commit_some();
-  Status commit() {
-    return backend_.uncommitted_bytes() == 0 ? Status() : note(backend_.commit());
-  }
+  Status commit() { return backend_.uncommitted_bytes() == 0 ? Status() : note(backend_.commit()); }
 
   // ---- Entries of maps, of the current key.
   bool is_complete(std::byte* row, const KeyedCell& cell) const;
