@@ -501,8 +501,9 @@ class KeyedTable {
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
   static constexpr uint64_t kNoFrontier = uint64_t{1} << 32;
-  static constexpr size_t kStepwiseFrom = 32768;            // smaller tables are rebuilt in 0.3 ms
-  static constexpr size_t kStepSlots = 32;                  // moved by an insertion
+  static constexpr size_t kStepwiseFrom = 32768;  // smaller tables are rebuilt in 0.3 ms
+  static constexpr size_t kStepSlots = 32;        // moved by an insertion
+  static constexpr size_t kVisitCost = 16;        // of an entry or a region, in slots looked at
   static constexpr size_t kDiscardBytes = size_t{2} << 20;  // of moved slots, given back at a time
 
   static size_t fill_limit(size_t capacity) { return capacity * 5 / 8; }
@@ -992,6 +993,8 @@ class KeyedTable {
     }
     walk_.index = walk_.entered ? std::max(walk_.index, first) : first;
     walk_.entered = true;
+    if (budget == 0) { return false; }
+    budget -= std::min(budget, kVisitCost);
     return write_slots(area, last, budget, ready);
   }
   // Goes on to `last`, and to the end of what spilled over behind it.
@@ -1001,7 +1004,7 @@ class KeyedTable {
     for (size_t& index = walk_.index; index < area.count;) {
       if (index > last) {
         if (area.slots[index].order == 0) { return true; }
-        if (!write_slot(area, index, ready)) { return false; }
+        if (!write_slot(area, index, budget, ready)) { return false; }
         ++index;
         continue;
       }
@@ -1014,7 +1017,7 @@ class KeyedTable {
       if (!whole) { candidates &= area.before[word]; }
       for (; candidates != 0; candidates &= candidates - 1) {
         index = word * 64 + static_cast<size_t>(__builtin_ctzll(candidates));
-        if (!write_slot(area, index, ready)) { return false; }
+        if (!write_slot(area, index, budget, ready)) { return false; }
       }
       index = end;
     }
@@ -1022,13 +1025,14 @@ class KeyedTable {
   }
   // False when the entry has its turn, and ready() says no.
   template <class Ready>
-  bool write_slot(Area& area, size_t index, Ready& ready) {
+  bool write_slot(Area& area, size_t index, size_t& budget, Ready& ready) {
     Slot& slot = area.slots[index];
     if (slot.order == 0 || Area::get(area.done, index)) { return true; }
     const int32_t group = group_of(slot);
     if (group != walk_.group && !walk_.all) { return true; }
     if (!is_wanted(area, index)) { return true; }
     if (group == walk_.group && !ready()) { return false; }
+    budget -= std::min(budget, kVisitCost);
     Area::set(area.done, index);
     tracker_->entry(group, std::as_const(slot.key.value), slot.value.value);
     return true;
