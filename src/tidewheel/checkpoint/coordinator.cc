@@ -49,10 +49,10 @@ void CheckpointCoordinator::start_from(const CompletedSnapshot& snapshot, bool o
   // Older ones of the same job are subsumed as if it had never stopped.
   for (const CompletedSnapshot& older : parts_.store.found()) {
     if (older.manifest.checkpoint >= snapshot.manifest.checkpoint) { continue; }
-    retained_.push_back(older.manifest.checkpoint);
+    retained_.push_back(older);
     call_store([older](CheckpointStore& store) { store.adopt(older); }, nullptr);
   }
-  retained_.push_back(snapshot.manifest.checkpoint);
+  retained_.push_back(snapshot);
   call_store([snapshot](CheckpointStore& store) { store.adopt(snapshot); }, nullptr);
 }
 
@@ -60,6 +60,20 @@ void CheckpointCoordinator::restored(const CompletedSnapshot& snapshot) {
   history_.restored({snapshot.manifest.checkpoint, snapshot.manifest.kind, snapshot.path,
                      parts_.clock.wall_ms()});
   ++version_;
+}
+
+bool CheckpointCoordinator::fall_back(const Status& why) {
+  if (retained_.size() < 2 || !restore_point_ || restore_point_->path != retained_.back().path) {
+    return false;
+  }
+  TIDEWHEEL_MARK("checkpoint.fell_back");
+  const int64_t damaged = retained_.back().manifest.checkpoint;
+  retained_.pop_back();
+  parts_.logger.warning("{} is damaged, the job goes back to {}: {}", restore_point_->path,
+                        retained_.back().path, why.to_string());
+  restore_point_ = retained_.back();
+  call_store([damaged](CheckpointStore& store) { store.release(damaged); }, nullptr);
+  return true;
 }
 
 // ---- What happens to the job
@@ -317,7 +331,7 @@ void CheckpointCoordinator::begin(Request request) {
   plan->trigger_ns = now_ns();
   plan->trigger_wall_ms = parts_.clock.wall_ms();
   if (is_checkpoint && settings_.incremental && !retained_.empty()) {
-    plan->base_checkpoint = retained_.back();
+    plan->base_checkpoint = retained_.back().manifest.checkpoint;
   }
   Pending pending;
   pending.missing = {participants.to_acknowledge.begin(), participants.to_acknowledge.end()};
@@ -491,7 +505,7 @@ void CheckpointCoordinator::after_completion(const Pending& pending,
                                         [](const auto& entry) { return entry.second.end_of_data; });
     if (all_at_end) { periodic_ns_ = Clock::kNever; }
   }
-  if (is_checkpoint) { retained_.push_back(plan.id); }
+  if (is_checkpoint) { retained_.push_back(snapshot); }
   parts_.gateway.completed(plan, is_checkpoint || stops);
   drop_subsumed();
   retry_final(0);
@@ -500,7 +514,7 @@ void CheckpointCoordinator::after_completion(const Pending& pending,
 // A checkpoint that one under way builds on stays as long as that.
 void CheckpointCoordinator::drop_subsumed() {
   while (retained_.size() > static_cast<size_t>(settings_.retained)) {
-    const int64_t oldest = retained_.front();
+    const int64_t oldest = retained_.front().manifest.checkpoint;
     for (const auto& [id, pending] : pending_) {
       if (pending.plan->base_checkpoint == oldest) { return; }
     }
@@ -595,7 +609,8 @@ void CheckpointCoordinator::shut_down(JobEnd end, std::function<void()> done) {
   const bool keep = (end == JobEnd::kFailed && settings_.retention != CheckpointRetention::kNone) ||
                     (end == JobEnd::kCancelled &&
                      settings_.retention == CheckpointRetention::kRetainOnCancellation);
-  for (const int64_t id : std::exchange(retained_, {})) {
+  for (const CompletedSnapshot& snapshot : std::exchange(retained_, {})) {
+    const int64_t id = snapshot.manifest.checkpoint;
     auto dropped = std::make_shared<Status>();
     call_store(
         [=](CheckpointStore& store) {

@@ -107,7 +107,7 @@ class CheckpointCoordinator {
 
   // ---- Before the first checkpoint.
   // The job starts from `snapshot`; ids go on behind it. `owned`: it is kept, and deleted, like
-  // those that are taken here.
+  // those that are taken here, and so are the older ones that the store has found.
   void start_from(const CompletedSnapshot& snapshot, bool owned);
 
   // ---- What happens to the job.
@@ -137,6 +137,9 @@ class CheckpointCoordinator {
   // What a restart goes back to; none: the job starts anew.
   const std::optional<CompletedSnapshot>& restore_point() const { return restore_point_; }
   void restored(const CompletedSnapshot& snapshot);
+  // The restore point can't be read, as `why` says. True: there is an older one, to which the job
+  // goes back; the damaged one stays where it is, in nobody's care.
+  bool fall_back(const Status& why);
   // Path of the savepoint that the job is to end with, once that is complete.
   const std::string& stopped_with() const { return stopped_with_; }
   // The job has ended: deletes what is not to be kept. `done` is called when nothing runs any more.
@@ -219,7 +222,7 @@ class CheckpointCoordinator {
   std::deque<Request> requests_;
   std::map<int64_t, Pending> pending_;
   std::set<TaskId> at_end_;  // tasks that wait for a checkpoint that holds all they did
-  std::deque<int64_t> retained_;
+  std::deque<CompletedSnapshot> retained_;  // the oldest first
   std::optional<CompletedSnapshot> restore_point_;
   std::string stopped_with_;
   int64_t failures_in_a_row_ = 0;

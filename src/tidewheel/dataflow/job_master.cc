@@ -59,6 +59,11 @@ bool may_be_over_next_time(const Status& failure) {
   }
 }
 
+// Of the snapshot that is restored.
+bool is_damage(const Status& failure) {
+  return failure.id() == ErrorId::kSnapshotChecksum || failure.id() == ErrorId::kSnapshotMissing;
+}
+
 }  // namespace
 
 JobMaster::JobMaster(Parts parts)
@@ -75,12 +80,19 @@ JobMaster::~JobMaster() { gate_->close(); }
 
 void JobMaster::start_from(const CompletedSnapshot& snapshot, bool owned) {
   checkpoints_.start_from(snapshot, owned);
-  checkpoints_.restored(snapshot);
-  publish(/*at_once=*/true);
 }
 
-Result<DeploymentStart> JobMaster::make_start(bool is_restart) const {
-  return make_start_from(checkpoints_.restore_point(), is_restart);
+Result<DeploymentStart> JobMaster::make_start(bool is_restart) {
+  while (true) {
+    Result<DeploymentStart> start = make_start_from(checkpoints_.restore_point(), is_restart);
+    if (start.ok() && checkpoints_.restore_point()) {
+      checkpoints_.restored(*checkpoints_.restore_point());
+      publish(/*at_once=*/true);
+    }
+    if (start.ok() || !is_damage(start.status()) || !checkpoints_.fall_back(start.status())) {
+      return start;
+    }
+  }
 }
 
 Result<DeploymentStart> JobMaster::make_start_from(const std::optional<CompletedSnapshot>& point,
@@ -370,7 +382,8 @@ void JobMaster::on_failure(std::vector<size_t> regions, const Status& failure,
   note_failure(failure, task);
   const int64_t now_ns = parts_.world.clock().now_ns();
   std::optional<int64_t> delay_ns;
-  const bool recoverable = may_be_over_next_time(failure);
+  bool recoverable = may_be_over_next_time(failure);
+  if (!all_running_ && is_damage(failure)) { recoverable = checkpoints_.fall_back(failure); }
   if (recoverable) { delay_ns = parts_.strategy->on_failure(now_ns); }
   if (!delay_ns) {
     failure_ = failure;
@@ -561,12 +574,7 @@ CheckpointParticipants JobMaster::participants() {
       const TaskSpec& spec = deployment_->tasks()[place]->spec();
       return finished_.contains({spec.vertex, spec.subtask});
     });
-    if (!begins) { continue; }
-    all.to_trigger.push_back(id);
-    // Without a final checkpoint nobody knows whether it has taken what they have sent.
-    if (!upstream.empty() && !parts_.settings.waits_for_final()) {
-      all.obstacle = fmt::format("task {} takes what finished tasks have sent", name_of(id));
-    }
+    if (begins) { all.to_trigger.push_back(id); }
   }
   return all;
 }

@@ -57,8 +57,9 @@ class JobMaster final : public Turnable,
   // ---- On the deploying thread, before the worker starts.
   // What the job starts from; see CheckpointCoordinator::start_from.
   void start_from(const CompletedSnapshot& snapshot, bool owned);
-  // What tasks go on from, by the point that restarts go back to. Blocks.
-  Result<DeploymentStart> make_start(bool is_restart) const;
+  // What tasks go on from, by the point that restarts go back to, or, when that is damaged, an
+  // older one. Blocks.
+  Result<DeploymentStart> make_start(bool is_restart);
   Status make_coordinators();
   // `deployment` outlives the worker.
   void set_deployment(Deployment& deployment);
