@@ -298,7 +298,6 @@ TEST_P(Recovery, faults_in_between_change_nothing) {
   SimMachine machine(hard);
   Config conf = config();
   conf.set(options::kTolerableFailedCheckpoints, static_cast<int64_t>(GetParam() % 3));
-  conf.set(options::kMaxConcurrentCheckpoints, 1 + static_cast<int64_t>(GetParam() % 2));
   conf.set(options::kIncrementalCheckpoints, GetParam() % 2 == 0);
   conf.set(options::kUnalignedCheckpoints, GetParam() % 2 == 0);
   conf.set(options::kRetainedCheckpoints, 1 + static_cast<int64_t>(GetParam() % 3));
