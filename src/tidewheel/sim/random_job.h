@@ -47,8 +47,9 @@ class RandomJob {
 // What a job is given that is built anew in each life of its process: the same graph from the same
 // draws, but for what is drawn from `places`.
 struct Rebuild {
-  Random places;               // parallelism, chaining, operators that are in the way only
-  bool fixed_places = false;   // the same in every life
+  Random places;               // parallelism
+  Random plan;                 // chaining, and operators that are in the way only
+  bool fixed_places = false;   // parallelism is the same in every life
   bool at_least_once = false;  // rows may come twice: only what a source gave is looked for
   std::shared_ptr<LedgerClient> ledger;
   // Some sinks write part files instead: into a folder of the host, whose finished files `read`

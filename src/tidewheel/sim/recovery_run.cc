@@ -64,6 +64,12 @@ struct Point {
   bool savepoint = false;
 };
 
+// What a life of the job draws its parallelism and its chains from.
+struct Shape {
+  Random places{0};
+  Random plan{0};
+};
+
 class RecoveryRun {
  public:
   RecoveryRun(uint64_t seed, const RunOptions& options)
@@ -72,9 +78,9 @@ class RecoveryRun {
   RunReport run() {
     draw_plan();
     const int64_t lives = std::min(lives_, options_.lives_max);
-    for (int64_t life = 0; life <= lives && failure_.empty() && !finished_; ++life) {
+    for (int64_t life = 0; life <= lives + extra_lives_ && failure_.empty() && !finished_; ++life) {
       Random random = life_random_.fork();
-      live(life, life == lives, random);
+      live(life, life >= lives, random);
       check_files();
     }
     if (failure_.empty()) { check_end(); }
@@ -128,18 +134,21 @@ class RecoveryRun {
     at_least_once_ = draws(random_, "at-least-once", 0.05);
     lies_ = draws(random_, "lying-disk", 0.04);
     rescales_ = draws(random_, "rescale", 0.6);
+    changes_ = draws(random_, "plan-changes", 0.4);
     writes_files_ = draws(random_, "file-sinks", 0.4);
+    chains_ = random_.chance(0.7);
     if (random_.chance(0.3)) { max_parallelism_ = one_of<int64_t>(random_, {4, 5, 128, 1000}); }
     structure_ = random_.fork();
     life_random_ = random_.fork();
-    places_ = random_.fork();
+    shape_ = {random_.fork(), random_.fork()};
   }
   Config draw_config(Random& random, bool last) {
     Config config;
     config.set(options::kBatchRows, one_of<int64_t>(random, {1, 2, 3, 7, 64, 1024}));
     config.set(options::kCredits, one_of<int64_t>(random, {1, 2, 16}));
     config.set(options::kBufferTimeout, one_of<int64_t>(random, {-1, 0, 1, 10, 100}));
-    config.set(options::kOperatorChaining, random.chance(0.7));
+    const bool chains = random.chance(0.7);
+    config.set(options::kOperatorChaining, changes_ ? chains : chains_);
     config.set(options::kParallelism, 1 + static_cast<int64_t>(random.below(4)));
     config.set(options::kTaskSlots,
                random.chance(0.5) ? 0 : 1 + static_cast<int64_t>(random.below(4)));
@@ -151,7 +160,8 @@ class RecoveryRun {
     config.set(options::kCheckpointRetention, std::string("RETAIN_ON_CANCELLATION"));
     config.set(options::kRetainedCheckpoints, one_of<int64_t>(random, {1, 1, 2, 3, 10}));
     if (at_least_once_) { config.set(options::kCheckpointMode, std::string("AT_LEAST_ONCE")); }
-    if (draws(random, "unaligned", 0.5) && !at_least_once_) {
+    // Rows in flight are bound to the edges that there are.
+    if (draws(random, "unaligned", 0.6) && !at_least_once_ && !changes_) {
       config.set(options::kUnalignedCheckpoints, true);
       config.set(options::kAlignedCheckpointTimeout, one_of<int64_t>(random, {0, 0, 1, 10, 100}));
     }
@@ -202,8 +212,18 @@ class RecoveryRun {
     SimProcess process(machine_.simulation, machine_.world, fmt::format("life-{}", number));
     process_ = &process;
     Random job_random = structure_;
+    Shape shape{random.fork(), random.fork()};
+    if (!rescales_) { shape.places = shape_.places; }
+    if (!changes_) { shape.plan = shape_.plan; }
+    Config config = draw_config(random, last);
+    const std::optional<Point> point = choose_start(random, disturbed);
+    if (!failure_.empty()) { return; }
+    if (std::exchange(repeats_shape_, false) && point.has_value()) {
+      shape = shape_of_point_.at(point->path);
+    }
     auto rebuild = std::make_shared<Rebuild>(
-        Rebuild{.places = rescales_ ? random.fork() : places_,
+        Rebuild{.places = shape.places,
+                .plan = shape.plan,
                 .fixed_places = !rescales_,
                 .at_least_once = at_least_once_ || lies_,
                 .ledger = make_client(process, disturbed),
@@ -214,9 +234,6 @@ class RecoveryRun {
                 .sources_max = options_.sources_max,
                 .rows_max = options_.rows_max,
                 .without_steps = options_.without_steps});
-    Config config = draw_config(random, last);
-    const std::optional<Point> point = choose_start(random, disturbed);
-    if (!failure_.empty()) { return; }
     if (point.has_value() && (point->savepoint || resumes_elsewhere_)) {
       config.set(options::kRecoveryPath, point->path);
     } else {
@@ -242,7 +259,13 @@ class RecoveryRun {
       Result<std::unique_ptr<JobHandle>> handle = job_->start();
       if (!handle.ok()) {
         last_result_ = handle.status();
-        if (!disturbed && !lies_) { fail("the job did not start: " + handle.status().to_string()); }
+        // Operators that are chained in this shape, and were not.
+        const bool misfit = last_result_.id() == ErrorId::kStateNotRestored && rescales_ &&
+                            last_result_.message().find("chained now") != std::string::npos;
+        if (misfit) {
+          repeats_shape_ = true;
+          if (last) { ++extra_lives_; }
+        } else if (!disturbed && !lies_) { fail("the job did not start: " + handle.status().to_string()); }
         note("did not start: " + handle.status().to_string());
       } else {
         machine_.simulation.set_details(
@@ -256,6 +279,7 @@ class RecoveryRun {
     if (!process.alive() && power_fails) { crash(); }
     if (faults_end != nullptr) { *faults_end = true; }
     stop_faults();
+    for (const Point& made : points()) { shape_of_point_.try_emplace(made.path, shape); }
     process_ = nullptr;
   }
   void crash() {
@@ -546,12 +570,16 @@ class RecoveryRun {
   SimMachine machine_;
   Random structure_{0};
   Random life_random_{0};
-  Random places_{0};
+  Shape shape_;
+  std::map<std::string, Shape> shape_of_point_;  // of the life that has made it, by its path
+  bool repeats_shape_ = false;                   // that of the point that the life starts from
   int64_t lives_ = 0;
   int64_t max_parallelism_ = 0;
   bool at_least_once_ = false;
   bool lies_ = false;
   bool rescales_ = false;
+  bool chains_ = true;
+  bool changes_ = false;  // chaining, and what is in the way, from life to life
   bool writes_files_ = false;
 
   Ledger ledger_;
@@ -564,6 +592,7 @@ class RecoveryRun {
   bool resumes_elsewhere_ = false;  // not at what the job would find by itself
   bool suspended_ = false;
   bool finished_ = false;
+  int64_t extra_lives_ = 0;
 };
 
 }  // namespace
@@ -572,7 +601,7 @@ const std::vector<std::string>& recovery_parts() {
   static const std::vector<std::string> parts = {
       "at-least-once",  "bit-rot",       "cancel",        "compression", "concurrent",
       "file-sinks",     "full-disk",     "full-failover", "incremental", "kill",
-      "ledger-refuses", "lying-disk",    "machine-crash", "min-pause",   "older-checkpoint",
+      "ledger-refuses", "lying-disk",    "machine-crash", "min-pause",   "older-checkpoint", "plan-changes",
       "read-errors",    "remove-errors", "rename-errors", "rescale",     "savepoint",
       "short-reads",    "slow-disk",     "sync-errors",   "task-crash",  "timeout",
       "unaligned",      "write-errors"};

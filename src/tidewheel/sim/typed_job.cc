@@ -250,7 +250,7 @@ TypedJob::Kept TypedJob::keep(const Stream<Row>& stream, int32_t readers) {
 Stream<Row> TypedJob::with_probe(Stream<Row> stream, int32_t parallelism) {
   if (rebuild() == nullptr) { return stream; }
   const int64_t number = next_probe_++;
-  if (!places().chance(0.5)) { return stream; }
+  if (!plan().chance(0.5)) { return stream; }
   Stream<Row> probed =
       stream
           .transform<Row>("probe",
@@ -259,7 +259,7 @@ Stream<Row> TypedJob::with_probe(Stream<Row> stream, int32_t parallelism) {
                           })
           .uid(fmt::format("probe-{}", number))
           .parallelism(parallelism);
-  return places().chance(0.3) ? probed.disable_chaining() : probed;
+  return plan().chance(0.3) ? probed.disable_chaining() : probed;
 }
 
 void TypedJob::spread(TypedFlow& flow, int32_t readers) {

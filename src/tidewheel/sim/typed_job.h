@@ -55,8 +55,8 @@ class TypedJob final : public RandomJob {
   template <class S>
   S settle(const S& stream, int32_t parallelism) {
     S settled = stream.parallelism(parallelism);
-    if (places().chance(0.15)) { settled = settled.disable_chaining(); }
-    if (places().chance(0.15)) { settled = settled.start_new_chain(); }
+    if (plan().chance(0.15)) { settled = settled.disable_chaining(); }
+    if (plan().chance(0.15)) { settled = settled.start_new_chain(); }
     if (rebuild() != nullptr) { settled = settled.uid("op-" + std::to_string(next_uid_++)); }
     return settled;
   }
@@ -75,6 +75,7 @@ class TypedJob final : public RandomJob {
   void add_step();
   void add_end(const TypedFlow& flow);
   Random& places() { return rebuild() != nullptr ? rebuild()->places : random_; }
+  Random& plan() { return rebuild() != nullptr ? rebuild()->plan : random_; }
   Kept keep_in_files(const Stream<Row>& stream, int32_t readers);
   Stream<Row> with_probe(Stream<Row> stream, int32_t parallelism);
 
