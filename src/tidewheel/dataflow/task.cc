@@ -371,7 +371,15 @@ bool Task::drain_gate() {
 }
 
 bool Task::operators_may_end() {
-  if (!run_wakes()) { return false; }
+  if (suspended_) {
+    // Nobody takes rows any more: only what has no outputs has still something to do.
+    for (const auto& op : operators_) {
+      if (!op->op()->outputs().empty() || !op->take_wake_request()) { continue; }
+      if (op->call_wake() == Progress::kBlocked) { return false; }
+    }
+  } else if (!run_wakes()) {
+    return false;
+  }
   return std::all_of(operators_.begin(), operators_.end(),
                      [](const auto& op) { return op->op()->may_end(); });
 }

@@ -265,7 +265,9 @@ class RecoveryRun {
         if (misfit) {
           repeats_shape_ = true;
           if (last) { ++extra_lives_; }
-        } else if (!disturbed && !lies_) { fail("the job did not start: " + handle.status().to_string()); }
+        } else if (!disturbed && !lies_) {
+          fail("the job did not start: " + handle.status().to_string());
+        }
         note("did not start: " + handle.status().to_string());
       } else {
         machine_.simulation.set_details(
@@ -471,7 +473,16 @@ class RecoveryRun {
   bool can_be_lost(int64_t checkpoint) const {
     if (lies_) { return false; }
     const std::vector<Point> found = points();
-    return found.empty() || found.back().checkpoint < checkpoint;
+    if (!found.empty() && found.back().checkpoint >= checkpoint) { return false; }
+    if (options_.print_log) {
+      fmt::print(stderr, "== {} checkpoint {} can be lost\n", machine_.simulation.now_ns(),
+                 checkpoint);
+      for (const std::string& file : machine_.world.sim_files().files_below("/data")) {
+        const auto bytes = machine_.world.sim_files().durable_content(file);
+        fmt::print(stderr, "==   {} {}\n", file, bytes.has_value() ? bytes->size() : -1);
+      }
+    }
+    return true;
   }
 
   // The content of the files that anybody would read.
@@ -599,12 +610,12 @@ class RecoveryRun {
 
 const std::vector<std::string>& recovery_parts() {
   static const std::vector<std::string> parts = {
-      "at-least-once",  "bit-rot",       "cancel",        "compression", "concurrent",
-      "file-sinks",     "full-disk",     "full-failover", "incremental", "kill",
-      "ledger-refuses", "lying-disk",    "machine-crash", "min-pause",   "older-checkpoint", "plan-changes",
-      "read-errors",    "remove-errors", "rename-errors", "rescale",     "savepoint",
-      "short-reads",    "slow-disk",     "sync-errors",   "task-crash",  "timeout",
-      "unaligned",      "write-errors"};
+      "at-least-once",  "bit-rot",     "cancel",        "compression",   "concurrent",
+      "file-sinks",     "full-disk",   "full-failover", "incremental",   "kill",
+      "ledger-refuses", "lying-disk",  "machine-crash", "min-pause",     "older-checkpoint",
+      "plan-changes",   "read-errors", "remove-errors", "rename-errors", "rescale",
+      "savepoint",      "short-reads", "slow-disk",     "sync-errors",   "task-crash",
+      "timeout",        "unaligned",   "write-errors"};
   return parts;
 }
 
