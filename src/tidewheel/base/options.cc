@@ -18,6 +18,8 @@ std::span<const ConfigOption* const> all_options() {
       &options::kMaxConcurrentCheckpoints,
       &options::kTolerableFailedCheckpoints,
       &options::kCheckpointsAfterTasksFinish,
+      &options::kUnalignedCheckpoints,
+      &options::kAlignedCheckpointTimeout,
       &options::kCheckpointDirectory,
       &options::kSavepointDirectory,
       &options::kCheckpointRetention,
