@@ -137,7 +137,7 @@ class Recovery : public ::testing::TestWithParam<uint64_t> {
   std::shared_ptr<std::mutex> doom_mutex_ = std::make_shared<std::mutex>();
   std::shared_ptr<std::set<int64_t>> doom_ = std::make_shared<std::set<int64_t>>();
 };
-INSTANTIATE_TEST_SUITE_P(Seeds, Recovery, ::testing::Range<uint64_t>(1, 9));
+INSTANTIATE_TEST_SUITE_P(Seeds, Recovery, ::testing::Range<uint64_t>(1, 41));
 
 TEST_P(Recovery, an_undisturbed_job_commits_all_and_leaves_nothing) {
   Env env(machine_.world, config());
@@ -298,6 +298,7 @@ TEST_P(Recovery, faults_in_between_change_nothing) {
   SimMachine machine(hard);
   Config conf = config();
   conf.set(options::kTolerableFailedCheckpoints, static_cast<int64_t>(GetParam() % 3));
+  conf.set(options::kMaxConcurrentCheckpoints, 1 + static_cast<int64_t>(GetParam() % 2));
   conf.set(options::kIncrementalCheckpoints, GetParam() % 2 == 0);
   conf.set(options::kUnalignedCheckpoints, GetParam() % 2 == 0);
   conf.set(options::kRetainedCheckpoints, 1 + static_cast<int64_t>(GetParam() % 3));

@@ -146,7 +146,29 @@ void CheckpointCoordinator::on_acknowledged(TaskSnapshot snapshot) {
   history_.acknowledge(snapshot.checkpoint, snapshot, now_ns());
   ++version_;
   pending->acknowledged[task] = std::move(snapshot);
-  if (pending->missing.empty()) { begin_completion(*pending); }
+  if (pending->missing.empty()) { complete_next(); }
+}
+
+// A checkpoint does not become complete after a newer one that may be: it would be what the job
+// goes back to, and what the newer one has committed would come again.
+void CheckpointCoordinator::complete_next() {
+  std::vector<int64_t> ready;
+  bool newer_may_be = false;
+  for (auto it = pending_.rbegin(); it != pending_.rend(); ++it) {
+    const Pending& pending = it->second;
+    const bool is_ready = pending.stage == Stage::kCollecting && pending.missing.empty();
+    const bool counts_as_checkpoint = pending.plan->kind == SnapshotKind::kCheckpoint ||
+                                      pending.plan->after != AfterSavepoint::kGoOn;
+    if (is_ready && counts_as_checkpoint && newer_may_be) {
+      TIDEWHEEL_MARK("checkpoint.older_waits_for_newer");
+    } else if (is_ready) {
+      ready.push_back(it->first);
+    }
+    if (counts_as_checkpoint && (is_ready || pending.stage == Stage::kCompleting)) {
+      newer_may_be = true;
+    }
+  }
+  for (const int64_t id : ready) { begin_completion(*find(id)); }
 }
 
 void CheckpointCoordinator::on_declined(TaskId task, int64_t checkpoint, const Status& why) {
@@ -484,6 +506,9 @@ void CheckpointCoordinator::after_completion(const Pending& pending,
   // One savepoint among checkpoints is the user's alone: nobody goes back to it, nobody commits
   // for it. One that ends the job is its last checkpoint.
   if (is_checkpoint || stops) {
+    TIDEWHEEL_CHECK(!restore_point_ || restore_point_->manifest.checkpoint < plan.id,
+                    "checkpoint {} completes after {}", plan.id,
+                    restore_point_->manifest.checkpoint);
     restore_point_ = snapshot;
     if (stops) { stopped_with_ = snapshot.path; }
     std::vector<int64_t> older;
@@ -553,6 +578,7 @@ void CheckpointCoordinator::abort(int64_t id, Cause cause, const Status& why) {
     parts_.logger.warning("checkpoint {} was given up: {}", id, why.to_string());
   }
   drop_subsumed();
+  if (cause == Cause::kFinalize) { complete_next(); }
   const bool failed_final =
       pending.request.trigger == Trigger::kFinal && cause != Cause::kTaskEnded;
   retry_final(failed_final ? kFinalRetryNs : 0);

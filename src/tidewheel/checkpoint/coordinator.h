@@ -189,6 +189,7 @@ class CheckpointCoordinator {
   void begin(Request request);
   void on_prepared(int64_t id, Result<std::string> directory);
   void on_coordinators(int64_t id, Result<CheckpointGateway::CoordinatorStates> states);
+  void complete_next();
   void begin_completion(Pending& pending);
   void on_completed(int64_t id, Result<CompletedSnapshot> result);
   void after_completion(const Pending& pending, const CompletedSnapshot& snapshot);

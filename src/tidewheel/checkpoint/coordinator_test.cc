@@ -273,6 +273,50 @@ TEST_F(CheckpointCoordinatorTest, several_may_be_under_way_and_the_older_are_sub
   EXPECT_EQ(store_.discarded, (Ids{1}));
 }
 
+TEST_F(CheckpointCoordinatorTest, an_older_one_does_not_become_complete_after_a_newer_one) {
+  settings_.concurrent_max = 2;
+  settings_.min_pause_ns = 0;
+  start();
+  pass_to_trigger();
+  pass_to_trigger();
+  for (const TaskId task : who_.to_acknowledge) { acknowledge(2, task); }
+  for (const TaskId task : who_.to_acknowledge) { acknowledge(1, task); }
+  run_calls();
+  EXPECT_EQ(coordinator_->restore_point()->manifest.checkpoint, 2);
+  EXPECT_EQ(store_.kept_, (Ids{2}));
+  EXPECT_EQ(statistics().completed, 1);
+}
+
+TEST_F(CheckpointCoordinatorTest, an_older_one_takes_the_place_of_a_newer_one_that_fails) {
+  settings_.concurrent_max = 2;
+  settings_.min_pause_ns = 0;
+  start();
+  pass_to_trigger();
+  pass_to_trigger();
+  store_.fail_complete = unavailable(ErrorId::kFileIo, "fsync failed");
+  for (const TaskId task : who_.to_acknowledge) { acknowledge(2, task); }
+  for (const TaskId task : who_.to_acknowledge) { acknowledge(1, task); }
+  std::exchange(call_, nullptr)();
+  store_.fail_complete = ok_status();
+  run_calls();
+  EXPECT_EQ(coordinator_->restore_point()->manifest.checkpoint, 1);
+}
+
+TEST_F(CheckpointCoordinatorTest, a_damaged_restore_point_gives_way_to_the_one_before) {
+  settings_.retained = 2;
+  start();
+  for (int64_t id = 1; id <= 2; ++id) {
+    pass_to_trigger();
+    acknowledge_all(id);
+  }
+  const Status damage = data_loss(ErrorId::kSnapshotChecksum, "a byte is another");
+  EXPECT_TRUE(coordinator_->fall_back(damage));
+  EXPECT_EQ(coordinator_->restore_point()->manifest.checkpoint, 1);
+  run_calls();
+  EXPECT_EQ(store_.released, (Ids{2}));
+  EXPECT_FALSE(coordinator_->fall_back(damage));
+}
+
 TEST_F(CheckpointCoordinatorTest, only_the_newest_are_kept) {
   settings_.retained = 2;
   start();
