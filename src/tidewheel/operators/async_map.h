@@ -37,15 +37,15 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
 
   Status open(OperatorContext& context) override {
     loop_.emplace(context);
-    if (not_begun_ > 0) { context.wake(); }
+    if (!queue_.empty()) {
+      context.wake();
+    }  // to begin what was restored, whether or not rows come
     return FunctionOperator<To, F>::open(context);
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
     waits_ = false;
     if (!drain()) { return Progress::kBlocked; }
-    // Rows that were restored come first: behind others they might never get their turn.
-    if (not_begun_ > 0) { return wait(); }
     for (; cursor < rows.end; ++cursor) {
       if (!has_room()) {
         if (!drain()) { return Progress::kBlocked; }
@@ -115,7 +115,7 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
       entry.row = std::move(value.second);
       entry.timestamp = value.first;
       entry.restored = true;
-      ++not_begun_;
+      ++restored_left_;
     }
   }
 
@@ -168,7 +168,7 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
 
   void begin(Entry& entry) {
     ++in_flight_;
-    if (std::exchange(entry.restored, false)) { --not_begun_; }
+    if (std::exchange(entry.restored, false)) { --restored_left_; }
     if (options_.timeout.count() > 0) {
       entry.deadline_ns = this->context().clock().now_ns() + to_ms(options_.timeout) * 1'000'000;
     }
@@ -189,15 +189,6 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   // when the output has refused.
   bool drain() {
     loop_->run_timers();
-    while (true) {
-      const bool sent = drain_once();
-      // Results that went out make room for rows that were restored.
-      if (sent && not_begun_ > 0 && in_flight_ < options_.capacity) { continue; }
-      ask_for_timer();
-      return sent;
-    }
-  }
-  bool drain_once() {
     const int64_t now_ns = this->context().clock().now_ns();
     for (size_t i = 0; i < queue_.size(); ++i) {
       Entry& entry = queue_[i];
@@ -205,7 +196,11 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
       if (entry.restored && in_flight_ < options_.capacity) { begin(entry); }
       advance(entry, now_ns);
     }
-    return send_ready();
+    const bool sent = send_ready();
+    // What has gone out has made room; nobody may wake the operator for what was restored.
+    if (sent && restored_left_ > 0 && in_flight_ < options_.capacity) { return drain(); }
+    ask_for_timer();
+    return sent;
   }
 
   void advance(Entry& entry, int64_t now_ns) {
@@ -312,8 +307,8 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
   std::deque<Entry> queue_;
   std::deque<std::string> restored_bytes_;  // what Text of restored rows points to
   int32_t in_flight_ = 0;
-  size_t not_begun_ = 0;  // rows that were restored
-  bool waits_ = false;    // the latest call was refused for want of results
+  int32_t restored_left_ = 0;  // rows that were restored and not begun yet
+  bool waits_ = false;         // the latest call was refused for want of results
 };
 
 }  // namespace tidewheel
