@@ -163,8 +163,7 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     return Progress::kDone;
   }
 
-  // Rows that were restored come first: behind others, in their turn, they might find no room ever.
-  bool has_room() const { return in_flight_ < options_.capacity && restored_left_ == 0; }
+  bool has_room() const { return in_flight_ < options_.capacity; }
 
   void begin(Entry& entry) {
     ++in_flight_;
