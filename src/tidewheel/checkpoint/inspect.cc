@@ -166,8 +166,17 @@ Status check_blocks(const SnapshotSource& source, const Manifest& manifest) {
 
 // ---- text ----
 
-// Columns as wide as their widest cell; numbers to the right.
-std::string table(const std::vector<std::vector<std::string>>& rows, size_t first_number) {
+// "key, namespace -> value", without what there is not.
+std::string schemas_text(const StateMeta& meta) {
+  std::string out = meta.key_schema.empty() ? "" : schema_text(meta.key_schema);
+  if (!meta.namespace_schema.empty()) { out += ", " + schema_text(meta.namespace_schema); }
+  if (meta.value_schema.empty()) { return out; }
+  return out + (out.empty() ? "" : " -> ") + schema_text(meta.value_schema);
+}
+
+// Columns as wide as their widest cell; all but the first three and the last to the right.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  constexpr size_t kTextColumns = 3;
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -177,8 +186,9 @@ std::string table(const std::vector<std::vector<std::string>>& rows, size_t firs
   for (const auto& row : rows) {
     std::string line = " ";
     for (size_t i = 0; i < row.size(); ++i) {
-      line += i < first_number ? fmt::format(" {:<{}}", row[i], widths[i])
-                               : fmt::format(" {:>{}}", row[i], widths[i]);
+      const bool text = i < kTextColumns || i + 1 == row.size();
+      line += text ? fmt::format(" {:<{}}", row[i], widths[i])
+                   : fmt::format(" {:>{}}", row[i], widths[i]);
     }
     while (line.back() == ' ') { line.pop_back(); }
     out += line + "\n";
@@ -201,20 +211,18 @@ std::string operator_text(const OperatorSummary& summary) {
   if (!op.coordinator_state.empty()) {
     out += fmt::format("  its coordinator has {}\n", size_text(op.coordinator_state.size()));
   }
-  std::vector<std::vector<std::string>> rows = {{"state", "kind", "form", "key", "namespace",
-                                                 "value", "groups", "entries", "erased", "layers",
-                                                 "raw", "stored"}};
+  std::vector<std::vector<std::string>> rows = {{"state", "kind", "form", "groups", "entries",
+                                                 "erased", "layers", "raw", "stored", "schema"}};
   for (const StateSummary& state : summary.states) {
     rows.push_back({state.meta.name, std::string(kind_name(state.meta.kind)), state.meta.form,
-                    schema_text(state.meta.key_schema), schema_text(state.meta.namespace_schema),
-                    schema_text(state.meta.value_schema), groups_text(state),
-                    grouped(state.entries), grouped(state.erased), std::to_string(state.layers),
-                    size_text(state.raw_bytes), size_text(state.stored_bytes)});
+                    groups_text(state), grouped(state.entries), grouped(state.erased),
+                    std::to_string(state.layers), size_text(state.raw_bytes),
+                    size_text(state.stored_bytes), schemas_text(state.meta)});
     if (state.native_files > 0) {
       rows.back()[2] += fmt::format(" ({} files)", state.native_files);
     }
   }
-  if (rows.size() > 1) { out += table(rows, 6); }
+  if (rows.size() > 1) { out += table(rows); }
   for (const auto& [name, value] : summary.accumulators) {
     out += fmt::format("  accumulator {}: {}\n", name, value);
   }
