@@ -1,5 +1,7 @@
 #include "tidewheel/checkpoint/inspect.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>

@@ -79,7 +79,8 @@ TEST(Inspect, says_what_is_in_a_snapshot) {
   for (const char* part : {"checkpoint 2 of job `a \"job\"`", "250 ms",
                            "operator the counter (uid counter), 1 of at "
                            "most 16",
-                           "n     keyed value    3-8      12      1      2 173 B  273 B string -> int64",
+                           "n     keyed value    3-8      12      1      2 173 B  "
+                           "273 B string -> int64",
                            "every block was read", "position {path: \"a.csv\", offset: 240}",
                            "position {path: \"b.csv\", offset: 7}", "accumulator rows: 42"}) {
     EXPECT_NE(text->find(part), std::string::npos) << part << "\nin\n" << *text;
