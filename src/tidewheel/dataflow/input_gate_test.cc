@@ -29,11 +29,15 @@ struct Watcher final : BarrierWatcher {
 
 class Barriers : public ::testing::Test {
  protected:
-  void make(const std::vector<int32_t>& inputs) {
+  // `pinned`: inputs whose barriers do not overtake.
+  void make(const std::vector<int32_t>& inputs, int32_t pinned = -1) {
     std::vector<InputGate::Source> sources;
     for (const int32_t input : inputs) {
+      auto edge = std::make_shared<EdgeInfo>();
+      edge->overtakes = input != pinned;
       channels_.push_back(std::make_unique<Channel>(16, true, target_, target_));
-      sources.push_back({channels_.back().get(), input});
+      const auto sender = static_cast<int32_t>(sources.size());
+      sources.push_back({channels_.back().get(), input, edge, sender, 0});
     }
     gate_ = std::make_unique<InputGate>(sources);
     gate_->set_watcher(watcher_);
@@ -46,6 +50,23 @@ class Barriers : public ::testing::Test {
     auto* batch = static_cast<RowBatch<int64_t>*>(pool_->acquire());
     batch->append(value, 0);
     push(channel, Element::rows(BatchRef::adopt(batch)));
+  }
+  void announced_barrier(size_t channel, int64_t id) {
+    const uint32_t position = channels_[channel]->next_position();
+    barrier(channel, id);
+    channels_[channel]->announce(id, position);
+  }
+  // Sender and row, or watermark.
+  std::string overtaken() const {
+    std::string out;
+    for (const InFlightElement& one : watcher_.overtaken) {
+      if (!out.empty()) { out += ' '; }
+      out += std::to_string(one.sender) + ":";
+      out += one.element.kind == Element::Kind::kWatermark
+                 ? "w" + std::to_string(one.element.value)
+                 : std::to_string(RowBatch<int64_t>::of(*one.element.batch).row(0));
+    }
+    return out;
   }
   void end(size_t channel) {
     push(channel, Element::control(Element::Kind::kEndOfData));
@@ -165,6 +186,112 @@ TEST_F(Barriers, a_channel_that_has_ended_has_delivered_its_own) {
   end(0);
   EXPECT_EQ(drain(), "w end");
   EXPECT_TRUE(gate_->ended());
+}
+
+// ---- Those that overtake
+
+TEST_F(Barriers, what_was_overtaken_is_told_and_still_given_out) {
+  watcher_.alignment = BarrierWatcher::Alignment::kOvertake;
+  make({0, 0});
+  row(0, 1);
+  push(0, Element::watermark(5));
+  announced_barrier(0, 3);
+  row(0, 2);
+  row(1, 10);
+  gate_->look_for_announcements();
+  EXPECT_EQ(gate_->due(), 3);
+  EXPECT_EQ(drain().substr(0, 2), "b3");
+  EXPECT_EQ(overtaken(), "0:1 0:w5 1:10");
+  EXPECT_EQ(gate_->recording(), 3);
+  row(1, 11);
+  push(1, Element::control(Element::Kind::kLatencyMarker, 1));
+  EXPECT_EQ(drain(), "11 ?");
+  barrier(1, 3);
+  row(1, 12);
+  EXPECT_EQ(drain(), "12");
+  EXPECT_EQ(overtaken(), "0:1 0:w5 1:10 1:11");
+  EXPECT_EQ(gate_->recording(), 0);
+}
+
+TEST_F(Barriers, an_announcement_ends_the_recording_before_its_rows_are_taken) {
+  watcher_.alignment = BarrierWatcher::Alignment::kOvertake;
+  make({0, 0});
+  barrier(0, 1);
+  EXPECT_EQ(drain(), "b1");
+  EXPECT_EQ(gate_->recording(), 1);
+  row(1, 1);
+  row(1, 2);
+  announced_barrier(1, 1);
+  row(1, 3);
+  gate_->look_for_announcements();
+  EXPECT_EQ(gate_->recording(), 0);
+  EXPECT_EQ(overtaken(), "1:1 1:2");
+  EXPECT_EQ(drain(), "1 2 3");
+  EXPECT_EQ(overtaken(), "1:1 1:2");
+}
+
+TEST_F(Barriers, one_that_is_in_the_ring_already_ends_what_was_overtaken) {
+  watcher_.alignment = BarrierWatcher::Alignment::kOvertake;
+  make({0, 0});
+  row(1, 1);
+  barrier(1, 1);
+  row(1, 2);
+  announced_barrier(0, 1);
+  gate_->look_for_announcements();
+  gate_->pass_barrier(/*capture=*/true);
+  EXPECT_EQ(overtaken(), "1:1");
+  EXPECT_EQ(gate_->recording(), 0);
+  EXPECT_EQ(drain(), "1 2");
+}
+
+TEST_F(Barriers, channels_that_can_not_be_overtaken_are_waited_for) {
+  watcher_.alignment = BarrierWatcher::Alignment::kOvertake;
+  make({0, 1}, /*pinned=*/1);
+  row(0, 1);
+  announced_barrier(0, 1);
+  row(1, 10);
+  gate_->look_for_announcements();
+  EXPECT_EQ(gate_->due(), 0);
+  EXPECT_EQ(drain(), "1 10");
+  barrier(1, 1);
+  EXPECT_EQ(drain(), "b1");
+  EXPECT_EQ(overtaken(), "");
+}
+
+TEST_F(Barriers, an_aligned_one_can_overtake_later) {
+  make({0, 0});
+  barrier(0, 1);
+  row(0, 2);
+  EXPECT_EQ(drain(), "");
+  row(1, 1);
+  gate_->overtake();
+  EXPECT_EQ(gate_->due(), 1);
+  gate_->pass_barrier(/*capture=*/true);
+  EXPECT_EQ(overtaken(), "1:1");
+  EXPECT_EQ(gate_->recording(), 1);
+  barrier(1, 2);
+  static_cast<void>(drain());
+  EXPECT_EQ(watcher_.subsumed, std::vector<int64_t>{1});
+}
+
+TEST_F(Barriers, what_was_restored_comes_first_and_is_overtaken_too) {
+  watcher_.alignment = BarrierWatcher::Alignment::kOvertake;
+  make({0, 0});
+  auto* batch = static_cast<RowBatch<int64_t>*>(pool_->acquire());
+  batch->append(7, 0);
+  std::deque<InFlightElement> restored;
+  const EdgeInfoRef edge = gate_->sources()[1].edge;
+  restored.push_back(
+      {edge, InFlightElement::Where::kRestored, 1, 0, Element::rows(BatchRef::adopt(batch))});
+  gate_->restore(std::move(restored));
+  row(0, 1);
+  announced_barrier(0, 1);
+  announced_barrier(1, 1);
+  gate_->look_for_announcements();
+  gate_->pass_barrier(/*capture=*/true);
+  EXPECT_EQ(overtaken(), "1:7 0:1");
+  EXPECT_TRUE(gate_->has_data());
+  EXPECT_EQ(drain(), "7 1");
 }
 
 TEST_F(Barriers, come_after_the_end_of_data_too) {

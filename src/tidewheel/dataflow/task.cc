@@ -136,6 +136,7 @@ Step Task::run(const StepBudget& budget) {
   if (checkpoint_ != nullptr) {
     if (checkpoint_->has_barrier()) {
       if (const std::optional<Step> step = take_barriers()) { return *step; }
+      if (phase_ >= Phase::kEnding) { return finish(); }
     }
     if (checkpoint_->is_stopping()) {
       if (const std::optional<Step> step = wait_for_stop()) { return *step; }
