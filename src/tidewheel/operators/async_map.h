@@ -163,7 +163,8 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     return Progress::kDone;
   }
 
-  bool has_room() const { return in_flight_ < options_.capacity; }
+  // Rows that were restored come first: behind others, in their turn, they might find no room ever.
+  bool has_room() const { return in_flight_ < options_.capacity && restored_left_ == 0; }
 
   void begin(Entry& entry) {
     ++in_flight_;
