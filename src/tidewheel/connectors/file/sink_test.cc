@@ -192,6 +192,42 @@ TEST_F(PartFilesTest, of_many_buckets_are_not_all_open_at_once) {
   EXPECT_EQ(all, "7\n7\n");
 }
 
+TEST_F(PartFilesTest, lie_in_buckets_by_time) {
+  auto files = write_lines(folder_).by_time({.pattern = "yyyy-MM-dd", .event_time = true});
+  using TimedSink = decltype(files.bind<std::string>());
+  SinkHarness<TimedSink> sink(*world_, files.bind<std::string>());
+  ASSERT_TRUE(sink.open().ok());
+  const std::vector<std::string> rows = {"a", "b", "c"};
+  const std::vector<int64_t> times = {0, 86'400'000, 1};
+  ASSERT_TRUE(sink.sink().write_rows(rows, times).ok());
+  ASSERT_TRUE(sink.finish().ok());
+  EXPECT_EQ(names(), Names({"1970-01-01", "1970-01-02"}));
+  EXPECT_EQ(content("1970-01-01/part-0-0"), "a\nc\n");
+}
+
+TEST_F(PartFilesTest, that_are_small_are_merged_under_one_head) {
+  using CountSink = decltype(write("", CommaFormat{}).bind<Count>());
+  SinkHarness<CountSink> sink(
+      *world_,
+      write(folder_, CommaFormat{}, {.part_bytes_max = 12, .merge_parts = 2}).bind<Count>(),
+      {.takes_final_checkpoint = true});
+  ASSERT_TRUE(sink.open().ok());
+  ASSERT_TRUE(sink.write({{"a", 1}, {"b", 2}}).ok());
+  auto pending = sink.prepare(1);
+  ASSERT_TRUE(pending.ok());
+  ASSERT_EQ(pending->size(), 1U);
+  EXPECT_EQ(pending->front().merged.size(), 2U);
+  ASSERT_TRUE(sink.sink().commit(pending->front()).ok());
+  EXPECT_EQ(names(), Names({"part-0-2"}));
+  EXPECT_EQ(content("part-0-2"), "word,count\na,1\nb,2\n");
+  // One alone waits, until the end.
+  ASSERT_TRUE(sink.write({{"c", 3}}).ok());
+  EXPECT_EQ(sink.prepare(2)->size(), 0U);
+  EXPECT_EQ(names(), Names({hidden("part-0-3"), "part-0-2"}));
+  ASSERT_TRUE(sink.finish().ok());
+  EXPECT_EQ(names(), Names({"part-0-2", "part-0-3"}));
+}
+
 TEST_F(PartFilesTest, refuse_options_that_make_no_sense) {
   for (const WriteOptions& options :
        {WriteOptions{.prefix = ".hidden"}, WriteOptions{.prefix = "a/b"},
