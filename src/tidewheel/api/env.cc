@@ -61,7 +61,7 @@ Env& Env::disable_chaining() {
   return *this;
 }
 
-Env& Env::checkpoints(const CheckpointSettings& settings) {
+Env& Env::checkpoints(const CheckpointOptions& settings) {
   // By key, so that a value out of range is an error of the job, and not a broken invariant.
   const auto set = [&](const ConfigOption& option, const std::string& value) {
     if (!config_.has(option)) {

@@ -33,7 +33,7 @@ enum class Retention : uint8_t {
 
 // `env.checkpoints({.every = 10s, .directory = "/var/checkpoints"})`. What is left out keeps what
 // the configuration says.
-struct CheckpointSettings {
+struct CheckpointOptions {
   Duration every{0};
   std::string directory = {};
   std::optional<Guarantee> mode = {};
@@ -83,7 +83,7 @@ class Env {
   Env& batch_rows(int64_t rows);
   Env& disable_chaining();
   // Takes checkpoints. What the command line or the configuration say goes before.
-  Env& checkpoints(const CheckpointSettings& settings);
+  Env& checkpoints(const CheckpointOptions& settings);
   int32_t parallelism() const { return static_cast<int32_t>(config_.get(options::kParallelism)); }
 
   // Has the job go on from its newest complete checkpoint in the folder of checkpoints, when there

@@ -51,6 +51,10 @@ std::string_view kind_name(OptionKind kind) {
   return "";
 }
 
+std::string in_code(std::string_view text) {
+  return text.empty() ? "" : fmt::format("`{}`", text);
+}
+
 // Bars would end a cell.
 std::string cell(std::string_view text) {
   std::string out;
