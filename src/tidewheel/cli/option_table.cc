@@ -76,14 +76,14 @@ std::string option_reference() {
   for (auto& [title, all] : groups) {
     std::sort(all.begin(), all.end(),
               [](const ConfigOption* a, const ConfigOption* b) { return a->key < b->key; });
-    out += fmt::format(
-        "\n## {}\n\n| key | default | takes | meaning |\n| --- | --- | --- | --- |\n", title);
+    out += fmt::format("\n## {}\n\n", title);
+    out += "| key | default | takes | meaning |\n| --- | --- | --- | --- |\n";
     for (const ConfigOption* option : all) {
-      out += fmt::format(
-          "| `{}` | {} | {} | {}{} |\n", option->key,
-          option->default_text.empty() ? "" : fmt::format("`{}`", option->default_text),
-          kind_name(option->kind), cell(option->description),
-          option->former_key.empty() ? "" : fmt::format(" Also `{}`.", option->former_key));
+      const std::string former =
+          option->former_key.empty() ? "" : " Also " + in_code(option->former_key) + ".";
+      out += fmt::format("| `{}` | {} | {} | {}{} |\n", option->key,
+                         in_code(option->default_text), kind_name(option->kind),
+                         cell(option->description), former);
     }
   }
   return out;
