@@ -51,9 +51,7 @@ std::string_view kind_name(OptionKind kind) {
   return "";
 }
 
-std::string in_code(std::string_view text) {
-  return text.empty() ? "" : fmt::format("`{}`", text);
-}
+std::string in_code(std::string_view text) { return text.empty() ? "" : fmt::format("`{}`", text); }
 
 // Bars would end a cell.
 std::string cell(std::string_view text) {
@@ -81,9 +79,8 @@ std::string option_reference() {
     for (const ConfigOption* option : all) {
       const std::string former =
           option->former_key.empty() ? "" : " Also " + in_code(option->former_key) + ".";
-      out += fmt::format("| `{}` | {} | {} | {}{} |\n", option->key,
-                         in_code(option->default_text), kind_name(option->kind),
-                         cell(option->description), former);
+      out += fmt::format("| `{}` | {} | {} | {}{} |\n", option->key, in_code(option->default_text),
+                         kind_name(option->kind), cell(option->description), former);
     }
   }
   return out;
