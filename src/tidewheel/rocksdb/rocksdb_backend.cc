@@ -2,6 +2,7 @@
 
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/iterator.h>
 #include <rocksdb/options.h>
 #include <rocksdb/snapshot.h>
@@ -26,6 +27,7 @@ std::string_view view_of(const ::rocksdb::Slice& text) { return {text.data(), te
 ::rocksdb::WriteOptions write_options() {
   ::rocksdb::WriteOptions options;
   options.disableWAL = true;
+  options.memtable_insert_hint_per_batch = true;  // batches are sorted
   return options;
 }
 
@@ -298,25 +300,47 @@ Status RocksdbBackend::find_many(StoreId state, std::span<const std::string_view
   return {};
 }
 
-void RocksdbBackend::put(StoreId state, std::string_view key, std::string_view value) {
-  static_cast<void>(batch_->Put(stores_[state].family, slice(key), slice(value)));
+void RocksdbBackend::add_write(StoreId state, bool erases, std::string_view key,
+                               std::string_view value) {
+  Write write;
+  write.state = state;
+  write.erases = erases;
+  write.key_begin = static_cast<uint32_t>(write_bytes_.size());
+  write.key_size = static_cast<uint32_t>(key.size());
+  write.value_size = static_cast<uint32_t>(value.size());
+  write_bytes_.append(key);
+  write_bytes_.append(value);
+  writes_.push_back(write);
 }
 
-void RocksdbBackend::erase(StoreId state, std::string_view key) {
-  static_cast<void>(batch_->Delete(stores_[state].family, slice(key)));
+void RocksdbBackend::put(StoreId state, std::string_view key, std::string_view value) {
+  add_write(state, false, key, value);
 }
+
+void RocksdbBackend::erase(StoreId state, std::string_view key) { add_write(state, true, key, {}); }
 
 Status RocksdbBackend::commit() {
-  if (batch_->Count() == 0) { return {}; }
+  if (writes_.empty()) { return {}; }
   TIDEWHEEL_DCHECK(is_cut());
+  // Stable: of several writes of a key the last one counts.
+  std::stable_sort(writes_.begin(), writes_.end(), [this](const Write& a, const Write& b) {
+    return a.state != b.state ? a.state < b.state : key_of(a) < key_of(b);
+  });
+  for (const Write& write : writes_) {
+    ::rocksdb::ColumnFamilyHandle* const family = stores_[write.state].family;
+    const std::string_view key = key_of(write);
+    const ::rocksdb::Slice value(key.data() + key.size(), write.value_size);
+    static_cast<void>(write.erases ? batch_->Delete(family, slice(key))
+                                   : batch_->Put(family, slice(key), value));
+  }
   const ::rocksdb::Status status = database_->Write(write_options(), batch_.get());
   batch_->Clear();
+  writes_.clear();
+  write_bytes_.clear();
   return failure(status);
 }
 
-uint64_t RocksdbBackend::uncommitted_bytes() const {
-  return batch_->Count() == 0 ? 0 : batch_->GetDataSize();
-}
+uint64_t RocksdbBackend::uncommitted_bytes() const { return write_bytes_.size(); }
 
 std::unique_ptr<StoreCursor> RocksdbBackend::scan(StoreId state) {
   return std::make_unique<Cursor>(std::unique_ptr<::rocksdb::Iterator>(database_->NewIterator(

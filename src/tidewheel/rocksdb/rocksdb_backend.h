@@ -108,6 +108,20 @@ class RocksdbBackend final : public StateBackend {
   std::vector<Store> stores_;
   std::vector<Store> not_opened_;  // adopted from a snapshot, and not asked for yet
   std::vector<::rocksdb::ColumnFamilyHandle*> families_;
+  // Writes that are gathered: in the order of keys, a batch goes into the write buffer faster.
+  struct Write {
+    StoreId state = 0;
+    bool erases = false;
+    uint32_t key_begin = 0;  // in write_bytes_
+    uint32_t key_size = 0;
+    uint32_t value_size = 0;  // the value is behind the key
+  };
+  std::string_view key_of(const Write& write) const {
+    return std::string_view(write_bytes_).substr(write.key_begin, write.key_size);
+  }
+  void add_write(StoreId state, bool erases, std::string_view key, std::string_view value);
+  std::vector<Write> writes_;
+  std::string write_bytes_;
   std::unique_ptr<::rocksdb::WriteBatch> batch_;
   std::vector<::rocksdb::Slice> keys_;
   std::vector<::rocksdb::PinnableSlice> found_;

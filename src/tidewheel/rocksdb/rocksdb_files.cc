@@ -100,6 +100,10 @@ Result<uint64_t> link_or_copy(World& world, const std::string& from, const std::
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto source, files.open_read(from));
   // Fails where the two are on different disks, or where there are no links.
   if (may_link && ::rocksdb::Env::Default()->LinkFile(from, to).ok()) {
+    // The database does not sync its files.
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto linked, files.open_write(to, WriteMode::kAppend));
+    TIDEWHEEL_RETURN_IF_ERROR(linked->sync());
+    TIDEWHEEL_RETURN_IF_ERROR(linked->close());
     TIDEWHEEL_RETURN_IF_ERROR(files.sync_directory(parent_path(to)));
     return read_through(*source, nullptr);
   }

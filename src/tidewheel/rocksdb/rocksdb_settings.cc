@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/slice_transform.h>
@@ -107,6 +108,41 @@ void apply_predefined(Predefined predefined, ::rocksdb::ColumnFamilyOptions& fam
   table.filter_policy.reset(::rocksdb::NewBloomFilterPolicy(10));
 }
 
+// Files whose bytes need not survive a crash of the machine: nothing waits for the disk. What goes
+// into a snapshot is synced there.
+class UnsyncedFile final : public ::rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  explicit UnsyncedFile(std::unique_ptr<::rocksdb::FSWritableFile> file)
+      : FSWritableFileOwnerWrapper(std::move(file)) {}
+  ::rocksdb::IOStatus Sync(const ::rocksdb::IOOptions&, ::rocksdb::IODebugContext*) override {
+    return ::rocksdb::IOStatus::OK();
+  }
+  ::rocksdb::IOStatus Fsync(const ::rocksdb::IOOptions&, ::rocksdb::IODebugContext*) override {
+    return ::rocksdb::IOStatus::OK();
+  }
+};
+
+class UnsyncedFiles final : public ::rocksdb::FileSystemWrapper {
+ public:
+  UnsyncedFiles() : FileSystemWrapper(::rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "tidewheel.working-files"; }
+  ::rocksdb::IOStatus NewWritableFile(const std::string& name,
+                                      const ::rocksdb::FileOptions& options,
+                                      std::unique_ptr<::rocksdb::FSWritableFile>* result,
+                                      ::rocksdb::IODebugContext* debug) override {
+    std::unique_ptr<::rocksdb::FSWritableFile> file;
+    ::rocksdb::IOStatus status = target()->NewWritableFile(name, options, &file, debug);
+    if (status.ok()) { *result = std::make_unique<UnsyncedFile>(std::move(file)); }
+    return status;
+  }
+};
+
+::rocksdb::Env* working_files() {
+  static const std::unique_ptr<::rocksdb::Env> env =
+      ::rocksdb::NewCompositeEnv(std::make_shared<UnsyncedFiles>());
+  return env.get();
+}
+
 Predefined predefined_of(const Config& config) {
   return *find_name<Predefined>(kPredefined, config.get(options::kRocksdbPredefinedOptions));
 }
@@ -154,6 +190,19 @@ void apply_user_values(const Config& config, ::rocksdb::ColumnFamilyOptions& fam
   }
   family.compaction_style = *find_name<::rocksdb::CompactionStyle>(
       kCompactionStyles, config.get(options::kRocksdbCompactionStyle));
+}
+
+// Sizes that go with the job's write buffers: levels are made for what a flush gives, so that a
+// small buffer does not have a large level rewritten each time.
+void fit_to_memory(const RocksdbMemory& memory, ::rocksdb::ColumnFamilyOptions& family) {
+  const int64_t buffer = std::clamp<int64_t>(memory.write_buffer_bytes / 2, 256 << 10, 64 << 20);
+  family.write_buffer_size = static_cast<size_t>(buffer);
+  family.max_bytes_for_level_base =
+      static_cast<uint64_t>(std::clamp<int64_t>(buffer * 16, 8 << 20, 256 << 20));
+  family.target_file_size_base = std::max<uint64_t>(family.max_bytes_for_level_base / 8, 2 << 20);
+  family.level0_file_num_compaction_trigger = 6;
+  family.level0_slowdown_writes_trigger = 40;
+  family.level0_stop_writes_trigger = 60;
 }
 
 }  // namespace
@@ -219,8 +268,8 @@ Status check_rocksdb_config(const Config& config) {
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
   database.write_buffer_manager = memory.write_buffers;
-  // One thread writes, without a log: what is not in a snapshot is worth nothing after a crash.
-  database.allow_concurrent_memtable_write = false;
+  // There is no log: what is not in a snapshot is worth nothing after a crash.
+  database.env = working_files();
   database.avoid_flush_during_shutdown = true;
   database.avoid_unnecessary_blocking_io = true;
   return database;
@@ -236,6 +285,7 @@ Status check_rocksdb_config(const Config& config) {
     table.filter_policy.reset(
         ::rocksdb::NewBloomFilterPolicy(config.get(options::kRocksdbBloomBits)));
   }
+  if (memory.cache != nullptr) { fit_to_memory(memory, family); }
   apply_predefined(predefined_of(config), family, table);
   apply_user_values(config, family, table);
   apply_compression(config, family);
@@ -258,6 +308,9 @@ Status check_rocksdb_config(const Config& config) {
     cache.capacity = static_cast<size_t>(config.get(options::kRocksdbBlockCache));
     table.block_cache = ::rocksdb::NewLRUCache(cache);
   }
+  // Most keys that are asked for are not in the write buffer.
+  family.memtable_prefix_bloom_size_ratio = 0.1;
+  family.memtable_whole_key_filtering = true;
   if (has_ttl) {
     family.periodic_compaction_seconds =
         static_cast<uint64_t>(config.get(options::kRocksdbPeriodicCompaction) / 1000);
