@@ -387,6 +387,93 @@ TEST_P(Recovery, a_damaged_checkpoint_is_passed_over) {
   EXPECT_EQ(rows, expected_counts(kRows, kKeys));
 }
 
+TEST_P(Recovery, a_drained_job_has_committed_all_it_took) {
+  Env env(machine_.world, config());
+  auto job = start(env, kRows, {});
+  job->wait(in_ms(200));
+  auto saved = job->savepoint({"/savepoints", AfterSavepoint::kDrain});
+  ASSERT_TRUE(saved.ok()) << saved.status().to_string();
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(job->state(), JobState::kFinished);
+  const std::vector<Count> rows = ledger_->rows();
+  EXPECT_GT(rows.size(), 0U);
+  EXPECT_EQ(std::adjacent_find(rows.begin(), rows.end()), rows.end());
+  // The counts of a key have no gap.
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const bool is_first = i == 0 || rows[i - 1].first != rows[i].first;
+    EXPECT_EQ(rows[i].second, is_first ? 1 : rows[i - 1].second + 1);
+  }
+}
+
+TEST_P(Recovery, a_job_goes_on_when_it_can_not_be_stopped_with_a_savepoint) {
+  ASSERT_TRUE(write_all_durably(machine_.world.files(), "/file", "in the way").ok());
+  Env env(machine_.world, config());
+  auto job = start(env, kRows, {});
+  job->wait(in_ms(150));
+  for (const AfterSavepoint after :
+       {AfterSavepoint::kGoOn, AfterSavepoint::kSuspend, AfterSavepoint::kDrain}) {
+    EXPECT_FALSE(job->savepoint({"/file", after}).ok());
+  }
+  EXPECT_EQ(job->savepoint({}).status().id(), ErrorId::kBadOptionValue);
+  EXPECT_FALSE(job->cancel_with_savepoint("/file").ok());
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(job->restarts(), 0);
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+  EXPECT_EQ(job->savepoint({"/savepoints"}).status().id(), ErrorId::kCheckpointDeclined);
+  EXPECT_EQ(job->trigger_checkpoint().status().id(), ErrorId::kCheckpointDeclined);
+}
+
+TEST_P(Recovery, savepoints_need_no_checkpoints) {
+  std::string path;
+  Config conf;
+  conf.set(options::kParallelism, 2);
+  {
+    Env env(machine_.world, conf);
+    auto job = start(env, kRows, {});
+    job->wait(in_ms(150));
+    EXPECT_EQ(job->trigger_checkpoint().status().id(), ErrorId::kCheckpointDeclined);
+    auto saved = job->savepoint({"/savepoints"});
+    ASSERT_TRUE(saved.ok()) << saved.status().to_string();
+    path = *saved;
+    ASSERT_TRUE(job->result().ok());
+    EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+  }
+  // The second job goes on from the middle of the first, with its counts.
+  ledger_ = std::make_shared<Ledger>();
+  conf.set(options::kRecoveryPath, path);
+  Env env(machine_.world, conf);
+  auto job = start(env, kRows, {});
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  const std::vector<Count> rows = ledger_->rows();
+  const std::vector<Count> all = expected_counts(kRows, kKeys);
+  EXPECT_LT(rows.size(), all.size());
+  EXPECT_GT(rows.size(), 0U);
+  EXPECT_TRUE(std::includes(all.begin(), all.end(), rows.begin(), rows.end()));
+  EXPECT_EQ(rows.back(), all.back());
+}
+
+TEST_P(Recovery, without_checkpoints_a_failure_is_the_end) {
+  Config conf;
+  conf.set(options::kParallelism, 2);
+  Env env(machine_.world, std::move(conf));
+  auto job = start(env, kRows, {500});
+  EXPECT_EQ(job->result().id(), ErrorId::kUserCodeThrew);
+  EXPECT_EQ(job->result().message().find("suppressed"), std::string::npos);
+  EXPECT_EQ(job->restarts(), 0);
+}
+
+TEST_P(Recovery, without_checkpoints_a_restart_begins_anew) {
+  Config conf;
+  conf.set(options::kParallelism, 2);
+  conf.set(options::kRestartStrategy, "fixed-delay");
+  conf.set(options::kFixedDelay, 10);
+  Env env(machine_.world, std::move(conf));
+  auto job = start(env, kRows, {500});
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(job->restarts(), 1);
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+}
+
 // The same with threads.
 TEST(RecoveryOnThreads, a_job_that_throws_gives_the_same_output) {
   const auto world = make_real_world({LogLevel::kOff, 1, 4, true});

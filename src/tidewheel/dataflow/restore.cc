@@ -54,8 +54,8 @@ Status check_unclaimed(const Manifest& manifest, bool ignore, const ChainedGraph
   if (!ignore) {
     return failed_precondition(
         ErrorId::kStateNotRestored,
-        "the job has no operator for a part of the snapshot; give operators the uids that they had, "
-        "or set {} to drop it: {}",
+        "the job has no operator for a part of the snapshot; give operators the uids that they "
+        "had, or set {} to drop it: {}",
         options::kIgnoreUnclaimedState.key, gone);
   }
   warnings.push_back("state of the snapshot is dropped, the job has no operator for it: " + gone);
