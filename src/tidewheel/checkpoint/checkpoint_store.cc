@@ -132,6 +132,7 @@ class FileCheckpointStore final : public CheckpointStore {
       return data_loss(ErrorId::kSnapshotFormat,
                        "a savepoint would share files with a checkpoint: {}", snapshot.path);
     }
+    TIDEWHEEL_RETURN_IF_ERROR(check_shared(plan, snapshot.path, files));
     // The names of the files, then that of _metadata: it never refers to a file that is not there.
     TIDEWHEEL_RETURN_IF_ERROR(files_.sync_directory(snapshot.path));
     if (has_shared) { TIDEWHEEL_RETURN_IF_ERROR(files_.sync_directory(shared_)); }
@@ -336,6 +337,29 @@ class FileCheckpointStore final : public CheckpointStore {
   bool is_being_written(const std::string& path) {
     const std::string name = file_name(path);
     return is_under_way(checkpoint_of_name("chk-" + name.substr(0, name.find('-'))));
+  }
+
+  // A shared file was written for this checkpoint, or belongs to one that is kept: others may be
+  // gone at any time.
+  Status check_shared(const CheckpointPlan& plan, const std::string& path,
+                      const std::map<std::string, uint64_t>& named) {
+    std::shared_ptr<NewFiles> own;
+    {
+      const std::lock_guard guard(lock_);
+      own = under_way(plan.id);
+    }
+    const std::vector<std::string> paths = own->paths();
+    const std::set<std::string> written(paths.begin(), paths.end());
+    for (const auto& [file, size] : named) {
+      const std::string shared = path_of_file(path, file);
+      if (file.find('/') != std::string::npos && !references_.contains(shared) &&
+          !written.contains(shared)) {
+        return data_loss(ErrorId::kSnapshotMissing,
+                         "checkpoint {} needs a file that no checkpoint has kept: {}", plan.id,
+                         shared);
+      }
+    }
+    return ok_status();
   }
 
   // Files that were written for a checkpoint that does not need them: those of tasks that were

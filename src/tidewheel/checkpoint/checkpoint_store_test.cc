@@ -414,6 +414,22 @@ TEST(CheckpointStore, what_comes_late_leaves_nothing) {
   }
 }
 
+TEST(CheckpointStore, a_file_that_nobody_keeps_is_not_referred_to) {
+  StoreWorld world(1);
+  auto store = CheckpointStore::open(world, store_options(true)).value();
+  TestJob job;
+  for (int i = 0; i < 100; ++i) { job.set(i % 2, std::to_string(i), "value"); }
+  const CompletedSnapshot first = take(*store, job, 1, 0).value();
+  ASSERT_TRUE(store->prepare(2).ok());
+  EXPECT_TRUE(store->drop(1).ok());
+  Manifest manifest = first.manifest;
+  manifest.checkpoint = 2;
+  const CheckpointPlan plan = plan_of(*store, 2);
+  EXPECT_EQ(store->complete(plan, manifest).status().id(), ErrorId::kSnapshotMissing);
+  EXPECT_TRUE(store->discard(plan).ok());
+  EXPECT_TRUE(tree(world.files(), "/d").empty());
+}
+
 TEST(CheckpointStore, what_dead_processes_have_left_is_swept_when_it_is_old) {
   StoreWorld world(1);
   TestJob job;

@@ -23,4 +23,9 @@ bool NewFiles::is_over() {
   return over_;
 }
 
+std::vector<std::string> NewFiles::paths() {
+  const std::lock_guard guard(lock_);
+  return paths_;
+}
+
 }  // namespace tidewheel

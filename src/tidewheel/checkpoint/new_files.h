@@ -18,6 +18,7 @@ class NewFiles {
   // and removes it himself when it is.
   std::vector<std::string> end();
   bool is_over();
+  std::vector<std::string> paths();
 
  private:
   LeafLock lock_;  // guards the rest
