@@ -26,7 +26,7 @@ TEST(Model, compares_multisets_with_and_without_times) {
 }
 
 TEST(RandomJobs, some_seeds_of_each_family_are_right_and_replay) {
-  for (const char* family : {"runtime", "typed"}) {
+  for (const char* family : {"runtime", "typed", "recovery"}) {
     RunOptions options;
     options.family = family;
     for (uint64_t seed = 1; seed <= 12; ++seed) {
@@ -44,7 +44,7 @@ TEST(RandomJobs, seeds_that_have_found_something_are_right_now) {
     const char* what;
   };
   static constexpr Kept kKept[] = {
-      {"typed", 1, "the first one"},
+      {"recovery", 1, "the first one"},
 #define KEPT_SEED(family, seed, what) {family, seed, what},
 #include "tidewheel/sim/kept_seeds.inc"
 #undef KEPT_SEED

@@ -517,6 +517,7 @@ class RecoveryRun {
     for (const Point& point : found) {
       if (point.checkpoint > chosen.checkpoint) {
         static_cast<void>(machine_.world.files().remove_all(point.path));
+        static_cast<void>(machine_.world.files().sync_directory(parent_path(point.path)));
       }
     }
     return chosen;
