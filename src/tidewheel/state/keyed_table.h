@@ -160,7 +160,9 @@ class KeyedTable {
     }
     const size_t home = main_.home_of(order);
     prefetch_for_write(&main_.slots[home]);
-    if (main_.dirty != nullptr) [[unlikely]] { prefetch_for_write(&main_.dirty[home / 64]); }
+    if (tracker_ != nullptr && main_.dirty != nullptr) [[unlikely]] {
+      prefetch_for_write(&main_.dirty[home / 64]);
+    }
   }
 
   // The value of a key, or null. `key` may be of any type that compares with K and hashes as it
@@ -887,11 +889,12 @@ class KeyedTable {
       area.make_bits(area.before, memory_);
     }
   }
-  void touch(Area& area, size_t index) {
+  // Out of line, so that tables that nobody tracks are as fast as ever.
+  [[gnu::noinline, gnu::cold]] void touch(Area& area, size_t index) {
     if (area.dirty != nullptr) { Area::set(area.dirty, index); }
     if (area.done != nullptr && !Area::get(area.done, index)) { write_early(area, index); }
   }
-  [[gnu::noinline]] void write_early(Area& area, size_t index) {
+  void write_early(Area& area, size_t index) {
     Area::set(area.done, index);
     if (is_wanted(area, index)) { give_to_tracker(area.slots[index]); }
   }
@@ -903,14 +906,14 @@ class KeyedTable {
     return area.before == nullptr || Area::get(area.before, index) ||
            tracker_->is_whole(group_of(area.slots[index]));
   }
-  void note_inserted(Area& area, size_t index) {
+  [[gnu::noinline, gnu::cold]] void note_inserted(Area& area, size_t index) {
     if (area.dirty != nullptr) {
       Area::set(area.dirty, index);
       Area::set(area.fresh, index);
     }
     if (area.done != nullptr) { Area::set(area.done, index); }
   }
-  void note_erased(Area& area, size_t index) {
+  [[gnu::noinline, gnu::cold]] void note_erased(Area& area, size_t index) {
     if (area.done != nullptr && !Area::get(area.done, index)) { write_early(area, index); }
     if (area.dirty == nullptr) { return; }
     if (!Area::get(area.fresh, index)) {
@@ -1038,26 +1041,27 @@ class KeyedTable {
     return true;
   }
 
-  Area main_;
+  // What every lookup needs comes first.
   uint64_t frontier_ = kNoFrontier;        // orders from here on are in old_
   TableTracker<K, V>* tracker_ = nullptr;  // null: nothing is tracked
   uint64_t group_step_ = 0;
-  size_t size_ = 0;
-  size_t grow_at_ = 0;   // size at which the table grows
-  size_t capacity_ = 0;  // slots that orders are scaled to; a power of two, or 0
+  const KeyGroupRange groups_;
+  const int32_t max_parallelism_;
   bool grouped_ = true;
   bool keeps_changes_ = false;  // `dirty` and `fresh` are kept
   bool is_writing_ = false;     // a snapshot is under way
   StateContent content_ = StateContent::kAll;
-  Area old_;              // while the table grows; no slots otherwise
-  size_t moved_ = 0;      // slots of old_ that have been moved
-  size_t discarded_ = 0;  // of these, whose memory was given back
-  Walk walk_;
-  size_t stepwise_from_ = kStepwiseFrom;
+  size_t size_ = 0;
+  size_t grow_at_ = 0;  // size at which the table grows
+  Area main_;
+  size_t capacity_ = 0;  // slots that orders are scaled to; a power of two, or 0
   size_t probe_max_ = kProbeMax;
   size_t not_regrouped_size_ = 0;  // size at which regroup was last in vain
-  const KeyGroupRange groups_;
-  const int32_t max_parallelism_;
+  Area old_;                       // while the table grows; no slots otherwise
+  size_t moved_ = 0;               // slots of old_ that have been moved
+  size_t discarded_ = 0;           // of these, whose memory was given back
+  size_t stepwise_from_ = kStepwiseFrom;
+  Walk walk_;
   int64_t key_bytes_ = 0;
   int64_t accounted_key_bytes_ = 0;
   StateMemory memory_;
