@@ -22,7 +22,7 @@ constexpr uint64_t kGrantBytes = 32 * 1024;
 // An operator that waits for something wakes the task; this is for those that forget.
 constexpr int64_t kRetryNs = 1'000'000;
 constexpr int64_t kRetryNsMax = 1'000'000'000;
-constexpr std::string_view kAccumulators = "accumulators";
+constexpr std::string_view kAccumulatorGroup = "accumulators";
 
 // Barriers of the checkpoint may overtake, now or later.
 bool may_overtake(const CheckpointPlan& plan) {
@@ -292,7 +292,7 @@ std::unique_ptr<TaskCheckpoint::Snapshot> TaskCheckpoint::freeze() {
     one.subtask = place.subtask;
     one.parallelism = place.parallelism;
     one.max_parallelism = place.max_parallelism;
-    one.accumulators = op->spec().metrics->group(kAccumulators).counter_values();
+    one.accumulators = op->spec().metrics->group(kAccumulatorGroup).counter_values();
     result.operators.push_back(std::move(one));
     op->call_begin_snapshot({plan.id, is_savepoint ? 0 : plan.base_checkpoint});
   }
