@@ -166,6 +166,11 @@ TEST_P(Recovery, a_job_that_throws_gives_the_same_output) {
     EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys)) << strategy;
     EXPECT_GE(job->restarts(), 2);
     EXPECT_EQ(job->failures()[0].status.id(), ErrorId::kUserCodeThrew);
+    int64_t counted = 0;
+    for (const MetricValue& metric : job->metrics()) {
+      if (metric.name == "numRestarts") { counted = metric.value; }
+    }
+    EXPECT_EQ(counted, job->restarts());
     EXPECT_EQ(checkpoint_folders(), 0U);
   }
 }

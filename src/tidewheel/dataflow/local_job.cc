@@ -186,6 +186,26 @@ CheckpointedJob describe_job(const std::string& id, const std::string& name,
   return job;
 }
 
+// Names are the field's.
+void add_metrics(MetricGroup& metrics, const JobMaster& master) {
+  metrics.gauge("numRestarts", [&master] { return master.restarts(); });
+  metrics.gauge("numberOfCompletedCheckpoints",
+                [&master] { return master.statistics()->completed; });
+  metrics.gauge("numberOfFailedCheckpoints", [&master] { return master.statistics()->failed; });
+  metrics.gauge("numberOfInProgressCheckpoints",
+                [&master] { return master.statistics()->in_progress; });
+  metrics.gauge("lastCheckpointDuration", [&master] {
+    const auto statistics = master.statistics();
+    const auto& latest = statistics->latest_completed;
+    return latest ? latest->duration_ns / 1'000'000 : int64_t{0};
+  });
+  metrics.gauge("lastCheckpointFullSize", [&master] {
+    const auto statistics = master.statistics();
+    const auto& latest = statistics->latest_completed;
+    return latest ? static_cast<int64_t>(latest->bytes_full) : int64_t{0};
+  });
+}
+
 Result<bool> restarts_all(const Config& config) {
   const std::string text = config.get(options::kFailoverStrategy);
   if (text == "full" || text == "region") { return text == "full"; }
@@ -238,6 +258,7 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                                                    .tells_strategy = tells_strategy,
                                                    .restarts_all = all});
   JobMaster& master = *job->master;
+  add_metrics(job->metrics, master);
   if (origin.snapshot) { master.start_from(*origin.snapshot, origin.owned); }
   TIDEWHEEL_ASSIGN_OR_RETURN(DeploymentStart beginning, master.make_start(origin.is_resumed));
   TIDEWHEEL_RETURN_IF_ERROR(master.make_coordinators());
