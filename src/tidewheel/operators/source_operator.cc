@@ -1,6 +1,7 @@
 #include "tidewheel/operators/source_operator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/executor.h"
@@ -8,6 +9,10 @@
 #include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
+
+namespace {
+constexpr char kWatermarkState[] = "watermark";
+}
 
 void CutBatch::send(OutputPort& port) {
   uint32_t begin = 0;
@@ -45,6 +50,10 @@ SourceOperator::Poll SourceOperatorBase::poll() {
     }
   }
   const int64_t now_ns = context_->clock().now_ns();
+  if (restored_watermark_ != kMinWatermark) {
+    pacer_.go_on_from(std::exchange(restored_watermark_, kMinWatermark));
+    static_cast<void>(port_->send(Element::watermark(pacer_.sent())));
+  }
   if (!read_one(now_ns)) { return when_dry(now_ns); }
   send_watermark(now_ns, /*dry=*/false);
   report_for_alignment(now_ns);
@@ -200,7 +209,27 @@ Progress SourceOperatorBase::snapshot(SnapshotWriter& writer) {
                            context_->subtask_index(), context_->parallelism());
   for (const std::string& bytes : restored_) { splits.add(bytes); }
   for (size_t i = 0; i < lanes_.size(); ++i) { splits.add(encode_lane(i)); }
+  SavedRecordWriter event_time(writer, kWatermarkState, StateKind::kUnionList,
+                               encoded_schema<SavedRecord<SentWatermark>>(),
+                               context_->subtask_index(), context_->parallelism());
+  event_time.add(encode_record(SentWatermark{std::max(pacer_.sent(), restored_watermark_)}));
   return Progress::kDone;
+}
+
+Status SourceOperatorBase::restore_watermark(SnapshotReader& reader) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(saved_watermarks_,
+                             read_saved_records<SentWatermark>(reader, kWatermarkState));
+  return {};
+}
+
+// At another parallelism nobody is as far as the slowest was: rows that were on time stay so.
+void SourceOperatorBase::take_watermark(int32_t subtask, int32_t parallelism) {
+  std::optional<int64_t> least;
+  for (const auto& saved : std::exchange(saved_watermarks_, {})) {
+    if (saved.parallelism == parallelism && saved.subtask != subtask) { continue; }
+    least = std::min(least.value_or(kMaxWatermark), saved.record.time_ms);
+  }
+  restored_watermark_ = least.value_or(kMinWatermark);
 }
 
 }  // namespace tidewheel

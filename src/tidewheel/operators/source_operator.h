@@ -37,6 +37,11 @@ struct CutBatch {
   void send(OutputPort& port);
 };
 
+// How far event time was.
+struct SentWatermark {
+  int64_t time_ms = kMinWatermark;
+};
+
 // The part that does not know the rows' type.
 class SourceOperatorBase : public SourceOperator {
  public:
@@ -74,6 +79,9 @@ class SourceOperatorBase : public SourceOperator {
   virtual std::string describe_lane(size_t index) = 0;
 
   void open_base(OperatorContext& context);
+  // The watermark of the snapshot: the first poll sends it again, so that what was late stays late.
+  Status restore_watermark(SnapshotReader& reader);
+  void take_watermark(int32_t subtask, int32_t parallelism);
   // A split of the snapshot, which is opened by the first poll.
   void add_restored(std::string bytes) { restored_.push_back(std::move(bytes)); }
   OperatorContext& context() { return *context_; }
@@ -102,6 +110,8 @@ class SourceOperatorBase : public SourceOperator {
   std::atomic<bool> woken_{false};
   std::vector<Lane> lanes_;
   std::vector<std::string> restored_;  // splits of the snapshot, until the first poll
+  std::vector<SavedRecord<SentWatermark>> saved_watermarks_;  // from `restore` to `open`
+  int64_t restored_watermark_ = kMinWatermark;                // until the first poll
   size_t next_lane_ = 0;
   bool requested_ = false;  // the enumerator owes an answer
   bool told_to_wait_ = false;
@@ -158,12 +168,13 @@ class SourceReader final : public SourceOperatorBase {
 
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_ASSIGN_OR_RETURN(saved_, read_saved_records<Split>(reader, kSplitsState));
-    return {};
+    return restore_watermark(reader);
   }
 
   Status open(OperatorContext& context) override {
     open_base(context);
     take_share(context.subtask_index(), context.parallelism());
+    take_watermark(context.subtask_index(), context.parallelism());
     auto pool = BatchPool::create_for<T>(context.batch_rows(), &context.memory());
     pool_ = pool;
     output_.open(std::move(pool), context.batch_rows());

@@ -229,6 +229,8 @@ class WatermarkPacer {
     return sent_;
   }
   int64_t sent() const { return sent_; }
+  // As if `watermark` had been sent: after a restore.
+  void go_on_from(int64_t watermark) { candidate_ = sent_ = watermark; }
   int64_t interval_ms() const { return interval_ms_; }
 
  private:
