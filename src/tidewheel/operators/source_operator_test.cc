@@ -151,7 +151,7 @@ TEST(SourceReader, splits_go_on_where_the_snapshot_was_taken) {
     EXPECT_TRUE(harness.take<Event>().empty());
     const HarnessSnapshot again = harness.snapshot();
     for (const auto& segment : again) {
-      if (segment->meta.name == kSplitsState) { rows += segment->entries; }
+      if (segment->meta.name == "splits") { rows += segment->entries; }
     }
   }
   EXPECT_EQ(rows, 2U);
