@@ -56,7 +56,8 @@ inline constexpr DurationOption kCheckpointInterval{
      "How often a checkpoint is taken; 0: never.", 0}};
 inline constexpr TextOption kCheckpointMode{
     {"execution.checkpointing.mode", OptionKind::kText, "EXACTLY_ONCE",
-     "EXACTLY_ONCE, or AT_LEAST_ONCE: channels are not blocked for barriers, and rows may count twice "
+     "EXACTLY_ONCE, or AT_LEAST_ONCE: channels are not blocked for barriers, and rows may count "
+     "twice "
      "after a failure."}};
 inline constexpr DurationOption kCheckpointTimeout{
     {"execution.checkpointing.timeout", OptionKind::kDuration, "10 min",
@@ -94,7 +95,8 @@ inline constexpr TextOption kCheckpointRetention{
     {"execution.checkpointing.externalized-checkpoint-retention", OptionKind::kText,
      "NO_EXTERNALIZED_CHECKPOINTS",
      "What stays when the job ends without having finished: NO_EXTERNALIZED_CHECKPOINTS (nothing), "
-     "DELETE_ON_CANCELLATION (the newest checkpoints after a failure), RETAIN_ON_CANCELLATION (also "
+     "DELETE_ON_CANCELLATION (the newest checkpoints after a failure), RETAIN_ON_CANCELLATION "
+     "(also "
      "after a cancellation)."}};
 inline constexpr IntOption kRetainedCheckpoints{
     {"execution.checkpointing.num-retained", OptionKind::kInt, "1",
@@ -126,12 +128,14 @@ inline constexpr BoolOption kIgnoreUnclaimedState{
      INT64_MIN, INT64_MAX, "execution.savepoint.ignore-unclaimed-state"}};
 inline constexpr TextOption kClaimMode{
     {"execution.state-recovery.claim-mode", OptionKind::kText, "NO_CLAIM",
-     "NO_CLAIM: the snapshot stays the user's. CLAIM: the job owns it, and deletes it when it is not "
+     "NO_CLAIM: the snapshot stays the user's. CLAIM: the job owns it, and deletes it when it "
+     "is not "
      "needed any more.",
      INT64_MIN, INT64_MAX, "execution.savepoint-restore-mode"}};
 inline constexpr TextOption kRestartStrategy{
     {"restart-strategy.type", OptionKind::kText, "",
-     "none, fixed-delay, failure-rate or exponential-delay; empty: exponential-delay with checkpoints, "
+     "none, fixed-delay, failure-rate or exponential-delay; empty: exponential-delay with "
+     "checkpoints, "
      "none without.",
      INT64_MIN, INT64_MAX, "restart-strategy"}};
 inline constexpr IntOption kFixedDelayAttempts{{"restart-strategy.fixed-delay.attempts",
@@ -169,7 +173,8 @@ inline constexpr IntOption kExponentialAttempts{
      "Restarts before the job fails; -1: no limit.", -1, INT32_MAX}};
 inline constexpr TextOption kFailoverStrategy{
     {"jobmanager.execution.failover-strategy", OptionKind::kText, "region",
-     "What is started again after a failure: region (the tasks that are connected to the failed one), "
+     "What is started again after a failure: region (the tasks that are connected to the failed "
+     "one), "
      "full (all)."}};
 inline constexpr BoolOption kLocalRecovery{{"execution.state-recovery.from-local",
                                             OptionKind::kBool, "false",

@@ -34,7 +34,8 @@ inline constexpr BoolOption kRocksdbPartitionedIndexFilters{
      "Cut indexes and filters into parts that come and go by themselves."}};
 inline constexpr TextOption kRocksdbPredefinedOptions{
     {"state.backend.rocksdb.predefined-options", OptionKind::kText, "DEFAULT",
-     "Settings to start from: DEFAULT, SPINNING_DISK_OPTIMIZED, SPINNING_DISK_OPTIMIZED_HIGH_MEM or "
+     "Settings to start from: DEFAULT, SPINNING_DISK_OPTIMIZED, "
+     "SPINNING_DISK_OPTIMIZED_HIGH_MEM or "
      "FLASH_SSD_OPTIMIZED."}};
 inline constexpr IntOption kRocksdbThreads{
     {"state.backend.rocksdb.thread.num", OptionKind::kInt, "2",
@@ -44,7 +45,8 @@ inline constexpr IntOption kRocksdbOpenFiles{
      "Files that a database keeps open; -1: no limit.", -1, INT32_MAX}};
 inline constexpr TextOption kRocksdbLogLevel{
     {"state.backend.rocksdb.log.level", OptionKind::kText, "INFO_LEVEL",
-     "What goes into RocksDB's own log: DEBUG_LEVEL, INFO_LEVEL, WARN_LEVEL, ERROR_LEVEL, FATAL_LEVEL "
+     "What goes into RocksDB's own log: DEBUG_LEVEL, INFO_LEVEL, WARN_LEVEL, ERROR_LEVEL, "
+     "FATAL_LEVEL "
      "or HEADER_LEVEL."}};
 inline constexpr TextOption kRocksdbLogDirectory{
     {"state.backend.rocksdb.log.dir", OptionKind::kText, "",
@@ -60,8 +62,10 @@ inline constexpr TextOption kRocksdbCompactionStyle{{"state.backend.rocksdb.comp
                                                      "LEVEL or UNIVERSAL; NONE: no compaction."}};
 inline constexpr TextOption kRocksdbCompression{
     {"state.backend.rocksdb.compression.per.level", OptionKind::kText, "",
-     "Compression of the files: NO_COMPRESSION, SNAPPY_COMPRESSION, LZ4_COMPRESSION, ZSTD_COMPRESSION "
-     "or ZLIB_COMPRESSION; one for all levels, or one for each, separated by semicolons. Empty: none "
+     "Compression of the files: NO_COMPRESSION, SNAPPY_COMPRESSION, LZ4_COMPRESSION, "
+     "ZSTD_COMPRESSION "
+     "or ZLIB_COMPRESSION; one for all levels, or one for each, separated by semicolons. Empty: "
+     "none "
      "on the first two levels, then LZ4."}};
 inline constexpr BoolOption kRocksdbDynamicLevelSize{
     {"state.backend.rocksdb.compaction.level.use-dynamic-size", OptionKind::kBool, "false",

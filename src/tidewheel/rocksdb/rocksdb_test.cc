@@ -1,3 +1,4 @@
+// The RocksDB backend on real files: what is stored, snapshots, restores, memory.
 #include <gtest/gtest.h>
 
 #include <functional>

@@ -43,7 +43,8 @@ Status check_readable_without_backend(const SnapshotReader& reader) {
     if (meta.form == kRocksdbForm) {
       return failed_precondition(
           ErrorId::kStateBackend,
-          "the snapshot has files of the state backend rocksdb, which only it can read: restore with "
+          "the snapshot has files of the state backend rocksdb, which only it can read: restore "
+          "with "
           "state.backend.type: rocksdb, or take a savepoint, which every backend can read");
     }
   }
