@@ -275,13 +275,12 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                                                .start = std::move(beginning),
                                                .backends = job->backends.get()}));
   master.set_deployment(*job->deployment);
-  Executor& executor = world_->executor();
-  job->master_worker = executor.start_worker("tw-master", master);
+  job->master_worker = world_->executor().start_worker("tw-master", master);
   master.set_worker(job->master_worker.get());
   for (const auto& slot : job->deployment->slots()) {
     slot->schedule_all();
     job->slot_workers.push_back(
-        executor.start_worker(fmt::format("tw-slot-{}", slot->index()), *slot));
+        world_->executor().start_worker(fmt::format("tw-slot-{}", slot->index()), *slot));
     slot->set_worker(job->slot_workers.back().get());
   }
   return std::unique_ptr<JobHandle>(new JobHandle(std::move(job)));
