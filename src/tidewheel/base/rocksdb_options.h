@@ -35,8 +35,7 @@ inline constexpr BoolOption kRocksdbPartitionedIndexFilters{
 inline constexpr TextOption kRocksdbPredefinedOptions{
     {"state.backend.rocksdb.predefined-options", OptionKind::kText, "DEFAULT",
      "Settings to start from: DEFAULT, SPINNING_DISK_OPTIMIZED, "
-     "SPINNING_DISK_OPTIMIZED_HIGH_MEM or "
-     "FLASH_SSD_OPTIMIZED."}};
+     "SPINNING_DISK_OPTIMIZED_HIGH_MEM or FLASH_SSD_OPTIMIZED."}};
 inline constexpr IntOption kRocksdbThreads{
     {"state.backend.rocksdb.thread.num", OptionKind::kInt, "2",
      "Threads for flushing and compaction, for all databases of the process.", 1, 1024}};
@@ -46,8 +45,7 @@ inline constexpr IntOption kRocksdbOpenFiles{
 inline constexpr TextOption kRocksdbLogLevel{
     {"state.backend.rocksdb.log.level", OptionKind::kText, "INFO_LEVEL",
      "What goes into RocksDB's own log: DEBUG_LEVEL, INFO_LEVEL, WARN_LEVEL, ERROR_LEVEL, "
-     "FATAL_LEVEL "
-     "or HEADER_LEVEL."}};
+     "FATAL_LEVEL or HEADER_LEVEL."}};
 inline constexpr TextOption kRocksdbLogDirectory{
     {"state.backend.rocksdb.log.dir", OptionKind::kText, "",
      "Folder for RocksDB's own log; empty: beside its files."}};
@@ -63,10 +61,8 @@ inline constexpr TextOption kRocksdbCompactionStyle{{"state.backend.rocksdb.comp
 inline constexpr TextOption kRocksdbCompression{
     {"state.backend.rocksdb.compression.per.level", OptionKind::kText, "",
      "Compression of the files: NO_COMPRESSION, SNAPPY_COMPRESSION, LZ4_COMPRESSION, "
-     "ZSTD_COMPRESSION "
-     "or ZLIB_COMPRESSION; one for all levels, or one for each, separated by semicolons. Empty: "
-     "none "
-     "on the first two levels, then LZ4."}};
+     "ZSTD_COMPRESSION or ZLIB_COMPRESSION; one for all levels, or one for each, separated by "
+     "semicolons. Empty: none on the first two levels, then LZ4."}};
 inline constexpr BoolOption kRocksdbDynamicLevelSize{
     {"state.backend.rocksdb.compaction.level.use-dynamic-size", OptionKind::kBool, "false",
      "Fit the sizes of levels to the size of the last one."}};

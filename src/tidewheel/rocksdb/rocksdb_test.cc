@@ -1,4 +1,4 @@
-// The RocksDB backend on real files: what is stored, snapshots, restores, memory.
+// RocksDB behind the interface of state backends: bytes, options, snapshots and failures.
 #include <gtest/gtest.h>
 
 #include <functional>

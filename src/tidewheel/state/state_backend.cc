@@ -44,8 +44,7 @@ Status check_readable_without_backend(const SnapshotReader& reader) {
       return failed_precondition(
           ErrorId::kStateBackend,
           "the snapshot has files of the state backend rocksdb, which only it can read: restore "
-          "with "
-          "state.backend.type: rocksdb, or take a savepoint, which every backend can read");
+          "with state.backend.type: rocksdb, or take a savepoint, which every backend can read");
     }
   }
   return {};

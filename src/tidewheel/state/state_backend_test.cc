@@ -1,3 +1,4 @@
+// The form of stored keys, and the backend of ordered maps.
 #include "tidewheel/state/state_backend.h"
 
 #include <gtest/gtest.h>
