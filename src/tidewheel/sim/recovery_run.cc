@@ -258,17 +258,7 @@ class RecoveryRun {
     {
       Result<std::unique_ptr<JobHandle>> handle = job_->start();
       if (!handle.ok()) {
-        last_result_ = handle.status();
-        // Operators that are chained in this shape, and were not.
-        const bool misfit = last_result_.id() == ErrorId::kStateNotRestored && rescales_ &&
-                            last_result_.message().find("chained now") != std::string::npos;
-        if (misfit) {
-          repeats_shape_ = true;
-          if (last) { ++extra_lives_; }
-        } else if (!disturbed && !lies_) {
-          fail("the job did not start: " + handle.status().to_string());
-        }
-        note("did not start: " + handle.status().to_string());
+        on_no_start(handle.status(), last);
       } else {
         machine_.simulation.set_details(
             [this, &handle = **handle] { return describe(handle) + plan_ + job_->plan(); });
@@ -283,6 +273,19 @@ class RecoveryRun {
     stop_faults();
     for (const Point& made : points()) { shape_of_point_.try_emplace(made.path, shape); }
     process_ = nullptr;
+  }
+  void on_no_start(const Status& why, bool last) {
+    last_result_ = why;
+    // Operators that are chained in this shape, and were not.
+    const bool misfit = why.id() == ErrorId::kStateNotRestored && rescales_ &&
+                        why.message().find("chained now") != std::string::npos;
+    if (misfit) {
+      repeats_shape_ = true;
+      if (last) { ++extra_lives_; }
+    } else if (last && !lies_) {
+      fail("the job did not start: " + why.to_string());
+    }
+    note("did not start: " + why.to_string());
   }
   void crash() {
     if (std::exchange(crashed_life_, process_) == process_) { return; }
