@@ -37,6 +37,33 @@ TEST(JobCommandLine, mistakes_are_named) {
   EXPECT_EQ(parse({"-Dno.such.key=1"}).status().id(), ErrorId::kUnknownOption);
 }
 
+TEST(JobCommandLine, checkpoints_have_short_forms) {
+  const auto line =
+      parse({"--checkpoint-interval", "1s", "--checkpoint-dir=/tmp/c", "--state-backend", "hashmap",
+             "-s", "/tmp/s", "-n", "--claim-mode", "CLAIM", "--savepoint-on-interrupt", "/tmp/t",
+             "--drain", "--rate", "5"});
+  ASSERT_TRUE(line.ok()) << line.status().to_string();
+  EXPECT_EQ(line->config.get(options::kCheckpointInterval), 1000);
+  EXPECT_EQ(line->config.get(options::kCheckpointDirectory), "/tmp/c");
+  EXPECT_EQ(line->config.get(options::kStateBackend), "hashmap");
+  EXPECT_EQ(line->config.get(options::kRecoveryPath), "/tmp/s");
+  EXPECT_TRUE(line->config.get(options::kIgnoreUnclaimedState));
+  EXPECT_EQ(line->config.get(options::kClaimMode), "CLAIM");
+  EXPECT_EQ(line->savepoint_on_interrupt, "/tmp/t");
+  EXPECT_TRUE(line->drain);
+  EXPECT_FALSE(line->resume);
+  EXPECT_EQ(line->arguments, (std::vector<std::string>{"--rate", "5"}));
+}
+
+TEST(JobCommandLine, flags_that_contradict_each_other_are_refused) {
+  EXPECT_TRUE(parse({"--resume", "--checkpoint-dir", "/tmp/c"}).value().resume);
+  EXPECT_EQ(parse({"--resume", "-s", "/tmp/s"}).status().id(), ErrorId::kUsage);
+  EXPECT_EQ(parse({"-n"}).status().id(), ErrorId::kUsage);
+  EXPECT_EQ(parse({"--claim-mode", "CLAIM"}).status().id(), ErrorId::kUsage);
+  EXPECT_EQ(parse({"--drain"}).status().id(), ErrorId::kUsage);
+  EXPECT_EQ(parse({"--checkpoint-interval", "often"}).status().id(), ErrorId::kBadOptionValue);
+}
+
 TEST(JobCommandLine, help_lists_jobs_and_options) {
   const std::vector<std::string> jobs = {"daily", "hourly"};
   const std::string text = job_help("./prices", jobs);
