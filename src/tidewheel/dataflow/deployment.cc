@@ -30,8 +30,8 @@ ChannelWriter::Mode writer_mode(EdgeKind kind, size_t receivers) {
   return ChannelWriter::Mode::kWhole;
 }
 
-// The receivers [first, last) of one sender. A rescale connects neighbours only, so that each
-// receiver's senders are a contiguous share too.
+}  // namespace
+
 std::pair<int32_t, int32_t> receivers_of(EdgeKind kind, int32_t sender, int32_t senders,
                                          int32_t receivers) {
   if (kind == EdgeKind::kForward) { return {sender, sender + 1}; }
@@ -45,8 +45,6 @@ std::pair<int32_t, int32_t> receivers_of(EdgeKind kind, int32_t sender, int32_t 
   };
   return {first(sender), first(sender + 1)};
 }
-
-}  // namespace
 
 // Makes the tasks of one region.
 class Deployment::Builder {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tidewheel/base/memory_pool.h"
@@ -114,5 +115,10 @@ class Deployment {
   // Last: tasks give memory back to the accounts.
   std::atomic<std::shared_ptr<const Attempts>> attempts_{std::make_shared<const Attempts>()};
 };
+
+// The subtasks [first, last) that a subtask of the sending operator sends to. A rescale connects
+// neighbours only, so that each receiver's senders are a contiguous share too.
+std::pair<int32_t, int32_t> receivers_of(EdgeKind kind, int32_t sender, int32_t senders,
+                                         int32_t receivers);
 
 }  // namespace tidewheel

@@ -119,22 +119,25 @@ Status fit_max_parallelism(const ManifestOperator& op, bool derived, int32_t nod
                           graph_node.name, graph_node.max_parallelism, op.max_parallelism);
 }
 
-// A graph that was changed may have something to come for tasks that were at their end.
+// A task that was at its end is not run again, but only if all that send to it now were at theirs:
+// where the graph, or the parallelism at either side, has changed, others may.
 void clear_ends_behind_running(const ChainedGraph& chained,
                                std::vector<std::vector<bool>>& at_end) {
   for (size_t to = 0; to < chained.vertices.size(); ++to) {  // producers come before consumers
     for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
       const GraphEdge& edge = chained.graph.edges[i];
       const auto from = index_at(chained.vertex_of_node[index_at(edge.from)]);
-      if (chained.edge_is_chained[i] || index_at(chained.vertex_of_node[index_at(edge.to)]) != to ||
-          edge.kind == EdgeKind::kRescale) {
+      if (chained.edge_is_chained[i] || index_at(chained.vertex_of_node[index_at(edge.to)]) != to) {
         continue;
       }
-      const bool all =
-          std::all_of(at_end[from].begin(), at_end[from].end(), [](bool b) { return b; });
-      for (size_t subtask = 0; subtask < at_end[to].size(); ++subtask) {
-        const bool ended = edge.kind == EdgeKind::kForward ? at_end[from][subtask] : all;
-        at_end[to][subtask] = at_end[to][subtask] && ended;
+      const auto senders = static_cast<int32_t>(at_end[from].size());
+      const auto receivers = static_cast<int32_t>(at_end[to].size());
+      for (int32_t sender = 0; sender < senders; ++sender) {
+        if (at_end[from][index_at(sender)]) { continue; }
+        const auto [first, last] = receivers_of(edge.kind, sender, senders, receivers);
+        for (int32_t subtask = first; subtask < last; ++subtask) {
+          at_end[to][index_at(subtask)] = false;
+        }
       }
     }
   }
