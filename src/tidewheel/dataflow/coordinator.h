@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "tidewheel/base/status.h"
 
@@ -27,6 +29,10 @@ class CoordinatorContext {
   virtual Network& network() = 0;
   // Delivered in order, on the subtask's thread, by Operator::on_coordinator_event.
   virtual void send_to_subtask(int32_t subtask, std::string event) = 0;
+  // What send_to_subtask has taken while a subtask had yet to take a barrier. It reaches the
+  // subtask behind the barriers of all snapshots asked for so far, so that it belongs to the state
+  // of a snapshot that is asked for now.
+  virtual std::vector<std::pair<int32_t, std::string>> held_back() const { return {}; }
   // Asks for on_timer at a time of the monotonic clock; the earliest request is kept.
   virtual void wake_at_ns(int64_t time_ns) = 0;
   // Runs `mail` on the coordinator's thread. Any thread.

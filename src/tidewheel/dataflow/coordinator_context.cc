@@ -58,7 +58,7 @@ void HostedCoordinator::close() {
   guarded([&] { coordinator_->close(); });
   closed_ = true;
   wake_at_ns_ = Clock::kNever;
-  for (auto& held : held_) { held.clear(); }
+  for (auto& held : held_) { held = {}; }
 }
 
 void HostedCoordinator::on_subtask_ready(int32_t subtask) {
@@ -81,7 +81,7 @@ Result<std::string> HostedCoordinator::snapshot(int64_t checkpoint) {
         std::string state,
         coordinator_->snapshot(checkpoint)
             .with_context("snapshot of the coordinator of operator '{}'", graph_node_.name));
-    for (auto& held : held_) { held.push_back({checkpoint, {}}); }
+    for (auto& held : held_) { held.barriers.push_back(checkpoint); }
     return state;
   } catch (const std::exception& exception) {
     return user_error(ErrorId::kUserCodeThrew, "snapshot of the coordinator of operator '{}': {}",
@@ -101,26 +101,37 @@ void HostedCoordinator::on_checkpoint_complete(int64_t checkpoint) {
   guarded([&] { coordinator_->on_checkpoint_complete(checkpoint); });
 }
 
-// Events up to the next barrier that is still waited for go out.
+// Events wait for every barrier that was on its way before they were sent, or came to be while they
+// waited: a snapshot asked for meanwhile counts them as the coordinator's.
 void HostedCoordinator::let_go(int32_t subtask, int64_t checkpoint) {
-  std::deque<Held>& held = held_[static_cast<size_t>(subtask)];
-  std::erase_if(held, [&](const Held& one) { return one.barrier == checkpoint; });
-  while (!held.empty() && held.front().barrier == 0) {
+  Held& held = held_[static_cast<size_t>(subtask)];
+  std::erase(held.barriers, checkpoint);
+  while (held.barriers.empty() && !held.events.empty()) {
     TIDEWHEEL_MARK("coordinator.event_held_back");
-    std::string event = std::move(held.front().event);
-    held.pop_front();
+    std::string event = std::move(held.events.front());
+    held.events.pop_front();
     host_.deliver(node_, subtask, std::move(event));
   }
 }
 
 void HostedCoordinator::send_to_subtask(int32_t subtask, std::string event) {
   if (closed_) { return; }
-  std::deque<Held>& held = held_[static_cast<size_t>(subtask)];
-  if (held.empty()) {
+  Held& held = held_[static_cast<size_t>(subtask)];
+  if (held.barriers.empty()) {
     host_.deliver(node_, subtask, std::move(event));
   } else {
-    held.push_back({0, std::move(event)});
+    held.events.push_back(std::move(event));
   }
+}
+
+std::vector<std::pair<int32_t, std::string>> HostedCoordinator::held_back() const {
+  std::vector<std::pair<int32_t, std::string>> all;
+  for (size_t subtask = 0; subtask < held_.size(); ++subtask) {
+    for (const std::string& event : held_[subtask].events) {
+      all.emplace_back(static_cast<int32_t>(subtask), event);
+    }
+  }
+  return all;
 }
 
 void HostedCoordinator::wake_at_ns(int64_t time_ns) {

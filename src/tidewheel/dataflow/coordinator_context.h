@@ -60,15 +60,16 @@ class HostedCoordinator final : public CoordinatorContext,
   FileSystem& files() override;
   Network& network() override;
   void send_to_subtask(int32_t subtask, std::string event) override;
+  std::vector<std::pair<int32_t, std::string>> held_back() const override;
   void wake_at_ns(int64_t time_ns) override;
   void post(std::function<void()> mail) override;
   void fail(Status status) override;
 
  private:
-  // An event that waits, or a barrier that those behind it wait for.
+  // Of one subtask: the barriers that it has yet to take, and the events that wait for all of them.
   struct Held {
-    int64_t barrier = 0;  // 0: an event
-    std::string event;
+    std::vector<int64_t> barriers;
+    std::deque<std::string> events;
   };
   void guarded(const std::function<void()>& call);
   void let_go(int32_t subtask, int64_t checkpoint);
@@ -77,7 +78,7 @@ class HostedCoordinator final : public CoordinatorContext,
   const int32_t node_;
   const GraphNode& graph_node_;
   const std::unique_ptr<OperatorCoordinator> coordinator_;
-  std::vector<std::deque<Held>> held_;  // by subtask
+  std::vector<Held> held_;  // by subtask
   int64_t wake_at_ns_ = Clock::kNever;
   bool closed_ = false;
 };

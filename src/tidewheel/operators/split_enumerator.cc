@@ -179,6 +179,18 @@ Result<std::string> SplitEnumerator::snapshot(int64_t checkpoint) {
       if (event.starts_with('S')) { state.unassigned.push_back(event.substr(1)); }
     }
   }
+  // Sent, but no reader has it before this checkpoint's barrier.
+  for (const auto& [subtask, event] : context_->held_back()) {
+    if (!event.starts_with('S')) { continue; }
+    TIDEWHEEL_MARK("split_enumerator.split_held_back");
+    std::string split = event.substr(1);
+    auto& sent = sent_[subtask];
+    const auto found = std::find_if(sent.begin(), sent.end(),
+                                    [&](const auto& one) { return one.second == split; });
+    if (found != sent.end()) { sent.erase(found); }
+    sent.emplace(newest_checkpoint_, split);
+    state.unassigned.push_back(std::move(split));
+  }
   Writer writer;
   writer.text(encoded_schema<EnumeratorState>());
   encode(writer, state);
