@@ -202,7 +202,8 @@ class SinkHarness {
     return sink_.close(true);
   }
   // Prepares, with the part that is for the blocking pool.
-  Result<std::vector<typename S::Pending>> prepare(int64_t checkpoint) requires TwoPhaseSink<S> {
+  template <TwoPhaseSink T = S>
+  Result<std::vector<typename T::Pending>> prepare(int64_t checkpoint) {
     if constexpr (sink_detail::PreparesOnPool<S>) {
       TIDEWHEEL_ASSIGN_OR_RETURN(const auto job, sink_.prepare(checkpoint));
       return job();
