@@ -40,7 +40,10 @@ TEST_P(UnalignedThreads, rows_come_once_while_checkpoints_are_taken) {
   config.set(options::kCheckpointInterval, int64_t{1});
   config.set(options::kUnalignedCheckpoints, true);
   config.set(options::kAlignedCheckpointTimeout, GetParam());
-  config.set(options::kCheckpointDirectory, ::testing::TempDir() + "tidewheel_unaligned_threads");
+  const std::string directory =
+      ::testing::TempDir() + fmt::format("tidewheel_unaligned_threads_{}", GetParam());
+  ASSERT_TRUE(world->files().remove_all(directory).ok());
+  config.set(options::kCheckpointDirectory, directory);
   auto job = LocalJobRunner(*world).start(std::move(b.graph), config);
   ASSERT_TRUE(job.ok()) << job.status().to_string();
   const Status result = (*job)->result();
