@@ -137,6 +137,7 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     TIDEWHEEL_RETURN_IF_ERROR(Base::open(context));
     process_context_.bind(this->output(), this->sides(), context.clock());
     state_ = std::make_unique<State>(context);
+    plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
     event_.time = saved_watermark_.restored();
     if (this->is_event_time()) { this->set_watermark(event_.time); }
     TIDEWHEEL_RETURN_IF_ERROR(saved_windows_.load(
@@ -175,12 +176,13 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     return advance(clock_, kMaxWatermark);
   }
 
-  void begin_snapshot(const SnapshotStart&) override {
+  void begin_snapshot(const SnapshotStart& start) override {
     state_->table.end_snapshot();
+    plan_.begin(start);
     saved_watermark_.start(event_.time);
-    saved_windows_.start(this->context().key_groups());
-    if constexpr (kHasGlobalState) { saved_globals_.start(this->context().key_groups()); }
-    state_->table.begin_snapshot(saver_, StateContent::kAll, false);
+    saved_windows_.start(this->context().key_groups(), plan_);
+    if constexpr (kHasGlobalState) { saved_globals_.start(this->context().key_groups(), plan_); }
+    state_->table.begin_snapshot(saver_, plan_.content(), plan_.keeps_changes());
   }
   // The windows; then what they have brought along of the state of keys.
   Progress snapshot(SnapshotWriter& writer) override {
@@ -199,7 +201,10 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     return Progress::kDone;
   }
   bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { state_->table.end_snapshot(); }
+  void abort_snapshot() override {
+    state_->table.end_snapshot();
+    plan_.write_all_next();
+  }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
     TIDEWHEEL_RETURN_IF_ERROR(saved_globals_.read(reader));
@@ -255,6 +260,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   struct Saver final : public TableTracker<K, KeyWindows> {
     explicit Saver(GenericWindowOperator* the_op) : op(the_op) {}
     void entry(int32_t group, const K& key, KeyWindows& windows) override {
+      op->plan_.note_unit(group);
+      if (windows.windows.empty()) { op->saved_windows_.give_nothing(group, key); }
       for (Window& window : windows.windows) {
         op->saved_windows_.give(group, key, window.window, save_window(window));
       }
@@ -262,9 +269,13 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
         op->saved_globals_.give(group, key, 0, windows.global.value());
       }
     }
-    void erased(int32_t, const K&) override {}
-    void cleared() override {}
-    bool is_whole(int32_t) const override { return true; }
+    void erased(int32_t group, const K& key) override {
+      op->plan_.note_erased(group);
+      op->saved_windows_.erase(group, key);
+      if constexpr (kHasGlobalState) { op->saved_globals_.erase(group, key); }
+    }
+    void cleared() override { op->plan_.write_all_next(); }
+    bool is_whole(int32_t group) const override { return op->plan_.is_whole(group); }
     GenericWindowOperator* const op;
   };
   struct State {
@@ -700,8 +711,9 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   int64_t woken_for_ = DueQueue::kNever;
 
   Saver saver_{this};
-  WindowState<K, TimeWindow, Saved> saved_windows_{"windows", "windows"};
-  WindowState<K, uint8_t, GlobalState> saved_globals_{"globals", "globals"};
+  ChangePlan plan_;
+  WindowState<K, TimeWindow, Saved> saved_windows_{"windows", "windows", WindowUnit::kKey};
+  WindowState<K, uint8_t, GlobalState> saved_globals_{"globals", "globals", WindowUnit::kKey};
   WatermarkState saved_watermark_;
 };
 

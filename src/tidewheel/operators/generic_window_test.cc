@@ -10,6 +10,7 @@ namespace tidewheel {
 namespace {
 
 using window_testing::AnyAssigner;
+using window_testing::compare_checkpoints;
 using window_testing::compare_many;
 using window_testing::Harness;
 using window_testing::Reading;
@@ -60,6 +61,19 @@ TEST(generic_window, folds_agree_with_the_model) {
 TEST(generic_window, functions_of_all_rows_agree_with_the_model) {
   compare(tumbling(Duration(10)), collect());
   compare(session(Duration(5)), collect());
+}
+
+TEST(generic_window, incremental_checkpoints_have_what_there_was_at_the_barrier) {
+  const auto compare_one = [](auto assigner, auto function) {
+    compare_checkpoints(AnyAssigner(assigner),
+                        [=](Settings settings, std::shared_ptr<const NodeLinks> links) {
+                          return make(function, assigner, EventTimeTrigger(), NoEvictor(),
+                                      std::move(settings), std::move(links));
+                        });
+  };
+  compare_one(tumbling(Duration(10)), sum());
+  compare_one(session(Duration(12)), sum());
+  compare_one(sliding(Duration(40), Duration(10)), collect());
 }
 
 Timed<Result> all_time(int64_t key, int64_t value) {

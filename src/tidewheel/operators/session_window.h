@@ -42,6 +42,7 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(Base::open(context));
     state_ = std::make_unique<State>(context, timer_quantum());
+    plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
     this->set_watermark(saved_watermark_.restored());
     TIDEWHEEL_RETURN_IF_ERROR(saved_sessions_.load(
         context.max_parallelism(),
@@ -94,11 +95,12 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     return this->is_event_time() ? Progress::kDone : advance(kMaxWatermark);
   }
 
-  void begin_snapshot(const SnapshotStart&) override {
+  void begin_snapshot(const SnapshotStart& start) override {
     state_->table.end_snapshot();
+    plan_.begin(start);
     saved_watermark_.start(this->watermark());
-    saved_sessions_.start(this->context().key_groups());
-    state_->table.begin_snapshot(saver_, StateContent::kAll, false);
+    saved_sessions_.start(this->context().key_groups(), plan_);
+    state_->table.begin_snapshot(saver_, plan_.content(), plan_.keeps_changes());
   }
   Progress snapshot(SnapshotWriter& writer) override {
     if (!state_->table.is_writing()) { return Progress::kDone; }
@@ -113,7 +115,10 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     return Progress::kDone;
   }
   bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { state_->table.end_snapshot(); }
+  void abort_snapshot() override {
+    state_->table.end_snapshot();
+    plan_.write_all_next();
+  }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
     return saved_sessions_.read(reader);
@@ -141,14 +146,18 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   struct Saver final : public TableTracker<K, KeySessions> {
     explicit Saver(SessionWindowOperator* the_op) : op(the_op) {}
     void entry(int32_t group, const K& key, KeySessions& sessions) override {
+      op->plan_.note_unit(group);
       op->for_each_session(sessions, [&](Session& session) {
         op->saved_sessions_.give(group, key, session.window(),
                                  {session.held.value(), session.fired});
       });
     }
-    void erased(int32_t, const K&) override {}
-    void cleared() override {}
-    bool is_whole(int32_t) const override { return true; }
+    void erased(int32_t group, const K& key) override {
+      op->plan_.note_erased(group);
+      op->saved_sessions_.erase(group, key);
+    }
+    void cleared() override { op->plan_.write_all_next(); }
+    bool is_whole(int32_t group) const override { return op->plan_.is_whole(group); }
     SessionWindowOperator* const op;
   };
   // Made in `open`, when the subtask knows its key groups.
@@ -431,7 +440,9 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   std::vector<Session> scratch_;
 
   Saver saver_{this};
-  WindowState<K, TimeWindow, SavedSession<Accumulator>> saved_sessions_{"sessions", "sessions"};
+  ChangePlan plan_;
+  WindowState<K, TimeWindow, SavedSession<Accumulator>> saved_sessions_{"sessions", "sessions",
+                                                                        WindowUnit::kKey};
   WatermarkState saved_watermark_;
 };
 

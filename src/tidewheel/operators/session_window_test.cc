@@ -10,6 +10,7 @@ namespace tidewheel {
 namespace {
 
 using window_testing::AnyAssigner;
+using window_testing::compare_checkpoints;
 using window_testing::compare_many;
 using window_testing::Harness;
 using window_testing::Reading;
@@ -148,6 +149,12 @@ TEST(session_window, agrees_with_the_model_when_sessions_are_short) {
 TEST(session_window, agrees_with_the_model_when_the_gap_differs_from_row_to_row) {
   const auto assigner = session([](const Reading& row) { return Duration(1 + row.value % 30); });
   compare_many(AnyAssigner(assigner), maker(assigner));
+}
+
+TEST(session_window, incremental_checkpoints_have_what_there_was_at_the_barrier) {
+  for (const int64_t gap : {12, 200}) {
+    compare_checkpoints(AnyAssigner(session(Duration(gap))), maker(session(Duration(gap))));
+  }
 }
 
 struct Named {

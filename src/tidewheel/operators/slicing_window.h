@@ -42,11 +42,10 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
       fire_from_ = grid_.first_window_after(watermark);
       live_from_ = live_from(watermark, fire_from_);
     }
+    plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
     TIDEWHEEL_RETURN_IF_ERROR(saved_slices_.load(
         context.max_parallelism(), [this](const K& key, int64_t number, const Accumulator& value) {
-          if (Slice* slice = slice_numbered(number)) {
-            slice->table.assign(slice->table.upsert(key), value);
-          }
+          restore_entry(key, number, value);
         }));
     wake_for_next_window();
     return {};
@@ -96,14 +95,19 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
 
   // Entries by (key, slice); slice by slice within a key group. Slices that are dropped meanwhile
   // are kept until they are written.
-  void begin_snapshot(const SnapshotStart&) override {
-    abort_snapshot();
+  void begin_snapshot(const SnapshotStart& start) override {
+    abort_writing();
+    plan_.begin(start);
     saved_watermark_.start(this->watermark());
-    saved_slices_.start(this->context().key_groups());
+    saved_drops_.start(this->context().key_groups(), live_from_);
+    saved_slices_.start(this->context().key_groups(), plan_);
     for (const auto& slice : slices_) {
       slice->saver.slice = slice.get();
-      slice->saver.state = &saved_slices_;
-      slice->table.begin_snapshot(slice->saver, StateContent::kAll, false);
+      slice->saver.op = this;
+      // All of a slice that is new has changed.
+      slice->table.begin_snapshot(
+          slice->saver, slice->table.keeps_changes() ? plan_.content() : StateContent::kAll,
+          plan_.keeps_changes());
       saving_.push_back(slice.get());
     }
     is_saving_ = true;
@@ -112,6 +116,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     if (!is_saving_) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
+    saved_drops_.write(writer);
     const bool is_done =
         saved_slices_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
           for (; saving_at_ < saving_.size(); ++saving_at_) {
@@ -121,20 +126,17 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
           return true;
         });
     if (!is_done) { return this->snapshot_blocked(writer); }
-    abort_snapshot();
+    abort_writing();
     return Progress::kDone;
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
-    for (Slice* const slice : saving_) { slice->table.end_snapshot(); }
-    saving_.clear();
-    saving_at_ = 0;
-    is_saving_ = false;
-    for (auto& slice : held_) { drop(std::move(slice)); }
-    held_.clear();
+    abort_writing();
+    plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
+    TIDEWHEEL_RETURN_IF_ERROR(saved_drops_.read(reader));
     return saved_slices_.read(reader);
   }
 
@@ -145,13 +147,17 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   // Gives what a slice has to the snapshot.
   struct SliceSaver final : public TableTracker<K, Accumulator> {
     void entry(int32_t group, const K& key, Accumulator& value) override {
-      state->give(group, key, slice->number, value);
+      op->plan_.note_unit(group);
+      op->saved_slices_.give(group, key, slice->number, value);
     }
-    void erased(int32_t, const K&) override {}
-    void cleared() override {}
-    bool is_whole(int32_t) const override { return true; }
+    void erased(int32_t group, const K& key) override {
+      op->plan_.note_erased(group);
+      op->saved_slices_.erase(group, key, slice->number);
+    }
+    void cleared() override { op->plan_.write_all_next(); }
+    bool is_whole(int32_t group) const override { return op->plan_.is_whole(group); }
     const Slice* slice = nullptr;
-    Saved* state = nullptr;
+    SlicingWindowOperator* op = nullptr;
   };
   struct Slice {
     Slice(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
@@ -167,6 +173,23 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   static constexpr uint32_t kMixedRows = 64;  // rows whose slots are fetched ahead together
   static constexpr uint32_t kShortRun = 16;   // shorter runs go with mixed rows
   static constexpr size_t kFreeSlicesMax = 4;
+
+  // What the subtask that has written it had dropped by then may still be there in older layers.
+  void restore_entry(const K& key, int64_t number, const Accumulator& value) {
+    const KeyHash hash = key_hash(key, this->context().max_parallelism());
+    if (saved_drops_.was_dropped(hash.group, grid_.windows_of(number).last)) { return; }
+    if (Slice* slice = slice_numbered(number)) {
+      slice->table.assign(slice->table.upsert(key, hash), value);
+    }
+  }
+  void abort_writing() {
+    for (Slice* const slice : saving_) { slice->table.end_snapshot(); }
+    saving_.clear();
+    saving_at_ = 0;
+    is_saving_ = false;
+    for (auto& slice : held_) { drop(std::move(slice)); }
+    held_.clear();
+  }
 
   // ---- Rows.
 
@@ -298,6 +321,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     free_.pop_back();
     return slice;
   }
+  // Nobody is told of the entries of a slice whose windows are all gone: see DroppedUnits.
   void drop(std::unique_ptr<Slice> slice) {
     if (recent_ == slice.get()) { recent_ = nullptr; }
     if (slice->table.is_writing()) {
@@ -305,6 +329,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
       return;
     }
     if (free_.size() >= kFreeSlicesMax) { return; }
+    slice->table.forget_changes();
     slice->table.clear();
     free_.push_back(std::move(slice));
   }
@@ -379,9 +404,14 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     if (this->lateness() == 0 && (grid_.is_cumulative() || firing_->windows.last == window)) {
       for (size_t i = 1; i < parts.size(); ++i) { merge_slice(*firing_, *parts[i]); }
       if (grid_.is_cumulative()) {
-        // All later windows hold all of these slices: from now on they are one.
-        drop_slices_if([&](const Slice& slice) {
-          return slice.number > firing_->number && slice.number <= range.last;
+        // All later windows hold all of these slices: from now on they are one. Snapshots have to
+        // say so, because the windows of those that go are not gone.
+        drop_slices_if([&](Slice& slice) {
+          if (slice.number <= firing_->number || slice.number > range.last) { return false; }
+          if (slice.table.keeps_changes()) {
+            slice.table.erase_if([](const K&, const Accumulator&) { return true; });
+          }
+          return true;
         });
       }
       return;
@@ -426,7 +456,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
       bool any = false;
       for (const auto& part : slices_) {
         if (part->number < range.first || part->number > range.last) { continue; }
-        const Accumulator* value = part->table.find(key, hash);
+        const Accumulator* value = std::as_const(part->table).find(key, hash);
         if (value == nullptr) { continue; }
         if (any) {
           fold_.merge(all, *value);
@@ -470,8 +500,10 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   std::vector<Slice*> saving_;  // all that there were at the barrier; of slices_ or held_
   size_t saving_at_ = 0;
   std::vector<std::unique_ptr<Slice>> held_;  // dropped, and not written yet
+  ChangePlan plan_;
   Saved saved_slices_;
   WatermarkState saved_watermark_;
+  DroppedUnits saved_drops_;
 };
 
 }  // namespace tidewheel

@@ -10,6 +10,7 @@ namespace tidewheel {
 namespace {
 
 using window_testing::AnyAssigner;
+using window_testing::compare_checkpoints;
 using window_testing::compare_many;
 using window_testing::Harness;
 using window_testing::Options;
@@ -236,6 +237,62 @@ TEST(slicing_window, cumulative_windows_agree_with_the_model) {
                                cumulative(Duration(24), Duration(4), Duration(3))}) {
     compare_many(AnyAssigner(assigner), maker(assigner.grid()));
   }
+}
+
+TEST(slicing_window, incremental_checkpoints_have_what_there_was_at_the_barrier) {
+  for (const auto& assigner : {tumbling(Duration(10)), tumbling(Duration(150))}) {
+    compare_checkpoints(AnyAssigner(assigner), maker(assigner.grid()));
+  }
+  for (const auto& assigner :
+       {sliding(Duration(40), Duration(10)), sliding(Duration(20), Duration(7))}) {
+    compare_checkpoints(AnyAssigner(assigner), maker(assigner.grid()));
+  }
+  const auto growing = cumulative(Duration(60), Duration(10));
+  compare_checkpoints(AnyAssigner(growing), maker(growing.grid()));
+}
+
+// As an unaligned barrier leaves them: one subtask has fired and dropped a window that the other
+// has not seen the end of.
+TEST(slicing_window, what_one_subtask_has_dropped_does_not_come_back_by_the_watermark_of_another) {
+  std::vector<SnapshotSegmentRef> layers;
+  const auto keys_of = [](int32_t subtask) {
+    std::vector<Timed<Reading>> rows;
+    for (int64_t key = 0; key < 500; ++key) {
+      if (subtask_of(key_hash(key, 128).group, 2, 128) == subtask) {
+        rows.push_back({{key, 1}, 5});
+      }
+    }
+    return rows;
+  };
+  size_t fired = 0;
+  for (int32_t subtask = 0; subtask < 2; ++subtask) {
+    Harness harness(make(tumbling(Duration(10)).grid()),
+                    {.subtask = subtask, .parallelism = 2, .incremental = true});
+    for (int64_t checkpoint = 1; checkpoint <= 2; ++checkpoint) {
+      if (checkpoint == 1) {
+        harness.push(keys_of(subtask));
+      } else if (subtask == 0) {
+        harness.watermark(20);
+        fired = harness.take<Result>().size();
+      }
+      harness.begin_snapshot({checkpoint, checkpoint - 1});
+      while (!harness.write_snapshot()) {}
+      for (const auto& segment : harness.take_snapshot()) {
+        if (segment->content == StateContent::kAll) {
+          std::erase_if(layers, [&](const SnapshotSegmentRef& old) {
+            return old->meta.name == segment->meta.name && old->subtask == subtask;
+          });
+        }
+        layers.push_back(segment);
+      }
+    }
+  }
+  MemorySnapshot snapshot;
+  snapshot.add(layers);
+  Harness restored(make(tumbling(Duration(10)).grid()), {}, &snapshot);
+  restored.end_of_input();
+  EXPECT_GT(fired, 100U);
+  EXPECT_EQ(fired + restored.take<Result>().size(), 500U);
 }
 
 TEST(slicing_window, what_user_code_throws_names_the_operator_and_the_row) {

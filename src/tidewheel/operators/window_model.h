@@ -121,7 +121,9 @@ struct ModelRun {
   uint32_t rows_per_batch = 1;
   uint32_t keys = 5;
   double refusal = 0;
-  bool restore = false;  // snapshot in the middle, and go on with two subtasks
+  bool restore = false;      // snapshot in the middle, and go on with two subtasks
+  bool checkpoints = false;  // incremental ones all the time, and failures that go back to them
+  int rounds = 60;
 };
 
 // Gives the model and the operator the same rows and watermarks, and looks after each of them
@@ -134,16 +136,17 @@ class Comparison {
   Comparison(AnyAssigner assigner, const ModelRun& run, Make make)
       : run_(run),
         make_(std::move(make)),
-        model_(std::move(assigner), run.lateness),
+        model_(std::make_unique<Model>(std::move(assigner), run.lateness)),
         random_(run.seed) {}
 
   void play() {
     ASSERT_TRUE(links_->listen_to(late_tag_).ok());
     start(1, nullptr);
-    for (int round = 0; round < kRounds && !::testing::Test::HasFatalFailure(); ++round) {
-      if (run_.restore && round == kRounds / 2) { restore(); }
+    for (int round = 0; round < run_.rounds && !::testing::Test::HasFatalFailure(); ++round) {
+      if (run_.restore && round == run_.rounds / 2) { restore(); }
+      if (run_.checkpoints) { checkpoint(); }
       push_rows();
-      if (round == kRounds - 1) {
+      if (round == run_.rounds - 1) {
         advance(kMaxWatermark);
       } else if (random_.below(3) == 0) {
         advance(std::max(watermark_, newest_ - up_to(run_.disorder)));
@@ -152,8 +155,18 @@ class Comparison {
     }
   }
 
+  // How many segments had changes only.
+  int changes() const { return changes_; }
+
  private:
-  static constexpr int kRounds = 60;
+  // What a checkpoint has, and where the run was at its barrier.
+  struct Checkpoint {
+    int64_t id = 0;
+    std::vector<SnapshotSegmentRef> layers;
+    std::unique_ptr<Model> model;
+    int64_t newest = 0;
+    int64_t watermark = 0;
+  };
 
   int64_t up_to(int64_t most) {
     return static_cast<int64_t>(random_.below(static_cast<uint64_t>(most + 1)));
@@ -164,8 +177,12 @@ class Comparison {
       WindowSettings<Reading> settings;
       settings.allowed_lateness_ms = run_.lateness;
       settings.late = late_tag_;
-      subtasks_.push_back(std::make_unique<Harness>(
-          make_(settings, links_), Options{i, parallelism, 4, run_.refusal}, snapshot));
+      const Options options{.subtask = i,
+                            .parallelism = parallelism,
+                            .batch_rows = 4,
+                            .refusal = run_.refusal,
+                            .incremental = run_.checkpoints};
+      subtasks_.push_back(std::make_unique<Harness>(make_(settings, links_), options, snapshot));
       ASSERT_TRUE(subtasks_.back()->opened.ok()) << subtasks_.back()->opened.to_string();
     }
   }
@@ -187,6 +204,62 @@ class Comparison {
     });
     start(2, &snapshot);
   }
+  // Begins one, or goes on with it; it may be given up; and after it has completed all may fail.
+  void checkpoint() {
+    const uint64_t what = random_.below(16);
+    if (writing_ == nullptr && what < 8) {
+      writing_ = std::make_unique<Checkpoint>();
+      writing_->id = ++checkpoint_;
+      writing_->model = std::make_unique<Model>(*model_);
+      writing_->newest = newest_;
+      writing_->watermark = watermark_;
+      // Sometimes everything is asked for, as for a savepoint.
+      const int64_t base = complete_ == nullptr || what == 0 ? 0 : complete_->id;
+      for (auto& subtask : subtasks_) { subtask->begin_snapshot({checkpoint_, base}); }
+      is_written_.assign(subtasks_.size(), false);
+    } else if (writing_ != nullptr && what == 0) {
+      for (auto& subtask : subtasks_) { subtask->abort_snapshot(); }
+      writing_.reset();
+    } else if (writing_ != nullptr) {
+      write_some();
+    } else if (complete_ != nullptr && what == 15) {
+      fail();
+    }
+  }
+  void write_some() {
+    bool all = true;
+    for (size_t i = 0; i < subtasks_.size(); ++i) {
+      for (int steps = 0; steps < 20 && !is_written_[i]; ++steps) {
+        is_written_[i] = subtasks_[i]->write_snapshot();
+      }
+      all = all && is_written_[i];
+    }
+    if (!all) { return; }
+    if (complete_ != nullptr) { writing_->layers = complete_->layers; }
+    for (auto& subtask : subtasks_) {
+      for (const SnapshotSegmentRef& segment : subtask->take_snapshot()) { add_layer(segment); }
+    }
+    complete_ = std::move(writing_);
+  }
+  void add_layer(const SnapshotSegmentRef& segment) {
+    if (segment->content == StateContent::kAll) {
+      std::erase_if(writing_->layers, [&](const SnapshotSegmentRef& old) {
+        return old->meta.name == segment->meta.name && old->subtask == segment->subtask;
+      });
+    } else {
+      ++changes_;
+    }
+    writing_->layers.push_back(segment);
+  }
+  void fail() {
+    MemorySnapshot snapshot;
+    snapshot.add(complete_->layers);
+    model_ = std::make_unique<Model>(*complete_->model);
+    newest_ = complete_->newest;
+    watermark_ = complete_->watermark;
+    start(1 + static_cast<int32_t>(random_.below(3)), &snapshot);
+    complete_.reset();
+  }
   void push_rows() {
     std::vector<std::vector<Timed<Reading>>> batches(subtasks_.size());
     const auto parallelism = static_cast<int32_t>(subtasks_.size());
@@ -194,7 +267,7 @@ class Comparison {
       newest_ += up_to(run_.step);
       const int64_t time = newest_ - up_to(run_.disorder);
       const Reading row{static_cast<int64_t>(random_.below(run_.keys)) * 1000003, up_to(99)};
-      model_.row(row, time);
+      model_->row(row, time);
       const int32_t group = key_hash(row.key, 128).group;
       batches[static_cast<size_t>(subtask_of(group, parallelism, 128))].push_back({row, time});
     }
@@ -202,7 +275,7 @@ class Comparison {
   }
   void advance(int64_t watermark) {
     watermark_ = watermark;
-    model_.watermark(watermark);
+    model_->watermark(watermark);
     for (auto& subtask : subtasks_) { subtask->watermark(watermark); }
   }
   void compare(int round) {
@@ -212,29 +285,53 @@ class Comparison {
       for (auto& row : subtask->template take<Result>(0)) { results.push_back(row); }
       for (auto& row : subtask->template take<Reading>(1)) { late.push_back(row); }
     }
-    ASSERT_EQ(sorted(results), sorted(model_.results))
+    ASSERT_EQ(sorted(results), sorted(model_->results))
         << "seed " << run_.seed << ", round " << round;
     const auto order = [](const auto& a, const auto& b) {
       return std::tuple(a.time, a.row.key, a.row.value) <
              std::tuple(b.time, b.row.key, b.row.value);
     };
     std::sort(late.begin(), late.end(), order);
-    std::sort(model_.late.begin(), model_.late.end(), order);
-    ASSERT_EQ(late, model_.late) << "seed " << run_.seed << ", round " << round;
-    model_.results.clear();
-    model_.late.clear();
+    std::sort(model_->late.begin(), model_->late.end(), order);
+    ASSERT_EQ(late, model_->late) << "seed " << run_.seed << ", round " << round;
+    model_->results.clear();
+    model_->late.clear();
   }
 
   const ModelRun run_;
   const Make make_;
-  Model model_;
+  std::unique_ptr<Model> model_;
   Random random_;
   const OutputTag<Reading> late_tag_{"late"};
   std::shared_ptr<NodeLinks> links_ = std::make_shared<NodeLinks>();
   std::vector<std::unique_ptr<Harness>> subtasks_;
   int64_t newest_ = -500;
   int64_t watermark_ = kMinWatermark;
+  int64_t checkpoint_ = 0;
+  std::unique_ptr<Checkpoint> writing_;
+  std::vector<bool> is_written_;  // by subtask
+  std::unique_ptr<Checkpoint> complete_;
+  int changes_ = 0;  // segments of changes
 };
+
+// Incremental checkpoints all the time, and failures.
+inline void compare_checkpoints(const AnyAssigner& assigner, const Comparison::Make& make) {
+  int changes = 0;
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
+    ModelRun run{.seed = seed,
+                 .lateness = static_cast<int64_t>(seed % 3) * 15,
+                 .disorder = static_cast<int64_t>(seed % 4) * 10,
+                 .rows_per_batch = seed % 2 == 0 ? 3U : 40U,
+                 .keys = seed % 5 == 0 ? 4U : 120U,
+                 .checkpoints = true,
+                 .rounds = 200};
+    Comparison comparison(assigner, run, make);
+    comparison.play();
+    changes += comparison.changes();
+    if (::testing::Test::HasFatalFailure()) { return; }
+  }
+  EXPECT_GT(changes, 50);
+}
 
 // Many shapes of input.
 inline void compare_many(const AnyAssigner& assigner, const Comparison::Make& make) {

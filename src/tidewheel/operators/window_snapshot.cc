@@ -6,38 +6,66 @@ namespace tidewheel {
 
 namespace {
 constexpr std::string_view kWatermarkState = "watermark";
-}  // namespace
+constexpr std::string_view kDroppedState = "kept windows";
 
-void WatermarkState::write(SnapshotWriter& writer) {
-  if (!started_.has_value()) { return; }
-  const int64_t watermark = *started_;
-  started_.reset();
-  StateBytes bytes;
-  writer.begin_state({.name = std::string(kWatermarkState),
-                      .kind = StateKind::kUnionList,
-                      .form = "list",
-                      .key_schema = {},
-                      .namespace_schema = {},
-                      .value_schema = encoded_schema<int64_t>()});
-  writer.add({.group = 0, .key = {}, .name_space = {}, .value = bytes.encode(watermark)});
+// A list of records of type T; each subtask gets those of all.
+template <class T>
+StateMeta list_meta(std::string_view name) {
+  return {.name = std::string(name),
+          .kind = StateKind::kUnionList,
+          .form = "list",
+          .key_schema = {},
+          .namespace_schema = {},
+          .value_schema = encoded_schema<T>()};
 }
-
-Status WatermarkState::read(SnapshotReader& reader) {
-  const StateMeta* found = reader.find(kWatermarkState);
+template <class T>
+void write_one(SnapshotWriter& writer, std::string_view name, const T& record) {
+  StateBytes bytes;
+  writer.begin_state(list_meta<T>(name));
+  writer.add({.group = 0, .key = {}, .name_space = {}, .value = bytes.encode(record)});
+}
+template <class T, class Each>
+Status read_each(SnapshotReader& reader, std::string_view name, Each each) {
+  const StateMeta* found = reader.find(name);
   if (found == nullptr) { return {}; }
   TIDEWHEEL_RETURN_IF_ERROR(check_state_form(*found, StateKind::kUnionList, "list"));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto decoder,
-                             StateDecoder<int64_t>::make(*found, found->value_schema));
-  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(kWatermarkState));
+                             StateDecoder<T>::make(*found, found->value_schema));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(name));
   StateEntry entry;
   for (;;) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
     if (!more) { return {}; }
-    int64_t watermark = 0;
-    TIDEWHEEL_RETURN_IF_ERROR(decoder.decode(entry.value, watermark));
+    T record{};
+    TIDEWHEEL_RETURN_IF_ERROR(decoder.decode(entry.value, record));
+    each(record);
+  }
+}
+
+}  // namespace
+
+void WatermarkState::write(SnapshotWriter& writer) {
+  if (!started_.has_value()) { return; }
+  write_one(writer, kWatermarkState, *started_);
+  started_.reset();
+}
+
+Status WatermarkState::read(SnapshotReader& reader) {
+  return read_each<int64_t>(reader, kWatermarkState, [this](int64_t watermark) {
     if (TIDEWHEEL_MUTANT("timer_never_at_restored_time")) { ++watermark; }
     restored_ = std::min(restored_.value_or(watermark), watermark);
-  }
+  });
+}
+
+void DroppedUnits::write(SnapshotWriter& writer) {
+  if (!started_.has_value()) { return; }
+  write_one(writer, kDroppedState, *started_);
+  started_.reset();
+}
+
+Status DroppedUnits::read(SnapshotReader& reader) {
+  return read_each<Kept>(reader, kDroppedState,
+                         [this](const Kept& kept) { restored_.push_back(kept); });
 }
 
 }  // namespace tidewheel

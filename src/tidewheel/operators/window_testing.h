@@ -14,6 +14,7 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/metrics.h"
+#include "tidewheel/base/options.h"
 #include "tidewheel/base/random.h"
 #include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/operator.h"
@@ -38,11 +39,14 @@ class ManualClock final : public Clock {
 
 class Context final : public OperatorContext {
  public:
-  Context(int32_t subtask, int32_t parallelism, uint32_t batch_rows, int64_t memory_limit)
+  Context(int32_t subtask, int32_t parallelism, uint32_t batch_rows, int64_t memory_limit,
+          bool incremental = false)
       : memory_("test", memory_limit),
         subtask_(subtask),
         parallelism_(parallelism),
-        batch_rows_(batch_rows) {}
+        batch_rows_(batch_rows) {
+    config_.set(options::kIncrementalCheckpoints, incremental);
+  }
   const std::string& name() const override { return name_; }
   const std::string& uid() const override { return name_; }
   int32_t subtask_index() const override { return subtask_; }
@@ -98,13 +102,15 @@ struct Options {
   uint32_t batch_rows = 4;
   double refusal = 0;
   int64_t memory_limit = MemoryPool::kUnlimited;
+  bool incremental = false;
 };
 
 class Harness {
  public:
   explicit Harness(std::unique_ptr<Operator> op, Options options = {},
                    const MemorySnapshot* from = nullptr)
-      : context(options.subtask, options.parallelism, options.batch_rows, options.memory_limit),
+      : context(options.subtask, options.parallelism, options.batch_rows, options.memory_limit,
+                options.incremental),
         op_(std::move(op)),
         options_(options),
         random_(99) {
@@ -192,6 +198,22 @@ class Harness {
     snapshot.add(writer.finish());
   }
 
+  // The same in parts: a barrier, then `write_snapshot` until it answers true, or abort_snapshot.
+  void begin_snapshot(const SnapshotStart& start) {
+    writer_ = std::make_unique<SegmentWriter>(
+        SnapshotPlace{"op", options_.subtask, options_.parallelism, 128});
+    op_->begin_snapshot(start);
+  }
+  bool write_snapshot() {
+    writer_->grant(1 + random_.below(150));
+    return op_->snapshot(*writer_) == Progress::kDone;
+  }
+  std::vector<SnapshotSegmentRef> take_snapshot() { return std::exchange(writer_, {})->finish(); }
+  void abort_snapshot() {
+    op_->abort_snapshot();
+    writer_.reset();
+  }
+
   Context context;
   Status opened;
   Status restored;
@@ -210,6 +232,7 @@ class Harness {
   Random random_;
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::vector<BatchRef> kept_;
+  std::unique_ptr<SegmentWriter> writer_;
 };
 
 }  // namespace tidewheel::window_testing

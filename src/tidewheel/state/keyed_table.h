@@ -437,6 +437,19 @@ class KeyedTable {
     if (!keeps_changes_) { tracker_ = nullptr; }
   }
   bool is_writing() const { return is_writing_; }
+  // Whether the table knows what was changed since the last barrier.
+  bool keeps_changes() const { return keeps_changes_; }
+  // As if there had been no barrier yet; for a table that is emptied to be used for something else.
+  // Not while a snapshot is under way.
+  void forget_changes() {
+    TIDEWHEEL_CHECK(!is_writing_, "a table is in a snapshot");
+    for (Area* area : {&main_, &old_}) {
+      area->free_bits(area->dirty, memory_);
+      area->free_bits(area->fresh, memory_);
+    }
+    keeps_changes_ = false;
+    tracker_ = nullptr;
+  }
 
   // Makes room for `count` entries. Needed before entries are put in the order of another table or
   // of a snapshot: in a table that grows meanwhile they would pile up at its front.
