@@ -91,17 +91,13 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
       fire_from_ = grid_.first_window_after(watermark);
       live_from_ = live_from(watermark, fire_from_);
     }
-    const int32_t max_parallelism = context.max_parallelism();
-    TIDEWHEEL_RETURN_IF_ERROR(
-        saved_left_.load(max_parallelism, [this](const K& key, int64_t number, const L& row) {
-          if (Slice* slice = slice_numbered(number)) { slice->left.add(key, hash_of(key), row, 0); }
-        }));
-    TIDEWHEEL_RETURN_IF_ERROR(
-        saved_right_.load(max_parallelism, [this](const K& key, int64_t number, const R& row) {
-          if (Slice* slice = slice_numbered(number)) {
-            slice->right.add(key, hash_of(key), row, 0);
-          }
-        }));
+    plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
+    TIDEWHEEL_RETURN_IF_ERROR(load<true>(context.max_parallelism(), saved_left_));
+    TIDEWHEEL_RETURN_IF_ERROR(load<false>(context.max_parallelism(), saved_right_));
+    for (const auto& slice : slices_) {
+      slice->left.end_restore();
+      slice->right.end_restore();
+    }
     wake_for_next_window();
     return {};
   }
@@ -136,14 +132,17 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   }
 
   // Slices that are dropped while a snapshot is under way are kept until they are written.
-  void begin_snapshot(const SnapshotStart&) override {
-    abort_snapshot();
+  void begin_snapshot(const SnapshotStart& start) override {
+    end_snapshot();
+    plan_.begin(start);
+    const KeyGroupRange groups = this->context().key_groups();
     saved_watermark_.start(this->watermark());
-    saved_left_.start(this->context().key_groups());
-    saved_right_.start(this->context().key_groups());
+    dropped_.start(groups, live_from_);
+    saved_left_.start(groups, plan_);
+    saved_right_.start(groups, plan_);
     for (const auto& slice : slices_) {
-      slice->left.begin_snapshot(saved_left_, slice->number);
-      slice->right.begin_snapshot(saved_right_, slice->number);
+      slice->left.begin_snapshot(saved_left_, plan_, slice->number);
+      slice->right.begin_snapshot(saved_right_, plan_, slice->number);
       saving_.push_back(slice.get());
     }
     is_saving_ = true;
@@ -152,26 +151,21 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
     if (!is_saving_) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
+    dropped_.write(writer);
     if (!save<true>(writer, saved_left_) || !save<false>(writer, saved_right_)) {
       return this->snapshot_blocked(writer);
     }
-    abort_snapshot();
+    end_snapshot();
     return Progress::kDone;
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
-    for (Slice* const slice : saving_) {
-      slice->left.end_snapshot();
-      slice->right.end_snapshot();
-    }
-    saving_.clear();
-    saving_at_ = 0;
-    is_saving_ = false;
-    for (auto& slice : held_) { drop(std::move(slice)); }
-    held_.clear();
+    end_snapshot();
+    plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
+    TIDEWHEEL_RETURN_IF_ERROR(dropped_.read(reader));
     TIDEWHEEL_RETURN_IF_ERROR(saved_left_.read(reader));
     return saved_right_.read(reader);
   }
@@ -452,6 +446,29 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
 
   // ---- Snapshots.
 
+  // What older layers of the snapshot have of slices that were dropped already is passed over.
+  template <bool kLeft, class State>
+  Status load(int32_t max_parallelism, State& state) {
+    return state.load(
+        max_parallelism, [this](const K& key, const JoinPlace& place, const auto& row) {
+          const KeyHash hash = hash_of(key);
+          if (dropped_.was_dropped(hash.group, grid_.windows_of(place.slot).last)) { return; }
+          if (Slice* const slice = slice_numbered(place.slot)) {
+            slice->template side<kLeft>().add_restored(key, hash, row, 0, place.number);
+          }
+        });
+  }
+  void end_snapshot() {
+    for (Slice* const slice : saving_) {
+      slice->left.end_snapshot();
+      slice->right.end_snapshot();
+    }
+    saving_.clear();
+    saving_at_ = 0;
+    is_saving_ = false;
+    for (auto& slice : held_) { drop(std::move(slice)); }
+    held_.clear();
+  }
   template <bool kLeft, class State>
   bool save(SnapshotWriter& writer, State& state) {
     return state.write(writer, [this](int32_t group, size_t& budget, auto ready) {
@@ -505,9 +522,11 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   std::vector<Slice*> saving_;  // all that there were at the barrier; of slices_ or held_
   size_t saving_at_ = 0;
   std::vector<std::unique_ptr<Slice>> held_;  // dropped, and not written yet
-  WindowState<K, int64_t, L> saved_left_;
-  WindowState<K, int64_t, R> saved_right_;
+  ChangePlan plan_;
+  JoinState<K, L> saved_left_;
+  JoinState<K, R> saved_right_;
   WatermarkState saved_watermark_;
+  DroppedUnits dropped_;  // by the numbers of windows: a slice goes when its last window is below
 };
 
 // ---- Any other windows: the rows of both inputs go through one generic operator ----

@@ -65,14 +65,8 @@ class IntervalJoinOperator final
     if (options_.late_right) { late_right_ = this->sides().find(*options_.late_right); }
     late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
     watermark_ = saved_watermark_.restored();
-    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.load(context.max_parallelism(),
-                                               [this](const K& key, int64_t time, const L& row) {
-                                                 left_->add(key, hash_of(key), row, time);
-                                               }));
-    return saved_right_.load(context.max_parallelism(),
-                             [this](const K& key, int64_t time, const R& row) {
-                               right_->add(key, hash_of(key), row, time);
-                             });
+    plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
+    return load(context.max_parallelism());
   }
 
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
@@ -94,30 +88,33 @@ class IntervalJoinOperator final
     return Operator::on_watermark(time_ms);
   }
 
-  void begin_snapshot(const SnapshotStart&) override {
+  void begin_snapshot(const SnapshotStart& start) override {
+    plan_.begin(start);
     saved_watermark_.start(watermark_);
-    left_->begin_snapshot(saved_left_);
-    right_->begin_snapshot(saved_right_);
+    dropped_.start(this->context().key_groups(), watermark_);
+    left_->begin_snapshot(saved_left_, plan_);
+    right_->begin_snapshot(saved_right_, plan_);
     is_saving_ = true;
   }
   Progress snapshot(SnapshotWriter& writer) override {
     if (!is_saving_) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
+    dropped_.write(writer);
     if (!left_->write(writer, saved_left_) || !right_->write(writer, saved_right_)) {
       return this->snapshot_blocked(writer);
     }
-    abort_snapshot();
+    end_snapshot();
     return Progress::kDone;
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
-    left_->end_snapshot();
-    right_->end_snapshot();
-    is_saving_ = false;
+    end_snapshot();
+    plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
+    TIDEWHEEL_RETURN_IF_ERROR(dropped_.read(reader));
     TIDEWHEEL_RETURN_IF_ERROR(saved_left_.read(reader));
     return saved_right_.read(reader);
   }
@@ -126,6 +123,35 @@ class IntervalJoinOperator final
   static constexpr uint32_t kAhead = 32;  // rows whose slots are fetched together
 
   KeyHash hash_of(const K& key) const { return key_hash(key, this->context().max_parallelism()); }
+
+  // What older layers of the snapshot have in buckets that were dropped already is passed over: a
+  // bucket goes when the partners of its last time are over.
+  Status load(int32_t max_parallelism) {
+    TIDEWHEEL_RETURN_IF_ERROR(
+        saved_left_.load(max_parallelism, [&](const K& key, const JoinPlace& place, const L& row) {
+          const KeyHash hash = hash_of(key);
+          const int64_t last = partners<true>(left_->last_time_with(place.slot)).second;
+          if (!dropped_.was_dropped(hash.group, last)) {
+            left_->add_restored(key, hash, row, place);
+          }
+        }));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        saved_right_.load(max_parallelism, [&](const K& key, const JoinPlace& place, const R& row) {
+          const KeyHash hash = hash_of(key);
+          const int64_t last = partners<false>(right_->last_time_with(place.slot)).second;
+          if (!dropped_.was_dropped(hash.group, last)) {
+            right_->add_restored(key, hash, row, place);
+          }
+        }));
+    left_->end_restore();
+    right_->end_restore();
+    return {};
+  }
+  void end_snapshot() {
+    left_->end_snapshot();
+    right_->end_snapshot();
+    is_saving_ = false;
+  }
 
   // The times that a row's partners may have.
   template <bool kLeft>
@@ -252,9 +278,11 @@ class IntervalJoinOperator final
   Counter* late_dropped_ = nullptr;
 
   bool is_saving_ = false;
-  WindowState<K, int64_t, L> saved_left_{"left", "rows by time"};
-  WindowState<K, int64_t, R> saved_right_{"right", "rows by time"};
+  ChangePlan plan_;
+  JoinState<K, L> saved_left_{"left", "rows by time and number"};
+  JoinState<K, R> saved_right_{"right", "rows by time and number"};
   WatermarkState saved_watermark_;
+  DroppedUnits dropped_;  // by watermarks: a bucket goes when it is below that of its partners
 };
 
 }  // namespace tidewheel

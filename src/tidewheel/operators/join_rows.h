@@ -16,6 +16,15 @@
 
 namespace tidewheel {
 
+// Where a row of a join is in a snapshot: its slice's number or, of an interval join, its time; and
+// its own number within the slice or bucket, by which rows of a key are in the order of arrival.
+struct JoinPlace {
+  int64_t slot = 0;
+  uint32_t number = 0;
+};
+template <class K, class T>
+using JoinState = WindowState<K, JoinPlace, T>;
+
 // The rows of one side in one slice of time: a log of rows, chained by key. Nothing is freed row by
 // row.
 template <class K, class T>
@@ -24,10 +33,11 @@ class RowChains {
   struct Link {
     T row;
     int64_t time;
-    uint32_t next;  // index + 1 of the key's next row; 0: none
+    uint32_t next;  // number of the key's next row; 0: none
   };
+  // Rows are numbered from 1, in the order of their arrival.
   struct Chain {
-    uint32_t first = 0;  // index + 1
+    uint32_t first = 0;
     uint32_t last = 0;
   };
   using Table = KeyedTable<K, Chain>;
@@ -52,6 +62,31 @@ class RowChains {
     }
     chain.last = number;
   }
+  // A row of a snapshot, where it had this number. In any order, until `end_restore`.
+  void add_restored(const K& key, KeyHash hash, const T& row, int64_t time, uint32_t number) {
+    add(key, hash, row, time);
+    restored_numbers_.push_back(number);
+  }
+  // Brings chains into the order of the numbers that their rows had: layers of a snapshot come from
+  // the newest to the oldest.
+  void end_restore() {
+    const auto number_of = [this](uint32_t link) { return restored_numbers_[link - 1]; };
+    std::vector<uint32_t> links;
+    table_.for_each([&](const K&, Chain& chain) {
+      links.clear();
+      for (uint32_t link = chain.first; link != 0; link = links_[link - 1].next) {
+        links.push_back(link);
+      }
+      const auto before = [&](uint32_t a, uint32_t b) { return number_of(a) < number_of(b); };
+      if (std::is_sorted(links.begin(), links.end(), before)) { return; }
+      std::stable_sort(links.begin(), links.end(), before);
+      chain = {links.front(), links.back()};
+      for (size_t i = 0; i < links.size(); ++i) {
+        links_[links[i] - 1].next = i + 1 < links.size() ? links[i + 1] : 0;
+      }
+    });
+    restored_numbers_ = {};
+  }
   const Chain* find(const K& key, KeyHash hash) const { return table_.find(key, hash); }
   // Calls f(row, time) for the rows of a chain, oldest first.
   template <class F>
@@ -65,19 +100,27 @@ class RowChains {
   void clear() {
     table_.clear();
     links_.clear();
+    barrier_ = 0;
     if (arena_) { arena_.recycle(); }
   }
   bool empty() const { return links_.empty(); }
   Table& table() { return table_; }
 
-  // ---- Snapshots, in the background: the rows of a key that are there at the barrier are given to
-  // `state` in its turn, or before another row is added. Each comes with its time, or with `number`
-  // in the place of it.
-  void begin_snapshot(WindowState<K, int64_t, T>& state, std::optional<int64_t> number) {
+  // ---- Snapshots, in the background: the rows that a key has at the barrier are given to `state`
+  // in its turn, or before another row is added; of a snapshot of changes, those since the barrier
+  // before. Each row is a unit of its own: its slot is `slot`, or its time. Nothing is erased: rows
+  // go with all that are here, and whoever drops them notes that (DroppedUnits).
+  void begin_snapshot(JoinState<K, T>& state, ChangePlan& plan, std::optional<int64_t> slot) {
     saver_.chains = this;
     saver_.state = &state;
-    saver_.number = number;
-    table_.begin_snapshot(saver_, StateContent::kAll, false);
+    saver_.plan = &plan;
+    saver_.slot = slot;
+    // What has come since it was tracked first is all of it, if it was not tracked before.
+    const bool is_new = !table_.keeps_changes();
+    saver_.from = is_new ? 0 : barrier_;
+    barrier_ = static_cast<uint32_t>(links_.size());
+    table_.begin_snapshot(saver_, is_new ? StateContent::kAll : plan.content(),
+                          plan.keeps_changes());
   }
   template <class Ready>
   bool write_group(int32_t group, size_t& budget, Ready ready) {
@@ -96,21 +139,31 @@ class RowChains {
  private:
   struct Saver final : public TableTracker<K, Chain> {
     void entry(int32_t group, const K& key, Chain& chain) override {
-      chains->for_each(chain, [&](const T& row, int64_t time) {
-        state->give(group, key, number.value_or(time), row);
-      });
+      const uint32_t after = plan->is_whole(group) ? 0 : from;
+      for (uint32_t number = chain.first; number != 0;) {
+        const Link& link = chains->links_[number - 1];
+        if (number > after) {
+          plan->note_unit(group);
+          state->give(group, key, {slot.value_or(link.time), number}, link.row);
+        }
+        number = link.next;
+      }
     }
     void erased(int32_t, const K&) override {}
     void cleared() override {}
-    bool is_whole(int32_t) const override { return true; }
-    const RowChains* chains = nullptr;
-    WindowState<K, int64_t, T>* state = nullptr;
-    std::optional<int64_t> number;
+    bool is_whole(int32_t group) const override { return plan->is_whole(group); }
+    RowChains* chains = nullptr;
+    JoinState<K, T>* state = nullptr;
+    ChangePlan* plan = nullptr;
+    std::optional<int64_t> slot;
+    uint32_t from = 0;  // of rows up to this number the snapshot before has what there was
   };
 
   Table table_;
   Saver saver_;
   std::vector<Link> links_;
+  uint32_t barrier_ = 0;  // the last row's number at the last barrier
+  std::vector<uint32_t> restored_numbers_;
   ArenaRef arena_;
   StateMemory memory_;
 };
@@ -137,6 +190,16 @@ class RowBuckets {
     Bucket& bucket = bucket_at(bucket_of(time));
     if (touched_.empty() || touched_.back() != &bucket) { touched_.push_back(&bucket); }
     bucket.chains.add(key, hash, row, time);
+  }
+  void add_restored(const K& key, KeyHash hash, const T& row, const JoinPlace& place) {
+    bucket_at(bucket_of(place.slot)).chains.add_restored(key, hash, row, place.slot, place.number);
+  }
+  void end_restore() {
+    for (const auto& bucket : buckets_) { bucket->chains.end_restore(); }
+  }
+  // The last time that goes into the same bucket.
+  int64_t last_time_with(int64_t time) const {
+    return saturating_add(saturating_subtract(time, time_in_bucket(time)), quantum_ - 1);
   }
   // Calls f(row, time) for the rows of a key with from <= time <= to.
   template <class F>
@@ -171,17 +234,17 @@ class RowBuckets {
     return {};
   }
 
-  // Snapshots have rows as entries (key, time, row), in the order of their buckets. Buckets that
-  // are dropped meanwhile are kept until they are written.
-  void begin_snapshot(WindowState<K, int64_t, T>& state) {
+  // Snapshots have rows in the order of their buckets. Buckets that are dropped meanwhile are kept
+  // until they are written.
+  void begin_snapshot(JoinState<K, T>& state, ChangePlan& plan) {
     end_snapshot();
-    state.start(groups_);
+    state.start(groups_, plan);
     for (const auto& bucket : buckets_) {
-      bucket->chains.begin_snapshot(state, std::nullopt);
+      bucket->chains.begin_snapshot(state, plan, std::nullopt);
       saving_.push_back(bucket.get());
     }
   }
-  bool write(SnapshotWriter& writer, WindowState<K, int64_t, T>& state) {
+  bool write(SnapshotWriter& writer, JoinState<K, T>& state) {
     return state.write(writer, [this](int32_t group, size_t& budget, auto ready) {
       for (; saving_at_ < saving_.size(); ++saving_at_) {
         if (!saving_[saving_at_]->chains.write_group(group, budget, ready)) { return false; }
@@ -211,6 +274,10 @@ class RowBuckets {
   int64_t bucket_of(int64_t time) const {
     const int64_t quotient = time / quantum_;
     return time % quantum_ < 0 ? quotient - 1 : quotient;
+  }
+  int64_t time_in_bucket(int64_t time) const {
+    const int64_t rest = time % quantum_;
+    return rest < 0 ? rest + quantum_ : rest;
   }
   typename Buckets::const_iterator first_from(int64_t number) const {
     return std::lower_bound(

@@ -203,18 +203,224 @@ Pairs expected(const Script& script, Meets meets) {
   return sorted(out);
 }
 
+// What a store has of an operator: what is written whole replaces what was there of the same state
+// and subtask, changes go on top.
+class Layers {
+ public:
+  void add(const std::vector<SnapshotSegmentRef>& segments) {
+    for (const SnapshotSegmentRef& segment : segments) {
+      if (segment->content == StateContent::kAll) {
+        std::erase_if(layers_, [&](const SnapshotSegmentRef& old) {
+          return old->meta.name == segment->meta.name && old->subtask == segment->subtask;
+        });
+      }
+      layers_.push_back(segment);
+    }
+  }
+  MemorySnapshot snapshot() const {
+    MemorySnapshot snapshot;
+    snapshot.add(layers_);
+    return snapshot;
+  }
+
+ private:
+  std::vector<SnapshotSegmentRef> layers_;
+};
+
+// Plays a script with a checkpoint now and then, most of them of changes, some of them aborted; and
+// goes back to the last one that was completed, at another parallelism. What was given before its
+// barrier stays given.
+template <class Make>
+class Checkpoints {
+ public:
+  Checkpoints(const Script& script, uint64_t seed, Make make)
+      : script_(script), random_(seed), make_(std::move(make)) {}
+
+  Pairs play() {
+    go_back();
+    for (int goes_back = 0; at_ < script_.steps.size();) {
+      feed(script_.steps[at_++]);
+      if (begun_ != 0) {
+        write();
+      } else if (random_.below(6) == 0) {
+        begin();
+      }
+      if (goes_back < 6 && random_.below(60) == 0) {
+        ++goes_back;
+        go_back();
+      }
+    }
+    for (auto& subtask : subtasks_) { subtask->end_of_input(2); }
+    take_all();
+    return sorted(given_);
+  }
+  uint64_t layers() const { return layers_; }
+
+ private:
+  void feed(const Script::Step& step) {
+    const auto parallelism = static_cast<int32_t>(subtasks_.size());
+    const auto index =
+        static_cast<size_t>(subtask_of(key_hash(step.row.key, 128).group, parallelism, 128));
+    if (step.row.left) {
+      const std::string name = name_of(step.row.id);
+      subtasks_[index]->push(Left{step.row.key, Text(name)}, step.row.time, 0);
+    } else {
+      subtasks_[index]->push(Right{step.row.key, step.row.id}, step.row.time, 1);
+    }
+    if (step.watermark_after != 0) {
+      for (auto& subtask : subtasks_) { subtask->watermark(step.watermark_after); }
+    }
+  }
+  void take_all() {
+    for (auto& subtask : subtasks_) {
+      for (auto& pair : take(*subtask)) { given_.push_back(pair); }
+    }
+  }
+  void begin() {
+    take_all();
+    given_at_barrier_ = given_;
+    at_barrier_ = at_;
+    begun_ = ++number_;
+    written_.assign(subtasks_.size(), false);
+    for (auto& subtask : subtasks_) { subtask->begin_snapshot({begun_, completed_}); }
+  }
+  void write() {
+    if (random_.below(40) == 0) {
+      for (auto& subtask : subtasks_) { subtask->abort_snapshot(); }
+      begun_ = completed_ = 0;  // the next one is of everything
+      return;
+    }
+    for (size_t i = 0; i < subtasks_.size(); ++i) {
+      if (!written_[i]) { written_[i] = subtasks_[i]->write_snapshot(); }
+    }
+    if (std::count(written_.begin(), written_.end(), false) > 0) { return; }
+    if (completed_ == 0) { stored_ = {}; }
+    for (auto& subtask : subtasks_) {
+      const std::vector<SnapshotSegmentRef> segments = subtask->take_snapshot();
+      for (const auto& segment : segments) {
+        layers_ += segment->content == StateContent::kChanges ? 1 : 0;
+      }
+      stored_.add(segments);
+    }
+    completed_ = std::exchange(begun_, 0);
+    given_to_go_back_to_ = given_at_barrier_;
+    at_to_go_back_to_ = at_barrier_;
+  }
+  void go_back() {
+    subtasks_.clear();
+    const MemorySnapshot snapshot = stored_.snapshot();
+    const auto parallelism = 1 + static_cast<int32_t>(random_.below(3));
+    const double refusal = random_.below(2) == 0 ? 0 : 0.3;
+    for (int32_t i = 0; i < parallelism; ++i) {
+      subtasks_.push_back(std::make_unique<Harness>(
+          make_(),
+          window_testing::Options{i, parallelism, 4, refusal, MemoryPool::kUnlimited, true},
+          at_to_go_back_to_ == 0 ? nullptr : &snapshot));
+      EXPECT_TRUE(subtasks_.back()->opened.ok()) << subtasks_.back()->opened.to_string();
+    }
+    at_ = at_to_go_back_to_;
+    given_ = given_to_go_back_to_;
+    begun_ = completed_ = 0;
+  }
+
+  const Script& script_;
+  Random random_;
+  Make make_;
+  std::vector<std::unique_ptr<Harness>> subtasks_;
+  size_t at_ = 0;
+  Pairs given_;
+  int64_t number_ = 0;
+  int64_t begun_ = 0;      // the checkpoint that is being written
+  int64_t completed_ = 0;  // the last one, since the last start
+  std::vector<bool> written_;
+  Layers stored_;
+  uint64_t layers_ = 0;  // of changes
+  size_t at_barrier_ = 0;
+  Pairs given_at_barrier_;
+  size_t at_to_go_back_to_ = 0;
+  Pairs given_to_go_back_to_;
+};
+
+Pairs expected_in_interval(const Script& script, int64_t lower, int64_t upper) {
+  return expected(script, [&](int64_t left, int64_t right) {
+    return right - left >= lower && right - left <= upper
+               ? std::vector<int64_t>{std::max(left, right)}
+               : std::vector<int64_t>{};
+  });
+}
+
+TEST(interval_join, goes_on_from_any_checkpoint_of_changes) {
+  uint64_t layers = 0;
+  for (const auto& [lower, upper] :
+       {std::pair<int64_t, int64_t>{-10, 10}, {0, 300}, {-300, -20}, {1000, 1500}}) {
+    for (uint64_t seed = 1; seed <= 12; ++seed) {
+      const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
+      Checkpoints checkpoints(script, seed, [&] { return interval(lower, upper); });
+      EXPECT_EQ(checkpoints.play(), expected_in_interval(script, lower, upper))
+          << "bounds " << lower << " " << upper << ", seed " << seed;
+      layers += checkpoints.layers();
+    }
+  }
+  EXPECT_GT(layers, 500U);
+}
+
+// What a snapshot has of one state.
+uint64_t entries_of(const std::vector<SnapshotSegmentRef>& segments, std::string_view state) {
+  uint64_t count = 0;
+  for (const auto& segment : segments) {
+    if (segment->meta.name == state) { count += segment->entries; }
+  }
+  return count;
+}
+std::vector<SnapshotSegmentRef> checkpoint(Harness& harness, const SnapshotStart& start) {
+  harness.begin_snapshot(start);
+  while (!harness.write_snapshot()) {}
+  return harness.take_snapshot();
+}
+// Four checkpoints: of 2,000 left rows of 100 keys, of 100 more of the same keys, of none; and of
+// 100 after those of the first were dropped.
+template <class Make>
+void check_what_checkpoints_have(Make make, int64_t late_time) {
+  Harness harness(make(), {.incremental = true});
+  const auto push = [&](int64_t count, int64_t time) {
+    std::vector<Timed<Left>> rows;
+    for (int64_t i = 0; i < count; ++i) { rows.push_back({Left{i % 100, "name"}, time}); }
+    harness.push(rows, 0);
+  };
+  push(2000, 1);
+  Layers layers;
+  const auto first = checkpoint(harness, {1, 0});
+  EXPECT_EQ(entries_of(first, "left"), 2000U);
+  layers.add(first);
+  push(100, 1);
+  const auto second = checkpoint(harness, {2, 1});
+  EXPECT_GE(entries_of(second, "left"), 100U);
+  EXPECT_LT(entries_of(second, "left"), 500U) << "a sixteenth of the groups is written whole";
+  layers.add(second);
+  const auto third = checkpoint(harness, {3, 2});
+  EXPECT_LT(entries_of(third, "left"), 400U);
+  layers.add(third);
+  harness.watermark(late_time - 1);
+  push(100, late_time);
+  const auto fourth = checkpoint(harness, {4, 3});
+  EXPECT_EQ(entries_of(fourth, "left"), 100U);
+  layers.add(fourth);
+  const MemorySnapshot snapshot = layers.snapshot();
+  Harness restored(make(), {.incremental = true}, &snapshot);
+  EXPECT_EQ(entries_of(checkpoint(restored, {5, 0}), "left"), 100U) << "dropped rows are back";
+}
+
+TEST(interval_join, checkpoints_of_changes_have_what_was_added) {
+  check_what_checkpoints_have([] { return interval(-10, 10); }, 1000);
+}
+
 TEST(interval_join, agrees_with_plain_loops) {
   for (const auto& [lower, upper] :
        {std::pair<int64_t, int64_t>{-10, 10}, {0, 30}, {-300, -20}, {5, 5}, {1000, 1500}}) {
     for (uint64_t seed = 1; seed <= 4; ++seed) {
       const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
       const Pairs actual = play(script, seed > 2 ? 0.3 : 0, [&] { return interval(lower, upper); });
-      EXPECT_EQ(actual, expected(script,
-                                 [&](int64_t left, int64_t right) {
-                                   return right - left >= lower && right - left <= upper
-                                              ? std::vector<int64_t>{std::max(left, right)}
-                                              : std::vector<int64_t>{};
-                                 }))
+      EXPECT_EQ(actual, expected_in_interval(script, lower, upper))
           << "bounds " << lower << " " << upper << ", seed " << seed;
     }
   }
@@ -266,6 +472,24 @@ TEST(window_join, agrees_with_plain_loops) {
   }
 }
 
+TEST(window_join, goes_on_from_any_checkpoint_of_changes) {
+  uint64_t layers = 0;
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
+    for (const auto& assigner :
+         {sliding(Duration(50), Duration(50)), sliding(Duration(50), Duration(20))}) {
+      Checkpoints checkpoints(script, seed, [&] { return window_join(assigner.grid()); });
+      EXPECT_EQ(checkpoints.play(), expected_in_windows(script, assigner)) << "seed " << seed;
+      layers += checkpoints.layers();
+    }
+  }
+  EXPECT_GT(layers, 200U);
+}
+
+TEST(window_join, checkpoints_of_changes_have_what_was_added) {
+  check_what_checkpoints_have([] { return window_join(tumbling(Duration(10)).grid()); }, 1000);
+}
+
 TEST(window_join, a_late_row_within_the_lateness_gives_its_window_again) {
   Harness harness(window_join(tumbling(Duration(10)).grid(), 5));
   harness.push(Left{1, "L"}, 1, 0);
@@ -314,6 +538,35 @@ TEST(co_group, both_sides_rows_come_together_once_a_key_and_window) {
   std::sort(out.begin(), out.end());
   EXPECT_EQ(out, (std::vector<std::tuple<int64_t, int64_t, int64_t>>{
                      {9, 1, 100}, {9, 2, 1}, {19, 1, 201}, {19, 2, 2}, {29, 1, 101}, {29, 2, 1}}));
+}
+
+TEST(co_group, rows_are_in_the_order_of_arrival_after_a_restore_from_layers) {
+  const auto names = [](const int64_t&, std::span<const Left> left, std::span<const Right>,
+                        WindowContext<Pair>& out) {
+    std::string all;
+    for (const Left& row : left) { all += row.name.str(); }
+    out(Pair{Text(all), 0});
+  };
+  using Names = CoGroupFunction<int64_t, Left, Right, Pair, decltype(names)>;
+  const auto make = [&] {
+    return std::make_unique<SlicingCoGroupOperator<int64_t, Left, Right, LeftKey, RightKey, Names>>(
+        tumbling(Duration(10)).grid(), &Left::key, &Right::key, Names{names},
+        WindowSettings<Left>(), nullptr);
+  };
+  Layers layers;
+  {
+    Harness harness(make(), {.incremental = true});
+    for (int64_t i = 0; i < 4; ++i) {
+      const std::string name = std::to_string(i);
+      harness.push(Left{1, Text(name)}, i, 0);
+      layers.add(checkpoint(harness, {i + 1, i}));
+    }
+  }
+  const MemorySnapshot snapshot = layers.snapshot();
+  Harness harness(make(), {.incremental = true}, &snapshot);
+  harness.push(Left{1, "4"}, 4, 0);
+  harness.end_of_input(2);
+  EXPECT_EQ(take(harness), (Pairs{{9, "01234", 0}}));
 }
 
 }  // namespace
