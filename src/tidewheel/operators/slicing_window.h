@@ -2,7 +2,7 @@
 // cut into slices; each slice has one table of accumulators by key, and a row touches one slice
 // only, however many windows it is part of. Firing a window merges its slices; a slice that no
 // window needs any more is dropped as a whole. There is no timer for each key, but one for each
-// window.
+// window. With a state backend StoredSlicingWindow does all this.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/operators/stored_slicing_window.h"
 #include "tidewheel/operators/window_fold.h"
 #include "tidewheel/operators/window_operator.h"
 #include "tidewheel/operators/window_snapshot.h"
@@ -24,6 +25,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   using Base = WindowOperator<T, typename Fold::Output>;
   using Accumulator = typename Fold::Accumulator;
   using Table = KeyedTable<K, Accumulator>;
+  using Stored = StoredSlicingWindow<K, T, KeyOf, Fold>;
 
  public:
   SlicingWindowOperator(WindowGrid grid, KeyOf key_of, Fold fold, WindowSettings<T> settings,
@@ -36,7 +38,14 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(Base::open(context));
+    SnapshotReader* const reader = std::exchange(reader_, nullptr);
     const int64_t watermark = saved_watermark_.restored();
+    TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context.state_backend());
+    if (backend != nullptr) {
+      stored_ = std::make_unique<Stored>(*this, grid_, key_of_, fold_, saved_slices_.meta());
+      return stored_->open(*backend, reader, watermark, saved_drops_);
+    }
+    if (reader != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(*reader)); }
     if (watermark != kMinWatermark) {
       this->set_watermark(watermark);
       fire_from_ = grid_.first_window_after(watermark);
@@ -52,6 +61,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    if (stored_ != nullptr) { return stored_->on_rows(rows, cursor); }
     const auto& in = RowBatch<T>::of(*rows.batch);
     if (!this->is_event_time()) {
       // Between windows with gaps there may be none.
@@ -83,6 +93,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   Progress on_processing_time(int64_t now_ms) override {
     if (this->is_event_time()) { return Progress::kDone; }
+    if (stored_ != nullptr) { stored_->forget_wake(); }
     woken_for_ = WindowGrid::kNone;
     if (advance(now_ms) == Progress::kBlocked) { return Progress::kBlocked; }
     wake_for_next_window();
@@ -92,6 +103,10 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   Progress on_end_of_input(int32_t) override {
     return this->is_event_time() ? Progress::kDone : advance(kMaxWatermark);
   }
+  std::optional<int64_t> waits_until_ns() const override {
+    return stored_ != nullptr && stored_->is_waiting() ? std::optional(Clock::kNever)
+                                                       : std::nullopt;
+  }
 
   // Entries by (key, slice); slice by slice within a key group. Slices that are dropped meanwhile
   // are kept until they are written.
@@ -99,6 +114,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     abort_writing();
     plan_.begin(start);
     saved_watermark_.start(this->watermark());
+    if (stored_ != nullptr) { return stored_->begin_snapshot(start, saved_drops_); }
     saved_drops_.start(this->context().key_groups(), live_from_);
     saved_slices_.start(this->context().key_groups(), plan_);
     for (const auto& slice : slices_) {
@@ -113,10 +129,11 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     is_saving_ = true;
   }
   Progress snapshot(SnapshotWriter& writer) override {
-    if (!is_saving_) { return Progress::kDone; }
+    if (!is_saving_ && stored_ == nullptr) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
     saved_drops_.write(writer);
+    if (stored_ != nullptr) { return stored_->snapshot(writer); }
     const bool is_done =
         saved_slices_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
           for (; saving_at_ < saving_.size(); ++saving_at_) {
@@ -131,12 +148,14 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
+    if (stored_ != nullptr) { return stored_->abort_snapshot(); }
     abort_writing();
     plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
     TIDEWHEEL_RETURN_IF_ERROR(saved_drops_.read(reader));
+    reader_ = &reader;
     return saved_slices_.read(reader);
   }
 
@@ -359,6 +378,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   // Fires all windows that end by `time`. Resumes from the window at work (firing_).
   Progress advance(int64_t time) {
+    if (stored_ != nullptr) { return stored_->advance(time); }
     if (!advancing_) {
       if (time <= this->watermark()) { return Progress::kDone; }
       this->set_watermark(time);
@@ -470,6 +490,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     }
   }
   void wake_for_next_window() {
+    if (stored_ != nullptr) { return stored_->wake_for_next_window(); }
     if (this->is_event_time()) { return; }
     const int64_t window = next_window();
     if (window == WindowGrid::kNone || window >= woken_for_) { return; }
@@ -480,6 +501,8 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   const WindowGrid grid_;
   const KeyOf key_of_;
   Fold fold_;
+  SnapshotReader* reader_ = nullptr;  // until `open`
+  std::unique_ptr<Stored> stored_;    // with a backend; then nothing below is used
 
   std::vector<std::unique_ptr<Slice>> slices_;
   Slice* recent_ = nullptr;  // of slices_: where the last row went

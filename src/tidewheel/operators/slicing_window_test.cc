@@ -44,7 +44,10 @@ Settings late_by(int64_t lateness) {
   return settings;
 }
 
-TEST(slicing_window, fires_when_the_watermark_reaches_the_last_millisecond) {
+class SlicingWindow : public window_testing::OnEachBackend {};
+INSTANTIATE_TEST_SUITE_P(backends, SlicingWindow, window_testing::each_backend());
+
+TEST_P(SlicingWindow, fires_when_the_watermark_reaches_the_last_millisecond) {
   Harness harness(make(tumbling(Duration(10)).grid()));
   harness.push(Reading{1, 5}, 3);
   harness.push(Reading{1, 6}, 9);
@@ -59,7 +62,7 @@ TEST(slicing_window, fires_when_the_watermark_reaches_the_last_millisecond) {
   EXPECT_EQ(harness.take<Result>(), Results{});
 }
 
-TEST(slicing_window, a_row_at_the_end_of_time_has_a_window_of_one_millisecond) {
+TEST_P(SlicingWindow, a_row_at_the_end_of_time_has_a_window_of_one_millisecond) {
   Harness harness(make(tumbling(Duration(1)).grid()));
   harness.push(Reading{1, 5}, kMax - 7);
   harness.push(Reading{1, 6}, kMax);
@@ -71,7 +74,7 @@ TEST(slicing_window, a_row_at_the_end_of_time_has_a_window_of_one_millisecond) {
   EXPECT_EQ(results[1].row.window.end.ms(), kMax);
 }
 
-TEST(slicing_window, a_sliding_window_merges_its_slices) {
+TEST_P(SlicingWindow, a_sliding_window_merges_its_slices) {
   Harness harness(make(sliding(Duration(10), Duration(5)).grid()));
   harness.push(Reading{1, 1}, 1);
   harness.push(Reading{1, 2}, 7);
@@ -81,7 +84,7 @@ TEST(slicing_window, a_sliding_window_merges_its_slices) {
                                              result(1, 5, 15, 6), result(1, 10, 20, 4)}));
 }
 
-TEST(slicing_window, a_slide_above_the_size_leaves_gaps) {
+TEST_P(SlicingWindow, a_slide_above_the_size_leaves_gaps) {
   Harness harness(make(sliding(Duration(3), Duration(10)).grid()));
   harness.push(Reading{1, 1}, 2);
   harness.push(Reading{1, 2}, 3);
@@ -93,7 +96,7 @@ TEST(slicing_window, a_slide_above_the_size_leaves_gaps) {
   EXPECT_EQ(harness.late_dropped(), 1);
 }
 
-TEST(slicing_window, cumulative_windows_grow_and_begin_anew) {
+TEST_P(SlicingWindow, cumulative_windows_grow_and_begin_anew) {
   Harness harness(make(cumulative(Duration(30), Duration(10)).grid()));
   harness.push(Reading{1, 1}, 1);
   harness.push(Reading{1, 2}, 12);
@@ -105,7 +108,7 @@ TEST(slicing_window, cumulative_windows_grow_and_begin_anew) {
                                              result(1, 0, 30, 7), result(1, 30, 40, 8)}));
 }
 
-TEST(slicing_window, late_rows_are_dropped_and_counted_without_a_side_output) {
+TEST_P(SlicingWindow, late_rows_are_dropped_and_counted_without_a_side_output) {
   Harness harness(make(tumbling(Duration(10)).grid()));
   harness.watermark(9);
   harness.push(Reading{1, 1}, 9);
@@ -114,7 +117,7 @@ TEST(slicing_window, late_rows_are_dropped_and_counted_without_a_side_output) {
   EXPECT_EQ(harness.late_dropped(), 1);
 }
 
-TEST(slicing_window, a_late_row_within_the_lateness_fires_again_at_once) {
+TEST_P(SlicingWindow, a_late_row_within_the_lateness_fires_again_at_once) {
   Harness harness(make(tumbling(Duration(10)).grid(), late_by(5)));
   harness.push(Reading{1, 1}, 1);
   harness.watermark(9);
@@ -130,7 +133,7 @@ TEST(slicing_window, a_late_row_within_the_lateness_fires_again_at_once) {
   EXPECT_EQ(harness.late_dropped(), 1);
 }
 
-TEST(slicing_window, windows_at_the_borders_of_time_fire) {
+TEST_P(SlicingWindow, windows_at_the_borders_of_time_fire) {
   Harness harness(make(tumbling(Duration(1000)).grid()));
   harness.push(Reading{1, 1}, kMax);
   harness.push(Reading{1, 2}, kMax - 1);
@@ -147,7 +150,7 @@ TEST(slicing_window, windows_at_the_borders_of_time_fire) {
   EXPECT_EQ(last[0].time, kMax);
 }
 
-TEST(slicing_window, a_row_without_event_time_fails_the_operator) {
+TEST_P(SlicingWindow, a_row_without_event_time_fails_the_operator) {
   Harness harness(make(tumbling(Duration(1000)).grid()));
   try {
     harness.push(Reading{1, 1}, kNoTimestamp);
@@ -157,7 +160,7 @@ TEST(slicing_window, a_row_without_event_time_fails_the_operator) {
   }
 }
 
-TEST(slicing_window, processing_time_windows_fire_when_the_clock_has_passed_them) {
+TEST_P(SlicingWindow, processing_time_windows_fire_when_the_clock_has_passed_them) {
   Settings settings;
   settings.time = WindowTime::kProcessing;
   Harness harness(make(tumbling(Duration(10)).grid(), settings));
@@ -181,7 +184,7 @@ TEST(slicing_window, lateness_is_refused_in_processing_time) {
   EXPECT_EQ(harness.opened.id(), ErrorId::kWindowOption);
 }
 
-TEST(slicing_window, windows_over_the_whole_stream_need_no_key) {
+TEST_P(SlicingWindow, windows_over_the_whole_stream_need_no_key) {
   const auto no_key = [](const Reading&) { return Unkeyed{}; };
   using Fold = CountFold<Unkeyed, Reading>;
   Harness harness(std::make_unique<SlicingWindowOperator<Unkeyed, Reading, decltype(no_key), Fold>>(
@@ -200,7 +203,7 @@ struct Named {
   friend bool operator==(const Named&, const Named&) = default;
 };
 
-TEST(slicing_window, text_in_keys_and_accumulators_outlives_the_batches) {
+TEST_P(SlicingWindow, text_in_keys_and_accumulators_outlives_the_batches) {
   using Longest = ExtremeRowFold<Text, Named, int64_t Named::*, true>;
   using NameKey = Text Named::*;
   Harness harness(std::make_unique<SlicingWindowOperator<Text, Named, NameKey, Longest>>(
@@ -236,6 +239,23 @@ TEST(slicing_window, cumulative_windows_agree_with_the_model) {
   for (const auto& assigner : {cumulative(Duration(30), Duration(10)),
                                cumulative(Duration(24), Duration(4), Duration(3))}) {
     compare_many(AnyAssigner(assigner), maker(assigner.grid()));
+  }
+}
+
+// A cache that holds some entries, and one that holds most; and back and forth between memory and
+// backends.
+TEST(slicing_window, state_in_a_backend_makes_no_difference) {
+  for (const std::vector<int64_t>& backends :
+       {std::vector<int64_t>{1}, {100'000}, {0, 1, 1, 0, 0, 1}}) {
+    const auto test = [&](const auto& assigner) {
+      compare_many(AnyAssigner(assigner), maker(assigner.grid()), backends);
+      compare_checkpoints(AnyAssigner(assigner), maker(assigner.grid()), backends);
+    };
+    test(tumbling(Duration(10)));
+    test(tumbling(Duration(150)));
+    test(sliding(Duration(40), Duration(10)));
+    test(sliding(Duration(20), Duration(7)));
+    test(cumulative(Duration(60), Duration(10)));
   }
 }
 
@@ -295,7 +315,7 @@ TEST(slicing_window, what_one_subtask_has_dropped_does_not_come_back_by_the_wate
   EXPECT_EQ(fired + restored.take<Result>().size(), 500U);
 }
 
-TEST(slicing_window, what_user_code_throws_names_the_operator_and_the_row) {
+TEST_P(SlicingWindow, what_user_code_throws_names_the_operator_and_the_row) {
   const auto add = [](int64_t& sum, const Reading& row) {
     if (row.value == 13) { throw std::runtime_error("unlucky"); }
     sum += row.value;
@@ -330,7 +350,7 @@ TEST(slicing_window, state_beyond_the_memory_limit_fails_with_the_list_of_holder
   }
 }
 
-TEST(slicing_window, the_folds_give_what_they_are_named_after) {
+TEST_P(SlicingWindow, the_folds_give_what_they_are_named_after) {
   const auto run = [](auto fold) {
     using Fold = decltype(fold);
     Harness harness(std::make_unique<SlicingWindowOperator<int64_t, Reading, Key, Fold>>(
@@ -360,7 +380,7 @@ struct Describe {
   }
 };
 
-TEST(slicing_window, a_process_function_may_follow_a_fold) {
+TEST_P(SlicingWindow, a_process_function_may_follow_a_fold) {
   using Fold = ProcessedFold<int64_t, Sum, Describe>;
   Harness harness(std::make_unique<SlicingWindowOperator<int64_t, Reading, Key, Fold>>(
       tumbling(Duration(10)).grid(), &Reading::key, Fold{Sum(&Reading::value), Describe()},

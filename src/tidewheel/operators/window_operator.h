@@ -103,6 +103,9 @@ class WindowContext {
   int64_t watermark_ = kMinWatermark;
 };
 
+template <class T, class Out>
+class WindowEngine;
+
 // Base of the operators that put rows of type T into windows and emit rows of type Out.
 template <class T, class Out>
 class WindowOperator : public OutputOperator<Out> {
@@ -155,11 +158,45 @@ class WindowOperator : public OutputOperator<Out> {
   }
 
  private:
+  friend class WindowEngine<T, Out>;
   const WindowSettings<T> settings_;
   int64_t watermark_ = kMinWatermark;
   WindowContext<Out> emitter_;
   Output<T>* late_output_ = nullptr;
   Counter* late_dropped_ = nullptr;
+};
+
+// What does an operator's work when its state is in a backend (stored_*.h): the operator hands all
+// calls to it. It uses the operator's outputs, settings and watermark.
+template <class T, class Out>
+class WindowEngine {
+ protected:
+  explicit WindowEngine(WindowOperator<T, Out>& host) : host_(host) {}
+
+  OperatorContext& context() { return host_.context(); }
+  const OperatorContext& context() const { return host_.context(); }
+  Output<Out>& output() { return host_.output(); }
+  SideOutputs& sides() { return host_.sides(); }
+  bool ready() { return host_.ready(); }
+  bool keeps_changes() const { return host_.keeps_changes(); }
+  template <class Store>
+  Progress snapshot_blocked(const Store& store, const SnapshotWriter& writer) {
+    return host_.snapshot_blocked(store, writer);
+  }
+  bool is_event_time() const { return host_.is_event_time(); }
+  int64_t lateness() const { return host_.lateness(); }
+  int64_t watermark() const { return host_.watermark(); }
+  void set_watermark(int64_t time) { host_.set_watermark(time); }
+  WindowContext<Out>& emitter() { return host_.emitter(); }
+  int64_t processing_time_now() { return host_.processing_time_now(); }
+  void take_late(const T& row, int64_t time, const Batch& batch) {
+    host_.take_late(row, time, batch);
+  }
+  void require_timestamp(const T& row, int64_t time) { host_.require_timestamp(row, time); }
+  void require(const Status& status) { host_.require_memory(status); }
+
+ private:
+  WindowOperator<T, Out>& host_;
 };
 
 }  // namespace tidewheel

@@ -57,6 +57,9 @@ class WindowState {
               .value_schema = encoded_schema<V>(),
               .unit_has_namespace = unit == WindowUnit::kKeyAndWindow} {}
 
+  // What snapshots say of it.
+  const StateMeta& meta() const { return meta_; }
+
   // ---- Writing, in the background. The tables that have the entries follow a snapshot each
   // (KeyedTable::begin_snapshot), and their trackers `give` what they are told of.
 
@@ -121,7 +124,7 @@ class WindowState {
 
   // ---- Reading.
 
-  // In `restore`. The reader lives until the operator is open.
+  // In `restore`. The reader lives until the operator is open. State in a backend is not read here.
   Status read(SnapshotReader& reader) {
     const StateMeta* found = reader.find(meta_.name);
     if (found == nullptr) { return {}; }
@@ -222,8 +225,9 @@ class WindowState {
 class DroppedUnits {
  public:
   // At a barrier: all windows before number `kept_from` are gone, for the subtask's groups.
-  void start(KeyGroupRange groups, int64_t kept_from) {
-    started_ = Kept{groups.first, groups.last, kept_from};
+  // `slices`: those that there are, for state in a backend, which does not list them.
+  void start(KeyGroupRange groups, int64_t kept_from, std::vector<int64_t> slices = {}) {
+    started_ = Kept{groups.first, groups.last, kept_from, std::move(slices)};
   }
   void write(SnapshotWriter& writer);
   Status read(SnapshotReader& reader);
@@ -233,6 +237,21 @@ class DroppedUnits {
       return group >= kept.first_group && group <= kept.last_group && number < kept.from;
     });
   }
+  // Whether a subtask with some of `groups` had dropped windows from `kept_from` on.
+  bool any_dropped(KeyGroupRange groups, int64_t kept_from) const {
+    return std::any_of(restored_.begin(), restored_.end(), [&](const Kept& kept) {
+      return overlaps(kept, groups) && kept.from > kept_from;
+    });
+  }
+  // The slices that there were, some of them several times.
+  std::vector<int64_t> slices_of(KeyGroupRange groups) const {
+    std::vector<int64_t> slices;
+    for (const Kept& kept : restored_) {
+      if (!overlaps(kept, groups)) { continue; }
+      slices.insert(slices.end(), kept.slices.begin(), kept.slices.end());
+    }
+    return slices;
+  }
 
  private:
   // The numbers of the format.
@@ -240,7 +259,11 @@ class DroppedUnits {
     int32_t first_group = 0;
     int32_t last_group = 0;
     int64_t from = 0;
+    std::vector<int64_t> slices;
   };
+  static bool overlaps(const Kept& kept, KeyGroupRange groups) {
+    return kept.first_group <= groups.last && kept.last_group >= groups.first;
+  }
   std::vector<Kept> restored_;
   std::optional<Kept> started_;  // until it is written
 };

@@ -19,6 +19,7 @@
 #include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/operator.h"
 #include "tidewheel/dataflow/operator_failure.h"
+#include "tidewheel/state/map_backend.h"
 #include "tidewheel/state/snapshot.h"
 
 namespace tidewheel::window_testing {
@@ -62,6 +63,7 @@ class Context final : public OperatorContext {
   MemoryPool& memory() override { return memory_; }
   MetricGroup& metrics() override { return metrics_; }
   const Config& config() const override { return config_; }
+  Result<StateBackend*> state_backend() override { return backend_.get(); }
   void wake_at_wall_ms(int64_t time_ms) override { wake_at_ = std::min(wake_at_, time_ms); }
   void wake() override {}
   void send_to_coordinator(std::string) override {}
@@ -70,6 +72,7 @@ class Context final : public OperatorContext {
   ManualClock clock_;
   int64_t wake_at_ = INT64_MAX;
   MemoryPool memory_;
+  std::unique_ptr<MapBackend> backend_;  // null: state is in memory
 
  private:
   std::string name_ = "window";
@@ -96,6 +99,19 @@ class Sink final : public ElementSink {
   double refusal_;
 };
 
+// What harnesses have that say nothing of backends.
+inline int64_t& default_backend_cache_bytes() {
+  static int64_t bytes = 0;
+  return bytes;
+}
+// Runs tests with state in memory (0), and in backends behind small caches and large ones.
+class OnEachBackend : public ::testing::TestWithParam<int64_t> {
+ protected:
+  OnEachBackend() { default_backend_cache_bytes() = GetParam(); }
+  ~OnEachBackend() override { default_backend_cache_bytes() = 0; }
+};
+inline auto each_backend() { return ::testing::Values(0, 1, 1 << 20); }
+
 struct Options {
   int32_t subtask = 0;
   int32_t parallelism = 1;
@@ -103,6 +119,8 @@ struct Options {
   double refusal = 0;
   int64_t memory_limit = MemoryPool::kUnlimited;
   bool incremental = false;
+  // Above 0: state is in a backend, with a cache of so many bytes in front of it.
+  int64_t backend_cache_bytes = default_backend_cache_bytes();
 };
 
 class Harness {
@@ -117,6 +135,10 @@ class Harness {
     for (OutputPort* port : op_->outputs()) {
       sinks_.push_back(std::make_unique<Sink>(random_, options.refusal));
       port->connect(*sinks_.back());
+    }
+    if (options.backend_cache_bytes > 0) {
+      context.backend_ = std::make_unique<MapBackend>(
+          context.key_groups(), MapBackendOptions{.cache_bytes = options.backend_cache_bytes});
     }
     std::unique_ptr<SnapshotReader> reader;
     if (from != nullptr) {
@@ -187,15 +209,13 @@ class Harness {
   // must not get into it.
   void snapshot_into(MemorySnapshot& snapshot, const std::function<void()>& between = {}) {
     EXPECT_TRUE(op_->snapshots_in_background());
-    SegmentWriter writer({"op", options_.subtask, options_.parallelism, 128});
-    op_->begin_snapshot({});
+    begin_snapshot({});
     // Little at a time, so that it has to resume.
     for (;;) {
       if (between) { between(); }
-      writer.grant(1 + random_.below(150));
-      if (op_->snapshot(writer) == Progress::kDone) { break; }
+      if (write_snapshot()) { break; }
     }
-    snapshot.add(writer.finish());
+    snapshot.add(take_snapshot());
   }
 
   // The same in parts: a barrier, then `write_snapshot` until it answers true, or abort_snapshot.
@@ -203,10 +223,13 @@ class Harness {
     writer_ = std::make_unique<SegmentWriter>(
         SnapshotPlace{"op", options_.subtask, options_.parallelism, 128});
     op_->begin_snapshot(start);
+    is_written_ = false;
   }
   bool write_snapshot() {
+    if (is_written_) { return true; }
     writer_->grant(1 + random_.below(150));
-    return op_->snapshot(*writer_) == Progress::kDone;
+    is_written_ = op_->snapshot(*writer_) == Progress::kDone;
+    return is_written_;
   }
   std::vector<SnapshotSegmentRef> take_snapshot() { return std::exchange(writer_, {})->finish(); }
   void abort_snapshot() {
@@ -223,6 +246,8 @@ class Harness {
   void run(Call call) {
     for (int i = 0; call() == Progress::kBlocked; ++i) {
       ASSERT_LT(i, 1'000'000) << "the operator does not go on";
+      // As a task does: what waits for a snapshot goes on when that does.
+      if (writer_ != nullptr && op_->waits_until_ns().has_value()) { write_snapshot(); }
       for (OutputPort* port : op_->outputs()) { static_cast<void>(port->retry()); }
     }
   }
@@ -233,6 +258,7 @@ class Harness {
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::vector<BatchRef> kept_;
   std::unique_ptr<SegmentWriter> writer_;
+  bool is_written_ = false;
 };
 
 }  // namespace tidewheel::window_testing
