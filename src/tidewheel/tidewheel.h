@@ -18,6 +18,7 @@
 #include "tidewheel/connectors/socket/socket.h"
 #include "tidewheel/formats/csv/reader.h"
 #include "tidewheel/formats/csv/writer.h"
+#include "tidewheel/formats/json/json.h"
 
 namespace tidewheel {
 

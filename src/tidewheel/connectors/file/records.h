@@ -2,6 +2,7 @@
 //
 //   env.from("flights", tw::file::records("flights.csv.gz", tw::csv::rows<Flight>({.null_literals =
 //   {"NA"}})));
+//   env.from("trades", tw::file::records<Trade>("trades.jsonl", tw::json()));
 //
 // A format is a copyable object that makes a reader for each file:
 //
@@ -236,6 +237,24 @@ template <RecordFormat Format>
 RecordSource<Format> records(std::vector<std::string> paths, Format format,
                              const ReadOptions& options = {}) {
   return RecordSource<Format>(std::move(paths), std::move(format), options);
+}
+
+// A format that reads rows of any type, such as tw::json(): has `rows<T>()`, which gives the one
+// for rows of T.
+template <class F, class T>
+concept FormatOfAnyRows = requires(const F& format) {
+  { format.template rows<T>() } -> RecordFormat;
+};
+template <class T, class Format>
+requires FormatOfAnyRows<Format, T>
+auto records(std::string path, const Format& format, const ReadOptions& options = {}) {
+  return records(std::move(path), format.template rows<T>(), options);
+}
+template <class T, class Format>
+requires FormatOfAnyRows<Format, T>
+auto records(std::vector<std::string> paths, const Format& format,
+             const ReadOptions& options = {}) {
+  return records(std::move(paths), format.template rows<T>(), options);
 }
 
 }  // namespace tidewheel::file

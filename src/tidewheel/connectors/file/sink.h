@@ -5,7 +5,8 @@
 //
 // A format for rows of T is a copyable object with `Result<Writer> open() const`, where Writer has
 //   void append_header(std::string& out) const;             // optional: opens each part
-//   void append_row(std::string& out, const T& row) const;  // one record, with what ends it
+//   void append_row(std::string& out, const T& row) const;  // one record, with what ends it; or
+//                                                           // Status, when a row can be refused
 // or a copyable function `void(std::string& out, const T& row)`.
 #pragma once
 #include <concepts>
@@ -103,7 +104,11 @@ class PartFileSink {
     if constexpr (kByTime) { now_ms = clock_->wall_ms(); }
     for (size_t i = 0; i < rows.size(); ++i) {
       TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, begin(rows[i], timestamps[i], now_ms));
-      row_writer_->append_row(*record, rows[i]);
+      if constexpr (std::same_as<decltype(row_writer_->append_row(*record, rows[i])), Status>) {
+        TIDEWHEEL_RETURN_IF_ERROR(row_writer_->append_row(*record, rows[i]));
+      } else {
+        row_writer_->append_row(*record, rows[i]);
+      }
       TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
     }
     bytes_count_->add(parts_->bytes_written() -
