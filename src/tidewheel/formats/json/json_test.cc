@@ -112,10 +112,12 @@ std::string written(const T& row, const JsonOptions& options = {}) {
 }
 
 const std::string kBids =
-    "\xef\xbb\xbf{\"auction\":1,\"price\":2.5,\"channel\":\"a\",\"at\":\"2013-01-01 10:00:00Z\"}\r\n"
+    "\xef\xbb\xbf{\"auction\":1,\"price\":2.5,\"channel\":\"a\","
+    "\"at\":\"2013-01-01 10:00:00Z\"}\r\n"
     "\n  \t\r\n"
     " { \"at\" : \"2013-01-01 10:00:00.5\" , \"extra\" : [ {} , { \"x\" : [ 1 , null ] } ] ,"
-    " \"channel\" : \"N \\\"24\\\",\\n\\u00e9\\ud83d\\ude00/\\/\" , \"auction\" : -9223372036854775808 }\n"
+    " \"channel\" : \"N \\\"24\\\",\\n\\u00e9\\ud83d\\ude00/\\/\" ,"
+    " \"auction\" : -9223372036854775808 }\n"
     "{\"channel\":\"\",\"auction\":3,\"auction\":4,\"price\":null,\"at\":\"1970-01-01 00:00:00Z\"}";
 
 std::vector<Bid> expected_bids() {
@@ -357,8 +359,8 @@ TEST(Json, times_are_in_the_form_that_was_asked_for) {
   const Row row{Timestamp(1357034400120), LocalTimestamp(1357034400000), Date(15706),
                 Time(3'600'050)};
   const std::string sql =
-      "{\"at\":\"2013-01-01 10:00:00.12Z\",\"local\":\"2013-01-01 10:00:00\",\"date\":\"2013-01-01\","
-      "\"time\":\"01:00:00.05\"}\n";
+      "{\"at\":\"2013-01-01 10:00:00.12Z\",\"local\":\"2013-01-01 10:00:00\","
+      "\"date\":\"2013-01-01\",\"time\":\"01:00:00.05\"}\n";
   std::string iso = sql;
   iso[iso.find(' ')] = 'T';
   iso[iso.find(' ')] = 'T';
