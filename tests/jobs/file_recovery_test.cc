@@ -185,7 +185,7 @@ TEST_P(FileRecovery, every_line_comes_out_once) {
 
 TEST_P(FileRecovery, every_record_of_json_comes_out_once) {
   const auto line_of = [](int64_t id) {
-    const std::string note = id % 3 == 0 ? "a \\" note\\"\\n" : "plain";
+    const std::string note = id % 3 == 0 ? "a \\\"note\\\"\\n" : "plain";
     const std::string weight = id % 2 == 0 ? ",\"weight\":" + std::to_string(id) + ".5" : "";
     return "{\"id\":" + std::to_string(id) + ",\"note\":\"" + note + "\"" + weight + "}";
   };

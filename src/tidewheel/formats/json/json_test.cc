@@ -622,7 +622,7 @@ TEST(Json, the_written_form) {
       "\"date\":\"1969-12-31\",\"time\":\"00:00:00.005\",\"local\":\"1969-12-31 23:59:59.999\","
       "\"at\":\"1970-01-01 00:00:00Z\",\"bytes\":\"Yf8=\",\"text\":\"\\u0001\\b\xc3\xa9\","
       "\"note\":null,\"length\":-3,\"pairs\":[{\"a\":\"\",\"b\":1},null],\"two\":[1,2],"
-      "\"map\":{\"k\":[true]},\"pair\":{\"f0\":1,\"f1\":\"b\"},\"any\":{\"double\":2}}\n");
+      "\"map\":{\"k\":[true]},\"pair\":{\"f0\":1,\"f1\":\"b\"},\"any\":{\"double\":2.0}}\n");
   row.real = std::numeric_limits<double>::quiet_NaN();
   EXPECT_NE(written(row).find("\"real\":\"NaN\""), std::string::npos);
   EXPECT_EQ(written(std::string("a\xff\"\xe2\x82")),

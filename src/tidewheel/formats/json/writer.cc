@@ -88,6 +88,10 @@ void append_real_of(std::string& out, T value) {
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
   static_cast<void>(error);  // there is room for every number
   out.append(digits.data(), end);
+  // Readers that take the type from the value must not see a whole number.
+  if (std::find_if(digits.data(), end, [](char c) { return c == '.' || c == 'e'; }) == end) {
+    out += ".0";
+  }
 }
 
 // The size without the zeros at the end of a fraction, and without a fraction of zeros.
