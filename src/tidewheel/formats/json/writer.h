@@ -1,10 +1,15 @@
 // Writes records as JSON, one object a line.
 #pragma once
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "tidewheel/base/status.h"
 #include "tidewheel/formats/json/options.h"
