@@ -8,6 +8,7 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/mutant.h"
+#include "tidewheel/types/hash.h"
 
 namespace tidewheel::file {
 namespace {
@@ -75,6 +76,23 @@ Status copy_bytes(FileSystem& files, const std::string& path, int64_t from, int6
   return {};
 }
 
+// A folder within the folder: its files must be found again, and nobody else's be touched.
+Status check_bucket(std::string_view bucket) {
+  std::string_view rest = bucket;
+  while (true) {
+    const std::string_view name = rest.substr(0, rest.find('/'));
+    if (name.empty() || name.starts_with('.') || name.find('\0') != std::string_view::npos) {
+      return invalid_argument(
+          ErrorId::kConnectorOption,
+          "the name of a bucket must be that of a folder, or of folders with '/' between, none of "
+          "which is empty or begins with '.', not '{}'",
+          bucket);
+    }
+    if (name.size() == rest.size()) { return {}; }
+    rest.remove_prefix(name.size() + 1);
+  }
+}
+
 Status remove_if_there(FileSystem& files, const std::string& path) {
   const Status status = files.remove(path);
   return status.code() == StatusCode::kNotFound ? Status() : status;
@@ -104,6 +122,11 @@ Status WriteOptions::validate() const {
                             "merge_bytes of 1 or more; not {} and {}",
                             merge_parts, merge_bytes);
   }
+  if (to_ms(merge_time_max) < 0) {
+    return invalid_argument(ErrorId::kConnectorOption,
+                            "part files accept a merge_time_max of 0 or more, not {} ms",
+                            to_ms(merge_time_max));
+  }
   return ok_status();
 }
 
@@ -116,6 +139,7 @@ PartWriter::PartWriter(FileSystem& files, Clock& clock, PartPlace place,
       marker_(std::string(kInProgress) + hex8(place_.writer) + '-'),
       options_(options),
       head_(std::move(head)),
+      head_hash_(hash_bytes(head_.data(), head_.size())),
       by_checkpoint_(by_checkpoint) {}
 
 Result<std::unique_ptr<PartWriter>> PartWriter::open(FileSystem& files, Clock& clock,
@@ -133,12 +157,13 @@ Result<std::string*> PartWriter::begin_record(std::string_view bucket) {
   if (current_ == nullptr || bucket != current_bucket_) {
     auto found = parts_.find(bucket);
     if (found == parts_.end()) {
-      if (parts_.size() >= kOpenBucketsMax) { TIDEWHEEL_RETURN_IF_ERROR(close_all()); }
+      if (parts_.size() >= kOpenBucketsMax) { TIDEWHEEL_RETURN_IF_ERROR(close_longest_unused()); }
       Part part;
       TIDEWHEEL_RETURN_IF_ERROR(open_part(bucket, part));
       found = parts_.emplace(std::string(bucket), std::move(part)).first;
     }
     current_ = &found->second;
+    current_->chosen = ++choices_;
     current_bucket_ = bucket;
   }
   return &current_->buffer;
@@ -162,7 +187,10 @@ Result<int64_t*> PartWriter::next_number(const std::string& bucket) {
   const std::string folder = bucket.empty() ? place_.folder : join_path(place_.folder, bucket);
   auto number = next_numbers_.find(bucket);
   if (number == next_numbers_.end()) {
-    if (!bucket.empty()) { TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(folder)); }
+    if (!bucket.empty()) {
+      TIDEWHEEL_RETURN_IF_ERROR(check_bucket(bucket));
+      TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(folder));
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_.list(folder));
     const auto least = least_numbers_.find(parent_path(join_path(folder, stem_)));
     int64_t next = least == least_numbers_.end() ? 0 : least->second;
@@ -209,10 +237,15 @@ Status PartWriter::drain(Part& part) {
 // never half a part.
 Status PartWriter::close_part(Part part) {
   TIDEWHEEL_RETURN_IF_ERROR(drain(part));
+  part.closed_ms = clock_.wall_ms();
   if (!by_checkpoint_) {
     TIDEWHEEL_RETURN_IF_ERROR(sync_file(*part.file));
     TIDEWHEEL_RETURN_IF_ERROR(part.file->close());
-    return publish(files_, {part.hidden_path, part.path, {}});
+    part.file = nullptr;
+    if (!is_to_be_merged(part)) { return publish(files_, {part.hidden_path, part.path, {}}); }
+    const int64_t now_ms = part.closed_ms;
+    waiting_[part.bucket].push_back(std::move(part));
+    return merge_without_checkpoint(now_ms);
   }
   closed_.push_back(std::move(part));
   return closed_.size() < kClosedMax ? ok_status() : sync_closed();
@@ -239,6 +272,18 @@ Status PartWriter::close_all() {
   return ok_status();
 }
 
+// Room for another bucket: the one that has not been written to for longest may get no row any
+// more.
+Status PartWriter::close_longest_unused() {
+  const auto found = std::min_element(
+      parts_.begin(), parts_.end(),
+      [](const auto& a, const auto& b) { return a.second.chosen < b.second.chosen; });
+  if (current_ == &found->second) { current_ = nullptr; }
+  Part part = std::move(found->second);
+  parts_.erase(found);
+  return close_part(std::move(part));
+}
+
 Status PartWriter::flush() {
   for (auto& [bucket, part] : parts_) { TIDEWHEEL_RETURN_IF_ERROR(drain(part)); }
   return ok_status();
@@ -255,6 +300,10 @@ Result<int64_t> PartWriter::on_time(int64_t wall_ms) {
   int64_t shortest = Clock::kNever;
   for (const Duration limit : {options_.part_time_max, options_.idle_time_max}) {
     if (to_ms(limit) > 0) { shortest = std::min(shortest, to_ms(limit)); }
+  }
+  if (!by_checkpoint_ && options_.merge_parts > 0 && to_ms(options_.merge_time_max) > 0) {
+    shortest = std::min(shortest, to_ms(options_.merge_time_max));
+    TIDEWHEEL_RETURN_IF_ERROR(merge_without_checkpoint(wall_ms));
   }
   if (shortest == Clock::kNever) { return shortest; }
   for (auto it = parts_.begin(); it != parts_.end();) {
@@ -283,7 +332,13 @@ void PartWriter::add_to(PartSync& sync, Part& part, bool close) {
 }
 
 void PartWriter::note_state(const Part& part, bool closed) {
-  state_.push_back({part.hidden_path, part.path, part.bucket, part.bytes, closed});
+  PartState state{part.hidden_path, part.path, part.bucket, part.bytes, closed, {}, {}, {}};
+  if (closed) {
+    state.closed_wall_ms = part.closed_ms;
+    state.head_bytes = std::ssize(head_);
+    state.head_hash = head_hash_;
+  }
+  state_.push_back(std::move(state));
 }
 
 Result<PartSync> PartWriter::prepare() {
@@ -304,27 +359,52 @@ Result<PartSync> PartWriter::prepare() {
   return sync;
 }
 
+bool PartWriter::is_to_be_merged(const Part& part) const {
+  return options_.merge_parts > 0 && part.bytes < options_.merge_bytes && !part.alone;
+}
+
 // Closed parts are complete with this checkpoint, or wait until there are enough to be merged.
 Status PartWriter::settle_closed(PartSync& sync) {
   for (Part& part : std::exchange(closed_, {})) {
     add_to(sync, part, true);
-    if (options_.merge_parts > 0 && part.bytes < options_.merge_bytes && !part.alone) {
+    if (is_to_be_merged(part)) {
       waiting_[part.bucket].push_back(std::move(part));
     } else {
       sync.complete_.push_back({part.hidden_path, part.path, {}});
     }
   }
+  return settle_waiting(sync, clock_.wall_ms());
+}
+
+bool PartWriter::is_due(const std::vector<Part>& waiting, int64_t now_ms) const {
+  if (ended_ || std::ssize(waiting) >= options_.merge_parts) { return true; }
+  const int64_t wait_max = to_ms(options_.merge_time_max);
+  int64_t bytes = 0;
+  for (const Part& part : waiting) {
+    bytes += part.bytes;
+    if (wait_max > 0 && now_ms - part.closed_ms >= wait_max) { return true; }
+  }
+  return bytes >= options_.merge_bytes;
+}
+
+Status PartWriter::settle_waiting(PartSync& sync, int64_t now_ms) {
   for (auto it = waiting_.begin(); it != waiting_.end();) {
     auto& [bucket, parts] = *it;
-    int64_t bytes = 0;
-    for (const Part& part : parts) { bytes += part.bytes; }
-    if (!ended_ && std::ssize(parts) < options_.merge_parts && bytes < options_.merge_bytes) {
+    if (!is_due(parts, now_ms)) {
       ++it;
       continue;
     }
     TIDEWHEEL_RETURN_IF_ERROR(merge_waiting(bucket, parts, sync));
     it = waiting_.erase(it);
   }
+  return {};
+}
+
+Status PartWriter::merge_without_checkpoint(int64_t now_ms) {
+  PartSync sync(files_);
+  TIDEWHEEL_RETURN_IF_ERROR(settle_waiting(sync, now_ms));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<PendingPart> complete, sync.run());
+  for (const PendingPart& part : complete) { TIDEWHEEL_RETURN_IF_ERROR(publish(files_, part)); }
   return {};
 }
 
@@ -388,6 +468,7 @@ void PartWriter::abandon() {
   };
   for (auto& [bucket, part] : parts_) { drop(part); }
   for (Part& part : closed_) { drop(part); }
+  for (auto& [bucket, parts] : waiting_) { std::for_each(parts.begin(), parts.end(), drop); }
   parts_.clear();
   closed_.clear();
   waiting_.clear();
@@ -463,7 +544,9 @@ Status PartWriter::recover_part(const PartState& state) {
     part.path = state.path;
     part.bucket = state.bucket;
     part.bytes = state.bytes;
-    part.referred = part.alone = true;
+    part.closed_ms = state.closed_wall_ms;
+    part.referred = true;
+    part.alone = state.head_bytes != std::ssize(head_) || state.head_hash != head_hash_;
     closed_.push_back(std::move(part));
     return {};
   }

@@ -37,9 +37,11 @@ struct WriteOptions {
   Duration idle_time_max{60'000};               // and one that got no row for so long; 0: no limit
   bool roll_on_checkpoint = false;              // every checkpoint closes all parts
   // Above 1: closed parts of less than merge_bytes wait, hidden, until a bucket has so many of
-  // them, or so many bytes in them; then they become one part.
+  // them, or so many bytes in them, or the first has waited so long (0: no limit); then they become
+  // one part.
   int32_t merge_parts = 0;
   int64_t merge_bytes = int64_t{16} << 20;
+  Duration merge_time_max{600'000};
 
   // Errors: kConnectorOption.
   [[nodiscard]] Status validate() const;
@@ -59,6 +61,10 @@ struct PartState {
   std::string bucket;
   int64_t bytes = 0;    // so many of the file are valid
   bool closed = false;  // it has all its rows, and waits to be merged with others
+  // Of one that waits. What it begins with tells with which others it can be merged.
+  int64_t closed_wall_ms = 0;
+  int64_t head_bytes = -1;  // -1: not known
+  uint64_t head_hash = 0;
 };
 
 using PartRecovery = SinkRecovery<PendingPart, PartState>;
@@ -147,9 +153,11 @@ class PartWriter {
     int64_t bytes = 0;
     int64_t begun_ms = 0;
     int64_t written_ms = 0;
+    int64_t closed_ms = 0;
+    int64_t chosen = 0;     // when it became the current one, counted
     bool touched = true;    // has got a record since on_time
     bool referred = false;  // a checkpoint may refer to it; so its name is durable
-    bool alone = false;     // not merged with others: its head may be another
+    bool alone = false;     // not merged with others: its head is another
   };
   PartWriter(FileSystem& files, Clock& clock, PartPlace place, const WriteOptions& options,
              std::string head, bool by_checkpoint);
@@ -160,11 +168,16 @@ class PartWriter {
   Status drain(Part& part);
   Status close_part(Part part);
   Status close_all();
+  Status close_longest_unused();
   Status sync_closed();
   bool is_old(const Part& part, int64_t now_ms) const;
   void add_to(PartSync& sync, Part& part, bool close);
   Status merge_waiting(const std::string& bucket, std::vector<Part>& waiting, PartSync& sync);
+  bool is_to_be_merged(const Part& part) const;
+  bool is_due(const std::vector<Part>& waiting, int64_t now_ms) const;
   Status settle_closed(PartSync& sync);
+  Status settle_waiting(PartSync& sync, int64_t now_ms);
+  Status merge_without_checkpoint(int64_t now_ms);
   void note_state(const Part& part, bool closed);
 
   Status recover_part(const PartState& state);
@@ -181,6 +194,7 @@ class PartWriter {
   const std::string marker_;  // ".inprogress.<writer>-"
   const WriteOptions options_;
   const std::string head_;
+  const uint64_t head_hash_;
   const bool by_checkpoint_;
   bool ended_ = false;
   std::map<std::string, int64_t, std::less<>> next_numbers_;   // by bucket
@@ -188,6 +202,7 @@ class PartWriter {
   std::map<std::string, Part, std::less<>> parts_;             // open ones, by bucket
   Part* current_ = nullptr;                                    // of begin_record
   std::string current_bucket_;
+  int64_t choices_ = 0;
   std::vector<Part> closed_;                          // since the latest `prepare`
   std::map<std::string, std::vector<Part>> waiting_;  // to be merged, by bucket
   std::vector<PartState> state_;

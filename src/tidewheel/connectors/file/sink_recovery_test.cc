@@ -31,6 +31,17 @@ struct BucketOfTen {
   std::string operator()(const int64_t& row) const { return "b" + std::to_string(row / 10 % 3); }
 };
 
+// Lines under a head, which each part must have, once.
+struct HeadedLines {
+  struct Writer {
+    void append_header(std::string& out) const { out += "head\n"; }
+    void append_row(std::string& out, const int64_t& row) const {
+      out += std::to_string(row) + '\n';
+    }
+  };
+  Result<Writer> open() const { return Writer(); }
+};
+
 // Starts the sink again and again until all rows were taken and committed.
 class FailingJob {
  public:
@@ -86,7 +97,7 @@ class FailingJob {
     machine_.world.sim_files().set_faults(faults);
   }
   std::unique_ptr<Operator> make_sink() {
-    auto files = write_lines(kFolder, options_);
+    auto files = write(kFolder, HeadedLines{}, options_);
     if (!buckets_) { return wrap(files.bind<int64_t>()); }
     return wrap(std::move(files).by_bucket(BucketOfTen{}).bind<int64_t>());
   }
@@ -213,7 +224,8 @@ class FailingJob {
       } else {
         ++parts_;
         const std::string content = read_all(files, path).value_or("unreadable");
-        size_t at = 0;
+        ASSERT_TRUE(content.starts_with("head\n")) << path;
+        size_t at = 5;
         while (at < content.size()) {
           const size_t end = content.find('\n', at);
           ASSERT_NE(end, std::string::npos) << path;
@@ -277,6 +289,13 @@ TEST(PartFileRecovery, every_row_is_there_once_when_checkpoints_close_parts) {
 TEST(PartFileRecovery, every_row_is_there_once_in_buckets) { attack({.part_bytes_max = 60}, true); }
 TEST(PartFileRecovery, every_row_is_there_once_when_parts_are_merged) {
   attack({.part_bytes_max = 40, .merge_parts = 3, .merge_bytes = 200}, true);
+}
+TEST(PartFileRecovery, every_row_is_there_once_when_parts_of_checkpoints_are_merged) {
+  attack({.roll_on_checkpoint = true,
+          .merge_parts = 6,
+          .merge_bytes = 150,
+          .merge_time_max = Duration(100'000)},
+         false);
 }
 
 }  // namespace
