@@ -61,6 +61,8 @@ std::span<const ConfigOption* const> all_options() {
       &options::kRocksdbWriteBufferRatio,
       &options::kRocksdbHighPriorityRatio,
       &options::kRocksdbPartitionedIndexFilters,
+      &options::kRocksdbTimerFactory,
+      &options::kRocksdbTimerCacheSize,
       &options::kRocksdbPredefinedOptions,
       &options::kRocksdbThreads,
       &options::kRocksdbOpenFiles,

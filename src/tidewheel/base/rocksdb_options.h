@@ -32,6 +32,15 @@ inline constexpr DoubleOption kRocksdbHighPriorityRatio{
 inline constexpr BoolOption kRocksdbPartitionedIndexFilters{
     {"state.backend.rocksdb.memory.partitioned-index-filters", OptionKind::kBool, "false",
      "Cut indexes and filters into parts that come and go by themselves."}};
+inline constexpr TextOption kRocksdbTimerFactory{
+    {"state.backend.rocksdb.timer-service.factory", OptionKind::kText, "ROCKSDB",
+     "Where timers are: ROCKSDB (in memory those that come first, on disk those that memory has no "
+     "room for) or HEAP (all in memory)."}};
+inline constexpr IntOption kRocksdbTimerCacheSize{
+    {"state.backend.rocksdb.timer-service.cache-size", OptionKind::kInt, "0",
+     "With ROCKSDB, timers of each key group that are in memory, on average and at most; 0: as "
+     "many as there is room for.",
+     0, 1 << 30}};
 inline constexpr TextOption kRocksdbPredefinedOptions{
     {"state.backend.rocksdb.predefined-options", OptionKind::kText, "DEFAULT",
      "Settings to start from: DEFAULT, SPINNING_DISK_OPTIMIZED, "

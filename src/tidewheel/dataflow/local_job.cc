@@ -42,8 +42,9 @@ Result<std::unique_ptr<StateBackends>> make_backends(World& world, const Config&
   if (type == "map") {
     const double part = config.get(options::kRocksdbHotFraction);
     const auto bytes = static_cast<int64_t>(part * static_cast<double>(memory.limit_bytes()));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TimerStorage timers, timer_storage_of(config));
     return std::unique_ptr<StateBackends>(
-        std::make_unique<MapBackends>(MapBackendOptions{.cache_bytes = bytes}));
+        std::make_unique<MapBackends>(MapBackendOptions{bytes, timers}));
   }
   if (type == "rocksdb") {
     int64_t slots = config.get(options::kTaskSlots);

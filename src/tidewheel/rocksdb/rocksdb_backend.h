@@ -32,8 +32,9 @@ struct RocksdbShared {
   World& world;
   Config config;
   RocksdbMemory memory;
-  std::string directory;         // of this job alone
-  int64_t hot_bytes = 0;         // for decoded entries in front of all databases
+  std::string directory;  // of this job alone
+  int64_t hot_bytes = 0;  // for decoded entries in front of all databases
+  TimerStorage timers;
   std::atomic<int32_t> live{0};  // databases
 };
 
@@ -54,6 +55,7 @@ class RocksdbBackend final : public StateBackend {
   std::string_view kind() const override { return "rocksdb"; }
   KeyGroupRange key_groups() const override { return place_.key_groups; }
   int64_t cache_bytes() const override;
+  TimerStorage timer_storage() const override { return shared_.timers; }
   Result<std::unique_ptr<SnapshotReader>> restore(SnapshotReader& reader) override;
   Result<StoreId> open_state(const StoreState& state) override;
   bool is_restored(StoreId state) const override { return stores_[state].restored; }

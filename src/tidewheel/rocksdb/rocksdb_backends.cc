@@ -26,7 +26,7 @@ std::string folder_name(std::string_view uid) {
 class RocksdbBackends final : public StateBackends {
  public:
   RocksdbBackends(World& world, const Config& config, MemoryPool& memory)
-      : shared_{world, config, {}, {}}, account_(&memory, "rocksdb") {}
+      : shared_{world, config, {}, {}, 0, {}}, account_(&memory, "rocksdb") {}
   ~RocksdbBackends() override {
     ignore(shared_.world.files().remove_all(shared_.directory), "it is a temporary folder");
   }
@@ -34,6 +34,7 @@ class RocksdbBackends final : public StateBackends {
   Status open(MemoryPool& memory, int32_t slot_count) {
     const Config& config = shared_.config;
     TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_config(config));
+    TIDEWHEEL_ASSIGN_OR_RETURN(shared_.timers, timer_storage_of(config));
     const auto limit = static_cast<double>(memory.limit_bytes());
     shared_.hot_bytes = static_cast<int64_t>(limit * config.get(options::kRocksdbHotFraction));
     if (config.get(options::kRocksdbManagedMemory)) {
@@ -71,6 +72,15 @@ class RocksdbBackends final : public StateBackends {
 };
 
 }  // namespace
+
+Result<TimerStorage> timer_storage_of(const Config& config) {
+  const std::string factory = config.get(options::kRocksdbTimerFactory);
+  if (factory != "ROCKSDB" && factory != "HEAP") {
+    return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}'; it takes ROCKSDB or HEAP",
+                            options::kRocksdbTimerFactory.key, factory);
+  }
+  return TimerStorage{factory == "ROCKSDB", config.get(options::kRocksdbTimerCacheSize)};
+}
 
 Result<std::unique_ptr<StateBackends>> make_rocksdb_backends(World& world, const Config& config,
                                                              MemoryPool& memory,

@@ -14,6 +14,9 @@ class Config;      // base/config.h
 class MemoryPool;  // base/memory_pool.h
 class World;       // base/world.h
 
+// Where timers are, by the configuration. Errors: kBadOptionValue.
+Result<TimerStorage> timer_storage_of(const Config& config);
+
 // `memory` is the job's account; RocksDB's part of its limit is reserved in it. `slot_count` is for
 // memory.fixed-per-slot. All outlive the backends. Errors: kBadOptionValue, kStateBackend when the
 // folder can't be written, kMemoryLimit.

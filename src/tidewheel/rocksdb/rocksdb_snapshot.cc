@@ -218,7 +218,7 @@ struct Image {
 struct Part {
   ::rocksdb::DB* database = nullptr;
   ::rocksdb::ColumnFamilyHandle* family = nullptr;
-  bool has_namespace = false;
+  StoreState state;
 };
 
 class PartEntries final : public SnapshotEntries {
@@ -248,7 +248,7 @@ class PartEntries final : public SnapshotEntries {
           const Part& part = parts_[next_part_ - 1];
           entry = {};
           const ::rocksdb::Slice key = iterator_->key();
-          if (!split_store_key({key.data(), key.size()}, part.has_namespace, entry)) {
+          if (!split_stored_entry(part.state, {key.data(), key.size()}, entry, scratch_)) {
             return data_loss(ErrorId::kStateBackend, "{}: a stored key is damaged", what_);
           }
           entry.value = {iterator_->value().data(), iterator_->value().size()};
@@ -273,6 +273,7 @@ class PartEntries final : public SnapshotEntries {
   const std::string from_;
   const int32_t last_;
   const std::string what_;
+  std::string scratch_;
   size_t next_part_ = 0;
   bool begun_ = false;
   std::unique_ptr<::rocksdb::Iterator> iterator_;
@@ -314,14 +315,13 @@ class RestoredReader final : public SnapshotReader {
     images_.push_back(std::move(image));
     for (size_t i = 0; i < images_.back().states.size(); ++i) {
       const StoredState& stored = images_.back().states[i];
-      add_part(stored.state, {images_.back().database.get(), images_.back().handles[i],
-                              stored.state.has_namespace});
+      add_part({images_.back().database.get(), images_.back().handles[i], stored.state});
     }
   }
-  void add_part(const StoreState& state, Part part) {
-    auto& parts = parts_[state.meta.name];
-    if (parts.empty()) { states_.push_back(state.meta); }
-    parts.push_back(part);
+  void add_part(Part part) {
+    auto& parts = parts_[part.state.meta.name];
+    if (parts.empty()) { states_.push_back(part.state.meta); }
+    parts.push_back(std::move(part));
   }
 
   const std::vector<StateMeta>& states() const override { return states_; }
@@ -355,7 +355,7 @@ Result<std::unique_ptr<SnapshotReader>> RocksdbBackend::restore(SnapshotReader& 
     TIDEWHEEL_RETURN_IF_ERROR(open_database(std::move(states)));
     for (const Store& store : not_opened_) {
       if (store.state.meta.name.empty()) { continue; }  // dropped before the snapshot
-      restored->add_part(store.state, {database_.get(), store.family, store.state.has_namespace});
+      restored->add_part({database_.get(), store.family, store.state});
     }
   } else {
     for (size_t i = 0; i < natives.size(); ++i) {

@@ -28,7 +28,14 @@ void TimerCell::set(std::byte* row, int64_t time) {
 
 bool TimerCell::is_due(std::byte* row, int64_t time) {
   Times* const times = find(row);
-  if (times == nullptr || times->queued != time) { return false; }
+  if (times == nullptr) { return false; }
+  if (times->queued != time) {
+    // It may be the only entry of the queue, if the row was stored since.
+    if (state().row_store() != nullptr) {
+      state().queue_named_timer(domain_, id_, times->queued, KeyedState::kNotQueued);
+    }
+    return false;
+  }
   if (times->target == kCancelled) {
     state().clear_cell(row, *this);
     return false;
@@ -56,6 +63,13 @@ Status TimerCell::open_restore(const StateMeta& meta) {
 Status TimerCell::read(std::byte* row, bool, const StateEntry& entry) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto time, decode_all<int64_t>(entry.value));
   set(row, time);
+  return ok_status();
+}
+
+Status TimerCell::load(std::byte* row, const StateEntry& entry) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto time, decode_all<int64_t>(entry.value));
+  new (row + offset()) Times{time, time};
+  KeyedState::mask_of(row) |= bit();
   return ok_status();
 }
 

@@ -601,7 +601,8 @@ class TimerCell final : public KeyedCell {
   static constexpr int64_t kCancelled = INT64_MAX;
   struct Times {
     int64_t target = 0;
-    int64_t queued = 0;  // never after the target
+    // Never after the target. Of a row that was stored it is not known: somewhere at or before it.
+    int64_t queued = 0;
   };
   static size_t size_of(const StateOptions&) { return sizeof(Times); }
   static size_t alignment_of(const StateOptions&) { return alignof(Times); }
@@ -623,10 +624,11 @@ class TimerCell final : public KeyedCell {
 
   void destroy(std::byte*) override {}
   bool expire(std::byte*) override { return false; }
-  bool is_timer() const override { return true; }
+  const TimerCell* as_timer() const override { return this; }
   void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override;
   Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
+  Status load(std::byte* row, const StateEntry& entry) override;
 
  private:
   const uint16_t id_;

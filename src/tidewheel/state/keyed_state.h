@@ -20,7 +20,8 @@ namespace tidewheel {
 
 class EntryChanges;  // state/row_store.h
 class KeyedState;
-class RowStore;  // state/row_store.h
+class RowStore;   // state/row_store.h
+class TimerCell;  // state/cells.h
 
 // Which clock a timer goes by.
 enum class TimeDomain : uint8_t { kEvent, kProcessing };
@@ -51,8 +52,10 @@ class KeyedCell {
   virtual bool has_entries() const { return false; }
   // Its entries begin with the time of their last use.
   virtual bool stamp_comes_first() const { return false; }
-  // Reading it registers a timer of the current key.
-  virtual bool is_timer() const { return false; }
+  // Takes what was stored of a key whose row was not in memory.
+  virtual Status load(std::byte* row, const StateEntry& entry) { return read(row, true, entry); }
+  // Named timers: `read` queues them for the current key, `load` does not, since they are queued.
+  virtual const TimerCell* as_timer() const { return nullptr; }
   // Those with entries: the cell of a key of which nothing is known yet, and what has changed in
   // it.
   virtual void make_empty(std::byte*) {}

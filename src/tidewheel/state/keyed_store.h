@@ -96,15 +96,15 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
 
   bool add_timer(TimeDomain domain, int64_t time) override {
     check_current_key("timers");
-    return timers(domain).plain().add(*current_key_, current_hash_, {}, time);
+    return timers(domain).plain.add(*current_key_, current_hash_, {}, time);
   }
   bool remove_timer(TimeDomain domain, int64_t time) override {
     check_current_key("timers");
-    return timers(domain).plain().remove(*current_key_, current_hash_, {}, time);
+    return timers(domain).plain.remove(*current_key_, current_hash_, {}, time);
   }
   void queue_named_timer(TimeDomain domain, uint16_t id, int64_t time,
                          int64_t instead_of) override {
-    auto& named = timers(domain).named();
+    auto& named = timers(domain).named;
     if (instead_of != kNotQueued) { named.remove(*current_key_, current_hash_, id, instead_of); }
     named.add(*current_key_, current_hash_, id, time);
   }
@@ -117,12 +117,12 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   int64_t next_time(TimeDomain domain) const {
     const Timers* const timers = timers_[static_cast<size_t>(domain)].get();
     return timers == nullptr ? TimerQueue::kNoTime
-                             : std::min(timers->plain_.next_time(), timers->named_.next_time());
+                             : std::min(timers->plain.next_time(), timers->named.next_time());
   }
-  // Keys' timers, the unnamed ones of a domain (for tests and metrics).
+  // Keys' timers in the queues of a domain (for tests and metrics); about, in front of a backend.
   size_t timer_count(TimeDomain domain) const {
     const Timers* const timers = timers_[static_cast<size_t>(domain)].get();
-    return timers == nullptr ? 0 : timers->plain_.size() + timers->named_.size();
+    return timers == nullptr ? 0 : timers->plain.size() + timers->named.size();
   }
 
   // Calls f(const K&) for every key that has state, with the key current. f may change the state,
@@ -182,12 +182,12 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
 
   struct Timers {
     Timers(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory, std::string_view name)
-        : plain_(groups, max_parallelism, memory, name),
-          named_(groups, max_parallelism, memory, name) {}
-    TimerService<K>& plain() { return plain_; }
-    TimerService<K, uint16_t>& named() { return named_; }
-    TimerService<K> plain_;
-    TimerService<K, uint16_t> named_;  // by the id of their state, from which they are restored
+        : plain(groups, max_parallelism, memory, name),
+          named(groups, max_parallelism, memory, name) {}
+    TimerService<K> plain;
+    // By the id of their state. What counts is their cell; these are an index of the cells: for
+    // each that is set there is an entry at its time or before.
+    TimerService<K, uint16_t> named;
   };
   static constexpr uint32_t kRowsExpiredPerRecord = 3;
 
@@ -201,6 +201,10 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   }
   static std::string_view timer_state_name(size_t domain) {
     return domain == 0 ? "(event timers)" : "(processing timers)";
+  }
+  // Only where a backend has the index of named timers, in snapshots of its own.
+  static std::string_view named_state_name(size_t domain) {
+    return domain == 0 ? "(named event timers)" : "(named processing timers)";
   }
   // Makes the key of a timer that `service` gave current.
   template <class Service, class T>
@@ -259,8 +263,8 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     std::function<void()> wake;
     int64_t budget_bytes = 0;  // of the backend's cache_bytes, when rows_max was made of it
     size_t rows_max = 0;
+    uint32_t used_timers = 0;                       // services, by bits
     typename KeyedTable<K, uint32_t>::Cursor hand;  // of the clock
-    std::vector<K> miss_keys;                       // only with timers
     StateBytes key_bytes;
     StateBytes current_bytes;
     uint16_t visits = 0;
@@ -272,6 +276,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     size_t state = 0;
   };
   static constexpr size_t kRowsMin = 64;       // cached at least
+  static constexpr int64_t kTimerPart = 4;     // of the cache: a quarter
   static constexpr size_t kFlushSlots = 2048;  // looked at in one call
 
   std::byte* fetch_one(const K& key, KeyHash hash);
@@ -289,7 +294,15 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   Status read_backed(SnapshotReader& reader);
   Status copy_state(SnapshotReader& reader, size_t index, const StateMeta& meta);
   Status convert_state(SnapshotReader& reader, size_t index, const StateMeta& meta);
+  // Timers.
+  void open_timers();
+  uint32_t used_timers();
+  void share_timer_budget(int64_t bytes);
+  Status read_timers(SnapshotReader& reader);
   Status queue_stored_timers(size_t index);
+  bool flush_timers(size_t& budget);
+  void cut_timers(const StoreView* view);
+  bool write_timers(SnapshotWriter& writer);
   void begin_backed_snapshot(const SnapshotStart& start);
   bool write_backed(SnapshotWriter& writer);
   bool flush_backed(SnapshotWriter& writer);
@@ -468,21 +481,21 @@ bool KeyedStore<K>::next_due(TimeDomain domain, int64_t time, FiredTimer& fired)
   Timers* const timers = timers_[static_cast<size_t>(domain)].get();
   if (timers == nullptr) { return false; }
   for (;;) {
-    const int64_t plain_time = timers->plain_.next_time();
-    const int64_t named_time = timers->named_.next_time();
+    const int64_t plain_time = timers->plain.next_time();
+    const int64_t named_time = timers->named.next_time();
     // Each service says at least when it has nothing before; a removed timer makes another round.
     if (plain_time <= named_time) {
-      if (plain_time > time || timers->plain_.size() == 0) { return false; }
-      const auto* timer = timers->plain_.next_due(std::min(time, named_time));
+      if (plain_time > time || timers->plain.empty()) { return false; }
+      const auto* timer = timers->plain.next_due(std::min(time, named_time));
       if (timer == nullptr) { continue; }
-      select_timer(timers->plain_, *timer);
+      select_timer(timers->plain, *timer);
       fired = {timer->time, nullptr};
       return true;
     }
     if (named_time > time) { return false; }
-    const auto* timer = timers->named_.next_due(std::min(time, plain_time));
+    const auto* timer = timers->named.next_due(std::min(time, plain_time));
     if (timer == nullptr) { continue; }
-    select_timer(timers->named_, *timer);
+    select_timer(timers->named, *timer);
     auto* const cell = static_cast<TimerCell*>(timer_cells_[timer->name_space]);
     const int64_t fired_at = timer->time;
     if (current_row_ != nullptr && cell->is_due(current_row_, fired_at)) {
@@ -538,7 +551,7 @@ void KeyedStore<K>::begin_snapshot(const SnapshotStart& start) {
   index_.begin_snapshot(*this, plan_.content(), plan_.keeps_changes());
   for (size_t domain = 0; domain < timers_.size(); ++domain) {
     if (timers_[domain] == nullptr) { continue; }
-    timers_[domain]->plain_.begin_snapshot(start, timer_state_name(domain), plan_.keeps_changes());
+    timers_[domain]->plain.begin_snapshot(start, timer_state_name(domain), plan_.keeps_changes());
   }
   is_saving_ = true;
   saving_group_ = index_.key_groups().first;
@@ -560,7 +573,9 @@ void KeyedStore<K>::abort_snapshot() {
   abort_writing();
   plan_.write_all_next();
   for (auto& timers : timers_) {
-    if (timers != nullptr) { timers->plain_.abort_snapshot(); }
+    if (timers == nullptr) { continue; }
+    timers->plain.abort_snapshot();
+    timers->named.abort_snapshot();
   }
 }
 
@@ -575,7 +590,7 @@ bool KeyedStore<K>::write(SnapshotWriter& writer) {
   }
   for (; saving_domain_ < timers_.size(); ++saving_domain_) {
     if (timers_[saving_domain_] == nullptr) { continue; }
-    if (!timers_[saving_domain_]->plain_.write(writer)) { return false; }
+    if (!timers_[saving_domain_]->plain.write(writer)) { return false; }
   }
   abort_writing();
   return true;
@@ -662,7 +677,7 @@ Status KeyedStore<K>::read(SnapshotReader& reader) {
   for (size_t domain = 0; domain < 2; ++domain) {
     const std::string_view name = timer_state_name(domain);
     if (reader.find(name) == nullptr) { continue; }
-    TIDEWHEEL_RETURN_IF_ERROR(timers(static_cast<TimeDomain>(domain)).plain().read(reader, name));
+    TIDEWHEEL_RETURN_IF_ERROR(timers(static_cast<TimeDomain>(domain)).plain.read(reader, name));
   }
   clear_current();
   end_work(0);
@@ -712,16 +727,21 @@ template <class K>
 int64_t KeyedStore<K>::memory_bytes() const {
   int64_t bytes = index_.memory_bytes() + rows_.memory_bytes();
   for (const auto& timers : timers_) {
-    if (timers != nullptr) {
-      bytes += timers->plain_.memory_bytes() + timers->named_.memory_bytes();
-    }
+    if (timers != nullptr) { bytes += timers->plain.memory_bytes() + timers->named.memory_bytes(); }
   }
   return bytes;
 }
 
 template <class K>
 Status KeyedStore<K>::status() {
-  if (backed_ != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(backed_->rows.failure()); }
+  if (backed_ != nullptr) {
+    TIDEWHEEL_RETURN_IF_ERROR(backed_->rows.failure());
+    for (const auto& timers : timers_) {
+      if (timers == nullptr) { continue; }
+      TIDEWHEEL_RETURN_IF_ERROR(timers->plain.status());
+      TIDEWHEEL_RETURN_IF_ERROR(timers->named.status());
+    }
+  }
   // All of it is in one pool: whoever finds it over its limit, it is over.
   TIDEWHEEL_RETURN_IF_ERROR(memory().check());
   TIDEWHEEL_RETURN_IF_ERROR(rows_.status());

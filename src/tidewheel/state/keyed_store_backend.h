@@ -22,6 +22,7 @@ Status KeyedStore<K>::open_backend(StateBackend& backend, SnapshotReader* reader
     return backed_->current_bytes.encode(*current_key_);
   });
   backed_->own_snapshots = own_snapshots && backend.has_own_snapshots();
+  if (backend.timer_storage().in_backend) { open_timers(); }
   backed_->wake = std::move(wake);
   row_store_ = &backed_->rows;
   if (reader != nullptr) {
@@ -43,7 +44,6 @@ std::byte* KeyedStore<K>::add_row(const K& key, KeyHash hash) {
   index_.upsert(key, hash) = row;
   std::byte* const made = rows_.at(row);
   backed_->rows.add_miss(made, hash.group, backed_->key_bytes.encode(key));
-  if (backed_->rows.has_timers()) { backed_->miss_keys.push_back(key); }
   return made;
 }
 
@@ -52,14 +52,7 @@ void KeyedStore<K>::load_misses() {
   Backed& backed = *backed_;
   if (backed.rows.miss_count() == 0) { return; }
   check_backend(backed.rows.commit());  // rows that have left must be seen
-  const Status status = backed.rows.load([&](size_t number) {
-    current_key_ = &backed.miss_keys[number];
-    current_hash_ = hash_of(*current_key_);
-    has_current_key_ = true;
-  });
-  backed.miss_keys.clear();
-  clear_current();
-  check_backend(status);
+  check_backend(backed.rows.load());
 }
 
 template <class K>
@@ -87,9 +80,14 @@ void KeyedStore<K>::fetch(uint32_t begin, uint32_t end, KeyAt& key_at) {
 template <class K>
 void KeyedStore<K>::set_rows_max() {
   Backed& backed = *backed_;
-  const int64_t budget = backed.rows.backend().cache_bytes();
-  if (backed.budget_bytes == budget) { return; }
+  int64_t budget = backed.rows.backend().cache_bytes();
+  const uint32_t used = used_timers();
+  const int64_t for_timers = used == 0 ? 0 : budget / kTimerPart;
+  budget -= for_timers;
+  if (backed.budget_bytes == budget && backed.used_timers == used) { return; }
   backed.budget_bytes = budget;
+  backed.used_timers = used;
+  if (used != 0) { share_timer_budget(for_timers); }
   const auto row_bytes = static_cast<int64_t>(rows_.row_bytes());
   const auto slot_bytes = static_cast<int64_t>(KeyedTable<K, uint32_t>::slot_size());
   backed.rows_max = kRowsMin;
@@ -176,13 +174,8 @@ Status KeyedStore<K>::read_backed(SnapshotReader& original) {
                                                             : convert_state(*reader, i, *meta));
       TIDEWHEEL_RETURN_IF_ERROR(rows.commit());
     }
-    if (cells()[i]->is_timer()) { TIDEWHEEL_RETURN_IF_ERROR(queue_stored_timers(i)); }
   }
-  for (size_t domain = 0; domain < 2; ++domain) {
-    const std::string_view name = timer_state_name(domain);
-    if (reader->find(name) == nullptr) { continue; }
-    TIDEWHEEL_RETURN_IF_ERROR(timers(static_cast<TimeDomain>(domain)).plain().read(*reader, name));
-  }
+  TIDEWHEEL_RETURN_IF_ERROR(read_timers(*reader));
   clear_current();
   return {};
 }
@@ -228,6 +221,69 @@ Status KeyedStore<K>::convert_state(SnapshotReader& reader, size_t index, const 
   return {};
 }
 
+// ---- Timers
+
+template <class K>
+void KeyedStore<K>::open_timers() {
+  for (size_t domain = 0; domain < timers_.size(); ++domain) {
+    Timers& opened = timers(static_cast<TimeDomain>(domain));
+    opened.plain.open_backend(backed_->rows.backend(), timer_state_name(domain));
+    opened.named.open_backend(backed_->rows.backend(), named_state_name(domain));
+  }
+}
+
+// A bit for each service that has ever had a timer, in front of a backend.
+template <class K>
+uint32_t KeyedStore<K>::used_timers() {
+  uint32_t used = backed_->used_timers;
+  for (size_t domain = 0; domain < timers_.size(); ++domain) {
+    const Timers* const of = timers_[domain].get();
+    if (of == nullptr || !of->plain.has_backend()) { continue; }
+    used |= (of->plain.empty() ? 0U : 1U) << (2 * domain);
+    used |= (of->named.empty() ? 0U : 2U) << (2 * domain);
+  }
+  return used;
+}
+
+// Each that is used has the same share of what is for timers.
+template <class K>
+void KeyedStore<K>::share_timer_budget(int64_t bytes) {
+  const int64_t share = bytes / std::max(__builtin_popcount(backed_->used_timers), 1);
+  for (const auto& timers : timers_) {
+    if (timers == nullptr || !timers->plain.has_backend()) { continue; }
+    timers->plain.set_budget(share);
+    timers->named.set_budget(share);
+  }
+}
+
+template <class K>
+Status KeyedStore<K>::read_timers(SnapshotReader& reader) {
+  RowStore& rows = backed_->rows;
+  for (size_t domain = 0; domain < timers_.size(); ++domain) {
+    const std::string_view name = timer_state_name(domain);
+    Timers& into = timers(static_cast<TimeDomain>(domain));
+    TIDEWHEEL_RETURN_IF_ERROR(into.plain.read(reader, name));
+    // The index is there when this is an image of the same backend.
+    const std::string_view named = named_state_name(domain);
+    bool has_index = into.named.has_backend() && reader.find(near_timers_name(named)) != nullptr;
+    const auto of_domain = [&](size_t index) {
+      const TimerCell* const timer = cells()[index]->as_timer();
+      return timer != nullptr && static_cast<size_t>(timer->domain()) == domain;
+    };
+    for (size_t i = 0; i < cells().size(); ++i) {
+      has_index = has_index && (!of_domain(i) || rows.backend().is_restored(rows.store_of(i)));
+    }
+    if (has_index) {
+      TIDEWHEEL_RETURN_IF_ERROR(into.named.read(reader, named));
+      continue;
+    }
+    for (size_t i = 0; i < cells().size(); ++i) {
+      if (of_domain(i)) { TIDEWHEEL_RETURN_IF_ERROR(queue_stored_timers(i)); }
+    }
+  }
+  return {};
+}
+
 // Named timers are queued from their states.
 template <class K>
 Status KeyedStore<K>::queue_stored_timers(size_t index) {
@@ -268,7 +324,14 @@ void KeyedStore<K>::begin_backed_snapshot(const SnapshotStart& start) {
   index_.begin_snapshot(*this, StateContent::kAll, false);
   for (size_t domain = 0; domain < timers_.size(); ++domain) {
     if (timers_[domain] == nullptr) { continue; }
-    timers_[domain]->plain_.begin_snapshot(start, timer_state_name(domain), plan_.keeps_changes());
+    auto& [plain, named] = *timers_[domain];
+    // Changes are for snapshots of the backend's own; others have all timers, near and far.
+    const bool keeps_changes =
+        plan_.keeps_changes() && (!plain.has_backend() || backed.own_snapshots);
+    plain.begin_snapshot(start, timer_state_name(domain), keeps_changes);
+    if (named.has_backend() && backed.own_snapshots) {
+      named.begin_snapshot(start, named_state_name(domain), true);
+    }
   }
   backed.stage = Backed::Stage::kFlush;
   saving_group_ = index_.key_groups().first;
@@ -293,14 +356,17 @@ bool KeyedStore<K>::flush_backed(SnapshotWriter& writer) {
   for (; saving_group_ <= index_.key_groups().last; ++saving_group_) {
     if (!index_.write_group(saving_group_, budget, [] { return true; })) { return false; }
   }
+  if (!flush_timers(budget)) { return false; }
   check_backend(backed.rows.failure());
   check_backend(backed.rows.commit());
   index_.end_snapshot();
   if (backed.own_snapshots && writer.takes_files()) {
     backed.rows.backend().begin_own_snapshot(backed.start, backed.wake);
+    cut_timers(nullptr);
     backed.stage = Backed::Stage::kOwn;
   } else {
     backed.view = backed.rows.backend().view();
+    cut_timers(backed.view.get());
     backed.state = 0;
     backed.stage = Backed::Stage::kEntries;
   }
@@ -320,7 +386,41 @@ bool KeyedStore<K>::write_view(SnapshotWriter& writer) {
     if (!*done) { return false; }
     backed.cursor.reset();
   }
-  backed.view.reset();
+  return true;
+}
+
+template <class K>
+bool KeyedStore<K>::flush_timers(size_t& budget) {
+  for (const auto& timers : timers_) {
+    if (timers != nullptr && (!timers->plain.flush(budget) || !timers->named.flush(budget))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+template <class K>
+void KeyedStore<K>::cut_timers(const StoreView* view) {
+  for (const auto& timers : timers_) {
+    if (timers == nullptr) { continue; }
+    timers->plain.cut(view);
+    if (view == nullptr) {
+      timers->named.cut(nullptr);
+    } else {
+      timers->named.abort_snapshot();  // entries have the cells only
+    }
+  }
+}
+
+template <class K>
+bool KeyedStore<K>::write_timers(SnapshotWriter& writer) {
+  for (; saving_domain_ < 2 * timers_.size(); ++saving_domain_) {
+    Timers* const timers = timers_[saving_domain_ / 2].get();
+    if (timers == nullptr) { continue; }
+    const bool is_done =
+        saving_domain_ % 2 == 0 ? timers->plain.write(writer) : timers->named.write(writer);
+    if (!is_done) { return false; }
+  }
   return true;
 }
 
@@ -342,10 +442,8 @@ bool KeyedStore<K>::write_backed(SnapshotWriter& writer) {
     if (!write_view(writer)) { return false; }
     backed.stage = Step::kTimers;
   }
-  for (; saving_domain_ < timers_.size(); ++saving_domain_) {
-    if (timers_[saving_domain_] == nullptr) { continue; }
-    if (!timers_[saving_domain_]->plain_.write(writer)) { return false; }
-  }
+  if (!write_timers(writer)) { return false; }
+  backed.view.reset();
   backed.stage = Step::kIdle;
   return true;
 }

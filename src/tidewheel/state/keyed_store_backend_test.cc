@@ -40,13 +40,13 @@ struct Function {
 
 // A function, its store, and maybe a backend.
 struct Side {
-  explicit Side(bool backed, KeyGroupRange groups = kAllGroups)
+  explicit Side(bool backed, TimerStorage timers = {}, KeyGroupRange groups = kAllGroups)
       : store(groups, kMaxParallelism, nullptr, clock), operator_state(nullptr) {
     BindingScope scope(&store, &operator_state);
     Function prototype;
     function.emplace(prototype);
     EXPECT_TRUE(scope.status().ok());
-    if (backed) { backend.emplace(groups, MapBackendOptions{.cache_bytes = 16 << 10}); }
+    if (backed) { backend.emplace(groups, MapBackendOptions{16 << 10, timers}); }
   }
   void open(SnapshotReader* reader) {
     Status status;
@@ -87,13 +87,15 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
  protected:
   void make(SnapshotReader* heap_reader, SnapshotReader* backed_reader) {
     heap_ = std::make_unique<Side>(false);
-    backed_ = std::make_unique<Side>(true);
+    // Timers in memory, and in the backend but for a few.
+    backed_ = std::make_unique<Side>(true, TimerStorage{GetParam() % 3 != 0, GetParam() % 4});
     heap_->clock.wall = backed_->clock.wall = wall_;
     heap_->open(heap_reader);
     backed_->open(backed_reader);
   }
 
-  void change(Function& f, uint64_t dice, int64_t value) {
+  void change(Side& side, uint64_t dice, int64_t value) {
+    Function& f = *side.function;
     const auto small = static_cast<int32_t>(value % 7);
     const std::string word = "word " + std::to_string(value);
     switch (dice) {
@@ -112,6 +114,9 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
       case 12: f.fleeting_words.put(small, value); break;
       case 13: f.idle.at(Timestamp(event_time_ + 1 + small * 10)); break;
       case 14: f.idle.cancel(); break;
+      case 15:
+      case 16: side.store.add_timer(TimeDomain::kEvent, event_time_ + value % 40); break;
+      case 17: side.store.remove_timer(TimeDomain::kEvent, event_time_ + value % 40); break;
       default: break;
     }
   }
@@ -126,7 +131,7 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
     for (uint32_t i = 0; i < size; ++i) {
       const auto key =
           static_cast<int64_t>(random_.chance(0.5) ? random_.below(20) : random_.below(kKeys));
-      rows.push_back({key, random_.below(16), static_cast<int64_t>(random_.below(1000))});
+      rows.push_back({key, random_.below(20), static_cast<int64_t>(random_.below(1000))});
     }
     std::vector<std::string> seen[2];
     for (Side* side : {heap_.get(), backed_.get()}) {
@@ -137,7 +142,7 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
         if (rows[i].dice % 2 == 0) {
           seen[side == heap_.get() ? 0 : 1].push_back(side->describe());
         }
-        change(*side->function, rows[i].dice, rows[i].value);
+        change(*side, rows[i].dice, rows[i].value);
       }
     }
     ASSERT_EQ(seen[0], seen[1]);
@@ -150,7 +155,9 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
       FiredTimer timer;
       while (side->store.next_due(TimeDomain::kEvent, event_time_, timer)) {
         fired[side == heap_.get() ? 0 : 1].emplace(
-            timer.time, std::to_string(side->store.current_key()) + side->describe());
+            timer.time, std::to_string(side->store.current_key()) +
+                            (timer.handle == nullptr ? "" : " idle ") + side->describe());
+        if (timer.time % 5 == 0) { side->store.add_timer(TimeDomain::kEvent, timer.time + 3); }
       }
       side->store.end_work(0);
     }

@@ -35,6 +35,22 @@ struct KeyedTableHash {
   }
 };
 
+// What keys have in memory of their own, outside of slots and of the table's heap. Specialize it
+// for a key that has a std::string inside.
+template <class K>
+struct KeyedTableBytes {
+  static constexpr bool kOwnsBytes = false;
+  static int64_t of(const K&) { return 0; }
+};
+template <>
+struct KeyedTableBytes<std::string> {
+  static constexpr bool kOwnsBytes = true;
+  // With what an allocator adds; short strings are inside.
+  static int64_t of(const std::string& key) {
+    return key.capacity() > 15 ? static_cast<int64_t>(key.capacity()) + 17 : 0;
+  }
+};
+
 // The value of a table that is a set.
 struct NoValue {};
 
@@ -48,6 +64,7 @@ class TableHeap {
   TextHeap& get() { return heap_; }
   void clear() { heap_.clear(); }
   int64_t memory_bytes() const { return heap_.memory_bytes(); }
+  int64_t live_bytes() const { return heap_.live_bytes(); }
 
  private:
   TextHeap heap_;
@@ -58,6 +75,7 @@ class TableHeap<false> {
   explicit TableHeap(MemoryPool*) {}
   void clear() {}
   int64_t memory_bytes() const { return 0; }
+  int64_t live_bytes() const { return 0; }
 };
 
 // Makes a value to keep at `place`, of a `from` of any type that it can be made of.
@@ -495,6 +513,14 @@ class KeyedTable {
   bool is_growing() const { return old_.count != 0; }
   // Bytes held: slots, the heap of Text, and keys that are std::string.
   int64_t memory_bytes() const { return slot_bytes() + heap_.memory_bytes() + key_bytes_; }
+  // Of these, what the entries have outside of their slots.
+  int64_t outside_bytes() const { return heap_.live_bytes() + key_bytes_; }
+  // How many entries slots of so many bytes have room for, also while the table grows to them.
+  static size_t entries_within(int64_t bytes) {
+    size_t capacity = kCapacityMin;
+    while (static_cast<int64_t>(capacity * 3 * sizeof(Slot)) <= bytes) { capacity *= 2; }
+    return fill_limit(capacity);
+  }
   // kMemoryLimit once there was no memory to grow; ask once a batch.
   const Status& status() {
     if constexpr (kKeyOwnsBytes) { account_key_bytes(); }
@@ -510,8 +536,8 @@ class KeyedTable {
   using Area = state_detail::TableArea<Slot>;
   static constexpr bool kTrivial =
       std::is_trivially_copyable_v<Stored<K>> && std::is_trivially_copyable_v<Stored<V>>;
-  // Keys that have memory of their own, which is counted here, and told to the pool once a batch.
-  static constexpr bool kKeyOwnsBytes = std::is_same_v<K, std::string>;
+  // Counted here, and told to the pool once a batch.
+  static constexpr bool kKeyOwnsBytes = KeyedTableBytes<K>::kOwnsBytes;
   static constexpr size_t kCapacityMin = 16;
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
@@ -637,7 +663,7 @@ class KeyedTable {
     Slot& slot = area.slots[index];
     state_detail::make_stored<K>(&slot.key, key, heap_);
     new (&slot.value) Stored<V>();
-    if constexpr (kKeyOwnsBytes) { key_bytes_ += owned_bytes(slot.key.value); }
+    if constexpr (kKeyOwnsBytes) { key_bytes_ += KeyedTableBytes<K>::of(slot.key.value); }
     slot.order = order;
     ++size_;
     if (tracker_ != nullptr) [[unlikely]] { note_inserted(area, index); }
@@ -809,14 +835,6 @@ class KeyedTable {
     }
   }
 
-  static int64_t owned_bytes(const K& key) {
-    if constexpr (kKeyOwnsBytes) {
-      // With what an allocator adds; short strings are inside.
-      return key.capacity() > 15 ? static_cast<int64_t>(key.capacity()) + 17 : 0;
-    } else {
-      return 0;
-    }
-  }
   void account_key_bytes() {
     if (key_bytes_ > accounted_key_bytes_) {
       memory_.reserve(key_bytes_ - accounted_key_bytes_);
@@ -828,7 +846,9 @@ class KeyedTable {
 
   void erase_index(Area& area, size_t hole) {
     if (tracker_ != nullptr) [[unlikely]] { note_erased(area, hole); }
-    if constexpr (kKeyOwnsBytes) { key_bytes_ -= owned_bytes(area.slots[hole].key.value); }
+    if constexpr (kKeyOwnsBytes) {
+      key_bytes_ -= KeyedTableBytes<K>::of(area.slots[hole].key.value);
+    }
     state_detail::destroy_stored(area.slots[hole].key, heap_);
     state_detail::destroy_stored(area.slots[hole].value, heap_);
     --size_;

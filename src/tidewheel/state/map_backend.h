@@ -14,6 +14,7 @@ namespace tidewheel {
 
 struct MapBackendOptions {
   int64_t cache_bytes = 1 << 20;
+  TimerStorage timers = {};
 };
 
 class MapBackend final : public StateBackend {
@@ -24,6 +25,7 @@ class MapBackend final : public StateBackend {
   std::string_view kind() const override { return "map"; }
   KeyGroupRange key_groups() const override { return groups_; }
   int64_t cache_bytes() const override { return options_.cache_bytes; }
+  TimerStorage timer_storage() const override { return options_.timers; }
   Result<StoreId> open_state(const StoreState& state) override;
   Status find_many(StoreId state, std::span<const std::string_view> keys, Values& values) override;
   void put(StoreId state, std::string_view key, std::string_view value) override;
@@ -37,6 +39,8 @@ class MapBackend final : public StateBackend {
   // All later calls that can fail do so; OK ends that. For tests.
   void fail_with(Status failure) { failure_ = std::move(failure); }
   size_t size(StoreId state) const { return stores_.at(state).entries->size(); }
+  // States that were opened.
+  size_t opened() const { return stores_.size(); }
 
  private:
   using Entries = std::map<std::string, std::string, std::less<>>;

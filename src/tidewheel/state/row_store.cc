@@ -78,7 +78,6 @@ Status RowStore::open() {
     store.state.ttl_ms = cell->stamp_comes_first() ? cell->ttl_ms() : 0;
     TIDEWHEEL_ASSIGN_OR_RETURN(store.id, backend_.open_state(store.state));
     has_maps_ = has_maps_ || store.state.has_namespace;
-    has_timers_ = has_timers_ || cell->is_timer();
     stores_.push_back(std::move(store));
   }
   marks_at_ = state_.reserve_in_rows(has_maps_ ? sizeof(Marks) : offsetof(Marks, cleared));
@@ -108,11 +107,10 @@ void RowStore::add_miss(std::byte* row, int32_t group, std::string_view key) {
   make_store_key(stored_key_, group, key);
   keys_.append(stored_key_);
   miss.key_size = static_cast<uint32_t>(stored_key_.size());
-  miss.number = static_cast<uint32_t>(misses_.size());
   misses_.push_back(miss);
 }
 
-Status RowStore::load(const std::function<void(size_t)>& before_read) {
+Status RowStore::load() {
   std::sort(misses_.begin(), misses_.end(),
             [this](const Miss& a, const Miss& b) { return key_of(a) < key_of(b); });
   key_views_.clear();
@@ -132,8 +130,7 @@ Status RowStore::load(const std::function<void(size_t)>& before_read) {
       if (!values_[i].has_value()) { continue; }
       StateEntry entry;
       entry.value = *values_[i];
-      if (cell.is_timer()) { before_read(misses_[i].number); }
-      status = cell.read(misses_[i].row, true, entry).with_context("state {}", cell.name());
+      status = cell.load(misses_[i].row, entry).with_context("state {}", cell.name());
       marks_of(misses_[i].row).stored |= cell.bit();
     }
     if (!status.ok()) { break; }

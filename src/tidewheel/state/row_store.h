@@ -80,9 +80,7 @@ class RowStore {
   // `row` is fresh: the bytes behind its mask are not set.
   void add_miss(std::byte* row, int32_t group, std::string_view key);
   size_t miss_count() const { return misses_.size(); }
-  bool has_timers() const { return has_timers_; }
-  // `before_read(i)` is called before a timer of the miss i is read.
-  Status load(const std::function<void(size_t)>& before_read);
+  Status load();
 
   // ---- Rows that go, or are written at a barrier.
   void write(std::byte* row, int32_t group, std::string_view key);
@@ -126,7 +124,6 @@ class RowStore {
     std::byte* row = nullptr;
     uint32_t key_begin = 0;  // in keys_
     uint32_t key_size = 0;
-    uint32_t number = 0;  // in the order in which they were noted
   };
   class CellWriter;
   class MapWriter;
@@ -147,7 +144,6 @@ class RowStore {
   std::vector<Store> stores_;  // by the index of the cell
   uint32_t marks_at_ = 0;
   bool has_maps_ = false;
-  bool has_timers_ = false;
   uint32_t epoch_ = 1;
   Status failure_;
 

@@ -57,6 +57,22 @@ void append_group(std::string& out, int32_t group) {
   out.push_back(static_cast<char>(group));
 }
 
+// As a varint.
+void append_size(std::string& out, size_t size) {
+  for (; size >= 0x80; size >>= 7) { out.push_back(static_cast<char>(size | 0x80)); }
+  out.push_back(static_cast<char>(size));
+}
+
+// A size, as many bytes of the key, and the namespace.
+bool split_sized_key(std::string_view bytes, std::string_view& key, std::string_view& name_space) {
+  Reader reader(bytes);
+  const uint64_t size = reader.varint();
+  if (!reader.ok() || size > reader.remaining()) { return false; }
+  key = bytes.substr(reader.position(), size);
+  name_space = bytes.substr(reader.position() + size);
+  return true;
+}
+
 }  // namespace
 
 void make_store_key(std::string& out, int32_t group, std::string_view key) {
@@ -68,9 +84,7 @@ void make_store_key(std::string& out, int32_t group, std::string_view key) {
 void make_store_prefix(std::string& out, int32_t group, std::string_view key) {
   out.clear();
   append_group(out, group);
-  size_t size = key.size();
-  for (; size >= 0x80; size >>= 7) { out.push_back(static_cast<char>(size | 0x80)); }
-  out.push_back(static_cast<char>(size));
+  append_size(out, key.size());
   out.append(key);
 }
 
@@ -90,11 +104,66 @@ bool split_store_key(std::string_view stored, bool has_namespace, StateEntry& en
     entry.name_space = {};
     return true;
   }
-  Reader reader(stored);
-  const uint64_t size = reader.varint();
-  if (!reader.ok() || size > reader.remaining()) { return false; }
-  entry.key = stored.substr(reader.position(), size);
-  entry.name_space = stored.substr(reader.position() + size);
+  return split_sized_key(stored, entry.key, entry.name_space);
+}
+
+namespace {
+
+constexpr size_t kTimerKeyBegin = 2 + sizeof(int64_t);
+constexpr uint64_t kSignBit = uint64_t{1} << 63;
+
+}  // namespace
+
+void make_timer_begin(std::string& out, int32_t group, int64_t time) {
+  const uint64_t rank = __builtin_bswap64(static_cast<uint64_t>(time) ^ kSignBit);
+  char bytes[kTimerKeyBegin];
+  bytes[0] = static_cast<char>(static_cast<uint32_t>(group) >> 8);
+  bytes[1] = static_cast<char>(group);
+  std::memcpy(bytes + 2, &rank, sizeof(rank));
+  out.assign(bytes, sizeof(bytes));
+}
+
+void make_timer_key(std::string& out, bool has_namespace, const StoredTimer& timer) {
+  make_timer_begin(out, timer.group, timer.time);
+  if (has_namespace) {
+    append_size(out, timer.key.size());
+    out.append(timer.key);
+    out.append(timer.name_space);
+  } else {
+    out.append(timer.key);
+  }
+}
+
+bool split_timer_key(std::string_view stored, bool has_namespace, StoredTimer& timer) {
+  if (stored.size() < kTimerKeyBegin) { return false; }
+  StateEntry entry;
+  split_store_key(stored.substr(0, 2), false, entry);
+  timer.group = entry.group;
+  uint64_t rank = 0;
+  std::memcpy(&rank, stored.data() + 2, sizeof(rank));
+  timer.time = static_cast<int64_t>(__builtin_bswap64(rank) ^ kSignBit);
+  stored.remove_prefix(kTimerKeyBegin);
+  if (!has_namespace) {
+    timer.key = stored;
+    timer.name_space = {};
+    return true;
+  }
+  return split_sized_key(stored, timer.key, timer.name_space);
+}
+
+bool split_stored_entry(const StoreState& state, std::string_view stored, StateEntry& entry,
+                        std::string& scratch) {
+  if (state.meta.kind != StateKind::kTimers) {
+    return split_store_key(stored, state.has_namespace, entry);
+  }
+  StoredTimer timer;
+  if (!split_timer_key(stored, state.has_namespace, timer)) { return false; }
+  // Snapshots have the time behind the namespace, as serde.h writes it.
+  scratch.assign(timer.name_space);
+  scratch.append(reinterpret_cast<const char*>(&timer.time), sizeof(timer.time));
+  entry.group = timer.group;
+  entry.key = timer.key;
+  entry.name_space = scratch;
   return true;
 }
 

@@ -7,6 +7,12 @@
 //   key     key group (2 bytes, big endian), key as in snapshots; where a key has many entries
 //           (maps): key group, size of the key (varint), key, namespace as in snapshots
 //   value   as in snapshots
+// Timers (StateKind::kTimers) are kept in the order in which they come:
+//   key     key group (2 bytes, big endian), time (8 bytes, big endian, the sign bit flipped), key
+//   as
+//           in snapshots; with namespaces: key group, time, size of the key (varint), key,
+//           namespace
+//   value   empty
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -36,6 +42,12 @@ struct StoreState {
   // Above 0: values begin with the time of their last use (8 bytes, little endian, wall clock in
   // ms), and may vanish this long after it.
   int64_t ttl_ms = 0;
+};
+
+// Where the timers of keys are (timers.h).
+struct TimerStorage {
+  bool in_backend = true;     // those that come late; false: all are in memory
+  int64_t per_group_max = 0;  // in memory, of each key group; 0: as many as the cache has room for
 };
 
 // Entries in the order of their bytes. Views are valid until the next call.
@@ -70,6 +82,7 @@ class StateBackend {
   virtual KeyGroupRange key_groups() const = 0;
   // How much memory the tables and rows in front of it may take.
   virtual int64_t cache_bytes() const = 0;
+  virtual TimerStorage timer_storage() const { return {}; }
 
   // Takes over what `reader` has in this backend's own form. Once, before any state is opened. The
   // states that are read entry by entry are in the reader that it gives, which lives no longer than
@@ -145,6 +158,23 @@ void make_store_prefix(std::string& out, int32_t group, std::string_view key);  
 std::string store_group_begin(int32_t group);
 // Takes a stored key apart; false when it is damaged. The views point into `stored`.
 bool split_store_key(std::string_view stored, bool has_namespace, StateEntry& entry);
+
+struct StoredTimer {
+  int32_t group = 0;
+  int64_t time = 0;
+  std::string_view key;
+  std::string_view name_space;  // with namespaces
+};
+// Timers come with namespaces or without.
+void make_timer_key(std::string& out, bool has_namespace, const StoredTimer& timer);
+// The least key of a group's timers of `time`.
+void make_timer_begin(std::string& out, int32_t group, int64_t time);
+// False when it is damaged. The views point into `stored`.
+bool split_timer_key(std::string_view stored, bool has_namespace, StoredTimer& timer);
+// Takes a stored key of any state apart, as its entry is in snapshots; false when it is damaged.
+// The views point into `stored` and `scratch`.
+bool split_stored_entry(const StoreState& state, std::string_view stored, StateEntry& entry,
+                        std::string& scratch);
 
 // Writes a state of a view into a snapshot, from where `cursor` stands; resumable. Entries whose
 // value has a time of use that is over by `now_ms` are left out. True at the end.

@@ -67,17 +67,23 @@ class TableSnapshot final : private TableTracker<K, V> {
   // False: the writer takes no more, or it is time for something else; then call again. True at
   // once when no snapshot was begun.
   bool write(SnapshotWriter& writer) {
+    return write(writer, meta_, [](int32_t) { return true; });
+  }
+  // The same under another name; `finish_group(group)` may write more of a group whose entries were
+  // written, and answers false to be called again.
+  template <class F>
+  bool write(SnapshotWriter& writer, const StateMeta& meta, F finish_group) {
     if (!is_active_) { return true; }
     if (!writer.ready()) { return false; }
     if (plan_.content() == StateContent::kChanges) {
-      writer.begin_changes(meta_);
+      writer.begin_changes(meta);
     } else {
-      writer.begin_state(meta_);
+      writer.begin_state(meta);
     }
     writer_ = &writer;
     size_t budget = kBudget;
     for (; group_ <= table_->key_groups().last; ++group_, stage_ = Stage::kBegin) {
-      if (!write_group(budget)) { return false; }
+      if (!write_group(budget) || !finish_group(group_)) { return false; }
     }
     table_->end_snapshot();
     erased_.clear();
