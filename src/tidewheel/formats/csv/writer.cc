@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "tidewheel/types/byte_blocks.h"
+
 namespace tidewheel::csv::detail {
 
 namespace {
@@ -18,8 +20,9 @@ bool needs_quotes(std::string_view text, const Options& options, bool is_optiona
       text.starts_with("\xef\xbb\xbf")) {
     return true;
   }
-  return std::any_of(text.begin(), text.end(), [&options](char c) {
-    return c == options.delimiter || c == options.quote || c == '\n' || c == '\r';
+  return any_block(text, [&options](ByteBlock block) {
+    return block.equal(options.delimiter) | block.equal(options.quote) | block.equal('\n') |
+           block.equal('\r');
   });
 }
 

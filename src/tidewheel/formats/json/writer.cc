@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tidewheel/formats/json/index.h"
+#include "tidewheel/types/byte_blocks.h"
 
 namespace tidewheel {
 
@@ -14,15 +15,11 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
-// In each byte of the result the top bit says that the byte of `eight` needs a look: a control
-// character, a quote, a backslash, or a byte from 0x80 on. (May be wrong, to the safe side, behind
-// the first such byte.)
-uint64_t special_bytes(uint64_t eight) {
-  constexpr uint64_t kOnes = 0x0101010101010101;
-  constexpr uint64_t kTops = 0x8080808080808080;
-  const uint64_t quotes = eight ^ (kOnes * '"');
-  const uint64_t backslashes = eight ^ (kOnes * '\\');
-  return ((eight - kOnes * 0x20) | (quotes - kOnes) | (backslashes - kOnes) | eight) & kTops;
+// Whether it can be written as it is, without a look at whether it is UTF-8.
+bool is_plain(std::string_view text) {
+  return !any_block(text, [](ByteBlock block) {
+    return block.below(0x20) | block.equal('"') | block.equal('\\');
+  });
 }
 
 void append_escape(std::string& out, unsigned char c) {
@@ -63,21 +60,6 @@ std::string with_replacements(std::string_view text) {
   return clean;
 }
 
-// The part of `text` from which on there are bytes that need a look.
-size_t plain_prefix(std::string_view text) {
-  size_t at = 0;
-  for (; at + 8 <= text.size(); at += 8) {
-    uint64_t eight = 0;
-    std::memcpy(&eight, text.data() + at, sizeof eight);
-    if (special_bytes(eight) != 0) { break; }
-  }
-  while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80 &&
-         !is_special(static_cast<unsigned char>(text[at]))) {
-    ++at;
-  }
-  return at;
-}
-
 template <class T>
 void append_real_of(std::string& out, T value) {
   if (!std::isfinite(value)) {
@@ -107,8 +89,7 @@ size_t trimmed_length(const char* begin, const char* end) {
 
 void append_string(std::string& out, std::string_view text) {
   out += '"';
-  size_t plain = plain_prefix(text);
-  if (plain == text.size()) [[likely]] {
+  if (is_plain(text)) [[likely]] {
     out += text;
     out += '"';
     return;
@@ -119,7 +100,7 @@ void append_string(std::string& out, std::string_view text) {
     return append_string(out, clean);
   }
   size_t copied = 0;
-  for (size_t at = plain; at < text.size(); ++at) {
+  for (size_t at = 0; at < text.size(); ++at) {
     const auto c = static_cast<unsigned char>(text[at]);
     if (!is_special(c)) { continue; }
     out += text.substr(copied, at - copied);

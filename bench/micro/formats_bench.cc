@@ -1,9 +1,11 @@
-// JSON: Nexmark bids read into structs and written, in one line each.
+// Formats of rows: Nexmark bids read into structs and written, in JSON and CSV, one a line.
 #include <benchmark/benchmark.h>
 
 #include <string>
 #include <string_view>
 
+#include "tidewheel/formats/csv/reader.h"
+#include "tidewheel/formats/csv/writer.h"
 #include "tidewheel/formats/json/json.h"
 
 namespace tidewheel {
@@ -99,10 +101,10 @@ void json_read_event(benchmark::State& state) {
 }
 BENCHMARK(json_read_event);
 
-void json_write_bid(benchmark::State& state) {
+template <class Writer>
+void write_bids(benchmark::State& state, const Writer& writer) {
   std::string text;
   const Bid bid = make_bid(7, text);
-  const auto writer = JsonWriter::open({}).value();
   std::string out;
   int64_t bytes = 0;
   for (auto _ : state) {
@@ -114,7 +116,36 @@ void json_write_bid(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
   state.SetBytesProcessed(bytes);
 }
+
+void json_write_bid(benchmark::State& state) { write_bids(state, JsonWriter::open({}).value()); }
 BENCHMARK(json_write_bid);
+
+void csv_write_bid(benchmark::State& state) {
+  write_bids(state, csv::Writer<Bid>::open({}).value());
+}
+BENCHMARK(csv_write_bid);
+
+void csv_read_bid(benchmark::State& state) {
+  std::string lines;
+  std::string text;
+  const csv::Options options{.header = false};
+  const auto writer = csv::Writer<Bid>::open(options).value();
+  for (int64_t i = 0; i < kRows; ++i) { writer.append_row(lines, make_bid(i, text)); }
+  for (auto _ : state) {
+    auto reader = csv::Reader<Bid>::open(options, "bench").value();
+    const ArenaRef arena = Arena::create();
+    std::string_view rest = lines;
+    Bid row;
+    size_t taken = 0;
+    while (reader.next(rest, true, taken, row, arena.get()) == csv::Next::kRow) {
+      benchmark::DoNotOptimize(row);
+      rest.remove_prefix(taken);
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * kRows);
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(lines.size()));
+}
+BENCHMARK(csv_read_bid);
 
 }  // namespace
 }  // namespace tidewheel
