@@ -13,6 +13,8 @@
 
 #include "tidewheel/operators/generic_window.h"
 #include "tidewheel/operators/join_rows.h"
+#include "tidewheel/operators/stored_rows.h"
+#include "tidewheel/operators/stored_window_scan.h"
 #include "tidewheel/operators/window_operator.h"
 
 namespace tidewheel {
@@ -91,13 +93,10 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
       fire_from_ = grid_.first_window_after(watermark);
       live_from_ = live_from(watermark, fire_from_);
     }
-    plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
-    TIDEWHEEL_RETURN_IF_ERROR(load<true>(context.max_parallelism(), saved_left_));
-    TIDEWHEEL_RETURN_IF_ERROR(load<false>(context.max_parallelism(), saved_right_));
-    for (const auto& slice : slices_) {
-      slice->left.end_restore();
-      slice->right.end_restore();
-    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context.state_backend());
+    SnapshotReader* const reader = std::exchange(reader_, nullptr);
+    TIDEWHEEL_RETURN_IF_ERROR(backend != nullptr ? open_stored(context, *backend, reader)
+                                                 : open_in_memory(context, reader));
     wake_for_next_window();
     return {};
   }
@@ -105,7 +104,9 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
     const Progress progress =
         input == 0 ? take<L, true>(rows, cursor) : take<R, false>(rows, cursor);
-    if (recent_ != nullptr) {
+    if (stored_ != nullptr) {
+      this->require_memory(stored_->sides.settle());
+    } else if (recent_ != nullptr) {
       this->require_memory(recent_->left.settle_memory());
       this->require_memory(recent_->right.settle_memory());
     }
@@ -133,11 +134,12 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
 
   // Slices that are dropped while a snapshot is under way are kept until they are written.
   void begin_snapshot(const SnapshotStart& start) override {
-    end_snapshot();
-    plan_.begin(start);
     const KeyGroupRange groups = this->context().key_groups();
     saved_watermark_.start(this->watermark());
     dropped_.start(groups, live_from_);
+    if (stored_ != nullptr) { return stored_->sides.store.begin_snapshot(start); }
+    end_snapshot();
+    plan_.begin(start);
     saved_left_.start(groups, plan_);
     saved_right_.start(groups, plan_);
     for (const auto& slice : slices_) {
@@ -148,10 +150,11 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
     is_saving_ = true;
   }
   Progress snapshot(SnapshotWriter& writer) override {
-    if (!is_saving_) { return Progress::kDone; }
+    if (!is_saving_ && stored_ == nullptr) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
     dropped_.write(writer);
+    if (stored_ != nullptr) { return snapshot_stored(writer); }
     if (!save<true>(writer, saved_left_) || !save<false>(writer, saved_right_)) {
       return this->snapshot_blocked(writer);
     }
@@ -160,14 +163,14 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
+    if (stored_ != nullptr) { return stored_->sides.store.abort_snapshot(); }
     end_snapshot();
     plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
+    reader_ = &reader;
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
-    TIDEWHEEL_RETURN_IF_ERROR(dropped_.read(reader));
-    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.read(reader));
-    return saved_right_.read(reader);
+    return dropped_.read(reader);
   }
 
  private:
@@ -224,7 +227,7 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
           }
           slices[at - begin] = slice_at(time);
           hashes[at - begin] = hash_of(key_of<T, kLeft>(in.row(at)));
-          if (slices[at - begin] != nullptr) {
+          if (slices[at - begin] != nullptr && stored_ == nullptr) {
             slices[at - begin]->template side<kLeft>().prefetch(hashes[at - begin]);
           }
         }
@@ -240,6 +243,10 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
             return Progress::kBlocked;
           }
           const K& key = key_of<T, kLeft>(in.row(at));
+          if (stored_ != nullptr) [[unlikely]] {
+            add_stored<kLeft>(*slice, key, hashes[at - begin], in.row(at), fires_late);
+            continue;
+          }
           slice->template side<kLeft>().add(key, hashes[at - begin], in.row(at), 0);
           if (fires_late) { fire_late(*slice, key, hashes[at - begin]); }
         }
@@ -289,9 +296,14 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   void drop_dead_slices() {
     std::erase_if(slices_, [this](std::unique_ptr<Slice>& slice) {
       if (slice->windows.last >= live_from_) { return false; }
+      if (stored_ != nullptr) { stored_->drop_slice(slice->number); }
       drop(std::move(slice));
       return true;
     });
+  }
+  bool is_empty(const Slice& slice) const {
+    return stored_ != nullptr ? !stored_->has_rows(slice.number)
+                              : slice.left.empty() && slice.right.empty();
   }
   void drop(std::unique_ptr<Slice> slice) {
     if (recent_ == slice.get()) { recent_ = nullptr; }
@@ -309,7 +321,7 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
 
   int64_t next_window() const {
     for (const auto& slice : slices_) {
-      if (slice->windows.last >= fire_from_ && !(slice->left.empty() && slice->right.empty())) {
+      if (slice->windows.last >= fire_from_ && !is_empty(*slice)) {
         return std::max(slice->windows.first, fire_from_);
       }
     }
@@ -358,6 +370,7 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   // those keys that only the right has.
   Progress emit_results() {
     this->emitter().begin(grid_.window(firing_.window), this->watermark());
+    if (stored_ != nullptr) { return emit_stored(); }
     try {
       if (!firing_.right) {
         if (!emit_side<true>()) { return Progress::kBlocked; }
@@ -426,6 +439,11 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
         }
       }
     };
+    finish(window, key, each_left, each_right);
+  }
+  template <class EachLeft, class EachRight>
+  void finish(int64_t window, const K& key, const EachLeft& each_left,
+              const EachRight& each_right) {
     this->emitter().begin(grid_.window(window), this->watermark());
     function_.finish(key, this->emitter().window(), each_left, each_right, this->emitter());
   }
@@ -444,8 +462,115 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
     this->context().wake_at_wall_ms(grid_.max_timestamp(window));
   }
 
+  // ---- In front of a backend.
+
+  // What there is then only. Slices have no rows.
+  struct Stored {
+    Stored(StateBackend& backend, bool own_snapshots, OperatorContext& context)
+        : sides(
+              backend, own_snapshots, [&context] { context.wake(); }, JoinBuckets{},
+              context.max_parallelism(), &context.memory()),
+          scan(sides.store, sides.left, sides.right, context.key_groups(),
+               context.max_parallelism()) {}
+    bool has_rows(int64_t number) const {
+      return sides.left.has_rows(number, number) || sides.right.has_rows(number, number);
+    }
+    // And those before it.
+    void drop_slice(int64_t number) {
+      sides.left.drop_before(number + 1);
+      sides.right.drop_before(number + 1);
+      sides.store.erase_dropped();
+    }
+    StoredSides<K, L, R> sides;
+    StoredWindowScan<K, L, R> scan;
+  };
+
+  Status open_stored(OperatorContext& context, StateBackend& backend, SnapshotReader* reader) {
+    stored_ = std::make_unique<Stored>(backend, this->keeps_changes(), context);
+    const auto was_dropped = [this](int32_t group, int64_t number) {
+      return dropped_.was_dropped(group, grid_.windows_of(number).last);
+    };
+    const std::string form = grid_.describe();
+    TIDEWHEEL_RETURN_IF_ERROR(stored_->sides.open(
+        form, fmt::format("{}, {}", kStoredFormBegin, form), reader, was_dropped, was_dropped));
+    for (const auto& numbers : {stored_->sides.left.buckets(INT64_MIN, INT64_MAX),
+                                stored_->sides.right.buckets(INT64_MIN, INT64_MAX)}) {
+      for (const int64_t number : numbers) { static_cast<void>(slice_numbered(number)); }
+    }
+    return {};
+  }
+  template <bool kLeft, class T>
+  void add_stored(const Slice& slice, const K& key, KeyHash hash, const T& row, bool fires_late) {
+    StoredSides<K, L, R>& sides = stored_->sides;
+    sides.template side<kLeft>().add(slice.number, key, hash, row, 0);
+    if (!fires_late) { return; }
+    const int64_t first = std::max(slice.windows.first, live_from_);
+    const int64_t last = std::min(slice.windows.last, fire_from_ - 1);
+    for (int64_t window = first; window <= last; ++window) {
+      const WindowGrid::Range parts = grid_.slices_of(window);
+      sides.left.want(parts.first, parts.last, key, hash);
+      sides.right.want(parts.first, parts.last, key, hash);
+      this->require_memory(sides.left.load());
+      this->require_memory(sides.right.load());
+      finish(
+          window, key,
+          [&](auto&& f) {
+            sides.left.for_each(parts.first, parts.last, key, hash,
+                                [&](const L& each, int64_t) { f(each); });
+          },
+          [&](auto&& f) {
+            sides.right.for_each(parts.first, parts.last, key, hash,
+                                 [&](const R& each, int64_t) { f(each); });
+          });
+    }
+  }
+  Progress emit_stored() {
+    const WindowGrid::Range parts = grid_.slices_of(firing_.window);
+    Status failure;
+    try {
+      const auto call = [&](const K& key, const std::vector<const L*>& left,
+                            const std::vector<const R*>& right) {
+        if (Function::kInner && (left.empty() || right.empty())) { return; }
+        finish(
+            firing_.window, key,
+            [&](auto&& f) {
+              for (const L* row : left) { f(*row); }
+            },
+            [&](auto&& f) {
+              for (const R* row : right) { f(*row); }
+            });
+      };
+      const Result<bool> done = stored_->scan.run(
+          parts.first, parts.last, [this] { return this->ready(); }, call);
+      if (done.ok()) { return *done ? Progress::kDone : Progress::kBlocked; }
+      failure = done.status();
+    } catch (...) { rethrow_user_failure(this->context(), Function::kName, ""); }
+    this->require_memory(failure);
+    return Progress::kBlocked;
+  }
+  Progress snapshot_stored(SnapshotWriter& writer) {
+    const Result<bool> done = stored_->sides.store.write(writer);
+    this->require_memory(done.status());
+    return *done ? Progress::kDone : this->snapshot_blocked(stored_->sides.store, writer);
+  }
+
   // ---- Snapshots.
 
+  Status open_in_memory(OperatorContext& context, SnapshotReader* reader) {
+    if (reader != nullptr) {
+      TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(*reader));
+      TIDEWHEEL_RETURN_IF_ERROR(saved_left_.read(*reader));
+      TIDEWHEEL_RETURN_IF_ERROR(saved_right_.read(*reader));
+    }
+    plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
+    TIDEWHEEL_RETURN_IF_ERROR(load<true>(context.max_parallelism(), saved_left_));
+    TIDEWHEEL_RETURN_IF_ERROR(load<false>(context.max_parallelism(), saved_right_));
+    for (const auto& slice : slices_) {
+      slice->left.end_restore();
+      slice->right.end_restore();
+    }
+    return {};
+  }
   // What older layers of the snapshot have of slices that were dropped already is passed over.
   template <bool kLeft, class State>
   Status load(int32_t max_parallelism, State& state) {
@@ -505,6 +630,8 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   const LeftKey left_key_;
   const RightKey right_key_;
   Function function_;
+  SnapshotReader* reader_ = nullptr;  // from `restore` to `open`
+  std::unique_ptr<Stored> stored_;    // null: rows are in slices
   std::vector<std::unique_ptr<Slice>> slices_;
   Slice* recent_ = nullptr;  // of slices_: where the last row went
   std::vector<std::unique_ptr<Slice>> free_;

@@ -11,9 +11,11 @@
 
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/operators/join_rows.h"
+#include "tidewheel/operators/join_store.h"
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/output_tag.h"
 #include "tidewheel/operators/row_traits.h"
+#include "tidewheel/operators/stored_rows.h"
 
 namespace tidewheel {
 
@@ -58,13 +60,21 @@ class IntervalJoinOperator final
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(Base::open(context));
-    const int64_t quantum = interval_bucket_ms(bounds_);
-    left_.emplace(quantum, context.key_groups(), context.max_parallelism(), &context.memory());
-    right_.emplace(quantum, context.key_groups(), context.max_parallelism(), &context.memory());
     if (options_.late_left) { late_left_ = this->sides().find(*options_.late_left); }
     if (options_.late_right) { late_right_ = this->sides().find(*options_.late_right); }
     late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
     watermark_ = saved_watermark_.restored();
+    TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context.state_backend());
+    SnapshotReader* const reader = std::exchange(reader_, nullptr);
+    if (backend != nullptr) { return open_stored(context, *backend, reader); }
+    if (reader != nullptr) {
+      TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(*reader));
+      TIDEWHEEL_RETURN_IF_ERROR(saved_left_.read(*reader));
+      TIDEWHEEL_RETURN_IF_ERROR(saved_right_.read(*reader));
+    }
+    const int64_t quantum = interval_bucket_ms(bounds_);
+    left_.emplace(quantum, context.key_groups(), context.max_parallelism(), &context.memory());
+    right_.emplace(quantum, context.key_groups(), context.max_parallelism(), &context.memory());
     plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
     return load(context.max_parallelism());
   }
@@ -72,6 +82,10 @@ class IntervalJoinOperator final
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
     const Progress progress =
         input == 0 ? take<L, true>(rows, cursor) : take<R, false>(rows, cursor);
+    if (stored_ != nullptr) {
+      require_memory(stored_->settle());
+      return progress;
+    }
     require_memory(left_->settle_memory());
     require_memory(right_->settle_memory());
     return progress;
@@ -82,25 +96,35 @@ class IntervalJoinOperator final
       watermark_ = time_ms;
       // A left row waits for right ones up to its time + upper, a right row for left ones up to its
       // time - lower.
-      left_->drop_before(saturating_subtract(watermark_, bounds_.upper));
-      right_->drop_before(saturating_add(watermark_, bounds_.lower));
+      const int64_t left_from = saturating_subtract(watermark_, bounds_.upper);
+      const int64_t right_from = saturating_add(watermark_, bounds_.lower);
+      if (stored_ != nullptr) {
+        stored_->left.drop_before(stored_->left.bucket_of(left_from));
+        stored_->right.drop_before(stored_->right.bucket_of(right_from));
+        stored_->store.erase_dropped();
+      } else {
+        left_->drop_before(left_from);
+        right_->drop_before(right_from);
+      }
     }
     return Operator::on_watermark(time_ms);
   }
 
   void begin_snapshot(const SnapshotStart& start) override {
-    plan_.begin(start);
     saved_watermark_.start(watermark_);
     dropped_.start(this->context().key_groups(), watermark_);
+    if (stored_ != nullptr) { return stored_->store.begin_snapshot(start); }
+    plan_.begin(start);
     left_->begin_snapshot(saved_left_, plan_);
     right_->begin_snapshot(saved_right_, plan_);
     is_saving_ = true;
   }
   Progress snapshot(SnapshotWriter& writer) override {
-    if (!is_saving_) { return Progress::kDone; }
+    if (!is_saving_ && stored_ == nullptr) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
     dropped_.write(writer);
+    if (stored_ != nullptr) { return snapshot_stored(writer); }
     if (!left_->write(writer, saved_left_) || !right_->write(writer, saved_right_)) {
       return this->snapshot_blocked(writer);
     }
@@ -109,14 +133,14 @@ class IntervalJoinOperator final
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
+    if (stored_ != nullptr) { return stored_->store.abort_snapshot(); }
     end_snapshot();
     plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
+    reader_ = &reader;
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
-    TIDEWHEEL_RETURN_IF_ERROR(dropped_.read(reader));
-    TIDEWHEEL_RETURN_IF_ERROR(saved_left_.read(reader));
-    return saved_right_.read(reader);
+    return dropped_.read(reader);
   }
 
  private:
@@ -153,6 +177,28 @@ class IntervalJoinOperator final
     is_saving_ = false;
   }
 
+  // ---- In front of a backend.
+
+  Status open_stored(OperatorContext& context, StateBackend& backend, SnapshotReader* reader) {
+    const JoinBuckets buckets{interval_bucket_ms(bounds_)};
+    stored_ = std::make_unique<StoredSides<K, L, R>>(
+        backend, this->keeps_changes(), [&context] { context.wake(); }, buckets,
+        context.max_parallelism(), &context.memory());
+    return stored_->open(
+        kIntervalRowsForm, buckets.stored_form(), reader,
+        [this, buckets](int32_t group, int64_t bucket) {
+          return dropped_.was_dropped(group, partners<true>(buckets.last_time_of(bucket)).second);
+        },
+        [this, buckets](int32_t group, int64_t bucket) {
+          return dropped_.was_dropped(group, partners<false>(buckets.last_time_of(bucket)).second);
+        });
+  }
+  Progress snapshot_stored(SnapshotWriter& writer) {
+    const Result<bool> done = stored_->store.write(writer);
+    require_memory(done.status());
+    return *done ? Progress::kDone : this->snapshot_blocked(stored_->store, writer);
+  }
+
   // The times that a row's partners may have.
   template <bool kLeft>
   std::pair<int64_t, int64_t> partners(int64_t time) const {
@@ -172,6 +218,9 @@ class IntervalJoinOperator final
         const uint32_t begin = cursor;
         const uint32_t end = std::min(rows.end, begin + kAhead);
         for (at = begin; at < end; ++at) { hashes[at - begin] = prepare<T, kLeft>(in, at); }
+        if (stored_ != nullptr) [[unlikely]] {
+          require_memory(stored_->template side<!kLeft>().load());
+        }
         for (at = begin; at < end; ++at) {
           if (!this->ready()) {
             cursor = at;
@@ -200,9 +249,12 @@ class IntervalJoinOperator final
     if (time == kNoTimestamp) [[unlikely]] {
       throw_no_timestamp(this->context(), describe_record(in.row(at)));
     }
-    const KeyHash hash = hash_of(key_of<T, kLeft>(in.row(at)));
+    const K& key = key_of<T, kLeft>(in.row(at));
+    const KeyHash hash = hash_of(key);
     const auto [from, to] = partners<kLeft>(time);
-    if constexpr (kLeft) {
+    if (stored_ != nullptr) [[unlikely]] {
+      if (time >= watermark_) { want<kLeft>(key, hash, from, to); }
+    } else if constexpr (kLeft) {
       right_->prefetch(from, to, hash);
       left_->prefetch(time, time, hash);
     } else {
@@ -225,6 +277,7 @@ class IntervalJoinOperator final
     }
     const K& key = key_of<T, kLeft>(row);
     const auto [from, to] = partners<kLeft>(time);
+    if (stored_ != nullptr) [[unlikely]] { return join_stored<T, kLeft>(row, time, key, hash); }
     if constexpr (kLeft) {
       right_->for_each(key, hash, from, to, [&](const R& other, int64_t other_time) {
         emit(std::invoke(function_, row, other), std::max(time, other_time));
@@ -241,6 +294,31 @@ class IntervalJoinOperator final
       } else {
         right_->add(key, hash, row, time);
       }
+    }
+  }
+  template <bool kLeft>
+  void want(const K& key, KeyHash hash, int64_t from, int64_t to) {
+    auto& others = stored_->template side<!kLeft>();
+    others.want(others.bucket_of(from), others.bucket_of(to), key, hash);
+  }
+  template <class T, bool kLeft>
+  void join_stored(const T& row, int64_t time, const K& key, KeyHash hash) {
+    const int64_t from = partners<kLeft>(time).first;
+    const int64_t to = partners<kLeft>(time).second;
+    auto& others = stored_->template side<!kLeft>();
+    others.for_each(others.bucket_of(from), others.bucket_of(to), key, hash,
+                    [&](const auto& other, int64_t other_time) {
+                      if (other_time < from || other_time > to) { return; }
+                      const int64_t later = std::max(time, other_time);
+                      if constexpr (kLeft) {
+                        emit(std::invoke(function_, row, other), later);
+                      } else {
+                        emit(std::invoke(function_, other, row), later);
+                      }
+                    });
+    if (to >= watermark_) {
+      auto& own = stored_->template side<kLeft>();
+      own.add(own.bucket_of(time), key, hash, row, time);
     }
   }
   template <class T>
@@ -270,6 +348,8 @@ class IntervalJoinOperator final
   const RightKey right_key_;
   F function_;
   const IntervalJoinOptions<L, R> options_;
+  SnapshotReader* reader_ = nullptr;              // from `restore` to `open`
+  std::unique_ptr<StoredSides<K, L, R>> stored_;  // null: in memory
   std::optional<RowBuckets<K, L>> left_;
   std::optional<RowBuckets<K, R>> right_;
   int64_t watermark_ = kMinWatermark;
@@ -279,8 +359,8 @@ class IntervalJoinOperator final
 
   bool is_saving_ = false;
   ChangePlan plan_;
-  JoinState<K, L> saved_left_{"left", "rows by time and number"};
-  JoinState<K, R> saved_right_{"right", "rows by time and number"};
+  JoinState<K, L> saved_left_{"left", kIntervalRowsForm};
+  JoinState<K, R> saved_right_{"right", kIntervalRowsForm};
   WatermarkState saved_watermark_;
   DroppedUnits dropped_;  // by watermarks: a bucket goes when it is below that of its partners
 };

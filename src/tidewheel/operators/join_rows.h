@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/operators/join_state.h"
 #include "tidewheel/operators/window_snapshot.h"
 #include "tidewheel/state/keyed_table.h"
 #include "tidewheel/types/arena.h"
@@ -15,15 +16,6 @@
 #include "tidewheel/types/time.h"
 
 namespace tidewheel {
-
-// Where a row of a join is in a snapshot: its slice's number or, of an interval join, its time; and
-// its own number within the slice or bucket, by which rows of a key are in the order of arrival.
-struct JoinPlace {
-  int64_t slot = 0;
-  uint32_t number = 0;
-};
-template <class K, class T>
-using JoinState = WindowState<K, JoinPlace, T>;
 
 // The rows of one side in one slice of time: a log of rows, chained by key. Nothing is freed row by
 // row.
@@ -85,7 +77,7 @@ class RowChains {
         links_[links[i] - 1].next = i + 1 < links.size() ? links[i + 1] : 0;
       }
     });
-    restored_numbers_ = {};
+    restored_numbers_ = std::vector<uint32_t>();
   }
   const Chain* find(const K& key, KeyHash hash) const { return table_.find(key, hash); }
   // Calls f(row, time) for the rows of a chain, oldest first.
