@@ -31,14 +31,16 @@ constexpr const char* kHelp = R"(tidewheel_bench nexmark: runs Nexmark queries o
   --seed S               seed of the generator (42)
   --repeat K             runs of each query; the median CPU time counts (5)
   --no-check             skip the extra run that hashes the result
-  --state-backend B      hashmap or rocksdb (hashmap)
-  --checkpoints MS       takes an incremental checkpoint so often (none)
+  --backend B            where state is: hashmap or rocksdb (hashmap)
+  --checkpoint-interval MS
+                         takes an incremental checkpoint so often (none)
   --dir FOLDER           for checkpoints (bench-state); emptied
   --json FILE            write the measurements to FILE as JSON
 
 A run is measured with a sink that reads every field. An extra run hashes the result's text lines;
 the hash is the sum of the XXH3-64 of the lines, so that it can be compared with any other
-implementation.
+implementation. With a backend, or checkpoints, it is compared with the hash of a run that has
+neither.
 )";
 
 struct Options {
@@ -113,6 +115,22 @@ struct Line {
   std::optional<uint64_t> result_hash;
 };
 
+// Whether a run has the result of one with state in memory and without checkpoints.
+bool is_as_plain(const Query& query, const Options& options, const Measured& checked) {
+  if (options.backend == "hashmap" && options.checkpoint_interval_ms == 0) { return true; }
+  Options plain = options;
+  plain.backend = "hashmap";
+  plain.checkpoint_interval_ms = 0;
+  const auto expected = run_once(query, plain, true);
+  if (!expected) { return false; }
+  if (expected->rows == checked.rows && expected->hash == checked.hash) { return true; }
+  fmt::print(stderr,
+             "tidewheel_bench: {} has {} rows of hash {:016x}, but {} of {:016x} with state in "
+             "memory and without checkpoints\n",
+             query.name, checked.rows, checked.hash, expected->rows, expected->hash);
+  return false;
+}
+
 std::optional<Line> measure(const Query& query, const Options& options) {
   std::vector<Measured> runs;
   for (int32_t i = 0; i < options.repeat; ++i) {
@@ -127,7 +145,7 @@ std::optional<Line> measure(const Query& query, const Options& options) {
   line.result_rows = line.median.rows;
   if (options.check) {
     const auto checked = run_once(query, options, true);
-    if (!checked) { return std::nullopt; }
+    if (!checked || !is_as_plain(query, options, *checked)) { return std::nullopt; }
     line.result_rows = checked->rows;
     line.result_hash = checked->hash;
   }
@@ -139,13 +157,13 @@ std::string as_json(const Line& line, const Options& options) {
   const Measured& m = line.median;
   return fmt::format(
       R"({{"query": "{}", "api": "cpp", "events": {}, "parallelism": {}, )"
-      R"("state_backend": "{}", "checkpoints": {}, )"
+      R"("state_backend": "{}", "checkpoint_interval_ms": {}, "checkpoints": {}, )"
       R"("seconds": {:.6f}, "cpu_seconds": {:.6f}, "events_per_second": {:.0f}, )"
       R"("cpu_ns_per_event": {:.3f}, "peak_rss_bytes": {}, "result_rows": {}, "changes": {}, )"
       R"("result_hash": {}, "repeat": {}, "spread": {:.3f}}})",
-      line.query->name, options.source.events, options.parallelism, options.backend, m.checkpoints,
-      m.seconds, m.cpu_seconds, events / m.seconds, m.cpu_seconds * 1e9 / events, m.peak_rss_bytes,
-      line.result_rows, m.changes,
+      line.query->name, options.source.events, options.parallelism, options.backend,
+      options.checkpoint_interval_ms, m.checkpoints, m.seconds, m.cpu_seconds, events / m.seconds,
+      m.cpu_seconds * 1e9 / events, m.peak_rss_bytes, line.result_rows, m.changes,
       line.result_hash ? fmt::format("\"{:016x}\"", *line.result_hash) : "null", options.repeat,
       line.spread);
 }
@@ -212,9 +230,9 @@ bool parse_option(const std::string& name, const std::string& value, Options& op
     good = parse_number(value, options.source.seed);
   } else if (name == "--repeat") {
     good = parse_number(value, options.repeat) && options.repeat > 0;
-  } else if (name == "--state-backend") {
+  } else if (name == "--backend") {
     options.backend = value;
-  } else if (name == "--checkpoints") {
+  } else if (name == "--checkpoint-interval") {
     good =
         parse_number(value, options.checkpoint_interval_ms) && options.checkpoint_interval_ms > 0;
   } else if (name == "--dir") {
@@ -262,10 +280,12 @@ int run_nexmark(const std::vector<std::string>& args) {
       options.source.events, options.source.rate, options.parallelism, options.repeat,
       options.backend,
       options.checkpoint_interval_ms > 0
-          ? fmt::format(", checkpoints each {}", format_duration_ms(options.checkpoint_interval_ms))
-          : "");
-  fmt::print("{:<5} {:>9} {:>9} {:>12} {:>9} {:>7} {:>9} {:>12} {:>17}\n", "query", "seconds",
-             "cpu s", "events/s", "ns/event", "spread", "peak MB", "result rows", "result hash");
+          ? fmt::format(", a checkpoint each {}",
+                        format_duration_ms(options.checkpoint_interval_ms))
+          : ", no checkpoints");
+  fmt::print("{:<5} {:>9} {:>9} {:>12} {:>9} {:>7} {:>9} {:>6} {:>12} {:>17}\n", "query", "seconds",
+             "cpu s", "events/s", "ns/event", "spread", "peak MB", "ckpts", "result rows",
+             "result hash");
   std::vector<Line> lines;
   bool failed = false;
   for (const Query* query : options.queries) {
@@ -275,12 +295,12 @@ int run_nexmark(const std::vector<std::string>& args) {
       continue;
     }
     const auto events = static_cast<double>(options.source.events);
-    fmt::print("{:<5} {:>9.3f} {:>9.3f} {:>12.0f} {:>9.1f} {:>6.0f}% {:>9.0f} {:>12} {:>17}\n",
-               query->name, line->median.seconds, line->median.cpu_seconds,
-               events / line->median.seconds, line->median.cpu_seconds * 1e9 / events,
-               line->spread * 100, static_cast<double>(line->median.peak_rss_bytes) / 1e6,
-               line->result_rows,
-               line->result_hash ? fmt::format("{:016x}", *line->result_hash) : "-");
+    fmt::print(
+        "{:<5} {:>9.3f} {:>9.3f} {:>12.0f} {:>9.1f} {:>6.0f}% {:>9.0f} {:>6} {:>12} {:>17}\n",
+        query->name, line->median.seconds, line->median.cpu_seconds, events / line->median.seconds,
+        line->median.cpu_seconds * 1e9 / events, line->spread * 100,
+        static_cast<double>(line->median.peak_rss_bytes) / 1e6, line->median.checkpoints,
+        line->result_rows, line->result_hash ? fmt::format("{:016x}", *line->result_hash) : "-");
     std::fflush(stdout);
     lines.push_back(*line);
   }
