@@ -121,13 +121,15 @@ bool JsonCursor::take_text(std::string& text) {
 }
 
 bool JsonCursor::check_scalar() {
+  std::string_view text;
+  if (raw_string(text)) {
+    if (!unescaped(text, text)) { return false; }
+    advance();
+    return true;
+  }
   if (at_ == end_) { return no("value"); }
-  const std::string_view text = token();
-  std::string_view raw;
-  if (raw_string(raw)) {
-    std::string_view ignored;
-    if (!unescaped(raw, ignored)) { return false; }
-  } else if (text != "true" && text != "false" && text != "null" && !is_number(text)) {
+  text = token();
+  if (text != "true" && text != "false" && text != "null" && !is_number(text)) {
     return no("value");
   }
   advance();
@@ -136,6 +138,7 @@ bool JsonCursor::check_scalar() {
 
 // Without recursion, so that no record can exhaust the stack.
 bool JsonCursor::skip_value() {
+  if (peek() != '{' && peek() != '[') { return check_scalar(); }
   std::array<uint64_t, kDepthMax / 64> is_object;  // by depth
   size_t depth = 0;
   const auto in_object = [&] {

@@ -11,6 +11,7 @@
 #include "tidewheel/formats/json/options.h"
 #include "tidewheel/formats/json/values.h"
 #include "tidewheel/types/arena.h"
+#include "tidewheel/types/byte_blocks.h"
 
 namespace tidewheel::json_detail {
 
@@ -88,7 +89,7 @@ class JsonCursor {
     return true;
   }
   bool has_escapes(std::string_view raw) const {
-    return may_have_escapes_ && std::memchr(raw.data(), '\\', raw.size()) != nullptr;
+    return may_have_escapes_ && any_block(raw, [](ByteBlock block) { return block.equal('\\'); });
   }
   // Without escapes, in memory of the cursor's own until the next call.
   bool unescaped(std::string_view raw, std::string_view& text);

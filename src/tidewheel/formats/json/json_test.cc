@@ -289,6 +289,21 @@ TEST(Json, whole_numbers_are_exact) {
   }
 }
 
+TEST(Json, digits_are_read_in_groups_as_they_are_one_by_one) {
+  std::mt19937_64 random(9);
+  for (int i = 0; i < 100'000; ++i) {
+    std::string text = std::to_string(random() >> (random() % 64));
+    if (random() % 4 == 0) { text[random() % text.size()] = static_cast<char>(random()); }
+    uint64_t expected = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), expected);
+    const bool good = error == std::errc() && end == text.data() + text.size() &&
+                      (text[0] != '0' || text.size() == 1);
+    uint64_t value = 0;
+    ASSERT_EQ(json_detail::parse_whole(text, value), good) << text;
+    if (good) { ASSERT_EQ(value, expected); }
+  }
+}
+
 TEST(Json, real_numbers_are_read_as_the_standard_library_reads_them) {
   std::mt19937_64 random(5);
   for (int i = 0; i < 30'000; ++i) {
