@@ -60,6 +60,12 @@ enum class WriteMode : uint8_t {
   kAppend,    // made, or continued
 };
 
+// Keeps others away for as long as it lives, and no longer than the process does.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 // Any thread. Names survive a crash once the directory is synced; `rename` and `make_directories`
 // do that by themselves.
 class FileSystem {
@@ -80,6 +86,11 @@ class FileSystem {
   virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
   virtual Result<FileInfo> info(const std::string& path) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
+  // Takes a file, made for that, for the caller alone; `holder` says to others who that is. Never
+  // waits. The file goes with the lock; when a process dies only the file stays, and is free.
+  // Errors: kFileLocked, which names the holder.
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path,
+                                                 const std::string& holder) = 0;
 };
 
 Result<std::string> read_all(FileSystem& files, const std::string& path);

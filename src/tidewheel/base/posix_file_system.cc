@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ class Descriptor {
   int get() const { return fd_; }
   // The descriptor is gone even when close fails (Linux), so it is never tried again.
   int close() { return ::close(std::exchange(fd_, -1)); }
+  int take() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -120,6 +122,36 @@ class PosixWritableFile final : public WritableFile {
  private:
   Descriptor fd_;
   int64_t size_bytes_;
+  const std::string path_;
+};
+
+std::string start_of(int fd) {
+  char text[512];
+  const ssize_t got = uninterrupted([&] { return ::pread(fd, text, sizeof text, 0); });
+  return got > 0 ? std::string(text, static_cast<size_t>(got)) : std::string();
+}
+
+// For people alone, so a full disk is no obstacle.
+void write_holder(int fd, const std::string& holder) {
+  char host[256] = {};
+  if (::gethostname(host, sizeof host - 1) != 0) { host[0] = '\0'; }
+  const std::string text = holder + " (process " + std::to_string(::getpid()) +
+                           (host[0] == '\0' ? std::string() : std::string(" on ") + host) + ")\n";
+  if (::ftruncate(fd, 0) != 0) { return; }
+  static_cast<void>(uninterrupted([&] { return ::pwrite(fd, text.data(), text.size(), 0); }));
+}
+
+// The kernel lets go of it when the last descriptor is closed, so at the latest when the process
+// is gone; children do not inherit it.
+class PosixFileLock final : public FileLock {
+ public:
+  PosixFileLock(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  // The name goes while the lock is held: whoever has opened the file meanwhile sees, once he has
+  // the lock, that it has no name any more.
+  ~PosixFileLock() override { ::unlink(path_.c_str()); }
+
+ private:
+  const Descriptor fd_;
   const std::string path_;
 };
 
@@ -246,6 +278,29 @@ class PosixFileSystem final : public FileSystem {
     return info_of(found);
   }
 
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path,
+                                         const std::string& holder) override {
+    while (true) {
+      Descriptor file(
+          uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); }));
+      if (file.get() < 0) { return failed("opening", path); }
+      if (uninterrupted([&] { return ::flock(file.get(), LOCK_EX | LOCK_NB); }) != 0) {
+        if (errno != EWOULDBLOCK) { return failed("locking", path); }
+        return locked_by(path, start_of(file.get()));
+      }
+      // Whoever had it before may have taken the name away meanwhile.
+      struct stat locked {};
+      struct stat named {};
+      if (::fstat(file.get(), &locked) != 0) { return failed("looking at", path); }
+      if (::stat(path.c_str(), &named) != 0 || named.st_ino != locked.st_ino ||
+          named.st_dev != locked.st_dev) {
+        continue;
+      }
+      write_holder(file.get(), holder);
+      return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(file.take(), path));
+    }
+  }
+
   Result<bool> exists(const std::string& path) override {
     struct stat found {};
     if (::stat(path.c_str(), &found) == 0) { return true; }
@@ -275,6 +330,12 @@ Status status_of_errno(int error, std::string_view doing, std::string_view place
       return resource_exhausted(ErrorId::kFileNoSpace, "{} {}: {}", doing, place, reason);
     default: return unavailable(ErrorId::kFileIo, "{} {}: {}", doing, place, reason);
   }
+}
+
+Status locked_by(const std::string& path, std::string_view holder) {
+  while (holder.ends_with('\n')) { holder.remove_suffix(1); }
+  return failed_precondition(ErrorId::kFileLocked, "{} is in use by {}", path,
+                             holder.empty() ? "another process" : holder);
 }
 
 std::unique_ptr<FileSystem> make_posix_file_system() { return std::make_unique<PosixFileSystem>(); }

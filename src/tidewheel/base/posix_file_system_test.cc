@@ -1,8 +1,10 @@
 #include "tidewheel/base/posix_file_system.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
 namespace tidewheel {
@@ -95,6 +97,44 @@ TEST_F(PosixFileSystemTest, a_full_disk_is_an_error_of_its_own) {
   const Status status = full->append("x");
   EXPECT_EQ(status.id(), ErrorId::kFileNoSpace);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+}
+
+TEST_F(PosixFileSystemTest, a_lock_is_one_holder_s_and_its_file_goes_with_it) {
+  auto lock = files_->lock(path("lock"), "job 'one'");
+  ASSERT_TRUE(lock.ok());
+  const auto second = files_->lock(path("lock"), "job 'two'");
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().id(), ErrorId::kFileLocked);
+  EXPECT_NE(second.status().message().find("job 'one'"), std::string::npos);
+  EXPECT_NE(second.status().message().find(std::to_string(::getpid())), std::string::npos);
+  lock->reset();
+  EXPECT_FALSE(*files_->exists(path("lock")));
+  EXPECT_TRUE(files_->lock(path("lock"), "job 'three'").ok());
+}
+
+TEST_F(PosixFileSystemTest, the_lock_of_a_killed_process_is_free) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto lock = files_->lock(path("lock"), "the child");
+    const char answer = lock.ok() ? 'y' : 'n';
+    static_cast<void>(::write(ready[1], &answer, 1));
+    while (true) { ::pause(); }
+  }
+  char answer = 0;
+  ASSERT_EQ(::read(ready[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  const auto refused = files_->lock(path("lock"), "the parent");
+  EXPECT_EQ(refused.status().id(), ErrorId::kFileLocked);
+  EXPECT_NE(refused.status().message().find("the child"), std::string::npos);
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(*files_->exists(path("lock")));
+  EXPECT_TRUE(files_->lock(path("lock"), "the parent").ok());
+  ::close(ready[0]);
+  ::close(ready[1]);
 }
 
 TEST(Paths, join_and_split) {

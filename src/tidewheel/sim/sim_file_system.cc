@@ -22,6 +22,7 @@ struct SimFileSystem::Node {
   size_t lost_end = 0;  // up to where
   std::map<std::string, NodeRef> entries;
   std::map<std::string, NodeRef> durable_entries;
+  bool is_locked = false;
 };
 
 namespace {
@@ -133,6 +134,31 @@ class SimFileSystem::OpenWrite final : public WritableFile {
   const NodeRef node_;
   const std::string path_;
   const uint64_t epoch_;
+};
+
+// Gone with a crash, as the process is that has it.
+class SimFileSystem::Lock final : public FileLock {
+ public:
+  Lock(SimFileSystem& disk, NodeRef node, std::string path)
+      : disk_(disk), node_(std::move(node)), path_(std::move(path)), epoch_(disk.epoch_) {
+    node_->is_locked = true;
+  }
+  ~Lock() override {
+    if (epoch_ != disk_.epoch_ || keeps_name_) { return; }
+    ignore(disk_.remove(path_), "a file that is left over is free");
+    node_->is_locked = false;
+  }
+  void let_go() {
+    node_->is_locked = false;
+    keeps_name_ = true;
+  }
+
+ private:
+  SimFileSystem& disk_;
+  const NodeRef node_;
+  const std::string path_;
+  const uint64_t epoch_;
+  bool keeps_name_ = false;
 };
 
 SimFileSystem::SimFileSystem(Simulation& simulation, const Clock& clock)
@@ -313,6 +339,21 @@ Result<bool> SimFileSystem::exists(const std::string& path) {
   return find("looking at", path).ok();
 }
 
+Result<std::unique_ptr<FileLock>> SimFileSystem::lock(const std::string& path,
+                                                      const std::string& holder) {
+  take_time();
+  std::string name;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const NodeRef parent, find_parent("opening", path, name));
+  NodeRef& node = parent->entries[name];
+  if (node == nullptr) { node = new_node(false); }
+  if (node->is_directory) { return status_of_errno(EISDIR, "opening", path); }
+  if (node->is_locked) { return locked_by(path, node->bytes); }
+  node->bytes = holder;
+  return std::unique_ptr<FileLock>(std::make_unique<Lock>(*this, node, path));
+}
+
+void SimFileSystem::let_go(FileLock& lock) { static_cast<Lock&>(lock).let_go(); }
+
 std::optional<std::string> SimFileSystem::durable_content(const std::string& path) const {
   NodeRef node = root_;
   for (const std::string& part : parts_of(path)) {
@@ -364,6 +405,7 @@ void SimFileSystem::crash() {
 }
 
 void SimFileSystem::crash_node(const NodeRef& node) {
+  node->is_locked = false;
   if (!node->is_directory) {
     std::string& durable = node->durable_bytes;
     const bool appended =

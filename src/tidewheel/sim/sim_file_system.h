@@ -46,6 +46,11 @@ class SimFileSystem final : public FileSystem {
   Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
   Result<FileInfo> info(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path,
+                                         const std::string& holder) override;
+
+  // The process that has one of this disk's locks is dead: the file is free, and stays.
+  static void let_go(FileLock& lock);
 
   void set_faults(const SimDiskFaults& faults) { faults_ = faults; }
   // The disk holds so many bytes; more is "no space left".
@@ -66,6 +71,7 @@ class SimFileSystem final : public FileSystem {
   struct Node;
   class OpenRead;
   class OpenWrite;
+  class Lock;
   using NodeRef = std::shared_ptr<Node>;
 
   Result<NodeRef> find(std::string_view doing, const std::string& path);

@@ -1,6 +1,7 @@
 #include "tidewheel/sim/sim_process.h"
 
 #include <cerrno>
+#include <map>
 #include <utility>
 
 #include "tidewheel/base/posix_file_system.h"
@@ -43,6 +44,14 @@ class SimProcess::Files final : public FileSystem {
     return disk_.exists(path);
   }
 
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path,
+                                         const std::string& holder) override;
+  // The process has died.
+  void let_go_of_locks() {
+    for (const auto& [owner, lock] : locks_) { SimFileSystem::let_go(*lock); }
+    locks_.clear();
+  }
+
   // Counts a call. False: the process is dead, from now on or already.
   bool lives() {
     if (!process_.alive()) { return false; }
@@ -59,9 +68,24 @@ class SimProcess::Files final : public FileSystem {
  private:
   class OpenRead;
   class OpenWrite;
+  class Lock;
 
   SimProcess& process_;
   SimFileSystem& disk_;
+  std::map<const Lock*, std::unique_ptr<FileLock>> locks_;  // of the process, while it lives
+};
+
+class SimProcess::Files::Lock final : public FileLock {
+ public:
+  Lock(Files& files, std::unique_ptr<FileLock> lock) : files_(files) {
+    files_.locks_.emplace(this, std::move(lock));
+  }
+  ~Lock() override {
+    if (files_.lives()) { files_.locks_.erase(this); }
+  }
+
+ private:
+  Files& files_;
 };
 
 class SimProcess::Files::OpenRead final : public ReadableFile {
@@ -124,6 +148,13 @@ Result<std::unique_ptr<WritableFile>> SimProcess::Files::open_write(const std::s
   return std::unique_ptr<WritableFile>(std::make_unique<OpenWrite>(*this, std::move(file), path));
 }
 
+Result<std::unique_ptr<FileLock>> SimProcess::Files::lock(const std::string& path,
+                                                          const std::string& holder) {
+  if (!lives()) { return dead("opening", path); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, disk_.lock(path, holder));
+  return std::unique_ptr<FileLock>(std::make_unique<Lock>(*this, std::move(lock)));
+}
+
 // The host's, but that it waits for the jobs of this process only.
 class SimProcess::ProcessExecutor final : public Executor {
  public:
@@ -168,6 +199,7 @@ FileSystem& SimProcess::files() { return *files_; }
 void SimProcess::kill() {
   if (!alive()) { return; }
   *alive_ = false;
+  files_->let_go_of_locks();
   simulation_.trace().fold("killed");
 }
 

@@ -52,6 +52,21 @@ TEST(SimProcess, dies_in_the_call_it_was_told_and_may_leave_part_of_a_write) {
   EXPECT_EQ(*sizes.begin(), 5U);
 }
 
+TEST(SimProcess, the_locks_of_a_dead_process_are_free) {
+  SimMachine machine(with_seed(1));
+  SimProcess first(machine.simulation, machine.world, "first");
+  SimProcess second(machine.simulation, machine.world, "second");
+  const auto lock = first.files().lock("/tmp/lock", "the first");
+  ASSERT_TRUE(lock.ok());
+  const auto refused = second.files().lock("/tmp/lock", "the second");
+  EXPECT_EQ(refused.status().id(), ErrorId::kFileLocked);
+  EXPECT_NE(refused.status().message().find("the first"), std::string::npos);
+  first.kill();
+  EXPECT_TRUE(*machine.world.files().exists("/tmp/lock"));
+  EXPECT_TRUE(second.files().lock("/tmp/lock", "the second").ok());
+  EXPECT_FALSE(*machine.world.files().exists("/tmp/lock"));
+}
+
 TEST(SimProcess, its_blocking_jobs_have_run_when_it_is_destroyed) {
   SimMachine machine(with_seed(1));
   bool ran = false;

@@ -71,6 +71,13 @@ class CrashingFiles final : public FileSystem {
     if (off_) { return dead(path); }
     return disk_.exists(path);
   }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path,
+                                         const std::string& holder) override {
+    if (off_) { return dead(path); }
+    auto lock = disk_.lock(path, holder);
+    if (count()) { return dead(path); }
+    return lock;
+  }
 
  private:
   class File final : public WritableFile {
