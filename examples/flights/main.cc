@@ -128,16 +128,24 @@ void watch(tidewheel::JobHandle& job, tidewheel::Clock& clock) {
   if (terminal) { fmt::print(stderr, "\r{:79}\r", ""); }
 }
 
-// Whether the job will go on from a snapshot, and so with the results that are there.
-bool continues(tidewheel::World& world, const tidewheel::JobCommandLine& line,
-               const tidewheel::Config& config) {
+// Goes on: from a snapshot, and so with the results that are there.
+enum class Beginning { kAnew, kGoesOn, kHasFinished };
+
+Beginning beginning_of(tidewheel::World& world, const tidewheel::JobCommandLine& line,
+                       const tidewheel::Config& config) {
   namespace options = tidewheel::options;
-  if (!config.get(options::kRecoveryPath).empty()) { return true; }
-  if (!line.resume) { return false; }
+  if (!config.get(options::kRecoveryPath).empty()) { return Beginning::kGoesOn; }
+  if (!line.resume) { return Beginning::kAnew; }
   std::vector<std::string> warnings;  // the job gives them when it starts
-  return tidewheel::find_newest_snapshot(world, config.get(options::kCheckpointDirectory), "",
-                                         kJobName, warnings)
-      .ok();
+  const auto newest = tidewheel::find_newest_snapshot(
+      world, config.get(options::kCheckpointDirectory), "", kJobName, warnings);
+  if (newest.ok()) { return Beginning::kGoesOn; }
+  if (newest.status().id() == tidewheel::ErrorId::kJobFinished) {
+    tell(std::string(newest.status().message()));
+    return Beginning::kHasFinished;
+  }
+  if (newest.status().id() != tidewheel::ErrorId::kFileNotFound) { check(newest.status()); }
+  return Beginning::kAnew;
 }
 
 // Prints the plan when it was asked for.
@@ -165,7 +173,12 @@ void run(const tidewheel::JobCommandLine& line) {
   if (explain(env, line.action)) { return; }
 
   check(tidewheel::check_start(line, env.config()));
-  const bool goes_on = continues(*world, line, env.config());
+  // Two of these programs would remove each other's results.
+  check(world->files().make_directories(paths.out));
+  const auto lock = take(world->files().lock(paths.out + "/.lock", "another run of this program"));
+  const Beginning beginning = beginning_of(*world, line, env.config());
+  if (beginning == Beginning::kHasFinished) { return; }
+  const bool goes_on = beginning == Beginning::kGoesOn;
   if (!goes_on) { remove_results(world->files(), paths.out); }
   env.resume(line.resume);
   const auto interruption = take(tidewheel::Interruption::install(

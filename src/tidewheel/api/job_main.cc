@@ -48,6 +48,11 @@ Result<Job::Build> choose_job(const std::string& name) {
   for (const Job* job : jobs) {
     if (job->name() == name) { return job->build(); }
   }
+  if (jobs.empty()) {
+    return invalid_argument(ErrorId::kUsage,
+                            "--job {} chooses one of several jobs, and this program has one only",
+                            name);
+  }
   return invalid_argument(ErrorId::kUsage, "choose a job with --job; there are: {}{}",
                           fmt::join(job_names(), ", "), name.empty() ? "" : "; not " + name);
 }
@@ -141,6 +146,10 @@ int job_main(int argc, const char* const* argv) {
   const std::unique_ptr<World> world = make_real_world();
   const Status status = carry_out(*line, argc > 0 ? argv[0] : "", *world);
   if (status.ok()) { return 0; }
+  if (status.id() == ErrorId::kJobFinished) {
+    print(stderr, std::string(status.message()) + "\n");
+    return 0;
+  }
   print(stderr, status.to_string() + "\n");
   return status.id() == ErrorId::kUsage || status.id() == ErrorId::kBadParameter ? kMisused
                                                                                  : kFailed;

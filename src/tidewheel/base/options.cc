@@ -28,6 +28,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kRecoveryPath,
       &options::kIgnoreUnclaimedState,
       &options::kClaimMode,
+      &options::kVerifySnapshot,
       &options::kRestartStrategy,
       &options::kFixedDelayAttempts,
       &options::kFixedDelay,

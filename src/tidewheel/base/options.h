@@ -132,6 +132,10 @@ inline constexpr TextOption kClaimMode{
      "is not "
      "needed any more.",
      INT64_MIN, INT64_MAX, "execution.savepoint-restore-mode"}};
+inline constexpr BoolOption kVerifySnapshot{
+    {"execution.state-recovery.verify", OptionKind::kBool, "true",
+     "Read all of a snapshot, and compare it with its checksums, before any task starts from it: a "
+     "damaged one is passed over before a sink has committed what it holds."}};
 inline constexpr TextOption kRestartStrategy{
     {"restart-strategy.type", OptionKind::kText, "",
      "none, fixed-delay, failure-rate or exponential-delay; empty: exponential-delay with "

@@ -21,6 +21,7 @@ namespace tidewheel {
 namespace {
 
 constexpr std::string_view kSavepointPrefix = "savepoint-";
+constexpr std::string_view kPassedOverPrefix = "passed-over-";
 
 class FileCheckpointStore final : public CheckpointStore {
  public:
@@ -37,11 +38,21 @@ class FileCheckpointStore final : public CheckpointStore {
   Status start() {
     if (options_.directory.empty()) { return ok_status(); }
     TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(root_));
+    auto lock = files_.lock(join_path(root_, kLockName), fmt::format("job {}", options_.job_id));
+    if (!lock.ok()) {
+      return std::move(lock).status().with_context(
+          "the job's checkpoints in {} belong to one process at a time", root_);
+    }
+    folder_lock_ = std::move(lock).value();
     TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(shared_));
     TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(join_path(root_, kTaskOwnedName)));
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, files_.list(root_));
     bool all_known = true;
     for (const DirectoryEntry& entry : entries) {
+      if (entry.name == kEndedName) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(const EndedJob ended, read_ended(files_, root_));
+        highest_found_ = std::max(highest_found_, ended.checkpoint);
+      }
       const int64_t number = checkpoint_of_name(entry.name);
       if (number == 0) { continue; }
       highest_found_ = std::max(highest_found_, number);
@@ -186,6 +197,25 @@ class FileCheckpointStore final : public CheckpointStore {
     kept_.erase(checkpoint);
   }
 
+  Result<std::vector<std::string>> set_aside_newer(int64_t from) override {
+    std::vector<std::string> set_aside;
+    if (options_.directory.empty()) { return set_aside; }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, files_.list(root_));
+    for (const DirectoryEntry& entry : entries) {
+      const int64_t number = checkpoint_of_name(entry.name);
+      if (number <= from || kept_.contains(number)) { continue; }
+      const std::string path = join_path(root_, entry.name);
+      const Result<bool> complete = files_.exists(join_path(path, kMetadataName));
+      if (complete.ok() && !*complete) { continue; }  // it was under way when the job ended
+      TIDEWHEEL_ASSIGN_OR_RETURN(std::string to, free_name(kPassedOverPrefix, entry.name));
+      TIDEWHEEL_RETURN_IF_ERROR(files_.rename(path, to));
+      TIDEWHEEL_MARK("checkpoint.passed_over");
+      found_.erase(number);  // its shared files stay referred to, for as long as this store lives
+      set_aside.push_back(std::move(to));
+    }
+    return set_aside;
+  }
+
   Status discard(const CheckpointPlan& plan) override {
     TIDEWHEEL_CHECK(plan.kind == SnapshotKind::kSavepoint || !kept_.contains(plan.id),
                     "checkpoint {} is complete and can't be discarded", plan.id);
@@ -209,6 +239,13 @@ class FileCheckpointStore final : public CheckpointStore {
     for (const auto& [number, snapshot] : kept_) { numbers.push_back(number); }
     return numbers;
   }
+
+  Status note_end(const EndedJob& ended) override {
+    if (options_.directory.empty()) { return ok_status(); }
+    return write_all_durably(files_, join_path(root_, kEndedName), encode_ended(ended));
+  }
+
+  void close() override { folder_lock_ = nullptr; }
 
   int64_t highest_found() const override { return highest_found_; }
 
@@ -262,6 +299,15 @@ class FileCheckpointStore final : public CheckpointStore {
 
   std::string directory_of_plan(const CheckpointPlan& plan) const {
     return plan.directory.empty() ? directory_of(plan.id) : plan.directory;
+  }
+
+  Result<std::string> free_name(std::string_view prefix, const std::string& name) {
+    for (int32_t i = 1;; ++i) {
+      const std::string suffix = i == 1 ? std::string() : fmt::format("-{}", i);
+      std::string path = join_path(root_, fmt::format("{}{}{}", prefix, name, suffix));
+      TIDEWHEEL_ASSIGN_OR_RETURN(const bool taken, files_.exists(path));
+      if (!taken) { return path; }
+    }
   }
 
   // Whether two paths are of the same snapshot.
@@ -418,6 +464,7 @@ class FileCheckpointStore final : public CheckpointStore {
   const CheckpointStoreOptions options_;
   const std::string root_;  // the job's folder
   const std::string shared_;
+  std::unique_ptr<FileLock> folder_lock_;
   int64_t highest_found_ = 0;
 
   LeafLock lock_;  // guards the next three

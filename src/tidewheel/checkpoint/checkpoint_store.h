@@ -6,12 +6,14 @@
 //   <directory>/<job id>/taskowned/
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tidewheel/base/status.h"
+#include "tidewheel/checkpoint/ended_job.h"
 #include "tidewheel/checkpoint/manifest.h"
 #include "tidewheel/checkpoint/snapshot_storage.h"
 #include "tidewheel/state/snapshot.h"
@@ -42,12 +44,15 @@ struct CompletedSnapshot {
   Manifest manifest;
 };
 
+// From `open` to `close` the job's folder is this store's alone: another process that works on it
+// is refused.
 // Calls block, and come one at a time (the coordinator makes them on the blocking pool), but for
 // those of SnapshotStorage, which any task makes. Nothing is deleted that a snapshot refers to
 // which is kept here.
 class CheckpointStore : public SnapshotStorage {
  public:
-  // Without a directory it takes savepoints only.
+  // Without a directory it takes savepoints only. Errors: kFileLocked when another process works on
+  // the job's folder.
   static Result<std::unique_ptr<CheckpointStore>> open(World& world,
                                                        CheckpointStoreOptions options);
 
@@ -67,6 +72,10 @@ class CheckpointStore : public SnapshotStorage {
   virtual Status drop(int64_t checkpoint) = 0;
   // Forgets a checkpoint without deleting anything: it belongs to the user now.
   virtual void release(int64_t checkpoint) = 0;
+  // The job goes on from checkpoint `from`, so those with higher numbers that the folder has, which
+  // could not be used, are not to be taken for the newest one later: their folders are renamed to
+  // passed-over-chk-<n>, and nobody deletes them. Gives the new paths.
+  virtual Result<std::vector<std::string>> set_aside_newer(int64_t from) = 0;
   // What was written for a checkpoint that will not be complete.
   virtual Status discard(const CheckpointPlan& plan) = 0;
   // The highest number of a checkpoint that the folder had when the store was opened, complete or
@@ -81,18 +90,30 @@ class CheckpointStore : public SnapshotStorage {
   // that never became complete, if they are older than `age_ms`. Returns how many. `complete` does
   // so by itself now and then, with an age of an hour.
   virtual Result<int64_t> sweep(int64_t age_ms) = 0;
+  // The job has come to its end, durably: no checkpoint of it is gone on from any more.
+  virtual Status note_end(const EndedJob& ended) = 0;
+  // The last call: the job has ended, and others may work on its folder.
+  virtual void close() = 0;
 };
 
 // Reads the _metadata at `path` (the folder, or the file), and checks that every file that it needs
 // is there. Errors name what is missing or damaged.
 Result<CompletedSnapshot> load_snapshot(World& world, const std::string& path);
 // The newest snapshot below <directory> (of `job_id`, or of any job with this name when it is
-// empty) that can be loaded; those that can't are named in `warnings`. kFileNotFound when there is
-// none.
+// empty) that can be loaded; those that can't are named in `warnings`, unless they are of another
+// job. When the newest run was stopped with a savepoint, it is that. Errors: kFileNotFound when
+// there is none; kJobFinished when the newest run has come to its end; kNoUsableCheckpoint when
+// there are some, but none that can be loaded, and what has been committed for them is not to be
+// done again by mistake.
 Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& directory,
                                                const std::string& job_id,
                                                const std::string& job_name,
                                                std::vector<std::string>& warnings);
+// Reads all that it has of the operators that are wanted (null: of all), and compares it with its
+// checksums. Errors: kSnapshotChecksum, and kSnapshotMissing for a file that is not there or may
+// not be read; they name the file, and the operator and state that it belongs to.
+Status verify_snapshot(World& world, const CompletedSnapshot& snapshot,
+                       const std::function<bool(const std::string& uid)>& is_wanted);
 // Readers for restoring it. Segments are read when they are asked for.
 Result<std::unique_ptr<SnapshotSource>> open_snapshot(World& world,
                                                       const CompletedSnapshot& snapshot);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "tidewheel/testing/store_world.h"
 
@@ -83,14 +84,14 @@ void change(TestJob& job, Random& random, int32_t keys) {
   }
 }
 
-// All files below `path`, relative to it.
+// All files below `path`, relative to it, but for the lock of whoever has the folder.
 std::vector<std::string> tree(FileSystem& files, const std::string& path) {
   std::vector<std::string> found;
   const auto entries = files.list(path);
   if (!entries.ok()) { return found; }
   for (const DirectoryEntry& entry : *entries) {
     if (!entry.is_directory) {
-      found.push_back(entry.name);
+      if (entry.name != "_lock") { found.push_back(entry.name); }
       continue;
     }
     for (const std::string& below : tree(files, join_path(path, entry.name))) {
@@ -319,6 +320,100 @@ TEST(CheckpointStore, the_newest_that_is_whole_is_found) {
   EXPECT_NE(read.message().find(data_file(8)), std::string::npos) << read.message();
 }
 
+TEST(CheckpointStore, damage_in_any_file_is_found_before_anything_is_restored) {
+  StoreWorld world(4);
+  auto store = CheckpointStore::open(world, store_options(true)).value();
+  TestJob job;
+  Random random(2);
+  for (int64_t id = 1; id <= 3; ++id) {
+    change(job, random, 200);
+    ASSERT_TRUE(take(*store, job, id, id - 1).ok());
+  }
+  const CompletedSnapshot snapshot = load_snapshot(world, store->directory_of(3)).value();
+  EXPECT_TRUE(verify_snapshot(world, snapshot, nullptr).ok());
+  std::set<std::string> paths;
+  for (const auto& [file, size] : files_of(snapshot.manifest)) {
+    paths.insert(path_of_file(snapshot.path, file));
+  }
+  EXPECT_GT(paths.size(), 3U);  // those of the checkpoints before, too
+  for (const std::string& path : paths) {
+    const std::string bytes = read_all(world.files(), path).value();
+    ASSERT_TRUE(world.disk().flip_bit(path).ok());
+    const Status damaged = verify_snapshot(world, snapshot, nullptr);
+    EXPECT_EQ(damaged.id(), ErrorId::kSnapshotChecksum) << damaged.to_string();
+    EXPECT_NE(damaged.message().find(path), std::string::npos) << damaged.message();
+    EXPECT_NE(damaged.message().find("operator counter"), std::string::npos) << damaged.message();
+    EXPECT_TRUE(verify_snapshot(world, snapshot, [](const std::string& uid) {
+                  return uid == "another";
+                }).ok());
+    ASSERT_TRUE(world.files().remove(path).ok());
+    EXPECT_EQ(verify_snapshot(world, snapshot, nullptr).id(), ErrorId::kSnapshotMissing);
+    ASSERT_TRUE(write_all_durably(world.files(), path, bytes).ok());
+  }
+  EXPECT_TRUE(verify_snapshot(world, snapshot, nullptr).ok());
+}
+
+TEST(CheckpointStore, a_job_whose_checkpoints_are_all_damaged_is_not_begun_anew) {
+  StoreWorld world(5);
+  auto store = CheckpointStore::open(world, store_options(false)).value();
+  TestJob job;
+  Random random(1);
+  change(job, random, 50);
+  for (int64_t id = 1; id <= 2; ++id) {
+    ASSERT_TRUE(take(*store, job, id, 0).ok());
+    ASSERT_TRUE(world.disk().flip_bit(store->directory_of(id) + "/_metadata").ok());
+  }
+  std::vector<std::string> warnings;
+  const Status none = find_newest_snapshot(world, "/d", "", "test job", warnings).status();
+  EXPECT_EQ(none.id(), ErrorId::kNoUsableCheckpoint) << none.to_string();
+  for (const char* const words : {"chk-1", "chk-2", "'test job'", "without --resume"}) {
+    EXPECT_NE(none.message().find(words), std::string::npos) << none.message();
+  }
+  // What lies in the folder of another job is not this job's.
+  ASSERT_TRUE(take(*store, job, 3, 0).ok());
+  warnings.clear();
+  EXPECT_EQ(find_newest_snapshot(world, "/d", "", "other job", warnings).status().id(),
+            ErrorId::kFileNotFound);
+  EXPECT_TRUE(warnings.empty());
+  EXPECT_EQ(find_newest_snapshot(world, "/d", "", "test job", warnings)->manifest.checkpoint, 3);
+}
+
+TEST(CheckpointStore, one_process_at_a_time_has_a_job_s_folder) {
+  StoreWorld world(1);
+  auto first = CheckpointStore::open(world, store_options(false)).value();
+  const Status refused = CheckpointStore::open(world, store_options(false)).status();
+  EXPECT_EQ(refused.id(), ErrorId::kFileLocked);
+  EXPECT_NE(refused.message().find(store_options(false).job_id), std::string::npos);
+  auto other = store_options(false);
+  other.job_id = "fedcba9876543210fedcba9876543210";
+  EXPECT_TRUE(CheckpointStore::open(world, other).ok());
+  first->close();
+  EXPECT_TRUE(CheckpointStore::open(world, store_options(false)).ok());
+}
+
+TEST(CheckpointStore, what_was_passed_over_is_not_the_newest_later) {
+  StoreWorld world(1);
+  TestJob job;
+  Random random(1);
+  change(job, random, 50);
+  auto first = CheckpointStore::open(world, store_options(false)).value();
+  for (int64_t id = 1; id <= 4; ++id) { ASSERT_TRUE(take(*first, job, id, 0).ok()); }
+  ASSERT_TRUE(world.files().remove(first->directory_of(3) + "/_metadata").ok());
+  ASSERT_TRUE(world.disk().flip_bit(first->directory_of(4) + "/_metadata").ok());
+  const std::string root = parent_path(first->directory_of(1));
+  first->close();
+  for (const char* const name : {"passed-over-chk-4", "passed-over-chk-4-2"}) {
+    auto store = CheckpointStore::open(world, store_options(false)).value();
+    EXPECT_EQ(store->set_aside_newer(2).value(), (std::vector<std::string>{join_path(root, name)}));
+    EXPECT_TRUE(world.files().exists(join_path(root, name) + "/_metadata").value());
+    EXPECT_TRUE(store->set_aside_newer(2).value().empty());
+    std::vector<std::string> warnings;
+    EXPECT_EQ(find_newest_snapshot(world, "/d", "", "test job", warnings)->manifest.checkpoint, 2);
+    EXPECT_TRUE(warnings.empty());
+    ASSERT_TRUE(take(*store, job, 4, 0).ok());
+  }
+}
+
 TEST(CheckpointStore, a_checkpoint_of_another_run_is_not_overwritten) {
   StoreWorld world(1);
   TestJob job;
@@ -327,6 +422,7 @@ TEST(CheckpointStore, a_checkpoint_of_another_run_is_not_overwritten) {
   EXPECT_EQ(first->highest_found(), 0);
   ASSERT_TRUE(take(*first, job, 5, 0).ok());
   ASSERT_TRUE(first->prepare(7).ok());
+  first->close();
   auto second = CheckpointStore::open(world, store_options(true)).value();
   EXPECT_EQ(second->highest_found(), 7);
   EXPECT_EQ(second->prepare(5).status().id(), ErrorId::kFileExists);
@@ -345,6 +441,7 @@ TEST(CheckpointStore, checkpoints_that_were_not_adopted_keep_their_files) {
     expected[static_cast<size_t>(id)] = job.states;
     change(job, random, 30);
   }
+  first->close();
   auto second = CheckpointStore::open(world, store_options(true)).value();
   ASSERT_EQ(second->found().size(), 3U);
   EXPECT_EQ(second->found()[0].path, second->directory_of(1));
@@ -375,6 +472,7 @@ TEST(CheckpointStore, an_unreadable_checkpoint_protects_all_shared_files) {
   ASSERT_TRUE(take(*first, job, 2, 1).ok());
   ASSERT_TRUE(world.disk().flip_bit(first->directory_of(1) + "/_metadata").ok());
   const auto before = tree(world.files(), "/d");
+  first->close();
   auto second = CheckpointStore::open(world, store_options(true)).value();
   second->adopt(load_snapshot(world, first->directory_of(2)).value());
   EXPECT_TRUE(second->drop(2).ok());
@@ -438,6 +536,7 @@ TEST(CheckpointStore, what_dead_processes_have_left_is_swept_when_it_is_old) {
   ASSERT_TRUE(dead->prepare(1).ok());
   ASSERT_TRUE(write_tasks(*dead, plan_of(*dead, 1), job).ok());
   EXPECT_EQ(tree(world.files(), "/d").size(), 2U);
+  dead->close();
   for (const int64_t hours : {0, 2}) {
     world.jump_wall_clock(hours * 3'600'000);
     auto store = CheckpointStore::open(world, store_options(true)).value();
@@ -593,6 +692,7 @@ void check_recovery(StoreWorld& world, const Run& run, bool incremental) {
       EXPECT_TRUE(world.files().exists(join_path(root, folder) + "/_metadata").value()) << file;
     }
   }
+  store->close();
   auto last = CheckpointStore::open(world, store_options(incremental)).value();
   const auto folders = world.files().list(root).value();
   for (const DirectoryEntry& entry : folders) {

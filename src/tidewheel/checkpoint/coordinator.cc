@@ -72,8 +72,26 @@ bool CheckpointCoordinator::fall_back(const Status& why) {
   parts_.logger.warning("{} is damaged, the job goes back to {}: {}", restore_point_->path,
                         retained_.back().path, why.to_string());
   restore_point_ = retained_.back();
-  call_store([damaged](CheckpointStore& store) { store.release(damaged); }, nullptr);
+  const int64_t from = restore_point_->manifest.checkpoint;
+  auto set_aside = std::make_shared<std::optional<Result<std::vector<std::string>>>>();
+  call_store(
+      [=](CheckpointStore& store) {
+        store.release(damaged);
+        *set_aside = store.set_aside_newer(from);
+      },
+      [this, set_aside] { tell_set_aside(**set_aside); });
   return true;
+}
+
+void CheckpointCoordinator::tell_set_aside(const Result<std::vector<std::string>>& set_aside) {
+  if (!set_aside.ok()) {
+    parts_.logger.warning("a checkpoint that was passed over stays where it is: {}",
+                          set_aside.status().to_string());
+    return;
+  }
+  for (const std::string& path : *set_aside) {
+    parts_.logger.warning("the checkpoint that was passed over is kept as {}", path);
+  }
 }
 
 // ---- What happens to the job
@@ -510,7 +528,10 @@ void CheckpointCoordinator::after_completion(const Pending& pending,
                     "checkpoint {} completes after {}", plan.id,
                     restore_point_->manifest.checkpoint);
     restore_point_ = snapshot;
-    if (stops) { stopped_with_ = snapshot.path; }
+    if (stops) {
+      stopped_with_ = snapshot.path;
+      drained_ = plan.after == AfterSavepoint::kDrain;
+    }
     std::vector<int64_t> older;
     for (const auto& [id, other] : pending_) {
       const bool may_go =
@@ -568,13 +589,18 @@ void CheckpointCoordinator::abort(int64_t id, Cause cause, const Status& why) {
   if (given_up_.size() > kGivenUpMax) { given_up_.pop_front(); }
   parts_.gateway.aborted(*pending.plan);
   if (pending.stage != Stage::kPreparing) { discard(pending.plan); }
-  if (cause == Cause::kTaskEnded && running_ && pending.request.done) {
-    requests_.push_front(std::move(pending.request));  // it is taken without that task
+  const bool again = cause == Cause::kTaskEnded && running_;  // without that task
+  if (again && pending.request.done) {
+    requests_.push_front(std::move(pending.request));
+  } else if (again && pending.request.trigger == Trigger::kPeriodic) {
+    periodic_ns_ = std::min(periodic_ns_, now_ns());
   } else if (pending.request.done) {
     pending.request.done(why);
   }
   if (shut_down_) { return; }
-  if (cause != Cause::kFailover) {
+  if (cause == Cause::kTaskEnded) {
+    parts_.logger.info("checkpoint {} is taken again: {}", id, why.to_string());
+  } else if (cause != Cause::kFailover) {
     parts_.logger.warning("checkpoint {} was given up: {}", id, why.to_string());
   }
   drop_subsumed();
@@ -628,6 +654,7 @@ bool CheckpointCoordinator::is_settled() const {
 void CheckpointCoordinator::shut_down(JobEnd end, std::function<void()> done) {
   TIDEWHEEL_CHECK(is_settled() && !shut_down_, "shut down while a checkpoint is being completed");
   shut_down_ = true;
+  note_end(end, stopped_with_);
   on_failover("the job has ended");
   for (const auto& plan : given_up_) {
     if (!plan->directory.empty()) { discard(plan); }
@@ -653,8 +680,28 @@ void CheckpointCoordinator::shut_down(JobEnd end, std::function<void()> done) {
           }
         });
   }
+  call_store([](CheckpointStore& store) { store.close(); }, nullptr);
   on_shut_down_ = std::move(done);
   if (!call_runs_ && calls_.empty()) { std::exchange(on_shut_down_, nullptr)(); }
+}
+
+// Before the checkpoints go: whoever resumes the job finds them, or that it has ended. A job that
+// was only asked to end, with no savepoint, begins anew.
+void CheckpointCoordinator::note_end(JobEnd end, const std::string& savepoint) {
+  const bool at_end = end == JobEnd::kFinished || !savepoint.empty();
+  if (!settings_.has_directory || !at_end || end == JobEnd::kCancelled || end == JobEnd::kFailed) {
+    return;
+  }
+  const EndedJob ended{job_.id, job_.name, drained_ ? "" : savepoint, parts_.clock.wall_ms(),
+                       next_id_ - 1};
+  auto noted = std::make_shared<Status>();
+  call_store([=](CheckpointStore& store) { *noted = store.note_end(ended); },
+             [this, noted] {
+               if (!noted->ok()) {
+                 parts_.logger.warning("the end of the job could not be noted: {}",
+                                       noted->to_string());
+               }
+             });
 }
 
 // ---- Calls to the store

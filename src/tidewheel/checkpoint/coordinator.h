@@ -84,8 +84,8 @@ class BlockingCalls {
   ~BlockingCalls() = default;
 };
 
-// How a job ended.
-enum class JobEnd : uint8_t { kFinished, kCancelled, kFailed };
+// How a job ended. kStopped: it was asked to, and would have gone on else.
+enum class JobEnd : uint8_t { kFinished, kStopped, kCancelled, kFailed };
 
 // One thread, and it never blocks. Life of a checkpoint:
 //
@@ -138,7 +138,7 @@ class CheckpointCoordinator {
   const std::optional<CompletedSnapshot>& restore_point() const { return restore_point_; }
   void restored(const CompletedSnapshot& snapshot);
   // The restore point can't be read, as `why` says. True: there is an older one, to which the job
-  // goes back; the damaged one stays where it is, in nobody's care.
+  // goes back; the damaged one is set aside, in nobody's care.
   bool fall_back(const Status& why);
   // Path of the savepoint that the job is to end with, once that is complete.
   const std::string& stopped_with() const { return stopped_with_; }
@@ -199,6 +199,8 @@ class CheckpointCoordinator {
   void abort_all(Cause cause, const Status& why);
   void discard(std::shared_ptr<const CheckpointPlan> plan);
   void retry_final(int64_t delay_ns);
+  void note_end(JobEnd end, const std::string& savepoint);
+  void tell_set_aside(const Result<std::vector<std::string>>& set_aside);
   void refuse_requests(const std::string& why);
   bool stop_is_under_way() const;
   void call_store(std::function<void(CheckpointStore&)> work, std::function<void()> then);
@@ -226,6 +228,7 @@ class CheckpointCoordinator {
   std::deque<CompletedSnapshot> retained_;  // the oldest first
   std::optional<CompletedSnapshot> restore_point_;
   std::string stopped_with_;
+  bool drained_ = false;  // by that savepoint
   int64_t failures_in_a_row_ = 0;
   // Of those given up lately: what comes late is deleted too.
   std::deque<std::shared_ptr<const CheckpointPlan>> given_up_;

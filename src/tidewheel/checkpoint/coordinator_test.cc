@@ -60,12 +60,24 @@ class FakeStore final : public CheckpointStore {
   }
   std::vector<int64_t> kept() const override { return kept_; }
   Result<int64_t> sweep(int64_t) override { return int64_t{0}; }
+  Result<std::vector<std::string>> set_aside_newer(int64_t from) override {
+    set_aside_from.push_back(from);
+    return std::vector<std::string>();
+  }
+  Status note_end(const EndedJob& ended) override {
+    ends.push_back(ended);
+    return ok_status();
+  }
+  void close() override { EXPECT_FALSE(std::exchange(closed, true)); }
 
   Status fail_prepare;
   Status fail_complete;
   std::vector<int64_t> kept_;
   std::vector<int64_t> released;
   std::vector<int64_t> discarded;
+  std::vector<int64_t> set_aside_from;
+  std::vector<EndedJob> ends;
+  bool closed = false;
   std::vector<Manifest> manifests;
 };
 
@@ -314,6 +326,7 @@ TEST_F(CheckpointCoordinatorTest, a_damaged_restore_point_gives_way_to_the_one_b
   EXPECT_EQ(coordinator_->restore_point()->manifest.checkpoint, 1);
   run_calls();
   EXPECT_EQ(store_.released, (Ids{2}));
+  EXPECT_EQ(store_.set_aside_from, (Ids{1}));
   EXPECT_FALSE(coordinator_->fall_back(damage));
 }
 
@@ -562,6 +575,22 @@ TEST_F(CheckpointCoordinatorTest, a_users_request_outlives_a_task_that_ends) {
   EXPECT_TRUE(done->ok());
 }
 
+TEST_F(CheckpointCoordinatorTest, a_task_that_ends_costs_no_interval) {
+  settings_.interval_ns = 3'600'000 * kMs;
+  start();
+  pass(3'600'000);
+  run_calls();
+  EXPECT_EQ(statistics().triggered, 1);
+  who_.to_acknowledge = {{0, 1}, {1, 0}};
+  who_.finished = {{0, 0}};
+  coordinator_->on_task_finished({0, 0});
+  run_calls();
+  EXPECT_EQ(statistics().triggered, 2);  // at once, without it
+  acknowledge_all(2);
+  EXPECT_EQ(statistics().completed, 1);
+  EXPECT_TRUE(job_failures_.empty());
+}
+
 TEST_F(CheckpointCoordinatorTest, finished_tasks_may_forbid_checkpoints) {
   settings_.after_tasks_finish = false;
   who_.finished = {{0, 0}};
@@ -610,6 +639,7 @@ TEST_F(CheckpointCoordinatorTest, what_stays_at_the_end_is_the_users_choice) {
     settings_.retention = c.retention;
     store_.kept_.clear();
     store_.released.clear();
+    store_.closed = false;
     start();
     pass_to_trigger();
     acknowledge_all(1);

@@ -149,23 +149,6 @@ Status read_positions(const SnapshotSource& source, OperatorSummary& summary) {
   }
 }
 
-// Reads every block of every segment.
-Status check_blocks(const SnapshotSource& source, const Manifest& manifest) {
-  for (const ManifestOperator& op : manifest.operators) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto reader,
-                               source.reader({op.uid, 0, 1, op.max_parallelism}));
-    for (const StateMeta& meta : reader->states()) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader->read(meta.name));
-      StateEntry entry;
-      for (;;) {
-        TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries->next(entry));
-        if (!more) { break; }
-      }
-    }
-  }
-  return ok_status();
-}
-
 // ---- text ----
 
 // "key, namespace -> value", without what there is not.
@@ -359,7 +342,7 @@ Result<std::string> inspect_snapshot(World& world, const InspectOptions& options
                      options.path, fmt::join(below, "\n  "));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto source, open_snapshot(world, *snapshot));
-  if (options.check) { TIDEWHEEL_RETURN_IF_ERROR(check_blocks(*source, snapshot->manifest)); }
+  if (options.check) { TIDEWHEEL_RETURN_IF_ERROR(verify_snapshot(world, *snapshot, nullptr)); }
   std::vector<OperatorSummary> operators;
   for (const ManifestOperator& op : snapshot->manifest.operators) {
     operators.push_back(summarize(op));

@@ -1,6 +1,11 @@
 #include "tidewheel/checkpoint/snapshot_files.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <functional>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "tidewheel/base/config.h"
@@ -105,11 +110,123 @@ Result<std::vector<std::string>> job_folders(FileSystem& files, const std::strin
   return folders;
 }
 
+Result<CompletedSnapshot> load_manifest(FileSystem& files, const std::string& path) {
+  CompletedSnapshot snapshot;
+  snapshot.path = file_name(path) == kMetadataName ? parent_path(path) : path;
+  while (snapshot.path.size() > 1 && snapshot.path.back() == '/') { snapshot.path.pop_back(); }
+  const std::string metadata = join_path(snapshot.path, kMetadataName);
+  const Result<std::string> bytes = read_all(files, metadata);
+  if (!bytes.ok()) {
+    if (bytes.status().id() != ErrorId::kFileNotFound &&
+        bytes.status().id() != ErrorId::kFileAccess) {
+      return bytes.status();
+    }
+    return not_found(ErrorId::kSnapshotMissing,
+                     "there is no complete snapshot at {}: the folder of a checkpoint (chk-<n>) or "
+                     "savepoint is needed, with the file {} in it ({})",
+                     path, kMetadataName, bytes.status().message());
+  }
+  Result<Manifest> manifest = decode_manifest(*bytes);
+  if (!manifest.ok()) { return std::move(manifest).status().with_context("{}", metadata); }
+  snapshot.manifest = std::move(manifest).value();
+  return snapshot;
+}
+
+// Whether the files are there, with the sizes that they should have.
+Status check_files(FileSystem& files, const CompletedSnapshot& snapshot) {
+  for (const auto& [file, size] : files_of(snapshot.manifest)) {
+    const std::string place = path_of_file(snapshot.path, file);
+    const Result<FileInfo> info = files.info(place);
+    if (!info.ok() && info.status().id() == ErrorId::kFileNotFound) {
+      return not_found(ErrorId::kSnapshotMissing,
+                       "the snapshot at {} needs a file that is gone: {}", snapshot.path, place);
+    }
+    if (!info.ok()) { return info.status(); }
+    if (info->is_directory || static_cast<uint64_t>(info->size_bytes) != size) {
+      return data_loss(ErrorId::kSnapshotChecksum,
+                       "a file of the snapshot at {} has {} bytes and should have {}: {}",
+                       snapshot.path, info->size_bytes, size, place);
+    }
+  }
+  return {};
+}
+
+using IsWanted = std::function<bool(const std::string& job_id, const std::string& job_name)>;
+
+// What a folder that may be the job's has to go on from.
+struct JobFolder {
+  std::optional<EndedJob> ended;
+  std::optional<CompletedSnapshot> newest;
+  std::vector<std::string> unusable;  // newer ones, and why they can't be used
+};
+
+Result<JobFolder> look_through(FileSystem& files, const std::string& folder,
+                               const IsWanted& is_wanted) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, list_if_there(files, folder));
+  std::vector<int64_t> numbers;
+  for (const DirectoryEntry& entry : entries) {
+    const int64_t number = checkpoint_of_name(entry.name);
+    if (number > 0 && entry.is_directory) { numbers.push_back(number); }
+  }
+  std::sort(numbers.rbegin(), numbers.rend());
+  JobFolder found;
+  if (std::any_of(entries.begin(), entries.end(),
+                  [](const DirectoryEntry& entry) { return entry.name == kEndedName; })) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(found.ended, read_ended(files, folder));
+    if (!is_wanted(found.ended->job_id, found.ended->job_name)) { return JobFolder(); }
+    // The others are being deleted; newer ones were taken since it went on from its savepoint.
+    std::erase_if(numbers, [&](int64_t number) { return number <= found.ended->checkpoint; });
+  }
+  bool has_others = false;
+  for (const int64_t number : numbers) {
+    const std::string path = join_path(folder, fmt::format("chk-{}", number));
+    const Result<bool> complete = files.exists(join_path(path, kMetadataName));
+    if (complete.ok() && !*complete) { continue; }  // it was under way when the job ended
+    Result<CompletedSnapshot> snapshot = load_manifest(files, path);
+    if (snapshot.ok() && !is_wanted(snapshot->manifest.job_id, snapshot->manifest.job_name)) {
+      has_others = true;
+      continue;
+    }
+    const Status status = snapshot.ok() ? check_files(files, *snapshot) : snapshot.status();
+    if (status.ok()) {
+      found.newest = std::move(snapshot).value();
+      found.ended.reset();
+      break;
+    }
+    // A disk that does not answer says nothing about what it has.
+    if (status.id() == ErrorId::kFileIo) { return status; }
+    TIDEWHEEL_MARK("checkpoint.damaged_one_passed_over");
+    found.unusable.push_back(
+        fmt::format("the checkpoint at {} can't be used: {}", path, status.message()));
+  }
+  // All that a folder has is of one job, then.
+  if (has_others && !found.newest) { found.unusable.clear(); }
+  return found;
+}
+
+// A run that was stopped with a savepoint goes on from that; any other has nothing left to do.
+Result<CompletedSnapshot> go_on_from_end(World& world, const EndedJob& ended) {
+  if (ended.savepoint.empty()) {
+    return failed_precondition(ErrorId::kJobFinished,
+                               "job '{}' has finished already: there is nothing to go on with. To "
+                               "run it once more, start without --resume",
+                               ended.job_name);
+  }
+  return load_snapshot(world, ended.savepoint)
+      .with_context("job '{}' was stopped with a savepoint", ended.job_name);
+}
+
 }  // namespace
 
 std::string path_of_file(const std::string& snapshot, const std::string& file) {
   const bool beside = file.find('/') == std::string::npos;
   return join_path(beside ? snapshot : parent_path(snapshot), file);
+}
+
+Result<EndedJob> read_ended(FileSystem& files, const std::string& folder) {
+  const std::string path = join_path(folder, kEndedName);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string bytes, read_all(files, path));
+  return decode_ended(bytes).with_context("{}", path);
 }
 
 std::map<std::string, uint64_t> files_of(const Manifest& manifest) {
@@ -180,39 +297,8 @@ Result<CheckpointStoreOptions> checkpoint_store_options(const Config& config, st
 }
 
 Result<CompletedSnapshot> load_snapshot(World& world, const std::string& path) {
-  FileSystem& files = world.files();
-  CompletedSnapshot snapshot;
-  snapshot.path = file_name(path) == kMetadataName ? parent_path(path) : path;
-  while (snapshot.path.size() > 1 && snapshot.path.back() == '/') { snapshot.path.pop_back(); }
-  const std::string metadata = join_path(snapshot.path, kMetadataName);
-  const Result<std::string> bytes = read_all(files, metadata);
-  if (!bytes.ok()) {
-    if (bytes.status().id() != ErrorId::kFileNotFound &&
-        bytes.status().id() != ErrorId::kFileAccess) {
-      return bytes.status();
-    }
-    return not_found(ErrorId::kSnapshotMissing,
-                     "there is no complete snapshot at {}: the folder of a checkpoint (chk-<n>) or "
-                     "savepoint is needed, with the file {} in it ({})",
-                     path, kMetadataName, bytes.status().message());
-  }
-  Result<Manifest> manifest = decode_manifest(*bytes);
-  if (!manifest.ok()) { return std::move(manifest).status().with_context("{}", metadata); }
-  snapshot.manifest = std::move(manifest).value();
-  for (const auto& [file, size] : files_of(snapshot.manifest)) {
-    const std::string place = path_of_file(snapshot.path, file);
-    const Result<FileInfo> info = files.info(place);
-    if (!info.ok() && info.status().id() == ErrorId::kFileNotFound) {
-      return not_found(ErrorId::kSnapshotMissing,
-                       "the snapshot at {} needs a file that is gone: {}", snapshot.path, place);
-    }
-    if (!info.ok()) { return info.status(); }
-    if (static_cast<uint64_t>(info->size_bytes) != size) {
-      return data_loss(ErrorId::kSnapshotChecksum,
-                       "a file of the snapshot at {} has {} bytes and should have {}: {}",
-                       snapshot.path, info->size_bytes, size, place);
-    }
-  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(CompletedSnapshot snapshot, load_manifest(world.files(), path));
+  TIDEWHEEL_RETURN_IF_ERROR(check_files(world.files(), snapshot));
   return snapshot;
 }
 
@@ -221,47 +307,41 @@ Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& 
                                                const std::string& job_name,
                                                std::vector<std::string>& warnings) {
   FileSystem& files = world.files();
+  const auto is_wanted = [&](const std::string& id, const std::string& name) {
+    return job_id.empty() ? job_name.empty() || name == job_name : id == job_id;
+  };
   std::optional<CompletedSnapshot> newest;
+  std::optional<EndedJob> ended;
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto folders, job_folders(files, directory, job_id));
   for (const std::string& folder : folders) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, list_if_there(files, folder));
-    std::vector<int64_t> numbers;
-    for (const DirectoryEntry& entry : entries) {
-      const int64_t number = checkpoint_of_name(entry.name);
-      if (number > 0 && entry.is_directory) { numbers.push_back(number); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(JobFolder found, look_through(files, folder, is_wanted));
+    warnings.insert(warnings.end(), std::make_move_iterator(found.unusable.begin()),
+                    std::make_move_iterator(found.unusable.end()));
+    if (found.ended && (!ended || found.ended->wall_ms > ended->wall_ms)) {
+      ended = std::move(found.ended);
     }
-    std::sort(numbers.rbegin(), numbers.rend());
-    for (const int64_t number : numbers) {
-      const std::string path = join_path(folder, fmt::format("chk-{}", number));
-      const Result<bool> complete = files.exists(join_path(path, kMetadataName));
-      if (complete.ok() && !*complete) { continue; }  // it was under way when the job ended
-      Result<CompletedSnapshot> snapshot = load_snapshot(world, path);
-      if (!snapshot.ok()) {
-        TIDEWHEEL_MARK("checkpoint.damaged_one_passed_over");
-        warnings.push_back(fmt::format("the checkpoint at {} can't be used: {}", path,
-                                       snapshot.status().message()));
-        continue;
-      }
-      const Manifest& manifest = snapshot->manifest;
-      if (job_id.empty() ? !job_name.empty() && manifest.job_name != job_name
-                         : manifest.job_id != job_id) {
-        continue;
-      }
-      const auto age = [](const CompletedSnapshot& of) {
-        return std::pair(of.manifest.complete_wall_ms, of.manifest.checkpoint);
-      };
-      // Within a job's folder numbers say which is newer: clocks may jump.
-      if (!newest.has_value() || age(*snapshot) > age(*newest)) {
-        newest = std::move(snapshot).value();
-      }
-      break;
+    if (!found.newest) { continue; }
+    const auto age = [](const CompletedSnapshot& of) {
+      return std::pair(of.manifest.complete_wall_ms, of.manifest.checkpoint);
+    };
+    // Within a job's folder numbers say which is newer: clocks may jump.
+    if (!newest.has_value() || age(*found.newest) > age(*newest)) {
+      newest = std::move(found.newest);
     }
   }
-  if (!newest.has_value()) {
-    return not_found(ErrorId::kFileNotFound, "there is no complete checkpoint{} below {}",
-                     job_name.empty() ? "" : " of job `" + job_name + "`", directory);
+  if (ended && (!newest || ended->wall_ms > newest->manifest.complete_wall_ms)) {
+    return go_on_from_end(world, *ended);
   }
-  return *std::move(newest);
+  if (newest.has_value()) { return *std::move(newest); }
+  const std::string of_job = job_name.empty() ? "" : " of job '" + job_name + "'";
+  if (!warnings.empty()) {
+    return data_loss(ErrorId::kNoUsableCheckpoint,
+                     "no checkpoint{} below {} can be used:\n  {}\nTo begin anew, start without "
+                     "--resume, or give another folder; output that was committed comes again then",
+                     of_job, directory, fmt::join(warnings, "\n  "));
+  }
+  return not_found(ErrorId::kFileNotFound, "there is no complete checkpoint{} below {}", of_job,
+                   directory);
 }
 
 Result<std::unique_ptr<SnapshotSource>> open_snapshot(World& world,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tidewheel/base/file_system.h"
+#include "tidewheel/checkpoint/ended_job.h"
 #include "tidewheel/checkpoint/manifest.h"
 
 namespace tidewheel {
@@ -15,11 +16,14 @@ namespace tidewheel {
 inline constexpr std::string_view kMetadataName = "_metadata";
 inline constexpr std::string_view kSharedName = "shared";
 inline constexpr std::string_view kTaskOwnedName = "taskowned";
+inline constexpr std::string_view kLockName = "_lock";  // of the process that has a job's folder
 
 // The path of a file that the manifest in the folder `snapshot` names.
 std::string path_of_file(const std::string& snapshot, const std::string& file);
 // All files that a manifest names, with their sizes.
 std::map<std::string, uint64_t> files_of(const Manifest& manifest);
+// The mark of the job's end in its folder.
+Result<EndedJob> read_ended(FileSystem& files, const std::string& folder);
 // The number of a folder "chk-<n>"; 0 for other names.
 int64_t checkpoint_of_name(std::string_view name);
 

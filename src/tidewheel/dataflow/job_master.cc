@@ -84,24 +84,32 @@ void JobMaster::start_from(const CompletedSnapshot& snapshot, bool owned) {
 
 Result<DeploymentStart> JobMaster::make_start(bool is_restart) {
   while (true) {
-    Result<DeploymentStart> start = make_start_from(checkpoints_.restore_point(), is_restart);
+    Result<DeploymentStart> start =
+        make_start_from(checkpoints_.restore_point(), is_restart, nullptr);
     if (start.ok() && checkpoints_.restore_point()) {
       checkpoints_.restored(*checkpoints_.restore_point());
       publish(/*at_once=*/true);
     }
-    if (start.ok() || !is_damage(start.status()) || !checkpoints_.fall_back(start.status())) {
-      return start;
+    if (start.ok() || !is_damage(start.status())) { return start; }
+    if (!checkpoints_.fall_back(start.status())) {
+      return std::move(start).status().with_context(
+          "{} can't be used, and there is no older one to go back to",
+          checkpoints_.restore_point()->path);
     }
   }
 }
 
-Result<DeploymentStart> JobMaster::make_start_from(const std::optional<CompletedSnapshot>& point,
-                                                   bool is_restart) const {
+Result<DeploymentStart> JobMaster::make_start_from(
+    const std::optional<CompletedSnapshot>& point, bool is_restart,
+    const std::function<bool(const std::string& uid)>& is_wanted) const {
   DeploymentStart start;
   start.is_restart = is_restart;
   if (!point) {
     if (is_restart) { start.restore = std::make_shared<const MemorySnapshot>(); }
     return start;
+  }
+  if (parts_.verifies) {
+    TIDEWHEEL_RETURN_IF_ERROR(verify_snapshot(parts_.world, *point, is_wanted));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(parts_.world, *point));
   start_from_manifest(point->manifest, parts_.chained, start);
@@ -483,7 +491,14 @@ JobMaster::Redeployment JobMaster::make_redeployment(
     made.status = unavailable(ErrorId::kFileIo, "failed by a test");
     return made;
   }
-  const Result<DeploymentStart> start = make_start_from(point, /*is_restart=*/true);
+  std::set<std::string> uids;
+  for (const int32_t vertex : deployment_->vertices_of(region)) {
+    for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
+      uids.insert(snapshot_uid(parts_.chained, node));
+    }
+  }
+  const Result<DeploymentStart> start = make_start_from(
+      point, /*is_restart=*/true, [&uids](const std::string& uid) { return uids.contains(uid); });
   if (!start.ok()) {
     made.status = start.status();
     return made;
@@ -628,8 +643,10 @@ void JobMaster::aborted(const CheckpointPlan& plan) {
 void JobMaster::run(std::function<void()> work, std::function<void()> then) {
   parts_.world.executor().run_blocking(
       [this, gate = gate_, work = std::move(work), then = std::move(then)] {
-        work();
+        // What it uses is there for as long as the gate is open: a job that does not start, for
+        // one, goes while a call waits.
         if (!gate->enter()) { return; }
+        work();
         post(then);
         gate->leave();
       });
@@ -739,7 +756,7 @@ void JobMaster::shut_down() {
   for (const auto& coordinator : coordinators_) {
     if (coordinator != nullptr) { coordinator->close(); }
   }
-  JobEnd how = JobEnd::kFinished;
+  JobEnd how = stop_asked_ ? JobEnd::kStopped : JobEnd::kFinished;
   if (state_.load(std::memory_order_relaxed) == JobState::kFailing) { how = JobEnd::kFailed; }
   if (state_.load(std::memory_order_relaxed) == JobState::kCancelling) { how = JobEnd::kCancelled; }
   checkpoints_.shut_down(how, [this] { end(); });

@@ -50,6 +50,7 @@ class JobMaster final : public Turnable,
     std::unique_ptr<RestartStrategy> strategy;
     bool tells_strategy = false;  // in the job's failure
     bool restarts_all = false;    // not only the failed region
+    bool verifies = true;         // snapshots, before any task starts from one
   };
   explicit JobMaster(Parts parts);
   ~JobMaster() override;
@@ -159,8 +160,10 @@ class JobMaster final : public Turnable,
   void note_failure(const Status& failure, const std::string& task);
   void restart(size_t region, int64_t at_ns);
   void advance_restarts();
-  Result<DeploymentStart> make_start_from(const std::optional<CompletedSnapshot>& point,
-                                          bool is_restart) const;
+  // `is_wanted`: the operators that are to be started; null: all.
+  Result<DeploymentStart> make_start_from(
+      const std::optional<CompletedSnapshot>& point, bool is_restart,
+      const std::function<bool(const std::string& uid)>& is_wanted) const;
   Result<std::unique_ptr<OperatorCoordinator>> make_coordinator(int32_t node) const;
   void redeploy(size_t region);
   Redeployment make_redeployment(size_t region,

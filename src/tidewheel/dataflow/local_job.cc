@@ -134,7 +134,8 @@ Result<Origin> find_origin(World& world, const std::string& name, const Config& 
     for (const std::string& warning : warnings) { logger.warning("{}", warning); }
     if (found.ok()) {
       origin.snapshot = std::move(found).value();
-      origin.owned = true;
+      // The savepoint that the job was stopped with stays the user's.
+      origin.owned = origin.snapshot->manifest.kind == SnapshotKind::kCheckpoint;
       origin.is_resumed = true;
       return origin;
     }
@@ -147,6 +148,26 @@ Result<Origin> find_origin(World& world, const std::string& name, const Config& 
     origin.owned = claim == "CLAIM";
   }
   return origin;
+}
+
+Status fit_to_origin(const CompletedSnapshot& origin, const std::vector<bool>& derived,
+                     const Config& config, const Logger& logger, ChainedGraph& chained) {
+  std::vector<std::string> warnings;
+  const bool ignore_unclaimed = config.get(options::kIgnoreUnclaimedState);
+  TIDEWHEEL_RETURN_IF_ERROR(
+      fit_to_snapshot(origin.manifest, derived, ignore_unclaimed, chained, warnings));
+  for (const std::string& warning : warnings) { logger.warning("{}", warning); }
+  return {};
+}
+
+// A job that begins anew is not to be told later that it has come to its end.
+Status forget_earlier_runs(World& world, const std::string& name, const Config& config,
+                           const Origin& origin) {
+  const std::string directory = config.get(options::kCheckpointDirectory);
+  if (origin.is_resumed || directory.empty()) { return {}; }
+  const std::string from = origin.snapshot ? origin.snapshot->path : std::string();
+  return forget_ended_jobs(world, directory, name, from)
+      .with_context("{}", options::kCheckpointDirectory.key);
 }
 
 std::string new_job_id(World& world) {
@@ -174,6 +195,24 @@ Result<std::unique_ptr<CheckpointStore>> open_store(World& world, const std::str
                             options::kCheckpointInterval.key, options::kCheckpointDirectory.key);
   }
   return CheckpointStore::open(world, std::move(store));
+}
+
+// The folder is this process's alone from here on. What was found in it before that is the newest
+// still, unless another process had the job meanwhile; what is newer could not be used.
+Status claim_folder(World& world, CheckpointStore& store, const Origin& origin) {
+  const int64_t number = origin.snapshot->manifest.checkpoint;
+  for (const CompletedSnapshot& found : store.found()) {
+    if (found.manifest.checkpoint > number && load_snapshot(world, found.path).ok()) {
+      return unavailable(ErrorId::kFileLocked,
+                         "another process has gone on with the job meanwhile, to {}: start again",
+                         found.path);
+    }
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto set_aside, store.set_aside_newer(number));
+  for (const std::string& path : set_aside) {
+    world.logger().named("job").warning("the checkpoint that was passed over is kept as {}", path);
+  }
+  return {};
 }
 
 CheckpointedJob describe_job(const std::string& id, const std::string& name,
@@ -231,16 +270,13 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
   if (!start.job_id.empty()) { TIDEWHEEL_RETURN_IF_ERROR(check_job_id(start.job_id)); }
   TIDEWHEEL_ASSIGN_OR_RETURN(const Origin origin, find_origin(*world_, name, config, start.resume));
   if (origin.snapshot) {
-    std::vector<std::string> warnings;
-    const bool ignore_unclaimed = config.get(options::kIgnoreUnclaimedState);
-    TIDEWHEEL_RETURN_IF_ERROR(
-        fit_to_snapshot(origin.snapshot->manifest, derived, ignore_unclaimed, chained, warnings)
-            .with_context("starting from {}", origin.snapshot->path));
-    for (const std::string& warning : warnings) { logger.warning("{}", warning); }
+    TIDEWHEEL_RETURN_IF_ERROR(fit_to_origin(*origin.snapshot, derived, config, logger, chained)
+                                  .with_context("starting from {}", origin.snapshot->path));
     logger.info("job '{}' goes on from {}", name, origin.snapshot->path);
   }
   std::string id = start.job_id.empty() ? new_job_id(*world_) : start.job_id;
   if (origin.is_resumed) { id = origin.snapshot->manifest.job_id; }
+  TIDEWHEEL_RETURN_IF_ERROR(forget_earlier_runs(*world_, name, config, origin));
   const int64_t memory_bytes = job_memory_bytes(*world_, config);
   const bool tells_strategy = settings.interval_ns > 0 || config.has(options::kRestartStrategy);
   auto job = std::make_unique<JobHandle::Job>(*world_, name, id, std::move(config),
@@ -248,16 +284,18 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
   TIDEWHEEL_ASSIGN_OR_RETURN(job->backends,
                              make_backends(*world_, job->config, job->chained, job->memory));
   TIDEWHEEL_ASSIGN_OR_RETURN(job->store, open_store(*world_, id, job->config, settings));
+  if (origin.is_resumed) { TIDEWHEEL_RETURN_IF_ERROR(claim_folder(*world_, *job->store, origin)); }
   const bool waits_for_final = settings.waits_for_final();
-  job->master =
-      std::make_unique<JobMaster>(JobMaster::Parts{.world = *world_,
-                                                   .chained = job->chained,
-                                                   .settings = std::move(settings),
-                                                   .job = describe_job(id, name, job->chained),
-                                                   .store = *job->store,
-                                                   .strategy = std::move(strategy),
-                                                   .tells_strategy = tells_strategy,
-                                                   .restarts_all = all});
+  job->master = std::make_unique<JobMaster>(
+      JobMaster::Parts{.world = *world_,
+                       .chained = job->chained,
+                       .settings = std::move(settings),
+                       .job = describe_job(id, name, job->chained),
+                       .store = *job->store,
+                       .strategy = std::move(strategy),
+                       .tells_strategy = tells_strategy,
+                       .restarts_all = all,
+                       .verifies = job->config.get(options::kVerifySnapshot)});
   JobMaster& master = *job->master;
   add_metrics(job->metrics, master);
   if (origin.snapshot) { master.start_from(*origin.snapshot, origin.owned); }
