@@ -137,6 +137,7 @@ PartWriter::PartWriter(FileSystem& files, Clock& clock, PartPlace place,
       place_(std::move(place)),
       stem_(options.prefix + '-' + std::to_string(place_.subtask) + '-'),
       marker_(std::string(kInProgress) + hex8(place_.writer) + '-'),
+      lock_name_('.' + stem_ + "lock" + marker_ + "lock"),
       options_(options),
       head_(std::move(head)),
       head_hash_(hash_bytes(head_.data(), head_.size())),
@@ -147,8 +148,23 @@ Result<std::unique_ptr<PartWriter>> PartWriter::open(FileSystem& files, Clock& c
                                                      std::string head, bool by_checkpoint) {
   TIDEWHEEL_RETURN_IF_ERROR(options.validate());
   TIDEWHEEL_RETURN_IF_ERROR(files.make_directories(place.folder));
-  return std::unique_ptr<PartWriter>(
+  std::unique_ptr<PartWriter> writer(
       new PartWriter(files, clock, std::move(place), options, std::move(head), by_checkpoint));
+  TIDEWHEEL_RETURN_IF_ERROR(writer->take_lock());
+  return writer;
+}
+
+// Each subtask has a lock of its own. Subtask s of this attempt removes hidden files of subtasks s,
+// s + parallelism and so on. If another attempt is alive and has one of these, it has subtask s
+// too, so this one is refused before it removes anything.
+Status PartWriter::take_lock() {
+  auto lock = files_.lock(join_path(place_.folder, lock_name_), "the writer of its part files");
+  if (!lock.ok()) {
+    return std::move(lock).status().with_context("the part files in {} have one writer at a time",
+                                                 place_.folder);
+  }
+  lock_ = std::move(lock).value();
+  return {};
 }
 
 // ---- Writing ----
@@ -472,6 +488,7 @@ void PartWriter::abandon() {
   parts_.clear();
   closed_.clear();
   waiting_.clear();
+  lock_ = nullptr;
 }
 
 Status publish(FileSystem& files, const PendingPart& part) {
@@ -501,7 +518,7 @@ Status publish(FileSystem& files, const PendingPart& part) {
 Status PartWriter::recover(const PartRecovery& recovery) {
   if (!recovery.restored && !recovery.is_restart) { return {}; }
   // What the checkpoint refers to, by name alone: the same folder may be spelt in another way now.
-  std::vector<std::string> keep;
+  std::vector<std::string> keep = {lock_name_};
   for (const auto& saved : recovery.pending) {
     note_number(saved.record.path);
     keep.push_back(file_name(saved.record.hidden_path));

@@ -6,7 +6,9 @@
 //   part-0-3.csv                                   attempt, the how many-th
 //
 // A name is never used twice: not for other rows, and not by another attempt for the same rows in
-// another state. So recovery never writes to a file that a checkpoint refers to: what a checkpoint
+// another state. Only one writer at a time has a subtask's files: another process that is given the
+// same folder is refused.
+// So recovery never writes to a file that a checkpoint refers to: what a checkpoint
 // has of a part in progress is copied to a file of its own, which gets the part's name. A part that
 // has its name already needs nothing, whichever checkpoint is restored.
 #pragma once
@@ -116,7 +118,8 @@ class PartWriter {
   static constexpr size_t kClosedMax = 64;  // files that are closed and not synced yet
 
   // Makes the folder. `head` opens every part. `by_checkpoint`: parts get their names by `prepare`
-  // and `publish`; else as soon as they are closed.
+  // and `publish`; else as soon as they are closed. Errors: kFileLocked when another process writes
+  // the same operator's files there.
   static Result<std::unique_ptr<PartWriter>> open(FileSystem& files, Clock& clock, PartPlace place,
                                                   const WriteOptions& options, std::string head,
                                                   bool by_checkpoint);
@@ -138,7 +141,7 @@ class PartWriter {
   Result<PartSync> prepare();
   // The parts that are still open, or wait to be merged, as of the latest `prepare`.
   const std::vector<PartState>& state() const { return state_; }
-  // Drops what no checkpoint has.
+  // Drops what no checkpoint has. From then on others may write here.
   void abandon();
 
   int64_t bytes_written() const { return bytes_written_; }
@@ -165,6 +168,7 @@ class PartWriter {
   Status name_part(const std::string& bucket, Part& part);
   Status open_part(std::string_view bucket, Part& part);
   std::string hidden_path_of(const std::string& path);
+  Status take_lock();
   Status drain(Part& part);
   Status close_part(Part part);
   Status close_all();
@@ -192,10 +196,13 @@ class PartWriter {
   const PartPlace place_;
   const std::string stem_;    // "<prefix>-<subtask>-"
   const std::string marker_;  // ".inprogress.<writer>-"
+  // In the folder: ".<stem>lock<marker>lock". A dead attempt's is removed like its hidden files.
+  const std::string lock_name_;
   const WriteOptions options_;
   const std::string head_;
   const uint64_t head_hash_;
   const bool by_checkpoint_;
+  std::unique_ptr<FileLock> lock_;
   bool ended_ = false;
   std::map<std::string, int64_t, std::less<>> next_numbers_;   // by bucket
   std::map<std::string, int64_t, std::less<>> least_numbers_;  // by folder: above a checkpoint's

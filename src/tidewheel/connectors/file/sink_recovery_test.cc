@@ -220,7 +220,8 @@ class FailingJob {
       if (entry.is_directory) {
         collect(path, rows);
       } else if (entry.name.starts_with('.')) {
-        hidden_.push_back(path);
+        // A process that is killed when all is done may leave its lock, which is free.
+        if (!path.ends_with("-lock")) { hidden_.push_back(path); }
       } else {
         ++parts_;
         const std::string content = read_all(files, path).value_or("unreadable");
