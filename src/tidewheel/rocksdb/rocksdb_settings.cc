@@ -122,9 +122,53 @@ class UnsyncedFile final : public ::rocksdb::FSWritableFileOwnerWrapper {
   }
 };
 
+// RocksDB's own log. What the disk has no room for is not in it: builds of RocksDB with assertions,
+// Debian's for one, end the process when they write to a log after an error.
+class LogFile final : public ::rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  explicit LogFile(std::unique_ptr<::rocksdb::FSWritableFile> file)
+      : FSWritableFileOwnerWrapper(std::move(file)) {}
+  ::rocksdb::IOStatus Append(const ::rocksdb::Slice& data, const ::rocksdb::IOOptions& options,
+                             ::rocksdb::IODebugContext* debug) override {
+    target()->Append(data, options, debug).PermitUncheckedError();
+    return ::rocksdb::IOStatus::OK();
+  }
+  ::rocksdb::IOStatus Append(const ::rocksdb::Slice& data, const ::rocksdb::IOOptions& options,
+                             const ::rocksdb::DataVerificationInfo&,
+                             ::rocksdb::IODebugContext* debug) override {
+    return Append(data, options, debug);
+  }
+};
+
+class LogFiles final : public ::rocksdb::FileSystemWrapper {
+ public:
+  LogFiles() : FileSystemWrapper(::rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "tidewheel.log-files"; }
+  ::rocksdb::IOStatus NewWritableFile(const std::string& name,
+                                      const ::rocksdb::FileOptions& options,
+                                      std::unique_ptr<::rocksdb::FSWritableFile>* result,
+                                      ::rocksdb::IODebugContext* debug) override {
+    std::unique_ptr<::rocksdb::FSWritableFile> file;
+    ::rocksdb::IOStatus status = target()->NewWritableFile(name, options, &file, debug);
+    if (status.ok()) { *result = std::make_unique<LogFile>(std::move(file)); }
+    return status;
+  }
+  // The logger that writes to a file of this object.
+  ::rocksdb::IOStatus NewLogger(const std::string& name, const ::rocksdb::IOOptions& options,
+                                std::shared_ptr<::rocksdb::Logger>* result,
+                                ::rocksdb::IODebugContext* debug) override {
+    return ::rocksdb::FileSystem::NewLogger(name, options, result, debug);
+  }
+};
+
 class UnsyncedFiles final : public ::rocksdb::FileSystemWrapper {
  public:
   UnsyncedFiles() : FileSystemWrapper(::rocksdb::FileSystem::Default()) {}
+  ::rocksdb::IOStatus NewLogger(const std::string& name, const ::rocksdb::IOOptions& options,
+                                std::shared_ptr<::rocksdb::Logger>* result,
+                                ::rocksdb::IODebugContext* debug) override {
+    return logs_->NewLogger(name, options, result, debug);
+  }
   const char* Name() const override { return "tidewheel.working-files"; }
   ::rocksdb::IOStatus NewWritableFile(const std::string& name,
                                       const ::rocksdb::FileOptions& options,
@@ -135,13 +179,20 @@ class UnsyncedFiles final : public ::rocksdb::FileSystemWrapper {
     if (status.ok()) { *result = std::make_unique<UnsyncedFile>(std::move(file)); }
     return status;
   }
+
+ private:
+  const std::shared_ptr<LogFiles> logs_ = std::make_shared<LogFiles>();
 };
+
+}  // namespace
 
 ::rocksdb::Env* working_files() {
   static const std::unique_ptr<::rocksdb::Env> env =
       ::rocksdb::NewCompositeEnv(std::make_shared<UnsyncedFiles>());
   return env.get();
 }
+
+namespace {
 
 Predefined predefined_of(const Config& config) {
   return *find_name<Predefined>(kPredefined, config.get(options::kRocksdbPredefinedOptions));

@@ -9,6 +9,7 @@
 
 namespace rocksdb {
 class Cache;
+class Env;
 class Status;
 class WriteBufferManager;
 struct ColumnFamilyOptions;
@@ -32,6 +33,8 @@ RocksdbMemory make_rocksdb_memory(const Config& config, int64_t total_bytes);
 // Looks at all values at once, before anything is opened. Errors: kBadOptionValue.
 Status check_rocksdb_config(const Config& config);
 
+// What databases keep their files by: nothing waits for the disk.
+rocksdb::Env* working_files();
 rocksdb::DBOptions database_options(const Config& config, const RocksdbMemory& memory);
 // Of one state.
 rocksdb::ColumnFamilyOptions family_options(const Config& config, const RocksdbMemory& memory,

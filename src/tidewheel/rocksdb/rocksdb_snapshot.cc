@@ -15,6 +15,7 @@
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/rocksdb/rocksdb_backend.h"
+#include "tidewheel/rocksdb/rocksdb_settings.h"
 
 namespace tidewheel {
 
@@ -294,6 +295,7 @@ Result<Image> open_image(World& world, const std::vector<SnapshotFile>& files,
   ::rocksdb::DB* database = nullptr;
   ::rocksdb::DBOptions options;
   options.info_log_level = ::rocksdb::FATAL_LEVEL;
+  options.env = working_files();
   TIDEWHEEL_RETURN_IF_ERROR(rocksdb_failure(
       ::rocksdb::DB::OpenForReadOnly(options, directory, descriptors, &image.handles, &database),
       directory));
