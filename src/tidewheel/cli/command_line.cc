@@ -143,6 +143,20 @@ Status usage_error(std::span<const std::string> arguments, const std::string& re
     return invalid_argument(ErrorId::kUsage, "there is no command `{}`{}; see tidewheel --help",
                             arguments[0], near.empty() ? "" : ", did you mean `" + near + "`?");
   }
+  // Commands that have commands of their own.
+  const bool checkpoint = !arguments.empty() && arguments[0] == "checkpoint";
+  const bool savepoint = !arguments.empty() && arguments[0] == "savepoint";
+  if (checkpoint || savepoint) {
+    const char* const wanted = checkpoint ? "inspect" : "dispose";
+    if (arguments.size() == 1 || (arguments[1] != wanted && !arguments[1].starts_with('-'))) {
+      return invalid_argument(ErrorId::kUsage,
+                              "`tidewheel {}` is followed by `{}`{}; see tidewheel "
+                              "{} --help",
+                              arguments[0], wanted,
+                              arguments.size() == 1 ? "" : ", not by `" + arguments[1] + "`",
+                              arguments[0]);
+    }
+  }
   return invalid_argument(ErrorId::kUsage, "{}; see tidewheel {}--help", reason,
                           arguments.empty() ? "" : arguments[0] + " ");
 }

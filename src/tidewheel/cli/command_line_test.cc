@@ -64,7 +64,9 @@ TEST(CommandLine, snapshots_are_inspected_and_disposed_of) {
   const CommandLine dispose = parsed({"savepoint", "dispose", "/s"});
   EXPECT_EQ(dispose.command, Command::kDispose);
   EXPECT_EQ(dispose.path, "/s");
-  EXPECT_NE(refusal({"checkpoint"}).find("subcommand"), std::string::npos);
+  EXPECT_NE(refusal({"checkpoint"}).find("`inspect`"), std::string::npos);
+  EXPECT_NE(refusal({"savepoint", "delete", "/s"}).find("`dispose`, not by `delete`"),
+            std::string::npos);
   EXPECT_NE(refusal({"checkpoint", "inspect"}).find("path"), std::string::npos);
   EXPECT_NE(parsed({"checkpoint", "inspect", "--help"}).text.find("--check"), std::string::npos);
 }
