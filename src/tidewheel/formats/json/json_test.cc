@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <random>
 #include <unordered_map>
 
@@ -133,6 +134,35 @@ TEST(Json, reads_by_key_whatever_the_pieces) {
     EXPECT_TRUE(read.status.ok()) << read.status.message();
     EXPECT_EQ(read.rows, expected_bids()) << piece;
   }
+}
+
+TEST(Json, an_input_that_is_cut_short_at_any_byte_has_the_rows_before) {
+  const std::vector<Bid> all = expected_bids();
+  size_t most = 0;
+  for (size_t size = 0; size <= kBids.size(); ++size) {
+    // Exactly so many bytes, so that a sanitizer sees what is read beyond them.
+    const auto bytes = std::make_unique<char[]>(size);
+    std::memcpy(bytes.get(), kBids.data(), size);
+    auto reader = JsonReader<Bid>::open({.on_malformed = JsonOnMalformed::kReject}, "cut").value();
+    std::string_view rest(bytes.get(), size);
+    size_t rows = 0;
+    int64_t rejects = 0;
+    while (true) {
+      Bid row;
+      size_t taken = 0;
+      const JsonNext next = reader.next(rest, /*ended=*/true, taken, row);
+      rest.remove_prefix(taken);
+      if (next == JsonNext::kEnd) { break; }
+      rejects += next == JsonNext::kReject ? 1 : 0;
+      if (next != JsonNext::kRow) { continue; }
+      ASSERT_LT(rows, all.size());
+      EXPECT_EQ(row, all[rows++]) << size;
+    }
+    EXPECT_LE(rejects, 1) << size;  // the last one
+    EXPECT_GE(rows, most);
+    most = rows;
+  }
+  EXPECT_EQ(most, all.size());
 }
 
 TEST(Json, text_points_into_the_input_unless_escapes_were_undone) {
