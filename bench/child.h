@@ -46,6 +46,19 @@ inline int64_t peak_rss_bytes() {
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;
 }
 
+// Memory that is the process's own and no part of a file: what it holds, without the code of
+// libraries.
+inline int64_t own_memory_bytes() {
+  std::ifstream status("/proc/self/status");
+  int64_t kilobytes = 0;
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:") || line.starts_with("RssShmem:")) {
+      kilobytes += std::stoll(line.substr(line.find(':') + 1));
+    }
+  }
+  return kilobytes * 1024;
+}
+
 // The folder as if it were new. Nothing that is not the benchmark's own is in it: it must be new,
 // or have the mark that an earlier run has left.
 inline bool empty_folder(const std::string& folder) {

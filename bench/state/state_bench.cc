@@ -30,8 +30,11 @@ constexpr const char* kHelp =
   --changing PERCENT     the part of the keys that is hit in a second (5)
   --interval MS          time between checkpoints (1000)
   --full                 checkpoints are not incremental
+  --no-checkpoints       state: only without them
   --zipf                 state: keys by Zipf's law over all keys, in place of the moving part
   --memory-mb N          limit of the job's memory; state in RocksDB may be larger
+  --memory-part PERCENT  the limit with rocksdb, as a part of what the same state takes in memory
+  --warm-up S            how long a run is not yet measured once all keys are there (2)
   --parallelism P        subtasks of every operator (1)
   --seconds S            how long a run is measured (6)
   --repeat K             runs of each kind; the median counts (3)
@@ -43,7 +46,9 @@ struct Options {
   std::vector<int64_t> keys;
   std::vector<std::string> backends;
   bool large = false;
+  bool no_checkpoints = false;  // only without
   int64_t repeat = 3;
+  double memory_part = 0;  // of the state's size in memory; 0: --memory-mb
   double load = 0.6;
   StateRun run;
 };
@@ -88,6 +93,12 @@ bool parse_value(const std::string& name, const std::string& value, Options& opt
     options.run.memory_bytes <<= 20;
     return good;
   }
+  if (name == "--memory-part") {
+    const bool good = parse_number(value, percent);
+    options.memory_part = static_cast<double>(percent) / 100;
+    return good;
+  }
+  if (name == "--warm-up") { return parse_number(value, options.run.warm_up_s); }
   if (name == "--parallelism") { return parse_number(value, options.run.parallelism); }
   if (name == "--seconds") { return parse_number(value, options.run.seconds); }
   if (name == "--repeat") { return parse_number(value, options.repeat); }
@@ -116,6 +127,8 @@ std::optional<Options> parse(const std::vector<std::string>& args, int& status) 
     }
     if (args[i] == "--large") {
       options.large = true;
+    } else if (args[i] == "--no-checkpoints") {
+      options.no_checkpoints = true;
     } else if (args[i] == "--full") {
       options.run.incremental = false;
     } else if (args[i] == "--zipf") {
@@ -187,28 +200,30 @@ void print_bar(const std::string& what, const std::string& found, const std::str
 struct Throughput {
   std::string backend;
   int64_t keys = 0;
+  int64_t limit_bytes = 0;  // of the job's memory; 0: the engine's default
   StateFigures without, with;
 };
 
 void print_line(const Throughput& line, bool with, double of_without) {
   const StateFigures& f = with ? line.with : line.without;
-  fmt::print("{:<8} {:>10} {:>6} {:>12.0f} {:>10.1f} {:>12.0f} {:>8.0f} {:>7}\n", line.backend,
-             line.keys, with ? "on" : "off", f.hits_per_s, f.cpu_ns_per_hit, f.fill_per_s, f.rss_mb,
+  fmt::print("{:<8} {:>10} {:>6} {:>12.0f} {:>10.1f} {:>12.0f} {:>8.1f} {:>8.1f} {:>7}\n",
+             line.backend, line.keys, with ? "on" : "off", f.hits_per_s, f.cpu_ns_per_hit,
+             f.fill_per_s, f.accounted_mb, f.own_mb,
              with ? fmt::format("{:.0f} %", of_without * 100) : "");
   std::fflush(stdout);
 }
 
 // Nothing when a run failed.
-std::optional<Throughput> measure_throughput(const Options& options, const std::string& backend,
-                                             int64_t keys) {
-  StateRun run = options.run;
+std::optional<Throughput> measure_throughput(const Options& options, StateRun run,
+                                             const std::string& backend, int64_t keys) {
   run.backend = backend;
   run.workload.keys = keys;
-  Throughput line{backend, keys, {}, {}};
+  Throughput line{backend, keys, run.memory_bytes, {}, {}};
   const auto without = median_run(without_checkpoints(run), options.repeat);
   if (!without) { return std::nullopt; }
   line.without = *without;
   print_line(line, false, 0);
+  if (options.no_checkpoints) { return line; }
   const auto with = median_run(run, options.repeat);
   if (!with) { return std::nullopt; }
   line.with = *with;
@@ -216,9 +231,59 @@ std::optional<Throughput> measure_throughput(const Options& options, const std::
   return line;
 }
 
+// What the state takes in memory: by its account, or what its process has taken, which is less
+// where memory was reserved and not touched, and more where other things were.
+double state_mb(const Throughput& heap) {
+  return std::min(heap.without.accounted_mb, heap.without.own_mb);
+}
+
+const Throughput* find_line(const std::vector<Throughput>& lines, const std::string& backend,
+                            int64_t keys) {
+  for (const Throughput& line : lines) {
+    if (line.backend == backend && line.keys == keys) { return &line; }
+  }
+  return nullptr;
+}
+
+void print_memory_bars(const Throughput& line) {
+  const double limit_mb = static_cast<double>(line.limit_bytes) / 1e6;
+  const std::string bar = fmt::format("<= {:.1f} MB", limit_mb);
+  for (const StateFigures* figures : {&line.without, &line.with}) {
+    if (figures->hits_per_s == 0) { continue; }
+    const std::string where = fmt::format("rocksdb, {} keys{}: ", line.keys,
+                                          figures == &line.with ? ", with checkpoints" : "");
+    print_bar(where + "memory accounted for", fmt::format("{:.1f} MB", figures->accounted_mb), bar,
+              figures->accounted_mb <= limit_mb);
+    print_bar(where + "peak beyond an empty process", fmt::format("{:.1f} MB", figures->own_mb),
+              bar, figures->own_mb <= limit_mb);
+  }
+}
+
+void print_state_bars(const Options& options, const std::vector<Throughput>& lines,
+                      const Throughput& line) {
+  if (line.backend == "hashmap" && !options.no_checkpoints) {
+    const double ratio = line.with.hits_per_s / line.without.hits_per_s;
+    print_bar(fmt::format("hashmap, {} keys: throughput with checkpoints", line.keys),
+              fmt::format("{:.1f} %", ratio * 100), ">= 90 %", ratio >= 0.9);
+  }
+  if (line.backend != "rocksdb") { return; }
+  const Throughput* const heap = find_line(lines, "hashmap", line.keys);
+  if (heap != nullptr) {
+    fmt::print("rocksdb, {} keys: {:.0f} MB of state in memory, a limit of {:.0f} MB\n", line.keys,
+               state_mb(*heap), static_cast<double>(line.limit_bytes) / 1e6);
+    if (options.run.workload.choice == KeyChoice::kZipf) {
+      const double part = line.without.hits_per_s / heap->without.hits_per_s;
+      print_bar(fmt::format("rocksdb, {} keys: of the rate in memory", line.keys),
+                fmt::format("{:.1f} %", part * 100), ">= 25 %", part >= 0.25);
+    }
+  }
+  if (line.limit_bytes > 0) { print_memory_bars(line); }
+}
+
 void print_throughput_header() {
-  fmt::print("{:<8} {:>10} {:>6} {:>12} {:>10} {:>12} {:>8} {:>7}\n", "backend", "keys", "chk",
-             "hits/s", "cpu ns/hit", "new keys/s", "peak MB", "of off");
+  // In MB: what the job has accounted for, and what its process has taken, at their peaks.
+  fmt::print("{:<8} {:>10} {:>6} {:>12} {:>10} {:>12} {:>8} {:>8} {:>7}\n", "backend", "keys",
+             "chk", "hits/s", "cpu ns/hit", "new keys/s", "account", "peak MB", "of off");
 }
 
 // ---- checkpoint ----
@@ -272,7 +337,7 @@ bool report_checkpoints(const Options& options, const std::string& backend, int6
   run.backend = backend;
   run.workload.keys = keys;
   print_throughput_header();
-  const auto line = measure_throughput(options, backend, keys);
+  const auto line = measure_throughput(options, run, backend, keys);
   if (!line) { return false; }
   print_checkpoints(line->with);
   const auto latency = measure_latency(options, run, line->without.hits_per_s * options.load);
@@ -309,7 +374,17 @@ int run_state(const std::vector<std::string>& args) {
   std::vector<Throughput> lines;
   for (const int64_t keys : options->keys) {
     for (const std::string& backend : options->backends) {
-      const auto line = measure_throughput(*options, backend, keys);
+      StateRun run = options->run;
+      if (backend == "rocksdb" && options->memory_part > 0) {
+        const Throughput* const heap = find_line(lines, "hashmap", keys);
+        if (heap == nullptr) {
+          fmt::print(stderr, "tidewheel_bench: --memory-part needs hashmap before rocksdb\n");
+          return 2;
+        }
+        run.memory_bytes =
+            static_cast<int64_t>(state_mb(*heap) * 1e6 * options->memory_part) >> 20 << 20;
+      }
+      const auto line = measure_throughput(*options, run, backend, keys);
       if (line) {
         lines.push_back(*line);
       } else {
@@ -318,21 +393,7 @@ int run_state(const std::vector<std::string>& args) {
     }
   }
   fmt::print("\n");
-  for (const Throughput& line : lines) {
-    const double ratio = line.with.hits_per_s / line.without.hits_per_s;
-    if (line.backend == "hashmap") {
-      print_bar(fmt::format("hashmap, {} keys: throughput with checkpoints", line.keys),
-                fmt::format("{:.1f} %", ratio * 100), ">= 90 %", ratio >= 0.9);
-    }
-    if (line.backend == "rocksdb" && options->run.workload.choice == KeyChoice::kZipf) {
-      for (const Throughput& heap : lines) {
-        if (heap.backend != "hashmap" || heap.keys != line.keys) { continue; }
-        const double part = line.without.hits_per_s / heap.without.hits_per_s;
-        print_bar(fmt::format("rocksdb, {} keys: of the rate in memory", line.keys),
-                  fmt::format("{:.1f} %", part * 100), ">= 25 %", part >= 0.25);
-      }
-    }
-  }
+  for (const Throughput& line : lines) { print_state_bars(*options, lines, line); }
   return status;
 }
 

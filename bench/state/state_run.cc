@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "bench/child.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
 
 namespace tidewheel::bench {
@@ -22,6 +24,8 @@ Status configure(const StateRun& run, Config& config) {
   if (run.latency) { config.set(options::kBufferTimeout, int64_t{0}); }
   if (run.backend != "hashmap") {
     TIDEWHEEL_RETURN_IF_ERROR(config.set(options::kStateBackend.key, run.backend));
+    TIDEWHEEL_RETURN_IF_ERROR(config.set(options::kRocksdbLocalDirectory.key,
+                                         std::filesystem::absolute(run.directory).string()));
   }
   if (run.checkpoint_interval_ms > 0 || run.resume) {
     TIDEWHEEL_RETURN_IF_ERROR(config.set(options::kCheckpointInterval.key,
@@ -34,11 +38,24 @@ Status configure(const StateRun& run, Config& config) {
   return {};
 }
 
+// The peak of what the process has taken for a job.
+struct OwnMemory {
+  int64_t before = own_memory_bytes();
+  int64_t peak = before;
+  double looked_at = 0;
+  void look() {
+    if (wall_now() < looked_at + 0.005) { return; }
+    peak = std::max(peak, own_memory_bytes());
+    looked_at = wall_now();
+  }
+};
+
 // Waits until `done()`, for as long as the job runs.
 template <class Done>
-Status wait_until(JobHandle& job, Done done) {
+Status wait_until(JobHandle& job, OwnMemory& memory, Done done) {
   const double deadline = wall_now() + kPatienceS;
   while (!done()) {
+    memory.look();
     if (is_final(job.state())) {
       TIDEWHEEL_RETURN_IF_ERROR(job.result());
       return internal_error(ErrorId::kInternal, "the job has ended by itself");
@@ -106,34 +123,38 @@ Result<StateFigures> measure(const StateRun& run,
   env.resume(run.resume);
   build_keyed_count(env, run.workload, progress);
   StateFigures figures;
+  OwnMemory memory;
   const double begun = wall_now();
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<JobHandle> job,
                              env.execute_async("keyed count"));
-  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, [&] { return progress->first_ns != 0; }));
+  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return progress->first_ns != 0; }));
   figures.first_row_s = static_cast<double>(progress->first_ns) * 1e-9 - begun;
   if (!run.resume) {
-    TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, [&] { return progress->filling == 0; }));
+    TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return progress->filling == 0; }));
     figures.fill_per_s = static_cast<double>(run.workload.keys) / (wall_now() - begun);
   }
   const double warm = wall_now() + run.warm_up_s;
-  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, [&] { return wall_now() >= warm; }));
+  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return wall_now() >= warm; }));
 
   progress->measuring = run.latency;
   const int64_t from_ns = world->clock().now_ns();
   const double from = wall_now();
   const double cpu_from = cpu_now();
   const uint64_t counted_from = progress->counted;
-  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, [&] { return wall_now() >= from + run.seconds; }));
+  TIDEWHEEL_RETURN_IF_ERROR(
+      wait_until(*job, memory, [&] { return wall_now() >= from + run.seconds; }));
   const double seconds = wall_now() - from;
   const auto hits = static_cast<double>(progress->counted - counted_from);
   progress->measuring = false;
   figures.hits_per_s = hits / seconds;
   figures.cpu_ns_per_hit = (cpu_now() - cpu_from) * 1e9 / hits;
   figures.rss_mb = static_cast<double>(peak_rss_bytes()) / 1e6;
+  figures.accounted_mb = static_cast<double>(job->memory().peak_bytes()) / 1e6;
   if (run.latency) { note_latency(*progress, figures); }
-  TIDEWHEEL_RETURN_IF_ERROR(
-      wait_until(*job, [&] { return job->checkpoints().completed >= run.checkpoints_min; }));
+  TIDEWHEEL_RETURN_IF_ERROR(wait_until(
+      *job, memory, [&] { return job->checkpoints().completed >= run.checkpoints_min; }));
   note_checkpoints(job->checkpoints(), from_ns, figures);
+  figures.own_mb = static_cast<double>(memory.peak - memory.before) / 1e6;
   if (run.keep) { end_as_killed(figures); }
   job->cancel();
   static_cast<void>(job->wait());

@@ -31,6 +31,8 @@ struct StateFigures {
   double cpu_ns_per_hit = 0;
   double first_row_s = 0;  // from the start of the job to the first row at the sink
   double rss_mb = 0;
+  double own_mb = 0;        // at its peak, beyond what the process had before the job
+  double accounted_mb = 0;  // by the job's account of memory, at its peak
   int64_t latency_p50_ns = 0, latency_p99_ns = 0, latency_p999_ns = 0, latency_p9999_ns = 0,
           latency_max_ns = 0;
   int64_t checkpoints = 0, checkpoints_failed = 0;

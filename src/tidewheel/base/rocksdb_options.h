@@ -8,13 +8,17 @@ inline constexpr TextOption kRocksdbLocalDirectory{
     {"state.backend.rocksdb.localdir", OptionKind::kText, "/tmp",
      "Folder on a local disk for the working files of RocksDB; an absolute path."}};
 inline constexpr DoubleOption kManagedFraction{
-    {"taskmanager.memory.managed.fraction", OptionKind::kDouble, "0.3",
+    {"taskmanager.memory.managed.fraction", OptionKind::kDouble, "0.25",
      "Part of the job's memory that RocksDB may use for its block cache and write buffers, all "
      "operators together."}};
 inline constexpr DoubleOption kRocksdbHotFraction{
-    {"state.backend.rocksdb.hot-entries.fraction", OptionKind::kDouble, "0.4",
-     "Part of the job's memory for entries of state that are kept decoded in front of RocksDB, all "
-     "operators together."}};
+    {"state.backend.rocksdb.hot-entries.fraction", OptionKind::kDouble, "0.08",
+     "Part of the job's memory for the entries of state that are used most, decoded, all operators "
+     "together."}};
+inline constexpr DoubleOption kRocksdbCachedFraction{
+    {"state.backend.rocksdb.cached-entries.fraction", OptionKind::kDouble, "0.4",
+     "Part of the job's memory for entries of state that are kept as bytes in front of RocksDB, "
+     "all operators together."}};
 inline constexpr BoolOption kRocksdbManagedMemory{
     {"state.backend.rocksdb.memory.managed", OptionKind::kBool, "true",
      "Keep block caches and write buffers of all operators together within the managed part of the "
@@ -68,10 +72,10 @@ inline constexpr TextOption kRocksdbCompactionStyle{{"state.backend.rocksdb.comp
                                                      OptionKind::kText, "LEVEL",
                                                      "LEVEL or UNIVERSAL; NONE: no compaction."}};
 inline constexpr TextOption kRocksdbCompression{
-    {"state.backend.rocksdb.compression.per.level", OptionKind::kText, "",
+    {"state.backend.rocksdb.compression.per.level", OptionKind::kText, "NO_COMPRESSION",
      "Compression of the files: NO_COMPRESSION, SNAPPY_COMPRESSION, LZ4_COMPRESSION, "
      "ZSTD_COMPRESSION or ZLIB_COMPRESSION; one for all levels, or one for each, separated by "
-     "semicolons. Empty: none on the first two levels, then LZ4."}};
+     "semicolons. Compressed files take about half the room, and each read half again the time."}};
 inline constexpr BoolOption kRocksdbDynamicLevelSize{
     {"state.backend.rocksdb.compaction.level.use-dynamic-size", OptionKind::kBool, "false",
      "Fit the sizes of levels to the size of the last one."}};
@@ -108,6 +112,10 @@ inline constexpr BoolOption kRocksdbBloomFilter{
 inline constexpr DoubleOption kRocksdbBloomBits{{"state.backend.rocksdb.bloom-filter.bits-per-key",
                                                  OptionKind::kDouble, "10",
                                                  "Bits of a filter for each key."}};
+inline constexpr BoolOption kRocksdbFiltersForHits{
+    {"state.backend.rocksdb.bloom-filter.optimize-for-hits", OptionKind::kBool, "true",
+     "No filters for the last level, which has most of the entries: they take a tenth of the "
+     "memory, and only keys that are new cost more."}};
 inline constexpr IntOption kRocksdbTtlQueryEntries{
     {"state.backend.rocksdb.compaction.filter.query-time-after-num-entries", OptionKind::kInt,
      "1000", "Entries after which a compaction that drops expired state reads the clock again.",

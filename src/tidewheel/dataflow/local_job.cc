@@ -40,11 +40,14 @@ Result<std::unique_ptr<StateBackends>> make_backends(World& world, const Config&
   const std::string type = config.get(options::kStateBackend);
   if (type == "hashmap") { return std::unique_ptr<StateBackends>(); }
   if (type == "map") {
-    const double part = config.get(options::kRocksdbHotFraction);
-    const auto bytes = static_cast<int64_t>(part * static_cast<double>(memory.limit_bytes()));
     TIDEWHEEL_ASSIGN_OR_RETURN(const TimerStorage timers, timer_storage_of(config));
-    return std::unique_ptr<StateBackends>(
-        std::make_unique<MapBackends>(MapBackendOptions{bytes, timers}));
+    const auto part = [&](const DoubleOption& option) {
+      return static_cast<int64_t>(config.get(option) * static_cast<double>(memory.limit_bytes()));
+    };
+    return std::unique_ptr<StateBackends>(std::make_unique<MapBackends>(
+        MapBackendOptions{.cache_bytes = part(options::kRocksdbHotFraction),
+                          .timers = timers,
+                          .cached_entries_bytes = part(options::kRocksdbCachedFraction)}));
   }
   if (type == "rocksdb") {
     int64_t slots = config.get(options::kTaskSlots);

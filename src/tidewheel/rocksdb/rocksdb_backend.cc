@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/executor.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
@@ -20,6 +21,10 @@
 namespace tidewheel {
 
 namespace {
+
+// So many keys to be read are worth waking another thread.
+constexpr size_t kKeysToShare = 96;
+constexpr size_t kKeysAtOnce = 32;
 
 ::rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view_of(const ::rocksdb::Slice& text) { return {text.data(), text.size()}; }
@@ -120,6 +125,14 @@ class View final : public StoreView {
   const ::rocksdb::Snapshot* const snapshot_;
 };
 
+// What is gathered takes its room three times on its way, and twice that when it is written behind.
+uint64_t batch_bytes_of(const RocksdbShared& shared) {
+  const int64_t wanted = shared.config.get(options::kRocksdbWriteBatchSize);
+  if (shared.memory.total_bytes <= 0) { return static_cast<uint64_t>(wanted); }
+  return static_cast<uint64_t>(
+      std::min(wanted, std::max<int64_t>(shared.memory.total_bytes / 64, 32 << 10)));
+}
+
 struct MetricSwitch {
   const BoolOption* option;
   const char* property;
@@ -138,12 +151,14 @@ RocksdbBackend::RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::s
       place_(std::move(place)),
       directory_(std::move(directory)),
       metrics_(metrics),
-      write_batch_bytes_(static_cast<uint64_t>(shared.config.get(options::kRocksdbWriteBatchSize))),
-      batch_(std::make_unique<::rocksdb::WriteBatch>()) {
+      write_batch_bytes_(batch_bytes_of(shared)),
+      batch_(std::make_unique<::rocksdb::WriteBatch>()),
+      behind_batch_(std::make_unique<::rocksdb::WriteBatch>()) {
   shared_.live.fetch_add(1, std::memory_order_relaxed);
 }
 
 RocksdbBackend::~RocksdbBackend() {
+  ignore(wait_behind(), "what is not in a snapshot is worth nothing");
   drop_snapshots();
   for (const auto& [group, name] : gauges_) { group->remove_gauge(name); }
   if (database_ != nullptr) {
@@ -229,6 +244,7 @@ Status RocksdbBackend::make_family(Store& store) {
 }
 
 Result<StoreId> RocksdbBackend::open_state(const StoreState& state) {
+  TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
   if (database_ == nullptr) { TIDEWHEEL_RETURN_IF_ERROR(open_database({})); }
   for (StoreId id = 0; id < stores_.size(); ++id) {
     if (stores_[id].state.meta.name == state.meta.name) { return id; }
@@ -276,6 +292,35 @@ void RocksdbBackend::register_metrics(const Store& store) {
   }
 }
 
+// A call of find_many that threads share: each takes some keys until there are no more. So whoever
+// is late has nothing left to do, and is not waited for.
+struct RocksdbBackend::SharedRead {
+  std::atomic<size_t> next{0};  // the first key that nobody has taken
+  std::atomic<size_t> done{0};  // keys
+  size_t count = 0;
+  StoreId state = 0;
+  std::shared_ptr<Event> all_done;
+};
+
+// The batched form of RocksDB takes up to 32 keys at a time by itself.
+void RocksdbBackend::find_some(StoreId state, size_t begin, size_t end) {
+  const ::rocksdb::ReadOptions read;
+  database_->MultiGet(read, stores_[state].family, end - begin, keys_.data() + begin,
+                      found_.data() + begin, statuses_.data() + begin, /*sorted_input=*/true);
+}
+
+void RocksdbBackend::take_part(SharedRead& read) {
+  for (;;) {
+    const size_t begin = read.next.fetch_add(kKeysAtOnce, std::memory_order_acq_rel);
+    if (begin >= read.count) { return; }
+    const size_t end = std::min(begin + kKeysAtOnce, read.count);
+    find_some(read.state, begin, end);
+    if (read.done.fetch_add(end - begin, std::memory_order_acq_rel) + end - begin == read.count) {
+      read.all_done->set();
+    }
+  }
+}
+
 Status RocksdbBackend::find_many(StoreId state, std::span<const std::string_view> keys,
                                  Values& values) {
   const size_t count = keys.size();
@@ -283,13 +328,21 @@ Status RocksdbBackend::find_many(StoreId state, std::span<const std::string_view
   if (count == 0) { return {}; }
   keys_.clear();
   for (const std::string_view key : keys) { keys_.push_back(slice(key)); }
-  found_.clear();
-  found_.resize(count);
+  for (::rocksdb::PinnableSlice& found : found_) { found.Reset(); }
+  if (found_.size() < count) { found_ = std::vector<::rocksdb::PinnableSlice>(count); }
   statuses_.assign(count, ::rocksdb::Status());
-  const ::rocksdb::ReadOptions read;
-  // The batched form of RocksDB takes up to 32 keys at a time by itself.
-  database_->MultiGet(read, stores_[state].family, count, keys_.data(), found_.data(),
-                      statuses_.data(), /*sorted_input=*/true);
+  if (count < kKeysToShare || !shared_.can_share_reads) {
+    find_some(state, 0, count);
+  } else {
+    // It is mostly the processor's work, as files are in the system's cache.
+    const auto read = std::make_shared<SharedRead>();
+    read->count = count;
+    read->state = state;
+    read->all_done = shared_.world.executor().make_event();
+    shared_.world.executor().run_blocking([this, read] { take_part(*read); });
+    take_part(*read);
+    read->all_done->wait();
+  }
   for (size_t i = 0; i < count; ++i) {
     if (statuses_[i].ok()) [[likely]] {
       values[i] = view_of(found_[i]);
@@ -305,12 +358,13 @@ void RocksdbBackend::add_write(StoreId state, bool erases, std::string_view key,
   Write write;
   write.state = state;
   write.erases = erases;
-  write.key_begin = static_cast<uint32_t>(write_bytes_.size());
+  write.key_begin = static_cast<uint32_t>(gathered_.bytes.size());
   write.key_size = static_cast<uint32_t>(key.size());
   write.value_size = static_cast<uint32_t>(value.size());
-  write_bytes_.append(key);
-  write_bytes_.append(value);
-  writes_.push_back(write);
+  write.order = key_order(key);
+  gathered_.bytes.append(key);
+  gathered_.bytes.append(value);
+  gathered_.writes.push_back(write);
 }
 
 void RocksdbBackend::put(StoreId state, std::string_view key, std::string_view value) {
@@ -319,41 +373,76 @@ void RocksdbBackend::put(StoreId state, std::string_view key, std::string_view v
 
 void RocksdbBackend::erase(StoreId state, std::string_view key) { add_write(state, true, key, {}); }
 
-Status RocksdbBackend::commit() {
-  if (writes_.empty()) { return {}; }
-  TIDEWHEEL_DCHECK(is_cut());
-  // Stable: of several writes of a key the last one counts.
-  std::stable_sort(writes_.begin(), writes_.end(), [this](const Write& a, const Write& b) {
-    return a.state != b.state ? a.state < b.state : key_of(a) < key_of(b);
+// In the order of keys, a batch goes into the write buffer faster.
+Status RocksdbBackend::write(Writes& gathered, ::rocksdb::WriteBatch& batch) const {
+  // Of several writes of a key the last one counts.
+  std::sort(gathered.writes.begin(), gathered.writes.end(), [&](const Write& a, const Write& b) {
+    if (a.state != b.state) { return a.state < b.state; }
+    if (a.order != b.order) { return a.order < b.order; }
+    const int difference = gathered.key_of(a).compare(gathered.key_of(b));
+    return difference != 0 ? difference < 0 : a.key_begin < b.key_begin;
   });
-  for (const Write& write : writes_) {
+  for (const Write& write : gathered.writes) {
     ::rocksdb::ColumnFamilyHandle* const family = stores_[write.state].family;
-    const std::string_view key = key_of(write);
+    const std::string_view key = gathered.key_of(write);
     const ::rocksdb::Slice value(key.data() + key.size(), write.value_size);
-    static_cast<void>(write.erases ? batch_->Delete(family, slice(key))
-                                   : batch_->Put(family, slice(key), value));
+    static_cast<void>(write.erases ? batch.Delete(family, slice(key))
+                                   : batch.Put(family, slice(key), value));
   }
-  const ::rocksdb::Status status = database_->Write(write_options(), batch_.get());
-  batch_->Clear();
-  writes_.clear();
-  write_bytes_.clear();
+  const ::rocksdb::Status status = database_->Write(write_options(), &batch);
+  batch.Clear();
+  gathered.writes.clear();
+  gathered.bytes.clear();
   return failure(status);
 }
 
-uint64_t RocksdbBackend::uncommitted_bytes() const { return write_bytes_.size(); }
+Status RocksdbBackend::wait_behind() {
+  if (behind_done_ == nullptr) { return {}; }
+  behind_done_->wait();
+  return behind_status_;
+}
+
+bool RocksdbBackend::can_commit_behind() {
+  return behind_done_ == nullptr || behind_done_->is_set();
+}
+
+Status RocksdbBackend::commit_behind() {
+  TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
+  if (gathered_.writes.empty()) { return {}; }
+  TIDEWHEEL_DCHECK(is_cut());
+  std::swap(gathered_, behind_);
+  behind_done_ = shared_.world.executor().make_event();
+  shared_.world.executor().run_blocking([this, done = behind_done_] {
+    behind_status_ = write(behind_, *behind_batch_);
+    done->set();
+  });
+  return {};
+}
+
+Status RocksdbBackend::commit() {
+  TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
+  if (gathered_.writes.empty()) { return {}; }
+  TIDEWHEEL_DCHECK(is_cut());
+  return write(gathered_, *batch_);
+}
+
+uint64_t RocksdbBackend::uncommitted_bytes() const { return gathered_.bytes.size(); }
 
 std::unique_ptr<StoreCursor> RocksdbBackend::scan(StoreId state) {
+  ignore(wait_behind(), "the next commit says so");
   return std::make_unique<Cursor>(std::unique_ptr<::rocksdb::Iterator>(database_->NewIterator(
                                       ::rocksdb::ReadOptions(), stores_[state].family)),
                                   what());
 }
 
 Status RocksdbBackend::erase_range(StoreId state, std::string_view from, std::string_view to) {
+  TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
   return failure(
       database_->DeleteRange(write_options(), stores_[state].family, slice(from), slice(to)));
 }
 
 std::unique_ptr<StoreView> RocksdbBackend::view() {
+  ignore(wait_behind(), "the next commit says so");
   std::vector<::rocksdb::ColumnFamilyHandle*> families;
   for (const Store& store : stores_) { families.push_back(store.family); }
   return std::make_unique<View>(*database_, std::move(families), what());

@@ -25,6 +25,7 @@ struct ColumnFamilyOptions;
 
 namespace tidewheel {
 
+class Event;  // base/executor.h
 class World;  // base/world.h
 
 // What the databases of a job have in common.
@@ -32,8 +33,10 @@ struct RocksdbShared {
   World& world;
   Config config;
   RocksdbMemory memory;
-  std::string directory;  // of this job alone
-  int64_t hot_bytes = 0;  // for decoded entries in front of all databases
+  std::string directory;         // of this job alone
+  int64_t hot_bytes = 0;         // for decoded entries in front of all databases
+  int64_t cached_bytes = 0;      // for entries as bytes between these and the databases
+  bool can_share_reads = false;  // there is more than one core
   TimerStorage timers;
   std::atomic<int32_t> live{0};  // databases
 };
@@ -63,6 +66,8 @@ class RocksdbBackend final : public StateBackend {
   void put(StoreId state, std::string_view key, std::string_view value) override;
   void erase(StoreId state, std::string_view key) override;
   Status commit() override;
+  Status commit_behind() override;
+  bool can_commit_behind() override;
   uint64_t uncommitted_bytes() const override;
   uint64_t write_batch_bytes() const override { return write_batch_bytes_; }
   std::unique_ptr<StoreCursor> scan(StoreId state) override;
@@ -110,21 +115,35 @@ class RocksdbBackend final : public StateBackend {
   std::vector<Store> stores_;
   std::vector<Store> not_opened_;  // adopted from a snapshot, and not asked for yet
   std::vector<::rocksdb::ColumnFamilyHandle*> families_;
-  // Writes that are gathered: in the order of keys, a batch goes into the write buffer faster.
   struct Write {
     StoreId state = 0;
     bool erases = false;
-    uint32_t key_begin = 0;  // in write_bytes_
+    uint32_t key_begin = 0;  // in the bytes of its batch
     uint32_t key_size = 0;
     uint32_t value_size = 0;  // the value is behind the key
+    uint64_t order = 0;       // of the key
   };
-  std::string_view key_of(const Write& write) const {
-    return std::string_view(write_bytes_).substr(write.key_begin, write.key_size);
-  }
+  // Writes that are gathered.
+  struct Writes {
+    std::vector<Write> writes;
+    std::string bytes;
+    std::string_view key_of(const Write& write) const {
+      return std::string_view(bytes).substr(write.key_begin, write.key_size);
+    }
+  };
   void add_write(StoreId state, bool erases, std::string_view key, std::string_view value);
-  std::vector<Write> writes_;
-  std::string write_bytes_;
+  Status write(Writes& gathered, ::rocksdb::WriteBatch& batch) const;
+  Status wait_behind();
+  void find_some(StoreId state, size_t begin, size_t end);
+  struct SharedRead;
+  void take_part(SharedRead& read);
+  Writes gathered_;
   std::unique_ptr<::rocksdb::WriteBatch> batch_;
+  // What is written in the background: its job has these to itself until the event is set.
+  Writes behind_;
+  std::unique_ptr<::rocksdb::WriteBatch> behind_batch_;
+  Status behind_status_;                // sticks
+  std::shared_ptr<Event> behind_done_;  // null: there is none
   std::vector<::rocksdb::Slice> keys_;
   std::vector<::rocksdb::PinnableSlice> found_;
   std::vector<::rocksdb::Status> statuses_;

@@ -1,11 +1,15 @@
 #include "tidewheel/rocksdb/rocksdb_backends.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/allocator.h"
+#include "tidewheel/base/executor.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/rocksdb/rocksdb_backend.h"
+#include "tidewheel/state/entry_cache.h"
 #include "tidewheel/state/state_memory.h"
 
 namespace tidewheel {
@@ -23,20 +27,30 @@ std::string folder_name(std::string_view uid) {
   return name;
 }
 
+constexpr int kArenasMax = 2;
+
 class RocksdbBackends final : public StateBackends {
  public:
   RocksdbBackends(World& world, const Config& config, MemoryPool& memory)
-      : shared_{world, config, {}, {}, 0, {}}, account_(&memory, "rocksdb") {}
+      : shared_{world, config, {}, {}, 0, 0, false, {}},
+        memory_(memory),
+        account_(&memory, "rocksdb: block cache and write buffers") {}
   ~RocksdbBackends() override {
     ignore(shared_.world.files().remove_all(shared_.directory), "it is a temporary folder");
   }
 
-  Status open(MemoryPool& memory, int32_t slot_count) {
+  Status open(int32_t slot_count) {
     const Config& config = shared_.config;
     TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_config(config));
     TIDEWHEEL_ASSIGN_OR_RETURN(shared_.timers, timer_storage_of(config));
-    const auto limit = static_cast<double>(memory.limit_bytes());
+    TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_limit(config, memory_.limit_bytes()));
+    const auto limit = static_cast<double>(memory_.limit_bytes());
     shared_.hot_bytes = static_cast<int64_t>(limit * config.get(options::kRocksdbHotFraction));
+    shared_.cached_bytes =
+        static_cast<int64_t>(limit * config.get(options::kRocksdbCachedFraction));
+    // The databases' own threads, and the pool's, allocate blocks that others free.
+    limit_allocator_arenas(kArenasMax);
+    shared_.can_share_reads = shared_.world.executor().core_count() > 1;
     if (config.get(options::kRocksdbManagedMemory)) {
       const int64_t fixed = config.get(options::kRocksdbFixedPerSlot);
       const int64_t total =
@@ -62,11 +76,19 @@ class RocksdbBackends final : public StateBackends {
                     place.subtask, made_.fetch_add(1));
     auto backend = std::make_unique<RocksdbBackend>(shared_, place, std::move(directory), metrics);
     TIDEWHEEL_RETURN_IF_ERROR(backend->open());
-    return std::unique_ptr<StateBackend>(std::move(backend));
+    return std::unique_ptr<StateBackend>(std::make_unique<EntryCache>(
+        std::move(backend),
+        EntryCacheOptions{.bytes = [this] { return cached_bytes(); }, .memory = &memory_}));
   }
 
  private:
+  // Each of the backends that there are has the same part.
+  int64_t cached_bytes() const {
+    return shared_.cached_bytes / std::max(shared_.live.load(std::memory_order_relaxed), 1);
+  }
+
   RocksdbShared shared_;
+  MemoryPool& memory_;
   StateMemory account_;
   std::atomic<int64_t> made_{0};
 };
@@ -86,7 +108,7 @@ Result<std::unique_ptr<StateBackends>> make_rocksdb_backends(World& world, const
                                                              MemoryPool& memory,
                                                              int32_t slot_count) {
   auto backends = std::make_unique<RocksdbBackends>(world, config, memory);
-  TIDEWHEEL_RETURN_IF_ERROR(backends->open(memory, slot_count));
+  TIDEWHEEL_RETURN_IF_ERROR(backends->open(slot_count));
   return std::unique_ptr<StateBackends>(std::move(backends));
 }
 

@@ -22,6 +22,11 @@ namespace tidewheel {
 
 namespace {
 
+// The least that works.
+constexpr int64_t kManagedBytesMin = 2 << 20;
+constexpr int64_t kCachedBytesMin = 1 << 20;
+constexpr int64_t kHotBytesMin = 256 << 10;
+
 template <class T>
 using Names = std::span<const std::pair<std::string_view, T>>;
 
@@ -199,20 +204,16 @@ Predefined predefined_of(const Config& config) {
 }
 
 void apply_compression(const Config& config, ::rocksdb::ColumnFamilyOptions& family) {
-  const auto names = split(config.get(options::kRocksdbCompression));
-  if (names.empty()) {
-    family.compression = ::rocksdb::kLZ4Compression;
-    family.compression_per_level.assign(7, ::rocksdb::kLZ4Compression);
-    family.compression_per_level[0] = family.compression_per_level[1] = ::rocksdb::kNoCompression;
-    return;
-  }
   family.compression_per_level.clear();
-  for (const std::string& name : names) {
+  for (const std::string& name : split(config.get(options::kRocksdbCompression))) {
     family.compression_per_level.push_back(
         *find_name<::rocksdb::CompressionType>(kCompressions, name));
   }
+  if (family.compression_per_level.empty()) {
+    family.compression_per_level.push_back(::rocksdb::kNoCompression);
+  }
   family.compression = family.compression_per_level.back();
-  if (names.size() == 1) { family.compression_per_level.clear(); }
+  if (family.compression_per_level.size() == 1) { family.compression_per_level.clear(); }
 }
 
 // What the user has set goes before what is predefined.
@@ -250,7 +251,8 @@ void fit_to_memory(const RocksdbMemory& memory, ::rocksdb::ColumnFamilyOptions& 
   family.write_buffer_size = static_cast<size_t>(buffer);
   family.max_bytes_for_level_base =
       static_cast<uint64_t>(std::clamp<int64_t>(buffer * 16, 8 << 20, 256 << 20));
-  family.target_file_size_base = std::max<uint64_t>(family.max_bytes_for_level_base / 8, 2 << 20);
+  // Large files: the keys of a MultiGet that are in one file share the way to its index.
+  family.target_file_size_base = std::max<uint64_t>(family.max_bytes_for_level_base / 2, 4 << 20);
   family.level0_file_num_compaction_trigger = 6;
   family.level0_slowdown_writes_trigger = 40;
   family.level0_stop_writes_trigger = 60;
@@ -290,6 +292,16 @@ Status check_rocksdb_config(const Config& config) {
   }
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kManagedFraction, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbHotFraction, 1));
+  TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbCachedFraction, 1));
+  const double together = config.get(options::kManagedFraction) +
+                          config.get(options::kRocksdbHotFraction) +
+                          config.get(options::kRocksdbCachedFraction);
+  if (together > 1) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{}, {} and {} are {} together; they take up to 1",
+                            options::kManagedFraction.key, options::kRocksdbHotFraction.key,
+                            options::kRocksdbCachedFraction.key, together);
+  }
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbWriteBufferRatio, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbHighPriorityRatio, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbBloomBits, 100));
@@ -299,6 +311,24 @@ Status check_rocksdb_config(const Config& config) {
                             options::kRocksdbLocalDirectory.key, directory);
   }
   return {};
+}
+
+Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
+  const auto limit_for = [&](int64_t least, const DoubleOption& part) {
+    return static_cast<int64_t>(static_cast<double>(least) / config.get(part)) + 1;
+  };
+  int64_t least = std::max(limit_for(kCachedBytesMin, options::kRocksdbCachedFraction),
+                           limit_for(kHotBytesMin, options::kRocksdbHotFraction));
+  const bool has_own =
+      !config.get(options::kRocksdbManagedMemory) || config.get(options::kRocksdbFixedPerSlot) > 0;
+  if (!has_own) { least = std::max(least, limit_for(kManagedBytesMin, options::kManagedFraction)); }
+  if (limit_bytes >= least) { return {}; }
+  return invalid_argument(
+      ErrorId::kBadOptionValue,
+      "the state backend rocksdb needs at least {} MB of memory for the job, as "
+      "its parts are set ({}, {}, {}); the limit is {} bytes",
+      (least >> 20) + 1, options::kManagedFraction.key, options::kRocksdbCachedFraction.key,
+      options::kRocksdbHotFraction.key, limit_bytes);
 }
 
 ::rocksdb::DBOptions database_options(const Config& config, const RocksdbMemory& memory) {
@@ -331,11 +361,13 @@ Status check_rocksdb_config(const Config& config) {
   ::rocksdb::ColumnFamilyOptions family;
   ::rocksdb::BlockBasedTableOptions table;
   table.format_version = 5;
+  table.checksum = ::rocksdb::kXXH3;
   table.data_block_index_type = ::rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   if (config.get(options::kRocksdbBloomFilter)) {
     table.filter_policy.reset(
         ::rocksdb::NewBloomFilterPolicy(config.get(options::kRocksdbBloomBits)));
   }
+  family.optimize_filters_for_hits = config.get(options::kRocksdbFiltersForHits);
   if (memory.cache != nullptr) { fit_to_memory(memory, family); }
   apply_predefined(predefined_of(config), family, table);
   apply_user_values(config, family, table);

@@ -33,6 +33,9 @@ RocksdbMemory make_rocksdb_memory(const Config& config, int64_t total_bytes);
 // Looks at all values at once, before anything is opened. Errors: kBadOptionValue.
 Status check_rocksdb_config(const Config& config);
 
+// Whether a job of this memory can have the backend. Errors: kBadOptionValue, with the least.
+Status check_rocksdb_limit(const Config& config, int64_t limit_bytes);
+
 // What databases keep their files by: nothing waits for the disk.
 rocksdb::Env* working_files();
 rocksdb::DBOptions database_options(const Config& config, const RocksdbMemory& memory);

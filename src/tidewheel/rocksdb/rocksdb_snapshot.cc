@@ -52,7 +52,8 @@ struct RocksdbBackend::Cut {
 };
 
 void RocksdbBackend::begin_own_snapshot(const SnapshotStart& start, std::function<void()> wake) {
-  TIDEWHEEL_CHECK(cut_ == nullptr && uncommitted_bytes() == 0, "one snapshot at a time");
+  TIDEWHEEL_CHECK(cut_ == nullptr && uncommitted_bytes() == 0 && can_commit_behind(),
+                  "one snapshot at a time, of what was committed");
   for (const Store& store : not_opened_) {
     // States that the job has no more, and those that were read into new families.
     ignore(failure(database_->DropColumnFamily(store.family)), "it only takes room");

@@ -9,6 +9,7 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/metrics.h"
+#include "tidewheel/base/random.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/rocksdb/rocksdb_backends.h"
@@ -130,14 +131,12 @@ class RocksdbTest : public ::testing::Test {
   std::unique_ptr<StateBackends> backends_;
 };
 
-TEST_F(RocksdbTest, finds_what_was_committed) {
+TEST_F(RocksdbTest, finds_what_was_put) {
   const auto backend = make();
   const StoreId a = backend->open_state(state_of("a")).value();
   const StoreId b = backend->open_state(state_of("b")).value();
   EXPECT_NE(a, b);
   put(*backend, a, 1, "k", "v");
-  EXPECT_GT(backend->uncommitted_bytes(), 0U);
-  EXPECT_EQ(find(*backend, a, 1, "k"), "nothing");
   ASSERT_TRUE(backend->commit().ok());
   EXPECT_EQ(backend->uncommitted_bytes(), 0U);
   EXPECT_EQ(find(*backend, a, 1, "k"), "v");
@@ -339,10 +338,62 @@ TEST_F(RocksdbTest, every_set_of_options_opens) {
 
 TEST_F(RocksdbTest, memory_is_a_part_of_the_jobs) {
   config_.set(options::kManagedFraction, 0.5);
+  config_.set(options::kRocksdbCachedFraction, 0.4);
   static_cast<void>(backends());
   EXPECT_EQ(memory_.used_bytes(), 32 << 20);
   backends_.reset();
   EXPECT_EQ(memory_.used_bytes(), 0);
+}
+
+TEST_F(RocksdbTest, a_limit_that_is_too_small_is_refused_with_the_least_that_works) {
+  MemoryPool small("job", 1 << 20);
+  const auto refused = make_rocksdb_backends(*world_, config_, small, 1);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().id(), ErrorId::kBadOptionValue);
+  const std::string text = refused.status().to_string();
+  const size_t at = text.find("at least ");
+  ASSERT_NE(at, std::string::npos) << text;
+  MemoryPool least("job", std::stoll(text.substr(at + 9)) << 20);
+  EXPECT_TRUE(make_rocksdb_backends(*world_, config_, least, 1).ok());
+}
+
+// Entries that leave the cache, come back from files, and are changed again.
+TEST_F(RocksdbTest, state_larger_than_memory_is_found_again) {
+  MemoryPool small("job", 10 << 20);
+  backends_ = make_rocksdb_backends(*world_, config_, small, 1).value();
+  auto backend = make();
+  const StoreId state = backend->open_state(state_of("counts")).value();
+  constexpr int64_t kKeys = 600'000;
+  Random random(3);
+  std::vector<uint8_t> counts(kKeys, 0);
+  StateBackend::Values values;
+  for (int round = 0; round < 1500; ++round) {
+    std::map<std::string, int64_t> batch;
+    for (int i = 0; i < 500; ++i) {
+      const auto number = static_cast<int64_t>(random.below(kKeys));
+      const std::string_view bytes(reinterpret_cast<const char*>(&number), sizeof(number));
+      batch[key_of(static_cast<int32_t>(number % 128), bytes)] = number;
+    }
+    std::vector<std::string_view> keys;
+    for (const auto& [key, number] : batch) { keys.emplace_back(key); }
+    ASSERT_TRUE(backend->find_many(state, keys, values).ok());
+    std::vector<int64_t> found;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      found.push_back(values[i].has_value() ? static_cast<uint8_t>(values[i]->front()) : 0);
+    }
+    size_t at = 0;
+    for (const auto& [key, number] : batch) {
+      ASSERT_EQ(found[at++], counts[static_cast<size_t>(number)]);
+      const uint8_t count = ++counts[static_cast<size_t>(number)];
+      const std::string value = static_cast<char>(count) + std::string(7, '\0');
+      backend->put(state, key, value);
+    }
+    ASSERT_TRUE(backend->commit().ok());
+  }
+  EXPECT_LE(small.peak_bytes(), small.limit_bytes());
+  backend.reset();
+  backends_.reset();
+  EXPECT_EQ(small.used_bytes(), 0);
 }
 
 TEST_F(RocksdbTest, figures_are_metrics_when_asked_for) {

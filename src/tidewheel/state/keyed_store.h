@@ -251,9 +251,10 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // What there is with a backend only.
   struct Backed {
     // A snapshot on its way: first what was changed before the barrier is written to the backend
-    // (kFlush); nothing newer may be, until that is cut off: at once for a view, which is then
-    // written as entries (kEntries), later for a snapshot of the backend's own (kOwn).
-    enum class Stage : uint8_t { kIdle, kFlush, kOwn, kEntries, kTimers };
+    // (kFlush), and nothing newer. Then the backend gets ready (kPrepare) to cut that off: at
+    // once for a view, which is then written as entries (kEntries), later for a snapshot of the
+    // backend's own (kOwn).
+    enum class Stage : uint8_t { kIdle, kFlush, kPrepare, kOwn, kEntries, kTimers };
 
     Backed(KeyedState& owner, StateBackend& backend, RowStore::CurrentKey current_key)
         : rows(owner, backend, encoded_schema<K>(), std::move(current_key)) {}
@@ -287,6 +288,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   bool is_over(size_t needed) const;
   // Nothing that was changed after the barrier may be written now.
   bool is_gated() const;
+  bool cut_backed(SnapshotWriter& writer);
   void set_rows_max();
   void check_backend(const Status& status) const {
     if (!status.ok()) [[unlikely]] { throw StateError(status); }
@@ -305,7 +307,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   bool write_timers(SnapshotWriter& writer);
   void begin_backed_snapshot(const SnapshotStart& start);
   bool write_backed(SnapshotWriter& writer);
-  bool flush_backed(SnapshotWriter& writer);
+  bool flush_backed();
   bool write_view(SnapshotWriter& writer);
   void abort_backed();
   template <class F>

@@ -114,9 +114,11 @@ bool KeyedStore<K>::is_over(size_t needed) const {
 
 template <class K>
 bool KeyedStore<K>::is_gated() const {
+  StateBackend& backend = backed_->rows.backend();
   switch (backed_->stage) {
     case Backed::Stage::kFlush: return true;
-    case Backed::Stage::kOwn: return !backed_->rows.backend().is_cut();
+    case Backed::Stage::kPrepare: return !backend.takes_writes_while_cutting();
+    case Backed::Stage::kOwn: return !backend.takes_writes_while_cutting() && !backend.is_cut();
     default: return false;
   }
 }
@@ -342,15 +344,17 @@ template <class K>
 void KeyedStore<K>::abort_backed() {
   Backed& backed = *backed_;
   index_.end_snapshot();
-  if (backed.stage == Backed::Stage::kOwn) { backed.rows.backend().abort_own_snapshot(); }
+  if (backed.stage == Backed::Stage::kOwn || backed.stage == Backed::Stage::kPrepare) {
+    backed.rows.backend().abort_own_snapshot();
+  }
   backed.cursor.reset();
   backed.view.reset();
   backed.stage = Backed::Stage::kIdle;
 }
 
-// Brings what is older than the barrier to the backend, then cuts. False: call it again.
+// Brings what is older than the barrier to the backend. False: call it again.
 template <class K>
-bool KeyedStore<K>::flush_backed(SnapshotWriter& writer) {
+bool KeyedStore<K>::flush_backed() {
   Backed& backed = *backed_;
   size_t budget = kFlushSlots;
   for (; saving_group_ <= index_.key_groups().last; ++saving_group_) {
@@ -360,12 +364,24 @@ bool KeyedStore<K>::flush_backed(SnapshotWriter& writer) {
   check_backend(backed.rows.failure());
   check_backend(backed.rows.commit());
   index_.end_snapshot();
+  backed.rows.backend().begin_cut();
+  backed.stage = Backed::Stage::kPrepare;
+  return true;
+}
+
+template <class K>
+bool KeyedStore<K>::cut_backed(SnapshotWriter& writer) {
+  Backed& backed = *backed_;
+  StateBackend& backend = backed.rows.backend();
+  const Result<bool> prepared = backend.prepare_cut();
+  check_backend(prepared.status());
+  if (!*prepared) { return false; }
   if (backed.own_snapshots && writer.takes_files()) {
-    backed.rows.backend().begin_own_snapshot(backed.start, backed.wake);
+    backend.begin_own_snapshot(backed.start, backed.wake);
     cut_timers(nullptr);
     backed.stage = Backed::Stage::kOwn;
   } else {
-    backed.view = backed.rows.backend().view();
+    backed.view = backend.cut_view();
     cut_timers(backed.view.get());
     backed.state = 0;
     backed.stage = Backed::Stage::kEntries;
@@ -430,7 +446,8 @@ bool KeyedStore<K>::write_backed(SnapshotWriter& writer) {
   using Step = typename Backed::Stage;
   if (backed.stage == Step::kIdle) { return true; }
   now_ms_ = clock_.wall_ms();
-  if (backed.stage == Step::kFlush && !flush_backed(writer)) { return false; }
+  if (backed.stage == Step::kFlush && !flush_backed()) { return false; }
+  if (backed.stage == Step::kPrepare && !cut_backed(writer)) { return false; }
   if (backed.stage == Step::kOwn) {
     const Result<bool> done = backed.rows.backend().write_own_snapshot(writer);
     if (!done.ok()) { backed.stage = Step::kIdle; }

@@ -1,6 +1,7 @@
 // A store in front of a backend behaves as one in memory, whatever leaves the cache and when.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "tidewheel/base/random.h"
+#include "tidewheel/state/entry_cache.h"
 #include "tidewheel/state/handles.h"
 #include "tidewheel/state/keyed_store.h"
 #include "tidewheel/state/map_backend.h"
@@ -38,19 +40,30 @@ struct Function {
   EventTimer idle{"idle"};
 };
 
+enum class Behind : uint8_t { kNothing, kMap, kEntryCache };
+
 // A function, its store, and maybe a backend.
 struct Side {
-  explicit Side(bool backed, TimerStorage timers = {}, KeyGroupRange groups = kAllGroups)
+  explicit Side(Behind behind, TimerStorage timers = {}, KeyGroupRange groups = kAllGroups)
       : store(groups, kMaxParallelism, nullptr, clock), operator_state(nullptr) {
     BindingScope scope(&store, &operator_state);
     Function prototype;
     function.emplace(prototype);
     EXPECT_TRUE(scope.status().ok());
-    if (backed) { backend.emplace(groups, MapBackendOptions{16 << 10, timers}); }
+    if (behind == Behind::kNothing) { return; }
+    auto made = std::make_unique<MapBackend>(
+        groups, MapBackendOptions{.cache_bytes = 16 << 10, .timers = timers});
+    map = made.get();
+    backend = std::move(made);
+    if (behind == Behind::kEntryCache) {
+      backend = std::make_unique<EntryCache>(
+          std::move(backend),
+          EntryCacheOptions{.bytes = [] { return 12 << 10; }, .chunk_bytes = 1024});
+    }
   }
   void open(SnapshotReader* reader) {
     Status status;
-    if (backend.has_value()) {
+    if (backend != nullptr) {
       status = store.open_backend(*backend, reader, false, [] {});
     } else if (reader != nullptr) {
       status = store.read(*reader);
@@ -74,7 +87,8 @@ struct Side {
   }
 
   FakeClock clock;
-  std::optional<MapBackend> backend;
+  std::unique_ptr<StateBackend> backend;
+  MapBackend* map = nullptr;
   KeyedStore<int64_t> store;
   OperatorState operator_state;
   std::optional<Function> function;
@@ -86,9 +100,10 @@ constexpr int64_t kKeys = 400;
 class KeyedStoreBackend : public ::testing::TestWithParam<int> {
  protected:
   void make(SnapshotReader* heap_reader, SnapshotReader* backed_reader) {
-    heap_ = std::make_unique<Side>(false);
+    heap_ = std::make_unique<Side>(Behind::kNothing);
     // Timers in memory, and in the backend but for a few.
-    backed_ = std::make_unique<Side>(true, TimerStorage{GetParam() % 3 != 0, GetParam() % 4});
+    backed_ = std::make_unique<Side>(GetParam() % 2 == 0 ? Behind::kMap : Behind::kEntryCache,
+                                     TimerStorage{GetParam() % 3 != 0, GetParam() % 4});
     heap_->clock.wall = backed_->clock.wall = wall_;
     heap_->open(heap_reader);
     backed_->open(backed_reader);
@@ -255,12 +270,88 @@ TEST_P(KeyedStoreBackend, every_key_is_visited_once) {
   compare_all();
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStoreBackend, ::testing::Range(0, 12));
+INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStoreBackend, ::testing::Range(0, 16));
+
+// With values only, rows go on to leave while the backend gets ready for a cut.
+struct Counts {
+  Value<int64_t> count{"count"};
+  Value<Text> text{"text"};
+};
+
+class KeyedStoreCache : public ::testing::TestWithParam<int> {};
+
+TEST_P(KeyedStoreCache, snapshots_are_of_the_barrier_while_rows_leave) {
+  Random random(static_cast<uint64_t>(GetParam()) * 31337 + 11);
+  FakeClock clock;
+  EntryCache backend(
+      std::make_unique<MapBackend>(kAllGroups, MapBackendOptions{.cache_bytes = 6 << 10}),
+      {.bytes = [] { return 16 << 10; }, .chunk_bytes = 1024});
+  KeyedStore<int64_t> store(kAllGroups, kMaxParallelism, nullptr, clock);
+  OperatorState operator_state(nullptr);
+  std::optional<Counts> function;
+  {
+    BindingScope scope(&store, &operator_state);
+    Counts prototype;
+    function.emplace(prototype);
+  }
+  ASSERT_TRUE(store.open_backend(backend, nullptr, false, [] {}).ok());
+  std::map<int64_t, int64_t> model;
+  const auto batch = [&] {
+    std::vector<int64_t> keys;
+    for (uint64_t i = 1 + random.below(100); i > 0; --i) {
+      keys.push_back(static_cast<int64_t>(random.below(random.chance(0.5) ? 50 : 3000)));
+    }
+    const auto size = static_cast<uint32_t>(keys.size());
+    KeyedBatch keyed(store, 0, size, [&](uint32_t i) -> const int64_t& { return keys[i]; });
+    for (uint32_t i = 0; i < size; ++i) {
+      keyed.select(i);
+      const int64_t now = function->count.get_or(0) + 1;
+      ASSERT_EQ(now, ++model[keys[i]]);
+      function->count = now;
+      const std::string text = std::to_string(now);
+      function->text = Text(text);
+    }
+  };
+  for (int round = 0; round < 8; ++round) {
+    for (int i = 0; i < 30; ++i) { ASSERT_NO_FATAL_FAILURE(batch()); }
+    store.begin_snapshot({round + 1, 0});
+    const std::map<int64_t, int64_t> cut = model;
+    SegmentWriter writer({"uid", 0, 1, kMaxParallelism});
+    writer.grant(1);
+    const bool aborts = random.chance(0.3);
+    bool done = false;
+    for (int i = 0; !done && !(aborts && i == 4); ++i) {
+      ASSERT_NO_FATAL_FAILURE(batch());
+      writer.grant(2000);
+      done = store.write(writer);
+    }
+    if (!done) {
+      store.abort_snapshot();
+      continue;
+    }
+    MemorySnapshot snapshot;
+    snapshot.add(writer.finish());
+    const auto reader = snapshot.reader({"uid", 0, 1, kMaxParallelism}).value();
+    const auto entries = reader->read("count").value();
+    std::map<int64_t, int64_t> found;
+    for (StateEntry entry; entries->next(entry).value();) {
+      int64_t key = 0;
+      int64_t value = 0;
+      std::memcpy(&key, entry.key.data(), sizeof(key));
+      std::memcpy(&value, entry.value.data(), sizeof(value));
+      found[key] = value;
+    }
+    ASSERT_EQ(found, cut);
+  }
+  EXPECT_LT(store.key_count(), model.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStoreCache, ::testing::Range(0, 10));
 
 TEST(KeyedStoreBackendFailure, is_kept_and_thrown) {
-  Side side(true);
+  Side side(Behind::kMap);
   side.open(nullptr);
-  side.backend->fail_with(unavailable(ErrorId::kStateBackend, "the disk is gone"));
+  side.map->fail_with(unavailable(ErrorId::kStateBackend, "the disk is gone"));
   side.store.begin_work();
   EXPECT_THROW(side.store.set_current(1), StateError);
   const Status status = side.store.status();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tidewheel/state/entry_cache.h"
 #include "tidewheel/state/state_backend.h"
 
 namespace tidewheel {
@@ -15,6 +16,7 @@ namespace tidewheel {
 struct MapBackendOptions {
   int64_t cache_bytes = 1 << 20;
   TimerStorage timers = {};
+  int64_t cached_entries_bytes = 0;  // of an EntryCache in front; 0: there is none
 };
 
 class MapBackend final : public StateBackend {
@@ -70,7 +72,14 @@ class MapBackends final : public StateBackends {
   explicit MapBackends(MapBackendOptions options = {}) : options_(options) {}
   Result<std::unique_ptr<StateBackend>> make(const BackendPlace& place, MetricGroup*) override {
     made_.fetch_add(1);
-    return std::unique_ptr<StateBackend>(std::make_unique<MapBackend>(place.key_groups, options_));
+    std::unique_ptr<StateBackend> made = std::make_unique<MapBackend>(place.key_groups, options_);
+    if (options_.cached_entries_bytes > 0) {
+      made = std::make_unique<EntryCache>(
+          std::move(made),
+          EntryCacheOptions{.bytes = [this] { return options_.cached_entries_bytes; },
+                            .chunk_bytes = 1024});
+    }
+    return made;
   }
   // How many it has made.
   int64_t made() const { return made_.load(); }

@@ -124,6 +124,7 @@ class RowStore {
     std::byte* row = nullptr;
     uint32_t key_begin = 0;  // in keys_
     uint32_t key_size = 0;
+    uint64_t order = 0;  // the first bytes of the key as a number: what to compare first
   };
   class CellWriter;
   class MapWriter;

@@ -1,5 +1,6 @@
 #include "tidewheel/state/state_backend.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tidewheel/base/check.h"
@@ -92,6 +93,12 @@ std::string store_group_begin(int32_t group) {
   std::string out;
   append_group(out, group);
   return out;
+}
+
+uint64_t key_order(std::string_view stored) {
+  uint64_t order = 0;
+  std::memcpy(&order, stored.data(), std::min(stored.size(), sizeof(order)));
+  return __builtin_bswap64(order);
 }
 
 bool split_store_key(std::string_view stored, bool has_namespace, StateEntry& entry) {

@@ -98,10 +98,15 @@ class StateBackend {
   using Values = std::vector<std::optional<std::string_view>>;
   virtual Status find_many(StoreId state, std::span<const std::string_view> keys,
                            Values& values) = 0;
-  // Writes are gathered, and seen by nobody until `commit`.
+  // Writes are gathered; it is not sure that they are seen before `commit`.
   virtual void put(StoreId state, std::string_view key, std::string_view value) = 0;
   virtual void erase(StoreId state, std::string_view key) = 0;
   virtual Status commit() = 0;
+  // The same for whom what was gathered does not have to be seen before the next `commit`, or the
+  // next call of this one, has come back: it may be written in the background.
+  virtual Status commit_behind() { return commit(); }
+  // Whether commit_behind would not wait.
+  virtual bool can_commit_behind() { return true; }
   // Bytes gathered.
   virtual uint64_t uncommitted_bytes() const = 0;
   // Bytes from which on they should be committed.
@@ -112,6 +117,16 @@ class StateBackend {
   virtual Status erase_range(StoreId state, std::string_view from, std::string_view to) = 0;
   // What was committed before. Not affected by later writes.
   virtual std::unique_ptr<StoreView> view() = 0;
+
+  // ---- Cuts, for backends that keep entries in memory themselves: what is put after `begin_cut`
+  // is not in the snapshot. A backend that does not takes nothing newer until the snapshot is cut.
+
+  virtual bool takes_writes_while_cutting() const { return false; }
+  virtual void begin_cut() {}
+  // Does some of what has to be done before the cut; false: call it again. After that comes
+  // `cut_view` or `begin_own_snapshot`, or `abort_own_snapshot`.
+  virtual Result<bool> prepare_cut() { return true; }
+  virtual std::unique_ptr<StoreView> cut_view() { return view(); }
 
   // ---- Snapshots in the backend's own form, which share files with earlier ones.
 
@@ -156,6 +171,8 @@ void make_store_key(std::string& out, int32_t group, std::string_view key);
 void make_store_prefix(std::string& out, int32_t group, std::string_view key);  // with a namespace
 // The least key of a group.
 std::string store_group_begin(int32_t group);
+// Its first 8 bytes as a number: keys of which it differs are in the order of it.
+uint64_t key_order(std::string_view stored);
 // Takes a stored key apart; false when it is damaged. The views point into `stored`.
 bool split_store_key(std::string_view stored, bool has_namespace, StateEntry& entry);
 

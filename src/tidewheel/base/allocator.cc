@@ -1,0 +1,9 @@
+#include "tidewheel/base/allocator.h"
+
+#include <malloc.h>
+
+namespace tidewheel {
+
+void limit_allocator_arenas(int count) { static_cast<void>(mallopt(M_ARENA_MAX, count)); }
+
+}  // namespace tidewheel

@@ -1,0 +1,10 @@
+// The memory allocator of the process.
+#pragma once
+
+namespace tidewheel {
+
+// Has the allocator keep its memory in so many arenas at most, as far as they are not made yet:
+// each keeps what its threads have freed to itself, megabytes where many threads allocate.
+void limit_allocator_arenas(int count);
+
+}  // namespace tidewheel
