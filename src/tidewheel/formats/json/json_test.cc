@@ -444,6 +444,21 @@ TEST(Json, numbers_and_objects_become_text_where_text_is_asked_for) {
   failure<Row>("{\"a\":tru,\"b\":1}");
 }
 
+TEST(Json, enums_are_names_or_else_numbers) {
+  struct Row {
+    JsonSide side = JsonSide::kBuy;
+    JsonLevel level = JsonLevel::kLow;
+  };
+  EXPECT_EQ(written(Row{JsonSide::kSell, JsonLevel::kHigh}), "{\"side\":\"sell\",\"level\":7}\n");
+  const std::string unnamed = written(Row{static_cast<JsonSide>(9), JsonLevel::kLow});
+  EXPECT_EQ(unnamed, "{\"side\":\"9\",\"level\":-1}\n");
+  EXPECT_EQ(static_cast<int>(read_one<Row>(unnamed).side), 9);
+  EXPECT_EQ(failure<Row>("{\"side\":\"swap\",\"level\":1}"),
+            "test.jsonl, line 1, column 9, $.side: \"swap\" is no one of buy sell");
+  failure<Row>("{\"side\":1,\"level\":1}");
+  failure<Row>("{\"side\":\"buy\",\"level\":128}");
+}
+
 TEST(Json, maps_and_their_keys) {
   struct Row {
     std::map<int32_t, bool> numbers;

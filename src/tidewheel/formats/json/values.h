@@ -225,7 +225,12 @@ bool parse_string(std::string_view text, JsonTimestampFormat format, T& value) {
   } else if constexpr (std::is_same_v<T, Time>) {
     return assign(value, tidewheel::parse_time(text));
   } else if constexpr (std::is_enum_v<T> && requires { enum_names<T>::value; }) {
-    return parse_enum_name(text, value);
+    // A value without a name is written as its number.
+    std::underlying_type_t<T> number{};
+    if (parse_enum_name(text, value)) { return true; }
+    if (!parse_word(text, number)) { return false; }
+    value = static_cast<T>(number);
+    return true;
   } else if constexpr (std::is_floating_point_v<T>) {
     double not_finite = 0;
     if (parse_not_finite(text, not_finite)) {
