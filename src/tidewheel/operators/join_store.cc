@@ -165,7 +165,8 @@ Result<std::unique_ptr<StoreView>> JoinStore::view() {
 
 bool JoinStore::is_gated() const {
   switch (stage_) {
-    case Stage::kFlush: return true;
+    case Stage::kFlush:
+    case Stage::kFlushed: return true;
     case Stage::kOwn: return !backend_.is_cut();
     default: return false;
   }
@@ -177,8 +178,11 @@ Status JoinStore::settle() {
   const int64_t limit = backend_.cache_bytes();
   if (bytes <= limit || !failure_.ok()) { return failure_; }
   if (is_gated()) {
-    // What has come since the barrier may go a little beyond the limit.
-    if (stage_ != Stage::kOwn || bytes < limit + limit / 2) { return failure_; }
+    // What has come since the barrier may go a little beyond the limit. Then there is no time to do
+    // it bit by bit; `write` is called soon.
+    if (bytes < limit + limit / 4) { return failure_; }
+    if (stage_ == Stage::kFlush) { flush(SIZE_MAX); }
+    if (stage_ != Stage::kOwn) { return failure_; }
     backend_.wait_for_cut();
   }
   while (bytes > limit - limit / 8 && failure_.ok()) {
@@ -232,30 +236,33 @@ void JoinStore::abort_snapshot() {
   end_stage();
 }
 
-// Brings what is older than the barrier to the backend, then cuts. False: call it again.
-bool JoinStore::flush(SnapshotWriter& writer) {
-  size_t budget = kFlushSlots;
+// Brings what is older than the barrier to the backend. False: call it again.
+bool JoinStore::flush(size_t budget) {
   for (; side_ < sides_.size(); ++side_) {
     if (!sides_[side_].side->flush(budget)) { return false; }
   }
   static_cast<void>(commit());  // a failure is kept
   for (const Side& side : sides_) { side.side->end_flush(); }
-  side_ = 0;
-  if (!failure_.ok()) {
-    stage_ = Stage::kIdle;
-  } else if (own_snapshots_ && writer.takes_files()) {
-    backend_.begin_own_snapshot(start_, wake_);
-    stage_ = Stage::kOwn;
-  } else {
-    view_ = backend_.view();
-    stage_ = Stage::kEntries;
-  }
+  stage_ = Stage::kFlushed;
   return true;
 }
 
+void JoinStore::cut(const SnapshotWriter& writer) {
+  if (own_snapshots_ && writer.takes_files()) {
+    backend_.begin_own_snapshot(start_, wake_);
+    stage_ = Stage::kOwn;
+    return;
+  }
+  view_ = backend_.view();
+  side_ = 0;
+  stage_ = Stage::kEntries;
+}
+
 Result<bool> JoinStore::write(SnapshotWriter& writer) {
-  if (stage_ == Stage::kFlush && !flush(writer)) { return false; }
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
+  if (stage_ == Stage::kFlush && !flush(kFlushSlots)) { return false; }
+  TIDEWHEEL_RETURN_IF_ERROR(failure_);
+  if (stage_ == Stage::kFlushed) { cut(writer); }
   if (stage_ == Stage::kIdle) { return true; }
   Result<bool> done =
       stage_ == Stage::kOwn ? backend_.write_own_snapshot(writer) : write_entries(writer);

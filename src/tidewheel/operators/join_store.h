@@ -141,7 +141,8 @@ class JoinStore {
   bool waits_for_backend() const { return stage_ == Stage::kOwn; }
 
  private:
-  enum class Stage : uint8_t { kIdle, kFlush, kOwn, kEntries };
+  // kFlushed: what is older than the barrier is in the backend, and `write` can cut it off.
+  enum class Stage : uint8_t { kIdle, kFlush, kFlushed, kOwn, kEntries };
   struct Side {
     StoredSide* side = nullptr;
     StoredSideMeta meta;
@@ -155,8 +156,8 @@ class JoinStore {
     size_t key_size = 0;
     size_t rows_size = 0;
   };
-  static constexpr size_t kFlushSlots = 2048;  // looked at in one call
-  static constexpr size_t kReadsMax = 512;     // old values read at a time
+  static constexpr size_t kFlushSlots = 16 * 1024;  // looked at in one call
+  static constexpr size_t kReadsMax = 512;          // old values read at a time
 
   void add_write(StoreId state, bool appends, std::string_view key, std::string_view rows);
   std::string_view key_of(const Write& write) const {
@@ -167,7 +168,8 @@ class JoinStore {
   }
   Status write_gathered(size_t begin, size_t end);
   Status note(Status status);
-  bool flush(SnapshotWriter& writer);
+  bool flush(size_t budget);
+  void cut(const SnapshotWriter& writer);
   Result<bool> write_entries(SnapshotWriter& writer);
   Result<bool> write_side(const Side& side, SnapshotWriter& writer);
   void end_stage();

@@ -192,7 +192,7 @@ class StoredRows final : public StoredSide {
     coldest_ = nullptr;
     for (const auto& bucket : buckets_) {
       for (const auto& part : bucket->parts) {
-        if (part == nullptr || part->bytes() == 0) { continue; }
+        if (part->bytes() == 0) { continue; }
         if (coldest_ == nullptr || part->used_at < coldest_->used_at ||
             (part->used_at == coldest_->used_at && part->bytes() > coldest_->bytes())) {
           coldest_ = part.get();
@@ -216,7 +216,7 @@ class StoredRows final : public StoredSide {
     end_flush();
     for (const auto& bucket : buckets_) {
       for (const auto& part : bucket->parts) {
-        if (part == nullptr) { continue; }
+        if (part->table.empty()) { continue; }
         part->table.begin_snapshot(*part, StateContent::kAll, false);
         flushing_.push_back(part.get());
       }
@@ -315,7 +315,7 @@ class StoredRows final : public StoredSide {
   };
   struct Bucket {
     int64_t number = 0;
-    std::vector<std::unique_ptr<Part>> parts;  // null: nothing was there yet
+    std::vector<std::unique_ptr<Part>> parts;  // by their groups
   };
   using Buckets = std::vector<std::unique_ptr<Bucket>>;
   struct Miss {
