@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tidewheel/base/status.h"
+#include "tidewheel/base/time_zone.h"
 #include "tidewheel/types/time.h"
 
 namespace tidewheel::file {
@@ -13,7 +14,7 @@ namespace tidewheel::file {
 struct TimeBucket {
   std::string pattern =
       "yyyy-MM-dd--HH";      // types/time.h, TimePattern; '/' makes folders in folders
-  std::string zone = "UTC";  // or an offset from it: "+02:00"
+  std::string zone = "UTC";  // or "+02:00", "Europe/Berlin", "system" (base/time_zone.h)
   bool event_time = false;   // of the row; else the wall clock's
 };
 
@@ -27,14 +28,11 @@ class TimeBucketNames {
   Result<std::string_view> of(int64_t timestamp_ms, int64_t now_ms);
 
  private:
-  TimeBucketNames(TimePattern pattern, int64_t offset_ms, int64_t step_ms, bool event_time)
-      : pattern_(std::move(pattern)),
-        offset_ms_(offset_ms),
-        step_ms_(step_ms),
-        event_time_(event_time) {}
+  TimeBucketNames(TimePattern pattern, TimeZone zone, int64_t step_ms, bool event_time)
+      : pattern_(std::move(pattern)), zone_(zone), step_ms_(step_ms), event_time_(event_time) {}
 
   TimePattern pattern_;
-  int64_t offset_ms_;
+  TimeZone zone_;
   int64_t step_ms_;  // times of one step have one name
   bool event_time_;
   bool has_name_ = false;

@@ -24,6 +24,21 @@ TEST(TimeBucket, is_the_hour_of_the_wall_clock) {
   EXPECT_EQ(name_of({.zone = "-0730"}, kNoTimestamp, kTime), "2013-01-30--22");
 }
 
+TEST(TimeBucket, follows_the_clocks_of_a_named_zone) {
+  const TimeBucket berlin{.zone = "Europe/Berlin"};
+  constexpr int64_t kHour = 3'600'000;
+  constexpr int64_t kSpring = 1'711'846'800'000;  // 2024-03-31T01:00Z: clocks go from 2 to 3
+  constexpr int64_t kAutumn = 1'729'990'800'000;  // 2024-10-27T01:00Z: from 3 to 2
+  EXPECT_EQ(name_of(berlin, kNoTimestamp, kSpring - 1), "2024-03-31--01");
+  EXPECT_EQ(name_of(berlin, kNoTimestamp, kSpring), "2024-03-31--03");
+  auto names = TimeBucketNames::make(berlin).value();
+  EXPECT_EQ(names.of(0, kAutumn - kHour).value(), "2024-10-27--02");
+  EXPECT_EQ(names.of(0, kAutumn - 1).value(), "2024-10-27--02");
+  EXPECT_EQ(names.of(0, kAutumn).value(), "2024-10-27--02");  // the hour that comes twice
+  EXPECT_EQ(names.of(0, kAutumn + kHour).value(), "2024-10-27--03");
+  EXPECT_EQ(names.of(0, kSpring).value(), "2024-03-31--03");
+}
+
 TEST(TimeBucket, can_be_of_the_row_and_of_any_pattern) {
   const TimeBucket bucket{.pattern = "yyyy/MM/dd/HHmm", .event_time = true};
   EXPECT_EQ(name_of(bucket, kTime), "2013/01/31/0605");
@@ -43,7 +58,7 @@ TEST(TimeBucket, changes_when_the_name_does) {
 }
 
 TEST(TimeBucket, refuses_what_it_does_not_know) {
-  for (const char* zone : {"", "Europe/Berlin", "+", "+25:00", "+1:00", "02:00"}) {
+  for (const char* zone : {"", "Europe/Berln", "+", "+25:00", "+1:00", "02:00"}) {
     EXPECT_EQ(TimeBucketNames::make({.zone = zone}).status().id(), ErrorId::kConnectorOption)
         << zone;
   }
