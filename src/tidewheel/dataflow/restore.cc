@@ -6,6 +6,7 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/dataflow/edge_info.h"
+#include "tidewheel/dataflow/forgettable_state.h"
 #include "tidewheel/dataflow/in_flight.h"
 
 namespace tidewheel {
@@ -29,7 +30,9 @@ bool has_keyed_state(const ManifestOperator& op) {
 std::string describe_state(const ManifestOperator& op) {
   std::set<std::string> names;
   for (const OperatorSnapshot& subtask : op.subtasks) {
-    for (const SegmentRef& segment : subtask.segments) { names.insert(segment.meta.name); }
+    for (const SegmentRef& segment : subtask.segments) {
+      if (!is_forgettable(segment.meta.form)) { names.insert(segment.meta.name); }
+    }
   }
   if (!op.coordinator_state.empty()) { names.insert("the coordinator's"); }
   if (names.empty()) { return {}; }

@@ -3,30 +3,57 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/dataflow/forgettable_state.h"
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/row_traits.h"
+#include "tidewheel/operators/saved_event_time.h"
 #include "tidewheel/operators/watermark.h"
 
 namespace tidewheel {
 
 // Rows are not copied: when nobody else reads the batch its timestamps are overwritten, and it goes
-// on as it is. Watermarks from upstream are replaced, but for the last one.
+// on as it is. Watermarks from upstream are replaced, but for the last one. A snapshot has how far
+// event time was, and whether it was idle.
 template <class T>
 class EventTimeOperator final : public OutputOperator<T> {
  public:
   EventTimeOperator(std::unique_ptr<EventClock<T>> clock, std::shared_ptr<const NodeLinks> links)
       : OutputOperator<T>(std::move(links)), clock_(std::move(clock)) {}
 
+  Status restore(SnapshotReader& reader) override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(saved_,
+                               read_saved_records<SavedEventTime>(reader, kSavedEventTimeState));
+    return {};
+  }
+
   Status open(OperatorContext& context) override {
     pacer_ = WatermarkPacer(context.config().get(options::kAutoWatermarkInterval));
     last_row_ns_ = context.clock().now_ns();
     TIDEWHEEL_RETURN_IF_ERROR(OutputOperator<T>::open(context));
-    ask_for_timer(last_row_ns_);
+    restored_ = share_of(saved_, context.subtask_index(), context.parallelism());
+    saved_.clear();
+    if (restored_.has_value()) {
+      clock_->go_on_from(restored_->time_ms);
+      timer_asked_ = true;
+      context.wake_at_wall_ms(context.clock().wall_ms());
+    } else {
+      ask_for_timer(last_row_ns_);
+    }
     return {};
+  }
+
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (!writer.ready()) { return Progress::kBlocked; }
+    const SavedEventTime now = restored_.value_or(SavedEventTime{pacer_.reached(), idle_});
+    write_event_time(writer, now, this->context().subtask_index(), this->context().parallelism(),
+                     kEventTimeForm);
+    return Progress::kDone;
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
@@ -35,6 +62,7 @@ class EventTimeOperator final : public OutputOperator<T> {
     auto& batch = const_cast<RowBatch<T>&>(RowBatch<T>::of(*rows.batch));
     while (cursor < rows.end) {
       if (!this->output().ready()) { return Progress::kBlocked; }
+      if (restored_.has_value()) { send_restored(); }
       wake_up();
       const uint32_t begin = cursor;
       cursor = owned ? forward(rows, batch, begin) : copy(rows, batch, begin);
@@ -53,6 +81,7 @@ class EventTimeOperator final : public OutputOperator<T> {
   Progress on_watermark(int64_t time_ms) override {
     if (time_ms != kMaxWatermark) { return Progress::kDone; }
     if (!this->output().ready()) { return Progress::kBlocked; }
+    ended_ = true;
     // The port keeps what it can't deliver: sending it again would double it.
     static_cast<void>(this->output().send(Element::watermark(kMaxWatermark)));
     return Progress::kDone;
@@ -60,8 +89,10 @@ class EventTimeOperator final : public OutputOperator<T> {
   Progress on_idle(bool) override { return Progress::kDone; }
 
   Progress on_processing_time(int64_t) override {
+    if (ended_) { return Progress::kDone; }  // nothing comes behind the last watermark
     const int64_t now_ns = this->context().clock().now_ns();
     if (!this->output().ready()) { return Progress::kBlocked; }
+    if (restored_.has_value()) { send_restored(); }
     timer_asked_ = false;
     pacer_.offer(clock_->watermark());
     if (pacer_.is_due(now_ns, true)) { send_watermark(now_ns); }
@@ -111,6 +142,15 @@ class EventTimeOperator final : public OutputOperator<T> {
     }
   }
 
+  // What is behind this operator goes on from the same time.
+  void send_restored() {
+    const SavedEventTime saved = *std::exchange(restored_, std::nullopt);
+    pacer_.offer(saved.time_ms);
+    if (pacer_.has_news()) { send_watermark(this->context().clock().now_ns()); }
+    if (!saved.idle || clock_->options().idle_after_ms <= 0) { return; }
+    idle_ = true;
+    static_cast<void>(this->output().send(Element::control(Element::Kind::kIdle)));
+  }
   void wake_up() {
     if (!idle_) { return; }
     idle_ = false;
@@ -135,10 +175,13 @@ class EventTimeOperator final : public OutputOperator<T> {
   }
 
   const std::unique_ptr<EventClock<T>> clock_;
+  std::vector<SavedRecord<SavedEventTime>> saved_;  // from `restore` to `open`
+  std::optional<SavedEventTime> restored_;          // until it is sent on
   WatermarkPacer pacer_{200};
   int64_t last_row_ns_ = 0;
   bool idle_ = false;
   bool timer_asked_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace tidewheel

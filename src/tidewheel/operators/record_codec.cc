@@ -4,12 +4,12 @@ namespace tidewheel {
 
 SavedRecordWriter::SavedRecordWriter(SnapshotWriter& writer, std::string name, StateKind kind,
                                      const std::string& schema, int32_t subtask,
-                                     int32_t parallelism)
+                                     int32_t parallelism, std::string form)
     : writer_(writer) {
   StateMeta meta;
   meta.name = std::move(name);
   meta.kind = kind;
-  meta.form = "list";
+  meta.form = std::move(form);
   meta.value_schema = schema;
   writer_.begin_state(meta);
   // A struct is its fields one after another (types/serde.h).

@@ -51,7 +51,8 @@ bool belongs_to(const SavedRecord<T>& saved, int32_t subtask, int32_t parallelis
 class SavedRecordWriter {
  public:
   SavedRecordWriter(SnapshotWriter& writer, std::string name, StateKind kind,
-                    const std::string& schema, int32_t subtask, int32_t parallelism);
+                    const std::string& schema, int32_t subtask, int32_t parallelism,
+                    std::string form = "list");
   void add(std::string_view record);
 
  private:
@@ -59,26 +60,30 @@ class SavedRecordWriter {
   std::string bytes_;
 };
 
-// All records of a state that the reader gives this subtask; none when the snapshot has no such
-// state. Errors: kSchemaMismatch.
-template <class T>
-Result<std::vector<SavedRecord<T>>> read_saved_records(SnapshotReader& reader,
-                                                       std::string_view name) {
-  static_assert(!has_text_v<T>, "what outlives the call holds std::string instead of Text");
-  std::vector<SavedRecord<T>> records;
+// All items of a state that the reader gives this subtask, each a SavedRecord, or a struct that has
+// its fields first; none when the snapshot has no such state. Errors: kSchemaMismatch.
+template <class Saved>
+Result<std::vector<Saved>> read_saved(SnapshotReader& reader, std::string_view name) {
+  static_assert(!has_text_v<Saved>, "what outlives the call holds std::string instead of Text");
+  std::vector<Saved> records;
   const StateMeta* const meta = reader.find(name);
   if (meta == nullptr) { return records; }
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto decoder,
-                             StateDecoder<SavedRecord<T>>::make(*meta, meta->value_schema));
+                             StateDecoder<Saved>::make(*meta, meta->value_schema));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(name));
   StateEntry entry;
   while (true) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool found, entries->next(entry));
     if (!found) { return records; }
-    SavedRecord<T> saved;
+    Saved saved;
     TIDEWHEEL_RETURN_IF_ERROR(decoder.decode(entry.value, saved));
     records.push_back(std::move(saved));
   }
+}
+template <class T>
+Result<std::vector<SavedRecord<T>>> read_saved_records(SnapshotReader& reader,
+                                                       std::string_view name) {
+  return read_saved<SavedRecord<T>>(reader, name);
 }
 
 // A record as it was written with `schema`, as encode_record writes it now.

@@ -10,10 +10,6 @@
 
 namespace tidewheel {
 
-namespace {
-constexpr char kWatermarkState[] = "watermark";
-}
-
 void CutBatch::send(OutputPort& port) {
   uint32_t begin = 0;
   for (const Piece& piece : pieces) {
@@ -43,9 +39,9 @@ std::optional<int64_t> SourceOperatorBase::combined_watermark() const {
 
 SourceOperator::Poll SourceOperatorBase::poll() {
   if (!port_->ready()) { return Poll::kBlocked; }
-  for (const std::string& bytes : std::exchange(restored_, {})) {
-    lanes_.emplace_back();
-    if (const Status status = add_lane(bytes); !status.ok()) {
+  for (const RestoredSplit& split : std::exchange(restored_, {})) {
+    lanes_.emplace_back().watermark = split.watermark_ms;
+    if (const Status status = add_lane(split.bytes, split.watermark_ms); !status.ok()) {
       throw_user_failure(*context_, "open_split", status, "");
     }
   }
@@ -188,7 +184,7 @@ void SourceOperatorBase::on_coordinator_event(std::string_view event) {
       requested_ = false;
       told_to_wait_ = false;
       lanes_.emplace_back();
-      if (const Status status = add_lane(event.substr(1)); !status.ok()) {
+      if (const Status status = add_lane(event.substr(1), kMinWatermark); !status.ok()) {
         throw_user_failure(*context_, "open_split", status, "");
       }
       break;
@@ -207,29 +203,26 @@ Progress SourceOperatorBase::snapshot(SnapshotWriter& writer) {
   if (!writer.ready()) { return Progress::kBlocked; }
   SavedRecordWriter splits(writer, kSplitsState, splits_kind_, splits_schema_,
                            context_->subtask_index(), context_->parallelism());
-  for (const std::string& bytes : restored_) { splits.add(bytes); }
-  for (size_t i = 0; i < lanes_.size(); ++i) { splits.add(encode_lane(i)); }
-  SavedRecordWriter event_time(writer, kWatermarkState, StateKind::kUnionList,
-                               encoded_schema<SavedRecord<SentWatermark>>(),
-                               context_->subtask_index(), context_->parallelism());
-  event_time.add(encode_record(SentWatermark{std::max(pacer_.sent(), restored_watermark_)}));
+  for (const RestoredSplit& split : restored_) {
+    splits.add(split.bytes + encode_record(split.watermark_ms));
+  }
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    splits.add(encode_lane(i) + encode_record(lanes_[i].watermark));
+  }
+  write_event_time(writer, {std::max(pacer_.sent(), restored_watermark_), false},
+                   context_->subtask_index(), context_->parallelism(), "list");
   return Progress::kDone;
 }
 
 Status SourceOperatorBase::restore_watermark(SnapshotReader& reader) {
   TIDEWHEEL_ASSIGN_OR_RETURN(saved_watermarks_,
-                             read_saved_records<SentWatermark>(reader, kWatermarkState));
+                             read_saved_records<SavedEventTime>(reader, kSavedEventTimeState));
   return {};
 }
 
-// At another parallelism nobody is as far as the slowest was: rows that were on time stay so.
 void SourceOperatorBase::take_watermark(int32_t subtask, int32_t parallelism) {
-  std::optional<int64_t> least;
-  for (const auto& saved : std::exchange(saved_watermarks_, {})) {
-    if (saved.parallelism == parallelism && saved.subtask != subtask) { continue; }
-    least = std::min(least.value_or(kMaxWatermark), saved.record.time_ms);
-  }
-  restored_watermark_ = least.value_or(kMinWatermark);
+  const auto share = share_of(std::exchange(saved_watermarks_, {}), subtask, parallelism);
+  restored_watermark_ = share.has_value() ? share->time_ms : kMinWatermark;
 }
 
 }  // namespace tidewheel

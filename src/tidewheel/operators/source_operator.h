@@ -17,6 +17,7 @@
 #include "tidewheel/operators/node_links.h"
 #include "tidewheel/operators/record_codec.h"
 #include "tidewheel/operators/row_traits.h"
+#include "tidewheel/operators/saved_event_time.h"
 #include "tidewheel/operators/source.h"
 #include "tidewheel/operators/split_enumerator.h"
 #include "tidewheel/operators/watermark.h"
@@ -37,9 +38,13 @@ struct CutBatch {
   void send(OutputPort& port);
 };
 
-// How far event time was.
-struct SentWatermark {
-  int64_t time_ms = kMinWatermark;
+// A split of a snapshot as SavedRecord has it, and how far its event time was.
+template <class Split>
+struct SavedSplit {
+  int32_t subtask = 0;
+  int32_t parallelism = 1;
+  Split record{};
+  int64_t watermark_ms = kMinWatermark;
 };
 
 // The part that does not know the rows' type.
@@ -73,8 +78,9 @@ class SourceOperatorBase : public SourceOperator {
   };
 
   virtual ReadDone read_lane(size_t index) = 0;
-  virtual Status add_lane(std::string_view bytes) = 0;  // decodes and opens a split
-  virtual void remove_lane(size_t index) = 0;           // closes it
+  // Decodes and opens a split.
+  virtual Status add_lane(std::string_view bytes, int64_t watermark_ms) = 0;
+  virtual void remove_lane(size_t index) = 0;  // closes it
   virtual std::string encode_lane(size_t index) = 0;
   virtual std::string describe_lane(size_t index) = 0;
 
@@ -83,7 +89,9 @@ class SourceOperatorBase : public SourceOperator {
   Status restore_watermark(SnapshotReader& reader);
   void take_watermark(int32_t subtask, int32_t parallelism);
   // A split of the snapshot, which is opened by the first poll.
-  void add_restored(std::string bytes) { restored_.push_back(std::move(bytes)); }
+  void add_restored(std::string bytes, int64_t watermark_ms) {
+    restored_.push_back({std::move(bytes), watermark_ms});
+  }
   OperatorContext& context() { return *context_; }
   std::atomic<bool>& woken() { return woken_; }
   const WatermarkOptions& options() const { return options_; }
@@ -94,6 +102,11 @@ class SourceOperatorBase : public SourceOperator {
   OutputPort* port_ = nullptr;
 
  private:
+  struct RestoredSplit {
+    std::string bytes;
+    int64_t watermark_ms = kMinWatermark;
+  };
+
   bool is_readable(size_t index, int64_t now_ms, bool woken);
   bool is_paused(const Lane& lane) const { return lane.watermark > allowed_watermark_; }
   bool read_one(int64_t now_ns);
@@ -109,9 +122,9 @@ class SourceOperatorBase : public SourceOperator {
   OperatorContext* context_ = nullptr;
   std::atomic<bool> woken_{false};
   std::vector<Lane> lanes_;
-  std::vector<std::string> restored_;  // splits of the snapshot, until the first poll
-  std::vector<SavedRecord<SentWatermark>> saved_watermarks_;  // from `restore` to `open`
-  int64_t restored_watermark_ = kMinWatermark;                // until the first poll
+  std::vector<RestoredSplit> restored_;                        // until the first poll
+  std::vector<SavedRecord<SavedEventTime>> saved_watermarks_;  // from `restore` to `open`
+  int64_t restored_watermark_ = kMinWatermark;                 // until the first poll
   size_t next_lane_ = 0;
   bool requested_ = false;  // the enumerator owes an answer
   bool told_to_wait_ = false;
@@ -160,14 +173,14 @@ class SourceReader final : public SourceOperatorBase {
   SourceReader(S source, std::unique_ptr<EventClock<T>> clock)
       : SourceOperatorBase(clock == nullptr ? WatermarkOptions() : clock->options(),
                            kDivides<S> ? StateKind::kUnionList : StateKind::kSplitList,
-                           encoded_schema<SavedRecord<Split>>()),
+                           encoded_schema<SavedSplit<Split>>()),
         clock_(std::move(clock)),
         core_(std::make_shared<PooledRead<S>>(std::move(source))) {
     port_ = &output_;
   }
 
   Status restore(SnapshotReader& reader) override {
-    TIDEWHEEL_ASSIGN_OR_RETURN(saved_, read_saved_records<Split>(reader, kSplitsState));
+    TIDEWHEEL_ASSIGN_OR_RETURN(saved_, read_saved<SavedSplit<Split>>(reader, kSplitsState));
     return restore_watermark(reader);
   }
 
@@ -194,9 +207,10 @@ class SourceReader final : public SourceOperatorBase {
   }
 
  protected:
-  Status add_lane(std::string_view bytes) override {
+  Status add_lane(std::string_view bytes, int64_t watermark_ms) override {
     TIDEWHEEL_ASSIGN_OR_RETURN(Split split, decode_record<Split>(bytes));
     Entry entry{std::move(split), clock_ == nullptr ? nullptr : clock_->clone()};
+    if (entry.clock != nullptr) { entry.clock->go_on_from(watermark_ms); }
     if constexpr (requires { core_->source.open_split(entry.split); }) {
       TIDEWHEEL_RETURN_IF_ERROR(core_->source.open_split(entry.split));
     }
@@ -232,7 +246,7 @@ class SourceReader final : public SourceOperatorBase {
   // Which of the snapshot's splits are this subtask's. When there are fewer than subtasks now, they
   // are divided, so that everybody has something to read.
   void take_share(int32_t subtask, int32_t parallelism) {
-    const std::vector<SavedRecord<Split>> all = std::exchange(saved_, {});
+    const std::vector<SavedSplit<Split>> all = std::exchange(saved_, {});
     if constexpr (kDivides<S>) {
       const bool same = std::all_of(all.begin(), all.end(), [parallelism](const auto& saved) {
         return saved.parallelism == parallelism;
@@ -242,18 +256,24 @@ class SourceReader final : public SourceOperatorBase {
       int32_t next = 0;
       for (const auto& saved : all) {
         if (same) {
-          if (saved.subtask == subtask) { add_restored(encode_record(saved.record)); }
+          if (saved.subtask == subtask) {
+            add_restored(encode_record(saved.record), saved.watermark_ms);
+          }
           continue;
         }
         for (const Split& part : parts == 1 ? std::vector<Split>{saved.record}
                                             : core_->source.divide(saved.record, parts)) {
-          if (next++ % parallelism == subtask) { add_restored(encode_record(part)); }
+          if (next++ % parallelism == subtask) {
+            add_restored(encode_record(part), saved.watermark_ms);
+          }
         }
       }
     } else {
       static_cast<void>(subtask);
       static_cast<void>(parallelism);
-      for (const auto& saved : all) { add_restored(encode_record(saved.record)); }
+      for (const auto& saved : all) {
+        add_restored(encode_record(saved.record), saved.watermark_ms);
+      }
     }
   }
 
@@ -392,8 +412,8 @@ class SourceReader final : public SourceOperatorBase {
   const std::shared_ptr<PooledRead<S>> core_;
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   std::optional<SourceContext> source_context_;
-  std::vector<Entry> entries_;             // beside lanes()
-  std::vector<SavedRecord<Split>> saved_;  // from `restore` to `open`
+  std::vector<Entry> entries_;            // beside lanes()
+  std::vector<SavedSplit<Split>> saved_;  // from `restore` to `open`
   std::shared_ptr<BatchPool> pool_;
   Output<T> output_;
   bool reading_ = false;  // a read is on the blocking pool, or done and not taken

@@ -120,6 +120,58 @@ TEST(SourceReader, per_record_watermarks_stand_behind_each_row_that_advances_the
             (std::vector<int64_t>{0, -1000 + 6, 10, -1000 - 4, 20, -1000 - 14, 30, -1000 - 24}));
 }
 
+// A split that has no rows for now would else hold back all others until it has.
+TEST(SourceReader, a_restored_split_has_the_event_time_that_it_had) {
+  HarnessSnapshot snapshot;
+  {
+    OperatorHarness harness(reader(Times{.endless = true}, monotonous().per_record()));
+    give(harness, {.id = 1, .count = 11, .step = 10});
+    give(harness, {.id = 2, .count = 6, .step = 10});
+    harness.poll_all();
+    EXPECT_EQ(harness.take_watermarks().back(), 49);
+    snapshot = harness.snapshot();
+  }
+  for (const double refusal : {0.0, 0.4}) {
+    OperatorHarness harness(reader(Times{.endless = true}, monotonous().per_record()),
+                            {.refusal = refusal});
+    ASSERT_TRUE(harness.open_restored(snapshot).ok());
+    harness.poll_all();
+    EXPECT_EQ(harness.take_watermarks(), (std::vector<int64_t>{49}));
+    give(harness, {.id = 3, .next = 7, .count = 8, .step = 10});
+    harness.poll_all();
+    // The third is at 69, the second still at 49, as it was.
+    EXPECT_TRUE(harness.take_watermarks().empty());
+    const HarnessSnapshot again = harness.snapshot();
+    OperatorHarness alone(reader(Times{.endless = true}, monotonous().per_record()));
+    ASSERT_TRUE(alone.open_restored(again).ok());
+    alone.poll_all();
+    EXPECT_EQ(alone.take_watermarks(), (std::vector<int64_t>{49}));
+  }
+}
+
+TEST(SourceReader, one_restored_split_moves_the_watermark_up_to_the_others) {
+  EventSplit slow{.id = 2, .count = 6, .step = 10};
+  HarnessSnapshot snapshot;
+  {
+    OperatorHarness harness(reader(Times{.endless = true}, monotonous().per_record()));
+    give(harness, {.id = 1, .count = 11, .step = 10});
+    give(harness, slow);
+    harness.poll_all();
+    snapshot = harness.snapshot();
+  }
+  // The slow one has got more to read meanwhile.
+  struct Longer : Times {
+    ReadResult read(Split& split, SourceOut<Event>& out) {
+      if (split.id == 2) { split.count = 20; }
+      return Times::read(split, out);
+    }
+  };
+  OperatorHarness harness(reader(Longer{{.endless = true}}, monotonous().per_record()));
+  ASSERT_TRUE(harness.open_restored(snapshot).ok());
+  harness.poll_all();
+  EXPECT_EQ(harness.take_watermarks().back(), 99);  // the other had come to 100
+}
+
 TEST(SourceReader, splits_ahead_of_their_group_pause) {
   OperatorHarness harness(reader(Times{.endless = true}, monotonous().align("group", 10ms)));
   harness.coordinator_event(encode_event('A', 35));

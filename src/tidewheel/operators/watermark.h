@@ -140,6 +140,9 @@ class EventClock {
                            uint32_t& failed_row) = 0;
   // Never goes back.
   virtual int64_t watermark() = 0;
+  // After a restore: the watermark was there already. What a generator of the user's has gathered
+  // begins anew, but does not fall behind it.
+  virtual void go_on_from(int64_t watermark) = 0;
 };
 
 // A function or member that gives rows their time; the default keeps that which they have.
@@ -165,6 +168,7 @@ class EventClockOf final : public EventClock<T> {
     watermark_ = std::max(watermark_, strategy_.watermark());
     return watermark_;
   }
+  void go_on_from(int64_t watermark) override { watermark_ = std::max(watermark_, watermark); }
 
   uint32_t advance(const T* rows, int64_t* timestamps, uint32_t begin, uint32_t end,
                    uint32_t& failed_row) override {
@@ -229,6 +233,7 @@ class WatermarkPacer {
     return sent_;
   }
   int64_t sent() const { return sent_; }
+  int64_t reached() const { return candidate_; }
   // As if `watermark` had been sent: after a restore.
   void go_on_from(int64_t watermark) { candidate_ = sent_ = watermark; }
   int64_t interval_ms() const { return interval_ms_; }
