@@ -9,6 +9,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/file_system.h"
+#include "tidewheel/base/fixed_options.h"
 #include "tidewheel/base/options.h"
 
 namespace tidewheel {
@@ -110,13 +111,32 @@ bool readable(const ConfigOption& option, std::string_view value) {
   return false;
 }
 
-const ConfigOption* find_option(std::string_view key) {
+// What a key, or a former one, is for; a former key may have become several.
+std::vector<const ConfigOption*> find_options(std::string_view key) {
+  std::vector<const ConfigOption*> found;
   for (const ConfigOption* option : all_options()) {
-    if (option->key == key || (!option->former_key.empty() && option->former_key == key)) {
-      return option;
+    if (option->key == key) { return {option}; }
+    if (!option->former_key.empty() && option->former_key == key) { found.push_back(option); }
+  }
+  return found;
+}
+
+const FixedOption* find_fixed(std::string_view key) {
+  for (const FixedOption& option : fixed_options()) {
+    if (option.key == key || (!option.former_key.empty() && option.former_key == key)) {
+      return &option;
     }
   }
   return nullptr;
+}
+
+Status check_fixed(const FixedOption& option, std::string_view key, std::string_view value) {
+  if (!option.value.empty() && lower(value) == option.value) { return {}; }
+  if (option.value.empty()) {
+    return invalid_argument(ErrorId::kBadOptionValue, "{} can't be set: {}", key, option.why);
+  }
+  return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}', only {}: {}", key, value,
+                          option.value, option.why);
 }
 
 Status unknown_option(std::string_view key) {
@@ -165,13 +185,18 @@ Status load_node(Config& config, const YAML::Node& node, const std::string& pref
 Status Config::set(std::string_view key, std::string_view value) {
   key = trimmed(key);
   value = trimmed(value);
-  const ConfigOption* const option = find_option(key);
-  if (option == nullptr) { return unknown_option(key); }
-  if (!readable(*option, value)) {
-    return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}'; it takes {}", key, value,
-                            what_is_accepted(*option));
+  const std::vector<const ConfigOption*> found = find_options(key);
+  if (found.empty()) {
+    const FixedOption* const fixed = find_fixed(key);
+    return fixed == nullptr ? unknown_option(key) : check_fixed(*fixed, key, value);
   }
-  set_known(*option, std::string(value));
+  for (const ConfigOption* option : found) {
+    if (!readable(*option, value)) {
+      return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}'; it takes {}", key, value,
+                              what_is_accepted(*option));
+    }
+  }
+  for (const ConfigOption* option : found) { set_known(*option, std::string(value)); }
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "tidewheel/base/fixed_options.h"
 #include "tidewheel/base/options.h"
 
 namespace tidewheel {
@@ -57,6 +58,33 @@ TEST(Config, former_keys_are_read) {
   Config config;
   EXPECT_TRUE(config.set("execution.buffer-timeout", "5 ms").ok());
   EXPECT_EQ(config.get(options::kBufferTimeout), 5);
+}
+
+TEST(Config, former_keys_are_read_as_they_were_spelt) {
+  Config config;
+  EXPECT_TRUE(config.set("state.checkpoints.create-subdir", "false").ok());
+  EXPECT_FALSE(config.get(options::kCheckpointSubdirectory));
+  EXPECT_TRUE(config.set("execution.checkpointing.alignment-timeout", "3 s").ok());
+  EXPECT_EQ(config.get(options::kAlignedCheckpointTimeout), 3000);
+}
+
+TEST(Config, keys_with_nothing_to_choose_take_what_is_so_and_say_why) {
+  Config config;
+  EXPECT_TRUE(config.set("execution.checkpointing.file-merging.enabled", "FALSE").ok());
+  EXPECT_TRUE(config.set("state.checkpoint-storage", "filesystem").ok());
+  const Status merging = config.set("execution.checkpointing.file-merging.enabled", "true");
+  EXPECT_EQ(merging.id(), ErrorId::kBadOptionValue);
+  EXPECT_NE(merging.message().find("each task writes one file"), std::string::npos);
+  const Status backlog = config.set("execution.checkpointing.interval-during-backlog", "1 min");
+  EXPECT_EQ(backlog.id(), ErrorId::kBadOptionValue);
+  EXPECT_NE(backlog.message().find("can't be set"), std::string::npos);
+  EXPECT_TRUE(config.values().empty());
+  for (const FixedOption& fixed : fixed_options()) {
+    for (const ConfigOption* option : all_options()) {
+      EXPECT_NE(option->key, fixed.key);
+      EXPECT_NE(option->former_key, fixed.key);
+    }
+  }
 }
 
 TEST(Config, reads_flat_and_nested_yaml_and_names_the_line_of_a_mistake) {

@@ -77,7 +77,8 @@ inline constexpr BoolOption kUnalignedCheckpoints{
      "execution.checkpointing.unaligned"}};
 inline constexpr DurationOption kAlignedCheckpointTimeout{
     {"execution.checkpointing.aligned-checkpoint-timeout", OptionKind::kDuration, "0 ms",
-     "With unaligned checkpoints: how long barriers are aligned before they overtake.", 0}};
+     "With unaligned checkpoints: how long barriers are aligned before they overtake.", 0,
+     INT64_MAX, "execution.checkpointing.alignment-timeout"}};
 inline constexpr BoolOption kCheckpointsAfterTasksFinish{
     {"execution.checkpointing.checkpoints-after-tasks-finish", OptionKind::kBool, "true",
      "Go on with checkpoints when some tasks have finished.", INT64_MIN, INT64_MAX,
@@ -90,7 +91,8 @@ inline constexpr TextOption kSavepointDirectory{
      "Folder for savepoints that name none.", INT64_MIN, INT64_MAX, "state.savepoints.dir"}};
 inline constexpr BoolOption kCheckpointSubdirectory{
     {"execution.checkpointing.create-subdir", OptionKind::kBool, "true",
-     "Give each job a folder of its own in the folder for checkpoints."}};
+     "Give each job a folder of its own in the folder for checkpoints.", INT64_MIN, INT64_MAX,
+     "state.checkpoints.create-subdir"}};
 inline constexpr TextOption kCheckpointRetention{
     {"execution.checkpointing.externalized-checkpoint-retention", OptionKind::kText,
      "NO_EXTERNALIZED_CHECKPOINTS",
@@ -180,10 +182,6 @@ inline constexpr TextOption kFailoverStrategy{
      "What is started again after a failure: region (the tasks that are connected to the failed "
      "one), "
      "full (all)."}};
-inline constexpr BoolOption kLocalRecovery{{"execution.state-recovery.from-local",
-                                            OptionKind::kBool, "false",
-                                            "Keep a local copy of the state, and restore from it.",
-                                            INT64_MIN, INT64_MAX, "state.backend.local-recovery"}};
 
 }  // namespace options
 

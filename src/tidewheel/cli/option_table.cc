@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tidewheel/base/fixed_options.h"
 #include "tidewheel/base/options.h"
 
 namespace tidewheel {
@@ -63,6 +64,21 @@ std::string cell(std::string_view text) {
   return out;
 }
 
+std::string fixed_reference() {
+  std::string out =
+      "\n## Keys with nothing to choose\n\nThey are known, because configurations have them; what "
+      "they say is so anyway, and any other value is an error.\n\n| key | only | because |\n"
+      "| --- | --- | --- |\n";
+  for (const FixedOption& option : fixed_options()) {
+    const std::string former =
+        option.former_key.empty() ? "" : " Also " + in_code(option.former_key) + ".";
+    out += fmt::format("| `{}` | {} | {}.{} |\n", option.key,
+                       option.value.empty() ? "not to be set" : in_code(option.value),
+                       cell(option.why), former);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string option_reference() {
@@ -83,7 +99,7 @@ std::string option_reference() {
                          kind_name(option->kind), cell(option->description), former);
     }
   }
-  return out;
+  return out + fixed_reference();
 }
 
 }  // namespace tidewheel
