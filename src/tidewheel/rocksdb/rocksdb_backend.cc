@@ -189,6 +189,7 @@ int64_t RocksdbBackend::cache_bytes() const {
 ::rocksdb::ColumnFamilyOptions RocksdbBackend::options_of(const Store& store) const {
   const bool has_ttl = store.state.ttl_ms > 0;
   auto options = family_options(shared_.config, shared_.memory, has_ttl);
+  if (store.state.meta.kind == StateKind::kTimers) { fit_to_timers(options); }
   if (has_ttl) {
     options.compaction_filter_factory = std::make_shared<TtlFilterFactory>(
         shared_.world.clock(), store.ttl_ms, shared_.config.get(options::kRocksdbTtlQueryEntries));

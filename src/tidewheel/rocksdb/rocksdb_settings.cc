@@ -402,6 +402,15 @@ Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
   return family;
 }
 
+void fit_to_timers(::rocksdb::ColumnFamilyOptions& family) {
+  family.memtable_prefix_bloom_size_ratio = 0;
+  family.memtable_whole_key_filtering = false;
+  auto table = *family.table_factory->GetOptions<::rocksdb::BlockBasedTableOptions>();
+  table.filter_policy = nullptr;
+  table.data_block_index_type = ::rocksdb::BlockBasedTableOptions::kDataBlockBinarySearch;
+  family.table_factory.reset(::rocksdb::NewBlockBasedTableFactory(table));
+}
+
 Status rocksdb_failure(const ::rocksdb::Status& status, std::string_view what) {
   if (status.ok()) { return {}; }
   const std::string text = status.ToString();

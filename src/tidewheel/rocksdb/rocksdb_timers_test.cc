@@ -1,7 +1,10 @@
 // Timers in front of RocksDB, with snapshots of its own, do as those in memory do.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/memory_pool.h"
@@ -9,6 +12,8 @@
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/rocksdb/rocksdb_backends.h"
+#include "tidewheel/state/handles.h"
+#include "tidewheel/state/keyed_store.h"
 #include "tidewheel/state/timer_testing.h"
 
 namespace tidewheel {
@@ -60,6 +65,125 @@ TEST_P(RocksdbTimers, do_as_memory_does) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RocksdbTimers, ::testing::Range<uint64_t>(1, 5));
+
+constexpr int32_t kMaxParallelism = 16;
+constexpr KeyGroupRange kAllGroups{0, kMaxParallelism - 1};
+
+class StoppedClock final : public Clock {
+ public:
+  int64_t now_ns() const override { return 0; }
+  int64_t wall_ms() const override { return 0; }
+};
+
+struct Session {
+  Value<int64_t> count{"count"};
+  EventTimer idle{"idle"};
+};
+
+// A store with a named timer for each key, and what is expected of it.
+struct Sessions {
+  Sessions(std::unique_ptr<StateBackend> of_backend, SnapshotReader* reader)
+      : backend(std::move(of_backend)),
+        store(backend->key_groups(), kMaxParallelism, nullptr, clock),
+        operator_state(nullptr) {
+    BindingScope scope(&store, &operator_state);
+    const Session prototype;
+    session.emplace(prototype);
+    store.keep_changes();
+    const Status opened = store.open_backend(*backend, reader, true, [] {});
+    EXPECT_TRUE(opened.ok()) << opened.to_string();
+  }
+  // Sets, moves and cancels timers; some fire.
+  void work(Random& random, int rows) {
+    for (int i = 0; i < rows; ++i) {
+      const auto key = static_cast<int64_t>(random.below(3'000));
+      if (!backend->key_groups().contains(key_hash(key, kMaxParallelism).group)) { continue; }
+      store.begin_work();
+      store.set_current(key);
+      session->count.update([](int64_t& n) { ++n; });
+      if (random.chance(0.1)) {
+        session->idle.cancel();
+        due.erase(key);
+      } else {
+        const auto ahead = static_cast<int64_t>(random.below(random.chance(0.1) ? 10 : 5'000));
+        due[key] = now + 1 + ahead;
+        session->idle.at(Timestamp(due[key]));
+      }
+      store.clear_current();
+      store.end_work(1);
+    }
+    fire(now + static_cast<int64_t>(random.below(20)));
+  }
+  void fire(int64_t watermark) {
+    now = watermark;
+    FiredTimer timer;
+    store.begin_work();
+    while (store.next_due(TimeDomain::kEvent, now, timer)) {
+      const auto found = due.find(store.current_key());
+      ASSERT_NE(found, due.end()) << store.current_key() << " at " << timer.time;
+      ASSERT_EQ(found->second, timer.time) << store.current_key();
+      due.erase(found);
+    }
+    store.end_work(0);
+    for (const auto& [key, time] : due) { ASSERT_GT(time, now) << key; }
+  }
+
+  StoppedClock clock;
+  std::unique_ptr<StateBackend> backend;
+  KeyedStore<int64_t> store;
+  OperatorState operator_state;
+  std::optional<Session> session;
+  std::map<int64_t, int64_t> due;  // by key
+  int64_t now = 0;
+};
+
+// Named timers, whose index is in the backend, in snapshots of its own and after them.
+TEST_P(RocksdbTimers, named_timers_fire_once_after_a_restore) {
+  config_.set(options::kRocksdbHotFraction, 0.002);  // rows come and go
+  backends_ = make_rocksdb_backends(*world_, config_, memory_, 1).value();
+  const TimerDuelWorld world = duel_world();
+  Random random(GetParam());
+  auto sessions = std::make_unique<Sessions>(world.make_backend(kAllGroups), nullptr);
+  std::optional<TestSnapshot> last;
+  for (int64_t checkpoint = 1; checkpoint <= 6; ++checkpoint) {
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_NO_FATAL_FAILURE(sessions->work(random, 100));
+      ASSERT_TRUE(sessions->store.status().ok()) << sessions->store.status().to_string();
+    }
+    const auto due = sessions->due;
+    const int64_t now = sessions->now;
+    TestSnapshot made(kAllGroups, world.make_folder());
+    const bool on_top = last.has_value();
+    if (on_top) { made.base_on(*last); }
+    sessions->store.begin_snapshot({checkpoint, on_top ? checkpoint - 1 : 0});
+    do {
+      ASSERT_NO_FATAL_FAILURE(sessions->work(random, 50));
+      made.grant(100);
+      world.wait_a_little();
+    } while (!sessions->store.write(made));
+    ASSERT_FALSE(HasFailure());
+    EXPECT_LT(sessions->store.key_count(), 2'000U);
+    last.emplace(std::move(made));
+    if (checkpoint % 2 == 1) { continue; }
+    // Both halves of the keys, then all of them again.
+    sessions.reset();
+    for (const KeyGroupRange groups : {KeyGroupRange{0, 6}, KeyGroupRange{7, 15}, kAllGroups}) {
+      TestSnapshotReader part({&*last}, groups);
+      sessions = std::make_unique<Sessions>(world.make_backend(groups), &part);
+      sessions->now = now;
+      for (const auto& [key, time] : due) {
+        if (groups.contains(key_hash(key, kMaxParallelism).group)) { sessions->due[key] = time; }
+      }
+      if (groups == kAllGroups) { break; }
+      ASSERT_NO_FATAL_FAILURE(sessions->work(random, 500));
+      ASSERT_NO_FATAL_FAILURE(sessions->fire(1'000'000));
+      ASSERT_TRUE(sessions->due.empty());
+    }
+    last.reset();
+  }
+  ASSERT_NO_FATAL_FAILURE(sessions->fire(1'000'000));
+  EXPECT_TRUE(sessions->due.empty());
+}
 
 TEST(RocksdbTimerOptions, say_where_timers_are) {
   Config config;
