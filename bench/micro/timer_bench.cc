@@ -78,6 +78,8 @@ void BM_timers_on_disk(benchmark::State& state) {
   state.counters["budget MB"] = static_cast<double>(disk.backend->cache_bytes()) / 4 / (1 << 20);
 }
 BENCHMARK(BM_timers_on_disk)
+    ->Args({1'000'000, 10'000})
+    ->Args({1'000'000, kHourMs})
     ->Args({10'000'000, 10'000})
     ->Args({10'000'000, kHourMs})
     ->Iterations(1)

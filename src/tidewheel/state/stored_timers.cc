@@ -89,7 +89,20 @@ Status StoredTimers::open_state() {
 }
 
 Status StoredTimers::commit() {
+  if (is_written_) {
+    for (Group& group : groups_) { group.written_from = INT64_MAX; }
+    is_written_ = false;
+  }
   return backend_.uncommitted_bytes() == 0 ? Status() : backend_.commit();
+}
+
+void StoredTimers::note_written(std::string_view key) {
+  StoredTimer timer;
+  TIDEWHEEL_CHECK(split_timer_key(key, false, timer), "a key of a timer");
+  int64_t& from = at(timer.group).written_from;
+  from = std::min({from, timer.time, INT64_MAX - 1});
+  is_written_ = true;
+  if (backend_.uncommitted_bytes() >= backend_.write_batch_bytes()) { note(commit()); }
 }
 
 void StoredTimers::put(std::string_view key) {
@@ -98,7 +111,7 @@ void StoredTimers::put(std::string_view key) {
   if (mode_ != Mode::kFree) { return hold(key, true); }
   if (const Status opened = open_state(); !opened.ok()) { return note(opened); }
   backend_.put(store_, key, {});
-  if (backend_.uncommitted_bytes() >= backend_.write_batch_bytes()) { note(backend_.commit()); }
+  note_written(key);
 }
 
 void StoredTimers::erase(std::string_view key) {
@@ -107,7 +120,7 @@ void StoredTimers::erase(std::string_view key) {
   if (mode_ != Mode::kFree) { return hold(key, false); }
   if (!has_store_) { return; }
   backend_.erase(store_, key);
-  if (backend_.uncommitted_bytes() >= backend_.write_batch_bytes()) { note(backend_.commit()); }
+  note_written(key);
 }
 
 void StoredTimers::hold(std::string_view key, bool is_put) {
@@ -184,12 +197,11 @@ Status StoredTimers::read_on(int64_t until, size_t room, const Take& take) {
   // What was void at the barrier goes before the cut; what is read from now on stays for it.
   if (mode_ == Mode::kFlush) { purge_marked(SIZE_MAX); }
   TIDEWHEEL_RETURN_IF_ERROR(status_);
+  // Writes are committed in large batches, so only when they are about to be read.
+  if (earliest().written_from <= next_time_) { note(commit()); }
+  TIDEWHEEL_RETURN_IF_ERROR(status_);
   std::unique_ptr<StoreCursor> cursor;
-  if (has_store_) {
-    note(commit());
-    TIDEWHEEL_RETURN_IF_ERROR(status_);
-    cursor = backend_.scan(store_);
-  }
+  if (has_store_) { cursor = backend_.scan(store_); }
   note(read_groups(until, room, cursor.get(), take));
   find_next_time();
   cursor.reset();
@@ -201,19 +213,17 @@ Status StoredTimers::read_on(int64_t until, size_t room, const Take& take) {
 Status StoredTimers::read_groups(int64_t until, size_t room, StoreCursor* cursor,
                                  const Take& take) {
   const size_t share = std::max<size_t>(room / std::max<size_t>(open_count_, 1), 1);
-  const auto first = std::find_if(groups_.begin(), groups_.end(), [this](const Group& group) {
-    return group.is_open && group.time == next_time_;
-  });
-  TIDEWHEEL_CHECK(first != groups_.end(), "no group has the earliest time");
   const auto group_of = [this](const Group& group) {
     return first_ + static_cast<int32_t>(&group - groups_.data());
   };
-  TIDEWHEEL_RETURN_IF_ERROR(read_group(group_of(*first), cursor, share, take));
-  if (first->is_open) { until = std::min(until, first->time); }
+  const Group& first = earliest();
+  TIDEWHEEL_RETURN_IF_ERROR(read_group(group_of(first), cursor, share, take));
+  if (first.is_open) { until = std::min(until, first.time); }
   size_t left = room - std::min(room, share);
-  for (Group& group : groups_) {
+  for (const Group& group : groups_) {
     if (left < share) { break; }
-    if (!group.is_open || group.time > until || &group == &*first) { continue; }
+    if (!group.is_open || group.time > until || &group == &first) { continue; }
+    if (group.written_from <= group.time) { continue; }
     TIDEWHEEL_RETURN_IF_ERROR(read_group(group_of(group), cursor, share, take));
     left -= share;
   }
@@ -224,18 +234,27 @@ Status StoredTimers::read_group(int32_t group, StoreCursor* cursor, size_t count
                                 const Take& take) {
   Group& from = at(group);
   Merge merge(*this, group, cursor);
-  for (; count > 0 && merge.valid(); --count, merge.next()) {
+  bool reaches_written = false;
+  for (; merge.valid(); --count, merge.next()) {
     StoredTimer timer;
     if (!split_timer_key(merge.key(), state_.has_namespace, timer)) {
       return data_loss(ErrorId::kStateBackend, "a stored key of state {} is damaged",
                        state_.meta.name);
     }
+    reaches_written = timer.time >= from.written_from;
+    if (count == 0 || reaches_written) { break; }
     TIDEWHEEL_RETURN_IF_ERROR(take(timer));
     count_ -= count_ > 0 ? 1 : 0;
     ++void_count_;
   }
   TIDEWHEEL_RETURN_IF_ERROR(merge.status());
-  const std::string next = merge.valid() ? std::string(merge.key()) : store_group_begin(group + 1);
+  reaches_written = reaches_written || (!merge.valid() && from.written_from != INT64_MAX);
+  std::string next = store_group_begin(group + 1);
+  if (reaches_written) {
+    make_timer_begin(next, group, from.written_from);
+  } else if (merge.valid()) {
+    next = merge.key();
+  }
   const auto read_end = held_.lower_bound(next);
   for (auto held = held_.lower_bound(from.bound); held != read_end;) {
     const int64_t bytes = static_cast<int64_t>(held->first.size()) + kHeldOverhead;
@@ -247,7 +266,7 @@ Status StoredTimers::read_group(int32_t group, StoreCursor* cursor, size_t count
     if (from.void_until.empty()) { from.void_from = from.bound; }
     if (from.void_until < next) { from.void_until = next; }
   }
-  if (merge.valid()) {
+  if (merge.valid() || reaches_written) {
     set_bound(from, next);
   } else {
     from.is_open = false;
@@ -277,6 +296,14 @@ Status StoredTimers::for_each(const Take& take) {
     TIDEWHEEL_RETURN_IF_ERROR(merge.status());
   }
   return {};
+}
+
+const StoredTimers::Group& StoredTimers::earliest() const {
+  const auto found = std::find_if(groups_.begin(), groups_.end(), [this](const Group& group) {
+    return group.is_open && group.time == next_time_;
+  });
+  TIDEWHEEL_CHECK(found != groups_.end(), "no group has the earliest time");
+  return *found;
 }
 
 void StoredTimers::find_next_time() {
@@ -365,7 +392,7 @@ void StoredTimers::resume() {
     } else {
       backend_.erase(store_, key);
     }
-    if (backend_.uncommitted_bytes() >= backend_.write_batch_bytes()) { note(backend_.commit()); }
+    note_written(key);
   }
 }
 

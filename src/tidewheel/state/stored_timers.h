@@ -91,6 +91,8 @@ class StoredTimers {
     bool is_open = false;   // there may be timers
     bool to_purge = false;  // before the cut
     int64_t time = 0;       // of the bound
+    // The earliest time of what was written and may not be committed: reading stops before it.
+    int64_t written_from = INT64_MAX;
     std::string bound;
     // What was read of the backend: [void_from, void_until), unless that is empty.
     std::string void_from;
@@ -106,6 +108,7 @@ class StoredTimers {
   Group& at(int32_t group) { return groups_[static_cast<size_t>(group - first_)]; }
   Status open_state();
   Status commit();
+  void note_written(std::string_view key);
   void make_groups();
   void note(Status status);
   void hold(std::string_view key, bool is_put);
@@ -114,6 +117,7 @@ class StoredTimers {
   void purge_all();
   size_t purge_marked(size_t budget);
   void set_bound(Group& group, std::string_view key);
+  const Group& earliest() const;
   void find_next_time();
   Status read_groups(int64_t until, size_t room, StoreCursor* cursor, const Take& take);
   Status read_group(int32_t group, StoreCursor* cursor, size_t count, const Take& take);
@@ -128,7 +132,8 @@ class StoredTimers {
   size_t open_count_ = 0;
   int64_t next_time_ = 0;
   int64_t count_ = 0;
-  size_t void_count_ = 0;  // entries that were read and are not erased
+  size_t void_count_ = 0;    // entries that were read and are not erased
+  bool is_written_ = false;  // some group has a written_from
   bool has_store_ = false;
   StoreId store_ = 0;
 
