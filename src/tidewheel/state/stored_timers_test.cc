@@ -31,7 +31,7 @@ TEST_P(StoredTimersSeeds, do_as_memory_does) {
   run_timer_duel<std::string, int64_t>(world, seed, 100);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, StoredTimersSeeds, ::testing::Range<uint64_t>(1, 25));
+INSTANTIATE_TEST_SUITE_P(Seeds, StoredTimersSeeds, ::testing::Range<uint64_t>(1, 17));
 
 TEST(StoredTimers, keys_are_in_the_order_of_group_and_time) {
   std::string last;
