@@ -5,6 +5,9 @@
 // One row: assign, merge (sessions), skip late windows, add, trigger, emit on FIRE, clear on PURGE.
 // A window is forgotten at the end of its last millisecond plus the allowed lateness, after the
 // trigger's timers of that time.
+//
+// With a state backend the windows of a key lie in its row of a KeyedStore instead, as one value,
+// and its timers with the store's. Rows of a batch, and of keys that are due, are read together.
 #pragma once
 #include <algorithm>
 #include <concepts>
@@ -12,18 +15,22 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "tidewheel/operators/due_keys.h"
 #include "tidewheel/operators/evictor.h"
 #include "tidewheel/operators/trigger.h"
 #include "tidewheel/operators/window_operator.h"
 #include "tidewheel/operators/window_rows.h"
 #include "tidewheel/operators/window_snapshot.h"
 #include "tidewheel/operators/window_timers.h"
+#include "tidewheel/state/keyed_store.h"
 #include "tidewheel/state/keyed_table.h"
+#include "tidewheel/state/object_cell.h"
 
 namespace tidewheel {
 
@@ -95,12 +102,19 @@ struct ContentsOf<T, Function> {
 // One window of one key, as a snapshot has it.
 template <class Contents, class TriggerData, class UserState>
 struct SavedWindow {
+  TimeWindow window;
   bool filled = false;
   Contents contents{};
   TriggerData trigger{};
   UserState user{};
   std::vector<int64_t> event_timers;
   std::vector<int64_t> clock_timers;
+};
+// All that there is of a key.
+template <class Window, class GlobalState>
+struct SavedKeyWindows {
+  std::vector<Window> windows;
+  GlobalState global{};
 };
 
 }  // namespace window_detail
@@ -116,6 +130,7 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   using GlobalState = typename window_detail::GlobalStateOf<Function>::type;
   using TriggerData = TriggerState<Trigger>;
   using Saved = window_detail::SavedWindow<SavedContents, TriggerData, UserState>;
+  using SavedKey = window_detail::SavedKeyWindows<Saved, GlobalState>;
   static constexpr bool kFolds = WindowFoldFunction<Function>;
   static constexpr bool kEvicts = !std::is_same_v<Evictor, NoEvictor>;
   static constexpr bool kHasGlobalState = !std::is_same_v<GlobalState, NoWindowState>;
@@ -140,16 +155,20 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
     event_.time = saved_watermark_.restored();
     if (this->is_event_time()) { this->set_watermark(event_.time); }
-    TIDEWHEEL_RETURN_IF_ERROR(saved_windows_.load(
-        context.max_parallelism(), [this](const K& key, const TimeWindow& window, Saved& saved) {
-          restore_window(key, window, saved);
-        }));
-    TIDEWHEEL_RETURN_IF_ERROR(saved_globals_.load(
-        context.max_parallelism(), [this](const K& key, uint8_t, const GlobalState& global) {
-          Held<GlobalState>& held = state_->table.upsert(key).global;
-          held.value() = global;
-          held.settle(state_->heap);
-        }));
+    SnapshotReader* const reader = std::exchange(reader_, nullptr);
+    TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context.state_backend());
+    if (backend != nullptr) {
+      TIDEWHEEL_RETURN_IF_ERROR(open_stored(reader));
+    } else {
+      if (reader != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(*reader)); }
+      TIDEWHEEL_RETURN_IF_ERROR(saved_windows_.load(
+          context.max_parallelism(), [this](const K& key, NoWindow, SavedKey& saved) {
+            const KeyHash hash = key_hash(key, this->context().max_parallelism());
+            KeyWindows& windows = state_->table.upsert(key, hash);
+            load(windows, saved);
+            arm(windows, hash);
+          }));
+    }
     wake_for_next_timer();
     return {};
   }
@@ -180,34 +199,32 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     state_->table.end_snapshot();
     plan_.begin(start);
     saved_watermark_.start(event_.time);
+    if (stored_ != nullptr) { return stored_->store.begin_snapshot(start); }
     saved_windows_.start(this->context().key_groups(), plan_);
-    if constexpr (kHasGlobalState) { saved_globals_.start(this->context().key_groups(), plan_); }
     state_->table.begin_snapshot(saver_, plan_.content(), plan_.keeps_changes());
   }
-  // The windows; then what they have brought along of the state of keys.
   Progress snapshot(SnapshotWriter& writer) override {
-    if (!state_->table.is_writing()) { return Progress::kDone; }
+    if (stored_ == nullptr && !state_->table.is_writing()) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
-    bool is_done = saved_windows_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
-      return state_->table.write_group(group, budget, ready);
-    });
-    if constexpr (kHasGlobalState) {
-      is_done =
-          is_done && saved_globals_.write(writer, [](int32_t, size_t&, auto) { return true; });
-    }
+    if (stored_ != nullptr) { return write_stored(writer); }
+    const bool is_done =
+        saved_windows_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
+          return state_->table.write_group(group, budget, ready);
+        });
     if (!is_done) { return this->snapshot_blocked(writer); }
     state_->table.end_snapshot();
     return Progress::kDone;
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
+    if (stored_ != nullptr) { return stored_->store.abort_snapshot(); }
     state_->table.end_snapshot();
     plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
-    TIDEWHEEL_RETURN_IF_ERROR(saved_globals_.read(reader));
+    reader_ = &reader;
     return saved_windows_.read(reader);
   }
 
@@ -217,14 +234,19 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   Progress take_rows(const Batch_& in, uint32_t end, uint32_t& cursor, KeyAt key_at) {
     uint32_t at = cursor;
     try {
-      for (; at < end; ++at) {
-        if (!this->ready()) { break; }
-        const T& row = in.row(at);
-        const int64_t time =
-            this->is_event_time() ? in.timestamps()[at] : this->context().clock().wall_ms();
-        if constexpr (!GlobalAssigner<Assigner>) { this->require_timestamp(row, time); }
-        const K& key = key_at(row);
-        add_row(key, key_hash(key, this->context().max_parallelism()), row, time, in);
+      if (stored_ != nullptr) {
+        KeyedBatch batch(stored_->store, at, end,
+                         [&](uint32_t i) -> decltype(auto) { return key_at(in.row(i)); });
+        for (; at < end && this->ready(); ++at) {
+          batch.select(at);
+          const K& key = stored_->store.current_key();
+          take_row(key, stored_->store.hash_of(key), in, at);
+        }
+      } else {
+        for (; at < end && this->ready(); ++at) {
+          const K& key = key_at(in.row(at));
+          take_row(key, key_hash(key, this->context().max_parallelism()), in, at);
+        }
       }
     } catch (...) {
       cursor = at;
@@ -261,18 +283,13 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     explicit Saver(GenericWindowOperator* the_op) : op(the_op) {}
     void entry(int32_t group, const K& key, KeyWindows& windows) override {
       op->plan_.note_unit(group);
-      if (windows.windows.empty()) { op->saved_windows_.give_nothing(group, key); }
-      for (Window& window : windows.windows) {
-        op->saved_windows_.give(group, key, window.window, save_window(window));
-      }
-      if constexpr (kHasGlobalState) {
-        op->saved_globals_.give(group, key, 0, windows.global.value());
-      }
+      SavedKey saved;
+      save(windows, saved);
+      op->saved_windows_.give(group, key, {}, saved);
     }
     void erased(int32_t group, const K& key) override {
       op->plan_.note_erased(group);
       op->saved_windows_.erase(group, key);
-      if constexpr (kHasGlobalState) { op->saved_globals_.erase(group, key); }
     }
     void cleared() override { op->plan_.write_all_next(); }
     bool is_whole(int32_t group) const override { return op->plan_.is_whole(group); }
@@ -291,6 +308,44 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     DueQueue clock_queue;
     StateMemory memory;
     int64_t bytes = 0;  // of windows and their rows
+  };
+  // The same with a backend.
+  struct StoredState final : private ObjectCell<KeyWindows, SavedKey>::Codec {
+    using Cell = ObjectCell<KeyWindows, SavedKey>;
+    StoredState(GenericWindowOperator& the_op, OperatorContext& context)
+        : op(the_op),
+          store(context.key_groups(), context.max_parallelism(), &context.memory(), context.clock(),
+                "windows"),
+          event_due(store, TimeDomain::kEvent, &context.memory()),
+          clock_due(store, TimeDomain::kProcessing, &context.memory()) {}
+    Status declare() {
+      TIDEWHEEL_ASSIGN_OR_RETURN(cell, store.template declare<Cell>("windows", {}));
+      cell->set_codec(*this);
+      return {};
+    }
+    KeyWindows* find() const { return cell->find(store.current_row()); }
+    KeyWindows& open() { return cell->open(store.ensure_row()); }
+
+    GenericWindowOperator& op;
+    KeyedStore<K> store;
+    DueKeys<K> event_due;
+    DueKeys<K> clock_due;
+    Cell* cell = nullptr;
+
+   private:
+    void save(KeyWindows& windows, SavedKey& saved) override {
+      GenericWindowOperator::save(windows, saved);
+    }
+    void load(KeyWindows& windows, SavedKey& saved) override {
+      op.load(windows, saved);
+      store.memory().set(op.state_->bytes);
+    }
+    // What leaves memory has to be seen at once by who makes room.
+    void release(KeyWindows& windows) override {
+      for (Window& window : windows.windows) { op.forget(window); }
+      windows.global.release(op.heap());
+      store.memory().set(op.state_->bytes);
+    }
   };
   // One of the two times, and where its advance goes on.
   struct Advance {
@@ -317,15 +372,30 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     Window* window_;
   };
 
+  TextHeap& heap() { return stored_ != nullptr ? stored_->store.heap() : state_->heap; }
+
   // ---- Rows.
 
+  template <class Batch_>
+  void take_row(const K& key, KeyHash hash, const Batch_& in, uint32_t at) {
+    const T& row = in.row(at);
+    const int64_t time =
+        this->is_event_time() ? in.timestamps()[at] : this->context().clock().wall_ms();
+    if constexpr (!GlobalAssigner<Assigner>) { this->require_timestamp(row, time); }
+    add_row(key, hash, row, time, in);
+  }
+  KeyWindows* find_windows(const K& key, KeyHash hash) {
+    return stored_ != nullptr ? stored_->find() : state_->table.find(key, hash);
+  }
+  KeyWindows& open_windows(const K& key, KeyHash hash) {
+    return stored_ != nullptr ? stored_->open() : state_->table.upsert(key, hash);
+  }
   template <class Batch_>
   void add_row(const K& key, KeyHash hash, const T& row, int64_t time, const Batch_& batch) {
     bool skipped = true;
     assigner_.assign(row, time, [&](const TimeWindow& assigned) {
       const bool lone_is_late = is_late(assigned);
-      KeyWindows* windows =
-          lone_is_late ? state_->table.find(key, hash) : &state_->table.upsert(key, hash);
+      KeyWindows* windows = lone_is_late ? find_windows(key, hash) : &open_windows(key, hash);
       if (lone_is_late &&
           (windows == nullptr || !Assigner::kMerging || !touches_any(*windows, assigned))) {
         return;
@@ -413,7 +483,7 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
                                         context);
                     }) {
         trigger_.on_merge(result.window, result.trigger.value(), one->trigger.value(), context);
-        result.trigger.settle(state_->heap);
+        result.trigger.settle(heap());
       }
       forget(*one);
     }
@@ -434,7 +504,7 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
         into.contents.value() = from.contents.value();
         into.filled = true;
       }
-      into.contents.settle(state_->heap);
+      into.contents.settle(heap());
     } else {
       state_->bytes -= into.contents.memory_bytes() + from.contents.memory_bytes();
       into.contents.append(from.contents);
@@ -446,10 +516,10 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
       if (!window.filled) { window.contents.value() = function_.init(); }
       window.filled = true;
       function_.add(window.contents.value(), row);
-      window.contents.settle(state_->heap);
+      window.contents.settle(heap());
     } else {
       const int64_t before = window.contents.memory_bytes();
-      window.contents.add(row, time, state_->heap);
+      window.contents.add(row, time, heap());
       state_->bytes += window.contents.memory_bytes() - before;
     }
   }
@@ -462,12 +532,12 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   }
   void clear_contents(Window& window) {
     if constexpr (kFolds) {
-      window.contents.release(state_->heap);
+      window.contents.release(heap());
       window.contents = Contents();
       window.filled = false;
     } else {
       state_->bytes -= window.contents.memory_bytes();
-      window.contents.clear(state_->heap);
+      window.contents.clear(heap());
     }
   }
 
@@ -491,8 +561,8 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     } else {
       function_.finish(key, window.window, window.contents.rows(), process_context_);
     }
-    window.user.settle(state_->heap);
-    windows.global.settle(state_->heap);
+    window.user.settle(heap());
+    windows.global.settle(heap());
   }
   static constexpr bool evicts_after() {
     if constexpr (requires { Evictor::kAfter; }) { return Evictor::kAfter; }
@@ -501,12 +571,12 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   void evict(Window& window) {
     WindowRows<T> view(window.contents.rows(), window.contents.times());
     evictor_.evict(view, window.window, event_.time);
-    if (view.dropped_count() > 0) { window.contents.remove_dropped(view, state_->heap); }
+    if (view.dropped_count() > 0) { window.contents.remove_dropped(view, heap()); }
   }
   // The trigger's state may have got new Text. In a window that is never forgotten by time, what a
   // purge has left empty goes at once: else each key would leave something behind.
   void after_callback(KeyWindows& windows, Window& window) {
-    window.trigger.settle(state_->heap);
+    window.trigger.settle(heap());
     if constexpr (GlobalAssigner<Assigner> && std::equality_comparable<TriggerData>) {
       if (!has_contents(window) && window.event_timers.empty() && window.clock_timers.empty() &&
           window.trigger.value() == TriggerData() && std::is_same_v<UserState, NoWindowState>) {
@@ -520,13 +590,16 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   // Gives back what a window holds; it is taken out of the list by the caller.
   void forget(Window& window) {
     clear_contents(window);
-    window.trigger.release(state_->heap);
-    window.user.release(state_->heap);
+    window.trigger.release(heap());
+    window.user.release(heap());
     state_->bytes -= static_cast<int64_t>(sizeof(Window));
   }
   void erase_if_empty(KeyWindows& windows, KeyHash hash) {
     if constexpr (!kHasGlobalState) {
-      if (windows.windows.empty()) {
+      if (!windows.windows.empty()) { return; }
+      if (stored_ != nullptr) {
+        stored_->store.clear_cell(stored_->store.current_row(), *stored_->cell);
+      } else {
         state_->table.erase_where(
             hash, [&](const K&, const KeyWindows& one) { return &one == &windows; });
       }
@@ -562,6 +635,12 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     const int64_t earliest = earliest_due(windows, event);
     if (mark.armed && mark.time <= earliest) { return; }
     mark = {earliest, true};
+    if (stored_ != nullptr) {
+      // For the key that is due; a row's key has no timers taken ahead.
+      DueKeys<K>& due = event ? stored_->event_due : stored_->clock_due;
+      due.set(earliest);
+      return;
+    }
     (event ? state_->event_queue : state_->clock_queue).push(earliest, hash);
   }
   // Does what is due by `time`, in the order of times. What is set meanwhile and due as well is
@@ -573,6 +652,7 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
       if (advance.is_event == this->is_event_time()) { this->set_watermark(time); }
       advance.active = true;
     }
+    if (stored_ != nullptr) { return advance_stored(advance, time); }
     DueQueue& queue = advance.is_event ? state_->event_queue : state_->clock_queue;
     DueQueue::Entry entry;
     while (this->ready()) {
@@ -594,29 +674,32 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
           return mark.armed && mark.time == entry.time;
         });
     if (windows == nullptr) { return; }  // an entry that was overtaken by an earlier one
-    (event ? windows->event_due : windows->clock_due).armed = false;
+    on_due_key(*key, entry.hash, *windows, entry.time, event);
+  }
+  void on_due_key(const K& key, KeyHash hash, KeyWindows& windows, int64_t due, bool event) {
+    (event ? windows.event_due : windows.clock_due).armed = false;
     bool any_gone = false;
-    for (size_t i = 0; i < windows->windows.size(); ++i) {
-      Window& window = windows->windows[i];
+    for (size_t i = 0; i < windows.windows.size(); ++i) {
+      Window& window = windows.windows[i];
       int64_t time = 0;
-      while ((event ? window.event_timers : window.clock_timers).take_due(entry.time, time)) {
-        apply(on_timer(window, time, event), *key, *windows, window);
-        window.trigger.settle(state_->heap);
+      while ((event ? window.event_timers : window.clock_timers).take_due(due, time)) {
+        apply(on_timer(window, time, event), key, windows, window);
+        window.trigger.settle(heap());
       }
       if (event == this->is_event_time() && !GlobalAssigner<Assigner> &&
-          cleanup_time(window.window) <= entry.time) {
-        end_window(*windows, window);
+          cleanup_time(window.window) <= due) {
+        end_window(windows, window);
         any_gone = true;
       }
     }
     if (any_gone) {
-      std::erase_if(windows->windows,
-                    [&](const Window& one) { return cleanup_time(one.window) <= entry.time; });
-    } else if (windows->windows.size() == 1) {
-      after_callback(*windows, windows->windows.front());
+      std::erase_if(windows.windows,
+                    [&](const Window& one) { return cleanup_time(one.window) <= due; });
+    } else if (windows.windows.size() == 1) {
+      after_callback(windows, windows.windows.front());
     }
-    arm(*windows, entry.hash);
-    erase_if_empty(*windows, entry.hash);
+    arm(windows, hash);
+    erase_if_empty(windows, hash);
   }
   TriggerResult on_timer(Window& window, int64_t time, bool event) {
     TriggerContext context(*this, window);
@@ -643,12 +726,60 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
       process_context_.begin(window.window, event_.time);
       process_context_.bind_states(window.user.value(), windows.global.value());
       function_.clear(process_context_);
-      windows.global.settle(state_->heap);
+      windows.global.settle(heap());
     }
     forget(window);
   }
+
+  // ---- With a backend.
+
+  Status open_stored(SnapshotReader* reader) {
+    stored_ = std::make_unique<StoredState>(*this, this->context());
+    KeyedStore<K>& store = stored_->store;
+    if (this->keeps_changes()) { store.keep_changes(); }
+    TIDEWHEEL_RETURN_IF_ERROR(stored_->declare());
+    TIDEWHEEL_RETURN_IF_ERROR(this->open_store(store, reader));
+    // A snapshot of windows in memory has no timers beside them.
+    if (reader != nullptr && store.next_time(TimeDomain::kEvent) == TimerQueue::kNoTime &&
+        store.next_time(TimeDomain::kProcessing) == TimerQueue::kNoTime) {
+      store.for_each_key([this](const K& key) {
+        if (KeyWindows* const windows = stored_->find()) {
+          arm(*windows, stored_->store.hash_of(key));
+        }
+      });
+    }
+    return store.status();
+  }
+  Progress write_stored(SnapshotWriter& writer) {
+    try {
+      return stored_->store.write(writer) ? Progress::kDone
+                                          : this->snapshot_blocked(stored_->store, writer);
+    } catch (...) { rethrow_user_failure(this->context(), "window state", ""); }
+  }
+  Progress advance_stored(Advance& advance, int64_t time) {
+    DueKeys<K>& due_keys = advance.is_event ? stored_->event_due : stored_->clock_due;
+    KeyedStore<K>& store = stored_->store;
+    try {
+      store.begin_work();
+      while (this->ready()) {
+        if (!due_keys.next(time)) {
+          advance.active = false;
+          break;
+        }
+        if (KeyWindows* const windows = stored_->find()) {
+          on_due_key(due_keys.key(), due_keys.hash(), *windows, due_keys.time(), advance.is_event);
+        }
+      }
+      store.clear_current();
+      if (!advance.active) { store.end_work(0); }
+    } catch (...) { rethrow_user_failure(this->context(), Function::kName, ""); }
+    settle_memory();
+    return advance.active ? Progress::kBlocked : Progress::kDone;
+  }
+
   static Saved save_window(Window& window) {
     Saved saved;
+    saved.window = window.window;
     saved.filled = window.filled;
     if constexpr (kFolds) {
       saved.contents = window.contents.value();
@@ -662,35 +793,46 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
     saved.clock_timers = window.clock_timers.times();
     return saved;
   }
-  void restore_window(const K& key, const TimeWindow& span, Saved& saved) {
-    const KeyHash hash = key_hash(key, this->context().max_parallelism());
-    KeyWindows& windows = state_->table.upsert(key, hash);
-    Window& window = new_window(windows, span);
+  static void save(KeyWindows& windows, SavedKey& saved) {
+    for (Window& window : windows.windows) { saved.windows.push_back(save_window(window)); }
+    saved.global = windows.global.value();
+  }
+  void load(KeyWindows& windows, SavedKey& saved) {
+    for (Saved& window : saved.windows) { load_window(windows, window); }
+    windows.global.value() = saved.global;
+    windows.global.settle(heap());
+  }
+  void load_window(KeyWindows& windows, Saved& saved) {
+    Window& window = new_window(windows, saved.window);
     window.filled = saved.filled;
     if constexpr (kFolds) {
       window.contents.value() = saved.contents;
-      window.contents.settle(state_->heap);
+      window.contents.settle(heap());
     } else {
       for (size_t i = 0; i < saved.contents.rows.size(); ++i) {
-        window.contents.add(saved.contents.rows[i], saved.contents.times[i], state_->heap);
+        window.contents.add(saved.contents.rows[i], saved.contents.times[i], heap());
       }
       state_->bytes += window.contents.memory_bytes();
     }
     window.trigger.value() = saved.trigger;
-    window.trigger.settle(state_->heap);
+    window.trigger.settle(heap());
     window.user.value() = saved.user;
-    window.user.settle(state_->heap);
+    window.user.settle(heap());
     window.event_timers.times() = std::move(saved.event_timers);
     window.clock_timers.times() = std::move(saved.clock_timers);
-    arm(windows, hash);
   }
   void wake_for_next_timer() {
-    const int64_t next = state_->clock_queue.next_time();
+    const int64_t next = stored_ != nullptr ? stored_->store.next_time(TimeDomain::kProcessing)
+                                            : state_->clock_queue.next_time();
     if (next >= woken_for_) { return; }
     woken_for_ = next;
     this->context().wake_at_wall_ms(next);
   }
   void settle_memory() {
+    if (stored_ != nullptr) {
+      stored_->store.memory().set(state_->bytes);
+      return this->require_memory(stored_->store.status());
+    }
     state_->memory.set(state_->bytes);
     this->require_memory(state_->memory.check());
     this->require_memory(state_->table.status());
@@ -704,7 +846,9 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
   const KeyOf key_of_;
   Function function_;
   ProcessContext<Out, UserState, GlobalState> process_context_;
+  SnapshotReader* reader_ = nullptr;  // until `open`
   std::unique_ptr<State> state_;
+  std::unique_ptr<StoredState> stored_;  // with a backend; then there is nothing in state_'s table
   Advance event_{true};
   Advance clock_{false};
   bool draining_ = false;  // the input has ended: timers by the clock are not set any more
@@ -712,8 +856,7 @@ class GenericWindowOperator : public WindowOperator<T, typename Function::Output
 
   Saver saver_{this};
   ChangePlan plan_;
-  WindowState<K, TimeWindow, Saved> saved_windows_{"windows", "windows", WindowUnit::kKey};
-  WindowState<K, uint8_t, GlobalState> saved_globals_{"globals", "globals", WindowUnit::kKey};
+  WindowState<K, NoWindow, SavedKey> saved_windows_{"windows", "value", WindowUnit::kKey};
   WatermarkState saved_watermark_;
 };
 

@@ -63,6 +63,22 @@ TEST(generic_window, functions_of_all_rows_agree_with_the_model) {
   compare(session(Duration(5)), collect());
 }
 
+TEST(generic_window, state_in_a_backend_makes_no_difference) {
+  for (const std::vector<int64_t>& backends :
+       {std::vector<int64_t>{1}, {1'000'000}, {0, 1, 1, 0, 0, 1}}) {
+    const auto compare_one = [&](auto assigner, auto function) {
+      const auto make_it = [=](Settings settings, std::shared_ptr<const NodeLinks> links) {
+        return make(function, assigner, EventTimeTrigger(), NoEvictor(), std::move(settings),
+                    std::move(links));
+      };
+      if (backends.size() > 1) { compare_many(AnyAssigner(assigner), make_it, backends); }
+      compare_checkpoints(AnyAssigner(assigner), make_it, backends);
+    };
+    compare_one(session(Duration(12)), sum());
+    compare_one(sliding(Duration(40), Duration(10)), collect());
+  }
+}
+
 TEST(generic_window, incremental_checkpoints_have_what_there_was_at_the_barrier) {
   const auto compare_one = [](auto assigner, auto function) {
     compare_checkpoints(AnyAssigner(assigner),
@@ -80,7 +96,10 @@ Timed<Result> all_time(int64_t key, int64_t value) {
   return result(key, kAllTime.start.ms(), kAllTime.end.ms(), value);
 }
 
-TEST(generic_window, sliding_count_windows_hold_the_last_rows) {
+class GenericWindow : public window_testing::OnEachBackend {};
+INSTANTIATE_TEST_SUITE_P(backends, GenericWindow, window_testing::each_backend());
+
+TEST_P(GenericWindow, sliding_count_windows_hold_the_last_rows) {
   const auto windows = count(3, 2);
   Harness harness(make(collect(), windows, DefaultTrigger<SlidingCountWindows>::make(windows),
                        DefaultEvictor<SlidingCountWindows>::make(windows)));
@@ -89,7 +108,7 @@ TEST(generic_window, sliding_count_windows_hold_the_last_rows) {
             (Results{all_time(1, 1 + 2), all_time(1, 2 + 3 + 4), all_time(1, 4 + 5 + 6)}));
 }
 
-TEST(generic_window, evictors_work_before_or_after_the_function) {
+TEST_P(GenericWindow, evictors_work_before_or_after_the_function) {
   Harness before(make(collect(), tumbling(Duration(100)), EventTimeTrigger(), evictor::count(2)));
   Harness after(
       make(collect(), tumbling(Duration(100)), trigger::count(3), evictor::count(1).after()));
@@ -135,7 +154,7 @@ struct Remembering {
   }
 };
 
-TEST(generic_window, process_functions_have_state_for_the_window_and_for_the_key) {
+TEST_P(GenericWindow, process_functions_have_state_for_the_window_and_for_the_key) {
   auto links = std::make_shared<NodeLinks>();
   ASSERT_TRUE(links->listen_to(OutputTag<Reading>("late")).ok());
   const auto make_it = [&] {
@@ -167,7 +186,7 @@ struct Named {
   int64_t key = 0;
 };
 
-TEST(generic_window, text_of_kept_rows_outlives_the_batches) {
+TEST_P(GenericWindow, text_of_kept_rows_outlives_the_batches) {
   const auto join_names = [](const int64_t& key, const TimeWindow& window,
                              std::span<const Named> rows) {
     std::string all;

@@ -1,7 +1,8 @@
 // Session windows with a fold and the default trigger. A key has one session most of the time,
 // which lies in its slot of the table; more of them, which rows out of order make, lie beside it. A
 // key has one pending timer: it is set when a session begins and not moved when the session grows;
-// when it comes too early it is set again, so that a row costs a lookup and nothing else.
+// when it comes too early it is set again, so that a row costs a lookup and nothing else. With a
+// state backend StoredSessionWindow does all this.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/operators/stored_session_window.h"
 #include "tidewheel/operators/window_fold.h"
 #include "tidewheel/operators/window_operator.h"
 #include "tidewheel/operators/window_snapshot.h"
@@ -19,17 +21,12 @@
 
 namespace tidewheel {
 
-// One session, as a snapshot has it.
-template <class Accumulator>
-struct SavedSession {
-  Accumulator value{};
-  bool fired = false;
-};
-
 template <class K, class T, class KeyOf, class Assigner, class Fold>
 class SessionWindowOperator final : public WindowOperator<T, typename Fold::Output> {
   using Base = WindowOperator<T, typename Fold::Output>;
   using Accumulator = typename Fold::Accumulator;
+  using Stored = StoredSessionWindow<K, T, KeyOf, Assigner, Fold>;
+  using Saved = std::vector<SavedSession<Accumulator>>;
 
  public:
   SessionWindowOperator(Assigner assigner, KeyOf key_of, Fold fold, WindowSettings<T> settings,
@@ -41,19 +38,26 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(Base::open(context));
+    SnapshotReader* const reader = std::exchange(reader_, nullptr);
+    TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context.state_backend());
+    if (backend != nullptr) {
+      stored_ = std::make_unique<Stored>(*this, assigner_, key_of_, fold_);
+      return stored_->open(reader, saved_watermark_.restored());
+    }
+    if (reader != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(check_readable_without_backend(*reader)); }
     state_ = std::make_unique<State>(context, timer_quantum());
     plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
     this->set_watermark(saved_watermark_.restored());
     TIDEWHEEL_RETURN_IF_ERROR(saved_sessions_.load(
-        context.max_parallelism(),
-        [this](const K& key, const TimeWindow& window, const SavedSession<Accumulator>& saved) {
-          restore_session(key, window, saved);
+        context.max_parallelism(), [this](const K& key, NoWindow, const Saved& saved) {
+          for (const auto& session : saved) { restore_session(key, session); }
         }));
     if (!this->is_event_time()) { wake_for_next_timer(); }
     return {};
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    if (stored_ != nullptr) { return stored_->on_rows(rows, cursor); }
     const auto& in = RowBatch<T>::of(*rows.batch);
     if (!this->ready()) { return Progress::kBlocked; }
     const bool by_clock = !this->is_event_time();
@@ -85,6 +89,7 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   Progress on_processing_time(int64_t now_ms) override {
     if (this->is_event_time()) { return Progress::kDone; }
+    if (stored_ != nullptr) { stored_->forget_wake(); }
     woken_for_ = DueQueue::kNever;
     if (advance(now_ms) == Progress::kBlocked) { return Progress::kBlocked; }
     wake_for_next_timer();
@@ -96,6 +101,10 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
 
   void begin_snapshot(const SnapshotStart& start) override {
+    if (stored_ != nullptr) {
+      saved_watermark_.start(this->watermark());
+      return stored_->begin_snapshot(start);
+    }
     state_->table.end_snapshot();
     plan_.begin(start);
     saved_watermark_.start(this->watermark());
@@ -103,9 +112,10 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     state_->table.begin_snapshot(saver_, plan_.content(), plan_.keeps_changes());
   }
   Progress snapshot(SnapshotWriter& writer) override {
-    if (!state_->table.is_writing()) { return Progress::kDone; }
+    if (stored_ == nullptr && !state_->table.is_writing()) { return Progress::kDone; }
     if (!writer.ready()) { return Progress::kBlocked; }
     saved_watermark_.write(writer);
+    if (stored_ != nullptr) { return stored_->snapshot(writer); }
     const bool is_done =
         saved_sessions_.write(writer, [this](int32_t group, size_t& budget, auto ready) {
           return state_->table.write_group(group, budget, ready);
@@ -116,11 +126,13 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   bool snapshots_in_background() const override { return true; }
   void abort_snapshot() override {
+    if (stored_ != nullptr) { return stored_->abort_snapshot(); }
     state_->table.end_snapshot();
     plan_.write_all_next();
   }
   Status restore(SnapshotReader& reader) override {
     TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
+    reader_ = &reader;
     return saved_sessions_.read(reader);
   }
 
@@ -147,10 +159,12 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     explicit Saver(SessionWindowOperator* the_op) : op(the_op) {}
     void entry(int32_t group, const K& key, KeySessions& sessions) override {
       op->plan_.note_unit(group);
+      Saved& saved = op->saved_;
+      saved.clear();
       op->for_each_session(sessions, [&](Session& session) {
-        op->saved_sessions_.give(group, key, session.window(),
-                                 {session.held.value(), session.fired});
+        saved.push_back({session.window(), session.held.value(), session.fired});
       });
+      op->saved_sessions_.give(group, key, {}, saved);
     }
     void erased(int32_t group, const K& key) override {
       op->plan_.note_erased(group);
@@ -298,15 +312,14 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     state_->more[sessions.more].swap(rest);
   }
 
-  void restore_session(const K& key, const TimeWindow& window,
-                       const SavedSession<Accumulator>& saved) {
+  void restore_session(const K& key, const SavedSession<Accumulator>& saved) {
     const KeyHash hash = key_hash(key, this->context().max_parallelism());
     KeySessions& sessions = state_->table.upsert(key, hash);
     std::vector<Session> rest;
     for_each_session(sessions, [&](Session& session) { rest.push_back(session); });
     Session session;
-    session.start = window.start.ms();
-    session.end = window.end.ms();
+    session.start = saved.window.start.ms();
+    session.end = saved.window.end.ms();
     session.held.value() = saved.value;
     session.held.settle(state_->heap);
     session.fired = saved.fired;
@@ -342,6 +355,7 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   }
   // Does what is due by `time`, in the order of times. Resumes from due_.
   Progress advance(int64_t time) {
+    if (stored_ != nullptr) { return stored_->advance(time); }
     if (!advancing_) {
       if (time <= this->watermark()) { return Progress::kDone; }
       this->set_watermark(time);
@@ -421,6 +435,7 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     }
   }
   void wake_for_next_timer() {
+    if (stored_ != nullptr) { return stored_->wake_for_next_timer(); }
     const int64_t next = state_->due.next_time();
     if (next >= woken_for_) { return; }
     woken_for_ = next;
@@ -430,6 +445,8 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
   const Assigner assigner_;
   const KeyOf key_of_;
   Fold fold_;
+  SnapshotReader* reader_ = nullptr;  // until `open`
+  std::unique_ptr<Stored> stored_;    // with a backend; then nothing below is used
   std::unique_ptr<State> state_;
   int64_t woken_for_ = DueQueue::kNever;  // processing time: the wake that was asked for
 
@@ -441,8 +458,8 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
 
   Saver saver_{this};
   ChangePlan plan_;
-  WindowState<K, TimeWindow, SavedSession<Accumulator>> saved_sessions_{"sessions", "sessions",
-                                                                        WindowUnit::kKey};
+  WindowState<K, NoWindow, Saved> saved_sessions_{"sessions", "value", WindowUnit::kKey};
+  Saved saved_;  // of the key that is written
   WatermarkState saved_watermark_;
 };
 

@@ -37,7 +37,10 @@ auto maker(Assigner assigner) {
   };
 }
 
-TEST(session_window, rows_within_the_gap_are_one_session) {
+class SessionWindow : public window_testing::OnEachBackend {};
+INSTANTIATE_TEST_SUITE_P(backends, SessionWindow, window_testing::each_backend());
+
+TEST_P(SessionWindow, rows_within_the_gap_are_one_session) {
   Harness harness(make(session(Duration(10))));
   harness.push(Reading{1, 1}, 0);
   harness.push(Reading{1, 2}, 9);
@@ -49,7 +52,7 @@ TEST(session_window, rows_within_the_gap_are_one_session) {
   EXPECT_EQ(harness.take<Result>(), (Results{result(1, 30, 40, 4)}));
 }
 
-TEST(session_window, sessions_that_touch_are_one) {
+TEST_P(SessionWindow, sessions_that_touch_are_one) {
   Harness harness(make(session(Duration(10))));
   harness.push(Reading{1, 1}, 0);
   harness.push(Reading{1, 2}, 10);
@@ -58,7 +61,7 @@ TEST(session_window, sessions_that_touch_are_one) {
   EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 20, 3), result(1, 21, 31, 4)}));
 }
 
-TEST(session_window, a_row_between_two_sessions_joins_them) {
+TEST_P(SessionWindow, a_row_between_two_sessions_joins_them) {
   Harness harness(make(session(Duration(10))));
   harness.push(Reading{1, 1}, 0);
   harness.push(Reading{1, 2}, 20);
@@ -69,7 +72,7 @@ TEST(session_window, a_row_between_two_sessions_joins_them) {
   EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 50, 31)}));
 }
 
-TEST(session_window, the_gap_may_depend_on_the_row) {
+TEST_P(SessionWindow, the_gap_may_depend_on_the_row) {
   Harness harness(make(session([](const Reading& row) { return Duration(row.value); })));
   harness.push(Reading{1, 5}, 0);
   harness.push(Reading{1, 50}, 3);
@@ -78,12 +81,12 @@ TEST(session_window, the_gap_may_depend_on_the_row) {
   EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 53, 56)}));
 }
 
-TEST(session_window, a_gap_of_nothing_fails_the_operator) {
+TEST_P(SessionWindow, a_gap_of_nothing_fails_the_operator) {
   Harness harness(make(session([](const Reading&) { return Duration(0); })));
   EXPECT_THROW(harness.push(Reading{1, 1}, 0), OperatorFailure);
 }
 
-TEST(session_window, a_late_row_that_joins_a_kept_session_fires_it_again) {
+TEST_P(SessionWindow, a_late_row_that_joins_a_kept_session_fires_it_again) {
   Settings settings;
   settings.allowed_lateness_ms = 20;
   Harness harness(make(session(Duration(10)), settings));
@@ -104,7 +107,7 @@ TEST(session_window, a_late_row_that_joins_a_kept_session_fires_it_again) {
   EXPECT_EQ(harness.take<Result>(), Results{});
 }
 
-TEST(session_window, a_session_at_the_end_of_time_fires_with_the_last_watermark) {
+TEST_P(SessionWindow, a_session_at_the_end_of_time_fires_with_the_last_watermark) {
   Harness harness(make(session(Duration(10))));
   harness.push(Reading{1, 1}, kMax - 3);
   harness.watermark(kMax - 1);
@@ -113,7 +116,7 @@ TEST(session_window, a_session_at_the_end_of_time_fires_with_the_last_watermark)
   EXPECT_EQ(harness.take<Result>(), Results{result(1, kMax - 3, kMax, 1)});
 }
 
-TEST(session_window, sessions_fire_in_the_order_of_their_ends) {
+TEST_P(SessionWindow, sessions_fire_in_the_order_of_their_ends) {
   Harness harness(make(session(Duration(10))));
   for (int64_t i = 0; i < 100; ++i) { harness.push(Reading{i, 1}, (i * 37) % 100); }
   // Prolongs some, whose timers then come too early.
@@ -124,7 +127,7 @@ TEST(session_window, sessions_fire_in_the_order_of_their_ends) {
   for (size_t i = 1; i < results.size(); ++i) { EXPECT_LE(results[i - 1].time, results[i].time); }
 }
 
-TEST(session_window, by_the_clock_a_session_ends_when_no_row_has_come_for_the_gap) {
+TEST_P(SessionWindow, by_the_clock_a_session_ends_when_no_row_has_come_for_the_gap) {
   Settings settings;
   settings.time = WindowTime::kProcessing;
   Harness harness(make(session(Duration(10)), settings));
@@ -151,6 +154,17 @@ TEST(session_window, agrees_with_the_model_when_the_gap_differs_from_row_to_row)
   compare_many(AnyAssigner(assigner), maker(assigner));
 }
 
+TEST(session_window, state_in_a_backend_makes_no_difference) {
+  for (const std::vector<int64_t>& backends :
+       {std::vector<int64_t>{1}, {1'000'000}, {0, 1, 1, 0, 0, 1}}) {
+    for (const int64_t gap : {2, 30}) {
+      const AnyAssigner assigner(session(Duration(gap)));
+      if (backends.size() > 1) { compare_many(assigner, maker(session(Duration(gap))), backends); }
+      compare_checkpoints(assigner, maker(session(Duration(gap))), backends);
+    }
+  }
+}
+
 TEST(session_window, incremental_checkpoints_have_what_there_was_at_the_barrier) {
   for (const int64_t gap : {12, 200}) {
     compare_checkpoints(AnyAssigner(session(Duration(gap))), maker(session(Duration(gap))));
@@ -162,7 +176,7 @@ struct Named {
   int64_t value = 0;
 };
 
-TEST(session_window, text_in_keys_and_accumulators_outlives_the_batches) {
+TEST_P(SessionWindow, text_in_keys_and_accumulators_outlives_the_batches) {
   using Latest = ExtremeRowFold<Text, Named, int64_t Named::*, true>;
   using NameKey = Text Named::*;
   MemorySnapshot snapshot;

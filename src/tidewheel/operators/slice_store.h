@@ -409,10 +409,11 @@ void SliceStore<K, V>::make_room(size_t needed) {
     slice.table.erase_last(hand_);
     --count;
   }
-  if constexpr (has_text_v<K> || has_text_v<V>) { evict_tables(); }
+  evict_tables();
 }
 
-// The Text of entries that have gone stays in the tables' heaps until a table is empty.
+// What entries that have gone had of a table's slots and heap is given back when the table is
+// empty: so when all is too large, tables are emptied, the oldest first.
 template <class K, class V>
 void SliceStore<K, V>::evict_tables() {
   int64_t bytes = 0;

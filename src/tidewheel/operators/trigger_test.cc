@@ -35,7 +35,10 @@ Timed<Result> all_time(int64_t key, int64_t value) {
   return result(key, kAllTime.start.ms(), kAllTime.end.ms(), value);
 }
 
-TEST(trigger, count_windows_fire_and_forget_after_so_many_rows) {
+class Triggers : public window_testing::OnEachBackend {};
+INSTANTIATE_TEST_SUITE_P(backends, Triggers, window_testing::each_backend());
+
+TEST_P(Triggers, count_windows_fire_and_forget_after_so_many_rows) {
   const auto windows = count(3);
   Harness harness(make(sum(), windows, DefaultTrigger<CountWindows>::make(windows)));
   for (int64_t i = 1; i <= 7; ++i) { harness.push(Reading{1, i}, kNoTimestamp); }
@@ -44,7 +47,7 @@ TEST(trigger, count_windows_fire_and_forget_after_so_many_rows) {
   EXPECT_EQ(harness.take<Result>(), (Results{all_time(1, 6), all_time(1, 15)}));
 }
 
-TEST(trigger, a_count_trigger_knows_no_end_of_window) {
+TEST_P(Triggers, a_count_trigger_knows_no_end_of_window) {
   Harness harness(make(sum(), tumbling(Duration(10)), trigger::count(2)));
   harness.push(Reading{1, 1}, 1);
   harness.push(Reading{1, 2}, 2);
@@ -53,14 +56,14 @@ TEST(trigger, a_count_trigger_knows_no_end_of_window) {
   EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 10, 3)}));
 }
 
-TEST(trigger, a_purging_trigger_drops_what_has_fired) {
+TEST_P(Triggers, a_purging_trigger_drops_what_has_fired) {
   Harness harness(make(sum(), tumbling(Duration(10)), trigger::purging(trigger::count(2))));
   for (int64_t i = 1; i <= 5; ++i) { harness.push(Reading{1, i}, i); }
   harness.end_of_input();
   EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 10, 3), result(1, 0, 10, 7)}));
 }
 
-TEST(trigger, a_count_trigger_adds_up_when_sessions_merge) {
+TEST_P(Triggers, a_count_trigger_adds_up_when_sessions_merge) {
   Harness harness(make(sum(), session(Duration(10)), trigger::count(4)));
   harness.push(Reading{1, 1}, 0);
   harness.push(Reading{1, 2}, 1);
@@ -69,7 +72,7 @@ TEST(trigger, a_count_trigger_adds_up_when_sessions_merge) {
   EXPECT_EQ(harness.take<Result>(), (Results{result(1, 0, 25, 15)}));
 }
 
-TEST(trigger, continuous_event_time_fires_at_each_interval_and_at_the_end) {
+TEST_P(Triggers, continuous_event_time_fires_at_each_interval_and_at_the_end) {
   Harness harness(
       make(sum(), tumbling(Duration(30)), trigger::continuous_event_time(Duration(10))));
   harness.push(Reading{1, 1}, 3);
@@ -81,7 +84,7 @@ TEST(trigger, continuous_event_time_fires_at_each_interval_and_at_the_end) {
             (Results{result(1, 0, 30, 1), result(1, 0, 30, 3), result(1, 0, 30, 3)}));
 }
 
-TEST(trigger, early_results_come_by_the_clock_and_the_last_one_by_event_time) {
+TEST_P(Triggers, early_results_come_by_the_clock_and_the_last_one_by_event_time) {
   Harness harness(make(sum(), tumbling(Duration(100)), EarlyTrigger{10}));
   harness.push(Reading{1, 1}, 3);
   harness.advance_clock(11);
@@ -97,7 +100,7 @@ TEST(trigger, early_results_come_by_the_clock_and_the_last_one_by_event_time) {
   EXPECT_EQ(harness.take<Result>(), Results{});
 }
 
-TEST(trigger, early_results_of_sessions_survive_merging) {
+TEST_P(Triggers, early_results_of_sessions_survive_merging) {
   Harness harness(make(sum(), session(Duration(50)), EarlyTrigger{10}));
   harness.push(Reading{1, 1}, 0);
   harness.push(Reading{1, 2}, 80);
@@ -108,7 +111,7 @@ TEST(trigger, early_results_of_sessions_survive_merging) {
   EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 130, 7)});
 }
 
-TEST(trigger, a_delta_trigger_fires_when_the_measure_has_moved) {
+TEST_P(Triggers, a_delta_trigger_fires_when_the_measure_has_moved) {
   const auto measure = [](const Reading& row) { return row.value; };
   Harness harness(make(sum(), global(), trigger::delta(10, measure).bind<Reading>()));
   for (const int64_t value : {1, 5, 11, 12, 23, 24}) {
@@ -118,7 +121,7 @@ TEST(trigger, a_delta_trigger_fires_when_the_measure_has_moved) {
       << "11 - 1 is not above 10; 12 - 1 is; 23 - 12 is";
 }
 
-TEST(trigger, processing_time_windows_fire_by_the_clock) {
+TEST_P(Triggers, processing_time_windows_fire_by_the_clock) {
   Harness harness(
       make(sum(), processing_time(sliding(Duration(10), Duration(5))), ProcessingTimeTrigger()));
   harness.advance_clock(7);
@@ -150,7 +153,7 @@ struct AtValueTrigger {
   }
 };
 
-TEST(trigger, timers_of_a_trigger_fire_once_and_can_be_dropped) {
+TEST_P(Triggers, timers_of_a_trigger_fire_once_and_can_be_dropped) {
   Harness harness(make(sum(), tumbling(Duration(100)), AtValueTrigger()));
   harness.push(Reading{1, 20}, 1);
   harness.watermark(25);
@@ -166,7 +169,7 @@ TEST(trigger, timers_of_a_trigger_fire_once_and_can_be_dropped) {
   EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 100, 7)});
 }
 
-TEST(trigger, keys_of_count_windows_leave_nothing_behind) {
+TEST_P(Triggers, keys_of_count_windows_leave_nothing_behind) {
   const auto windows = count(1);
   Harness harness(make(sum(), windows, DefaultTrigger<CountWindows>::make(windows)));
   for (int64_t key = 0; key < 50'000; ++key) { harness.push(Reading{key, 1}, kNoTimestamp); }

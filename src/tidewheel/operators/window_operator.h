@@ -180,6 +180,10 @@ class WindowEngine {
   bool ready() { return host_.ready(); }
   bool keeps_changes() const { return host_.keeps_changes(); }
   template <class Store>
+  Status open_store(Store& store, SnapshotReader* reader) {
+    return host_.open_store(store, reader);
+  }
+  template <class Store>
   Progress snapshot_blocked(const Store& store, const SnapshotWriter& writer) {
     return host_.snapshot_blocked(store, writer);
   }

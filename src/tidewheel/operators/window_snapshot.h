@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,9 @@ enum class WindowUnit : uint8_t {
   kKey,           // all that a key has: whoever gives an entry gives all of the key's
   kKeyAndWindow,  // each entry by itself
 };
+
+// The place of N in the states of which a key has one value.
+struct NoWindow {};
 
 // What a snapshot has of one state of keys K, windows (or slices) N and values V. Operators are
 // restored before they are opened, and have no tables until then: `read` finds the state, `load`
@@ -53,7 +57,7 @@ class WindowState {
               .kind = StateKind::kKeyed,
               .form = std::move(form),
               .key_schema = encoded_schema<K>(),
-              .namespace_schema = encoded_schema<N>(),
+              .namespace_schema = kHasWindow ? encoded_schema<N>() : std::string(),
               .value_schema = encoded_schema<V>(),
               .unit_has_namespace = unit == WindowUnit::kKeyAndWindow} {}
 
@@ -74,10 +78,11 @@ class WindowState {
     start_at(groups);
   }
   void give(int32_t group, const K& key, const N& name_space, const V& value) {
-    const StateEntry entry{.group = group,
-                           .key = key_bytes_.encode(key),
-                           .name_space = name_space_bytes_.encode(name_space),
-                           .value = value_bytes_.encode(value)};
+    StateEntry entry{.group = group,
+                     .key = key_bytes_.encode(key),
+                     .name_space = {},
+                     .value = value_bytes_.encode(value)};
+    if constexpr (kHasWindow) { entry.name_space = name_space_bytes_.encode(name_space); }
     if (writer_ != nullptr && group == group_) {
       writer_->add(entry);
     } else {
@@ -139,8 +144,11 @@ class WindowState {
     if (reader_ == nullptr) { return {}; }
     SnapshotReader& reader = *std::exchange(reader_, nullptr);
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(found_, found_.key_schema));
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto name_spaces,
-                               StateDecoder<N>::make(found_, found_.namespace_schema));
+    std::optional<StateDecoder<N>> name_spaces;
+    if constexpr (kHasWindow) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(name_spaces,
+                                 StateDecoder<N>::make(found_, found_.namespace_schema));
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto values,
                                StateDecoder<V>::make(found_, found_.value_schema));
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta_.name));
@@ -154,13 +162,16 @@ class WindowState {
       TIDEWHEEL_RETURN_IF_ERROR(keys.decode(entry.key, key));
       TIDEWHEEL_RETURN_IF_ERROR(
           check_key_group(found_, entry.group, key_hash(key, max_parallelism).group));
-      TIDEWHEEL_RETURN_IF_ERROR(name_spaces.decode(entry.name_space, name_space));
+      if constexpr (kHasWindow) {
+        TIDEWHEEL_RETURN_IF_ERROR(name_spaces->decode(entry.name_space, name_space));
+      }
       TIDEWHEEL_RETURN_IF_ERROR(values.decode(entry.value, value));
       each(key, name_space, value);
     }
   }
 
  private:
+  static constexpr bool kHasWindow = !std::is_same_v<N, NoWindow>;
   // What comes of a group, in this order.
   enum class Stage : uint8_t { kWalk, kBegin, kErased, kEntries };
   static constexpr size_t kBudget = 64 * 1024;  // slots looked at in one call

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -63,7 +64,9 @@ class Context final : public OperatorContext {
   MemoryPool& memory() override { return memory_; }
   MetricGroup& metrics() override { return metrics_; }
   const Config& config() const override { return config_; }
-  Result<StateBackend*> state_backend() override { return backend_.get(); }
+  Result<StateBackend*> state_backend() override {
+    return made_backend_ != nullptr ? made_backend_.get() : backend_.get();
+  }
   void wake_at_wall_ms(int64_t time_ms) override { wake_at_ = std::min(wake_at_, time_ms); }
   void wake() override {}
   void send_to_coordinator(std::string) override {}
@@ -72,7 +75,8 @@ class Context final : public OperatorContext {
   ManualClock clock_;
   int64_t wake_at_ = INT64_MAX;
   MemoryPool memory_;
-  std::unique_ptr<MapBackend> backend_;  // null: state is in memory
+  std::unique_ptr<MapBackend> backend_;         // null: state is in memory
+  std::unique_ptr<StateBackend> made_backend_;  // goes before it
 
  private:
   std::string name_ = "window";
@@ -121,6 +125,57 @@ struct Options {
   bool incremental = false;
   // Above 0: state is in a backend, with a cache of so many bytes in front of it.
   int64_t backend_cache_bytes = default_backend_cache_bytes();
+  // Or in one of these; and where snapshots put the files that it gives.
+  StateBackends* backends = nullptr;
+  std::string files_folder = {};
+};
+
+// Writes segments in memory, and takes a backend's files into a folder unless that is "".
+class SnapshotFiles final : public SnapshotWriter {
+ public:
+  SnapshotFiles(SnapshotPlace place, std::string folder)
+      : segments_(std::move(place)), folder_(std::move(folder)) {}
+  void grant(uint64_t bytes) { segments_.grant(bytes); }
+  bool ready() const override { return segments_.ready(); }
+  void begin_state(const StateMeta& meta) override {
+    state_ = meta.name;
+    segments_.begin_state(meta);
+  }
+  void begin_changes(const StateMeta& meta) override { segments_.begin_changes(meta); }
+  void whole_group(int32_t group) override { segments_.whole_group(group); }
+  void erase(int32_t group, std::string_view key, std::string_view name_space) override {
+    segments_.erase(group, key, name_space);
+  }
+  void add(const StateEntry& entry) override { segments_.add(entry); }
+  bool takes_files() const override { return !folder_.empty(); }
+  std::string new_file(std::string_view suffix) override {
+    static int made = 0;
+    return folder_ + "/" + std::to_string(++made) + std::string(suffix);
+  }
+  void add_file(SnapshotFile file) override { files_[state_].push_back(std::move(file)); }
+
+  size_t file_count() const {
+    size_t count = 0;
+    for (const auto& [state, files] : files_) { count += files.size(); }
+    return count;
+  }
+  std::vector<SnapshotSegmentRef> finish() {
+    std::vector<SnapshotSegmentRef> finished = segments_.finish();
+    for (SnapshotSegmentRef& segment : finished) {
+      const auto found = files_.find(segment->meta.name);
+      if (found == files_.end()) { continue; }
+      auto with_files = std::make_shared<SnapshotSegment>(*segment);
+      with_files->files = found->second;
+      segment = std::move(with_files);
+    }
+    return finished;
+  }
+
+ private:
+  SegmentWriter segments_;
+  const std::string folder_;
+  std::string state_;  // the one at work
+  std::map<std::string, std::vector<SnapshotFile>> files_;
 };
 
 class Harness {
@@ -136,7 +191,12 @@ class Harness {
       sinks_.push_back(std::make_unique<Sink>(random_, options.refusal));
       port->connect(*sinks_.back());
     }
-    if (options.backend_cache_bytes > 0) {
+    if (options.backends != nullptr) {
+      auto made = options.backends->make(
+          {"op", "window", options.subtask, context.key_groups(), 128}, &context.metrics());
+      EXPECT_TRUE(made.ok()) << made.status().to_string();
+      context.made_backend_ = std::move(*made);
+    } else if (options.backend_cache_bytes > 0) {
       context.backend_ = std::make_unique<MapBackend>(
           context.key_groups(), MapBackendOptions{.cache_bytes = options.backend_cache_bytes});
     }
@@ -220,8 +280,8 @@ class Harness {
 
   // The same in parts: a barrier, then `write_snapshot` until it answers true, or abort_snapshot.
   void begin_snapshot(const SnapshotStart& start) {
-    writer_ = std::make_unique<SegmentWriter>(
-        SnapshotPlace{"op", options_.subtask, options_.parallelism, 128});
+    writer_ = std::make_unique<SnapshotFiles>(
+        SnapshotPlace{"op", options_.subtask, options_.parallelism, 128}, options_.files_folder);
     op_->begin_snapshot(start);
     is_written_ = false;
   }
@@ -231,6 +291,7 @@ class Harness {
     is_written_ = op_->snapshot(*writer_) == Progress::kDone;
     return is_written_;
   }
+  size_t snapshot_files() const { return writer_->file_count(); }
   std::vector<SnapshotSegmentRef> take_snapshot() { return std::exchange(writer_, {})->finish(); }
   void abort_snapshot() {
     op_->abort_snapshot();
@@ -257,7 +318,7 @@ class Harness {
   Random random_;
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::vector<BatchRef> kept_;
-  std::unique_ptr<SegmentWriter> writer_;
+  std::unique_ptr<SnapshotFiles> writer_;
   bool is_written_ = false;
 };
 

@@ -14,6 +14,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/sim/job_run.h"
 #include "tidewheel/sim/ledger.h"
@@ -177,8 +178,18 @@ class RecoveryRun {
                  std::string(one_of(random, {"snappy", "lz4", "zstd"})));
     }
     config.set(options::kInlineThreshold, one_of<int64_t>(random, {0, 0, 100, 20'000}));
+    draw_backend(random, config);
     draw_failure_config(random, last, config);
     return config;
+  }
+  // Each life has its own, so that each reads the snapshots of the other. From a copy: what is
+  // drawn later stays what it was.
+  void draw_backend(Random random, Config& config) {
+    Random own = random.fork();
+    if (!draws(own, "backend", 0.4)) { return; }
+    config.set(options::kStateBackend, std::string("map"));
+    // A cache of some entries, or one that holds all.
+    config.set(options::kRocksdbHotFraction, one_of(own, {0.0001, 0.0001, 0.4}));
   }
   void draw_failure_config(Random& random, bool last, Config& config) {
     // The last life has to end, whatever is drawn.
@@ -634,12 +645,14 @@ class RecoveryRun {
 
 const std::vector<std::string>& recovery_parts() {
   static const std::vector<std::string> parts = {
-      "at-least-once",  "bit-rot",     "cancel",        "compression",   "concurrent",
-      "file-sinks",     "full-disk",   "full-failover", "incremental",   "kill",
-      "ledger-refuses", "lying-disk",  "machine-crash", "min-pause",     "older-checkpoint",
-      "plan-changes",   "read-errors", "remove-errors", "rename-errors", "rescale",
-      "savepoint",      "short-reads", "slow-disk",     "sync-errors",   "task-crash",
-      "timeout",        "unaligned",   "write-errors"};
+      "at-least-once", "backend",       "bit-rot",       "cancel",
+      "compression",   "concurrent",    "file-sinks",    "full-disk",
+      "full-failover", "incremental",   "kill",          "ledger-refuses",
+      "lying-disk",    "machine-crash", "min-pause",     "older-checkpoint",
+      "plan-changes",  "read-errors",   "remove-errors", "rename-errors",
+      "rescale",       "savepoint",     "short-reads",   "slow-disk",
+      "sync-errors",   "task-crash",    "timeout",       "unaligned",
+      "write-errors"};
   return parts;
 }
 

@@ -113,6 +113,21 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // there is none, then there is no current key. For processing time, `time` is the clock minus 1
   // ms.
   bool next_due(TimeDomain domain, int64_t time, FiredTimer& fired);
+  // Takes up to `max` timers without a name that are not after `time`, in the order of their times:
+  // each(key, hash, time), where Text of the key is valid during the call. For who fetches the rows
+  // of many keys at once. Returns how many there were.
+  template <class Each>
+  size_t take_due(TimeDomain domain, int64_t time, size_t max, Each each) {
+    Timers* const timers = timers_[static_cast<size_t>(domain)].get();
+    if (timers == nullptr) { return 0; }
+    size_t taken = 0;
+    for (; taken < max; ++taken) {
+      const auto* timer = timers->plain.next_due(time);
+      if (timer == nullptr) { break; }
+      each(timer->key, hash_of(timer->key), timer->time);
+    }
+    return taken;
+  }
   // A time before which nothing fires; TimerQueue::kNoTime when there are no timers.
   int64_t next_time(TimeDomain domain) const {
     const Timers* const timers = timers_[static_cast<size_t>(domain)].get();
@@ -151,8 +166,8 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   Status open_backend(StateBackend& backend, SnapshotReader* reader, bool own_snapshots,
                       std::function<void()> wake);
   bool has_backend() const { return backed_ != nullptr; }
-  // Has the rows of all keys of a batch at hand, until the next fetch. Throws a StateError when the
-  // backend fails.
+  // Has the rows of all keys of a batch at hand, until the next fetch. Between begin_work and
+  // end_work. Throws a StateError when the backend fails.
   template <class KeyAt>
   void fetch(uint32_t begin, uint32_t end, KeyAt& key_at);
   // `write` has nothing to do before it is woken.
