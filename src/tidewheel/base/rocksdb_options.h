@@ -9,16 +9,16 @@ inline constexpr TextOption kRocksdbLocalDirectory{
      "Folder on a local disk for the working files of RocksDB; an absolute path."}};
 inline constexpr DoubleOption kManagedFraction{
     {"taskmanager.memory.managed.fraction", OptionKind::kDouble, "0.25",
-     "Part of the job's memory that RocksDB may use for its block cache and write buffers, all "
-     "operators together."}};
+     "Part of the job's memory, less 8 MB, that RocksDB may use for its block cache and write "
+     "buffers, all operators together."}};
 inline constexpr DoubleOption kRocksdbHotFraction{
     {"state.backend.rocksdb.hot-entries.fraction", OptionKind::kDouble, "0.08",
-     "Part of the job's memory for the entries of state that are used most, decoded, all operators "
-     "together."}};
-inline constexpr DoubleOption kRocksdbCachedFraction{
-    {"state.backend.rocksdb.cached-entries.fraction", OptionKind::kDouble, "0.4",
-     "Part of the job's memory for entries of state that are kept as bytes in front of RocksDB, "
+     "Part of the job's memory, less 8 MB, for the entries of state that are used most, decoded, "
      "all operators together."}};
+inline constexpr DoubleOption kRocksdbCachedFraction{
+    {"state.backend.rocksdb.cached-entries.fraction", OptionKind::kDouble, "0.5",
+     "Part of the job's memory, less 8 MB, for entries of state that are kept as bytes in front of "
+     "RocksDB, all operators together."}};
 inline constexpr BoolOption kRocksdbManagedMemory{
     {"state.backend.rocksdb.memory.managed", OptionKind::kBool, "true",
      "Keep block caches and write buffers of all operators together within the managed part of the "

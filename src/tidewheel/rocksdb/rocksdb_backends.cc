@@ -44,7 +44,7 @@ class RocksdbBackends final : public StateBackends {
     TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_config(config));
     TIDEWHEEL_ASSIGN_OR_RETURN(shared_.timers, timer_storage_of(config));
     TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_limit(config, memory_.limit_bytes()));
-    const auto limit = static_cast<double>(memory_.limit_bytes());
+    const auto limit = static_cast<double>(memory_.limit_bytes() - kRocksdbOverheadBytes);
     shared_.hot_bytes = static_cast<int64_t>(limit * config.get(options::kRocksdbHotFraction));
     shared_.cached_bytes =
         static_cast<int64_t>(limit * config.get(options::kRocksdbCachedFraction));

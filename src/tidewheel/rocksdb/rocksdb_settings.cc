@@ -23,7 +23,7 @@ namespace tidewheel {
 namespace {
 
 // The least that works.
-constexpr int64_t kManagedBytesMin = 2 << 20;
+constexpr int64_t kManagedBytesMin = 3 << 19;
 constexpr int64_t kCachedBytesMin = 1 << 20;
 constexpr int64_t kHotBytesMin = 256 << 10;
 
@@ -322,6 +322,7 @@ Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
   const bool has_own =
       !config.get(options::kRocksdbManagedMemory) || config.get(options::kRocksdbFixedPerSlot) > 0;
   if (!has_own) { least = std::max(least, limit_for(kManagedBytesMin, options::kManagedFraction)); }
+  least += kRocksdbOverheadBytes;
   if (limit_bytes >= least) { return {}; }
   return invalid_argument(
       ErrorId::kBadOptionValue,

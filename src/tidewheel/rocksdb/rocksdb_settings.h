@@ -33,6 +33,10 @@ RocksdbMemory make_rocksdb_memory(const Config& config, int64_t total_bytes);
 // Looks at all values at once, before anything is opened. Errors: kBadOptionValue.
 Status check_rocksdb_config(const Config& config);
 
+// What RocksDB's threads, its open files and the allocator take besides, whatever the limit is: the
+// parts that are set are those of the rest.
+inline constexpr int64_t kRocksdbOverheadBytes = 8 << 20;
+
 // Whether a job of this memory can have the backend. Errors: kBadOptionValue, with the least.
 Status check_rocksdb_limit(const Config& config, int64_t limit_bytes);
 

@@ -27,7 +27,8 @@ constexpr uint32_t kCutMax = 15;
 constexpr size_t kStatesMax = 255;
 constexpr uint32_t kScansMax = 8;  // of a state that is kept here
 constexpr size_t kOldRecordsAtOnce = 4096;
-constexpr size_t kChunksMin = 8;
+constexpr int64_t kChunksMin = 8;
+constexpr int64_t kChunksSpare = 1024;  // of the numbers there are: for what is on its way
 constexpr size_t kBucketsMin = 64;
 
 uint8_t* put_varint(uint8_t* to, uint32_t value) {
@@ -308,7 +309,9 @@ void EntryCache::set_budget() {
   const int64_t chunk = static_cast<int64_t>(options_.chunk_bytes);
   // One is begun before room is made, and clearing one takes up to two before it is free.
   const int64_t left = (options_.bytes() - index_bytes_of(bucket_count_max_)) / chunk - 4;
-  bytes_max_ = std::max<int64_t>(left, kChunksMin) * chunk;
+  // And places have 32 bits.
+  const int64_t numbers = static_cast<int64_t>(uint64_t{UINT32_MAX} * kUnit / options_.chunk_bytes);
+  bytes_max_ = std::clamp<int64_t>(left, kChunksMin, numbers - kChunksSpare) * chunk;
 }
 
 uint32_t EntryCache::take_chunk(QueueName queue, size_t bytes) {
@@ -324,6 +327,8 @@ uint32_t EntryCache::take_chunk(QueueName queue, size_t bytes) {
     }
     number = unused_numbers_.back();
     unused_numbers_.pop_back();
+    TIDEWHEEL_CHECK(number < uint64_t{UINT32_MAX} * kUnit / options_.chunk_bytes,
+                    "a cache of entries has more chunks than places can name");
     Chunk& made = chunks_[number];
     made.capacity = std::max(bytes, options_.chunk_bytes);
     memory_.reserve(static_cast<int64_t>(made.capacity));
