@@ -343,10 +343,10 @@ class FieldsDecoder {
     }
     return std::get<kIndex>(decoders_).read(cursor, field);
   }
-  // Fields that did not come.
+  // Fields that did not come. (A struct may have none at all.)
   template <class Defaults, size_t... kIndex>
-  static bool complete(JsonCursor& cursor, const uint32_t* begin, uint64_t seen,
-                       const std::string_view* names, std::tuple<F&...>& fields,
+  static bool complete(JsonCursor& cursor, [[maybe_unused]] const uint32_t* begin, uint64_t seen,
+                       [[maybe_unused]] const std::string_view* names, std::tuple<F&...>& fields,
                        const Defaults& defaults, std::index_sequence<kIndex...>) {
     return (((seen >> kIndex & 1) != 0 ||
              set_missing<kIndex>(cursor, begin, names, fields, defaults)) &&

@@ -444,6 +444,17 @@ TEST(Json, numbers_and_objects_become_text_where_text_is_asked_for) {
   failure<Row>("{\"a\":tru,\"b\":1}");
 }
 
+TEST(Json, a_struct_without_fields_is_an_empty_object) {
+  struct Nothing {};
+  struct Row {
+    Nothing nothing;
+    std::optional<Nothing> maybe;
+  };
+  EXPECT_EQ(written(Row{}), "{\"nothing\":{},\"maybe\":null}\n");
+  EXPECT_TRUE(read_one<Row>("{\"nothing\":{\"x\":1},\"maybe\":{}}").maybe.has_value());
+  failure<Row>("{\"nothing\":[]}");
+}
+
 TEST(Json, enums_are_names_or_else_numbers) {
   struct Row {
     JsonSide side = JsonSide::kBuy;
