@@ -876,6 +876,8 @@ Status EntryCache::erase_range(StoreId state, std::string_view from, std::string
 void EntryCache::begin_own_snapshot(const SnapshotStart& start, std::function<void()> wake) {
   if (cutting_ == Cutting::kNo) { begin_cut(); }
   finish_old();
+  // What could not be written must not look like a snapshot: write_own_snapshot says so.
+  if (!failure_.ok()) { return wake(); }
   below_->begin_own_snapshot(start, std::move(wake));
   cutting_ = Cutting::kBelow;
   cut_has_begun_ = true;
@@ -897,6 +899,10 @@ void EntryCache::wait_for_cut() {
 }
 
 Result<bool> EntryCache::write_own_snapshot(SnapshotWriter& writer) {
+  if (!failure_.ok()) {
+    abort_own_snapshot();
+    return failure_;
+  }
   Result<bool> done = below_->write_own_snapshot(writer);
   if (!done.ok() || *done) { end_cut(); }
   return done;

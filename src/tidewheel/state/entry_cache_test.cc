@@ -354,6 +354,23 @@ TEST(EntryCache, a_failure_below_is_kept) {
   EXPECT_FALSE(cache.prepare_cut().ok());
 }
 
+TEST(EntryCache, a_snapshot_fails_when_old_entries_could_not_be_written) {
+  Random random(1);
+  auto below = std::make_unique<LateBackend>(random);
+  LateBackend& late = *below;
+  EntryCache cache(std::move(below), {.bytes = [] { return 1 << 20; }, .chunk_bytes = 1024});
+  const StoreId state = cache.open_state(state_of("counts")).value();
+  for (uint64_t i = 0; i < 100; ++i) { cache.put(state, integer_key(i), "value"); }
+  late.failure = unavailable(ErrorId::kStateBackend, "the disk is full");
+  bool woken = false;
+  cache.begin_own_snapshot({1, 0}, [&] { woken = true; });
+  EXPECT_TRUE(woken);
+  SegmentWriter writer({"uid", 0, 1, 16});
+  const Result<bool> done = cache.write_own_snapshot(writer);
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.status().id(), ErrorId::kStateBackend);
+}
+
 TEST(EntryCache, maps_are_not_kept_here) {
   Random random(1);
   auto below = std::make_unique<LateBackend>(random);
