@@ -151,7 +151,7 @@ TEST_P(StoredJoin, gives_each_pair_once_though_the_job_fails) {
   const auto result = env.execute("joins");
   ASSERT_TRUE(result.ok()) << result.status().to_string();
   EXPECT_GE(result->checkpoints.completed, 5);
-  EXPECT_EQ(doom->left.size(), 0U);
+  EXPECT_EQ(result->restarts, 3);
   EXPECT_EQ(around->sum,
             expected([](int64_t a, int64_t b) { return std::abs(a - b) <= kAroundMs; }))
       << around->sum.count;

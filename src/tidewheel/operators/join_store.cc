@@ -13,6 +13,7 @@ namespace tidewheel {
 void append_bucket_prefix(std::string& out, int32_t group, int64_t bucket) {
   out.push_back(static_cast<char>(static_cast<uint32_t>(group) >> 8));
   out.push_back(static_cast<char>(group));
+  out.push_back(static_cast<char>(sizeof(bucket)));
   const uint64_t biased = static_cast<uint64_t>(bucket) ^ (uint64_t{1} << 63);
   for (int shift = 56; shift >= 0; shift -= 8) {
     out.push_back(static_cast<char>(biased >> static_cast<uint32_t>(shift)));
@@ -21,11 +22,11 @@ void append_bucket_prefix(std::string& out, int32_t group, int64_t bucket) {
 
 bool split_bucket_key(std::string_view stored, int32_t& group, int64_t& bucket,
                       std::string_view& key) {
-  if (stored.size() < kBucketPrefixBytes) { return false; }
+  if (stored.size() < kBucketPrefixBytes || stored[2] != sizeof(bucket)) { return false; }
   const auto byte = [stored](size_t i) { return static_cast<unsigned char>(stored[i]); };
   group = (byte(0) << 8) | byte(1);
   uint64_t biased = 0;
-  for (size_t i = 2; i < kBucketPrefixBytes; ++i) { biased = (biased << 8) | byte(i); }
+  for (size_t i = 3; i < kBucketPrefixBytes; ++i) { biased = (biased << 8) | byte(i); }
   bucket = static_cast<int64_t>(biased ^ (uint64_t{1} << 63));
   key = stored.substr(kBucketPrefixBytes);
   return true;

@@ -1,8 +1,10 @@
 // The rows of a join in front of a state backend: what can be said without their types. Rows lie in
 // buckets (slices of windows, buckets of time), and all that a key has in a bucket is one entry:
 //
-//   key    key group (2 bytes, big endian), number of the bucket plus 2^63 (8 bytes, big endian),
-//          key as in snapshots
+//   key    key group (2 bytes, big endian), 8 (1 byte), number of the bucket plus 2^63 (8 bytes,
+//   big
+//          endian), key as in snapshots. So for the backend the bucket is the key, and the key is a
+//          namespace (state_backend.h)
 //   value  for each row, in the order of arrival: size of its bytes (varint), time (8 bytes, little
 //          endian), row as in snapshots
 //
@@ -24,7 +26,7 @@ namespace tidewheel {
 
 // ---- The form of what is stored.
 
-inline constexpr size_t kBucketPrefixBytes = 10;
+inline constexpr size_t kBucketPrefixBytes = 11;
 void append_bucket_prefix(std::string& out, int32_t group, int64_t bucket);
 // Takes a stored key apart; false when it is damaged.
 bool split_bucket_key(std::string_view stored, int32_t& group, int64_t& bucket,

@@ -566,8 +566,10 @@ TEST_P(window_join, a_slice_that_one_subtask_has_dropped_does_not_come_back) {
   {
     std::vector<std::unique_ptr<Harness>> subtasks;
     for (int32_t i = 0; i < 2; ++i) {
+      window_testing::Options in_memory = options(i, 2);  // only that writes layers
+      in_memory.backend_cache_bytes = 0;
       subtasks.push_back(
-          std::make_unique<Harness>(join_in_windows(tumbling(Duration(10)).grid()), options(i, 2)));
+          std::make_unique<Harness>(join_in_windows(tumbling(Duration(10)).grid()), in_memory));
       int64_t key = 0;
       while (subtask_of(key_hash(key, 128).group, 2, 128) != i) { ++key; }
       keys.push_back(key);
@@ -636,7 +638,10 @@ TEST_P(co_group, rows_are_in_the_order_of_arrival_after_a_restore_from_layers) {
   };
   Layers layers;
   {
-    Harness harness(make(), {.incremental = true});
+    window_testing::Options in_memory;  // only that writes layers
+    in_memory.incremental = true;
+    in_memory.backend_cache_bytes = 0;
+    Harness harness(make(), in_memory);
     for (int64_t i = 0; i < 4; ++i) {
       const std::string name = std::to_string(i);
       harness.push(Left{1, Text(name)}, i, 0);

@@ -49,6 +49,7 @@ class StoredRows final : public StoredSide {
     meta_.stored.meta = meta_.saved;
     meta_.stored.meta.form = stored_form;
     meta_.stored.meta.unit_has_namespace = false;
+    meta_.stored.has_namespace = true;
     TIDEWHEEL_ASSIGN_OR_RETURN(id_, store_.add_side(*this, meta_));
     TIDEWHEEL_ASSIGN_OR_RETURN(keys_, make_decoder<K>(meta_.saved, meta_.saved.key_schema));
     TIDEWHEEL_ASSIGN_OR_RETURN(rows_, make_decoder<T>(meta_.saved, meta_.saved.value_schema));

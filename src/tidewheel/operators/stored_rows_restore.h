@@ -168,16 +168,17 @@ Status StoredRows<K, T>::restore(SnapshotReader* reader, const WasDropped& was_d
   return store_.commit();
 }
 
-// The key of an entry in the backend's own form has the bucket in front.
+// An entry in the backend's own form has the bucket in place of the key, and the key behind it.
 template <class K, class T>
 Status StoredRows<K, T>::split_stored(StateEntry& entry, int64_t& bucket,
                                       std::string_view& rows) const {
   std::string stored;
-  make_store_key(stored, entry.group, entry.key);
+  make_store_prefix(stored, entry.group, entry.key);
+  stored += entry.name_space;
   int32_t group = 0;
   std::string_view key;
   if (!split_bucket_key(stored, group, bucket, key)) { return damaged(); }
-  entry.key.remove_prefix(entry.key.size() - key.size());
+  entry.key = entry.name_space;
   rows = entry.value;
   return {};
 }
