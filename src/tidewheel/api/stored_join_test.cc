@@ -29,7 +29,7 @@ struct Bulky {
   int64_t key = 0;
   int64_t id = 0;
   Timestamp at;
-  std::array<int64_t, 40> filler = {};
+  std::array<int64_t, 80> filler = {};
 };
 struct Met {
   int64_t left = 0;
@@ -118,11 +118,12 @@ TEST_P(StoredJoin, gives_each_pair_once_though_the_job_fails) {
   Config config;
   config.set(options::kStateBackend, "rocksdb");
   config.set(options::kRocksdbLocalDirectory, directory);
-  config.set(options::kJobMemory, int64_t{32} << 20);
+  config.set(options::kJobMemory, int64_t{64} << 20);
   config.set(options::kCheckpointDirectory, directory + "/checkpoints");
   config.set(options::kCheckpointInterval, 50);
   config.set(options::kIncrementalCheckpoints, GetParam());
-  config.set(options::kBatchRows, 64);
+  config.set(options::kBatchRows, 16);
+  config.set(options::kCredits, 4);
   config.set(options::kParallelism, 2);
   config.set(options::kExponentialInitial, 10);
   Env env(*world, std::move(config));
@@ -148,10 +149,14 @@ TEST_P(StoredJoin, gives_each_pair_once_though_the_job_fails) {
       .uid("in windows")
       .to(SummingSink{in_windows})
       .uid("sum in windows");
-  const auto result = env.execute("joins");
-  ASSERT_TRUE(result.ok()) << result.status().to_string();
-  EXPECT_GE(result->checkpoints.completed, 5);
-  EXPECT_EQ(result->restarts, 3);
+  auto job = env.execute_async("joins");
+  ASSERT_TRUE(job.ok()) << job.status().to_string();
+  ASSERT_TRUE((*job)->result().ok()) << (*job)->result().to_string();
+  EXPECT_GE((*job)->checkpoints().completed, 3);
+  EXPECT_GE((*job)->restarts(), 3);
+  for (const auto& failure : (*job)->failures()) {
+    EXPECT_EQ(failure.status.id(), ErrorId::kUserCodeThrew) << failure.status.to_string();
+  }
   EXPECT_EQ(around->sum,
             expected([](int64_t a, int64_t b) { return std::abs(a - b) <= kAroundMs; }))
       << around->sum.count;

@@ -176,12 +176,13 @@ bool JoinStore::is_gated() const {
 Status JoinStore::settle() {
   int64_t bytes = 0;
   for (const Side& side : sides_) { bytes += side.side->memory_bytes(); }
-  const int64_t limit = backend_.cache_bytes();
+  // A quarter is kept for what comes after a barrier, until that is cut off.
+  const int64_t most = backend_.cache_bytes();
+  const int64_t limit = most - most / 4;
   if (bytes <= limit || !failure_.ok()) { return failure_; }
   if (is_gated()) {
-    // What has come since the barrier may go a little beyond the limit. Then there is no time to do
-    // it bit by bit; `write` is called soon.
-    if (bytes < limit + limit / 4) { return failure_; }
+    // When that is used up there is no time to do it bit by bit; `write` is called soon.
+    if (bytes < most) { return failure_; }
     if (stage_ == Stage::kFlush) { flush(SIZE_MAX); }
     if (stage_ != Stage::kOwn) { return failure_; }
     backend_.wait_for_cut();

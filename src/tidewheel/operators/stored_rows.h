@@ -123,15 +123,19 @@ class StoredRows final : public StoredSide {
     }
     buckets_.erase(buckets_.begin(), buckets_.begin() + static_cast<std::ptrdiff_t>(gone));
   }
-  // Call once a batch, before the store's `settle`.
-  Status settle_memory() {
+  // Call once a batch: first this, then the store's `settle`, which makes room, and then `charge`.
+  Status measure() {
     ++tick_;
+    Status status;
     for (Part* const part : touched_) {
       part->is_touched = false;
       account(*part);
-      TIDEWHEEL_RETURN_IF_ERROR(part->table.status());
+      if (status.ok()) { status = part->table.status(); }
     }
     touched_.clear();
+    return status;
+  }
+  Status charge() {
     memory_.set(log_bytes_);
     return memory_.check();
   }
@@ -210,7 +214,7 @@ class StoredRows final : public StoredSide {
     part.forget();
     part.is_partial = part.has_stored;
     account(part);
-    memory_.set(log_bytes_);
+    memory_.set(std::min(memory_.bytes(), log_bytes_));
   }
 
   void begin_flush() override {
@@ -509,9 +513,11 @@ struct StoredSides {
   }
   // Call once a batch.
   Status settle() {
-    TIDEWHEEL_RETURN_IF_ERROR(left.settle_memory());
-    TIDEWHEEL_RETURN_IF_ERROR(right.settle_memory());
-    return store.settle();
+    TIDEWHEEL_RETURN_IF_ERROR(left.measure());
+    TIDEWHEEL_RETURN_IF_ERROR(right.measure());
+    TIDEWHEEL_RETURN_IF_ERROR(store.settle());
+    TIDEWHEEL_RETURN_IF_ERROR(left.charge());
+    return right.charge();
   }
 
   JoinStore store;
