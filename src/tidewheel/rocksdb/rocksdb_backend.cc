@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tidewheel/base/allocator.h"
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/metrics.h"
@@ -26,6 +27,10 @@ namespace {
 // So many keys to be read are worth waking another thread.
 constexpr size_t kKeysToShare = 96;
 constexpr size_t kKeysAtOnce = 32;
+
+// Of the databases' memory: up to this it is worth giving blanks back.
+constexpr int64_t kTrimmedBytesMax = 64 << 20;
+constexpr int64_t kTrimEvery = 16;  // batches that were written behind
 
 ::rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view_of(const ::rocksdb::Slice& text) { return {text.data(), text.size()}; }
@@ -417,6 +422,12 @@ Status RocksdbBackend::commit_behind() {
   behind_done_ = shared_.world.executor().make_event();
   shared_.world.executor().run_blocking([this, done = behind_done_] {
     behind_status_ = write(behind_, *behind_batch_);
+    // Blocks and write buffers of all sizes come and go, which leaves blanks: much of a small
+    // limit.
+    if (shared_.memory.total_bytes > 0 && shared_.memory.total_bytes <= kTrimmedBytesMax &&
+        shared_.written_behind.fetch_add(1, std::memory_order_relaxed) % kTrimEvery == 0) {
+      trim_allocator();
+    }
     done->set();
   });
   return {};

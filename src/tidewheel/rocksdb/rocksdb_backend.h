@@ -38,7 +38,8 @@ struct RocksdbShared {
   int64_t cached_bytes = 0;      // for entries as bytes between these and the databases
   bool can_share_reads = false;  // there is more than one core
   TimerStorage timers;
-  std::atomic<int32_t> live{0};  // databases
+  std::atomic<int32_t> live{0};            // databases
+  std::atomic<int64_t> written_behind{0};  // batches
 };
 
 // A state as the file STATES of a snapshot has it.
