@@ -51,6 +51,10 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
       fire_from_ = grid_.first_window_after(watermark);
       live_from_ = live_from(watermark, fire_from_);
     }
+    // At an unaligned barrier subtasks may have come further than the least watermark.
+    fire_from_ = std::max(fire_from_, saved_drops_.fire_from(context.key_groups()));
+    live_from_ = std::max(live_from_, saved_drops_.kept_from(context.key_groups()));
+    fired_until_ = saved_drops_.fired_until();
     plan_ = ChangePlan(context.key_groups(), this->keeps_changes());
     TIDEWHEEL_RETURN_IF_ERROR(saved_slices_.load(
         context.max_parallelism(), [this](const K& key, int64_t number, const Accumulator& value) {
@@ -115,7 +119,7 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     plan_.begin(start);
     saved_watermark_.start(this->watermark());
     if (stored_ != nullptr) { return stored_->begin_snapshot(start, saved_drops_); }
-    saved_drops_.start(this->context().key_groups(), live_from_);
+    saved_drops_.start(this->context().key_groups(), live_from_, {}, fire_from_);
     saved_slices_.start(this->context().key_groups(), plan_);
     for (const auto& slice : slices_) {
       slice->saver.slice = slice.get();
@@ -461,6 +465,10 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
     try {
       while (this->ready()) {
         if (!firing_->table.next(cursor_, key, value)) { return Progress::kDone; }
+        if (firing_window_ < fired_until_ &&
+            saved_drops_.was_fired(firing_->table.hash_of(*key).group, firing_window_)) {
+          continue;
+        }
         fold_.finish(*key, this->emitter().window(), *value, this->emitter());
       }
     } catch (...) { rethrow_user_failure(this->context(), "the window's result", ""); }
@@ -509,7 +517,9 @@ class SlicingWindowOperator final : public WindowOperator<T, typename Fold::Outp
   std::vector<std::unique_ptr<Slice>> free_;
   int64_t fire_from_ = std::numeric_limits<int64_t>::min();  // windows before it have fired
   int64_t live_from_ = std::numeric_limits<int64_t>::min();  // windows before it are gone
-  int64_t woken_for_ = WindowGrid::kNone;  // processing time: the window that a wake was asked for
+  int64_t fired_until_ =
+      std::numeric_limits<int64_t>::min();  // some keys' windows, before a restore
+  int64_t woken_for_ = WindowGrid::kNone;   // processing time: the window that a wake was asked for
 
   // Where `advance` goes on.
   bool advancing_ = false;

@@ -271,9 +271,9 @@ TEST(slicing_window, incremental_checkpoints_have_what_there_was_at_the_barrier)
   compare_checkpoints(AnyAssigner(growing), maker(growing.grid()));
 }
 
-// As an unaligned barrier leaves them: one subtask has fired and dropped a window that the other
-// has not seen the end of.
-TEST(slicing_window, what_one_subtask_has_dropped_does_not_come_back_by_the_watermark_of_another) {
+// As an unaligned barrier leaves them: one subtask has fired windows, and dropped some of them,
+// that the other has not seen the end of.
+void check_uneven_subtasks(WindowGrid grid, size_t windows_of_key, int32_t parallelism) {
   std::vector<SnapshotSegmentRef> layers;
   const auto keys_of = [](int32_t subtask) {
     std::vector<Timed<Reading>> rows;
@@ -286,8 +286,7 @@ TEST(slicing_window, what_one_subtask_has_dropped_does_not_come_back_by_the_wate
   };
   size_t fired = 0;
   for (int32_t subtask = 0; subtask < 2; ++subtask) {
-    Harness harness(make(tumbling(Duration(10)).grid()),
-                    {.subtask = subtask, .parallelism = 2, .incremental = true});
+    Harness harness(make(grid), {.subtask = subtask, .parallelism = 2, .incremental = true});
     for (int64_t checkpoint = 1; checkpoint <= 2; ++checkpoint) {
       if (checkpoint == 1) {
         harness.push(keys_of(subtask));
@@ -307,12 +306,23 @@ TEST(slicing_window, what_one_subtask_has_dropped_does_not_come_back_by_the_wate
       }
     }
   }
+  EXPECT_GT(fired, 100U);
   MemorySnapshot snapshot;
   snapshot.add(layers);
-  Harness restored(make(tumbling(Duration(10)).grid()), {}, &snapshot);
-  restored.end_of_input();
-  EXPECT_GT(fired, 100U);
-  EXPECT_EQ(fired + restored.take<Result>().size(), 500U);
+  for (int32_t subtask = 0; subtask < parallelism; ++subtask) {
+    Harness restored(make(grid), {.subtask = subtask, .parallelism = parallelism}, &snapshot);
+    restored.end_of_input();
+    fired += restored.take<Result>().size();
+  }
+  EXPECT_EQ(fired, 500 * windows_of_key);
+}
+
+TEST_P(SlicingWindow, what_one_subtask_has_done_is_not_done_again_by_the_watermark_of_another) {
+  for (const int32_t parallelism : {1, 2, 3}) {
+    check_uneven_subtasks(tumbling(Duration(10)).grid(), 1, parallelism);
+    check_uneven_subtasks(cumulative(Duration(30), Duration(10)).grid(), 3, parallelism);
+    check_uneven_subtasks(sliding(Duration(40), Duration(10)).grid(), 4, parallelism);
+  }
 }
 
 TEST_P(SlicingWindow, what_user_code_throws_names_the_operator_and_the_row) {

@@ -47,6 +47,10 @@ class StoredSlicingWindow final : public WindowEngine<T, typename Fold::Output> 
       fire_from_ = grid_.first_window_after(watermark);
       live_from_ = live_from(watermark, fire_from_);
     }
+    fire_from_ = std::max(fire_from_, drops.fire_from(this->context().key_groups()));
+    live_from_ = std::max(live_from_, drops.kept_from(this->context().key_groups()));
+    fired_until_ = drops.fired_until();
+    drops_ = &drops;
     const auto keeps = [&](int32_t group, int64_t number) {
       if (drops.was_dropped(group, grid_.windows_of(number).last)) { return false; }
       Slice* const slice = slice_numbered(number);
@@ -87,7 +91,7 @@ class StoredSlicingWindow final : public WindowEngine<T, typename Fold::Output> 
   void begin_snapshot(const SnapshotStart& start, DroppedUnits& drops) {
     std::vector<int64_t> numbers;
     for (const auto& slice : store_.slices()) { numbers.push_back(slice->number); }
-    drops.start(this->context().key_groups(), live_from_, std::move(numbers));
+    drops.start(this->context().key_groups(), live_from_, std::move(numbers), fire_from_);
     store_.begin_snapshot(start);
   }
   Progress snapshot(SnapshotWriter& writer) {
@@ -329,7 +333,11 @@ class StoredSlicingWindow final : public WindowEngine<T, typename Fold::Output> 
         merge_into(all, store_.value_of(*part));
       }
     }
-    if (all.has_value()) { emit(window_, key, *all); }
+    if (all.has_value() && !was_fired(hash)) { emit(window_, key, *all); }
+  }
+  // In the subtask that had the key before a restore.
+  bool was_fired(KeyHash hash) const {
+    return window_ < fired_until_ && drops_->was_fired(hash.group, window_);
   }
   bool emit_cached() {
     auto& table = firing_[firing_at_]->table;
@@ -346,7 +354,7 @@ class StoredSlicingWindow final : public WindowEngine<T, typename Fold::Output> 
         other->pass = store_.pass();
         merge_into(all, other->value);
       }
-      emit(window_, *key, *all);
+      if (!was_fired(hash)) { emit(window_, *key, *all); }
     }
     return false;
   }
@@ -363,9 +371,11 @@ class StoredSlicingWindow final : public WindowEngine<T, typename Fold::Output> 
   const KeyOf& key_of_;
   Fold& fold_;
   Store store_;
-  Slice* recent_ = nullptr;                                  // where the last row went
-  int64_t fire_from_ = std::numeric_limits<int64_t>::min();  // windows before it have fired
-  int64_t live_from_ = std::numeric_limits<int64_t>::min();  // windows before it are gone
+  const DroppedUnits* drops_ = nullptr;                        // as they were restored
+  Slice* recent_ = nullptr;                                    // where the last row went
+  int64_t fire_from_ = std::numeric_limits<int64_t>::min();    // windows before it have fired
+  int64_t live_from_ = std::numeric_limits<int64_t>::min();    // windows before it are gone
+  int64_t fired_until_ = std::numeric_limits<int64_t>::min();  // some keys' windows, before that
   int64_t woken_for_ = WindowGrid::kNone;  // processing time: the window that a wake was asked for
   std::vector<int64_t> dead_;              // slices that are stored still, though dropped
 

@@ -43,7 +43,7 @@ class StoredWindow : public ::testing::Test {
         ::testing::TempDir() + "stored_window_" + std::to_string(world_->fork_random().next());
     ASSERT_TRUE(world_->files().make_directories(directory_ + "/snapshots").ok());
     config_.set(options::kRocksdbLocalDirectory, directory_);
-    config_.set(options::kRocksdbHotFraction, 0.005);  // not all keys stay in memory
+    config_.set(options::kRocksdbHotFraction, 0.006);  // not all keys stay in memory
     backends_ = make_rocksdb_backends(*world_, config_, memory_, 1).value();
   }
   void TearDown() override {

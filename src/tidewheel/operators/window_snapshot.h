@@ -4,6 +4,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -235,10 +236,15 @@ class WindowState {
 // watermarks.
 class DroppedUnits {
  public:
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::min();
+
   // At a barrier: all windows before number `kept_from` are gone, for the subtask's groups.
-  // `slices`: those that there are, for state in a backend, which does not list them.
-  void start(KeyGroupRange groups, int64_t kept_from, std::vector<int64_t> slices = {}) {
-    started_ = Kept{groups.first, groups.last, kept_from, std::move(slices)};
+  // `slices`: those that there are, for state in a backend, which does not list them. Windows
+  // before `fire_from` have fired, though they may be kept: for late rows, or for others of their
+  // slices.
+  void start(KeyGroupRange groups, int64_t kept_from, std::vector<int64_t> slices = {},
+             int64_t fire_from = kNone) {
+    started_ = Kept{groups.first, groups.last, kept_from, std::move(slices), fire_from};
   }
   void write(SnapshotWriter& writer);
   Status read(SnapshotReader& reader);
@@ -252,6 +258,21 @@ class DroppedUnits {
   bool any_dropped(KeyGroupRange groups, int64_t kept_from) const {
     return std::any_of(restored_.begin(), restored_.end(), [&](const Kept& kept) {
       return overlaps(kept, groups) && kept.from > kept_from;
+    });
+  }
+  // The least of all subtasks that had some of `groups`; the minimum when nothing is known.
+  int64_t kept_from(KeyGroupRange groups) const { return least(groups, &Kept::from); }
+  int64_t fire_from(KeyGroupRange groups) const { return least(groups, &Kept::fire_from); }
+  // No window from here on had fired anywhere.
+  int64_t fired_until() const {
+    int64_t until = kNone;
+    for (const Kept& kept : restored_) { until = std::max(until, kept.fire_from); }
+    return until;
+  }
+  // Whether the window `number` had fired in the subtask that had `group`.
+  bool was_fired(int32_t group, int64_t number) const {
+    return std::any_of(restored_.begin(), restored_.end(), [&](const Kept& kept) {
+      return group >= kept.first_group && group <= kept.last_group && number < kept.fire_from;
     });
   }
   // The slices that there were, some of them several times.
@@ -271,7 +292,15 @@ class DroppedUnits {
     int32_t last_group = 0;
     int64_t from = 0;
     std::vector<int64_t> slices;
+    int64_t fire_from = kNone;
   };
+  int64_t least(KeyGroupRange groups, int64_t Kept::*number) const {
+    std::optional<int64_t> found;
+    for (const Kept& kept : restored_) {
+      if (overlaps(kept, groups)) { found = std::min(found.value_or(kept.*number), kept.*number); }
+    }
+    return found.value_or(kNone);
+  }
   static bool overlaps(const Kept& kept, KeyGroupRange groups) {
     return kept.first_group <= groups.last && kept.last_group >= groups.first;
   }
