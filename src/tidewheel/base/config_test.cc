@@ -68,6 +68,14 @@ TEST(Config, former_keys_are_read_as_they_were_spelt) {
   EXPECT_EQ(config.get(options::kAlignedCheckpointTimeout), 3000);
 }
 
+TEST(Config, a_former_key_may_have_become_two) {
+  Config config;
+  EXPECT_TRUE(config.set("state.backend.local-recovery", "true").ok());
+  EXPECT_TRUE(config.get(options::kLocalBackup));
+  EXPECT_TRUE(config.get(options::kRecoverFromLocal));
+  EXPECT_EQ(config.set("state.backend.local-recovery", "perhaps").id(), ErrorId::kBadOptionValue);
+}
+
 TEST(Config, keys_with_nothing_to_choose_take_what_is_so_and_say_why) {
   Config config;
   EXPECT_TRUE(config.set("execution.checkpointing.file-merging.enabled", "FALSE").ok());

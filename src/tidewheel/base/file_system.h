@@ -76,6 +76,9 @@ class FileSystem {
                                                            WriteMode mode) = 0;
   // Atomically gives the file a new name, replacing what has it; then syncs the directories.
   [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // Gives the file a second name, which must not be taken. Fails where a file system has no such
+  // links, and between two of them.
+  [[nodiscard]] virtual Status link(const std::string& from, const std::string& to) = 0;
   // A file or an empty directory.
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
   // A file or a directory with all that is in it; OK when there is none.

@@ -182,6 +182,23 @@ inline constexpr TextOption kFailoverStrategy{
      "What is started again after a failure: region (the tasks that are connected to the failed "
      "one), "
      "full (all)."}};
+inline constexpr BoolOption kLocalBackup{{"execution.checkpointing.local-backup.enabled",
+                                          OptionKind::kBool, "false",
+                                          "Write the files of checkpoints to a local disk as well.",
+                                          INT64_MIN, INT64_MAX, "state.backend.local-recovery"}};
+inline constexpr TextOption kLocalBackupDirectories{
+    {"execution.checkpointing.local-backup.dirs", OptionKind::kText, "/tmp/tidewheel-local-state",
+     "Folders for that, separated by commas.", INT64_MIN, INT64_MAX,
+     "taskmanager.state.local.root-dirs"}};
+inline constexpr BoolOption kRecoverFromLocal{
+    {"execution.state-recovery.from-local", OptionKind::kBool, "false",
+     "Read state from the local disk where it is there and whole.", INT64_MIN, INT64_MAX,
+     "state.backend.local-recovery"}};
+inline constexpr IntOption kWithoutChannelState{
+    {"execution.state-recovery.without-channel-state.checkpoint-id", OptionKind::kInt, "-1",
+     "Drop the rows in flight of the snapshot that the job starts from, if it is the checkpoint of "
+     "this number.",
+     -1, INT64_MAX, "execution.checkpointing.recover-without-channel-state.checkpoint-id"}};
 
 }  // namespace options
 

@@ -198,6 +198,11 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
+  Status link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) { return {}; }
+    return failed("linking to " + to + ":", from);
+  }
+
   Status remove(const std::string& path) override {
     if (::unlink(path.c_str()) == 0) { return {}; }
     if (errno == EISDIR || errno == EPERM) {

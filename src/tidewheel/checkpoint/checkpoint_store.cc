@@ -37,6 +37,9 @@ class FileCheckpointStore final : public CheckpointStore {
   // Makes the job's folders, and looks at what they hold.
   Status start() {
     if (options_.directory.empty()) { return ok_status(); }
+    if (options_.local.writes || options_.local.reads) {
+      copies_ = std::make_shared<LocalCopies>(world_, options_.local, options_.job_id);
+    }
     TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(root_));
     auto lock = files_.lock(join_path(root_, kLockName), fmt::format("job {}", options_.job_id));
     if (!lock.ok()) {
@@ -82,6 +85,7 @@ class FileCheckpointStore final : public CheckpointStore {
     file.codec = options_.compression;
     file.inline_bytes_max = options_.inline_bytes_max;
     file.takes_files = !savepoint;
+    if (!savepoint && copies_ != nullptr && copies_->writes()) { file.copies = copies_; }
     std::shared_ptr<NewFiles> new_files;
     {
       const std::lock_guard guard(lock_);
@@ -151,6 +155,7 @@ class FileCheckpointStore final : public CheckpointStore {
                                                 encode_manifest(snapshot.manifest)));
     if (plan.kind == SnapshotKind::kCheckpoint) {
       kept_[plan.id] = refer(snapshot.path, snapshot.manifest);
+      if (copies_ != nullptr) { copies_->confirm(snapshot.manifest); }
     }
     remove_stray(plan, snapshot.path, files);
     sweep_now_and_then();
@@ -160,6 +165,7 @@ class FileCheckpointStore final : public CheckpointStore {
   void adopt(const CompletedSnapshot& snapshot) override {
     const int64_t number = snapshot.manifest.checkpoint;
     if (kept_.contains(number)) { return; }
+    if (copies_ != nullptr) { copies_->adopt(snapshot.manifest); }
     const auto found = found_.find(number);
     if (found != found_.end() && is_same(found->second.path, snapshot.path)) {
       kept_[number] = std::move(found->second);
@@ -175,6 +181,7 @@ class FileCheckpointStore final : public CheckpointStore {
     if (kept == kept_.end()) { return ok_status(); }
     const Kept dropped = std::move(kept->second);
     kept_.erase(kept);
+    if (copies_ != nullptr) { copies_->drop(checkpoint); }
     Deletion deletion;
     deletion.directory = dropped.path;
     for (const std::string& file : dropped.shared) {
@@ -220,7 +227,9 @@ class FileCheckpointStore final : public CheckpointStore {
     TIDEWHEEL_CHECK(plan.kind == SnapshotKind::kSavepoint || !kept_.contains(plan.id),
                     "checkpoint {} is complete and can't be discarded", plan.id);
     Deletion deletion;
-    for (std::string& file : end_new_files(plan.id)) {
+    std::vector<std::string> written = end_new_files(plan.id);
+    if (copies_ != nullptr) { copies_->discard(written); }
+    for (std::string& file : written) {
       if (!references_.contains(file) && !pinned_.contains(file)) {
         deletion.files.push_back(std::move(file));
       }
@@ -248,6 +257,7 @@ class FileCheckpointStore final : public CheckpointStore {
   void close() override { folder_lock_ = nullptr; }
 
   int64_t highest_found() const override { return highest_found_; }
+  const LocalCopies* local_copies() const override { return copies_.get(); }
 
   std::vector<CompletedSnapshot> found() const override {
     std::vector<CompletedSnapshot> snapshots;
@@ -465,6 +475,7 @@ class FileCheckpointStore final : public CheckpointStore {
   const std::string root_;  // the job's folder
   const std::string shared_;
   std::unique_ptr<FileLock> folder_lock_;
+  std::shared_ptr<LocalCopies> copies_;
   int64_t highest_found_ = 0;
 
   LeafLock lock_;  // guards the next three

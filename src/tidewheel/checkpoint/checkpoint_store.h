@@ -14,6 +14,7 @@
 
 #include "tidewheel/base/status.h"
 #include "tidewheel/checkpoint/ended_job.h"
+#include "tidewheel/checkpoint/local_copies.h"
 #include "tidewheel/checkpoint/manifest.h"
 #include "tidewheel/checkpoint/snapshot_storage.h"
 #include "tidewheel/state/snapshot.h"
@@ -33,6 +34,7 @@ struct CheckpointStoreOptions {
   uint64_t inline_bytes_max = 20 * 1024;
   BlockCodec compression = BlockCodec::kNone;
   bool incremental = false;  // later checkpoints may refer to what is written: it goes to shared/
+  LocalCopyOptions local;
 };
 
 // From the configuration; `directory` may be empty. Errors: kBadOptionValue.
@@ -84,6 +86,8 @@ class CheckpointStore : public SnapshotStorage {
   // The complete checkpoints that the folder had then and that nobody has adopted, the oldest
   // first. They are not deleted, nor what they refer to.
   virtual std::vector<CompletedSnapshot> found() const { return {}; }
+  // Null: there are none, and nobody asks for them.
+  virtual const LocalCopies* local_copies() const { return nullptr; }
   // Those kept, the oldest first.
   virtual std::vector<int64_t> kept() const = 0;
   // Deletes what dead processes have left: files in shared/ that nothing refers to, and checkpoints
@@ -110,13 +114,17 @@ Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& 
                                                const std::string& job_name,
                                                std::vector<std::string>& warnings);
 // Reads all that it has of the operators that are wanted (null: of all), and compares it with its
-// checksums. Errors: kSnapshotChecksum, and kSnapshotMissing for a file that is not there or may
-// not be read; they name the file, and the operator and state that it belongs to.
+// checksums: of what has a copy that, while it is as it should be. Errors: kSnapshotChecksum, and
+// kSnapshotMissing for a file that is not there or may not be read; they name the file, and the
+// operator and state that it belongs to.
 Status verify_snapshot(World& world, const CompletedSnapshot& snapshot,
-                       const std::function<bool(const std::string& uid)>& is_wanted);
-// Readers for restoring it. Segments are read when they are asked for.
+                       const std::function<bool(const std::string& uid)>& is_wanted,
+                       const LocalCopyMap& copies = {});
+// Readers for restoring it. Segments are read when they are asked for; from their copies where
+// there are such.
 Result<std::unique_ptr<SnapshotSource>> open_snapshot(World& world,
-                                                      const CompletedSnapshot& snapshot);
+                                                      const CompletedSnapshot& snapshot,
+                                                      const LocalCopyMap& copies = {});
 // Deletes a savepoint that nobody needs any more.
 Status dispose_savepoint(World& world, const std::string& path);
 

@@ -14,6 +14,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/file_segment.h"
+#include "tidewheel/checkpoint/local_copies.h"
 
 namespace tidewheel {
 namespace {
@@ -35,12 +36,14 @@ Result<std::vector<DirectoryEntry>> list_if_there(FileSystem& files, const std::
 class StoredSnapshot final : public SnapshotSource {
  public:
   static Result<std::unique_ptr<SnapshotSource>> open(FileSystem& files,
-                                                      const CompletedSnapshot& snapshot) {
+                                                      const CompletedSnapshot& snapshot,
+                                                      const LocalCopyMap& copies) {
     auto opened = std::make_unique<StoredSnapshot>();
     for (const ManifestOperator& op : snapshot.manifest.operators) {
       for (const OperatorSnapshot& subtask : op.subtasks) {
         for (const SegmentRef& ref : subtask.segments) {
-          TIDEWHEEL_ASSIGN_OR_RETURN(auto segment, segment_of(files, snapshot.path, subtask, ref));
+          TIDEWHEEL_ASSIGN_OR_RETURN(auto segment,
+                                     segment_of(files, snapshot.path, subtask, ref, copies));
           opened->by_operator_[op.uid].push_back(std::move(segment));
         }
       }
@@ -58,9 +61,14 @@ class StoredSnapshot final : public SnapshotSource {
   }
 
  private:
+  static std::shared_ptr<const LocalCopy> copy_of(const std::string& file,
+                                                  const LocalCopyMap& copies) {
+    const auto found = copies.find(file);
+    return found == copies.end() ? nullptr : found->second;
+  }
   static Result<SnapshotSegmentRef> segment_of(FileSystem& files, const std::string& path,
                                                const OperatorSnapshot& subtask,
-                                               const SegmentRef& ref) {
+                                               const SegmentRef& ref, const LocalCopyMap& copies) {
     auto segment = std::make_shared<SnapshotSegment>();
     segment->operator_uid = subtask.uid;
     segment->meta = ref.meta;
@@ -73,11 +81,12 @@ class StoredSnapshot final : public SnapshotSource {
     segment->erased = ref.erased;
     segment->size_bytes = ref.raw_bytes;
     for (const SnapshotFile& file : ref.files) {
-      segment->files.push_back(
-          {file.name, path_of_file(path, file.path), file.bytes, file.checksum});
+      segment->files.push_back({file.name, path_of_file(path, file.path), file.bytes, file.checksum,
+                                copy_of(file.path, copies)});
     }
     if (!ref.place.file.empty()) {
-      segment->bytes = open_file_segment(files, path_of_file(path, ref.place.file), ref.place);
+      segment->bytes = open_file_segment(files, path_of_file(path, ref.place.file), ref.place,
+                                         copy_of(ref.place.file, copies));
       return SnapshotSegmentRef(std::move(segment));
     }
     SegmentImage image{ref.place.inline_bytes, ref.place.index_offset, ref.place.checksum};
@@ -291,6 +300,7 @@ Result<CheckpointStoreOptions> checkpoint_store_options(const Config& config, st
   store.job_subdirectory = config.get(options::kCheckpointSubdirectory);
   store.inline_bytes_max = static_cast<uint64_t>(config.get(options::kInlineThreshold));
   store.incremental = config.get(options::kIncrementalCheckpoints);
+  TIDEWHEEL_ASSIGN_OR_RETURN(store.local, local_copy_options(config));
   TIDEWHEEL_ASSIGN_OR_RETURN(store.compression,
                              parse_snapshot_compression(config.get(options::kSnapshotCompression)));
   return store;
@@ -345,8 +355,9 @@ Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& 
 }
 
 Result<std::unique_ptr<SnapshotSource>> open_snapshot(World& world,
-                                                      const CompletedSnapshot& snapshot) {
-  return StoredSnapshot::open(world.files(), snapshot);
+                                                      const CompletedSnapshot& snapshot,
+                                                      const LocalCopyMap& copies) {
+  return StoredSnapshot::open(world.files(), snapshot, copies);
 }
 
 Status dispose_savepoint(World& world, const std::string& path) {

@@ -174,6 +174,9 @@ class TaskFile : public std::enable_shared_from_this<TaskFile> {
   Status append_gathered() {
     if (file_ == nullptr) { TIDEWHEEL_RETURN_IF_ERROR(make_file()); }
     TIDEWHEEL_RETURN_IF_ERROR(file_->append(gathered_));
+    if (copy_ != nullptr) {
+      if (Status status = copy_->append(gathered_); !status.ok()) { give_up_copy(status); }
+    }
     appended_bytes_ += gathered_.size();
     gathered_.clear();
     return ok_status();
@@ -188,7 +191,31 @@ class TaskFile : public std::enable_shared_from_this<TaskFile> {
     made_ = true;
     TIDEWHEEL_ASSIGN_OR_RETURN(file_, files_.open_write(path_, WriteMode::kCreate));
     if (new_files_->is_over()) { return over(); }
+    if (options_.copies != nullptr) { begin_copy(); }
     return ok_status();
+  }
+
+  // A second name for the file, or a second file when they are on two disks. It is not synced: what
+  // a crash of the machine leaves of it is known by its size and checksums.
+  void begin_copy() {
+    copy_path_ = options_.copies->place_of(options_.name);
+    if (files_.link(path_, copy_path_).ok()) { return; }
+    auto copy = files_.open_write(copy_path_, WriteMode::kTruncate);
+    if (copy.ok()) {
+      copy_ = std::move(copy).value();
+    } else {
+      give_up_copy(copy.status());
+    }
+  }
+  void give_up_copy(const Status& why) {
+    copy_ = nullptr;
+    options_.copies->note_failed_write(copy_path_, why);
+    ignore(files_.remove(copy_path_), "it is too short to be used");
+  }
+  void close_copy() {
+    if (copy_ == nullptr) { return; }
+    if (Status status = copy_->close(); !status.ok()) { give_up_copy(status); }
+    copy_ = nullptr;
   }
 
   void finish_file(LastParts& parts) {
@@ -282,6 +309,7 @@ class TaskFile : public std::enable_shared_from_this<TaskFile> {
 
   Status close_file() {
     TIDEWHEEL_RETURN_IF_ERROR(append_gathered());
+    close_copy();
     Status synced = file_->sync();
     if (!TIDEWHEEL_MUTANT("sync_error_ignored")) { TIDEWHEEL_RETURN_IF_ERROR(std::move(synced)); }
     TIDEWHEEL_RETURN_IF_ERROR(file_->close());
@@ -300,6 +328,8 @@ class TaskFile : public std::enable_shared_from_this<TaskFile> {
       paths.swap(natives_);
     }
     if (std::exchange(made_, false)) { paths.push_back(path_); }
+    copy_ = nullptr;
+    if (options_.copies != nullptr) { options_.copies->discard(paths); }
     for (const std::string& path : paths) {
       TIDEWHEEL_MARK("checkpoint.task_file_removed");
       ignore(files_.remove(path), "the store removes it, or a sweep");
@@ -325,6 +355,8 @@ class TaskFile : public std::enable_shared_from_this<TaskFile> {
   std::string path_;
   std::unique_ptr<WritableFile> file_;
   bool made_ = false;  // the file may exist
+  std::string copy_path_;
+  std::unique_ptr<WritableFile> copy_;  // while there is one that is not the file itself
   uint64_t appended_bytes_ = 0;
   std::string gathered_;                                        // stored blocks that come next
   std::vector<std::vector<std::vector<SegmentBlock>>> blocks_;  // by writer and segment
@@ -342,6 +374,10 @@ class OperatorWriter final : public SegmentEncoder {
     TIDEWHEEL_CHECK(takes_files(), "this writer takes no files");
     return file_.name_native(
         fmt::format("{}-{}-{}{}", file_.options().name, number_, new_files_++, suffix));
+  }
+  std::string local_copy_of(const std::string& path) override {
+    const auto& copies = file_.options().copies;
+    return copies == nullptr ? std::string() : copies->place_of(path);
   }
   const SnapshotPlace& own_place() const { return place(); }
 

@@ -7,6 +7,7 @@
 
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/file_system.h"
+#include "tidewheel/checkpoint/local_copies.h"
 #include "tidewheel/checkpoint/new_files.h"
 #include "tidewheel/checkpoint/snapshot_storage.h"
 
@@ -20,6 +21,7 @@ struct TaskFileOptions {
   BlockCodec codec = BlockCodec::kNone;
   uint64_t inline_bytes_max = 0;  // a task's state up to this size is handed over without a file
   bool takes_files = true;        // of state backends
+  std::shared_ptr<LocalCopies> copies = nullptr;  // null: none are made
 };
 
 // `files` and `executor` outlive the writer, and what it has left to the executor.

@@ -108,10 +108,12 @@ Result<DeploymentStart> JobMaster::make_start_from(
     if (is_restart) { start.restore = std::make_shared<const MemorySnapshot>(); }
     return start;
   }
+  const LocalCopies* const local = parts_.store.local_copies();
+  const LocalCopyMap copies = local == nullptr ? LocalCopyMap() : local->find(point->manifest);
   if (parts_.verifies) {
-    TIDEWHEEL_RETURN_IF_ERROR(verify_snapshot(parts_.world, *point, is_wanted));
+    TIDEWHEEL_RETURN_IF_ERROR(verify_snapshot(parts_.world, *point, is_wanted, copies));
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(parts_.world, *point));
+  TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(parts_.world, *point, copies));
   start_from_manifest(point->manifest, parts_.chained, start);
   return start;
 }

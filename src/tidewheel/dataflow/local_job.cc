@@ -153,8 +153,13 @@ Result<Origin> find_origin(World& world, const std::string& name, const Config& 
   return origin;
 }
 
-Status fit_to_origin(const CompletedSnapshot& origin, const std::vector<bool>& derived,
+Status fit_to_origin(CompletedSnapshot& origin, const std::vector<bool>& derived,
                      const Config& config, const Logger& logger, ChainedGraph& chained) {
+  if (config.get(options::kWithoutChannelState) == origin.manifest.checkpoint) {
+    const uint64_t dropped = drop_in_flight(origin.manifest);
+    logger.warning("{} elements in flight of {} are dropped, as {} says", dropped, origin.path,
+                   options::kWithoutChannelState.key);
+  }
   std::vector<std::string> warnings;
   const bool ignore_unclaimed = config.get(options::kIgnoreUnclaimedState);
   TIDEWHEEL_RETURN_IF_ERROR(
@@ -249,6 +254,18 @@ void add_metrics(MetricGroup& metrics, const JobMaster& master) {
   });
 }
 
+void add_copy_metrics(MetricGroup& metrics, const LocalCopies* copies) {
+  if (copies == nullptr) { return; }
+  const LocalCopyFigures& figures = copies->figures();
+  const auto add = [&metrics](std::string_view name, const std::atomic<int64_t>& figure) {
+    metrics.gauge(name, [&figure] { return figure.load(std::memory_order_relaxed); });
+  };
+  add("localStateFilesUsed", figures.used);
+  add("localStateFilesUnusable", figures.unusable);
+  add("localStateFilesMissing", figures.missing);
+  add("localStateFilesNotWritten", figures.unwritten);
+}
+
 Result<bool> restarts_all(const Config& config) {
   const std::string text = config.get(options::kFailoverStrategy);
   if (text == "full" || text == "region") { return text == "full"; }
@@ -271,7 +288,7 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
       std::unique_ptr<RestartStrategy> strategy,
       make_restart_strategy(config, settings.interval_ns > 0, world_->fork_random()));
   if (!start.job_id.empty()) { TIDEWHEEL_RETURN_IF_ERROR(check_job_id(start.job_id)); }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const Origin origin, find_origin(*world_, name, config, start.resume));
+  TIDEWHEEL_ASSIGN_OR_RETURN(Origin origin, find_origin(*world_, name, config, start.resume));
   if (origin.snapshot) {
     TIDEWHEEL_RETURN_IF_ERROR(fit_to_origin(*origin.snapshot, derived, config, logger, chained)
                                   .with_context("starting from {}", origin.snapshot->path));
@@ -301,6 +318,7 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                        .verifies = job->config.get(options::kVerifySnapshot)});
   JobMaster& master = *job->master;
   add_metrics(job->metrics, master);
+  add_copy_metrics(job->metrics, job->store->local_copies());
   if (origin.snapshot) { master.start_from(*origin.snapshot, origin.owned); }
   TIDEWHEEL_ASSIGN_OR_RETURN(DeploymentStart beginning, master.make_start(origin.is_resumed));
   TIDEWHEEL_RETURN_IF_ERROR(master.make_coordinators());

@@ -175,6 +175,20 @@ Status fit_to_snapshot(const Manifest& manifest, const std::vector<bool>& derive
   return ok_status();
 }
 
+uint64_t drop_in_flight(Manifest& manifest) {
+  uint64_t elements = 0;
+  for (ManifestOperator& op : manifest.operators) {
+    for (OperatorSnapshot& subtask : op.subtasks) {
+      std::erase_if(subtask.segments, [&elements](const SegmentRef& segment) {
+        if (segment.meta.kind != StateKind::kInFlight) { return false; }
+        elements += segment.entries;
+        return true;
+      });
+    }
+  }
+  return elements;
+}
+
 void start_from_manifest(const Manifest& manifest, const ChainedGraph& chained,
                          DeploymentStart& start) {
   const std::vector<GraphNode>& nodes = chained.graph.nodes;

@@ -25,6 +25,9 @@ Status fit_to_snapshot(const Manifest& manifest, const std::vector<bool>& derive
                        bool ignore_unclaimed, ChainedGraph& chained,
                        std::vector<std::string>& warnings);
 
+// Takes out what was in flight, as if channels had been empty. Returns how many elements that were.
+uint64_t drop_in_flight(Manifest& manifest);
+
 // DeploymentStart::at_end and ::accumulators.
 void start_from_manifest(const Manifest& manifest, const ChainedGraph& chained,
                          DeploymentStart& start);

@@ -168,8 +168,10 @@ Result<std::vector<StoredState>> decode_states(std::string_view bytes);
 // synced copy. Gives its checksum, XXH3-64 of all bytes.
 Result<uint64_t> link_or_copy(World& world, const std::string& from, const std::string& to,
                               bool may_link);
-// Puts the files of a snapshot into a new folder, under the names that the database gave them.
-// Errors: kSnapshotChecksum.
+// The same without the sync and the checksum; a failure leaves nothing.
+void leave_copy(World& world, const std::string& from, const std::string& to, bool may_link);
+// Puts the files of a snapshot, or their local copies, into a new folder, under the names that the
+// database gave them. Errors: kSnapshotChecksum.
 Status fetch_files(World& world, const std::vector<SnapshotFile>& files,
                    const std::string& directory);
 

@@ -8,7 +8,6 @@
 // GCC takes some of its own AVX-512 intrinsics for uninitialized when they are inlined here.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #define XXH_INLINE_ALL
-#include <rocksdb/env.h>
 #include <xxhash.h>
 
 #include <memory>
@@ -18,6 +17,7 @@
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/rocksdb/rocksdb_backend.h"
+#include "tidewheel/state/local_copy.h"
 #include "tidewheel/types/serde.h"
 
 namespace tidewheel {
@@ -99,7 +99,7 @@ Result<uint64_t> link_or_copy(World& world, const std::string& from, const std::
   FileSystem& files = world.files();
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto source, files.open_read(from));
   // Fails where the two are on different disks, or where there are no links.
-  if (may_link && ::rocksdb::Env::Default()->LinkFile(from, to).ok()) {
+  if (may_link && files.link(from, to).ok()) {
     // The database does not sync its files.
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto linked, files.open_write(to, WriteMode::kAppend));
     TIDEWHEEL_RETURN_IF_ERROR(linked->sync());
@@ -115,6 +115,44 @@ Result<uint64_t> link_or_copy(World& world, const std::string& from, const std::
   return checksum;
 }
 
+void leave_copy(World& world, const std::string& from, const std::string& to, bool may_link) {
+  FileSystem& files = world.files();
+  if (may_link && files.link(from, to).ok()) { return; }
+  const auto copied = [&]() -> Status {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto source, files.open_read(from));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto target, files.open_write(to, WriteMode::kTruncate));
+    TIDEWHEEL_RETURN_IF_ERROR(read_through(*source, target.get()).status());
+    return target->close();
+  }();
+  if (!copied.ok()) { ignore(files.remove(to), "its checksum will not fit"); }
+}
+
+namespace {
+
+Status fetch(World& world, const SnapshotFile& file, const std::string& from,
+             const std::string& to) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const uint64_t checksum,
+                             link_or_copy(world, from, to, file.name.ends_with(".sst")));
+  if (file.checksum == 0 || checksum == file.checksum) { return {}; }
+  return data_loss(ErrorId::kSnapshotChecksum,
+                   "a file of the snapshot is damaged, restore an older one: {}", from);
+}
+
+// Whether the copy could be taken.
+bool fetch_copy(World& world, const SnapshotFile& file, const std::string& to) {
+  if (file.copy == nullptr || !file.copy->usable() || file.checksum == 0) { return false; }
+  const Status fetched = fetch(world, file, file.copy->path(), to);
+  if (fetched.ok()) {
+    file.copy->note_use();
+    return true;
+  }
+  file.copy->give_up(fetched, file.path);
+  ignore(world.files().remove(to), "it is made anew, if it was made");
+  return false;
+}
+
+}  // namespace
+
 Status fetch_files(World& world, const std::vector<SnapshotFile>& files,
                    const std::string& directory) {
   TIDEWHEEL_RETURN_IF_ERROR(world.files().make_directories(directory));
@@ -123,13 +161,9 @@ Status fetch_files(World& world, const std::vector<SnapshotFile>& files,
       return data_loss(ErrorId::kSnapshotFormat, "a file of a snapshot has a bad name: {}",
                        file.name);
     }
-    TIDEWHEEL_ASSIGN_OR_RETURN(const uint64_t checksum,
-                               link_or_copy(world, file.path, join_path(directory, file.name),
-                                            file.name.ends_with(".sst")));
-    if (file.checksum != 0 && checksum != file.checksum) {
-      return data_loss(ErrorId::kSnapshotChecksum,
-                       "a file of the snapshot is damaged, restore an older one: {}", file.path);
-    }
+    const std::string to = join_path(directory, file.name);
+    if (fetch_copy(world, file, to)) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(fetch(world, file, file.path, to));
   }
   return {};
 }

@@ -42,9 +42,10 @@ struct RocksdbBackend::Cut {
   std::vector<SnapshotFile> files;  // all, with their sizes
   std::unique_ptr<Event> linked_event;
 
-  bool storing = false;                  // the second job was started
-  std::vector<SnapshotFile> fresh;       // with their places in the storage
-  std::vector<std::string> fresh_links;  // where they come from
+  bool storing = false;                   // the second job was started
+  std::vector<SnapshotFile> fresh;        // with their places in the storage
+  std::vector<std::string> fresh_links;   // where they come from
+  std::vector<std::string> fresh_copies;  // where they are left too; empty names: nowhere
   std::vector<SnapshotFile> shared;
   std::atomic<bool> stored{false};
   Status store_failure;
@@ -117,14 +118,19 @@ Status RocksdbBackend::begin_files(SnapshotWriter& writer) {
     SnapshotFile fresh = file;
     fresh.path = writer.new_file(file.name.ends_with(".sst") ? ".sst" : ".rocksdb");
     cut.fresh_links.push_back(join_path(cut.directory, file.name));
+    cut.fresh_copies.push_back(writer.local_copy_of(fresh.path));
     cut.fresh.push_back(std::move(fresh));
   }
   cut.storing = true;
   shared_.world.executor().run_blocking([shared = cut_] {
     Cut& job = *shared;
     for (size_t i = 0; i < job.fresh.size() && job.store_failure.ok(); ++i) {
-      Result<uint64_t> checksum = link_or_copy(job.world, job.fresh_links[i], job.fresh[i].path,
-                                               job.fresh[i].name.ends_with(".sst"));
+      const bool may_link = job.fresh[i].name.ends_with(".sst");
+      Result<uint64_t> checksum =
+          link_or_copy(job.world, job.fresh_links[i], job.fresh[i].path, may_link);
+      if (!job.fresh_copies[i].empty()) {
+        leave_copy(job.world, job.fresh_links[i], job.fresh_copies[i], may_link);
+      }
       if (checksum.ok()) {
         job.fresh[i].checksum = *checksum;
       } else {

@@ -15,6 +15,7 @@
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/rocksdb/rocksdb_backends.h"
+#include "tidewheel/state/local_copy.h"
 
 namespace tidewheel {
 namespace {
@@ -46,6 +47,9 @@ class FolderSnapshot final : public SnapshotWriter, public SnapshotReader {
   std::string new_file(std::string_view suffix) override {
     return folder_ + "/" + std::to_string(++made_) + std::string(suffix);
   }
+  std::string local_copy_of(const std::string& path) override {
+    return copies_.empty() ? std::string() : copies_ + "/" + file_name(path);
+  }
   void add_file(SnapshotFile file) override { native_.files.push_back(std::move(file)); }
 
   const std::vector<StateMeta>& states() const override { return states_; }
@@ -56,6 +60,7 @@ class FolderSnapshot final : public SnapshotWriter, public SnapshotReader {
 
   NativeState native_;
   int made_ = 0;
+  std::string copies_;  // the folder for copies; empty: none are made
 
  private:
   FileSystem& files_;
@@ -269,6 +274,51 @@ TEST_F(RocksdbTest, damaged_files_of_a_snapshot_are_noticed) {
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
     ASSERT_TRUE(write_all_durably(world_->files(), file.path, bytes).ok());
   }
+}
+
+TEST_F(RocksdbTest, local_copies_of_files_are_taken_first_and_not_believed) {
+  FolderSnapshot snapshot_files(world_->files(), directory_ + "/chk");
+  snapshot_files.copies_ = directory_ + "/copies";
+  ASSERT_TRUE(world_->files().make_directories(snapshot_files.copies_).ok());
+  {
+    const auto backend = make();
+    const StoreId state = backend->open_state(state_of("a")).value();
+    put(*backend, state, 1, "k", "v");
+    ASSERT_TRUE(backend->commit().ok());
+    snapshot(*backend, 1, 0, snapshot_files);
+  }
+  snapshot_files.native_.groups = {0, 127};
+  const auto figures = std::make_shared<LocalCopyFigures>(world_->logger());
+  const auto restore = [&] {
+    for (SnapshotFile& file : snapshot_files.native_.files) {
+      file.copy =
+          std::make_shared<const LocalCopy>(snapshot_files.local_copy_of(file.path), figures);
+    }
+    const auto backend = make();
+    const auto restored = backend->restore(snapshot_files);
+    if (!restored.ok()) { return restored.status().to_string(); }
+    return find(*backend, backend->open_state(state_of("a")).value(), 1, "k");
+  };
+  const auto count = static_cast<int64_t>(snapshot_files.native_.files.size());
+  ASSERT_EQ(world_->files().list(snapshot_files.copies_)->size(), static_cast<size_t>(count));
+  int64_t unusable = 0;
+  for (const SnapshotFile& file : snapshot_files.native_.files) {
+    const std::string copy = snapshot_files.local_copy_of(file.path);
+    const std::string whole = read_all(world_->files(), copy).value();
+    for (const std::string& bytes : {whole.substr(1), whole + "x", std::string()}) {
+      ASSERT_TRUE(write_all_durably(world_->files(), copy, bytes).ok());
+      EXPECT_EQ(restore(), "v");
+      EXPECT_EQ(figures->unusable, ++unusable) << file.name;
+    }
+    ASSERT_TRUE(write_all_durably(world_->files(), copy, whole).ok());
+  }
+  figures->used = 0;
+  for (const SnapshotFile& file : snapshot_files.native_.files) {
+    ASSERT_TRUE(world_->files().remove(file.path).ok());
+  }
+  EXPECT_EQ(restore(), "v");
+  EXPECT_EQ(figures->used, count);
+  EXPECT_EQ(figures->unusable, unusable);
 }
 
 TEST_F(RocksdbTest, an_abandoned_snapshot_leaves_nothing) {

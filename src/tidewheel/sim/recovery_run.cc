@@ -32,6 +32,9 @@ constexpr int64_t kRunNs = int64_t{48} * 3600 * 1000 * kMs;
 constexpr int64_t kCalmNs = 5'000 * kMs;
 constexpr char kCheckpoints[] = "/data/checkpoints";
 constexpr char kSavepoints[] = "/data/savepoints";
+// For local copies: on the disk of the checkpoints, where copies are links, or on others.
+constexpr char kLinkedCopies[] = "/data/local";
+constexpr char kFarCopies[] = "/local";
 constexpr char kMetadata[] = "_metadata";
 constexpr char kJobName[] = "random job";
 
@@ -74,7 +77,10 @@ struct Shape {
 class RecoveryRun {
  public:
   RecoveryRun(uint64_t seed, const RunOptions& options)
-      : options_(options), random_(seed ^ 0x2ec07e21ULL), machine_(simulation(seed), host()) {}
+      : options_(options),
+        random_(seed ^ 0x2ec07e21ULL),
+        machine_(simulation(seed), host()),
+        copies_random_(seed ^ 0x10ca1c09ULL) {}
 
   RunReport run() {
     draw_plan();
@@ -142,6 +148,8 @@ class RecoveryRun {
     structure_ = random_.fork();
     life_random_ = random_.fork();
     shape_ = {random_.fork(), random_.fork()};
+    copies_ = draws(copies_random_, "local-copies", 0.3);
+    linked_copies_ = copies_random_.chance(0.3);
   }
   Config draw_config(Random& random, bool last) {
     Config config;
@@ -180,6 +188,7 @@ class RecoveryRun {
     config.set(options::kInlineThreshold, one_of<int64_t>(random, {0, 0, 100, 20'000}));
     draw_backend(random, config);
     draw_failure_config(random, last, config);
+    if (copies_) { draw_copies_config(config); }
     return config;
   }
   // Each life has its own, so that each reads the snapshots of the other. From a copy: what is
@@ -190,6 +199,28 @@ class RecoveryRun {
     config.set(options::kStateBackend, std::string("map"));
     // A cache of some entries, or one that holds all.
     config.set(options::kRocksdbHotFraction, one_of(own, {0.0001, 0.0001, 0.4}));
+  }
+  void draw_copies_config(Config& config) {
+    config.set(options::kLocalBackup, copies_random_.chance(0.8));
+    config.set(options::kRecoverFromLocal, copies_random_.chance(0.8));
+    const std::string one = linked_copies_ ? kLinkedCopies : kFarCopies;
+    const bool two = copies_random_.chance(0.3);
+    config.set(options::kLocalBackupDirectories, two ? one + "/a, " + one + "/b" : one + "/a");
+  }
+  // Between two lives: copies are lost, damaged, and others are there that nobody knows.
+  void harm_copies() {
+    if (!copies_) { return; }
+    SimFileSystem& disk = machine_.world.sim_files();
+    if (draws(copies_random_, "copies-lost", 0.2)) {
+      static_cast<void>(disk.remove_all(linked_copies_ ? kLinkedCopies : kFarCopies));
+    }
+    const bool damages = draws(copies_random_, "copies-damaged", 0.4);
+    // A link is the file itself.
+    for (const std::string& file : disk.files_below(kFarCopies)) {
+      if (!damages || !copies_random_.chance(0.3)) { continue; }
+      note("the copy " + file + " is damaged");
+      static_cast<void>(copies_random_.chance(0.7) ? disk.flip_bit(file) : disk.cut_short(file));
+    }
   }
   void draw_failure_config(Random& random, bool last, Config& config) {
     // The last life has to end, whatever is drawn.
@@ -229,6 +260,7 @@ class RecoveryRun {
     Config config = draw_config(random, last);
     const std::optional<Point> point = choose_start(random, disturbed);
     if (!failure_.empty()) { return; }
+    harm_copies();
     if (std::exchange(repeats_shape_, false) && point.has_value()) {
       shape = shape_of_point_.at(point->path);
     }
@@ -627,6 +659,9 @@ class RecoveryRun {
   bool chains_ = true;
   bool changes_ = false;  // chaining, and what is in the way, from life to life
   bool writes_files_ = false;
+  Random copies_random_;  // of its own, so that it moves no other draw
+  bool copies_ = false;
+  bool linked_copies_ = false;
 
   Ledger ledger_;
   std::unique_ptr<RandomJob> job_;
@@ -645,14 +680,13 @@ class RecoveryRun {
 
 const std::vector<std::string>& recovery_parts() {
   static const std::vector<std::string> parts = {
-      "at-least-once", "backend",       "bit-rot",       "cancel",
-      "compression",   "concurrent",    "file-sinks",    "full-disk",
-      "full-failover", "incremental",   "kill",          "ledger-refuses",
-      "lying-disk",    "machine-crash", "min-pause",     "older-checkpoint",
-      "plan-changes",  "read-errors",   "remove-errors", "rename-errors",
-      "rescale",       "savepoint",     "short-reads",   "slow-disk",
-      "sync-errors",   "task-crash",    "timeout",       "unaligned",
-      "write-errors"};
+      "at-least-once", "backend",        "bit-rot",       "cancel",           "compression",
+      "concurrent",    "copies-damaged", "copies-lost",   "file-sinks",       "full-disk",
+      "full-failover", "incremental",    "kill",          "ledger-refuses",   "local-copies",
+      "lying-disk",    "machine-crash",  "min-pause",     "older-checkpoint", "plan-changes",
+      "read-errors",   "remove-errors",  "rename-errors", "rescale",          "savepoint",
+      "short-reads",   "slow-disk",      "sync-errors",   "task-crash",       "timeout",
+      "unaligned",     "write-errors"};
   return parts;
 }
 

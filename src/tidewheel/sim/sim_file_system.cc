@@ -225,6 +225,10 @@ Result<SimFileSystem::NodeRef> SimFileSystem::find_parent(std::string_view doing
 
 Result<std::unique_ptr<ReadableFile>> SimFileSystem::open_read(const std::string& path) {
   take_time();
+  if (!unreachable_.empty() && path.starts_with(unreachable_ + "/")) {
+    ++reads_refused_;
+    return status_of_errno(EHOSTDOWN, "opening", path);
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(NodeRef node, find("opening", path));
   if (node->is_directory) { return status_of_errno(EISDIR, "opening", path); }
   return std::unique_ptr<ReadableFile>(std::make_unique<OpenRead>(*this, std::move(node), path));
@@ -265,6 +269,21 @@ Status SimFileSystem::rename(const std::string& from, const std::string& to) {
   to_parent->entries[to_name] = node;
   TIDEWHEEL_RETURN_IF_ERROR(sync_directory(parent_path(to)));
   return sync_directory(parent_path(from));
+}
+
+Status SimFileSystem::link(const std::string& from, const std::string& to) {
+  take_time();
+  std::string name;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const NodeRef node, find("linking", from));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const NodeRef parent, find_parent("linking to", to, name));
+  if (node->is_directory) { return status_of_errno(EPERM, "linking", from); }
+  if (parts_of(from).front() != parts_of(to).front()) {
+    return status_of_errno(EXDEV, "linking", from);
+  }
+  if (!parent->entries.try_emplace(name, node).second) {
+    return status_of_errno(EEXIST, "linking to", to);
+  }
+  return {};
 }
 
 Status SimFileSystem::remove(const std::string& path) {
@@ -396,6 +415,14 @@ Status SimFileSystem::flip_bit(const std::string& path) {
   const auto flipped = static_cast<char>(node->bytes[at] ^ (1 << random_.below(8)));
   node->bytes[at] = flipped;
   if (at < node->durable_bytes.size()) { node->durable_bytes[at] = flipped; }
+  return {};
+}
+
+Status SimFileSystem::cut_short(const std::string& path) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const NodeRef node, find("damaging", path));
+  if (node->bytes.empty()) { return {}; }
+  node->bytes.resize(random_.below(node->bytes.size()));
+  node->durable_bytes.resize(std::min(node->durable_bytes.size(), node->bytes.size()));
   return {};
 }
 

@@ -27,9 +27,9 @@ struct SimDiskFaults {
   int64_t delay_ns_max = 0;
 };
 
-// One host's disk. What was written survives crash() as far as it was synced: of what comes after,
-// a drawn part is there, possibly torn. The same holds for names in directories that were not
-// synced.
+// One host's disks: each folder of the root is one, so there are no links between them. What was
+// written survives crash() as far as it was synced: of what comes after, a drawn part is there,
+// possibly torn. The same holds for names in directories that were not synced.
 class SimFileSystem final : public FileSystem {
  public:
   SimFileSystem(Simulation& simulation, const Clock& clock);
@@ -39,6 +39,7 @@ class SimFileSystem final : public FileSystem {
   Result<std::unique_ptr<WritableFile>> open_write(const std::string& path,
                                                    WriteMode mode) override;
   Status rename(const std::string& from, const std::string& to) override;
+  Status link(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status remove_all(const std::string& path) override;
   Status make_directories(const std::string& path) override;
@@ -56,6 +57,9 @@ class SimFileSystem final : public FileSystem {
   // The disk holds so many bytes; more is "no space left".
   void set_capacity(int64_t bytes) { capacity_bytes_ = bytes; }
   int64_t used_bytes() const;
+  // The way to a folder is cut: what is below it can't be opened to be read. Empty: to none.
+  void set_unreachable(std::string folder) { unreachable_ = std::move(folder); }
+  int64_t reads_refused() const { return reads_refused_; }  // for that reason
   // The host loses its power: open files fail from here on, and the disk is as it may be found
   // after.
   void crash();
@@ -66,6 +70,8 @@ class SimFileSystem final : public FileSystem {
   std::vector<std::string> files_below(const std::string& path) const;
   // One bit of the file's bytes on disk turns.
   Status flip_bit(const std::string& path);
+  // A part of the file's end is gone.
+  Status cut_short(const std::string& path);
 
  private:
   struct Node;
@@ -86,6 +92,8 @@ class SimFileSystem final : public FileSystem {
   Random random_;
   SimDiskFaults faults_;
   int64_t capacity_bytes_ = Clock::kNever;
+  std::string unreachable_;
+  int64_t reads_refused_ = 0;
   uint64_t next_id_ = 1;
   uint64_t epoch_ = 0;  // counts crashes; files opened before one fail after it
   NodeRef root_;

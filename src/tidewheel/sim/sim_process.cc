@@ -19,6 +19,9 @@ class SimProcess::Files final : public FileSystem {
   Status rename(const std::string& from, const std::string& to) override {
     return lives() ? disk_.rename(from, to) : dead("renaming", from);
   }
+  Status link(const std::string& from, const std::string& to) override {
+    return lives() ? disk_.link(from, to) : dead("linking", from);
+  }
   Status remove(const std::string& path) override {
     return lives() ? disk_.remove(path) : dead("removing", path);
   }

@@ -16,6 +16,8 @@
 
 namespace tidewheel {
 
+class LocalCopy;  // state/local_copy.h
+
 // What a state is, which says who gets what of it after a restore.
 enum class StateKind : uint8_t {
   kKeyed = 1,      // entries by key group, to the subtask that owns the group
@@ -51,6 +53,8 @@ struct SnapshotFile {
   std::string path;  // while it is written or read: one that can be opened
   uint64_t bytes = 0;
   uint64_t checksum = 0;  // XXH3-64 of all its bytes; 0: the backend checks it by itself
+  // Of a file that is to be read; null: it has none.
+  std::shared_ptr<const LocalCopy> copy = nullptr;
   friend bool operator==(const SnapshotFile&, const SnapshotFile&) = default;
 };
 

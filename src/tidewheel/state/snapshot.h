@@ -68,6 +68,9 @@ class SnapshotWriter {
   // A path for a new file of the current state. The caller makes the file and syncs it before the
   // snapshot is finished; it is removed when the snapshot comes to nothing.
   virtual std::string new_file(std::string_view suffix);
+  // Where the caller leaves a copy of such a file as well, on a local disk, if it can; empty:
+  // nowhere.
+  virtual std::string local_copy_of(const std::string&) { return {}; }
   // The current state needs this file: one that new_file has named, or one of the complete
   // checkpoint that the snapshot is based on.
   virtual void add_file(SnapshotFile file);

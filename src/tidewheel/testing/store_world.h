@@ -47,6 +47,9 @@ class CrashingFiles final : public FileSystem {
   Status rename(const std::string& from, const std::string& to) override {
     return run(from, [&] { return disk_.rename(from, to); });
   }
+  Status link(const std::string& from, const std::string& to) override {
+    return run(from, [&] { return disk_.link(from, to); });
+  }
   Status remove(const std::string& path) override {
     return run(path, [&] { return disk_.remove(path); });
   }
@@ -228,8 +231,12 @@ struct TestJob {
     dirty.clear();
   }
 
-  static Result<std::vector<State>> read(World& world, const CompletedSnapshot& snapshot) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto source, open_snapshot(world, snapshot));
+  static Result<std::vector<State>> read(World& world, const CompletedSnapshot& snapshot,
+                                         const LocalCopies* copies = nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const auto source,
+        open_snapshot(world, snapshot,
+                      copies == nullptr ? LocalCopyMap() : copies->find(snapshot.manifest)));
     std::vector<State> found(kTestTasks);
     for (int32_t task = 0; task < kTestTasks; ++task) {
       TIDEWHEEL_ASSIGN_OR_RETURN(const auto reader, source->reader(place(task)));
