@@ -139,6 +139,14 @@ class Recovery : public ::testing::TestWithParam<uint64_t> {
 };
 INSTANTIATE_TEST_SUITE_P(Seeds, Recovery, ::testing::Range<uint64_t>(1, 41));
 
+// Of one metric of the job; -1 when there is none.
+int64_t metric_of(const JobHandle& job, std::string_view name) {
+  for (const MetricValue& metric : job.metrics()) {
+    if (metric.name == name) { return metric.value; }
+  }
+  return -1;
+}
+
 TEST_P(Recovery, an_undisturbed_job_commits_all_and_leaves_nothing) {
   Env env(machine_.world, config());
   auto job = start(env, kRows, {});
@@ -166,13 +174,150 @@ TEST_P(Recovery, a_job_that_throws_gives_the_same_output) {
     EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys)) << strategy;
     EXPECT_GE(job->restarts(), 2);
     EXPECT_EQ(job->failures()[0].status.id(), ErrorId::kUserCodeThrew);
-    int64_t counted = 0;
-    for (const MetricValue& metric : job->metrics()) {
-      if (metric.name == "numRestarts") { counted = metric.value; }
-    }
-    EXPECT_EQ(counted, job->restarts());
+    EXPECT_EQ(metric_of(*job, "numRestarts"), job->restarts());
     EXPECT_EQ(checkpoint_folders(), 0U);
   }
+}
+
+// The files of the checkpoints can't be read for as long as the job runs: nobody has to.
+TEST_P(Recovery, a_failed_job_goes_on_from_local_copies_alone) {
+  Config conf = config();
+  const bool linked = GetParam() % 4 == 0;
+  ASSERT_TRUE(conf.set("state.backend.local-recovery", "true").ok());
+  conf.set(options::kLocalBackupDirectories, linked ? "/checkpoints/local" : "/local");
+  conf.set(options::kInlineThreshold, 0);
+  conf.set(options::kIncrementalCheckpoints, GetParam() % 3 == 0);
+  conf.set(options::kUnalignedCheckpoints, GetParam() % 2 == 0);
+  Env env(machine_.world, std::move(conf));
+  auto job = start(env, kRows, {250, 251, 640, 999});
+  ASSERT_NE(job, nullptr);
+  machine_.world.sim_files().set_unreachable("/checkpoints/" + job->job_id());
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+  EXPECT_GE(job->restarts(), 2);
+  EXPECT_EQ(machine_.world.sim_files().reads_refused(), 0);
+  EXPECT_GT(metric_of(*job, "localStateFilesUsed"), 0);
+  EXPECT_EQ(metric_of(*job, "localStateFilesUnusable"), 0);
+  EXPECT_EQ(metric_of(*job, "localStateFilesMissing"), 0);
+  EXPECT_TRUE(machine_.world.sim_files().files_below("/local").empty());
+}
+
+// Says of each row whether it was late.
+struct Lateness {
+  using output = Count;
+  void on_element(const Count& row, auto& ctx) {
+    const bool late = row.second <= ctx.watermark().ms();
+    ctx.emit(Count(row.first, late ? 1 : 0));
+  }
+};
+
+// Event time that begins in the middle of a job: rows that are late are late in every run.
+TEST_P(Recovery, late_rows_are_the_same_ones_when_a_job_has_failed) {
+  const auto run = [this](std::set<int64_t> doom) {
+    ledger_ = std::make_shared<Ledger>();
+    Config conf = config();
+    conf.set(options::kUnalignedCheckpoints, GetParam() % 2 == 0);
+    conf.set(options::kOperatorChaining, GetParam() % 3 != 0);
+    Env env(machine_.world, std::move(conf));
+    env.parallelism(1);
+    GeneratorOptions generator;
+    generator.count = kRows;
+    generator.rate = 2000;
+    const auto left = std::make_shared<std::set<int64_t>>(std::move(doom));
+    env.generate([](int64_t i) { return i; }, generator)
+        .map([left](int64_t n) {
+          if (left->erase(n) > 0) { throw std::runtime_error("row of doom"); }
+          // Time goes on in steps of 64 rows, a quarter of the rows is behind it.
+          return Count(n, n % 64 == 0 ? n * 10 : (n - (n % 4 == 1 ? 90 : 0)) * 10);
+        })
+        .event_time([](const Count& row) { return Timestamp(row.second); },
+                    bounded_lateness(Duration(300)).per_record())
+        .key_by([](const Count& row) { return row.first % kKeys; })
+        .process(Lateness{})
+        .uid("lateness")
+        .to(LedgerSink{ledger_})
+        .uid("ledger");
+    auto job = env.execute_async("lateness").value();
+    EXPECT_TRUE(job->result().ok()) << job->result().to_string();
+    if (!left->empty()) { ADD_FAILURE() << "not all doom has come"; }
+    return std::pair(ledger_->rows(), job->restarts());
+  };
+  const auto [undisturbed, none] = run({});
+  EXPECT_EQ(none, 0);
+  int64_t late = 0;
+  for (const Count& row : undisturbed) { late += row.second; }
+  EXPECT_GT(late, kRows / 8);
+  EXPECT_LT(late, kRows / 2);
+  const auto [failed, restarts] = run({100, 390, 391, 777, 900});
+  EXPECT_GE(restarts, 2);
+  EXPECT_EQ(failed, undisturbed);
+}
+
+// Counts what passes, in an accumulator.
+struct Passing {
+  Counter* seen = nullptr;
+  std::shared_ptr<std::set<int64_t>> doom;
+  void open(RuntimeContext& context) { seen = &context.counter("seen"); }
+  int64_t operator()(int64_t n) {
+    seen->add();
+    if (doom->erase(n) > 0) { throw std::runtime_error("row of doom"); }
+    return n;
+  }
+};
+
+TEST_P(Recovery, accumulators_count_each_row_once) {
+  const auto run = [this](Env& env, std::set<int64_t> doom) {
+    GeneratorOptions generator;
+    generator.count = kRows;
+    generator.rate = 2000;
+    env.generate([](int64_t i) { return i; }, generator)
+        .uid("numbers")
+        .map(Passing{nullptr, std::make_shared<std::set<int64_t>>(std::move(doom))})
+        .uid("passing")
+        .map([](int64_t n) { return Count(n, n); })
+        .to(LedgerSink{ledger_})
+        .uid("ledger");
+    return env.execute_async("counts").value();
+  };
+  {
+    Config conf = config();
+    conf.set(options::kCheckpointRetention, "RETAIN_ON_CANCELLATION");
+    Env env(machine_.world, std::move(conf));
+    auto job = run(env, {50, 250, 251});
+    job->wait(in_ms(400));
+    EXPECT_GE(job->restarts(), 1);
+    job->cancel();
+    job->wait();
+  }
+  Config conf = config();
+  conf.set(options::kParallelism, 1 + static_cast<int64_t>(GetParam() % 4));
+  Env env(machine_.world, std::move(conf));
+  env.resume();
+  auto job = run(env, {999});
+  ASSERT_TRUE(job->checkpoints().latest_restore.has_value());
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_GE(job->restarts(), 1);
+  EXPECT_EQ(job->accumulators().at("seen"), kRows);
+}
+
+TEST_P(Recovery, damaged_local_copies_are_not_needed) {
+  Config conf = config();
+  ASSERT_TRUE(conf.set("state.backend.local-recovery", "true").ok());
+  conf.set(options::kLocalBackupDirectories, "/local");
+  conf.set(options::kInlineThreshold, 0);
+  Env env(machine_.world, std::move(conf));
+  auto job = start(env, kRows, {250, 640});
+  ASSERT_NE(job, nullptr);
+  for (int32_t i = 0; i < 100; ++i) {
+    machine_.simulation.call_later(i * 10 * kMs, [this] {
+      for (const std::string& file : machine_.world.sim_files().files_below("/local")) {
+        ASSERT_TRUE(machine_.world.sim_files().flip_bit(file).ok());
+      }
+    });
+  }
+  ASSERT_TRUE(job->result().ok()) << job->result().to_string();
+  EXPECT_EQ(ledger_->rows(), expected_counts(kRows, kKeys));
+  EXPECT_GE(job->restarts(), 1);
 }
 
 TEST_P(Recovery, attempts_run_out) {
