@@ -169,6 +169,78 @@ TEST_P(Triggers, timers_of_a_trigger_fire_once_and_can_be_dropped) {
   EXPECT_EQ(harness.take<Result>(), Results{result(1, 0, 100, 7)});
 }
 
+// What comes out after a snapshot, of the operator that goes on from it.
+template <class Make, class Before, class After>
+Results after_restore(Make make_it, Before before, After after) {
+  MemorySnapshot snapshot;
+  {
+    Harness harness(make_it());
+    before(harness);
+    EXPECT_EQ(harness.template take<Result>(), Results{});
+    harness.snapshot_into(snapshot);
+  }
+  Harness harness(make_it(), {}, &snapshot);
+  after(harness);
+  return harness.template take<Result>();
+}
+
+TEST_P(Triggers, what_a_trigger_waits_for_comes_back) {
+  const auto counted = [] { return make(sum(), tumbling(Duration(10)), trigger::count(3)); };
+  EXPECT_EQ(after_restore(
+                counted,
+                [](Harness& harness) {
+                  harness.push(Reading{1, 1}, 1);
+                  harness.push(Reading{1, 2}, 2);
+                },
+                [](Harness& harness) {
+                  harness.push(Reading{1, 4}, 3);
+                }),
+            Results{result(1, 0, 10, 7)});
+  const auto measure = [](const Reading& row) { return row.value; };
+  const auto delta = [&] {
+    return make(sum(), global(), trigger::delta(10, measure).bind<Reading>());
+  };
+  EXPECT_EQ(after_restore(
+                delta,
+                [](Harness& harness) {
+                  harness.push(Reading{1, 1}, kNoTimestamp);
+                },
+                [](Harness& harness) {
+                  harness.push(Reading{1, 11}, kNoTimestamp);
+                  harness.push(Reading{1, 12}, kNoTimestamp);
+                }),
+            Results{all_time(1, 24)});
+  const auto by_clock = [] {
+    return make(sum(), processing_time(tumbling(Duration(10))), ProcessingTimeTrigger());
+  };
+  EXPECT_EQ(after_restore(
+                by_clock,
+                [](Harness& harness) {
+                  harness.advance_clock(7);
+                  harness.push(Reading{1, 1}, kNoTimestamp);
+                },
+                [](Harness& harness) { harness.advance_clock(10); }),
+            Results{result(1, 0, 10, 1)});
+}
+
+TEST_P(Triggers, timers_of_a_trigger_come_back_and_those_that_were_dropped_do_not) {
+  const auto make_it = [] { return make(sum(), tumbling(Duration(100)), AtValueTrigger()); };
+  const auto before = [](Harness& harness) {
+    harness.push(Reading{1, 20}, 1);
+    harness.watermark(25);            // fires the timer at 20: one row is not enough
+    harness.push(Reading{1, 40}, 2);  // dropped by the next row
+    harness.push(Reading{1, 50}, 3);
+  };
+  EXPECT_EQ(after_restore(make_it, before, [](Harness& harness) { harness.watermark(49); }),
+            Results{});
+  EXPECT_EQ(after_restore(make_it, before,
+                          [](Harness& harness) {
+                            harness.watermark(50);
+                            harness.watermark(99);
+                          }),
+            Results{result(1, 0, 100, 110)});
+}
+
 TEST_P(Triggers, keys_of_count_windows_leave_nothing_behind) {
   const auto windows = count(1);
   Harness harness(make(sum(), windows, DefaultTrigger<CountWindows>::make(windows)));
