@@ -162,6 +162,15 @@ class FileCheckpointStore final : public CheckpointStore {
     return snapshot;
   }
 
+  Status withdraw(const CheckpointPlan& plan) override {
+    const std::string directory = directory_of_plan(plan);
+    const Status removed = files_.remove(join_path(directory, kMetadataName));
+    if (!removed.ok() && removed.id() != ErrorId::kFileNotFound) { return removed; }
+    // Also when it was not there: it may have been removed by an attempt that failed after that.
+    const Status synced = files_.sync_directory(directory);
+    return synced.id() == ErrorId::kFileNotFound ? ok_status() : synced;
+  }
+
   void adopt(const CompletedSnapshot& snapshot) override {
     const int64_t number = snapshot.manifest.checkpoint;
     if (kept_.contains(number)) { return; }

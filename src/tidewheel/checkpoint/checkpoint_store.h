@@ -68,6 +68,10 @@ class CheckpointStore : public SnapshotStorage {
   // segments of `manifest` that hold changes are put behind those of their base, which is kept
   // still.
   virtual Result<CompletedSnapshot> complete(const CheckpointPlan& plan, Manifest manifest) = 0;
+  // After an error of `complete`: its _metadata may be there all the same, and whoever finds it
+  // goes on from it. Removes it, durably; before that has succeeded nobody may be told that the
+  // snapshot was given up.
+  virtual Status withdraw(const CheckpointPlan& plan) = 0;
   // A checkpoint that was restored, or found, is kept from now on as if it had been completed here.
   virtual void adopt(const CompletedSnapshot& snapshot) = 0;
   // Deletes a kept checkpoint, and the shared files that no other refers to.
@@ -120,6 +124,9 @@ Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& 
 Status verify_snapshot(World& world, const CompletedSnapshot& snapshot,
                        const std::function<bool(const std::string& uid)>& is_wanted,
                        const LocalCopyMap& copies = {});
+// Makes sure that a snapshot that was found outlives a crash: the process that has written it may
+// have died just before. To be called before anything is committed that only it holds.
+Status make_durable(World& world, const CompletedSnapshot& snapshot);
 // Readers for restoring it. Segments are read when they are asked for; from their copies where
 // there are such.
 Result<std::unique_ptr<SnapshotSource>> open_snapshot(World& world,

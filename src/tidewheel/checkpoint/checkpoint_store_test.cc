@@ -785,5 +785,51 @@ TEST(CheckpointStoreCrash, a_disk_that_fails_now_and_then) {
   EXPECT_GT(completed, 500);
 }
 
+// A checkpoint whose completion has failed though it can be found: the sync after the rename did.
+// False: it became complete, or can't be found.
+bool fail_after_rename(StoreWorld& world, CheckpointStore& store) {
+  TestJob job;
+  job.set(0, "key", std::string(100, 'x'));
+  world.disk().set_faults({.sync_error = 0.15});
+  const bool failed = !take(store, job, 1, 0).ok();
+  world.disk().set_faults({});
+  return failed && world.files().exists(join_path(store.directory_of(1), kMetadataName)).value();
+}
+
+TEST(CheckpointStoreCrash, what_was_withdrawn_is_gone_for_good) {
+  int64_t doubtful = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    StoreWorld world(seed);
+    auto store = CheckpointStore::open(world, store_options(seed % 2 == 0)).value();
+    if (!fail_after_rename(world, *store)) { continue; }
+    ++doubtful;
+    world.disk().set_faults({.sync_error = 0.5, .remove_error = 0.5});
+    while (!store->withdraw(plan_of(*store, 1)).ok()) {}
+    world.disk().set_faults({});
+    world.disk().crash();
+    const std::string metadata = join_path(store->directory_of(1), kMetadataName);
+    EXPECT_FALSE(world.files().exists(metadata).value());
+  }
+  EXPECT_GT(doubtful, 5);
+}
+
+TEST(CheckpointStoreCrash, what_was_found_and_made_durable_stays) {
+  int64_t doubtful = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    StoreWorld world(seed);
+    auto store = CheckpointStore::open(world, store_options(seed % 2 == 0)).value();
+    if (!fail_after_rename(world, *store)) { continue; }
+    ++doubtful;
+    const auto found = load_snapshot(world, store->directory_of(1));
+    ASSERT_TRUE(found.ok()) << found.status().to_string();
+    ASSERT_TRUE(make_durable(world, *found).ok());
+    world.disk().crash();
+    EXPECT_TRUE(load_snapshot(world, store->directory_of(1)).ok());
+  }
+  EXPECT_GT(doubtful, 5);
+}
+
 }  // namespace
 }  // namespace tidewheel

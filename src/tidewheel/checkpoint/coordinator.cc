@@ -14,6 +14,11 @@ constexpr size_t kRequestsMax = 1000;
 constexpr size_t kGivenUpMax = 16;
 // After how long a final checkpoint that could not be taken is tried again.
 constexpr int64_t kFinalRetryNs = 100'000'000;
+// How often the _metadata of a checkpoint that could not be completed is tried to be removed, and
+// when again: first after 10 ms, at last each second, for about a minute.
+constexpr int64_t kWithdrawalsMax = 70;
+constexpr int64_t kWithdrawFirstNs = 10'000'000;
+constexpr int64_t kWithdrawLastNs = 1'000'000'000;
 
 template <class T, class F>
 std::function<void(Result<CompletedSnapshot>)> when_done(std::function<void(Result<T>)> done,
@@ -202,7 +207,8 @@ void CheckpointCoordinator::on_declined(TaskId task, int64_t checkpoint, const S
 int64_t CheckpointCoordinator::next_ns() const {
   int64_t next = Clock::kNever;
   for (const auto& [id, pending] : pending_) {
-    if (pending.stage != Stage::kCompleting) { next = std::min(next, pending.deadline_ns); }
+    next = std::min(
+        next, pending.stage == Stage::kCompleting ? pending.withdraw_ns : pending.deadline_ns);
   }
   if (!may_begin() || stop_is_under_way()) { return next; }
   next = std::min(next, final_ns_);
@@ -213,7 +219,8 @@ int64_t CheckpointCoordinator::next_ns() const {
 void CheckpointCoordinator::on_timer() {
   const int64_t now = now_ns();
   std::vector<int64_t> expired;
-  for (const auto& [id, pending] : pending_) {
+  for (auto& [id, pending] : pending_) {
+    if (pending.withdraw_ns <= now) { withdraw(pending); }
     if (pending.stage != Stage::kCompleting && pending.deadline_ns <= now) {
       expired.push_back(id);
     }
@@ -497,13 +504,13 @@ void CheckpointCoordinator::begin_completion(Pending& pending) {
 }
 
 void CheckpointCoordinator::on_completed(int64_t id, Result<CompletedSnapshot> result) {
-  if (!result.ok()) {
-    abort(id, Cause::kFinalize, result.status().with_context("completing checkpoint {}", id));
-    begin_next();
-    return;
-  }
   const auto found = pending_.find(id);
   TIDEWHEEL_CHECK(found != pending_.end(), "checkpoint {} completes twice", id);
+  if (!result.ok()) {
+    found->second.failure = result.status().with_context("completing checkpoint {}", id);
+    withdraw(found->second);
+    return;
+  }
   const Pending pending = std::move(found->second);
   pending_.erase(found);
   plans_.remove(id);
@@ -511,6 +518,35 @@ void CheckpointCoordinator::on_completed(int64_t id, Result<CompletedSnapshot> r
   ++version_;
   after_completion(pending, *result);
   if (pending.request.done) { pending.request.done(*result); }
+  begin_next();
+}
+
+// The error may have come when the checkpoint could be found already: by a process that goes on
+// from the newest there is, while sinks take back what they had prepared for it. So nobody hears of
+// it before it is gone for sure. Until then it is being completed, for all others.
+void CheckpointCoordinator::withdraw(Pending& pending) {
+  pending.withdraw_ns = Clock::kNever;
+  ++pending.withdrawals;
+  auto result = std::make_shared<Status>();
+  call_store(
+      [plan = pending.plan, result](CheckpointStore& store) { *result = store.withdraw(*plan); },
+      [this, id = pending.plan->id, result] { on_withdrawn(id, *result); });
+}
+
+void CheckpointCoordinator::on_withdrawn(int64_t id, const Status& result) {
+  Pending& pending = *find(id);
+  if (!result.ok() && pending.withdrawals < kWithdrawalsMax) {
+    TIDEWHEEL_MARK("checkpoint.withdrawn_again");
+    const int64_t doublings = std::min<int64_t>(pending.withdrawals - 1, 7);
+    pending.withdraw_ns = now_ns() + std::min(kWithdrawFirstNs << doublings, kWithdrawLastNs);
+    return;
+  }
+  const Status why = pending.failure;
+  if (!result.ok()) {
+    parts_.logger.warning("checkpoint {} failed, but may be found complete later: {}", id,
+                          result.to_string());
+  }
+  abort(id, Cause::kFinalize, why);
   begin_next();
 }
 

@@ -179,6 +179,10 @@ class CheckpointCoordinator {
     std::map<TaskId, TaskSnapshot> acknowledged;
     CheckpointGateway::CoordinatorStates coordinators;
     int64_t deadline_ns = Clock::kNever;
+    // Its completion has failed, and it is to be withdrawn, at this time again.
+    int64_t withdraw_ns = Clock::kNever;
+    int64_t withdrawals = 0;
+    Status failure;
   };
 
   static Request request_of(Trigger trigger);
@@ -192,6 +196,8 @@ class CheckpointCoordinator {
   void complete_next();
   void begin_completion(Pending& pending);
   void on_completed(int64_t id, Result<CompletedSnapshot> result);
+  void withdraw(Pending& pending);
+  void on_withdrawn(int64_t id, const Status& result);
   void after_completion(const Pending& pending, const CompletedSnapshot& snapshot);
   Manifest manifest_of(const Pending& pending) const;
   void drop_subsumed();

@@ -43,6 +43,11 @@ class FakeStore final : public CheckpointStore {
     manifests.push_back(manifest);
     return CompletedSnapshot{plan.directory, std::move(manifest)};
   }
+  Status withdraw(const CheckpointPlan& plan) override {
+    if (!fail_withdraw.ok()) { return fail_withdraw; }
+    withdrawn.push_back(plan.id);
+    return ok_status();
+  }
   void adopt(const CompletedSnapshot& snapshot) override {
     kept_.push_back(snapshot.manifest.checkpoint);
   }
@@ -72,6 +77,8 @@ class FakeStore final : public CheckpointStore {
 
   Status fail_prepare;
   Status fail_complete;
+  Status fail_withdraw;
+  std::vector<int64_t> withdrawn;
   std::vector<int64_t> kept_;
   std::vector<int64_t> released;
   std::vector<int64_t> discarded;
@@ -417,6 +424,31 @@ TEST_F(CheckpointCoordinatorTest, every_way_to_fail_counts) {
   pass(1001);
   EXPECT_EQ(job_failures_.size(), 1U);
   EXPECT_FALSE(coordinator_->restore_point().has_value());
+}
+
+// Its _metadata may be there: who is told to take back what was prepared for it, while another
+// process goes on from it, loses that.
+TEST_F(CheckpointCoordinatorTest, a_completion_that_fails_is_told_when_it_is_withdrawn) {
+  start();
+  store_.fail_complete = store_.fail_withdraw = unavailable(ErrorId::kFileIo, "fsync failed");
+  pass_to_trigger();
+  told();
+  acknowledge_all(1);
+  EXPECT_EQ(told(), Told{});
+  EXPECT_FALSE(coordinator_->is_settled());
+  EXPECT_LE(coordinator_->next_ns(), clock_.now_ns_ + 10 * kMs);
+  coordinator_->on_failover("task 'sink' failed");
+  pass(10);
+  run_calls();
+  EXPECT_EQ(told(), Told{});
+  store_.fail_withdraw = ok_status();
+  pass(20);
+  EXPECT_EQ(told(), Told{});
+  run_calls();
+  EXPECT_EQ(told(), Told{"aborted 1"});
+  EXPECT_TRUE(coordinator_->is_settled());
+  EXPECT_EQ(store_.withdrawn, Ids{1});
+  EXPECT_EQ(store_.discarded, Ids{1});
 }
 
 TEST_F(CheckpointCoordinatorTest, what_is_nobodys_fault_does_not_count) {

@@ -312,6 +312,13 @@ Result<CompletedSnapshot> load_snapshot(World& world, const std::string& path) {
   return snapshot;
 }
 
+Status make_durable(World& world, const CompletedSnapshot& snapshot) {
+  // All that it names was durable before its _metadata got that name.
+  return world.files()
+      .sync_directory(snapshot.path)
+      .with_context("making {} durable", snapshot.path);
+}
+
 Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& directory,
                                                const std::string& job_id,
                                                const std::string& job_name,

@@ -140,6 +140,7 @@ Result<Origin> find_origin(World& world, const std::string& name, const Config& 
       // The savepoint that the job was stopped with stays the user's.
       origin.owned = origin.snapshot->manifest.kind == SnapshotKind::kCheckpoint;
       origin.is_resumed = true;
+      TIDEWHEEL_RETURN_IF_ERROR(make_durable(world, *origin.snapshot));
       return origin;
     }
     if (found.status().id() != ErrorId::kFileNotFound) { return found.status(); }
@@ -148,6 +149,7 @@ Result<Origin> find_origin(World& world, const std::string& name, const Config& 
   if (!path.empty()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(
         origin.snapshot, load_snapshot(world, path).with_context("the snapshot to start from"));
+    TIDEWHEEL_RETURN_IF_ERROR(make_durable(world, *origin.snapshot));
     origin.owned = claim == "CLAIM";
   }
   return origin;
