@@ -9,6 +9,7 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/dataflow/restore.h"
 
 namespace tidewheel {
 namespace {
@@ -290,7 +291,7 @@ Status Deployment::Builder::add_operators(Task& task, const ChainVertex& vertex)
     ChainedOperatorSpec spec;
     spec.node = index;
     spec.name = node.name;
-    spec.uid = node.uid.empty() ? to_hex(parts_.chained.operator_ids[at(index)]) : node.uid;
+    spec.uid = snapshot_uid(parts_.chained, index);
     spec.max_parallelism = node.max_parallelism;
     spec.memory = deployment_.accounts_[at(index)].get();
     const int32_t subtask = task.spec().subtask;

@@ -3,6 +3,7 @@
 #include "tidewheel/base/mutant.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/chaining.h"
+#include "tidewheel/dataflow/restore.h"
 
 namespace tidewheel {
 
@@ -12,10 +13,7 @@ EdgeInfoRef describe_edge(const ChainedGraph& chained, size_t index) {
   const auto node_of = [&](int32_t id) -> const GraphNode& {
     return chained.graph.nodes[static_cast<size_t>(id)];
   };
-  const auto uid_of = [&](int32_t id) {
-    return node_of(id).uid.empty() ? to_hex(chained.operator_ids[static_cast<size_t>(id)])
-                                   : node_of(id).uid;
-  };
+  const auto uid_of = [&](int32_t id) { return snapshot_uid(chained, id); };
   auto info = std::make_shared<EdgeInfo>();
   info->sender_uid = uid_of(edge.from);
   info->name = fmt::format("{}.{} > {}.{}", info->sender_uid, edge.from_output, uid_of(edge.to),

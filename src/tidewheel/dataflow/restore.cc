@@ -4,6 +4,7 @@
 #include <set>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/mutant.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/dataflow/edge_info.h"
 #include "tidewheel/dataflow/forgettable_state.h"
@@ -149,6 +150,7 @@ void clear_ends_behind_running(const ChainedGraph& chained,
 }  // namespace
 
 std::string snapshot_uid(const ChainedGraph& chained, int32_t node) {
+  if (TIDEWHEEL_MUTANT("restore_bound_by_position")) { return fmt::format("operator {}", node); }
   const std::string& uid = chained.graph.nodes[index_at(node)].uid;
   return uid.empty() ? to_hex(chained.operator_ids[index_at(node)]) : uid;
 }

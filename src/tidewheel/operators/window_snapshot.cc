@@ -52,7 +52,8 @@ void WatermarkState::write(SnapshotWriter& writer) {
 
 Status WatermarkState::read(SnapshotReader& reader) {
   return read_each<int64_t>(reader, kWatermarkState, [this](int64_t watermark) {
-    if (TIDEWHEEL_MUTANT("timer_never_at_restored_time")) { ++watermark; }
+    if (TIDEWHEEL_MUTANT("window_never_fires_at_restored_time")) { ++watermark; }
+    if (TIDEWHEEL_MUTANT("window_fires_twice_at_restored_time")) { --watermark; }
     restored_ = std::min(restored_.value_or(watermark), watermark);
   });
 }

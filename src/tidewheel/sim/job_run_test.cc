@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tidewheel/sim/model.h"
+#include "tidewheel/sim/script.h"
 
 namespace tidewheel::sim {
 namespace {
@@ -23,6 +24,26 @@ TEST(Model, compares_multisets_with_and_without_times) {
   EXPECT_NE(compare_rows(expected, seen, true).find("1 missing, 1 too many"), std::string::npos);
   seen.pop_back();
   EXPECT_NE(compare_rows(expected, seen, false).find("3 rows expected, 2 seen"), std::string::npos);
+}
+
+TEST(Script, rows_are_no_farther_behind_than_it_says_at_round_times_too) {
+  int64_t round = 0;
+  int64_t rows = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    Random random(seed);
+    const auto script = draw_script(random, {.round_times = true});
+    for (const auto& split : script->splits) {
+      int64_t newest_ms = INT64_MIN;
+      for (const ScriptStep& step : split) {
+        const int64_t time_ms = step.row.time_ms;
+        newest_ms = std::max(newest_ms, time_ms);
+        ASSERT_LE(newest_ms - time_ms, script->disorder_ms) << "seed " << seed;
+        round += time_ms % 100 == 0 ? 1 : 0;
+        ++rows;
+      }
+    }
+  }
+  EXPECT_GT(round, rows / 3);
 }
 
 TEST(RandomJobs, some_seeds_of_each_family_are_right_and_replay) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -25,8 +27,11 @@
 namespace tidewheel::sim {
 namespace {
 
-constexpr unsigned kSecondsPerSeed = 60;  // of real time; more is taken for a hang
-constexpr uint64_t kReplayEvery = 20;     // of so many seeds one is run twice
+constexpr int64_t kSecondsPerSeed = 30;  // of the processor's time; more is taken for a hang
+constexpr int64_t kSecondsPerSmaller = 20;
+constexpr uint64_t kReplayEvery = 20;  // of so many seeds one is run twice
+
+constexpr uint64_t kMutantSeedsMax = 10'000;
 
 struct Options {
   uint64_t first = 1;
@@ -35,6 +40,11 @@ struct Options {
   bool verbose = false;
   bool shrinks = true;
   bool stops_at_failure = false;
+  bool quiet = false;  // failures are not printed
+  bool prints_marks = false;
+  bool runs_mutants = false;
+  bool counts = false;          // mutants: how many seeds find one
+  bool recorded_first = false;  // mutants: the seeds of mutant_seeds.inc before others
   std::string mutant;
   RunOptions run;
 };
@@ -56,7 +66,8 @@ std::string replay_line(uint64_t seed, const RunOptions& run, const std::string&
 //   S seed            begins
 //   R seed hash       has ended well; refusals
 //   E seed text       has failed (newlines as \x01)
-//   M mark, F fault   seen for the first time by this process
+//   M mark            reached in this run
+//   F fault           seen for the first time by this process
 class Reporter {
  public:
   explicit Reporter(int fd) : fd_(fd) {}
@@ -78,8 +89,14 @@ class Reporter {
   std::set<std::string> said_;
 };
 
+// Nothing sleeps in a run, so a loaded machine does not matter. Ends the process by SIGPROF.
+void limit_seconds(int64_t seconds) {
+  const itimerval limit = {.it_interval = {}, .it_value = {.tv_sec = seconds, .tv_usec = 0}};
+  ::setitimer(ITIMER_PROF, &limit, nullptr);
+}
+
 void run_one(uint64_t seed, const Options& options, Reporter& reporter) {
-  ::alarm(kSecondsPerSeed);
+  limit_seconds(kSecondsPerSeed);
   reporter.say('S', std::to_string(seed));
   RunReport report = run_seed(seed, options.run);
   if (report.failure.empty() && seed % kReplayEvery == 0) {
@@ -89,7 +106,7 @@ void run_one(uint64_t seed, const Options& options, Reporter& reporter) {
                                    report.trace_hash, again.trace_hash);
     }
   }
-  for (const std::string& mark : report.marks) { reporter.say_once('M', mark); }
+  for (const std::string& mark : report.marks) { reporter.say('M', mark); }
   for (const auto& [fault, times] : report.faults) { reporter.say_once('F', fault); }
   if (report.failure.empty()) {
     reporter.say('R', fmt::format("{} {:016x}", seed, report.trace_hash));
@@ -135,7 +152,7 @@ class Shrinker {
     std::fflush(nullptr);
     const pid_t child = ::fork();
     if (child == 0) {
-      ::alarm(20);
+      limit_seconds(kSecondsPerSmaller);
       const int nowhere = ::open("/dev/null", O_WRONLY);
       ::dup2(nowhere, 2);
       ::_exit(run_seed(seed_, run).failure.empty() ? 0 : 1);
@@ -143,7 +160,7 @@ class Shrinker {
     int status = 0;
     ::waitpid(child, &status, 0);
     // What takes too long now is something else.
-    return !(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) &&
+    return !(WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF) &&
            !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
 
@@ -163,6 +180,13 @@ struct Process {
 class Driver {
  public:
   explicit Driver(const Options& options) : options_(options) {}
+
+  struct Failure {
+    uint64_t seed = 0;
+    std::string what;
+  };
+  const std::optional<Failure>& first_failure() const { return first_failure_; }
+  uint64_t failed() const { return failed_; }
 
   int run() {
     const auto step = static_cast<uint64_t>(options_.processes);
@@ -246,8 +270,8 @@ class Driver {
     ::waitpid(process.pid, &status, 0);
     if (process.is_running && !stopped_) {
       fail(process.running,
-           WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
-               ? fmt::format("no end in {} seconds", kSecondsPerSeed)
+           WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF
+               ? fmt::format("no end in {} seconds of work", kSecondsPerSeed)
                : fmt::format("the process ended by {}",
                              WIFSIGNALED(status) ? ::strsignal(WTERMSIG(status)) : "itself"));
       start(process);  // the seeds after it
@@ -274,7 +298,7 @@ class Driver {
         fail(std::stoull(text), message);
         break;
       }
-      case 'M': marks_.insert(text); break;
+      case 'M': ++marks_[text]; break;
       case 'F': faults_.insert(text); break;
       default: break;
     }
@@ -282,7 +306,13 @@ class Driver {
 
   void fail(uint64_t seed, const std::string& message) {
     ++failed_;
-    if (failed_ > 20) { return; }
+    if (!first_failure_.has_value() || seed < first_failure_->seed) {
+      first_failure_ = Failure{seed, message.substr(0, message.find('\n'))};
+    }
+    if (failed_ <= 20 && !options_.quiet) { print_failure(seed, message); }
+    if (options_.stops_at_failure) { stop(); }
+  }
+  void print_failure(uint64_t seed, const std::string& message) const {
     fmt::print("FAILED seed {}: {}\n  replay: {}\n", seed, message,
                replay_line(seed, options_.run, options_.mutant));
     std::fflush(stdout);
@@ -293,12 +323,15 @@ class Driver {
       fmt::print("  smaller: {}\n", replay_line(seed, less, options_.mutant));
       std::fflush(stdout);
     }
-    if (options_.stops_at_failure) { stop(); }
   }
 
   int report() const {
+    if (options_.quiet) { return failed_ == 0 ? 0 : 1; }
     fmt::print("{} seeds from {}: {} passed, {} failed\n", options_.count, options_.first, passed_,
                failed_);
+    if (options_.prints_marks) {
+      for (const auto& [mark, runs] : marks_) { fmt::print("{:>8} runs {}\n", runs, mark); }
+    }
     if (options_.count >= 100) {
       fmt::print("{} of {} marks were reached\n", marks_.size(), all_mark_names().size());
       for (const std::string_view mark : all_mark_names()) {
@@ -320,8 +353,99 @@ class Driver {
   uint64_t passed_ = 0;
   uint64_t failed_ = 0;
   bool stopped_ = false;
-  std::set<std::string> marks_;
+  std::map<std::string, uint64_t> marks_;  // in how many runs they were reached
   std::set<std::string> faults_;
+  std::optional<Failure> first_failure_;  // that of the lowest seed
+};
+
+// ---- Does it bite?
+
+struct MutantSeed {
+  std::string_view mutant;
+  uint64_t seed;
+};
+constexpr MutantSeed kMutantSeeds[] = {
+    {"", 0},
+#define MUTANT_SEED(mutant, seed) {mutant, seed},
+#include "tidewheel/sim/mutant_seeds.inc"
+#undef MUTANT_SEED
+};
+
+// Puts each known bug back, until a run of the family that recovers has found it. Returns how many
+// were not found.
+class MutantHunt {
+ public:
+  explicit MutantHunt(Options options) : options_(std::move(options)) {
+    options_.run.family = "recovery";
+    options_.stops_at_failure = !options_.counts;
+    options_.quiet = true;
+  }
+
+  int run() {
+    int missed = 0;
+    for (const std::string_view name : all_mutant_names()) {
+      if (!options_.mutant.empty() && options_.mutant != name) { continue; }
+      missed += (options_.counts ? count(name) : find(name)) ? 0 : 1;
+    }
+    return missed;
+  }
+
+ private:
+  bool count(std::string_view name) const {
+    choose_mutant(name);
+    Driver driver(options_);
+    driver.run();
+    choose_mutant("");
+    const auto& first = driver.first_failure();
+    fmt::print("{:<40} {} of {} seeds, the first is {}\n", name, driver.failed(), options_.count,
+               first.has_value() ? std::to_string(first->seed) : "none");
+    std::fflush(stdout);
+    return first.has_value();
+  }
+  bool find(std::string_view name) const {
+    std::optional<Driver::Failure> found;
+    if (options_.recorded_first) { found = look(name, recorded(name), 1); }
+    const bool at_record = found.has_value();
+    if (!found.has_value()) { found = look(name, options_.first, options_.count); }
+    if (found.has_value()) {
+      fmt::print("{:<40} seed {}{}: {}\n", name, found->seed,
+                 at_record || !options_.recorded_first ? "" : ", which is not the one recorded",
+                 found->what);
+    } else {
+      fmt::print("{:<40} NOT FOUND in {} seeds\n", name, options_.count);
+    }
+    std::fflush(stdout);
+    return found.has_value();
+  }
+  // A seed that fails with the mutant, and without it does not.
+  std::optional<Driver::Failure> look(std::string_view name, uint64_t first, uint64_t count) const {
+    const uint64_t end = first + count;
+    while (first < end) {
+      choose_mutant(name);
+      std::optional<Driver::Failure> found = run(first, end - first);
+      choose_mutant("");
+      if (!found.has_value()) { break; }
+      if (!run(found->seed, 1).has_value()) { return found; }
+      first = found->seed + 1;
+    }
+    return std::nullopt;
+  }
+  std::optional<Driver::Failure> run(uint64_t first, uint64_t count) const {
+    Options options = options_;
+    options.first = first;
+    options.count = count;
+    Driver driver(options);
+    driver.run();
+    return driver.first_failure();
+  }
+  static uint64_t recorded(std::string_view name) {
+    const auto* const found =
+        std::find_if(std::begin(kMutantSeeds), std::end(kMutantSeeds),
+                     [&](const MutantSeed& one) { return one.mutant == name; });
+    return found == std::end(kMutantSeeds) ? 1 : found->seed;
+  }
+
+  Options options_;
 };
 
 constexpr std::string_view kUsage =
@@ -335,7 +459,11 @@ constexpr std::string_view kUsage =
     "  --verbose      prints each run's trace hash\n"
     "  --no-shrink    leaves failing runs as they are\n"
     "  --first        ends at the first failure\n"
+    "  --marks        says in how many runs each place of interest was reached\n"
     "  --mutant NAME  puts a known bug back (base/mutant.h)\n"
+    "  --mutants      puts each known bug back, or that of --mutant, and says which seed finds it\n"
+    "  --count        of those, how many seeds find it\n"
+    "  --recorded     the same, beginning with the seed that found it before (mutant_seeds.inc)\n"
     "  --list-mutants lists the known bugs of this build\n"
     "Of runs of the recovery family, to make a failing one smaller:\n"
     "  --without PART, --without-step N, --lives N, --sources N, --rows N\n";
@@ -352,6 +480,14 @@ bool parse_flag(std::string_view name, Options& options) {
     options.shrinks = false;
   } else if (name == "--first") {
     options.stops_at_failure = true;
+  } else if (name == "--marks") {
+    options.prints_marks = true;
+  } else if (name == "--mutants") {
+    options.runs_mutants = true;
+  } else if (name == "--count") {
+    options.counts = true;
+  } else if (name == "--recorded") {
+    options.runs_mutants = options.recorded_first = true;
   } else if (name == "--list-mutants") {
     for (const std::string_view mutant : all_mutant_names()) { fmt::print("{}\n", mutant); }
     std::fflush(stdout);
@@ -414,6 +550,7 @@ bool parse(int argc, char** argv, Options& options) {
     }
   }
   if (has_seed && !has_count) { options.count = 1; }
+  if (options.runs_mutants && !has_count) { options.count = kMutantSeedsMax; }
   return true;
 }
 
@@ -424,6 +561,11 @@ int main(int argc, char** argv) {
   tidewheel::sim::Options options;
   if (!tidewheel::sim::parse(argc, argv, options)) {
     fmt::print(stderr, "{}", tidewheel::sim::kUsage);
+    return 2;
+  }
+  if (options.runs_mutants) {
+    if (tidewheel::has_mutants()) { return tidewheel::sim::MutantHunt(options).run(); }
+    fmt::print(stderr, "this build has no known bugs to put back (base/mutant.h)\n");
     return 2;
   }
   tidewheel::choose_mutant(options.mutant);

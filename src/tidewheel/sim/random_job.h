@@ -56,8 +56,16 @@ struct Rebuild {
   // gives.
   bool writes_files = false;
   std::function<std::vector<std::string>(const std::string& folder)> read_files;
+  // What the data are like: rows of a split, and whether many are at round times.
+  int64_t rows_drawn_max = 400;
+  bool round_times = false;
+  bool few_pauses = false;
   JobStartOptions start;
   std::function<bool()> dooms;  // asked for each row that passes a probe: user code throws
+  // How long a row keeps a probe, by the probe's number; and who lets that time pass. So some
+  // consumers are slower than what they read from.
+  std::function<int64_t(int64_t)> row_ns;
+  std::function<void(int64_t)> spend_ns;
   // For a failing run that is made smaller.
   int64_t sources_max = INT64_MAX;
   int64_t rows_max = INT64_MAX;  // of a split

@@ -16,6 +16,7 @@
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/checkpoint/snapshot_files.h"
 #include "tidewheel/sim/job_run.h"
 #include "tidewheel/sim/ledger.h"
 #include "tidewheel/sim/random_job.h"
@@ -27,6 +28,7 @@ namespace {
 
 constexpr int64_t kMs = 1'000'000;
 // Virtual time in which a job that nothing disturbs must have ended.
+constexpr int64_t kRestartsMax = 20;  // of a job that nothing disturbs
 constexpr int64_t kRunNs = int64_t{48} * 3600 * 1000 * kMs;
 // What a life gets that was not ended, before it is cancelled.
 constexpr int64_t kCalmNs = 5'000 * kMs;
@@ -35,7 +37,6 @@ constexpr char kSavepoints[] = "/data/savepoints";
 // For local copies: on the disk of the checkpoints, where copies are links, or on others.
 constexpr char kLinkedCopies[] = "/data/local";
 constexpr char kFarCopies[] = "/local";
-constexpr char kMetadata[] = "_metadata";
 constexpr char kJobName[] = "random job";
 
 enum class End : uint8_t {
@@ -66,6 +67,7 @@ struct Point {
   std::string path;  // its folder
   int64_t checkpoint = 0;
   bool savepoint = false;
+  std::string lost_file = {};  // one that a loss of power may take
 };
 
 // What a life of the job draws its parallelism and its chains from.
@@ -79,6 +81,7 @@ class RecoveryRun {
   RecoveryRun(uint64_t seed, const RunOptions& options)
       : options_(options),
         random_(seed ^ 0x2ec07e21ULL),
+        moods_(draw_moods()),
         machine_(simulation(seed), host()),
         copies_random_(seed ^ 0x10ca1c09ULL) {}
 
@@ -95,13 +98,31 @@ class RecoveryRun {
   }
 
  private:
+  // Most runs do without some kinds of faults and settings, and have others often: what goes on
+  // together in every run gets in each other's way (swarm testing: Groce et al., ISSTA 2012).
+  enum class Mood : uint8_t { kNever, kAsDrawn, kOften };
+  std::map<std::string_view, Mood> draw_moods() {
+    Random random = random_.fork();
+    const bool swarms = random.chance(0.75);
+    std::map<std::string_view, Mood> moods;
+    for (const std::string& part : recovery_parts()) {
+      const Mood mood = one_of(
+          random, {Mood::kNever, Mood::kAsDrawn, Mood::kAsDrawn, Mood::kOften, Mood::kOften});
+      moods[part] = swarms ? mood : Mood::kAsDrawn;
+    }
+    return moods;
+  }
   // Draws as ever, and answers no when the run is to do without it.
   bool draws(Random& random, const char* part, double chance) {
-    TIDEWHEEL_CHECK(
-        std::find(recovery_parts().begin(), recovery_parts().end(), part) != recovery_parts().end(),
-        "{} is no part of a recovery run", part);
-    const bool drawn = random.chance(chance);
+    const auto mood = moods_.find(part);
+    TIDEWHEEL_CHECK(mood != moods_.end(), "{} is no part of a recovery run", part);
+    if (mood->second == Mood::kOften) { chance = 0.4 + 0.6 * chance; }
+    const bool drawn = random.chance(chance) && mood->second != Mood::kNever;
     return drawn && !options_.without.contains(part);
+  }
+  // Of the whole run: what weakens its oracles stays rare.
+  bool draws_rarely(Random& random, const char* part, double chance) {
+    return random.chance(chance) && !options_.without.contains(part);
   }
   void note(std::string line) {
     if (options_.print_log) {
@@ -123,6 +144,10 @@ class RecoveryRun {
     options.stall_chance = one_of(random_, {0.0, 0.001, 0.02});
     options.wake_ns_max = one_of<int64_t>(random_, {0, 5'000, 50'000, 5'000'000});
     options.blocking_ns_max = one_of<int64_t>(random_, {0, 1'000'000, 1'000'000, 100'000'000});
+    if (draws(random_, "slow-workers", 0.3)) {
+      options.slow_chance = one_of(random_, {0.2, 0.5});
+      options.slow_turn_ns_max = one_of<int64_t>(random_, {500'000, 5'000'000});
+    }
     options.refusal_chance = one_of(random_, {0.0, 0.01, 0.1});
     options.fault_site_chance = one_of(random_, {0.0, 0.5});
     options.steps_max = 2'000'000;
@@ -138,8 +163,11 @@ class RecoveryRun {
   }
   void draw_plan() {
     lives_ = static_cast<int64_t>(random_.below(6));
-    at_least_once_ = draws(random_, "at-least-once", 0.05);
-    lies_ = draws(random_, "lying-disk", 0.04);
+    at_least_once_ = draws_rarely(random_, "at-least-once", 0.05);
+    lies_ = draws_rarely(random_, "lying-disk", 0.04);
+    presses_ = draws(random_, "back-pressure", 0.3);
+    round_times_ = draws(random_, "round-times", 0.5);
+    rows_max_ = one_of<int64_t>(random_, {30, 100, 100, 400});
     rescales_ = draws(random_, "rescale", 0.6);
     changes_ = draws(random_, "plan-changes", 0.4);
     writes_files_ = draws(random_, "file-sinks", 0.4);
@@ -153,8 +181,10 @@ class RecoveryRun {
   }
   Config draw_config(Random& random, bool last) {
     Config config;
-    config.set(options::kBatchRows, one_of<int64_t>(random, {1, 2, 3, 7, 64, 1024}));
-    config.set(options::kCredits, one_of<int64_t>(random, {1, 2, 16}));
+    const int64_t batch_rows = one_of<int64_t>(random, {1, 2, 3, 7, 64, 1024});
+    const int64_t credits = one_of<int64_t>(random, {1, 2, 16});
+    config.set(options::kBatchRows, presses_ ? std::min<int64_t>(batch_rows, 3) : batch_rows);
+    config.set(options::kCredits, presses_ ? std::min<int64_t>(credits, 2) : credits);
     config.set(options::kBufferTimeout, one_of<int64_t>(random, {-1, 0, 1, 10, 100}));
     const bool chains = random.chance(0.7);
     config.set(options::kOperatorChaining, changes_ ? chains : chains_);
@@ -187,6 +217,8 @@ class RecoveryRun {
     }
     config.set(options::kInlineThreshold, one_of<int64_t>(random, {0, 0, 100, 20'000}));
     draw_backend(random, config);
+    // Operators with state come and go.
+    config.set(options::kIgnoreUnclaimedState, changes_);
     draw_failure_config(random, last, config);
     if (copies_) { draw_copies_config(config); }
     return config;
@@ -264,25 +296,14 @@ class RecoveryRun {
     if (std::exchange(repeats_shape_, false) && point.has_value()) {
       shape = shape_of_point_.at(point->path);
     }
-    auto rebuild = std::make_shared<Rebuild>(
-        Rebuild{.places = shape.places,
-                .plan = shape.plan,
-                .fixed_places = !rescales_,
-                .at_least_once = at_least_once_ || lies_,
-                .ledger = make_client(process, disturbed),
-                .writes_files = writes_files_,
-                .read_files = [this](const std::string& folder) { return read_files(folder); },
-                .start = {},
-                .dooms = draw_dooms(random, disturbed),
-                .sources_max = options_.sources_max,
-                .rows_max = options_.rows_max,
-                .without_steps = options_.without_steps});
+    const std::shared_ptr<Rebuild> rebuild = make_rebuild(process, shape, disturbed, random);
     if (point.has_value() && (point->savepoint || resumes_elsewhere_)) {
       config.set(options::kRecoveryPath, point->path);
     } else {
       rebuild->start.resume = true;
     }
     resumes_elsewhere_ = false;
+    started_from_point_ = point.has_value();
     const End end = draw_end(random, last);
     const bool power_fails = draws(random, "machine-crash", 0.4);
     note(fmt::format(
@@ -316,6 +337,27 @@ class RecoveryRun {
     stop_faults();
     for (const Point& made : points()) { shape_of_point_.try_emplace(made.path, shape); }
     process_ = nullptr;
+  }
+  std::shared_ptr<Rebuild> make_rebuild(SimProcess& process, const Shape& shape, bool disturbed,
+                                        Random& random) {
+    return std::make_shared<Rebuild>(
+        Rebuild{.places = shape.places,
+                .plan = shape.plan,
+                .fixed_places = !rescales_,
+                .at_least_once = at_least_once_ || lies_,
+                .ledger = make_client(process, disturbed),
+                .writes_files = writes_files_,
+                .read_files = [this](const std::string& folder) { return read_files(folder); },
+                .rows_drawn_max = rows_max_,
+                .round_times = round_times_,
+                .few_pauses = presses_,
+                .start = {},
+                .dooms = draw_dooms(random, disturbed),
+                .row_ns = draw_row_ns(random),
+                .spend_ns = [this](int64_t ns) { machine_.simulation.charge(ns); },
+                .sources_max = options_.sources_max,
+                .rows_max = options_.rows_max,
+                .without_steps = options_.without_steps});
   }
   void on_no_start(const Status& why, bool last) {
     if (why.id() == ErrorId::kJobFinished) {
@@ -374,7 +416,16 @@ class RecoveryRun {
         [&] { return !process.alive() || is_final(handle.state()); }, until_ns);
     if (!ended) { end_life(handle, process, end, last); }
     if (!process.alive()) { return; }
-    if (!handle.wait(machine_.simulation.now_ns() + kRunNs)) {
+    const auto is_hopeless = [&] { return last && !lies_ && handle.restarts() > kRestartsMax; };
+    const bool goes_on = !machine_.simulation.run_until(
+        [&] { return !process.alive() || is_final(handle.state()) || is_hopeless(); },
+        machine_.simulation.now_ns() + kRunNs);
+    if (process.alive() && is_hopeless()) {
+      fail("the job is started again and again, and nothing disturbs it: " +
+           handle.failures().back().status.to_string());
+      return;
+    }
+    if (goes_on) {
       fail(fmt::format("the job, which {}, has not ended in two days of virtual time\n{}",
                        name_of(end), machine_.simulation.describe()));
       return;
@@ -451,6 +502,15 @@ class RecoveryRun {
     };
   }
 
+  std::function<int64_t(int64_t)> draw_row_ns(Random& random) const {
+    return [seed = random.next(), presses = presses_](int64_t probe) {
+      Random own(seed + static_cast<uint64_t>(probe));
+      const bool is_slow = own.chance(0.5);
+      const int64_t row_ns = one_of<int64_t>(own, {100'000, 1'000'000, 5'000'000});
+      return presses && is_slow ? row_ns : 0;
+    };
+  }
+
   // Returns what tells the faults that are still to come that the life is over.
   std::shared_ptr<bool> schedule_disk_faults(Random& random) {
     auto over = std::make_shared<bool>(false);
@@ -504,18 +564,21 @@ class RecoveryRun {
 
   // ---- What is on disk
 
-  // All that have their metadata.
+  // All that have their metadata, the oldest first.
   std::vector<Point> points() const {
+    const SimFileSystem& disk = machine_.world.sim_files();
     std::vector<Point> found;
-    for (const std::string& file : machine_.world.sim_files().files_below("/data")) {
-      if (file_name(file) != kMetadata) { continue; }
+    for (const std::string& file : disk.files_below("/data")) {
+      if (file_name(file) != kMetadataName) { continue; }
       if (file_name(parent_path(file)).starts_with("passed-over-")) { continue; }
-      const std::optional<std::string> bytes = machine_.world.sim_files().durable_content(file);
-      if (!bytes.has_value()) { continue; }
-      const Result<Manifest> manifest = decode_manifest(*bytes);
-      if (!manifest.ok()) { continue; }
-      found.push_back(
-          {parent_path(file), manifest->checkpoint, manifest->kind == SnapshotKind::kSavepoint});
+      const std::string* const bytes = disk.durable_bytes(file);
+      const Known* const known = bytes == nullptr ? nullptr : read_metadata(file, *bytes);
+      if (known == nullptr) { continue; }
+      found.push_back(*known->point);
+      for (const auto& [path, size] : known->files) {
+        const std::string* const durable = disk.durable_bytes(path);
+        if (durable == nullptr || durable->size() != size) { found.back().lost_file = path; }
+      }
     }
     std::sort(found.begin(), found.end(), [](const Point& a, const Point& b) {
       return std::tie(a.checkpoint, a.path) < std::tie(b.checkpoint, b.path);
@@ -534,11 +597,37 @@ class RecoveryRun {
     }
     return false;
   }
+  // What a _metadata says; null when nobody can read it. It is asked for often, and changes never.
+  struct Known {
+    std::string end;  // of the file: its checksum
+    std::optional<Point> point = {};
+    std::map<std::string, uint64_t> files = {};  // by path, with their sizes
+  };
+  const Known* read_metadata(const std::string& file, const std::string& bytes) const {
+    const std::string end = bytes.substr(bytes.size() - std::min<size_t>(bytes.size(), 8));
+    Known& known = known_[file];
+    if (known.end != end) {
+      known = {.end = end};
+      const Result<Manifest> manifest = decode_manifest(bytes);
+      if (manifest.ok()) {
+        const std::string folder = parent_path(file);
+        known.point =
+            Point{folder, manifest->checkpoint, manifest->kind == SnapshotKind::kSavepoint};
+        for (const auto& [name, size] : files_of(*manifest)) {
+          known.files[path_of_file(folder, name)] = size;
+        }
+      }
+    }
+    return known.point.has_value() ? &known : nullptr;
+  }
   // Whether no snapshot that is sure to survive a crash covers the checkpoint.
   bool can_be_lost(int64_t checkpoint) const {
     if (lies_) { return false; }
     const std::vector<Point> found = points();
-    if (!found.empty() && found.back().checkpoint >= checkpoint) { return false; }
+    const auto covers = [&](const Point& point) {
+      return point.checkpoint >= checkpoint && point.lost_file.empty();
+    };
+    if (std::any_of(found.begin(), found.end(), covers)) { return false; }
     if (options_.print_log) {
       fmt::print(stderr, "== {} checkpoint {} can be lost\n", machine_.simulation.now_ns(),
                  checkpoint);
@@ -606,6 +695,9 @@ class RecoveryRun {
   void check_files() {
     if (lies_ || !failure_.empty()) { return; }
     for (const Point& point : points()) {
+      if (!point.lost_file.empty()) {
+        fail(fmt::format("{} is complete, and may lose its file {}", point.path, point.lost_file));
+      }
       const Result<CompletedSnapshot> snapshot = load_snapshot(machine_.world, point.path);
       if (!snapshot.ok()) {
         fail(fmt::format("{} can't be restored: {}", point.path, snapshot.status().to_string()));
@@ -624,8 +716,17 @@ class RecoveryRun {
       }
       return;
     }
+    if (!lies_ && started_from_point_) { check_no_hidden_files(); }
+    // What was done is done: it outlives a loss of power.
+    if (!lies_) { machine_.world.sim_files().crash(); }
     fail_unless_empty(job_->check(true));
     fail_unless_empty(ledger_.leftovers());
+  }
+  // A job that recovers removes what its lives before have left, and leaves nothing itself.
+  void check_no_hidden_files() {
+    for (const std::string& file : machine_.world.sim_files().files_below("/data/out")) {
+      if (file_name(file).starts_with('.')) { fail("a hidden part file is left over: " + file); }
+    }
   }
   void fail_unless_empty(const std::string& failure) {
     if (!failure.empty()) { fail(failure); }
@@ -645,10 +746,12 @@ class RecoveryRun {
 
   const RunOptions options_;
   Random random_;
+  const std::map<std::string_view, Mood> moods_;
   SimMachine machine_;
   Random structure_{0};
   Random life_random_{0};
   Shape shape_;
+  mutable std::map<std::string, Known> known_;
   std::map<std::string, Shape> shape_of_point_;  // of the life that has made it, by its path
   bool repeats_shape_ = false;                   // that of the point that the life starts from
   int64_t lives_ = 0;
@@ -662,6 +765,9 @@ class RecoveryRun {
   Random copies_random_;  // of its own, so that it moves no other draw
   bool copies_ = false;
   bool linked_copies_ = false;
+  bool presses_ = false;      // small batches and few credits
+  bool round_times_ = false;  // of many rows
+  int64_t rows_max_ = 0;      // of a split
 
   Ledger ledger_;
   std::unique_ptr<RandomJob> job_;
@@ -670,7 +776,8 @@ class RecoveryRun {
   std::string plan_;
   std::string failure_;
   Status last_result_;
-  bool resumes_elsewhere_ = false;  // not at what the job would find by itself
+  bool resumes_elsewhere_ = false;   // not at what the job would find by itself
+  bool started_from_point_ = false;  // the last life
   bool suspended_ = false;
   bool finished_ = false;
   int64_t extra_lives_ = 0;
@@ -680,13 +787,13 @@ class RecoveryRun {
 
 const std::vector<std::string>& recovery_parts() {
   static const std::vector<std::string> parts = {
-      "at-least-once", "backend",        "bit-rot",       "cancel",           "compression",
-      "concurrent",    "copies-damaged", "copies-lost",   "file-sinks",       "full-disk",
-      "full-failover", "incremental",    "kill",          "ledger-refuses",   "local-copies",
-      "lying-disk",    "machine-crash",  "min-pause",     "older-checkpoint", "plan-changes",
-      "read-errors",   "remove-errors",  "rename-errors", "rescale",          "savepoint",
-      "short-reads",   "slow-disk",      "sync-errors",   "task-crash",       "timeout",
-      "unaligned",     "write-errors"};
+      "at-least-once", "back-pressure", "backend",        "bit-rot",       "cancel",
+      "compression",   "concurrent",    "copies-damaged", "copies-lost",   "file-sinks",
+      "full-disk",     "full-failover", "incremental",    "kill",          "ledger-refuses",
+      "local-copies",  "lying-disk",    "machine-crash",  "min-pause",     "older-checkpoint",
+      "plan-changes",  "read-errors",   "remove-errors",  "rename-errors", "rescale",
+      "round-times",   "savepoint",     "short-reads",    "slow-disk",     "slow-workers",
+      "sync-errors",   "task-crash",    "timeout",        "unaligned",     "write-errors"};
   return parts;
 }
 

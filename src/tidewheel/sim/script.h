@@ -26,6 +26,9 @@ struct ScriptOptions {
   int64_t first_origin = 0;  // number of the first split
   int64_t rows_max = 400;
   bool paced = false;  // with many short pauses, so that things can happen between the rows
+  // Often at round times, so that windows and timers are due just at a watermark.
+  bool round_times = false;
+  bool few_pauses = false;  // of those, when something else slows the job down
 };
 std::shared_ptr<const Script> draw_script(Random& random, const ScriptOptions& options);
 

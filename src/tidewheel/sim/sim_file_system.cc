@@ -374,16 +374,20 @@ Result<std::unique_ptr<FileLock>> SimFileSystem::lock(const std::string& path,
 void SimFileSystem::let_go(FileLock& lock) { static_cast<Lock&>(lock).let_go(); }
 
 std::optional<std::string> SimFileSystem::durable_content(const std::string& path) const {
-  NodeRef node = root_;
+  const std::string* const bytes = durable_bytes(path);
+  return bytes == nullptr ? std::nullopt : std::optional(*bytes);
+}
+
+const std::string* SimFileSystem::durable_bytes(const std::string& path) const {
+  const Node* node = root_.get();
   for (const std::string& part : parts_of(path)) {
     const auto entry = node->durable_entries.find(part);
-    if (entry == node->durable_entries.end()) { return std::nullopt; }
+    if (entry == node->durable_entries.end()) { return nullptr; }
     const auto now = node->entries.find(part);
-    if (now == node->entries.end() || now->second != entry->second) { return std::nullopt; }
-    node = entry->second;
+    if (now == node->entries.end() || now->second != entry->second) { return nullptr; }
+    node = entry->second.get();
   }
-  if (node->is_directory || node->sync_failed) { return std::nullopt; }
-  return node->durable_bytes;
+  return node->is_directory || node->sync_failed ? nullptr : &node->durable_bytes;
 }
 
 std::vector<std::string> SimFileSystem::files_below(const std::string& path) const {

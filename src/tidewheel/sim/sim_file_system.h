@@ -66,6 +66,8 @@ class SimFileSystem final : public FileSystem {
   // What a crash would leave of the file for sure, faults or not; nothing when the file, or a name
   // on the way to it, need not be there.
   std::optional<std::string> durable_content(const std::string& path) const;
+  // The same without a copy, null when there is nothing; until the next call that is not const.
+  const std::string* durable_bytes(const std::string& path) const;
   // All files below `path`, without faults, time or decisions.
   std::vector<std::string> files_below(const std::string& path) const;
   // One bit of the file's bytes on disk turns.

@@ -89,6 +89,9 @@ TEST(SimFileSystem, durable_content_is_what_a_crash_leaves_for_sure) {
   ASSERT_TRUE(disk.sync_directory("/tmp").ok());
   ASSERT_TRUE((*file)->append("two").ok());
   EXPECT_EQ(disk.durable_content("/tmp/a"), "one");
+  ASSERT_NE(disk.durable_bytes("/tmp/a"), nullptr);
+  EXPECT_EQ(*disk.durable_bytes("/tmp/a"), "one");
+  EXPECT_EQ(disk.durable_bytes("/tmp/b"), nullptr);
   EXPECT_EQ(disk.files_below("/tmp"), std::vector<std::string>{"/tmp/a"});
   SimDiskFaults faults;
   faults.sync_lost = 1;

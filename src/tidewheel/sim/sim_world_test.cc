@@ -90,6 +90,25 @@ TEST(Simulation, events_and_blocking_jobs_run_in_virtual_time) {
   EXPECT_GE(machine.world.clock().now_ns(), deadline);
 }
 
+TEST(Simulation, a_slow_worker_has_few_turns) {
+  const auto turns_with = [](double slow_chance) {
+    SimulationOptions options = with_seed(1);
+    options.slow_chance = slow_chance;
+    SimMachine machine(options);
+    int turns = 0;
+    bool ends = false;
+    Lambda work([&] {
+      ++turns;
+      return ends ? Turn::stop() : Turn::again();
+    });
+    const auto worker = machine.world.executor().start_worker("worker", work);
+    machine.simulation.run_for(100'000'000);
+    ends = true;
+    return turns;
+  };
+  EXPECT_GT(turns_with(0), 20 * turns_with(1));
+}
+
 TEST(SimulationDeathTest, a_deadlock_ends_the_process_and_names_the_sleepers) {
   const auto hang = [] {
     SimMachine machine(with_seed(1));

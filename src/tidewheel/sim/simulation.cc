@@ -25,6 +25,10 @@ class Simulation::SimWorker final : public Worker {
         number_(simulation.next_worker_++),
         work_(&work),
         ready_at_ns_(simulation.now_ns_) {
+    const SimulationOptions& options = simulation.options_;
+    if (options.slow_chance > 0 && simulation.random_.chance(options.slow_chance)) {
+      slow_ns_max_ = options.slow_turn_ns_max;
+    }
     simulation_.workers_.push_back(this);
   }
   ~SimWorker() override {
@@ -51,6 +55,7 @@ class Simulation::SimWorker final : public Worker {
   Turnable* const work_;
   int64_t ready_at_ns_;
   int64_t busy_until_ns_ = 0;
+  int64_t slow_ns_max_ = 0;
   bool turning_ = false;
   bool woken_ = false;  // during its own turn
   bool stopped_ = false;
@@ -138,6 +143,7 @@ void Simulation::turn(SimWorker& worker) {
   trace_.fold(static_cast<uint64_t>(result.next));
   // Other workers run at the same time: only this one is busy till the end.
   int64_t took_ns = now_ns_ - start_ns + charged_ns_ + draw(1, options_.turn_ns_max);
+  if (worker.slow_ns_max_ > 0) { took_ns += draw(0, worker.slow_ns_max_); }
   if (random_.chance(options_.stall_chance)) { took_ns += draw(0, options_.stall_ns_max); }
   worker.busy_until_ns_ = now_ns_ + took_ns;
   switch (result.next) {

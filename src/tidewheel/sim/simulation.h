@@ -40,6 +40,8 @@ struct SimulationOptions {
   int64_t turn_ns_max = 20'000;  // a turn takes 1 ns to this, drawn
   double stall_chance = 0.001;   // that a turn is followed by a pause of its worker
   int64_t stall_ns_max = 50'000'000;
+  double slow_chance = 0;                // that a worker is a slow one
+  int64_t slow_turn_ns_max = 5'000'000;  // what each turn of such a one takes besides
   int64_t wake_ns_max = 50'000;         // between a wake and the turn
   int64_t blocking_ns_max = 5'000'000;  // what a job of the blocking pool takes
   double refusal_chance = 0;            // of calls that may refuse (base/fault.h)

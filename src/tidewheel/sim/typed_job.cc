@@ -77,13 +77,16 @@ std::shared_ptr<const Script> shortened(const Script& script, const Rebuild& reb
 // its promises: barriers and watermarks go up, and a checkpoint is said to be complete when it is.
 class Probe final : public OutputOperator<Row> {
  public:
-  Probe(std::shared_ptr<Rebuild> rebuild, std::shared_ptr<const NodeLinks> links)
-      : OutputOperator<Row>(std::move(links)), rebuild_(std::move(rebuild)) {}
+  Probe(std::shared_ptr<Rebuild> rebuild, int64_t number, std::shared_ptr<const NodeLinks> links)
+      : OutputOperator<Row>(std::move(links)),
+        rebuild_(std::move(rebuild)),
+        row_ns_(rebuild_->row_ns(number)) {}
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
     const auto& in = RowBatch<Row>::of(*rows.batch);
     for (; cursor < rows.end; ++cursor) {
       if (!ready()) { return Progress::kBlocked; }
+      rebuild_->spend_ns(row_ns_);
       if (rebuild_->dooms()) { throw std::runtime_error("row of doom"); }
       output().emit(in.row(cursor), in.timestamps()[cursor]);
     }
@@ -124,6 +127,7 @@ class Probe final : public OutputOperator<Row> {
   }
 
   const std::shared_ptr<Rebuild> rebuild_;
+  const int64_t row_ns_;
   int64_t watermark_ = kMinWatermark;
   bool watermark_in_hand_ = false;
   int64_t newest_ = 0;
@@ -152,7 +156,11 @@ Result<std::unique_ptr<JobHandle>> TypedJob::start() {
     }
   }
   if (draw_.ending == Ending::kThrow && has_flow()) { add_typed_thrower(*this); }
-  for (const TypedFlow& flow : flows_) { add_end(flow); }
+  for (TypedFlow& flow : flows_) {
+    const bool checks_order = rebuild() != nullptr && random_.chance(0.5);
+    if (checks_order && flow.ordered && !rebuild()->at_least_once) { check_order(*this, flow); }
+    add_end(flow);
+  }
   if (rebuild() == nullptr) { return env_.execute_async("random job"); }
   TIDEWHEEL_ASSIGN_OR_RETURN(LogicalGraph graph, env_.graph()->finish("random job"));
   return LocalJobRunner(draw_.world).start(std::move(graph), env_.config(), rebuild()->start);
@@ -246,17 +254,27 @@ TypedJob::Kept TypedJob::keep(const Stream<Row>& stream, int32_t readers) {
   }};
 }
 
-// An operator more in this life of the job, and perhaps not in the next.
+// An operator with state more in this life of the job, and perhaps not in the next.
+Stream<Row> TypedJob::with_extra(const Stream<Row>& stream) {
+  if (rebuild() == nullptr) { return stream; }
+  const int64_t number = next_extra_++;
+  const int32_t parallelism = draw_parallelism();
+  if (!plan().chance(0.2)) { return stream; }
+  return remembered(stream).uid(fmt::format("extra-{}", number)).parallelism(parallelism);
+}
+
+// An operator more that watches, as above.
 Stream<Row> TypedJob::with_probe(Stream<Row> stream, int32_t parallelism) {
   if (rebuild() == nullptr) { return stream; }
   const int64_t number = next_probe_++;
   if (!plan().chance(0.5)) { return stream; }
   Stream<Row> probed =
       stream
-          .transform<Row>("probe",
-                          [rebuild = draw_.rebuild](std::shared_ptr<const NodeLinks> links) {
-                            return std::make_unique<Probe>(rebuild, std::move(links));
-                          })
+          .transform<Row>(
+              "probe",
+              [rebuild = draw_.rebuild, number](std::shared_ptr<const NodeLinks> links) {
+                return std::make_unique<Probe>(rebuild, number, std::move(links));
+              })
           .uid(fmt::format("probe-{}", number))
           .parallelism(parallelism);
   return plan().chance(0.3) ? probed.disable_chaining() : probed;
@@ -306,8 +324,14 @@ void TypedJob::spread(TypedFlow& flow, int32_t readers) {
 }
 
 TypedFlow TypedJob::make_source(int64_t rows_max) {
-  std::shared_ptr<const Script> script = draw_script(
-      random_, {.first_origin = next_origin_, .rows_max = rows_max, .paced = rebuild() != nullptr});
+  ScriptOptions options{.first_origin = next_origin_, .rows_max = rows_max};
+  if (rebuild() != nullptr) {
+    options.rows_max = std::min(rows_max, rebuild()->rows_drawn_max);
+    options.paced = true;
+    options.round_times = rebuild()->round_times;
+    options.few_pauses = rebuild()->few_pauses;
+  }
+  std::shared_ptr<const Script> script = draw_script(random_, options);
   if (rebuild() != nullptr) { script = shortened(*script, *rebuild(), source_count_++); }
   next_origin_ += 10;
   ScriptSource source;
@@ -318,7 +342,7 @@ TypedFlow TypedJob::make_source(int64_t rows_max) {
   if (per_record) { strategy = std::move(strategy).per_record(); }
   const int32_t parallelism = draw_parallelism();
   Stream<Row> stream = settle(env_.from("source", source, strategy), parallelism);
-  TypedFlow flow{with_probe(std::move(stream), parallelism), script->all_rows()};
+  TypedFlow flow{with_extra(with_probe(std::move(stream), parallelism)), script->all_rows()};
   flow.ordered = true;
   // Splits that come one after the other begin anew in time.
   flow.timed = source.how == SplitAssignment::kSpread;
@@ -347,6 +371,7 @@ void TypedJob::add_step() {
 
 void TypedJob::add_end(const TypedFlow& given) {
   TypedFlow flow = given;
+  flow.stream = with_extra(flow.stream);
   const int32_t readers = draw_parallelism();
   spread(flow, readers);
   const bool at_least_once = rebuild() != nullptr && rebuild()->at_least_once;

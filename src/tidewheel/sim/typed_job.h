@@ -78,11 +78,13 @@ class TypedJob final : public RandomJob {
   Random& plan() { return rebuild() != nullptr ? rebuild()->plan : random_; }
   Kept keep_in_files(const Stream<Row>& stream, int32_t readers);
   Stream<Row> with_probe(Stream<Row> stream, int32_t parallelism);
+  Stream<Row> with_extra(const Stream<Row>& stream);
 
   JobDraw draw_;
   Random random_;
   int64_t next_uid_ = 0;
   int64_t next_probe_ = 0;
+  int64_t next_extra_ = 0;
   int64_t next_table_ = 0;
   int64_t source_count_ = 0;
   Env env_;
@@ -116,5 +118,10 @@ void add_typed_rules(TypedJob& job);  // broadcast state
 void add_typed_count_at_end(TypedJob& job);
 void add_typed_async(TypedJob& job);
 void add_typed_order(TypedJob& job);  // rows of a key keep their order, and come once
+
+// Rows that break their order, or come twice, are not as they should be behind this.
+void check_order(TypedJob& job, TypedFlow& flow);
+// The same rows, from an operator with state.
+Stream<Row> remembered(const Stream<Row>& stream);
 
 }  // namespace tidewheel::sim

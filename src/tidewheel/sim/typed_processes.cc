@@ -27,10 +27,14 @@ Row pair_of(const Row& left, const Row& right) {
 struct SumsByTimer {
   using output = Row;
   int64_t step = 1000;
+  int64_t offset = 0;
   Map<int64_t, int64_t> sums{"sums"};
 
+  static int64_t end_of(int64_t time, int64_t step, int64_t offset) {
+    return floor_to(time - offset, step) + offset + step;
+  }
   void on_element(const Row& row, auto& ctx) {
-    const int64_t end = floor_to(ctx.timestamp().ms(), step) + step;
+    const int64_t end = end_of(ctx.timestamp().ms(), step, offset);
     sums.update(end, [&](int64_t& sum) { sum += row.value; });
     ctx.timers().at(Timestamp(end));
   }
@@ -124,6 +128,17 @@ struct InOrder {
   }
 };
 
+// Passes rows on, and remembers how many a key has had: an operator with state that the job's
+// result does not need.
+struct Remember {
+  using output = Row;
+  Value<int64_t> rows{"rows"};
+  void on_element(const Row& row, auto& ctx) {
+    rows = rows.get_or(0) + 1;
+    ctx.emit(row);
+  }
+};
+
 // How many rows each subtask has had, at the end.
 struct CountAtEnd {
   using output = int64_t;
@@ -141,16 +156,19 @@ void add_typed_timers(TypedJob& job) {
     return;
   }
   const int64_t step = one_of<int64_t>(job.random(), {1, 100, 1000, 60'000});
+  // With -1 timers are due just at a watermark when the times of rows are round.
+  const int64_t offset = one_of<int64_t>(job.random(), {0, -1});
   std::map<std::pair<int64_t, int64_t>, int64_t> sums;
   for (const TimedRow& row : flow.rows) {
-    sums[{row.row.key, floor_to(row.time_ms, step) + step}] += row.row.value;
+    sums[{row.row.key, SumsByTimer::end_of(row.time_ms, step, offset)}] += row.row.value;
   }
   flow.rows.clear();
   for (const auto& [where, sum] : sums) {
     flow.rows.push_back({{0, where.second, where.first, sum, ""}, where.second});
   }
-  flow.stream = job.settle(flow.stream.key_by(&Row::key).process(SumsByTimer{.step = step}),
-                           job.draw_parallelism());
+  flow.stream =
+      job.settle(flow.stream.key_by(&Row::key).process(SumsByTimer{.step = step, .offset = offset}),
+                 job.draw_parallelism());
   job.add(std::move(flow), fmt::format("timers each {} ms", step));
 }
 
@@ -273,9 +291,17 @@ void add_typed_order(TypedJob& job) {
     job.give_back(std::move(flow));
     return;
   }
+  check_order(job, flow);
+  job.add(std::move(flow), "in order");
+}
+
+void check_order(TypedJob& job, TypedFlow& flow) {
   flow.stream =
       job.settle(flow.stream.key_by(&Row::key).process(InOrder{}), job.draw_parallelism());
-  job.add(std::move(flow), "in order");
+}
+
+Stream<Row> remembered(const Stream<Row>& stream) {
+  return stream.key_by(&Row::key).process(Remember{});
 }
 
 }  // namespace tidewheel::sim

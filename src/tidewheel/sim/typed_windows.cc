@@ -136,7 +136,9 @@ void add_typed_grid_window(TypedJob& job) {
   TypedFlow flow = job.take();
   Random& random = job.random();
   const int64_t slide = one_of<int64_t>(random, {1, 7, 100, 1000, 60'000});
-  const int64_t offset = static_cast<int64_t>(random.below(static_cast<uint64_t>(slide)));
+  // Windows end at round times, or one after, when the times of rows are round.
+  const auto odd_offset = static_cast<int64_t>(random.below(static_cast<uint64_t>(slide)));
+  const int64_t offset = one_of<int64_t>(random, {0, 1 % slide, odd_offset, odd_offset});
   const uint64_t kind = random.below(3);
   if (!flow.timed || (kind != 0 && flow.rows.size() * 4 > TypedJob::kRowsMax)) {
     job.give_back(std::move(flow));
