@@ -231,6 +231,8 @@ class RecoveryRun {
     config.set(options::kStateBackend, std::string("map"));
     // A cache of some entries, or one that holds all.
     config.set(options::kRocksdbHotFraction, one_of(own, {0.0001, 0.0001, 0.4}));
+    config.set(options::kRocksdbTimerFactory, std::string(own.chance(0.7) ? "ROCKSDB" : "HEAP"));
+    config.set(options::kRocksdbTimerCacheSize, one_of<int64_t>(own, {0, 0, 1, 3}));
   }
   void draw_copies_config(Config& config) {
     config.set(options::kLocalBackup, copies_random_.chance(0.8));
