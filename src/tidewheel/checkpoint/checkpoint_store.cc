@@ -167,8 +167,9 @@ class FileCheckpointStore final : public CheckpointStore {
     const Status removed = files_.remove(join_path(directory, kMetadataName));
     if (!removed.ok() && removed.id() != ErrorId::kFileNotFound) { return removed; }
     // Also when it was not there: it may have been removed by an attempt that failed after that.
-    const Status synced = files_.sync_directory(directory);
-    return synced.id() == ErrorId::kFileNotFound ? ok_status() : synced;
+    Status synced = files_.sync_directory(directory);
+    if (!synced.ok() && synced.id() == ErrorId::kFileNotFound) { return ok_status(); }
+    return synced;
   }
 
   void adopt(const CompletedSnapshot& snapshot) override {
