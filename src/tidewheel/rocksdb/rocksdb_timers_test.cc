@@ -52,7 +52,7 @@ class RocksdbTimers : public ::testing::TestWithParam<uint64_t> {
   std::string directory_;
   int made_ = 0;
   Config config_;
-  MemoryPool memory_{"job", 64 << 20};
+  MemoryPool memory_{"job", 72 << 20};
   MetricGroup metrics_{"metrics"};
   std::unique_ptr<StateBackends> backends_;
   std::unique_ptr<Event> event_;
