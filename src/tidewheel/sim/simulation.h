@@ -42,13 +42,13 @@ struct SimulationOptions {
   int64_t stall_ns_max = 50'000'000;
   double slow_chance = 0;                // that a worker is a slow one
   int64_t slow_turn_ns_max = 5'000'000;  // what each turn of such a one takes besides
-  int64_t wake_ns_max = 50'000;         // between a wake and the turn
-  int64_t blocking_ns_max = 5'000'000;  // what a job of the blocking pool takes
-  double refusal_chance = 0;            // of calls that may refuse (base/fault.h)
-  double fault_site_chance = 0;         // that a fault site is switched on in this run
-  double fault_chance = 0.1;            // that a site that is switched on fires
-  int64_t steps_max = 20'000'000;       // more is taken for a livelock
-  bool print_trace = false;             // each decision to standard error
+  int64_t wake_ns_max = 50'000;          // between a wake and the turn
+  int64_t blocking_ns_max = 5'000'000;   // what a job of the blocking pool takes
+  double refusal_chance = 0;             // of calls that may refuse (base/fault.h)
+  double fault_site_chance = 0;          // that a fault site is switched on in this run
+  double fault_chance = 0.1;             // that a site that is switched on fires
+  int64_t steps_max = 20'000'000;        // more is taken for a livelock
+  bool print_trace = false;              // each decision to standard error
 };
 
 // One universe. Not thread-safe; one at a time on a thread, because it installs the thread's

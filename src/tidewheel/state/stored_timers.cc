@@ -241,7 +241,8 @@ Status StoredTimers::read_group(int32_t group, StoreCursor* cursor, size_t count
       return data_loss(ErrorId::kStateBackend, "a stored key of state {} is damaged",
                        state_.meta.name);
     }
-    reaches_written = timer.time >= from.written_from;
+    // Timers at the end of time are not "written" when nothing is.
+    reaches_written = from.written_from != INT64_MAX && timer.time >= from.written_from;
     if (count == 0 || reaches_written) { break; }
     TIDEWHEEL_RETURN_IF_ERROR(take(timer));
     count_ -= count_ > 0 ? 1 : 0;
