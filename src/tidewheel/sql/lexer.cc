@@ -131,8 +131,7 @@ class Lexer {
     while (is_in_word(peek())) { ++at_; }
     Token token{
         TokenKind::kWord, span_from(begin_), std::string(text_.substr(begin_, at_ - begin_)), {}};
-    token.upper.resize(token.text.size());
-    std::transform(token.text.begin(), token.text.end(), token.upper.begin(), to_upper);
+    token.upper = in_capitals(token.text);
     tokens_.push_back(std::move(token));
     return {};
   }
@@ -317,12 +316,20 @@ bool is_reserved(std::string_view upper) {
   return std::binary_search(words.begin(), words.end(), upper);
 }
 
-std::string quoted_name(std::string_view name) {
-  std::string upper(name);
+std::string in_capitals(std::string_view word) {
+  std::string upper(word);
   std::transform(upper.begin(), upper.end(), upper.begin(), to_upper);
+  return upper;
+}
+
+std::string quoted_name(std::string_view name) {
   const bool is_plain = !name.empty() && begins_word(name[0]) &&
-                        std::all_of(name.begin(), name.end(), is_in_word) && !is_reserved(upper);
-  if (is_plain) { return std::string(name); }
+                        std::all_of(name.begin(), name.end(), is_in_word) &&
+                        !is_reserved(in_capitals(name));
+  return is_plain ? std::string(name) : in_back_ticks(name);
+}
+
+std::string in_back_ticks(std::string_view name) {
   std::string out = "`";
   for (const char c : name) { out.append(c == '`' ? 2 : 1, c); }
   return out + "`";

@@ -41,6 +41,8 @@ inline constexpr size_t kSqlBytesMax = 16 << 20;
 // The tokens of a text; the last one is kEnd. Errors: kSqlSyntax.
 Result<std::vector<Token>> tokenize(std::string_view text);
 
+// A word as keywords are compared: ASCII letters in capitals.
+std::string in_capitals(std::string_view word);
 // Whether a word is read as a keyword wherever it stands, so that it is a name only in back-ticks.
 // `upper` is in capitals.
 bool is_reserved(std::string_view upper);
@@ -49,6 +51,8 @@ const std::vector<std::string_view>& reserved_words();
 
 // `name` as it has to be written: in back-ticks when it is reserved or no plain word.
 std::string quoted_name(std::string_view name);
+// The same, in back-ticks in any case.
+std::string in_back_ticks(std::string_view name);
 // 'it''s'
 std::string quoted_string(std::string_view text);
 

@@ -8,10 +8,6 @@ namespace tidewheel::sql {
 
 namespace {
 
-Precedence above(Precedence precedence) {
-  return static_cast<Precedence>(static_cast<uint8_t>(precedence) + 1);
-}
-
 struct Operator {
   std::string_view symbol;
   Binary::Op op;

@@ -29,6 +29,11 @@ enum class Precedence : uint8_t {
   kPostfix,
 };
 
+// The next tighter one.
+inline Precedence above(Precedence precedence) {
+  return static_cast<Precedence>(static_cast<uint8_t>(precedence) + 1);
+}
+
 // One text. What is expected is given as it is written: words in capitals, symbols.
 class Parser {
  public:

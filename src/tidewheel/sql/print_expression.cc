@@ -8,10 +8,6 @@ namespace tidewheel::sql {
 
 namespace {
 
-Precedence above(Precedence precedence) {
-  return static_cast<Precedence>(static_cast<uint8_t>(precedence) + 1);
-}
-
 Precedence precedence_of(Binary::Op op) {
   switch (op) {
     case Binary::Op::kAdd:
@@ -107,14 +103,6 @@ std::string_view text_of(JsonCall::Instead instead) {
   return "";
 }
 
-std::string upper_of(std::string_view name) {
-  std::string upper(name);
-  for (char& c : upper) {
-    if (c >= 'a' && c <= 'z') { c = static_cast<char>(c - 'a' + 'A'); }
-  }
-  return upper;
-}
-
 }  // namespace
 
 std::string to_sql(const Expression& expression) {
@@ -137,15 +125,9 @@ void Printer::name(const Name& name) {
   }
 }
 
-void Printer::in_back_ticks(const Identifier& name) {
-  text("`");
-  for (const char c : name.name) { out_.append(c == '`' ? 2 : 1, c); }
-  text("`");
-}
-
 void Printer::name_unlike(const Identifier& identifier,
                           std::initializer_list<std::string_view> words) {
-  if (std::find(words.begin(), words.end(), upper_of(identifier.name)) != words.end()) {
+  if (std::find(words.begin(), words.end(), in_capitals(identifier.name)) != words.end()) {
     in_back_ticks(identifier);
   } else {
     name(identifier);
@@ -438,7 +420,7 @@ void Printer::node(const FieldAccess& access) {
 
 void Printer::node(const FunctionCall& call) {
   if (!call.has_parentheses) { return text(call.name.parts.front().name); }
-  const std::string upper = upper_of(call.name.parts.front().name);
+  const std::string upper = in_capitals(call.name.parts.front().name);
   const bool is_special = is_special_function(upper) || upper == "CUBE" || upper == "ROLLUP";
   if (call.name.parts.size() == 1 && is_special) {
     in_back_ticks(call.name.parts.front());

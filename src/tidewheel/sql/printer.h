@@ -41,7 +41,7 @@ class Printer {
   // In back-ticks also when it is one of `words`, which would be read as keywords there.
   void name_unlike(const Identifier& name, std::initializer_list<std::string_view> words);
   void name_unlike(const Name& name, std::initializer_list<std::string_view> words);
-  void in_back_ticks(const Identifier& name);
+  void in_back_ticks(const Identifier& name) { text(sql::in_back_ticks(name.name)); }
   void names(const std::vector<Identifier>& names);  // (a, b)
   void string(std::string_view text) { out_ += quoted_string(text); }
   void number(int64_t number) { out_ += std::to_string(number); }
