@@ -174,4 +174,11 @@ class RowBatch final : public Batch {
   T* rows_ = nullptr;
 };
 
+// Called when the rows of a batch are there, before it is sent: batches that have something to do
+// then have a `seal`.
+template <class T>
+void seal_batch(RowBatch<T>& batch) {
+  if constexpr (requires { batch.seal(); }) { batch.seal(); }
+}
+
 }  // namespace tidewheel

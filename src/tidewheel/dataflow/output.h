@@ -118,6 +118,7 @@ class Output final : public OutputPort {
 
   Progress flush() override {
     if (current_ != nullptr && current_->size() > 0) {
+      seal_batch(*current_);
       pool_->settle(*current_, current_->memory_bytes());
       Element element = Element::rows(BatchRef::adopt(std::exchange(current_, nullptr)));
       enqueue(std::move(element));

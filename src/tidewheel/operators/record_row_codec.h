@@ -64,7 +64,8 @@ class RecordRowCodec final : public RowCodec {
 // Null for rows that can't be encoded: barriers do not overtake them.
 template <class T>
 std::shared_ptr<const RowCodec> row_codec_of() {
-  if constexpr (Record<T> && std::is_default_constructible_v<T>) {
+  if constexpr (Record<T> && std::is_default_constructible_v<T> &&
+                requires(RowBatch<T> & batch, T row) { batch.append(std::move(row), int64_t{}); }) {
     return std::make_shared<RecordRowCodec<T>>();
   } else {
     return nullptr;

@@ -4,7 +4,8 @@
 //     using input = Fare;
 //     Status open(SinkContext& context);                      // optional
 //     Status write(const Fare& row);                          // or write(row, timestamp_ms), or
-//     Status write_rows(std::span<const Fare> rows, std::span<const int64_t> timestamps_ms);
+//     Status write_rows(std::span<const Fare> rows, std::span<const int64_t> timestamps_ms);  // or
+//     Status write_batch(const RowBatch<Fare>& rows, uint32_t begin, uint32_t end);
 //     Status flush();                                         // optional: see below
 //     Status end_of_input();                                  // optional: no row comes any more
 //     Result<int64_t> on_time(int64_t wall_ms);               // optional: see below
@@ -93,6 +94,11 @@ template <class S, class T>
 concept WritesRows = requires(S sink, std::span<const T> rows, std::span<const int64_t> times) {
   { sink.write_rows(rows, times) } -> std::same_as<Status>;
 };
+// Rows [begin, end) of the batch as it is.
+template <class S, class T>
+concept WritesBatch = requires(S sink, const RowBatch<T>& batch, uint32_t row) {
+  { sink.write_batch(batch, row, row) } -> std::same_as<Status>;
+};
 template <class S>
 concept CommitsOnPool = requires {
   requires S::blocking_commits;
@@ -126,7 +132,8 @@ concept Sink = std::copy_constructible<S> && requires {
   typename S::input;
 } &&(sink_detail::WritesRow<S, typename S::input> ||
      sink_detail::WritesTimedRow<S, typename S::input> ||
-     sink_detail::WritesRows<S, typename S::input>);
+     sink_detail::WritesRows<S, typename S::input> ||
+     sink_detail::WritesBatch<S, typename S::input>);
 
 // A sink that commits in two phases.
 template <class S>

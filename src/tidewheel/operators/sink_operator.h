@@ -164,7 +164,11 @@ class SinkWriter final : public SinkOperatorBase {
     const auto& in = RowBatch<T>::of(*rows.batch);
     S& sink = *sink_;
     try {
-      if constexpr (sink_detail::WritesRows<S, T>) {
+      if constexpr (sink_detail::WritesBatch<S, T>) {
+        const uint32_t begin = std::exchange(cursor, rows.end);
+        const Status status = sink.write_batch(in, begin, rows.end);
+        if (!status.ok()) { throw_user_failure(context(), "write_batch", status, ""); }
+      } else if constexpr (sink_detail::WritesRows<S, T>) {
         const uint32_t begin = std::exchange(cursor, rows.end);
         const Status status =
             sink.write_rows(std::span<const T>(in.rows() + begin, rows.end - begin),

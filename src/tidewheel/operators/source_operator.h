@@ -374,6 +374,7 @@ class SourceReader final : public SourceOperatorBase {
 
   void cut_up(size_t index, const BatchRef& owner, RowBatch<T>& batch) {
     if (batch.size() == 0) { return; }
+    seal_batch(batch);
     pool_->settle(batch, batch.memory_bytes());
     CutBatch cut;
     cut.batch = owner;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tidewheel/base/check.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/state/snapshot.h"
 #include "tidewheel/state/state_memory.h"
@@ -116,6 +117,16 @@ class KeyedState {
     Cell* const made = cell.get();
     place(std::move(cell), &kTag, Cell::size_of(options), Cell::alignment_of(options));
     return made;
+  }
+
+  // The same for a cell whose size is known at run time only, made for this state; the name is new.
+  Result<KeyedCell*> adopt(std::unique_ptr<KeyedCell> cell, size_t bytes, size_t alignment) {
+    static constexpr char kTag = 0;
+    TIDEWHEEL_ASSIGN_OR_RETURN(KeyedCell * found, find_declared(cell->name(), &kTag, {}));
+    TIDEWHEEL_CHECK(found == nullptr, "two states are called {}", cell->name());
+    KeyedCell* const adopted = cell.get();
+    place(std::move(cell), &kTag, bytes, alignment);
+    return adopted;
   }
 
   // The current key's row; null when it has none yet, or when there is no current key.

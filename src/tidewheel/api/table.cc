@@ -1,0 +1,225 @@
+#include "tidewheel/api/table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+#include <utility>
+
+#include "tidewheel/base/config.h"
+
+namespace tidewheel {
+namespace {
+
+template <class T>
+std::optional<T> parse_number(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) { return std::nullopt; }
+  return value;
+}
+
+std::string lowered(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') { c = static_cast<char>(c - 'A' + 'a'); }
+  }
+  return text;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) {
+    if (!out.empty()) { out += ", "; }
+    out += name;
+  }
+  return out;
+}
+
+// " (did you mean 'x'?)", or nothing.
+std::string hint_for(std::string_view name, const std::vector<std::string>& candidates) {
+  const std::vector<std::string_view> views(candidates.begin(), candidates.end());
+  const std::string nearest = nearest_text(name, views);
+  return nearest.empty() ? "" : " (did you mean '" + nearest + "'?)";
+}
+
+template <class Map>
+std::vector<std::string> keys_of(const Map& map) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : map) { keys.push_back(key); }
+  return keys;
+}
+
+Status cannot(std::string_view connector, const char* what, const TableContext& context) {
+  return invalid_argument(ErrorId::kSqlOption, "the connector '{}' can't {} a table: {}", connector,
+                          what, context.table.path);
+}
+
+}  // namespace
+
+TableOptions::TableOptions(const TableDefinition& table, std::vector<TableOption> known)
+    : path_(table.path), options_(table.options), known_(std::move(known)) {
+  known_.push_back({"connector", true, "", "which connector serves the table"});
+}
+
+void TableOptions::add_known(const std::vector<TableOption>& known) {
+  known_.insert(known_.end(), known.begin(), known.end());
+}
+
+const std::string* TableOptions::find(const std::string& key) {
+  const auto it = options_.find(key);
+  return it == options_.end() ? nullptr : &it->second;
+}
+
+void TableOptions::fail(const std::string& key, const std::string& why) {
+  if (!failure_.ok()) { return; }
+  const std::string* const value = find(key);
+  failure_ = invalid_argument(ErrorId::kSqlOption, "option '{}' {}: {} (table {})", key, why,
+                              value == nullptr ? "it is missing" : "'" + *value + "'", path_);
+}
+
+std::string TableOptions::text(const std::string& key, std::string fallback) {
+  const std::string* const value = find(key);
+  return value == nullptr ? std::move(fallback) : *value;
+}
+
+int64_t TableOptions::number(const std::string& key, int64_t fallback, int64_t least,
+                             int64_t most) {
+  const std::string* const value = find(key);
+  if (value == nullptr) { return fallback; }
+  const auto number = parse_number<int64_t>(*value);
+  if (!number.has_value() || *number < least || *number > most) {
+    std::string range = "must be a whole number";
+    if (least != INT64_MIN) { range += ", at least " + std::to_string(least); }
+    if (most != INT64_MAX) { range += ", at most " + std::to_string(most); }
+    fail(key, range);
+    return fallback;
+  }
+  return *number;
+}
+
+double TableOptions::real(const std::string& key, double fallback) {
+  const std::string* const value = find(key);
+  if (value == nullptr) { return fallback; }
+  const auto number = parse_number<double>(*value);
+  if (!number.has_value()) { fail(key, "must be a number"); }
+  return number.value_or(fallback);
+}
+
+bool TableOptions::flag(const std::string& key, bool fallback) {
+  const std::string* const value = find(key);
+  if (value == nullptr) { return fallback; }
+  const std::string text = lowered(*value);
+  if (text != "true" && text != "false") { fail(key, "must be true or false"); }
+  return text == "true";
+}
+
+Duration TableOptions::duration(const std::string& key, Duration fallback) {
+  const std::string* const value = find(key);
+  if (value == nullptr) { return fallback; }
+  const Result<int64_t> ms = parse_duration_ms(*value);
+  if (!ms.ok()) {
+    fail(key, "must be a duration like '5 s', '100 ms' or '1 min'");
+    return fallback;
+  }
+  return Duration(*ms);
+}
+
+int64_t TableOptions::bytes(const std::string& key, int64_t fallback) {
+  const std::string* const value = find(key);
+  if (value == nullptr) { return fallback; }
+  const Result<int64_t> bytes = parse_memory_bytes(*value);
+  if (!bytes.ok()) {
+    fail(key, "must be a size like '128 MB' or '64 kb'");
+    return fallback;
+  }
+  return *bytes;
+}
+
+size_t TableOptions::choice(const std::string& key, const std::vector<std::string>& choices,
+                            size_t fallback) {
+  const std::string* const value = find(key);
+  if (value == nullptr) { return fallback; }
+  const std::string text = lowered(*value);
+  for (size_t i = 0; i < choices.size(); ++i) {
+    if (lowered(choices[i]) == text) { return i; }
+  }
+  fail(key, "must be one of " + joined(choices));
+  return fallback;
+}
+
+std::map<std::string, std::string> TableOptions::with_prefix(const std::string& prefix) {
+  std::map<std::string, std::string> found;
+  for (const auto& [key, value] : options_) {
+    if (key.starts_with(prefix)) {
+      found[key.substr(prefix.size())] = value;
+      known_.push_back({key});
+    }
+  }
+  return found;
+}
+
+Status TableOptions::finish() const {
+  if (!failure_.ok()) { return failure_; }
+  std::vector<std::string> names;
+  for (const TableOption& option : known_) { names.push_back(option.key); }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (const auto& [key, value] : options_) {
+    if (std::binary_search(names.begin(), names.end(), key)) { continue; }
+    return invalid_argument(ErrorId::kSqlOption,
+                            "option '{}' is not known{}; the options of this table are: {} "
+                            "(table {})",
+                            key, hint_for(key, names), joined(names), path_);
+  }
+  for (const TableOption& option : known_) {
+    if (!option.required || has(option.key)) { continue; }
+    return invalid_argument(ErrorId::kSqlOption,
+                            "option '{}' is missing; the options of this table are: {} (table {})",
+                            option.key, joined(names), path_);
+  }
+  return ok_status();
+}
+
+Result<std::unique_ptr<TableSource>> TableConnector::source(const TableContext& context) const {
+  return cannot(name(), "read", context);
+}
+Result<std::unique_ptr<TableSink>> TableConnector::sink(const TableContext& context) const {
+  return cannot(name(), "write", context);
+}
+
+void TableRegistry::add(std::unique_ptr<TableConnector> connector) {
+  connectors_[std::string(connector->name())] = std::move(connector);
+}
+void TableRegistry::add(std::unique_ptr<TableFormat> format) {
+  formats_[std::string(format->name())] = std::move(format);
+}
+
+std::vector<std::string> TableRegistry::connector_names() const { return keys_of(connectors_); }
+std::vector<std::string> TableRegistry::format_names() const { return keys_of(formats_); }
+
+Result<const TableConnector*> TableRegistry::connector(const std::string& name) const {
+  const auto it = connectors_.find(name);
+  if (it != connectors_.end()) { return it->second.get(); }
+  return not_found(ErrorId::kSqlOption, "there is no connector '{}'{}; available are: {}", name,
+                   hint_for(name, connector_names()), joined(connector_names()));
+}
+
+Result<const TableFormat*> TableRegistry::format(const std::string& name) const {
+  const auto it = formats_.find(name);
+  if (it != formats_.end()) { return it->second.get(); }
+  return not_found(ErrorId::kSqlOption, "there is no format '{}'{}; available are: {}", name,
+                   hint_for(name, format_names()), joined(format_names()));
+}
+
+Result<const TableFormat*> TableRegistry::format_of(TableOptions& options,
+                                                    const std::string& key) const {
+  options.add_known({{key, true, "", "how the bytes of a row are read and written"}});
+  if (!options.has(key)) {
+    TIDEWHEEL_RETURN_IF_ERROR(options.finish());
+    return internal_error(ErrorId::kInternal, "an option that is required is missing: {}", key);
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const found, format(options.text(key)));
+  options.add_known(found->options());
+  return found;
+}
+
+}  // namespace tidewheel

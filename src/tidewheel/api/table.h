@@ -1,0 +1,214 @@
+// Where SQL meets connectors and formats: what the planner asks of a table, and the registry in
+// which it finds who can serve it. A connector registers a factory by its name in WITH ('connector'
+// = ..), a format by its name in WITH ('format' = ..); neither knows the planner, nor each other.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+#include "tidewheel/types/logical_type.h"
+#include "tidewheel/types/text.h"
+#include "tidewheel/types/time.h"
+
+namespace tidewheel {
+
+class Arena;  // types/arena.h
+class Env;    // api/env.h
+class TableRegistry;
+struct ColumnRow;  // dataflow/column_batch.h
+template <class T>
+class RowBatch;  // dataflow/batch.h
+template <class T>
+class Stream;  // api/stream.h
+
+// Which kinds of rows a table gives or takes.
+enum class ChangelogKinds : uint8_t {
+  kAppend,   // insertions only
+  kUpsert,   // insertions, updates (after only) and deletions, by primary key
+  kRetract,  // all four
+};
+
+// A column of a table as connectors see it: one that is stored, or one of metadata.
+struct TableColumn {
+  std::string name;
+  LogicalType type;
+  std::string metadata_key;  // empty: it is stored
+  bool is_virtual = false;   // metadata that is not written
+};
+
+// A table as it was declared. Computed columns are not part of it: the planner makes them.
+struct TableDefinition {
+  std::string path;  // "default_catalog.default_database.t", for messages
+  std::vector<TableColumn> columns;
+  std::vector<std::string> primary_key;
+  std::vector<std::string> partitioned_by;
+  std::map<std::string, std::string> options;  // of WITH and of hints, with 'connector'
+};
+
+// One option, for messages and completion.
+struct TableOption {
+  std::string key;
+  bool required = false;
+  std::string default_value = {};  // shown
+  std::string description = {};
+};
+
+// Reads the options of a table. Every key that is read counts as known; `finish` refuses the
+// others. Errors are kept, the first one is what `finish` gives: kSqlOption, naming the table, the
+// key and what would be accepted.
+class TableOptions {
+ public:
+  TableOptions(const TableDefinition& table, std::vector<TableOption> known);
+
+  bool has(const std::string& key) const { return options_.count(key) > 0; }
+  std::string text(const std::string& key, std::string fallback = {});
+  int64_t number(const std::string& key, int64_t fallback, int64_t least = INT64_MIN,
+                 int64_t most = INT64_MAX);
+  double real(const std::string& key, double fallback);
+  bool flag(const std::string& key, bool fallback);
+  // "5 s", "100ms", "1 min".
+  Duration duration(const std::string& key, Duration fallback);
+  // "128 MB", in bytes.
+  int64_t bytes(const std::string& key, int64_t fallback);
+  // Index of one of `choices`, which are compared without case.
+  size_t choice(const std::string& key, const std::vector<std::string>& choices, size_t fallback);
+  // All options that begin with `prefix` are known.
+  std::map<std::string, std::string> with_prefix(const std::string& prefix);
+  // Notes an error about a key.
+  void fail(const std::string& key, const std::string& why);
+  // Keys of formats and of the planner itself, which somebody else reads.
+  void add_known(const std::vector<TableOption>& known);
+
+  // OK, or the first error, or the first unknown or missing key, with all keys that are known.
+  Status finish() const;
+
+ private:
+  const std::string* find(const std::string& key);
+
+  std::string path_;
+  std::map<std::string, std::string> options_;
+  std::vector<TableOption> known_;
+  Status failure_;
+};
+
+// ---- Formats: bytes of one message to one row (or several) and back.
+
+// What becomes of a message that can't be read.
+enum class BadRecord : uint8_t { kFail, kSkip };
+
+// Reads messages into columns. One for each subtask, one thread.
+class RowDecoder {
+ public:
+  virtual ~RowDecoder() = default;
+  // Appends the rows of `message` to the batch, whose columns are those of the decoder's type; it
+  // has room for one more row. Text may point into the message, whose bytes live as long as the
+  // batch. Returns false when the message is no row (empty, or skipped and counted by `skipped`).
+  // Errors: kRecordMalformed, saying what is wrong and where; nothing of the message is appended.
+  virtual Result<bool> decode(Text message, RowBatch<ColumnRow>& rows) = 0;
+  int64_t skipped() const { return skipped_; }
+
+ protected:
+  int64_t skipped_ = 0;
+};
+
+// Writes rows as messages. One for each subtask, one thread.
+class RowEncoder {
+ public:
+  virtual ~RowEncoder() = default;
+  // Appends the message of row `row`. Errors: kRecordMalformed.
+  virtual Status encode(const RowBatch<ColumnRow>& rows, uint32_t row, std::string& message) = 0;
+};
+
+using MakeDecoder = std::function<std::unique_ptr<RowDecoder>()>;
+using MakeEncoder = std::function<std::unique_ptr<RowEncoder>()>;
+
+class TableFormat {
+ public:
+  virtual ~TableFormat() = default;
+  virtual std::string_view name() const = 0;
+  // With the format's name before them: "json.ignore-parse-errors".
+  virtual std::vector<TableOption> options() const = 0;
+  // What it can say of changes; kRetract and kUpsert for formats of change logs.
+  virtual ChangelogKinds changelog() const { return ChangelogKinds::kAppend; }
+  // `type`: the columns that a row of the batch has, in order. Errors: kSqlOption, kSqlType.
+  virtual Result<MakeDecoder> decoder(const RowType& type, TableOptions& options) const = 0;
+  virtual Result<MakeEncoder> encoder(const RowType& type, TableOptions& options) const = 0;
+};
+
+// ---- Connectors
+
+// Reads a table. Made for one place of one query; the planner first says what it needs.
+class TableSource {
+ public:
+  virtual ~TableSource() = default;
+  virtual ChangelogKinds changelog() const { return ChangelogKinds::kAppend; }
+  virtual bool is_bounded() const { return true; }
+  // Has the stream have these columns of the definition, in this order, each at most once. False:
+  // it has all of them, as they were declared.
+  virtual bool project(const std::vector<size_t>& /*columns*/) { return false; }
+  // No more rows are needed; a source may ignore it.
+  virtual void limit(int64_t /*rows*/) {}
+  // Adds the source's operators to the job, with names and uids that begin with `name` and `uid`.
+  virtual Result<Stream<ColumnRow>> add_to(Env& env, const std::string& name,
+                                           const std::string& uid) = 0;
+};
+
+// Writes a table.
+class TableSink {
+ public:
+  virtual ~TableSink() = default;
+  // What it takes at most; it may be given less.
+  virtual ChangelogKinds changelog() const { return ChangelogKinds::kAppend; }
+  // `rows` has the columns of the definition that are not virtual, in order.
+  virtual Status add_to(Env& env, Stream<ColumnRow> rows, const std::string& name,
+                        const std::string& uid) = 0;
+};
+
+// What a factory is given.
+struct TableContext {
+  const TableDefinition& table;
+  const TableRegistry& registry;  // for formats
+};
+
+class TableConnector {
+ public:
+  virtual ~TableConnector() = default;
+  virtual std::string_view name() const = 0;
+  virtual std::vector<TableOption> options() const = 0;  // without those of formats
+  virtual bool can_read() const { return true; }
+  virtual bool can_write() const { return true; }
+  // Metadata columns: keys with their types. An unknown key is the planner's error.
+  virtual RowType metadata() const { return {}; }
+  // Errors: kSqlOption and kSqlType. Nothing outside is touched before the job runs, but for
+  // `infer`.
+  virtual Result<std::unique_ptr<TableSource>> source(const TableContext& context) const;
+  virtual Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const;
+};
+
+// What a program's SQL can use. Filled once, then read by any thread.
+class TableRegistry {
+ public:
+  void add(std::unique_ptr<TableConnector> connector);
+  void add(std::unique_ptr<TableFormat> format);
+  // Errors: kSqlOption with all names there are, and the one that was meant.
+  Result<const TableConnector*> connector(const std::string& name) const;
+  Result<const TableFormat*> format(const std::string& name) const;
+  std::vector<std::string> connector_names() const;
+  std::vector<std::string> format_names() const;
+
+  // The format that a table names under 'format' or `key`; its options become known to `options`.
+  Result<const TableFormat*> format_of(TableOptions& options,
+                                       const std::string& key = "format") const;
+
+ private:
+  std::map<std::string, std::unique_ptr<TableConnector>> connectors_;
+  std::map<std::string, std::unique_ptr<TableFormat>> formats_;
+};
+
+}  // namespace tidewheel

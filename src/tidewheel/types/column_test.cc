@@ -1,0 +1,135 @@
+#include "tidewheel/types/column.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tidewheel/types/hash.h"
+
+namespace tidewheel {
+namespace {
+
+Column ints(const std::vector<int>& values) {
+  Column column(LogicalType::of(TypeKind::kInt));
+  column.ensure(static_cast<uint32_t>(values.size()));
+  for (size_t i = 0; i < values.size(); ++i) { column.values<int32_t>()[i] = values[i]; }
+  return column;
+}
+
+std::vector<uint64_t> hashes(const Column& column, uint32_t rows) {
+  std::vector<uint64_t> out(rows);
+  hash_rows(column.type(), column.view(), 0, rows, false, out.data());
+  return out;
+}
+
+TEST(logical_type, is_written_as_sql_has_it) {
+  const auto type = LogicalType::row(
+      {"a", "b`c"}, {LogicalType::decimal(10, 2, false),
+                     LogicalType::map(LogicalType::string(), LogicalType::of(TypeKind::kBigint))});
+  EXPECT_EQ(type.to_string(), "ROW<`a` DECIMAL(10, 2) NOT NULL, `b``c` MAP<STRING, BIGINT>>");
+  EXPECT_TRUE(type.same_type(type.as_nullable(false)));
+  EXPECT_FALSE(LogicalType::decimal(10, 2).same_type(LogicalType::decimal(10, 3)));
+}
+
+TEST(column, keeps_its_values_when_it_grows) {
+  Column column(LogicalType::string());
+  Text word("word");
+  for (uint32_t i = 0; i < 1000; ++i) {
+    column.ensure(i + 1);
+    if (i % 7 == 3) {
+      column.set_null(i);
+    } else {
+      column.values<Text>()[i] = word;
+    }
+  }
+  for (uint32_t i = 0; i < 1000; ++i) {
+    EXPECT_EQ(column.is_null(i), i % 7 == 3);
+    EXPECT_EQ(column.view().at<Text>(i), i % 7 == 3 ? "" : "word");
+  }
+  column.clear();
+  EXPECT_FALSE(column.has_nulls());
+}
+
+TEST(column, gathers_rows_with_their_nulls) {
+  Column from = ints({1, 2, 3, 4});
+  from.set_null(2);
+  Column to(from.type());
+  gather(from.view(), std::vector<uint32_t>{3, 2, 0, 0}, to, 0);
+  copy_rows(from.view(), 1, 3, to, 4);
+  EXPECT_EQ(to.view().at<int32_t>(0), 4);
+  EXPECT_TRUE(to.is_null(1));
+  EXPECT_EQ(to.view().at<int32_t>(3), 1);
+  EXPECT_EQ(to.view().at<int32_t>(4), 2);
+  EXPECT_TRUE(to.is_null(5));
+}
+
+TEST(column, a_constant_stands_for_all_rows) {
+  const Column one = ints({7});
+  ColumnView view = one.view();
+  view.is_constant = true;
+  Column to(one.type());
+  gather(view, std::vector<uint32_t>{5, 9}, to, 0);
+  copy_rows(view, 3, 5, to, 2);
+  for (uint32_t i = 0; i < 4; ++i) { EXPECT_EQ(to.view().at<int32_t>(i), 7); }
+}
+
+TEST(column, gathers_lists) {
+  Column from(LogicalType::array(LogicalType::of(TypeKind::kInt)));
+  from.ensure(3);
+  from.child(0).ensure(5);
+  for (int i = 0; i < 5; ++i) { from.child(0).values<int32_t>()[i] = i; }
+  const std::vector<uint32_t> ends{2, 2, 5};
+  for (uint32_t i = 0; i < 3; ++i) { from.offsets()[i + 1] = ends[i]; }
+  from.set_child_rows(5);
+  from.set_null(1);
+  Column to(from.type());
+  gather(from.view(), std::vector<uint32_t>{2, 1, 0}, to, 0);
+  gather(from.view(), std::vector<uint32_t>{0}, to, 3);
+  EXPECT_EQ(to.child_rows(), 7u);
+  EXPECT_TRUE(to.is_null(1));
+  const ColumnView view = to.view();
+  std::string all;
+  for (uint32_t row = 0; row < 4; ++row) {
+    for (uint32_t e = view.offsets[row]; e < view.offsets[row + 1]; ++e) {
+      all += std::to_string(view.children[0].at<int32_t>(e));
+    }
+    all += ';';
+  }
+  EXPECT_EQ(all, "234;;01;01;");
+}
+
+TEST(column, copies_text_when_there_is_an_arena) {
+  Column from(LogicalType::string());
+  from.ensure(1);
+  std::string bytes = "short lived";
+  from.values<Text>()[0] = Text(bytes);
+  const ArenaRef arena = Arena::create();
+  Column to(from.type());
+  copy_rows(from.view(), 0, 1, to, 0, arena.get());
+  bytes.assign(bytes.size(), 'x');
+  EXPECT_EQ(to.view().at<Text>(0), "short lived");
+}
+
+TEST(column, hashes_do_not_depend_on_the_width) {
+  Column wide(LogicalType::of(TypeKind::kBigint));
+  wide.ensure(2);
+  wide.values<int64_t>()[0] = -5;
+  wide.values<int64_t>()[1] = 9;
+  wide.set_null(1);
+  Column narrow = ints({-5, 8});
+  narrow.set_null(1);
+  EXPECT_EQ(hashes(wide, 2), hashes(narrow, 2));
+  EXPECT_NE(hashes(wide, 2)[0], hashes(wide, 2)[1]);
+}
+
+TEST(column, hashes_are_those_of_the_snapshot_format) {
+  EXPECT_EQ(hashes(ints({42}), 1)[0], mix64(42));
+  Column text(LogicalType::string());
+  text.ensure(1);
+  text.values<Text>()[0] = Text("tide");
+  EXPECT_EQ(hashes(text, 1)[0], hash64(Text("tide")));
+}
+
+}  // namespace
+}  // namespace tidewheel
