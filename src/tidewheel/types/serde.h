@@ -69,23 +69,23 @@ enum class Kind : uint8_t {
 };
 
 // What a serde<T> says it is to SQL and formats; its bytes are its own business.
-struct LogicalType {
+struct SerdeType {
   Kind kind = Kind::kBytes;
   int32_t a = 0;
   int32_t b = 0;
-  friend constexpr bool operator==(const LogicalType&, const LogicalType&) = default;
+  friend constexpr bool operator==(const SerdeType&, const SerdeType&) = default;
 };
 namespace type {
-constexpr LogicalType boolean() { return {Kind::kBool}; }
-constexpr LogicalType int32() { return {Kind::kInt32}; }
-constexpr LogicalType int64() { return {Kind::kInt64}; }
-constexpr LogicalType real() { return {Kind::kDouble}; }
-constexpr LogicalType string() { return {Kind::kString}; }
-constexpr LogicalType bytes() { return {Kind::kBytes}; }
+constexpr SerdeType boolean() { return {Kind::kBool}; }
+constexpr SerdeType int32() { return {Kind::kInt32}; }
+constexpr SerdeType int64() { return {Kind::kInt64}; }
+constexpr SerdeType real() { return {Kind::kDouble}; }
+constexpr SerdeType string() { return {Kind::kString}; }
+constexpr SerdeType bytes() { return {Kind::kBytes}; }
 // Exactly `size` bytes: serde<T> must write and read that many.
-constexpr LogicalType bytes(int32_t size) { return {Kind::kFixedBytes, size}; }
-constexpr LogicalType timestamp() { return {Kind::kTimestamp}; }
-constexpr LogicalType date() { return {Kind::kDate}; }
+constexpr SerdeType bytes(int32_t size) { return {Kind::kFixedBytes, size}; }
+constexpr SerdeType timestamp() { return {Kind::kTimestamp}; }
+constexpr SerdeType date() { return {Kind::kDate}; }
 }  // namespace type
 
 // ---- Bytes ----
@@ -348,7 +348,7 @@ void encode_custom(Writer& writer, const T& value) {
 }
 template <class T>
 void decode_custom(Reader& reader, T& value) {
-  constexpr LogicalType logical = serde<T>::logical;
+  constexpr SerdeType logical = serde<T>::logical;
   const size_t size =
       logical.kind == Kind::kFixedBytes ? static_cast<size_t>(logical.a) : reader.fixed<uint32_t>();
   const char* outer = reader.enter(size);
