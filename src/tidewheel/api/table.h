@@ -143,6 +143,12 @@ class TableFormat {
 
 // ---- Connectors
 
+// A column of a table, or one field of it: `fields` leads down through its rows, by index.
+struct ColumnPath {
+  size_t column = 0;
+  std::vector<size_t> fields = {};
+};
+
 // Reads a table. Made for one place of one query; the planner first says what it needs.
 class TableSource {
  public:
@@ -152,6 +158,13 @@ class TableSource {
   // Has the stream have these columns of the definition, in this order, each at most once. False:
   // it has all of them, as they were declared.
   virtual bool project(const std::vector<size_t>& /*columns*/) { return false; }
+  // The same for fields of columns: each makes a column, NULL where a row that it lies in is NULL.
+  virtual bool project_fields(const std::vector<ColumnPath>& /*paths*/) { return false; }
+  // Has the stream have only rows in which column `column` of the definition, a number, is one of
+  // `values`. False: it may have others too.
+  virtual bool keep_only(size_t /*column*/, const std::vector<int64_t>& /*values*/) {
+    return false;
+  }
   // No more rows are needed; a source may ignore it.
   virtual void limit(int64_t /*rows*/) {}
   // Adds the source's operators to the job, with names and uids that begin with `name` and `uid`.

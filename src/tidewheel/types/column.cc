@@ -103,6 +103,24 @@ void Column::set_null(uint32_t row) {
   }
 }
 
+void Column::set_nulls(uint32_t begin, uint32_t end) {
+  if (begin >= end) { return; }
+  ensure(end);
+  uint64_t* const bits = validity();
+  for (uint32_t row = begin; row < end;) {
+    const uint32_t first = row % kValidityBits;
+    const uint32_t count = std::min(kValidityBits - first, end - row);
+    const uint64_t mask = count == kValidityBits ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+    bits[row / kValidityBits] &= ~(mask << first);
+    row += count;
+  }
+  const size_t width = physical_bytes(physical_);
+  if (width > 0) { std::memset(values_ + begin * width, 0, (end - begin) * width); }
+  if (physical_ == Physical::kStruct) {
+    for (Column& child : children_) { child.set_nulls(begin, end); }
+  }
+}
+
 ColumnView Column::view() const {
   for (size_t i = 0; i < children_.size(); ++i) { child_views_[i] = children_[i].view(); }
   return {values_, has_nulls_ ? validity_ : nullptr, offsets_,

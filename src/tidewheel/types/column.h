@@ -73,6 +73,8 @@ class Column {
   }
   // Makes row `row` NULL (its values' memory is set to zero bytes).
   void set_null(uint32_t row);
+  // The same for rows [begin, end). The offsets of lists are the caller's to write.
+  void set_nulls(uint32_t begin, uint32_t end);
   // The bitmap, made with all rows there so far and to come being no NULLs. `mark_nulls` has it
   // used.
   uint64_t* validity() {

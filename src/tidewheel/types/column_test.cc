@@ -131,5 +131,22 @@ TEST(column, hashes_are_those_of_the_snapshot_format) {
   EXPECT_EQ(hashes(text, 1)[0], hash64(Text("tide")));
 }
 
+TEST(column, ranges_of_rows_are_made_null_with_their_children) {
+  Column column(LogicalType::row({"a"}, {LogicalType::of(TypeKind::kInt)}));
+  column.ensure(300);
+  for (uint32_t i = 0; i < 300; ++i) { column.child(0).values<int32_t>()[i] = 7; }
+  column.set_nulls(10, 10);
+  EXPECT_FALSE(column.has_nulls());
+  column.set_nulls(63, 64);
+  column.set_nulls(70, 200);
+  column.set_nulls(256, 290);
+  for (uint32_t i = 0; i < 300; ++i) {
+    const bool expected = i == 63 || (i >= 70 && i < 200) || (i >= 256 && i < 290);
+    ASSERT_EQ(column.is_null(i), expected) << i;
+    ASSERT_EQ(column.child(0).is_null(i), expected) << i;
+    ASSERT_EQ(column.child(0).values<int32_t>()[i], expected ? 0 : 7) << i;
+  }
+}
+
 }  // namespace
 }  // namespace tidewheel

@@ -117,6 +117,15 @@ Status Options::validate() const {
   return ok_status();
 }
 
+std::vector<NamedDefault> proportion_options() {
+  const Options defaults;
+  std::vector<NamedDefault> all;
+  for (const IntegerOption& option : kIntegerOptions) {
+    all.push_back({std::string(option.name), defaults.*option.member});
+  }
+  return all;
+}
+
 Result<Options> parse_options(std::span<const OptionText> texts, const Options& defaults) {
   Options options = defaults;
   std::optional<double> rates[2];

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tidewheel/base/status.h"
 
@@ -34,6 +35,13 @@ struct Options {
   // Errors: kConnectorOption, naming the option and what it accepts.
   [[nodiscard]] Status validate() const;
 };
+
+// An option with a whole number: proportions, sizes and the like.
+struct NamedDefault {
+  std::string name;
+  int64_t value = 0;
+};
+std::vector<NamedDefault> proportion_options();
 
 using OptionText = std::pair<std::string, std::string>;
 

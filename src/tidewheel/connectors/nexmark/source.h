@@ -31,42 +31,26 @@ inline constexpr int64_t kBlockEvents = 2000;
 // The rest of a split, as splits of every (count * parts)-th block.
 std::vector<EventSplit> divide_events(const EventSplit& split, int32_t parts);
 
-// The rows are those of RowWriter; None stands for a kind that is not wanted.
-template <class PersonRow, class AuctionRow, class BidRow>
-class EventSource {
-  using Writer = RowWriter<PersonRow, AuctionRow, BidRow>;
-
+// What all sources of events share: which events are next, and when they are due.
+class EventReading {
  public:
-  using output = typename Writer::Row;
-  using Split = EventSplit;
-
   // Options that are not valid fail the job when it starts.
-  explicit EventSource(const Options& options) : valid_(options.validate()) {
+  explicit EventReading(const Options& options) : valid_(options.validate()) {
     if (valid_.ok()) { generator_ = std::make_shared<const Generator>(options); }
   }
 
-  Result<std::vector<Split>> discover(SplitContext& context) {
-    TIDEWHEEL_RETURN_IF_ERROR(valid_);
-    std::vector<Split> splits;
-    const int32_t count = context.parallelism();
-    for (int32_t i = 0; i < count; ++i) { splits.push_back({i, count, i * kBlockEvents}); }
-    return splits;
-  }
-  SplitAssignment assignment() const { return SplitAssignment::kSpread; }
-  std::vector<Split> divide(const Split& split, int32_t parts) const {
-    return divide_events(split, parts);
-  }
-  Status open(SourceContext& context) {
-    clock_ = &context.clock();
+  const Generator& generator() const { return *generator_; }
+  Result<std::vector<EventSplit>> discover(int32_t parallelism) const;
+  Status open(const Clock& clock) {
+    clock_ = &clock;
     return valid_;
   }
-  Status open_split(Split& split) {
-    starts_.resize(std::max<size_t>(starts_.size(), static_cast<size_t>(split.index) + 1));
-    starts_[static_cast<size_t>(split.index)] = {split.next, clock_->wall_ms()};
-    return ok_status();
-  }
+  void open_split(const EventSplit& split);
 
-  ReadResult read(Split& split, SourceOut<output>& out) {
+  // Goes on with `split` while `out` has room: `write(place, end)` writes the events from
+  // place.event on, at most up to `end`, and moves `place`.
+  template <class T, class Write>
+  ReadResult read(EventSplit& split, SourceOut<T>& out, Write write) {
     const Options& options = generator_->options();
     const int64_t end = options.events > 0 ? options.events : INT64_MAX / 2;
     const int64_t due = options.rate_limited ? std::min(end, event_due_now(split)) : end;
@@ -74,7 +58,7 @@ class EventSource {
     while (split.next < due && out.room() > 0) {
       const int64_t block_end = (split.next / kBlockEvents + 1) * kBlockEvents;
       Place place = generator_->place_of(split.next);
-      write(place, std::min(block_end, due), out);
+      write(place, std::min(block_end, due));
       last = place.event - 1;
       split.next =
           place.event < block_end ? place.event : block_end + (split.count - 1) * kBlockEvents;
@@ -89,37 +73,63 @@ class EventSource {
   }
 
  private:
-  void write(Place& place, int64_t end, SourceOut<output>& out) {
-    RowBatch<output>& batch = out.batch();
-    const uint32_t room = out.room();
-    batch.ensure_room(room);
-    const uint32_t size = batch.size();
-    const uint32_t written = Writer::write(*generator_, place, end, room, batch.rows() + size,
-                                           batch.timestamps() + size, batch.arena());
-    batch.set_size(size + written);
-    if (written > 0) { out.share_arena(generator_->arena()); }
-  }
   // Where a split was taken up, and when: from there a limited rate is counted.
   struct Start {
     int64_t event = 0;
     int64_t wall_ms = 0;
   };
   // Events below this one are due.
-  int64_t event_due_now(const Split& split) const {
-    const Start& start = starts_[static_cast<size_t>(split.index)];
-    const auto passed_ms = static_cast<double>(clock_->wall_ms() - start.wall_ms);
-    return start.event + static_cast<int64_t>(passed_ms * generator_->options().rate / 1000);
-  }
-  int64_t time_due(const Split& split) const {
-    const Start& start = starts_[static_cast<size_t>(split.index)];
-    const auto count = static_cast<double>(split.next + 1 - start.event);
-    return start.wall_ms + static_cast<int64_t>(count * 1000 / generator_->options().rate) + 1;
-  }
+  int64_t event_due_now(const EventSplit& split) const;
+  int64_t time_due(const EventSplit& split) const;
 
   Status valid_;
   std::shared_ptr<const Generator> generator_;
   const Clock* clock_ = nullptr;
   std::vector<Start> starts_;  // by the split's index
+};
+
+// The rows are those of RowWriter; None stands for a kind that is not wanted.
+template <class PersonRow, class AuctionRow, class BidRow>
+class EventSource {
+  using Writer = RowWriter<PersonRow, AuctionRow, BidRow>;
+
+ public:
+  using output = typename Writer::Row;
+  using Split = EventSplit;
+
+  explicit EventSource(const Options& options) : reading_(options) {}
+
+  Result<std::vector<Split>> discover(SplitContext& context) {
+    return reading_.discover(context.parallelism());
+  }
+  SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  std::vector<Split> divide(const Split& split, int32_t parts) const {
+    return divide_events(split, parts);
+  }
+  Status open(SourceContext& context) { return reading_.open(context.clock()); }
+  Status open_split(Split& split) {
+    reading_.open_split(split);
+    return ok_status();
+  }
+
+  ReadResult read(Split& split, SourceOut<output>& out) {
+    return reading_.read(split, out, [&](Place& place, int64_t end) { write(place, end, out); });
+  }
+
+ private:
+  void write(Place& place, int64_t end, SourceOut<output>& out) {
+    RowBatch<output>& batch = out.batch();
+    const uint32_t room = out.room();
+    batch.ensure_room(room);
+    const uint32_t size = batch.size();
+    const Generator& generator = reading_.generator();
+    const uint32_t written = Writer::write(generator, place, end, room, batch.rows() + size,
+                                           batch.timestamps() + size, batch.arena());
+    batch.set_size(size + written);
+    if (written > 0) { out.share_arena(generator.arena()); }
+  }
+
+  EventReading reading_;
 };
 
 template <class Row = Person>
