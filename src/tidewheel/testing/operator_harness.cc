@@ -106,6 +106,7 @@ struct OperatorHarness::State final : public OperatorContext {
     TIDEWHEEL_CHECK(options.network != nullptr, "give HarnessOptions::network");
     return *options.network;
   }
+  Result<StateBackend*> state_backend() override { return options.state_backend; }
   MemoryPool& memory() override { return memory_pool; }
   MetricGroup& metrics() override { return metric_group; }
   const Config& config() const override { return options.config; }

@@ -35,6 +35,7 @@ struct HarnessOptions {
   // For operators that use them; they outlive the harness.
   FileSystem* files = nullptr;
   Network* network = nullptr;
+  StateBackend* state_backend = nullptr;  // null: state is in memory
 };
 
 template <class T>

@@ -1,0 +1,88 @@
+// The calls of one operator on a chunk of rows: which rows count for which call, the loops over
+// accumulators, and the results before and after.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/sql/aggregate_state.h"
+
+namespace tidewheel::sql {
+
+// Rows that are taken together.
+struct AggregateChunk {
+  std::vector<uint32_t> rows;     // of the batch
+  std::vector<std::byte*> cells;  // of each row's key
+  std::vector<int8_t> signs;      // 1, or -1 for what is taken back
+  std::vector<uint8_t> is_fresh;  // nothing was there before the row
+  std::vector<uint8_t> is_gone;   // nothing is there after it
+  std::vector<uint32_t> targets;  // where results go: pair of rows in the columns of results
+  bool has_retractions = false;
+  bool has_gone = false;
+
+  uint32_t size() const { return static_cast<uint32_t>(rows.size()); }
+  void clear();
+};
+
+// One thread.
+class AggregateCalls {
+ public:
+  // Declares what has to be declared in `state`. `set` outlives this.
+  static Result<std::unique_ptr<AggregateCalls>> make(KeyedState& state, const AggregateSet& set,
+                                                      std::vector<LogicalType> input,
+                                                      const StateOptions& options, bool retracts);
+
+  // Before the rows [begin, end) of a batch.
+  void begin(const RowBatch<ColumnRow>& batch, uint32_t begin, uint32_t end);
+  // Whether `add_values` has something to do.
+  bool has_values() const { return !value_calls_.empty() || !distincts_.empty(); }
+  // Of row begin + index, which has become the last row of the chunk; its key's row of state is
+  // `row`, and is current. `first`: the results before are wanted too.
+  void add_values(std::byte* row, uint32_t index, const AggregateChunk& chunk, bool first);
+  // All rows of the chunk, row by row: results of row i are at 2 * i and 2 * i + 1.
+  void fold(const AggregateChunk& chunk, TextHeap& heap);
+  // The same without results, which `results` then asks for.
+  void add(const AggregateChunk& chunk, TextHeap& heap);
+  // Of some cells, for calls with accumulators: at 2 * i + which.
+  void results(std::span<std::byte* const> cells, uint32_t which);
+  // Sets changed[i] when a result has changed, of `count` pairs.
+  void find_changes(uint32_t count, uint8_t* changed) const;
+
+  // By call; valid until the next `begin`.
+  const Column& column(size_t call) const { return columns_[call]; }
+  const ArenaRef& arena() const { return arena_; }
+
+ private:
+  struct Distinct {
+    std::string name;
+    std::unique_ptr<DistinctValues> values;
+    size_t call = 0;  // one of those that it is for
+    int change = 0;   // of the row at hand
+  };
+  struct ValueCallOf {
+    size_t call = 0;
+    std::unique_ptr<ValueCall> values;
+  };
+
+  AggregateCalls(const AggregateSet& set, std::vector<LogicalType> input);
+  Status declare(KeyedState& state, const StateOptions& options, bool retracts);
+  bool counts(const AggregateCall& call, uint32_t row) const;
+  AccumulatorInput input_of(size_t call, const AggregateChunk& chunk, TextHeap& heap);
+  const int8_t* weights_of(size_t call, const AggregateChunk& chunk);
+
+  const AggregateSet& set_;
+  const std::vector<LogicalType> input_;
+  std::vector<Distinct> distincts_;
+  std::vector<ValueCallOf> value_calls_;
+  std::vector<int32_t> distinct_of_;             // by call: index, or -1
+  std::vector<std::vector<int8_t>> changes_of_;  // by distinct: of each row of the chunk
+  std::vector<Column> columns_;                  // results by call
+  const RowBatch<ColumnRow>* batch_ = nullptr;
+  std::vector<int8_t> weights_;
+  ArenaRef arena_;
+};
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,291 @@
+#include "tidewheel/sql/group_aggregate.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "tidewheel/operators/operator_base.h"
+#include "tidewheel/operators/user_failure.h"
+#include "tidewheel/sql/aggregate_calls.h"
+#include "tidewheel/sql/aggregate_state.h"
+#include "tidewheel/sql/column_output.h"
+#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/state/keyed_store.h"
+
+namespace tidewheel::sql {
+namespace {
+
+constexpr char kName[] = "group aggregate";
+
+template <class K>
+class GroupAggregate final : public OutputOperator<ColumnRow> {
+ public:
+  GroupAggregate(GroupAggregateSpec spec, AggregateSet set)
+      : spec_(std::move(spec)),
+        set_(std::move(set)),
+        keys_(spec_.input.types, spec_.keys),
+        output_types_(group_aggregate_output(spec_).types),
+        always_changes_(std::any_of(spec_.calls.begin(), spec_.calls.end(), [](const auto& call) {
+          return call.function == AggregateFunction::kCountStar && call.filter < 0;
+        })) {}
+
+  Status open(OperatorContext& context) override {
+    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
+    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
+                   context.clock(), kName);
+    if (keeps_changes()) { store_->keep_changes(); }
+    StateOptions options;
+    options.ttl = Duration(spec_.ttl_ms);
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        cell_, AggregateCell::declare(*store_, "accumulators", keys_.describe(), options, set_,
+                                      spec_.mini_batch));
+    TIDEWHEEL_ASSIGN_OR_RETURN(calls_, AggregateCalls::make(*store_, set_, spec_.input.types,
+                                                            options, spec_.input_retracts));
+    return open_store(*store_, std::exchange(reader_, nullptr));
+  }
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
+    while (cursor < rows.end) {
+      if (!ready()) { return Progress::kBlocked; }
+      const uint32_t chunk = spec_.mini_batch ? kMiniBatchRows : kChunk;
+      const uint32_t end = std::min(rows.end, cursor + chunk);
+      try {
+        take(in, cursor, end);
+      } catch (...) { rethrow_user_failure(context(), kName, ""); }
+      cursor = end;
+    }
+    if (const Status status = store_->status(); !status.ok()) {
+      throw_user_failure(context(), kName, status, "");
+    }
+    return Progress::kDone;
+  }
+
+  void begin_snapshot(const SnapshotStart& start) override { store_->begin_snapshot(start); }
+  Progress snapshot(SnapshotWriter& writer) override {
+    try {
+      return store_->write(writer) ? Progress::kDone : snapshot_blocked(*store_, writer);
+    } catch (...) { rethrow_user_failure(context(), kName, ""); }
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override { store_->abort_snapshot(); }
+  Status restore(SnapshotReader& reader) override {
+    reader_ = &reader;
+    return {};
+  }
+
+ private:
+  static constexpr uint32_t kChunk = 256;
+  static constexpr uint32_t kMiniBatchRows = 4096;  // at most
+
+  void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
+    chunk_.clear();
+    touched_.clear();
+    calls_->begin(in, begin, end);
+    const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
+    KeyedBatch batch(*store_, 0, end - begin, [&](uint32_t i) -> const K& { return keys[i]; });
+    find_cells(in, begin, end, batch);
+    TextHeap& heap = store_->heap();
+    if (spec_.mini_batch) {
+      cells_.clear();
+      for (const Touched& touched : touched_) { cells_.push_back(touched.cell); }
+      calls_->results(cells_, 0);
+      calls_->add(chunk_, heap);
+      calls_->results(cells_, 1);
+      list_touched();
+    } else {
+      calls_->fold(chunk_, heap);
+      list_rows();
+    }
+    emit(in);
+    if (chunk_.has_gone) { clear_gone(keys, begin); }
+  }
+
+  // The accumulators of each row's key; counts the rows of keys.
+  template <class Batch>
+  void find_cells(const ColumnBatch& in, uint32_t begin, uint32_t end, Batch& batch) {
+    const RowKind* const kinds = in.kinds();
+    for (uint32_t row = begin; row < end; ++row) {
+      batch.select(row - begin);
+      const bool retracts = spec_.input_retracts && kinds != nullptr && is_retraction(kinds[row]);
+      bool is_fresh = false;
+      std::byte* cell = nullptr;
+      if (retracts) {
+        cell = cell_->find(store_->current_row());
+        if (cell == nullptr || AggregateSet::row_count(cell) == 0) { continue; }
+      } else {
+        cell = cell_->open(store_->ensure_row(), is_fresh);
+      }
+      bool is_gone = false;
+      if (spec_.input_retracts) {
+        int64_t& count = AggregateSet::row_count(cell);
+        is_fresh = count == 0;
+        count += retracts ? -1 : 1;
+        is_gone = count == 0;
+      }
+      add_row(row, cell, retracts, is_fresh, is_gone);
+      if (calls_->has_values()) {
+        const bool first = !spec_.mini_batch || touched_.back_is_new;
+        calls_->add_values(store_->current_row(), row - begin, chunk_, first);
+      }
+    }
+  }
+  void add_row(uint32_t row, std::byte* cell, bool retracts, bool is_fresh, bool is_gone) {
+    uint32_t target = chunk_.size();
+    if (spec_.mini_batch) { target = touch(row, cell, is_fresh); }
+    chunk_.rows.push_back(row);
+    chunk_.cells.push_back(cell);
+    chunk_.signs.push_back(retracts ? -1 : 1);
+    chunk_.is_fresh.push_back(is_fresh ? 1 : 0);
+    chunk_.is_gone.push_back(is_gone ? 1 : 0);
+    chunk_.targets.push_back(target);
+    chunk_.has_retractions |= retracts;
+    chunk_.has_gone |= is_gone;
+  }
+  // The number of the cell among those of the mini-batch.
+  uint32_t touch(uint32_t row, std::byte* cell, bool is_fresh) {
+    uint32_t& mark = cell_->mark(cell);
+    touched_.back_is_new = mark >= touched_.size() || touched_[mark].cell != cell;
+    if (touched_.back_is_new) {
+      mark = static_cast<uint32_t>(touched_.size());
+      touched_.push_back({cell, row, is_fresh});
+    }
+    return mark;
+  }
+
+  // What is to be sent: rows of the columns of results, and rows of the input with their keys.
+  void list_rows() {
+    begin_list(chunk_.size());
+    for (uint32_t i = 0; i < chunk_.size(); ++i) {
+      list(i, chunk_.rows[i], chunk_.is_fresh[i] != 0, chunk_.is_gone[i] != 0);
+    }
+  }
+  void list_touched() {
+    begin_list(static_cast<uint32_t>(touched_.size()));
+    for (uint32_t i = 0; i < touched_.size(); ++i) {
+      const Touched& touched = touched_[i];
+      const bool is_gone = spec_.input_retracts && AggregateSet::row_count(touched.cell) == 0;
+      list(i, touched.row, touched.is_fresh, is_gone);
+    }
+  }
+  void begin_list(uint32_t pairs) {
+    listed_.clear();
+    key_rows_.clear();
+    kinds_.clear();
+    changed_.resize(pairs);
+    if (always_changes_ || spec_.ttl_ms > 0) {
+      // A count may be the same after several rows of a mini-batch; then it is sent once more.
+      std::fill(changed_.begin(), changed_.end(), uint8_t{spec_.ttl_ms > 0 || !spec_.mini_batch});
+    }
+    if (spec_.ttl_ms == 0 && (!always_changes_ || spec_.mini_batch)) {
+      calls_->find_changes(pairs, changed_.data());
+    }
+  }
+  void list(uint32_t pair, uint32_t row, bool is_fresh, bool is_gone) {
+    if (is_fresh) {
+      if (!is_gone) { list_one(2 * pair + 1, row, RowKind::kInsert); }
+    } else if (is_gone) {
+      list_one(2 * pair, row, RowKind::kDelete);
+    } else if (changed_[pair] != 0) {
+      if (spec_.emits_before) { list_one(2 * pair, row, RowKind::kUpdateBefore); }
+      list_one(2 * pair + 1, row, RowKind::kUpdateAfter);
+    }
+  }
+  void list_one(uint32_t result, uint32_t row, RowKind kind) {
+    listed_.push_back(result);
+    key_rows_.push_back(row);
+    kinds_.push_back(kind);
+  }
+
+  void emit(const ColumnBatch& in) {
+    const size_t key_count = spec_.keys.size();
+    emit_columns(output(), output_types_, kinds_, [&](ColumnBatch& out, size_t begin, size_t end) {
+      const uint32_t at = out.size();
+      const auto rows = std::span(key_rows_).subspan(begin, end - begin);
+      const auto results = std::span(listed_).subspan(begin, end - begin);
+      for (size_t c = 0; c < key_count; ++c) {
+        gather(in.view(static_cast<size_t>(spec_.keys[c])), rows, out.column(c), at, &out.arena());
+      }
+      for (size_t c = 0; c < set_.size(); ++c) {
+        gather(calls_->column(c).view(), results, out.column(key_count + c), at);
+      }
+      out.share_arena(calls_->arena());
+    });
+  }
+
+  // Drops the state of keys that have no row left.
+  void clear_gone(std::span<const K> keys, uint32_t begin) {
+    for (uint32_t i = 0; i < chunk_.size(); ++i) {
+      if (chunk_.is_gone[i] == 0 || AggregateSet::row_count(chunk_.cells[i]) != 0) { continue; }
+      store_->set_current(keys[chunk_.rows[i] - begin]);
+      std::byte* const row = store_->current_row();
+      if (row == nullptr) { continue; }
+      for (const auto& cell : store_->cells()) {
+        if (KeyedState::has(row, cell->bit())) { store_->clear_cell(row, *cell); }
+      }
+    }
+    store_->clear_current();
+  }
+
+  struct Touched {
+    std::byte* cell = nullptr;
+    uint32_t row = 0;  // the first of the batch
+    bool is_fresh = false;
+  };
+  struct TouchedCells : std::vector<Touched> {
+    bool back_is_new = false;  // the cell that was touched last is touched for the first time
+  };
+
+  const GroupAggregateSpec spec_;
+  const AggregateSet set_;
+  KeyReader keys_;
+  const std::vector<LogicalType> output_types_;
+  const bool always_changes_;         // a count of all rows is among the results
+  SnapshotReader* reader_ = nullptr;  // until `open`
+  std::optional<KeyedStore<K>> store_;
+  AggregateCell* cell_ = nullptr;
+  std::unique_ptr<AggregateCalls> calls_;
+
+  AggregateChunk chunk_;
+  TouchedCells touched_;
+  std::vector<std::byte*> cells_;
+  std::vector<uint8_t> changed_;
+  std::vector<uint32_t> listed_;
+  std::vector<uint32_t> key_rows_;
+  std::vector<RowKind> kinds_;
+};
+
+}  // namespace
+
+RowType group_aggregate_output(const GroupAggregateSpec& spec) {
+  RowType output;
+  for (const int32_t key : spec.keys) {
+    output.add(spec.input.names[static_cast<size_t>(key)],
+               spec.input.types[static_cast<size_t>(key)]);
+  }
+  for (const AggregateCall& call : spec.calls) {
+    output.add(call.name.empty() ? describe_call(call) : call.name, call.result);
+  }
+  return output;
+}
+
+Result<std::unique_ptr<Operator>> make_group_aggregate(GroupAggregateSpec spec) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      auto set,
+      AggregateSet::make(spec.input.types, spec.calls, spec.input_retracts, spec.input_retracts));
+  // Lists are written in the order of their rows, which those of a mini-batch have not.
+  spec.mini_batch = spec.mini_batch && std::all_of(spec.calls.begin(), spec.calls.end(),
+                                                   [](const AggregateCall& call) {
+                                                     return call.result.children.empty();
+                                                   });
+  const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
+  if (is_int) {
+    return std::unique_ptr<Operator>(
+        std::make_unique<GroupAggregate<IntKey>>(std::move(spec), std::move(set)));
+  }
+  return std::unique_ptr<Operator>(
+      std::make_unique<GroupAggregate<Text>>(std::move(spec), std::move(set)));
+}
+
+}  // namespace tidewheel::sql
