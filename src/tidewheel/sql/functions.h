@@ -1,0 +1,108 @@
+// The scalar functions and operators of SQL: found by name and the types of arguments, and turned
+// into kernels (sql/kernel.h) when expressions are compiled (sql/evaluator.h).
+//
+// Operators have names too: + - * / % = <> < <= > >= ||, "NOT", "IS NULL", "IS NOT NULL",
+// "IS TRUE", "IS NOT TRUE", "IS FALSE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN",
+// "IS DISTINCT FROM", "IS NOT DISTINCT FROM", "LIKE" and "SIMILAR TO" (with the escape as a third
+// argument), "[]", "ARRAY", "MAP", "ROW". -x is "-" of one argument. AND, OR, CASE, CAST and
+// COALESCE are no functions: Bound has kinds for them.
+//
+// Units of time are string literals: EXTRACT('YEAR', t), FLOOR(t, 'HOUR'), TIMESTAMPADD('DAY', n,
+// t), TIMESTAMPDIFF('DAY', a, b). TRIM takes its side as one: TRIM('BOTH', characters, text).
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+#include "tidewheel/sql/datum.h"
+#include "tidewheel/types/logical_type.h"
+
+namespace tidewheel::sql {
+
+class Kernel;        // sql/kernel.h
+struct KernelSetup;  // sql/kernel.h
+class ScalarFunction;
+
+// An argument as resolution sees it.
+struct Argument {
+  LogicalType type;
+  const Datum* literal = nullptr;  // of a constant; some results' types depend on it
+};
+
+struct Signature {
+  LogicalType result;
+  // What the arguments have to be cast to (without being asked: can_cast_implicitly).
+  std::vector<LogicalType> arguments;
+};
+
+struct Resolved {
+  const ScalarFunction* function = nullptr;
+  LogicalType result;
+  std::vector<LogicalType> argument_types;
+};
+
+struct FunctionTraits {
+  // Gives the same for the same arguments: may be folded, and computed once for two places.
+  bool is_deterministic = true;
+  // NULL when an argument is NULL. The evaluator sees to it; the kernel may make more rows NULL.
+  bool is_strict = true;
+  // May fail, or costs much: only called for rows whose value is asked for.
+  bool is_careful = false;
+  // Another value for each row even of the same arguments: RAND, UUID.
+  bool varies_by_row = false;
+};
+
+// A function of rows' values. Immutable; lives as long as the registry and all expressions.
+class ScalarFunction {
+ public:
+  ScalarFunction(std::string name, FunctionTraits traits)
+      : name_(std::move(name)), traits_(traits) {}
+  virtual ~ScalarFunction() = default;
+  ScalarFunction(const ScalarFunction&) = delete;
+  ScalarFunction& operator=(const ScalarFunction&) = delete;
+
+  const std::string& name() const { return name_; }
+  const FunctionTraits& traits() const { return traits_; }
+  bool is_deterministic() const { return traits_.is_deterministic; }
+
+  // The result's type, and what the arguments have to be. Errors: kSqlType, with what was given and
+  // what would be accepted.
+  virtual Result<Signature> resolve(std::span<const Argument> arguments) const = 0;
+  // What computes it for arguments of the types that `resolve` gave. One for each place and each
+  // subtask, so it may keep state.
+  virtual Result<std::unique_ptr<Kernel>> make_kernel(const KernelSetup& setup) const = 0;
+
+ private:
+  std::string name_;
+  FunctionTraits traits_;
+};
+
+// Functions by name. Immutable once it is shared.
+class FunctionRegistry {
+ public:
+  // Names of functions are case-insensitive. Errors: kSqlName with the nearest name, kSqlType.
+  Result<Resolved> resolve(std::string_view name, std::span<const Argument> arguments) const;
+  // The same without literals.
+  Result<Resolved> resolve(std::string_view name, std::span<const LogicalType> arguments) const;
+  // Null when there is none.
+  const ScalarFunction* find(std::string_view name) const;
+  // In capitals and in order, operators left out.
+  std::vector<std::string> names() const;
+
+  // Adds a function, or has it stand for the one of the same name.
+  void add(std::shared_ptr<const ScalarFunction> function);
+  void add_alias(std::string_view name, std::string_view of);
+
+ private:
+  std::unordered_map<std::string, std::shared_ptr<const ScalarFunction>> functions_;
+};
+
+// All built-in functions. A copy shares them, and may be given more.
+FunctionRegistry builtin_functions();
+
+}  // namespace tidewheel::sql
