@@ -55,13 +55,15 @@ constexpr bool kConverts = std::is_same_v<W, Text> == std::is_same_v<T, Text>;
 
 // The values of some rows side by side; the column's own memory when they lie there so already.
 template <class W>
-const W* wide_values(const ColumnView& column, Physical physical, std::span<const uint32_t> rows,
+const W* wide_values(const ColumnView& column, Physical physical, const AccumulatorInput& input,
                      std::vector<W>& scratch) {
+  const std::span<const uint32_t> rows = input.rows;
   static_assert(kHasWide<W>);
   const W* found = nullptr;
   with_physical(physical, [&]<class T>() {
     if constexpr (std::is_same_v<T, W>) {
-      if (!rows.empty() && !column.is_constant && rows.back() - rows.front() + 1 == rows.size()) {
+      if (!rows.empty() && input.is_ascending && !column.is_constant &&
+          rows.back() - rows.front() + 1 == rows.size()) {
         found = column.as<T>() + rows.front();
         return;
       }
@@ -414,8 +416,8 @@ class NumberAccumulator final : public Accumulator {
   // Null for calls that look at no value.
   const W* arguments(const AccumulatorInput& input) {
     if (argument_ < 0) { return nullptr; }
-    return wide_values<W>(input.batch->view(static_cast<size_t>(argument_)), info_.argument,
-                          input.rows, values_);
+    return wide_values<W>(input.batch->view(static_cast<size_t>(argument_)), info_.argument, input,
+                          values_);
   }
 
   const int32_t argument_;

@@ -68,6 +68,7 @@ std::string describe_call(const AggregateCall& call);
 struct AccumulatorInput {
   const RowBatch<ColumnRow>* batch = nullptr;
   std::span<const uint32_t> rows;     // of the batch
+  bool is_ascending = true;           // each row comes once, in order
   std::byte* const* cells = nullptr;  // of each row: the block with its key's accumulators
   const int8_t* weights = nullptr;    // 1: add, -1: take back, 0: pass over; null: all are 1
   const uint8_t* resets = nullptr;    // after which rows the accumulator begins anew; null: none

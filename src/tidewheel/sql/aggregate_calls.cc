@@ -59,11 +59,15 @@ Status AggregateCalls::declare(KeyedState& state, const StateOptions& options, b
 
 void AggregateCalls::begin(const ColumnBatch& batch, uint32_t begin, uint32_t end) {
   batch_ = &batch;
+  clear_results();
+  for (Distinct& distinct : distincts_) { distinct.values->read(batch, begin, end); }
+  for (auto& changes : changes_of_) { changes.clear(); }
+}
+
+void AggregateCalls::clear_results() {
   arena_.recycle();
   if (!arena_) { arena_ = Arena::create(); }
   for (Column& column : columns_) { column.clear(); }
-  for (Distinct& distinct : distincts_) { distinct.values->read(batch, begin, end); }
-  for (auto& changes : changes_of_) { changes.clear(); }
 }
 
 bool AggregateCalls::counts(const AggregateCall& call, uint32_t row) const {
@@ -78,7 +82,7 @@ bool AggregateCalls::counts(const AggregateCall& call, uint32_t row) const {
 }
 
 void AggregateCalls::add_values(std::byte* row, uint32_t index, const AggregateChunk& chunk,
-                                bool first) {
+                                Wanted wanted) {
   const uint32_t last = chunk.size() - 1;
   const int sign = chunk.signs[last];
   for (size_t d = 0; d < distincts_.size(); ++d) {
@@ -90,18 +94,25 @@ void AggregateCalls::add_values(std::byte* row, uint32_t index, const AggregateC
   const uint32_t target = chunk.targets[last];
   for (ValueCallOf& one : value_calls_) {
     Column& results = columns_[one.call];
-    results.ensure(2 * target + 2);
-    if (first) { one.values->result(row, results, 2 * target, *arena_); }
+    if (wanted == Wanted::kBoth) { one.values->result(row, results, 2 * target, *arena_); }
     const AggregateCall& call = set_.calls()[one.call];
     const int32_t distinct = distinct_of_[one.call];
     const int weight = distinct >= 0 ? distincts_[static_cast<size_t>(distinct)].change
                        : counts(call, chunk.rows[last]) ? sign
                                                         : 0;
     if (weight != 0) { one.values->add(row, *batch_, chunk.rows[last], weight); }
+    if (wanted == Wanted::kNone) { continue; }
     const uint32_t at = 2 * target + 1;
+    results.ensure(at + 1);
     // Of a mini-batch: there may have been no result after an earlier row.
     if (results.is_null(at)) { results.validity()[at / 64] |= uint64_t{1} << (at % 64); }
     one.values->result(row, results, at, *arena_);
+  }
+}
+
+void AggregateCalls::value_results(std::byte* row, uint32_t at) {
+  for (ValueCallOf& one : value_calls_) {
+    one.values->result(row, columns_[one.call], at, *arena_);
   }
 }
 
@@ -139,6 +150,7 @@ AccumulatorInput AggregateCalls::input_of(size_t call, const AggregateChunk& chu
   AccumulatorInput input;
   input.batch = batch_;
   input.rows = chunk.rows;
+  input.is_ascending = chunk.is_ascending;
   input.cells = chunk.cells.data();
   input.weights = weights_of(call, chunk);
   input.resets = chunk.has_gone ? chunk.is_gone.data() : nullptr;
@@ -161,10 +173,10 @@ void AggregateCalls::add(const AggregateChunk& chunk, TextHeap& heap) {
   }
 }
 
-void AggregateCalls::results(std::span<std::byte* const> cells, uint32_t which) {
+void AggregateCalls::results(std::span<std::byte* const> cells, uint32_t at, uint32_t stride) {
   for (size_t i = 0; i < set_.size(); ++i) {
     Accumulator* const accumulator = set_.accumulator(i);
-    if (accumulator != nullptr) { accumulator->results(cells, columns_[i], which, 2, *arena_); }
+    if (accumulator != nullptr) { accumulator->results(cells, columns_[i], at, stride, *arena_); }
   }
 }
 

@@ -20,6 +20,7 @@ struct AggregateChunk {
   std::vector<uint8_t> is_fresh;  // nothing was there before the row
   std::vector<uint8_t> is_gone;   // nothing is there after it
   std::vector<uint32_t> targets;  // where results go: pair of rows in the columns of results
+  bool is_ascending = true;       // each row is there once, in order
   bool has_retractions = false;
   bool has_gone = false;
 
@@ -40,14 +41,19 @@ class AggregateCalls {
   // Whether `add_values` has something to do.
   bool has_values() const { return !value_calls_.empty() || !distincts_.empty(); }
   // Of row begin + index, which has become the last row of the chunk; its key's row of state is
-  // `row`, and is current. `first`: the results before are wanted too.
-  void add_values(std::byte* row, uint32_t index, const AggregateChunk& chunk, bool first);
+  // `row`, and is current. Which results are wanted: after it, before it too, or none.
+  enum class Wanted : uint8_t { kNone, kAfter, kBoth };
+  void add_values(std::byte* row, uint32_t index, const AggregateChunk& chunk, Wanted wanted);
+  // Puts the results of calls without accumulators into row `at`. `row` is current.
+  void value_results(std::byte* row, uint32_t at);
   // All rows of the chunk, row by row: results of row i are at 2 * i and 2 * i + 1.
   void fold(const AggregateChunk& chunk, TextHeap& heap);
   // The same without results, which `results` then asks for.
   void add(const AggregateChunk& chunk, TextHeap& heap);
-  // Of some cells, for calls with accumulators: at 2 * i + which.
-  void results(std::span<std::byte* const> cells, uint32_t which);
+  // Of some cells, for calls with accumulators: at `at` + stride * i.
+  void results(std::span<std::byte* const> cells, uint32_t at, uint32_t stride);
+  // Forgets the results; what was given out of them stays.
+  void clear_results();
   // Sets changed[i] when a result has changed, of `count` pairs.
   void find_changes(uint32_t count, uint8_t* changed) const;
 

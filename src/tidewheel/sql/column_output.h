@@ -11,24 +11,27 @@
 
 namespace tidewheel::sql {
 
-// Sends rows of these kinds. `fill(batch, begin, end)` puts rows [begin, end) of them behind the
-// rows of the batch. They are taken even when the output is not ready any more: ask before.
+// Sends `count` rows. `fill(batch, begin, end)` puts rows [begin, end) of them behind the rows of
+// the batch. They are taken even when the output is not ready any more: ask before.
 template <class Fill>
-void emit_columns(Output<ColumnRow>& output, const std::vector<LogicalType>& types,
-                  std::span<const RowKind> kinds, Fill fill) {
-  for (size_t done = 0; done < kinds.size();) {
+void emit_columns(Output<ColumnRow>& output, const std::vector<LogicalType>& types, size_t count,
+                  Fill fill) {
+  for (size_t done = 0; done < count;) {
     ColumnBatch& batch = output.current();
     if (batch.size() == 0) { batch.set_types(types); }
-    const size_t end = std::min(kinds.size(), done + std::max<uint32_t>(1, output.room()));
-    const uint32_t at = batch.size();
-    const auto size = at + static_cast<uint32_t>(end - done);
+    const size_t end = std::min(count, done + std::max<uint32_t>(1, output.room()));
     fill(batch, done, end);
-    std::copy(kinds.begin() + static_cast<std::ptrdiff_t>(done),
-              kinds.begin() + static_cast<std::ptrdiff_t>(end), batch.make_kinds(size) + at);
-    batch.set_size(size);
+    batch.set_size(batch.size() + static_cast<uint32_t>(end - done));
     output.commit();
     done = end;
   }
+}
+
+// Gives the rows behind those of the batch their kinds.
+inline void put_kinds(ColumnBatch& batch, std::span<const RowKind> kinds) {
+  const uint32_t at = batch.size();
+  std::copy(kinds.begin(), kinds.end(),
+            batch.make_kinds(at + static_cast<uint32_t>(kinds.size())) + at);
 }
 
 }  // namespace tidewheel::sql

@@ -90,9 +90,9 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
     if (spec_.mini_batch) {
       cells_.clear();
       for (const Touched& touched : touched_) { cells_.push_back(touched.cell); }
-      calls_->results(cells_, 0);
+      calls_->results(cells_, 0, 2);
       calls_->add(chunk_, heap);
-      calls_->results(cells_, 1);
+      calls_->results(cells_, 1, 2);
       list_touched();
     } else {
       calls_->fold(chunk_, heap);
@@ -126,8 +126,9 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
       }
       add_row(row, cell, retracts, is_fresh, is_gone);
       if (calls_->has_values()) {
-        const bool first = !spec_.mini_batch || touched_.back_is_new;
-        calls_->add_values(store_->current_row(), row - begin, chunk_, first);
+        const bool both = !spec_.mini_batch || touched_.back_is_new;
+        calls_->add_values(store_->current_row(), row - begin, chunk_,
+                           both ? AggregateCalls::Wanted::kBoth : AggregateCalls::Wanted::kAfter);
       }
     }
   }
@@ -200,18 +201,21 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
 
   void emit(const ColumnBatch& in) {
     const size_t key_count = spec_.keys.size();
-    emit_columns(output(), output_types_, kinds_, [&](ColumnBatch& out, size_t begin, size_t end) {
-      const uint32_t at = out.size();
-      const auto rows = std::span(key_rows_).subspan(begin, end - begin);
-      const auto results = std::span(listed_).subspan(begin, end - begin);
-      for (size_t c = 0; c < key_count; ++c) {
-        gather(in.view(static_cast<size_t>(spec_.keys[c])), rows, out.column(c), at, &out.arena());
-      }
-      for (size_t c = 0; c < set_.size(); ++c) {
-        gather(calls_->column(c).view(), results, out.column(key_count + c), at);
-      }
-      out.share_arena(calls_->arena());
-    });
+    emit_columns(output(), output_types_, kinds_.size(),
+                 [&](ColumnBatch& out, size_t begin, size_t end) {
+                   const uint32_t at = out.size();
+                   put_kinds(out, std::span(kinds_).subspan(begin, end - begin));
+                   const auto rows = std::span(key_rows_).subspan(begin, end - begin);
+                   const auto results = std::span(listed_).subspan(begin, end - begin);
+                   for (size_t c = 0; c < key_count; ++c) {
+                     gather(in.view(static_cast<size_t>(spec_.keys[c])), rows, out.column(c), at,
+                            &out.arena());
+                   }
+                   for (size_t c = 0; c < set_.size(); ++c) {
+                     gather(calls_->column(c).view(), results, out.column(key_count + c), at);
+                   }
+                   out.share_arena(calls_->arena());
+                 });
   }
 
   // Drops the state of keys that have no row left.

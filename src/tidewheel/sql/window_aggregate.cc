@@ -1,0 +1,644 @@
+// Windows share slices, as in operators/slicing_window.h: a row is added to the accumulators of its
+// key in its slice, and a window that fires merges those of its slices. All slices are in one store
+// of keyed state, whose keys have the slice beside them. Which keys a slice has is kept in lists,
+// so that nothing else is looked at when a window fires.
+//
+// Calls whose accumulators can't be merged (DISTINCT, values that are taken back) have a slice for
+// each window instead: a row is then added to each of its windows.
+#include "tidewheel/sql/window_aggregate.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/operators/operator_base.h"
+#include "tidewheel/operators/user_failure.h"
+#include "tidewheel/operators/window.h"
+#include "tidewheel/operators/window_snapshot.h"
+#include "tidewheel/sql/aggregate_calls.h"
+#include "tidewheel/sql/aggregate_state.h"
+#include "tidewheel/sql/column_output.h"
+#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/state/keyed_store.h"
+
+namespace tidewheel::sql {
+
+// A key in a slice. It is in the group of its key.
+template <class K>
+struct SliceKey {
+  K key{};
+  int64_t slice = 0;
+
+  uint64_t key_hash64() const {
+    return detail::combine64(hash64(key), static_cast<uint64_t>(slice));
+  }
+  uint32_t key_hash32() const { return hash32(key); }
+  friend bool operator==(const SliceKey&, const SliceKey&) = default;
+};
+
+namespace {
+
+constexpr char kName[] = "window aggregate";
+
+WindowGrid grid_of(const GridWindow& window) {
+  switch (window.kind) {
+    case GridWindow::Kind::kHop:
+      return WindowGrid::sliding(window.size_ms, window.slide_ms, window.offset_ms);
+    case GridWindow::Kind::kCumulate:
+      return WindowGrid::cumulative(window.size_ms, window.slide_ms, window.offset_ms);
+    case GridWindow::Kind::kTumble: break;
+  }
+  return WindowGrid::sliding(window.size_ms, window.size_ms, window.offset_ms);
+}
+
+Status check_window(const GridWindow& window) {
+  switch (window.kind) {
+    case GridWindow::Kind::kHop:
+      return SlidingWindows{window.size_ms, window.slide_ms, window.offset_ms}.check();
+    case GridWindow::Kind::kCumulate:
+      return CumulativeWindows{window.size_ms, window.slide_ms, window.offset_ms}.check();
+    case GridWindow::Kind::kTumble: break;
+  }
+  return TumblingWindows{window.size_ms, window.offset_ms}.check();
+}
+
+template <class K>
+class WindowAggregate final : public OutputOperator<ColumnRow> {
+ public:
+  WindowAggregate(WindowAggregateSpec spec, AggregateSet set)
+      : spec_(std::move(spec)),
+        set_(std::move(set)),
+        keys_(spec_.input.types, spec_.keys),
+        output_types_(window_aggregate_output(spec_).types),
+        grid_(grid_of(spec_.window)),
+        expands_(!grid_.is_tumbling() && !can_merge(set_)) {}
+
+  Status open(OperatorContext& context) override {
+    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
+    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
+                   context.clock(), kName);
+    if (keeps_changes()) { store_->keep_changes(); }
+    const std::string form =
+        keys_.describe() + (expands_ ? " windows of " : " slices of ") + grid_.describe();
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        cell_, AggregateCell::declare(*store_, "accumulators", form, {}, set_, false));
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        calls_, AggregateCalls::make(*store_, set_, spec_.input.types, {}, spec_.input_retracts));
+    take_up(saved_watermark_.restored());
+    SnapshotReader* const reader = std::exchange(reader_, nullptr);
+    TIDEWHEEL_RETURN_IF_ERROR(open_store(*store_, reader));
+    if (reader != nullptr) { list_restored_keys(); }
+    wake_for_next_window();
+    return {};
+  }
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
+    while (cursor < rows.end) {
+      if (!ready()) { return Progress::kBlocked; }
+      const uint32_t end = std::min(rows.end, cursor + kChunk);
+      guard([&] { take(in, cursor, end); });
+      cursor = end;
+    }
+    if (!is_event_time()) { wake_for_next_window(); }
+    require(store_->status());
+    return Progress::kDone;
+  }
+  Progress on_watermark(int64_t time_ms) override {
+    if (is_event_time() && advance(time_ms) == Progress::kBlocked) { return Progress::kBlocked; }
+    return Operator::on_watermark(time_ms);
+  }
+  Progress on_processing_time(int64_t now_ms) override {
+    if (is_event_time()) { return Progress::kDone; }
+    woken_for_ = WindowGrid::kNone;
+    if (advance(now_ms) == Progress::kBlocked) { return Progress::kBlocked; }
+    wake_for_next_window();
+    return Progress::kDone;
+  }
+  Progress on_end_of_input(int32_t) override {
+    return is_event_time() ? Progress::kDone : advance(kMaxWatermark);
+  }
+
+  void begin_snapshot(const SnapshotStart& start) override {
+    saved_watermark_.start(watermark_);
+    saved_drops_.start(context().key_groups(), fire_from_, {}, fire_from_);
+    store_->begin_snapshot(start);
+  }
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (!writer.ready()) { return Progress::kBlocked; }
+    saved_watermark_.write(writer);
+    saved_drops_.write(writer);
+    bool is_done = false;
+    guard([&] { is_done = store_->write(writer); });
+    return is_done ? Progress::kDone : snapshot_blocked(*store_, writer);
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override { store_->abort_snapshot(); }
+  Status restore(SnapshotReader& reader) override {
+    TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
+    TIDEWHEEL_RETURN_IF_ERROR(saved_drops_.read(reader));
+    reader_ = &reader;
+    return {};
+  }
+
+ private:
+  using Key = SliceKey<K>;
+  static constexpr uint32_t kChunk = 256;
+  static constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
+
+  // A slice, or a window when there is one for each; with its keys, in the order in which they
+  // came.
+  struct Slice {
+    bool holds(int64_t time) const { return time >= times.first && time <= times.last; }
+    int64_t number = 0;
+    WindowGrid::Range times;
+    WindowGrid::Range windows;
+    std::vector<K> keys;
+    ArenaRef arena;  // of their strings
+    int64_t bytes = 0;
+  };
+  // The accumulators of a window with several slices, by key.
+  struct Merged {
+    Merged(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
+        : index(groups, max_parallelism, memory, "window merge"), heap(memory) {}
+    KeyedTable<K, uint32_t> index;
+    std::vector<const K*> keys;  // in the lists of slices
+    std::vector<std::byte*> cells;
+    ArenaRef arena = Arena::create();
+    TextHeap heap;
+  };
+
+  static bool can_merge(const AggregateSet& set) {
+    for (size_t i = 0; i < set.size(); ++i) {
+      if (set.accumulator(i) == nullptr || set.calls()[i].distinct) { return false; }
+    }
+    return true;
+  }
+  bool is_event_time() const { return spec_.time >= 0; }
+  template <class F>
+  void guard(F f) {
+    try {
+      f();
+    } catch (...) { rethrow_user_failure(context(), kName, ""); }
+  }
+  void require(const Status& status) {
+    if (!status.ok()) [[unlikely]] { throw_user_failure(context(), kName, status, ""); }
+  }
+
+  // ---- Restoring.
+
+  void take_up(int64_t watermark) {
+    if (watermark != kMinWatermark) {
+      watermark_ = watermark;
+      fire_from_ = grid_.first_window_after(watermark);
+    }
+    // At an unaligned barrier subtasks may have come further than the least watermark.
+    fire_from_ = std::max(fire_from_, saved_drops_.fire_from(context().key_groups()));
+    fired_until_ = saved_drops_.fired_until();
+  }
+  void list_restored_keys() {
+    store_->for_each_key([this](const Key& key) {
+      const int32_t group = store_->hash_of(key).group;
+      const bool is_gone = saved_drops_.was_dropped(group, last_window_of(key.slice));
+      Slice* const slice = is_gone ? nullptr : slice_numbered(key.slice);
+      if (slice != nullptr) { return list_key(*slice, key.key); }
+      clear_cells(store_->current_row());
+    });
+  }
+  int64_t last_window_of(int64_t slice) const {
+    return expands_ ? slice : grid_.windows_of(slice).last;
+  }
+  void clear_cells(std::byte* row) {
+    if (row == nullptr) { return; }
+    for (const auto& cell : store_->cells()) {
+      if (KeyedState::has(row, cell->bit())) { store_->clear_cell(row, *cell); }
+    }
+  }
+
+  // ---- Rows.
+
+  void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
+    calls_->begin(in, begin, end);
+    const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
+    chunk_.clear();
+    chunk_.is_ascending = !expands_;
+    slice_keys_.clear();
+    slices_of_.clear();
+    if (is_event_time()) {
+      place_by_column(in, begin, end, keys);
+    } else {
+      const int64_t now =
+          std::max(context().clock().wall_ms(), saturating_add(watermark_, int64_t{1}));
+      for (uint32_t row = begin; row < end; ++row) { place(row, now, keys[row - begin]); }
+    }
+    const auto count = static_cast<uint32_t>(slice_keys_.size());
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const Key& { return slice_keys_[i]; });
+    const RowKind* const kinds = spec_.input_retracts ? in.kinds() : nullptr;
+    for (uint32_t i = 0; i < count; ++i) {
+      batch.select(i);
+      add_row(i, begin, kinds != nullptr && is_retraction(kinds[chunk_.rows[i]]));
+    }
+    calls_->add(chunk_, store_->heap());
+  }
+  // Chooses the slices of rows.
+  void place_by_column(const ColumnBatch& in, uint32_t begin, uint32_t end,
+                       std::span<const K> keys) {
+    const ColumnView& times = in.view(static_cast<size_t>(spec_.time));
+    for (uint32_t row = begin; row < end; ++row) {
+      if (times.validity != nullptr && times.is_null(row)) [[unlikely]] { throw_null_time(); }
+      place(row, times.at<int64_t>(row), keys[row - begin]);
+    }
+  }
+  void place(uint32_t row, int64_t time, const K& key) {
+    if (recent_ != nullptr && recent_->holds(time)) [[likely]] {
+      return add_place(row, *recent_, key);
+    }
+    const int64_t number = grid_.slice_of(time);
+    const WindowGrid::Range windows = grid_.windows_of(number);
+    if (windows.empty()) { return; }  // between windows with gaps
+    if (windows.last < fire_from_) { return late_dropped_->add(); }
+    if (!expands_) {
+      recent_ = slice_numbered(number);
+      return add_place(row, *recent_, key);
+    }
+    for (int64_t window = std::max(windows.first, fire_from_); window <= windows.last; ++window) {
+      add_place(row, *slice_numbered(window), key);
+    }
+  }
+  void add_place(uint32_t row, Slice& slice, const K& key) {
+    chunk_.rows.push_back(row);
+    slices_of_.push_back(&slice);
+    slice_keys_.push_back({key, slice.number});
+  }
+  void add_row(uint32_t i, uint32_t begin, bool retracts) {
+    bool is_new = false;
+    std::byte* const row = store_->ensure_row();
+    std::byte* const cell = cell_->open(row, is_new);
+    if (is_new) { list_key(*slices_of_[i], slice_keys_[i].key); }
+    if (set_.counts_rows()) { AggregateSet::row_count(cell) += retracts ? -1 : 1; }
+    chunk_.cells.push_back(cell);
+    chunk_.signs.push_back(retracts ? -1 : 1);
+    chunk_.has_retractions |= retracts;
+    if (!calls_->has_values()) { return; }
+    value_chunk_.rows.assign(1, chunk_.rows[i]);
+    value_chunk_.signs.assign(1, chunk_.signs[i]);
+    value_chunk_.targets.assign(1, 0);
+    calls_->add_values(row, chunk_.rows[i] - begin, value_chunk_, AggregateCalls::Wanted::kNone);
+  }
+  [[noreturn]] void throw_null_time() {
+    throw_user_failure(context(), kName,
+                       invalid_argument(ErrorId::kSqlValue,
+                                        "the time by which rows are put into windows is NULL: {}",
+                                        spec_.input.names[static_cast<size_t>(spec_.time)]),
+                       "");
+  }
+
+  // ---- Slices, in the order of their numbers; few.
+
+  // Null when all windows of the slice have fired.
+  Slice* slice_numbered(int64_t number) {
+    auto place = slices_.end();
+    while (place != slices_.begin() && (*std::prev(place))->number > number) { --place; }
+    if (place != slices_.begin() && (*std::prev(place))->number == number) {
+      return std::prev(place)->get();
+    }
+    const WindowGrid::Range windows =
+        expands_ ? WindowGrid::Range{number, number} : grid_.windows_of(number);
+    if (windows.empty() || windows.last < fire_from_) { return nullptr; }
+    auto slice = std::make_unique<Slice>();
+    slice->number = number;
+    // In a slice for each window a time says nothing.
+    slice->times = expands_ ? WindowGrid::Range{} : grid_.slice_times(number);
+    slice->windows = windows;
+    return slices_.insert(place, std::move(slice))->get();
+  }
+  void list_key(Slice& slice, const K& key) {
+    const size_t capacity = slice.keys.capacity();
+    if constexpr (std::is_same_v<K, Text>) {
+      if (!slice.arena) { slice.arena = Arena::create(); }
+      const int64_t before = slice.arena->memory_bytes();
+      slice.keys.push_back(slice.arena->copy(key.view()));
+      charge(slice, slice.arena->memory_bytes() - before);
+    } else {
+      slice.keys.push_back(key);
+    }
+    charge(slice, static_cast<int64_t>((slice.keys.capacity() - capacity) * sizeof(K)));
+  }
+  void charge(Slice& slice, int64_t bytes) {
+    if (bytes == 0) { return; }
+    slice.bytes += bytes;
+    store_->memory().reserve(bytes);
+  }
+  void drop_slices() {
+    std::erase_if(slices_, [this](const std::unique_ptr<Slice>& slice) {
+      if (slice->windows.last >= fire_from_) { return false; }
+      store_->memory().release(slice->bytes);
+      return true;
+    });
+    recent_ = nullptr;
+  }
+
+  // ---- Firing.
+
+  // The first window that has rows and has not fired; kNone when there is none.
+  int64_t next_window() const {
+    for (const auto& slice : slices_) {
+      if (slice->windows.last >= fire_from_) { return std::max(slice->windows.first, fire_from_); }
+    }
+    return WindowGrid::kNone;
+  }
+  // Fires all windows that end by `time`. Resumes from the window at work (is_firing_).
+  Progress advance(int64_t time) {
+    if (!is_advancing_) {
+      if (time <= watermark_) { return Progress::kDone; }
+      watermark_ = time;
+      is_advancing_ = true;
+    }
+    for (;;) {
+      if (!is_firing_) {
+        const int64_t window = next_window();
+        if (window == WindowGrid::kNone || grid_.max_timestamp(window) > time) { break; }
+        guard([&] { begin_firing(window); });
+      }
+      while (fired_keys_ < firing_count()) {
+        if (!ready()) { return Progress::kBlocked; }
+        guard([&] { emit_some(); });
+      }
+      is_firing_ = false;
+      merged_.reset();
+      fire_from_ = window_ + 1;
+      drop_slices();
+    }
+    fire_from_ = std::max(fire_from_, grid_.first_window_after(time));
+    drop_slices();
+    is_advancing_ = false;
+    require(store_->status());
+    return Progress::kDone;
+  }
+  // A window of one slice is emitted from the store; of several, from what they are merged to.
+  void begin_firing(int64_t window) {
+    window_ = window;
+    is_firing_ = true;
+    fired_keys_ = 0;
+    const WindowGrid::Range range =
+        expands_ ? WindowGrid::Range{window, window} : grid_.slices_of(window);
+    parts_.clear();
+    for (const auto& slice : slices_) {
+      if (slice->number >= range.first && slice->number <= range.last) {
+        parts_.push_back(slice.get());
+      }
+    }
+    if (parts_.size() == 1) { return; }
+    if (grid_.is_cumulative()) { return join_parts(); }
+    merged_.emplace(context().key_groups(), context().max_parallelism(), &context().memory());
+    for (Slice* const part : parts_) {
+      visit(*part, 0, part->keys.size(), [&](size_t i, std::byte* row) {
+        std::byte* const cell = cell_->find(row);
+        merge(part->keys[i], cell);
+        if (part->windows.last <= window_) { clear_cells(row); }
+      });
+    }
+    require(merged_->index.status());
+  }
+  size_t firing_count() const {
+    return merged_.has_value() ? merged_->keys.size() : parts_.front()->keys.size();
+  }
+  void merge(const K& key, const std::byte* cell) {
+    bool inserted = false;
+    uint32_t& index =
+        merged_->index.upsert(key, key_hash(key, context().max_parallelism()), inserted);
+    if (inserted) {
+      index = static_cast<uint32_t>(merged_->keys.size());
+      const size_t words = set_.bytes() / sizeof(uint64_t) + 1;
+      char* const bytes = merged_->arena->allocate((words + 1) * sizeof(uint64_t));
+      auto* const made =
+          reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(bytes) + 7) & ~uintptr_t{7});
+      set_.init(made);
+      merged_->keys.push_back(&key);
+      merged_->cells.push_back(made);
+    }
+    set_.merge(merged_->cells[index], cell, merged_->heap);
+  }
+  // All later windows that have the first slice have the others too: from now on they are one.
+  void join_parts() {
+    Slice& first = *parts_.front();
+    std::vector<std::byte> scratch(set_.bytes() + sizeof(uint64_t));
+    const size_t bytes = set_.bytes();
+    for (size_t p = 1; p < parts_.size(); ++p) {
+      Slice& part = *parts_[p];
+      for (size_t begin = 0; begin < part.keys.size(); begin += kChunk) {
+        const size_t end = std::min<size_t>(part.keys.size(), begin + kChunk);
+        std::vector<uint64_t> copies((bytes / sizeof(uint64_t) + 1) * (end - begin));
+        const auto copy_of = [&](size_t i) {
+          return reinterpret_cast<std::byte*>(copies.data() +
+                                              (bytes / sizeof(uint64_t) + 1) * (i - begin));
+        };
+        visit(part, begin, end, [&](size_t i, std::byte* row) {
+          set_.init(copy_of(i));
+          set_.merge(copy_of(i), cell_->find(row), store_->heap());
+          clear_cells(row);
+        });
+        visit_as(first.number, part, begin, end, [&](size_t i, std::byte*) {
+          bool is_new = false;
+          std::byte* const cell = cell_->open(store_->ensure_row(), is_new);
+          if (is_new) { list_key(first, part.keys[i]); }
+          set_.merge(cell, copy_of(i), store_->heap());
+          set_.release(copy_of(i), store_->heap());
+        });
+      }
+      part.windows.last = kMin;  // goes when the window has fired
+    }
+    parts_.resize(1);
+  }
+  // f(i, row) for the keys [begin, end) of a slice, as keys of slice `number`; the key is current.
+  template <class F>
+  void visit_as(int64_t number, const Slice& slice, size_t begin, size_t end, F f) {
+    for (size_t from = begin; from < end; from += kChunk) {
+      const size_t to = std::min<size_t>(end, from + kChunk);
+      slice_keys_.clear();
+      for (size_t i = from; i < to; ++i) { slice_keys_.push_back({slice.keys[i], number}); }
+      KeyedBatch batch(*store_, 0, static_cast<uint32_t>(to - from),
+                       [&](uint32_t i) -> const Key& { return slice_keys_[i]; });
+      for (size_t i = from; i < to; ++i) {
+        batch.select(static_cast<uint32_t>(i - from));
+        f(i, store_->current_row());
+      }
+    }
+  }
+  template <class F>
+  void visit(const Slice& slice, size_t begin, size_t end, F f) {
+    visit_as(slice.number, slice, begin, end, f);
+  }
+
+  // The results of the next keys of the window at work.
+  void emit_some() {
+    const size_t begin = fired_keys_;
+    const size_t end = std::min<size_t>(firing_count(), begin + kChunk);
+    fired_keys_ = end;
+    calls_->clear_results();
+    emitted_keys_.clear();
+    cells_.clear();
+    if (merged_.has_value()) {
+      for (size_t i = begin; i < end; ++i) { take_result(*merged_->keys[i], merged_->cells[i]); }
+      calls_->results(cells_, 0, 1);
+      emit();
+      return release_merged(begin, end);
+    }
+    const Slice& slice = *parts_.front();
+    const bool is_last = slice.windows.last <= window_;
+    slice_keys_.clear();
+    for (size_t i = begin; i < end; ++i) { slice_keys_.push_back({slice.keys[i], slice.number}); }
+    KeyedBatch batch(*store_, 0, static_cast<uint32_t>(end - begin),
+                     [&](uint32_t i) -> const Key& { return slice_keys_[i]; });
+    for (size_t i = begin; i < end; ++i) {
+      batch.select(static_cast<uint32_t>(i - begin));
+      std::byte* const row = store_->current_row();
+      const auto at = static_cast<uint32_t>(cells_.size());
+      if (take_result(slice.keys[i], cell_->find(row))) { calls_->value_results(row, at); }
+    }
+    calls_->results(cells_, 0, 1);
+    emit();
+    if (is_last) { clear_rows(); }
+  }
+  // False when the key gives nothing.
+  bool take_result(const K& key, std::byte* cell) {
+    if (cell == nullptr) { return false; }
+    if (set_.counts_rows() && AggregateSet::row_count(cell) <= 0) { return false; }
+    if (window_ < fired_until_ &&
+        saved_drops_.was_fired(key_hash(key, context().max_parallelism()).group, window_)) {
+      return false;
+    }
+    emitted_keys_.push_back(key);
+    cells_.push_back(cell);
+    return true;
+  }
+  void clear_rows() {
+    for (const Key& key : slice_keys_) {
+      store_->set_current(key);
+      clear_cells(store_->current_row());
+    }
+    store_->clear_current();
+  }
+  void release_merged(size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) { set_.release(merged_->cells[i], merged_->heap); }
+  }
+  void emit() {
+    const TimeWindow window = grid_.window(window_);
+    emit_columns(output(), output_types_, cells_.size(),
+                 [&](ColumnBatch& out, size_t begin, size_t end) {
+                   const uint32_t at = out.size();
+                   std::vector<Column*> columns;
+                   for (size_t c = 0; c < spec_.keys.size(); ++c) {
+                     columns.push_back(&out.column(c));
+                   }
+                   keys_.decode(std::span(std::as_const(emitted_keys_)).subspan(begin, end - begin),
+                                columns, at, &out.arena());
+                   size_t c = spec_.keys.size();
+                   for (size_t call = 0; call < set_.size(); ++call) {
+                     copy_rows(calls_->column(call).view(), static_cast<uint32_t>(begin),
+                               static_cast<uint32_t>(end), out.column(c++), at);
+                   }
+                   for (const WindowProperty property : spec_.properties) {
+                     fill_property(window, property, out.column(c++), at,
+                                   static_cast<uint32_t>(end - begin));
+                   }
+                   out.share_arena(calls_->arena());
+                 });
+  }
+  static void fill_property(const TimeWindow& window, WindowProperty property, Column& column,
+                            uint32_t at, uint32_t count) {
+    column.ensure(at + count);
+    const int64_t value = property == WindowProperty::kStart ? window.start.ms()
+                          : property == WindowProperty::kEnd ? window.end.ms()
+                                                             : window.max_timestamp();
+    std::fill_n(column.values<int64_t>() + at, count, value);
+  }
+  void wake_for_next_window() {
+    if (is_event_time()) { return; }
+    const int64_t window = next_window();
+    if (window == WindowGrid::kNone || window >= woken_for_) { return; }
+    woken_for_ = window;
+    context().wake_at_wall_ms(grid_.max_timestamp(window));
+  }
+
+  const WindowAggregateSpec spec_;
+  const AggregateSet set_;
+  KeyReader keys_;
+  const std::vector<LogicalType> output_types_;
+  const WindowGrid grid_;
+  const bool expands_;  // there is a slice for each window
+  Counter* late_dropped_ = nullptr;
+  SnapshotReader* reader_ = nullptr;  // until `open`
+  std::optional<KeyedStore<Key>> store_;
+  AggregateCell* cell_ = nullptr;
+  std::unique_ptr<AggregateCalls> calls_;
+
+  int64_t watermark_ = kMinWatermark;
+  int64_t fire_from_ = kMin;    // windows before it have fired
+  int64_t fired_until_ = kMin;  // some keys' windows, before a restore
+  int64_t woken_for_ = WindowGrid::kNone;
+  std::vector<std::unique_ptr<Slice>> slices_;
+  Slice* recent_ = nullptr;  // of slices_: where the last row went
+
+  // Of the rows at work.
+  AggregateChunk chunk_;
+  AggregateChunk value_chunk_;
+  std::vector<Slice*> slices_of_;
+  std::vector<Key> slice_keys_;
+
+  // Where `advance` goes on.
+  bool is_advancing_ = false;
+  bool is_firing_ = false;
+  int64_t window_ = 0;
+  std::vector<Slice*> parts_;
+  std::optional<Merged> merged_;
+  size_t fired_keys_ = 0;
+  std::vector<std::byte*> cells_;
+  std::vector<K> emitted_keys_;
+
+  WatermarkState saved_watermark_;
+  DroppedUnits saved_drops_;
+};
+
+}  // namespace
+
+RowType window_aggregate_output(const WindowAggregateSpec& spec) {
+  RowType output;
+  for (const int32_t key : spec.keys) {
+    output.add(spec.input.names[static_cast<size_t>(key)],
+               spec.input.types[static_cast<size_t>(key)]);
+  }
+  for (const AggregateCall& call : spec.calls) {
+    output.add(call.name.empty() ? describe_call(call) : call.name, call.result);
+  }
+  static constexpr std::array<const char*, 3> kNames{"window_start", "window_end", "window_time"};
+  for (const WindowProperty property : spec.properties) {
+    LogicalType type = LogicalType::with(TypeKind::kTimestamp, 3, 0, false);
+    if (spec.time >= 0 && property == WindowProperty::kTime) {
+      type = spec.input.types[static_cast<size_t>(spec.time)].as_nullable(false);
+    }
+    output.add(kNames[static_cast<size_t>(property)], std::move(type));
+  }
+  return output;
+}
+
+Result<std::unique_ptr<Operator>> make_window_aggregate(WindowAggregateSpec spec) {
+  TIDEWHEEL_RETURN_IF_ERROR(check_window(spec.window));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      auto set,
+      AggregateSet::make(spec.input.types, spec.calls, spec.input_retracts, spec.input_retracts));
+  const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
+  if (is_int) {
+    return std::unique_ptr<Operator>(
+        std::make_unique<WindowAggregate<IntKey>>(std::move(spec), std::move(set)));
+  }
+  return std::unique_ptr<Operator>(
+      std::make_unique<WindowAggregate<Text>>(std::move(spec), std::move(set)));
+}
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,46 @@
+// GROUP BY over windows: one row for each key and window, once, when event time (or the clock) has
+// passed the window's end.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+#include "tidewheel/dataflow/operator.h"
+#include "tidewheel/sql/accumulator.h"
+#include "tidewheel/types/logical_type.h"
+
+namespace tidewheel::sql {
+
+struct GridWindow {
+  enum class Kind : uint8_t { kTumble, kHop, kCumulate };
+  Kind kind = Kind::kTumble;
+  int64_t size_ms = 0;    // of CUMULATE: the greatest
+  int64_t slide_ms = 0;   // of HOP; the step of CUMULATE
+  int64_t offset_ms = 0;  // of the windows' start from the epoch
+};
+enum class WindowProperty : uint8_t {
+  kStart,
+  kEnd,   // the first millisecond that is not in it
+  kTime,  // the last one that is
+};
+
+// The output has the keys, the results, then the properties. Rows of which all windows have fired
+// are dropped and counted (numLateRecordsDropped). Windows by the clock that are open when the
+// input ends fire then. A window of which all rows were taken back gives nothing.
+struct WindowAggregateSpec {
+  RowType input;
+  std::vector<int32_t> keys;
+  std::vector<AggregateCall> calls;
+  GridWindow window;
+  // Column of timestamps of at most 3 digits, by which rows are put into windows; -1: the clock.
+  int32_t time = -1;
+  std::vector<WindowProperty> properties;
+  bool input_retracts = false;
+};
+
+// Errors: kWindowOption, kSqlUnsupported, kSqlType.
+Result<std::unique_ptr<Operator>> make_window_aggregate(WindowAggregateSpec spec);
+RowType window_aggregate_output(const WindowAggregateSpec& spec);
+
+}  // namespace tidewheel::sql
