@@ -1,0 +1,303 @@
+// Queries as wholes: WITH, set operations, VALUES, ORDER BY and LIMIT.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tidewheel/sql/evaluator.h"
+#include "tidewheel/sql/print.h"
+#include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/typing.h"
+
+namespace tidewheel::sql {
+namespace {
+
+PlanRef union_of(std::vector<PlanRef> inputs) {
+  Plan plan;
+  plan.type = inputs[0]->type;
+  for (const PlanRef& input : inputs) {
+    plan.updates = plan.updates || input->updates;
+    for (size_t i = 0; i < plan.type.size(); ++i) {
+      plan.type.types[i].nullable |= input->type.types[i].nullable;
+      if (input->type.types[i].time != plan.type.types[i].time) {
+        plan.type.types[i].time = TimeAttribute::kNone;
+      }
+    }
+  }
+  plan.node = UnionNode{};
+  plan.inputs = std::move(inputs);
+  return make_plan(std::move(plan));
+}
+
+std::vector<Bound> first_columns(const Plan& plan, size_t count) {
+  std::vector<Bound> columns = all_columns(plan);
+  columns.resize(count);
+  return columns;
+}
+
+}  // namespace
+
+Result<PlanRef> QueryBinder::query(const Query& query) {
+  const size_t outer = common_.size();
+  for (const CommonTable& one : query.with) { common_.push_back(&one); }
+  Result<Sorted> sorted = body(query);
+  Result<PlanRef> plan =
+      sorted.ok() ? ordered(query, std::move(*sorted)) : Result<PlanRef>(sorted.status());
+  common_.resize(outer);
+  return plan;
+}
+
+Result<QueryBinder::Sorted> QueryBinder::body(const Query& query) {
+  if (const auto* one = std::get_if<Select>(&query.body)) { return select(*one, query.order_by); }
+  Result<PlanRef> plan = [&]() -> Result<PlanRef> {
+    if (const auto* operation = std::get_if<SetOperation>(&query.body)) {
+      return set_operation(*operation);
+    }
+    if (const auto* rows = std::get_if<Values>(&query.body)) { return values(*rows); }
+    if (const auto* nested = std::get_if<NestedQuery>(&query.body)) {
+      return this->query(*nested->query);
+    }
+    return named(NamedTable{std::get<TableQuery>(query.body).table, false, {}, std::nullopt});
+  }();
+  if (!plan.ok()) { return plan.status(); }
+  return sort_by_outputs(std::move(*plan), query.order_by);
+}
+
+Result<QueryBinder::Sorted> QueryBinder::sort_by_outputs(PlanRef plan,
+                                                         const std::vector<SortKey>& keys) {
+  Sorted sorted;
+  sorted.visible = plan->type.size();
+  const Scope scope = Scope::of(plan->type, "");
+  ExpressionBinder binder(text_, scope, environment_.functions);
+  std::vector<Bound> outputs = all_columns(*plan);
+  std::vector<std::string> names = plan->type.names;
+  for (const SortKey& key : keys) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(*key.value));
+    auto it = std::find(outputs.begin(), outputs.end(), value);
+    if (it == outputs.end()) {
+      outputs.push_back(std::move(value));
+      names.push_back("$sort" + std::to_string(names.size()));
+      it = outputs.end() - 1;
+    }
+    sorted.keys.push_back({static_cast<int32_t>(it - outputs.begin()), key.descending,
+                           key.nulls_first.value_or(!key.descending)});
+  }
+  sorted.plan = outputs.size() == sorted.visible
+                    ? std::move(plan)
+                    : make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+  return sorted;
+}
+
+Result<std::optional<int64_t>> QueryBinder::row_count(const std::optional<Expression>& expression) {
+  if (!expression.has_value()) { return std::optional<int64_t>(); }
+  const auto* literal = std::get_if<Literal>(&expression->node);
+  if (literal == nullptr || literal->kind != Literal::Kind::kInteger ||
+      literal->text.size() > 18) {
+    return error(expression->span, ErrorId::kSqlQuery, "a number of rows is a whole number");
+  }
+  return std::optional<int64_t>(std::stoll(literal->text));
+}
+
+Result<PlanRef> QueryBinder::ordered(const Query& query, Sorted sorted) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<int64_t> limit, row_count(query.limit));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<int64_t> offset, row_count(query.offset));
+  PlanRef plan = std::move(sorted.plan);
+  if (!limit.has_value() && offset.has_value()) {
+    return error(query.offset->span, ErrorId::kSqlQuery,
+                 "OFFSET needs a LIMIT: without one all rows of an endless input would have to be "
+                 "kept");
+  }
+  if (limit.has_value() || !sorted.keys.empty()) {
+    Plan made;
+    made.type = plan->type;
+    made.unique_keys = plan->unique_keys;
+    for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
+    made.updates = plan->updates;
+    if (!limit.has_value()) {
+      made.node = SortNode{sorted.keys};
+      if (!plan->is_bounded) {
+        return error(query.order_by[0].value->span, ErrorId::kSqlQuery,
+                     "an input without an end can't be sorted; add a LIMIT");
+      }
+    } else if (sorted.keys.empty()) {
+      made.node = LimitNode{offset.value_or(0), *limit};
+    } else {
+      made.node = TopNNode{{}, sorted.keys, offset.value_or(0) + 1,
+                           saturating_add(offset.value_or(0), *limit), false};
+      made.updates = true;
+    }
+    made.inputs.push_back(std::move(plan));
+    plan = make_plan(std::move(made));
+  }
+  if (plan->type.size() == sorted.visible) { return plan; }
+  std::vector<std::string> names = plan->type.names;
+  names.resize(sorted.visible);
+  std::vector<Bound> outputs = first_columns(*plan, sorted.visible);
+  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
+Result<PlanRef> QueryBinder::coerced(PlanRef plan, const std::vector<LogicalType>& types,
+                                     Span span) {
+  const Scope scope = Scope::of(plan->type, "");
+  ExpressionBinder binder(text_, scope, environment_.functions);
+  std::vector<Bound> outputs;
+  bool same = true;
+  for (size_t i = 0; i < types.size(); ++i) {
+    Bound column = Bound::of_column(static_cast<int32_t>(i), plan->type.types[i]);
+    same = same && column.type.same_type(types[i]);
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.coerce(std::move(column), types[i], span));
+    outputs.push_back(std::move(value));
+  }
+  if (same) { return plan; }
+  std::vector<std::string> names = plan->type.names;
+  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
+Result<PlanRef> QueryBinder::set_operation(const SetOperation& operation) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef left, query(*operation.left));
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef right, query(*operation.right));
+  const Span span = operation.right->span;
+  if (left->type.size() != right->type.size()) {
+    return error(span, ErrorId::kSqlType,
+                 fmt::format("both sides need as many columns: {} and {}", left->type.size(),
+                             right->type.size()));
+  }
+  std::vector<LogicalType> types;
+  for (size_t i = 0; i < left->type.size(); ++i) {
+    const std::vector<LogicalType> both{left->type.types[i], right->type.types[i]};
+    Result<LogicalType> type = common_type(both);
+    if (!type.ok()) {
+      return error(span, ErrorId::kSqlType,
+                   fmt::format("column '{}': {}", left->type.names[i], type.status().message()));
+    }
+    types.push_back(std::move(*type));
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(left, coerced(std::move(left), types, operation.left->span));
+  TIDEWHEEL_ASSIGN_OR_RETURN(right, coerced(std::move(right), types, span));
+  if (operation.kind == SetOperation::Kind::kUnion) {
+    PlanRef plan = union_of({std::move(left), std::move(right)});
+    return operation.all ? std::move(plan) : distinct(std::move(plan));
+  }
+  return error(span, ErrorId::kSqlUnsupported,
+               "INTERSECT and EXCEPT are not there; use IN, EXISTS or a join");
+}
+
+Result<PlanRef> QueryBinder::values(const Values& values) {
+  const Scope scope;
+  ExpressionBinder binder(text_, scope, environment_.functions);
+  std::vector<std::vector<Bound>> rows;
+  for (const Expression& row : values.rows) {
+    std::vector<Bound> bound;
+    const auto* constructor = std::get_if<Constructor>(&row.node);
+    if (constructor != nullptr && constructor->kind == Constructor::Kind::kRow) {
+      for (const Expression& one : constructor->values) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(one));
+        bound.push_back(std::move(value));
+      }
+    } else {
+      TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(row));
+      bound.push_back(std::move(value));
+    }
+    if (!rows.empty() && rows[0].size() != bound.size()) {
+      return error(row.span, ErrorId::kSqlType,
+                   fmt::format("all rows need as many values: {} and {}", rows[0].size(),
+                               bound.size()));
+    }
+    rows.push_back(std::move(bound));
+  }
+  Plan plan;
+  ValuesNode node;
+  node.rows.resize(rows.size());
+  for (size_t column = 0; column < rows[0].size(); ++column) {
+    std::vector<LogicalType> types;
+    for (const auto& row : rows) { types.push_back(row[column].type); }
+    Result<LogicalType> type = common_type(types);
+    if (!type.ok()) {
+      return error(rows[0][column].span, ErrorId::kSqlType, std::string(type.status().message()));
+    }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const Span span = rows[i][column].span;
+      TIDEWHEEL_ASSIGN_OR_RETURN(Bound value,
+                                 binder.coerce(std::move(rows[i][column]), *type, span));
+      value = fold(std::move(value), EvalOptions{});
+      if (!value.is_literal()) {
+        return error(span, ErrorId::kSqlQuery, "VALUES takes constants");
+      }
+      node.rows[i].push_back(std::move(value.literal));
+    }
+    plan.type.add("EXPR$" + std::to_string(column), std::move(*type));
+  }
+  plan.node = std::move(node);
+  return make_plan(std::move(plan));
+}
+
+Result<PlanRef> bind_query(const BinderEnvironment& environment, std::string_view text,
+                           const Query& query) {
+  QueryBinder binder(environment, text);
+  return binder.query(query);
+}
+
+Result<PlanRef> fit_to_sink(const BinderEnvironment& environment, std::string_view text,
+                            const Query& query, PlanRef plan, const TableDefinition& sink,
+                            const std::vector<Identifier>& columns) {
+  std::vector<const TableColumn*> written;
+  for (const TableColumn& column : sink.columns) {
+    if (!column.is_virtual) { written.push_back(&column); }
+  }
+  // Which column of the query goes where; -1: NULL.
+  std::vector<int32_t> from(written.size(), -1);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const auto it = std::find_if(written.begin(), written.end(), [&](const TableColumn* column) {
+      return column->name == columns[i].name;
+    });
+    if (it == written.end()) {
+      std::vector<std::string> names;
+      for (const TableColumn* column : written) { names.push_back(column->name); }
+      return error_at(text, columns[i].span, ErrorId::kSqlName,
+                      fmt::format("the table {} has no column '{}'{}", sink.path, columns[i].name,
+                                  near_miss(columns[i].name, names)));
+    }
+    from[static_cast<size_t>(it - written.begin())] = static_cast<int32_t>(i);
+  }
+  const size_t expected = columns.empty() ? written.size() : columns.size();
+  if (plan->type.size() != expected) {
+    return error_at(text, query.span, ErrorId::kSqlType,
+                    fmt::format("the query gives {} columns, and the table {} takes {}",
+                                plan->type.size(), sink.path, expected));
+  }
+  const Scope scope = Scope::of(plan->type, "");
+  ExpressionBinder binder(text, scope, environment.functions);
+  std::vector<Bound> outputs;
+  std::vector<std::string> names;
+  bool same = columns.empty();
+  for (size_t i = 0; i < written.size(); ++i) {
+    names.push_back(written[i]->name);
+    const int32_t index = columns.empty() ? static_cast<int32_t>(i) : from[i];
+    if (index < 0) {
+      if (!written[i]->type.nullable) {
+        return error_at(text, query.span, ErrorId::kSqlNotNull,
+                        fmt::format("the column '{}' can't be NULL, and nothing is inserted into "
+                                    "it",
+                                    written[i]->name));
+      }
+      outputs.push_back(Bound::of_literal({}, written[i]->type));
+      continue;
+    }
+    Bound column = Bound::of_column(index, plan->type.types[static_cast<size_t>(index)]);
+    same = same && column.type.same_type(written[i]->type);
+    Result<Bound> value = binder.coerce(std::move(column), written[i]->type, query.span);
+    if (!value.ok()) {
+      return error_at(text, query.span, ErrorId::kSqlType,
+                      fmt::format("column '{}' of the query is of type {}, and '{}' of the table "
+                                  "{} of type {}; use CAST",
+                                  plan->type.names[static_cast<size_t>(index)],
+                                  plan->type.types[static_cast<size_t>(index)].to_string(),
+                                  written[i]->name, sink.path, written[i]->type.to_string()));
+    }
+    outputs.push_back(std::move(*value));
+  }
+  if (same) { return plan; }
+  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,204 @@
+#include "tidewheel/sql/build.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "tidewheel/api/env.h"
+#include "tidewheel/sql/calc.h"
+#include "tidewheel/sql/changelog.h"
+#include "tidewheel/sql/column_partitioner.h"
+#include "tidewheel/sql/values_source.h"
+#include "tidewheel/types/hash.h"
+
+namespace tidewheel::sql {
+namespace {
+
+std::string node_line(const Plan& plan) {
+  const std::string text = plan_text(plan, false);
+  return text.substr(0, text.find('\n'));
+}
+
+// The tables that a plan reads, in order.
+void append_tables(const Plan& plan, std::string& out) {
+  if (const auto* scan = std::get_if<ScanNode>(&plan.node)) { out += scan->table->path + ";"; }
+  for (const PlanRef& input : plan.inputs) { append_tables(*input, out); }
+}
+
+Status not_yet(const char* what) {
+  return unimplemented(ErrorId::kSqlUnsupported, "{} can't be run yet", what);
+}
+
+}  // namespace
+
+std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
+  std::string text = node_line(plan);
+  append_tables(plan, text);
+  const std::string uid =
+      fmt::format("sql-{}-{:016x}", kind, hash_bytes(text.data(), text.size()));
+  const int32_t number = uids_[uid]++;
+  return number == 0 ? uid : fmt::format("{}-{}", uid, number);
+}
+
+Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
+                                  std::vector<Stream<ColumnRow>> inputs,
+                                  std::function<Result<std::unique_ptr<Operator>>()> make) {
+  const std::shared_ptr<JobGraph>& graph = env_.graph();
+  GraphNode node;
+  node.name = added.name;
+  node.uid = added.uid;
+  node.description = node_line(plan);
+  node.stateful = added.stateful;
+  if (added.single) {
+    node.parallelism = 1;
+    node.fixed_parallelism = 1;
+  }
+  const int32_t id = graph->add_node(
+      std::move(node), [make = std::move(make)](const std::shared_ptr<const NodeLinks>&) {
+        return make();
+      });
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    graph->connect(inputs[i].ends(), id, static_cast<int32_t>(i));
+  }
+  StreamEnd end{.node = id};
+  end.row_codec = make_column_codec(plan.type);
+  return Stream<ColumnRow>(graph, {std::move(end)});
+}
+
+Stream<ColumnRow> JobBuilder::by_keys(Stream<ColumnRow> rows, const RowType& type,
+                                      const std::vector<int32_t>& keys) {
+  if (keys.empty()) { return rows.global(); }
+  return rows.spread(EdgeKind::kHash, [types = type.types, keys] {
+    return make_column_partitioner(types, keys);
+  });
+}
+
+struct JobBuilder::NodeBuilder {
+  JobBuilder& builder;
+  const Plan& plan;
+
+  Result<Stream<ColumnRow>> input(size_t index = 0) const { return builder.build(plan.input(index)); }
+
+  Result<Stream<ColumnRow>> operator()(const ScanNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
+                               builder.tables_.connector(node.table->options.at("connector")));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
+                               connector->source({*node.table, builder.tables_}));
+    const bool projected = source->project(node.columns);
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        Stream<ColumnRow> rows,
+        source->add_to(builder.env_, "Source: " + node.table->path, builder.uid_of(plan, "source")));
+    RowType given;
+    for (const TableColumn& column : node.table->columns) { given.add(column.name, column.type); }
+    const std::shared_ptr<const RowCodec> codec = make_column_codec(projected ? plan.type : given);
+    StreamEnds ends = rows.ends();
+    for (StreamEnd& end : ends) { end.row_codec = codec; }
+    rows = Stream<ColumnRow>(rows.graph(), std::move(ends));
+    if (projected || node.columns.size() == given.size()) { return rows; }
+    std::vector<Bound> outputs;
+    for (const size_t column : node.columns) {
+      outputs.push_back(Bound::of_column(static_cast<int32_t>(column), given.types[column]));
+    }
+    return calc(std::move(rows), std::nullopt, std::move(outputs), given.types);
+  }
+
+  Result<Stream<ColumnRow>> operator()(const ValuesNode& node) const {
+    const std::string uid = builder.uid_of(plan, "values");
+    Stream<ColumnRow> rows =
+        builder.env_.add_source("Values", ValuesSource(node.rows, plan.type.types));
+    rows.uid(uid);
+    StreamEnds ends = rows.ends();
+    for (StreamEnd& end : ends) { end.row_codec = make_column_codec(plan.type); }
+    return Stream<ColumnRow>(rows.graph(), std::move(ends));
+  }
+
+  Stream<ColumnRow> calc(Stream<ColumnRow> rows, std::optional<Bound> condition,
+                         std::vector<Bound> outputs, std::vector<LogicalType> types) const {
+    return builder.add(
+        plan, {.name = "Calc", .uid = builder.uid_of(plan, "calc")}, {std::move(rows)},
+        [condition = std::move(condition), outputs = std::move(outputs), types = std::move(types),
+         eval = builder.options_.eval] {
+          return make_calc_operator(condition, outputs, types, eval);
+        });
+  }
+  Result<Stream<ColumnRow>> operator()(const CalcNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    EvalOptions eval = builder.options_.eval;
+    return calc(std::move(rows), node.condition, node.outputs, plan.input().type.types);
+  }
+
+  Result<Stream<ColumnRow>> operator()(const WatermarkNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    if (!node.has_value) { return rows; }
+    return builder.add(plan,
+                       {.name = "WatermarkAssigner", .uid = builder.uid_of(plan, "watermark")},
+                       {std::move(rows)},
+                       [value = node.value, types = plan.input().type.types,
+                        per_record = builder.options_.watermark_per_record,
+                        eval = builder.options_.eval] {
+                         return make_watermark_operator(value, types, per_record, eval);
+                       });
+  }
+
+  Result<Stream<ColumnRow>> operator()(const UnionNode&) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> first, input());
+    StreamEnds ends = first.ends();
+    for (size_t i = 1; i < plan.inputs.size(); ++i) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> next, input(i));
+      ends.insert(ends.end(), next.ends().begin(), next.ends().end());
+    }
+    return Stream<ColumnRow>(first.graph(), std::move(ends));
+  }
+
+  Result<Stream<ColumnRow>> operator()(const AggregateNode&) const { return not_yet("GROUP BY"); }
+  Result<Stream<ColumnRow>> operator()(const WindowNode&) const {
+    return not_yet("a window without an aggregate");
+  }
+  Result<Stream<ColumnRow>> operator()(const WindowAggregateNode&) const {
+    return not_yet("an aggregate by windows");
+  }
+  Result<Stream<ColumnRow>> operator()(const JoinNode&) const { return not_yet("a join"); }
+  Result<Stream<ColumnRow>> operator()(const RankNode&) const { return not_yet("a row number"); }
+  Result<Stream<ColumnRow>> operator()(const TopNNode&) const { return not_yet("ORDER BY"); }
+  Result<Stream<ColumnRow>> operator()(const LimitNode&) const { return not_yet("LIMIT"); }
+  Result<Stream<ColumnRow>> operator()(const SortNode&) const { return not_yet("ORDER BY"); }
+};
+
+Result<Stream<ColumnRow>> JobBuilder::build_node(const Plan& plan) {
+  return std::visit(NodeBuilder{*this, plan}, plan.node);
+}
+
+Result<Stream<ColumnRow>> JobBuilder::build(const Plan& plan) {
+  // Nothing is computed twice: equal parts have equal texts.
+  const std::string text = plan_text(plan, true);
+  if (const auto it = built_.find(text); it != built_.end()) { return it->second; }
+  TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build_node(plan));
+  built_.emplace(text, rows);
+  return rows;
+}
+
+Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
+  const auto option = table.options.find("connector");
+  if (option == table.options.end()) {
+    return invalid_argument(ErrorId::kSqlOption,
+                            "the table has no option 'connector', so that nobody can write it: {}",
+                            table.path);
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
+                             tables_.connector(option->second));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSink> sink,
+                             connector->sink({table, tables_}));
+  if (plan.updates && sink->changelog() == ChangelogKinds::kAppend) {
+    const Plan* const updating = first_updating(plan);
+    return invalid_argument(
+        ErrorId::kSqlQuery,
+        "Table sink '{}' doesn't support consuming update changes which is produced by node {}",
+        table.path, updating == nullptr ? "" : node_line(*updating));
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
+  return sink->add_to(env_, std::move(rows), "Sink: " + table.path, uid_of(plan, "sink") + "-" +
+                      fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(
+                          table.path.data(), table.path.size()))));
+}
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,65 @@
+// Turns plans into a job: operators, the edges between them, and the ids by which their state is
+// found again.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "tidewheel/api/stream.h"
+#include "tidewheel/api/table.h"
+#include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/sql/kernel.h"
+#include "tidewheel/sql/plan.h"
+
+namespace tidewheel {
+class Env;  // api/env.h
+}
+
+namespace tidewheel::sql {
+
+struct BuildOptions {
+  EvalOptions eval;
+  bool watermark_per_record = false;
+  int64_t state_ttl_ms = 0;
+  int64_t mini_batch_rows = 0;  // 0: none
+  int64_t mini_batch_ms = 0;
+};
+
+// Of one job: parts of plans that are equal are built once. One thread.
+class JobBuilder {
+ public:
+  JobBuilder(Env& env, const TableRegistry& tables, BuildOptions options)
+      : env_(env), tables_(tables), options_(std::move(options)) {}
+
+  // The plan has its changelog kinds (changelog.h).
+  Result<Stream<ColumnRow>> build(const Plan& plan);
+  // The same into a table. Errors: kSqlQuery when the table can't take what the query gives.
+  Status insert(const Plan& plan, const TableDefinition& table);
+
+ private:
+  struct NodeBuilder;
+  Result<Stream<ColumnRow>> build_node(const Plan& plan);
+  // An operator with the rows of `inputs`, each spread by `keys` (of the same index), or as they
+  // come. Without keys where there should be some: in one subtask.
+  struct Added {
+    std::string name;
+    std::string uid;
+    bool stateful = false;
+    bool single = false;  // one subtask
+  };
+  Stream<ColumnRow> add(const Plan& plan, Added added, std::vector<Stream<ColumnRow>> inputs,
+                        std::function<Result<std::unique_ptr<Operator>>()> make);
+  Stream<ColumnRow> by_keys(Stream<ColumnRow> rows, const RowType& type,
+                            const std::vector<int32_t>& keys);
+  // What the state of an operator is found by: what it does, and which tables it reads.
+  std::string uid_of(const Plan& plan, const std::string& kind);
+
+  Env& env_;
+  const TableRegistry& tables_;
+  const BuildOptions options_;
+  std::map<std::string, Stream<ColumnRow>> built_;
+  std::map<std::string, int32_t> uids_;  // how often each was given
+};
+
+}  // namespace tidewheel::sql

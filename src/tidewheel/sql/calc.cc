@@ -1,0 +1,255 @@
+#include "tidewheel/sql/calc.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/dataflow/operator_failure.h"
+#include "tidewheel/operators/operator_base.h"
+#include "tidewheel/operators/user_failure.h"
+#include "tidewheel/sql/evaluator.h"
+
+namespace tidewheel::sql {
+namespace {
+
+std::vector<LogicalType> types_of(const std::vector<Bound>& outputs) {
+  std::vector<LogicalType> types;
+  for (const Bound& output : outputs) { types.push_back(output.type); }
+  return types;
+}
+
+// Rows that pass are sent in a batch of their own, whose columns are those of the input where nothing
+// is computed. When few of a batch pass they are gathered over several, so that what follows gets
+// full batches.
+class CalcOperator final : public OutputOperator<ColumnRow> {
+ public:
+  CalcOperator(std::unique_ptr<Evaluator> condition, std::unique_ptr<Evaluator> outputs,
+               std::vector<LogicalType> types)
+      : condition_(std::move(condition)), outputs_(std::move(outputs)), types_(std::move(types)) {
+    results_.resize(types_.size());
+    targets_.resize(types_.size());
+    for (const LogicalType& type : types_) { scratch_.emplace_back(type); }
+  }
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    if (cursor == rows.end) { return Progress::kDone; }
+    if (!output().ready()) { return Progress::kBlocked; }
+    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
+    const uint32_t begin = cursor;
+    // A whole element at once: what it gives is kept by the port, when that can't send it.
+    if (condition_ == nullptr) {
+      send_all(in, begin, rows.end);
+    } else {
+      filter(in, begin, rows.end);
+    }
+    cursor = rows.end;
+    return Progress::kDone;
+  }
+
+ private:
+  static constexpr uint32_t kGatheredPart = 4;  // fewer than one in so many: gather
+
+  void check(const Status& status) {
+    if (!status.ok()) [[unlikely]] { throw_user_failure(context(), "evaluate", status, ""); }
+  }
+
+  void filter(const ColumnBatch& in, uint32_t begin, uint32_t end) {
+    passing_.clear();
+    check(condition_->run_filter(in.views(), begin, end, *arena(), passing_));
+    const auto count = static_cast<uint32_t>(passing_.size());
+    if (count == 0) { return recycle_arena(); }
+    if (count == end - begin) {
+      send_all(in, begin, end);
+    } else if (count * kGatheredPart < context().batch_rows()) {
+      gather_rows(in);
+    } else {
+      send_passing(in);
+    }
+    recycle_arena();
+  }
+
+  // An empty batch to be filled and sent by itself.
+  ColumnBatch& fresh_batch() {
+    static_cast<void>(output().flush());
+    ColumnBatch& batch = output().current();
+    batch.set_types(types_);
+    for (size_t i = 0; i < types_.size(); ++i) { targets_[i] = &batch.column(i); }
+    batch.share_arena(outputs_->constants());
+    return batch;
+  }
+
+  void send_all(const ColumnBatch& in, uint32_t begin, uint32_t end) {
+    ColumnBatch& batch = fresh_batch();
+    check(outputs_->run(in.views(), begin, end, targets_, batch.arena(), results_));
+    for (size_t i = 0; i < types_.size(); ++i) {
+      if (results_[i].input_column < 0) {
+        if (outputs_->borrows_input(i)) { batch.keep(in); }
+      } else if (begin == 0) {
+        batch.share_column(i, results_[i].view, in);
+      } else {
+        copy_rows(results_[i].view, begin, end, batch.column(i), 0);
+        batch.keep(in);
+      }
+    }
+    if (in.kinds() != nullptr) {
+      std::copy(in.kinds() + begin, in.kinds() + end, batch.make_kinds(end - begin));
+    }
+    batch.set_size(end - begin);
+    static_cast<void>(output().flush());
+  }
+
+  void send_passing(const ColumnBatch& in) {
+    ColumnBatch& batch = fresh_batch();
+    check(outputs_->run_selected(in.views(), passing_, targets_, batch.arena(), results_));
+    batch.keep(in);
+    put_kinds(in, batch, 0);
+    batch.set_size(static_cast<uint32_t>(passing_.size()));
+    static_cast<void>(output().flush());
+  }
+
+  void gather_rows(const ColumnBatch& in) {
+    for (size_t i = 0; i < types_.size(); ++i) { targets_[i] = &scratch_[i]; }
+    check(outputs_->run_selected(in.views(), passing_, targets_, *arena(), results_));
+    const auto count = static_cast<uint32_t>(passing_.size());
+    if (output().has_gathered_rows() && output().room() < count) {
+      static_cast<void>(output().flush());
+    }
+    ColumnBatch& batch = output().current();
+    if (batch.size() == 0) { batch.set_types(types_); }
+    const uint32_t size = batch.size();
+    batch.ensure_room(count);
+    for (size_t i = 0; i < types_.size(); ++i) {
+      copy_rows(results_[i].view, 0, count, batch.column(i), size, &batch.arena());
+    }
+    put_kinds(in, batch, size);
+    batch.set_size(size + count);
+    output().commit();
+  }
+
+  void put_kinds(const ColumnBatch& in, ColumnBatch& batch, uint32_t at) {
+    const auto count = static_cast<uint32_t>(passing_.size());
+    if (in.kinds() == nullptr && batch.kinds() == nullptr) { return; }
+    RowKind* const kinds = batch.make_kinds(at + count) + at;
+    for (uint32_t i = 0; i < count; ++i) { kinds[i] = in.kind(passing_[i]); }
+  }
+
+  Arena* arena() {
+    if (!arena_) { arena_ = Arena::create(); }
+    return arena_.get();
+  }
+  void recycle_arena() {
+    if (arena_) { arena_.recycle(); }
+  }
+
+  const std::unique_ptr<Evaluator> condition_;  // null: all rows pass
+  const std::unique_ptr<Evaluator> outputs_;
+  const std::vector<LogicalType> types_;
+  std::vector<Evaluated> results_;
+  std::vector<Column*> targets_;
+  std::vector<Column> scratch_;
+  std::vector<uint32_t> passing_;
+  ArenaRef arena_;  // of one call
+};
+
+class WatermarkOperator final : public OutputOperator<ColumnRow> {
+ public:
+  WatermarkOperator(std::unique_ptr<Evaluator> value, int64_t units_per_ms, bool per_record)
+      : value_(std::move(value)), units_per_ms_(units_per_ms), per_record_(per_record) {}
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    if (cursor == rows.end) { return Progress::kDone; }
+    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
+    if (arena_) { arena_.recycle(); }
+    if (!arena_) { arena_ = Arena::create(); }
+    if (!output().ready()) { return Progress::kBlocked; }
+    const uint32_t begin = cursor;
+    Evaluated evaluated;
+    const Status status = value_->run(in.views(), begin, rows.end, {}, *arena_, {&evaluated, 1});
+    if (!status.ok()) { throw_user_failure(context(), "watermark", status, ""); }
+    const uint32_t shift = evaluated.input_column >= 0 ? 0 : begin;
+    if (per_record_) {
+      while (cursor < rows.end) {
+        if (!output().ready()) { return Progress::kBlocked; }
+        uint32_t end = cursor;
+        while (end < rows.end && !advances(evaluated.view, end - shift)) { ++end; }
+        end = std::min(end + 1, rows.end);
+        send_piece(rows, cursor, end);
+        cursor = end;
+        send_watermark();
+      }
+      return Progress::kDone;
+    }
+    send_piece(rows, begin, rows.end);
+    cursor = rows.end;
+    for (uint32_t row = begin; row < rows.end; ++row) {
+      static_cast<void>(advances(evaluated.view, row - shift));
+    }
+    send_watermark();
+    return Progress::kDone;
+  }
+
+  // Event time here is what the rows say; the end of the input ends it.
+  Progress on_watermark(int64_t time_ms) override {
+    return time_ms == kMaxWatermark ? Operator::on_watermark(time_ms) : Progress::kDone;
+  }
+
+ private:
+  bool advances(const ColumnView& values, uint32_t row) {
+    if (values.is_null(row)) { return false; }
+    const int64_t value = values.at<int64_t>(row);
+    if (value <= newest_) { return false; }
+    newest_ = value;
+    return true;
+  }
+  void send_piece(const Element& rows, uint32_t begin, uint32_t end) {
+    Element piece = rows;
+    piece.begin = begin;
+    piece.end = end;
+    static_cast<void>(output().forward(piece));
+  }
+  void send_watermark() {
+    if (newest_ == kMinWatermark) { return; }
+    const int64_t time_ms = newest_ / units_per_ms_ - (newest_ % units_per_ms_ < 0 ? 1 : 0);
+    if (time_ms <= sent_) { return; }
+    sent_ = time_ms;
+    static_cast<void>(output().send(Element::watermark(time_ms)));
+  }
+
+  const std::unique_ptr<Evaluator> value_;
+  const int64_t units_per_ms_;
+  const bool per_record_;
+  ArenaRef arena_;
+  int64_t newest_ = kMinWatermark;
+  int64_t sent_ = kMinWatermark;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Operator>> make_calc_operator(std::optional<Bound> condition,
+                                                     std::vector<Bound> outputs,
+                                                     std::vector<LogicalType> input,
+                                                     const EvalOptions& options) {
+  std::unique_ptr<Evaluator> filter;
+  if (condition.has_value()) {
+    std::vector<Bound> one;
+    one.push_back(std::move(*condition));
+    TIDEWHEEL_ASSIGN_OR_RETURN(filter, Evaluator::compile(one, input, options));
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto values, Evaluator::compile(outputs, input, options));
+  return std::unique_ptr<Operator>(std::make_unique<CalcOperator>(
+      std::move(filter), std::move(values), types_of(outputs)));
+}
+
+Result<std::unique_ptr<Operator>> make_watermark_operator(Bound value,
+                                                          std::vector<LogicalType> input,
+                                                          bool per_record,
+                                                          const EvalOptions& options) {
+  const int64_t units_per_ms = value.type.units_per_second() / 1000;
+  std::vector<Bound> one;
+  one.push_back(std::move(value));
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto evaluator, Evaluator::compile(one, input, options));
+  return std::unique_ptr<Operator>(
+      std::make_unique<WatermarkOperator>(std::move(evaluator), units_per_ms, per_record));
+}
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,31 @@
+// Operators without state: filters with projections, watermarks, constant rows.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+#include "tidewheel/sql/kernel.h"
+#include "tidewheel/sql/plan.h"
+
+namespace tidewheel {
+class Operator;  // dataflow/operator.h
+}
+
+namespace tidewheel::sql {
+
+// Errors of both: those of Evaluator::compile.
+Result<std::unique_ptr<Operator>> make_calc_operator(std::optional<Bound> condition,
+                                                     std::vector<Bound> outputs,
+                                                     std::vector<LogicalType> input,
+                                                     const EvalOptions& options);
+
+// Sends watermarks of what `value` gives: after each batch in which it has advanced, or, with
+// `per_record`, right behind the row. Those of the input end here, but for the last.
+Result<std::unique_ptr<Operator>> make_watermark_operator(Bound value,
+                                                          std::vector<LogicalType> input,
+                                                          bool per_record,
+                                                          const EvalOptions& options);
+
+}  // namespace tidewheel::sql

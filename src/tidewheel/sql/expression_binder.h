@@ -1,0 +1,79 @@
+// Binds expressions: names become columns, calls become functions with the casts that they need.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/sql/bound.h"
+#include "tidewheel/sql/expression.h"
+#include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/scope.h"
+
+namespace tidewheel::sql {
+
+class ExpressionBinder {
+ public:
+  // Looks at an expression before it is bound: what it gives stands for the expression; nothing has
+  // it bound as usual.
+  using Intercept = std::function<Result<std::optional<Bound>>(const Expression&)>;
+
+  // All outlive the binder. `text` is what places refer to.
+  ExpressionBinder(std::string_view text, const Scope& scope, const FunctionRegistry& functions)
+      : text_(text), scope_(scope), functions_(functions) {}
+  void set_intercept(Intercept intercept) { intercept_ = std::move(intercept); }
+
+  Result<Bound> bind(const Expression& expression);
+  // A condition: of type BOOLEAN.
+  Result<Bound> bind_condition(const Expression& expression);
+  // With the type that values are cast to implicitly. Errors: kSqlType at `span`.
+  Result<Bound> coerce(Bound value, const LogicalType& type, Span span);
+  Result<Bound> call(std::string_view name, std::vector<Bound> arguments, Span span);
+
+  std::string_view text() const { return text_; }
+  const Scope& scope() const { return scope_; }
+  Status error(Span span, ErrorId id, std::string message) const;
+
+ private:
+  Result<Bound> bind_node(const Expression& expression);
+  Result<Bound> bind_node(const Literal& literal, Span span);
+  Result<Bound> bind_node(const IntervalLiteral& literal, Span span);
+  Result<Bound> bind_node(const ColumnName& column, Span span);
+  Result<Bound> bind_node(const Unary& unary, Span span);
+  Result<Bound> bind_node(const Binary& binary, Span span);
+  Result<Bound> bind_node(const Logical& logical, Span span);
+  Result<Bound> bind_node(const Is& is, Span span);
+  Result<Bound> bind_node(const Between& between, Span span);
+  Result<Bound> bind_node(const Like& like, Span span);
+  Result<Bound> bind_node(const In& in, Span span);
+  Result<Bound> bind_node(const Case& one, Span span);
+  Result<Bound> bind_node(const Cast& cast, Span span);
+  Result<Bound> bind_node(const FunctionCall& call, Span span);
+  Result<Bound> bind_node(const SpecialCall& call, Span span);
+  Result<Bound> bind_node(const Constructor& constructor, Span span);
+  Result<Bound> bind_node(const Subscript& subscript, Span span);
+  Result<Bound> bind_node(const FieldAccess& access, Span span);
+  // Nodes that have no value by themselves.
+  template <class Node>
+  Result<Bound> bind_node(const Node& node, Span span);
+
+  Result<std::vector<Bound>> bind_all(const Expressions& expressions);
+  Result<Bound> negate(Bound value, bool negated, Span span);
+  Result<Bound> compare(std::string_view op, Bound left, Bound right, Span span);
+  Result<Bound> make_case(std::vector<Bound> parts, Span span);
+  Result<Bound> bind_conditional(const std::string& name, std::vector<Bound> arguments, Span span);
+
+  const std::string_view text_;
+  const Scope& scope_;
+  const FunctionRegistry& functions_;
+  Intercept intercept_;
+};
+
+// An interval as it was written. Errors: kSqlSyntax.
+Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& literal, Span span);
+std::string upper_case(std::string_view text);
+// By its name in capitals.
+bool is_aggregate_function(std::string_view name);
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,360 @@
+// Where the parts of a join's condition go: to one of its sides, to its keys, to the bounds of an
+// interval in time, to a join of windows; what is left is looked at for each pair of rows.
+#include <algorithm>
+#include <utility>
+
+#include "tidewheel/sql/query_binder.h"
+
+namespace tidewheel::sql {
+namespace {
+
+enum class Side : uint8_t { kNeither, kLeft, kRight, kBoth };
+
+Side side_of(const Bound& expression, size_t left_columns) {
+  bool left = false;
+  bool right = false;
+  for_each_column(expression, [&](const Bound& column) {
+    (static_cast<size_t>(column.column) < left_columns ? left : right) = true;
+  });
+  return left && right ? Side::kBoth : left ? Side::kLeft : right ? Side::kRight : Side::kNeither;
+}
+
+Bound shifted(Bound expression, int32_t by) {
+  for_each_column(expression, [by](Bound& column) { column.column += by; });
+  return expression;
+}
+
+bool is_call(const Bound& expression, std::string_view name, size_t arguments) {
+  return expression.kind == Bound::Kind::kCall && expression.function->name() == name &&
+         expression.arguments.size() == arguments;
+}
+
+// A side of a join to which columns for keys that are expressions are added.
+struct JoinSide {
+  PlanRef plan;
+  std::vector<Bound> outputs;
+  std::vector<std::string> names;
+  size_t visible = 0;
+
+  explicit JoinSide(PlanRef input) : plan(std::move(input)), outputs(all_columns(*plan)) {
+    names = plan->type.names;
+    visible = outputs.size();
+  }
+  int32_t column_of(Bound key) {
+    if (key.kind == Bound::Kind::kColumn) { return key.column; }
+    const auto it = std::find(outputs.begin() + static_cast<ptrdiff_t>(visible), outputs.end(), key);
+    if (it != outputs.end()) { return static_cast<int32_t>(it - outputs.begin()); }
+    names.push_back("$key" + std::to_string(outputs.size()));
+    outputs.push_back(std::move(key));
+    return static_cast<int32_t>(outputs.size() - 1);
+  }
+  PlanRef finish() {
+    if (outputs.size() == visible) { return plan; }
+    return make_calc(plan, std::nullopt, outputs, names);
+  }
+};
+
+// A column of event time, and what is added to it.
+struct TimePoint {
+  int32_t column = -1;
+  int64_t offset_ms = 0;
+};
+
+std::optional<TimePoint> time_point(const Bound& expression) {
+  if (expression.kind == Bound::Kind::kCast && expression.arguments.size() == 1 &&
+      expression.type.kind == expression.arguments[0].type.kind) {
+    return time_point(expression.arguments[0]);
+  }
+  if (expression.kind == Bound::Kind::kColumn && expression.type.time == TimeAttribute::kEvent) {
+    return TimePoint{expression.column, 0};
+  }
+  const bool plus = is_call(expression, "+", 2);
+  if (!plus && !is_call(expression, "-", 2)) { return std::nullopt; }
+  const Bound& interval = expression.arguments[1];
+  if (!interval.is_literal() || interval.type.kind != TypeKind::kIntervalSecond ||
+      interval.literal.is_null()) {
+    return std::nullopt;
+  }
+  std::optional<TimePoint> point = time_point(expression.arguments[0]);
+  if (point.has_value()) {
+    point->offset_ms += plus ? interval.literal.integer() : -interval.literal.integer();
+  }
+  return point;
+}
+
+struct Interval {
+  std::optional<int64_t> lower_ms;  // of left time - right time
+  std::optional<int64_t> upper_ms;
+  int32_t left = -1;
+  int32_t right = -1;
+};
+
+// Takes `a op b` over the event times of both sides into the interval.
+bool take_bound(const Bound& condition, size_t left_columns, Interval& interval) {
+  static constexpr std::string_view kNames[] = {"<", "<=", ">", ">=", "="};
+  const auto* name = std::find_if(std::begin(kNames), std::end(kNames), [&](std::string_view one) {
+    return is_call(condition, one, 2);
+  });
+  if (name == std::end(kNames)) { return false; }
+  auto a = time_point(condition.arguments[0]);
+  auto b = time_point(condition.arguments[1]);
+  if (!a.has_value() || !b.has_value()) { return false; }
+  const bool a_left = static_cast<size_t>(a->column) < left_columns;
+  if (a_left == (static_cast<size_t>(b->column) < left_columns)) { return false; }
+  bool below = (*name)[0] == '<';  // a is below b
+  const int64_t strict = name->size() == 1 && *name != "=" ? 1 : 0;
+  if (!a_left) {
+    std::swap(a, b);
+    below = !below;
+  }
+  // left + a.offset <= right + b.offset: left - right <= b.offset - a.offset.
+  const int64_t bound = b->offset_ms - a->offset_ms;
+  interval.left = a->column;
+  interval.right = b->column - static_cast<int32_t>(left_columns);
+  if (below || *name == "=") {
+    interval.upper_ms = std::min(interval.upper_ms.value_or(INT64_MAX), bound - strict);
+  }
+  if (!below || *name == "=") {
+    interval.lower_ms = std::max(interval.lower_ms.value_or(INT64_MIN), bound + strict);
+  }
+  return true;
+}
+
+bool contains(const std::vector<int32_t>& left, const std::vector<int32_t>& right, int32_t a,
+              int32_t b) {
+  for (size_t i = 0; i < left.size(); ++i) {
+    if (left[i] == a && right[i] == b) { return true; }
+  }
+  return false;
+}
+
+// Rows of windows that are equal on both sides.
+void find_windows(const Plan& left, const Plan& right, JoinNode& join) {
+  if (!left.window.has_value() || !right.window.has_value()) { return; }
+  const WindowColumns& a = *left.window;
+  const WindowColumns& b = *right.window;
+  if (!(a.window == b.window) || a.start < 0 || a.end < 0 || b.start < 0 || b.end < 0) { return; }
+  if (!contains(join.left_keys, join.right_keys, a.start, b.start) ||
+      !contains(join.left_keys, join.right_keys, a.end, b.end)) {
+    return;
+  }
+  join.left_window_end = a.end;
+  join.right_window_end = b.end;
+}
+
+bool pads_left(JoinKind kind) { return kind == JoinKind::kRight || kind == JoinKind::kFull; }
+bool pads_right(JoinKind kind) { return kind == JoinKind::kLeft || kind == JoinKind::kFull; }
+
+// Columns of time go by event time behind joins of windows and intervals only.
+void add_columns(const Plan& side, bool pads, bool keeps_time, RowType& type) {
+  for (size_t i = 0; i < side.type.size(); ++i) {
+    LogicalType column = side.type.types[i];
+    column.nullable = column.nullable || pads;
+    if (!keeps_time) { column.time = TimeAttribute::kNone; }
+    type.add(side.type.names[i], std::move(column));
+  }
+}
+
+void add_unique_keys(const Plan& left, const Plan& right, const JoinNode& join, Plan& plan) {
+  const auto covers = [](const Plan& side, const std::vector<int32_t>& keys) {
+    return std::any_of(side.unique_keys.begin(), side.unique_keys.end(), [&](const auto& unique) {
+      return std::all_of(unique.begin(), unique.end(), [&](int32_t column) {
+        return std::find(keys.begin(), keys.end(), column) != keys.end();
+      });
+    });
+  };
+  const auto shift = static_cast<int32_t>(left.type.size());
+  if (covers(right, join.right_keys) && !pads_left(join.kind)) {
+    plan.unique_keys = left.unique_keys;
+  }
+  if (covers(left, join.left_keys) && !pads_right(join.kind)) {
+    for (std::vector<int32_t> key : right.unique_keys) {
+      for (int32_t& column : key) { column += shift; }
+      plan.unique_keys.push_back(std::move(key));
+    }
+  }
+  for (const std::vector<int32_t>& a : left.unique_keys) {
+    for (const std::vector<int32_t>& b : right.unique_keys) {
+      std::vector<int32_t> both = a;
+      for (const int32_t column : b) { both.push_back(column + shift); }
+      plan.unique_keys.push_back(std::move(both));
+    }
+  }
+}
+
+PlanRef finish_join(PlanRef left, PlanRef right, JoinNode join) {
+  Plan plan;
+  const bool one_sided = join.kind == JoinKind::kSemi || join.kind == JoinKind::kAnti;
+  const bool keeps_time = join.left_time >= 0;
+  find_windows(*left, *right, join);
+  const bool by_window = join.left_window_end >= 0;
+  add_columns(*left, pads_left(join.kind), keeps_time || by_window, plan.type);
+  if (one_sided) {
+    plan.unique_keys = left->unique_keys;
+  } else {
+    add_columns(*right, pads_right(join.kind), keeps_time || by_window, plan.type);
+    add_unique_keys(*left, *right, join, plan);
+  }
+  if (by_window) { plan.window = left->window; }
+  const bool regular_updates =
+      join.kind != JoinKind::kInner && join.kind != JoinKind::kSemi;
+  plan.updates = left->updates || right->updates || (regular_updates && !keeps_time && !by_window);
+  plan.node = std::move(join);
+  plan.inputs = {std::move(left), std::move(right)};
+  return make_plan(std::move(plan));
+}
+
+}  // namespace
+
+std::vector<Bound> split_conjunction(Bound condition) {
+  if (condition.kind != Bound::Kind::kAnd) {
+    std::vector<Bound> one;
+    one.push_back(std::move(condition));
+    return one;
+  }
+  std::vector<Bound> parts;
+  for (Bound& argument : condition.arguments) {
+    for (Bound& part : split_conjunction(std::move(argument))) { parts.push_back(std::move(part)); }
+  }
+  return parts;
+}
+
+std::optional<Bound> join_conjunction(std::vector<Bound> conditions) {
+  if (conditions.empty()) { return std::nullopt; }
+  if (conditions.size() == 1) { return std::move(conditions[0]); }
+  Bound both;
+  both.kind = Bound::Kind::kAnd;
+  both.type = LogicalType::of(TypeKind::kBoolean, false);
+  both.span = conditions[0].span;
+  for (Bound& condition : conditions) {
+    both.type.nullable = both.type.nullable || condition.type.nullable;
+    both.arguments.push_back(std::move(condition));
+  }
+  return both;
+}
+
+PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound> conditions,
+                  const FunctionRegistry& functions) {
+  const size_t left_columns = left->type.size();
+  const auto shift = static_cast<int32_t>(left_columns);
+  std::vector<Bound> left_only;
+  std::vector<Bound> right_only;
+  std::vector<Bound> rest;
+  for (Bound& condition : conditions) {
+    const Side side = side_of(condition, left_columns);
+    // A row that is padded when nothing joins it may not be filtered before.
+    if (side == Side::kLeft && !pads_right(kind) && kind != JoinKind::kAnti) {
+      left_only.push_back(std::move(condition));
+    } else if (side == Side::kRight && !pads_left(kind)) {
+      right_only.push_back(shifted(std::move(condition), -shift));
+    } else {
+      rest.push_back(std::move(condition));
+    }
+  }
+  if (!left_only.empty()) {
+    left = make_pushed_filter(std::move(left), std::move(left_only), functions);
+  }
+  if (!right_only.empty()) {
+    right = make_pushed_filter(std::move(right), std::move(right_only), functions);
+  }
+  JoinSide left_side(std::move(left));
+  JoinSide right_side(std::move(right));
+  JoinNode join;
+  join.kind = kind;
+  Interval interval;
+  std::vector<Bound> residual;
+  std::vector<Bound> times;
+  for (Bound& condition : rest) {
+    if (is_call(condition, "=", 2)) {
+      const Side a = side_of(condition.arguments[0], left_columns);
+      const Side b = side_of(condition.arguments[1], left_columns);
+      if ((a == Side::kLeft && b == Side::kRight) || (a == Side::kRight && b == Side::kLeft)) {
+        const size_t first = a == Side::kLeft ? 0 : 1;
+        join.left_keys.push_back(left_side.column_of(condition.arguments[first]));
+        join.right_keys.push_back(
+            right_side.column_of(shifted(condition.arguments[1 - first], -shift)));
+        continue;
+      }
+    }
+    (take_bound(condition, left_columns, interval) ? times : residual)
+        .push_back(std::move(condition));
+  }
+  if (interval.lower_ms.has_value() && interval.upper_ms.has_value() && !left_side.plan->updates &&
+      !right_side.plan->updates) {
+    join.left_time = interval.left;
+    join.right_time = interval.right;
+    join.lower_ms = *interval.lower_ms;
+    join.upper_ms = *interval.upper_ms;
+  } else {
+    for (Bound& time : times) { residual.push_back(std::move(time)); }
+  }
+  // Columns that were added for keys lie between those of both sides.
+  const auto added = static_cast<int32_t>(left_side.outputs.size() - left_side.visible);
+  join.condition = join_conjunction(std::move(residual));
+  if (join.condition.has_value() && added > 0) {
+    for_each_column(*join.condition, [&](Bound& column) {
+      if (column.column >= shift) { column.column += added; }
+    });
+  }
+  const size_t right_visible = right_side.visible;
+  const bool hides = added > 0 || right_side.outputs.size() > right_visible;
+  PlanRef plan = finish_join(left_side.finish(), right_side.finish(), std::move(join));
+  if (!hides) { return plan; }
+  std::vector<Bound> outputs;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < plan->type.size(); ++i) {
+    const bool is_left = i < left_columns;
+    const bool is_right = i >= left_columns + static_cast<size_t>(added) &&
+                          i < left_columns + static_cast<size_t>(added) + right_visible;
+    if (!is_left && !is_right) { continue; }
+    outputs.push_back(Bound::of_column(static_cast<int32_t>(i), plan->type.types[i]));
+    names.push_back(plan->type.names[i]);
+  }
+  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
+PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
+                           const FunctionRegistry& functions) {
+  const auto* join = std::get_if<JoinNode>(&plan->node);
+  const bool may_push = join != nullptr && join->kind == JoinKind::kInner &&
+                        std::all_of(conditions.begin(), conditions.end(), is_deterministic);
+  if (!may_push) {
+    std::optional<Bound> condition = join_conjunction(std::move(conditions));
+    return condition.has_value() ? make_filter(std::move(plan), std::move(*condition)) : plan;
+  }
+  // The join is made anew of all that its condition was, and what comes to it.
+  const auto shift = static_cast<int32_t>(plan->input(0).type.size());
+  std::vector<Bound> all;
+  const auto compare = [&](const char* name, Bound a, Bound b) {
+    Bound call;
+    const std::vector<LogicalType> types{a.type, b.type};
+    call.kind = Bound::Kind::kCall;
+    call.function = functions.find(name);
+    call.type = LogicalType::of(TypeKind::kBoolean, a.type.nullable || b.type.nullable);
+    call.arguments.push_back(std::move(a));
+    call.arguments.push_back(std::move(b));
+    all.push_back(std::move(call));
+  };
+  const auto column = [&](int32_t index, bool right) {
+    const Plan& side = plan->input(right ? 1 : 0);
+    return Bound::of_column(right ? index + shift : index,
+                            side.type.types[static_cast<size_t>(index)]);
+  };
+  for (size_t i = 0; i < join->left_keys.size(); ++i) {
+    compare("=", column(join->left_keys[i], false), column(join->right_keys[i], true));
+  }
+  if (join->condition.has_value()) {
+    for (Bound& part : split_conjunction(*join->condition)) { all.push_back(std::move(part)); }
+  }
+  if (join->left_time >= 0) {
+    // An interval stays what it is; the rest is looked at behind it.
+    std::optional<Bound> condition = join_conjunction(std::move(conditions));
+    return make_filter(std::move(plan), std::move(*condition));
+  }
+  for (Bound& condition : conditions) { all.push_back(std::move(condition)); }
+  PlanRef left = plan->inputs[0];
+  PlanRef right = plan->inputs[1];
+  return make_join(std::move(left), std::move(right), JoinKind::kInner, std::move(all), functions);
+}
+
+}  // namespace tidewheel::sql

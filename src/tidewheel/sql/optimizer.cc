@@ -1,0 +1,404 @@
+#include "tidewheel/sql/optimizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tidewheel/sql/evaluator.h"
+#include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/query_binder.h"
+
+namespace tidewheel::sql {
+namespace {
+
+std::shared_ptr<Plan> copy_of(const Plan& plan) { return std::make_shared<Plan>(plan); }
+
+// ---- Folding
+
+PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
+  std::shared_ptr<Plan> made = copy_of(*plan);
+  for (PlanRef& input : made->inputs) { input = folded(input, options); }
+  if (auto* calc = std::get_if<CalcNode>(&made->node)) {
+    if (calc->condition.has_value()) { calc->condition = fold(std::move(*calc->condition), options); }
+    for (Bound& output : calc->outputs) { output = fold(std::move(output), options); }
+    if (calc->condition.has_value() && calc->condition->is_literal() &&
+        !calc->condition->literal.is_null() && calc->condition->literal.truth()) {
+      calc->condition.reset();
+    }
+  } else if (auto* watermark = std::get_if<WatermarkNode>(&made->node)) {
+    if (watermark->has_value) { watermark->value = fold(std::move(watermark->value), options); }
+  } else if (auto* join = std::get_if<JoinNode>(&made->node)) {
+    if (join->condition.has_value()) { join->condition = fold(std::move(*join->condition), options); }
+  }
+  return made;
+}
+
+// ---- Row numbers below a limit
+
+// Takes `column op literal` into [first, last]; false when it says something else.
+bool take_limit(const Bound& condition, int32_t column, int64_t& first, int64_t& last) {
+  if (condition.kind != Bound::Kind::kCall || condition.arguments.size() != 2) { return false; }
+  std::string op = condition.function->name();
+  const Bound* a = &condition.arguments[0];
+  const Bound* b = &condition.arguments[1];
+  if (a->is_literal()) {
+    std::swap(a, b);
+    op = op == "<" ? ">" : op == "<=" ? ">=" : op == ">" ? "<" : op == ">=" ? "<=" : op;
+  }
+  if (a->kind != Bound::Kind::kColumn || a->column != column || !b->is_literal() ||
+      b->literal.is_null() || !b->type.is_integer()) {
+    return false;
+  }
+  const int64_t value = b->literal.integer();
+  if (op == "<=" || op == "<") {
+    last = std::min(last, op == "<" ? value - 1 : value);
+  } else if (op == ">=" || op == ">") {
+    first = std::max(first, op == ">" ? value + 1 : value);
+  } else if (op == "=") {
+    first = std::max(first, value);
+    last = std::min(last, value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool uses_column(const Bound& expression, int32_t column) {
+  bool uses = false;
+  for_each_column(expression, [&](const Bound& one) { uses = uses || one.column == column; });
+  return uses;
+}
+
+Status unlimited() {
+  return invalid_argument(ErrorId::kSqlQuery,
+                          "rows are numbered without a limit: a query over ROW_NUMBER() needs a "
+                          "condition like WHERE row_number <= 10");
+}
+
+Result<PlanRef> top_n_of(const Plan& calc_plan, const CalcNode& calc, const Plan& rank_plan) {
+  const auto& rank = std::get<RankNode>(rank_plan.node);
+  if (rank.function != RankNode::Function::kRowNumber) {
+    return invalid_argument(ErrorId::kSqlUnsupported,
+                            "RANK and DENSE_RANK are not there yet; use ROW_NUMBER");
+  }
+  const auto column = static_cast<int32_t>(rank_plan.type.size()) - 1;
+  int64_t first = 1;
+  int64_t last = INT64_MAX;
+  std::vector<Bound> rest;
+  if (calc.condition.has_value()) {
+    for (Bound& part : split_conjunction(*calc.condition)) {
+      if (!take_limit(part, column, first, last)) { rest.push_back(std::move(part)); }
+    }
+  }
+  if (last == INT64_MAX) { return unlimited(); }
+  const auto uses = [&](const Bound& one) { return uses_column(one, column); };
+  TopNNode node{rank.partition_by, rank.order_by, first, last,
+                std::any_of(calc.outputs.begin(), calc.outputs.end(), uses) ||
+                    std::any_of(rest.begin(), rest.end(), uses)};
+  Plan plan;
+  plan.type = rank_plan.type;
+  if (!node.has_rank) {
+    plan.type.names.pop_back();
+    plan.type.types.pop_back();
+  }
+  // A row may leave again, unless it is the first by time.
+  plan.updates = true;
+  plan.window = rank_plan.window;
+  plan.unique_keys = rank_plan.input().unique_keys;
+  if (node.last == 1) { plan.unique_keys.push_back(node.partition_by); }
+  if (node.has_rank) {
+    std::vector<int32_t> key = node.partition_by;
+    key.push_back(column);
+    plan.unique_keys.push_back(std::move(key));
+  }
+  plan.inputs = rank_plan.inputs;
+  plan.node = std::move(node);
+  return make_calc(make_plan(std::move(plan)), join_conjunction(std::move(rest)), calc.outputs,
+                   calc_plan.type.names);
+}
+
+Result<PlanRef> with_top_n(const PlanRef& plan) {
+  if (std::holds_alternative<RankNode>(plan->node)) { return unlimited(); }
+  std::shared_ptr<Plan> made = copy_of(*plan);
+  const auto* calc = std::get_if<CalcNode>(&plan->node);
+  if (calc != nullptr && std::holds_alternative<RankNode>(plan->input().node)) {
+    std::shared_ptr<Plan> rank = copy_of(plan->input());
+    TIDEWHEEL_ASSIGN_OR_RETURN(rank->inputs[0], with_top_n(rank->inputs[0]));
+    return top_n_of(*plan, *calc, *rank);
+  }
+  for (PlanRef& input : made->inputs) { TIDEWHEEL_ASSIGN_OR_RETURN(input, with_top_n(input)); }
+  return PlanRef(std::move(made));
+}
+
+// ---- Columns that nobody needs
+
+// A plan with fewer columns: column i is now column moved[i], or gone (-1).
+struct Pruned {
+  std::shared_ptr<Plan> plan;
+  std::vector<int32_t> moved;
+};
+using Needed = std::vector<bool>;
+
+Pruned prune(const Plan& plan, const Needed& needed);
+
+void need(const Bound& expression, Needed& needed) {
+  for_each_column(expression, [&](const Bound& column) {
+    needed[static_cast<size_t>(column.column)] = true;
+  });
+}
+void need(const std::vector<int32_t>& columns, Needed& needed) {
+  for (const int32_t column : columns) { needed[static_cast<size_t>(column)] = true; }
+}
+void need(const std::vector<SortKeyNode>& keys, Needed& needed) {
+  for (const SortKeyNode& key : keys) { needed[static_cast<size_t>(key.column)] = true; }
+}
+void move(int32_t& column, const std::vector<int32_t>& moved) {
+  if (column >= 0) { column = moved[static_cast<size_t>(column)]; }
+}
+void move(std::vector<int32_t>& columns, const std::vector<int32_t>& moved) {
+  for (int32_t& column : columns) { move(column, moved); }
+}
+void move(std::vector<SortKeyNode>& keys, const std::vector<int32_t>& moved) {
+  for (SortKeyNode& key : keys) { move(key.column, moved); }
+}
+void move(Bound& expression, const std::vector<int32_t>& moved) {
+  for_each_column(expression, [&](Bound& column) { move(column.column, moved); });
+}
+void need(const std::vector<AggregateCallNode>& calls, Needed& needed) {
+  for (const AggregateCallNode& call : calls) {
+    need(call.arguments, needed);
+    if (call.filter >= 0) { needed[static_cast<size_t>(call.filter)] = true; }
+  }
+}
+void move(std::vector<AggregateCallNode>& calls, const std::vector<int32_t>& moved) {
+  for (AggregateCallNode& call : calls) {
+    move(call.arguments, moved);
+    move(call.filter, moved);
+  }
+}
+
+// Keeps the columns of `plan` for which `keeps` is true, and tells where they went. What refers to
+// columns of the output is moved.
+std::vector<int32_t> keep_columns(Plan& plan, const Needed& keeps) {
+  std::vector<int32_t> moved(keeps.size(), -1);
+  RowType type;
+  for (size_t i = 0; i < keeps.size(); ++i) {
+    if (!keeps[i]) { continue; }
+    moved[i] = static_cast<int32_t>(type.size());
+    type.add(std::move(plan.type.names[i]), std::move(plan.type.types[i]));
+  }
+  plan.type = std::move(type);
+  if (plan.window.has_value()) {
+    for (int32_t* column : {&plan.window->start, &plan.window->end, &plan.window->time}) {
+      move(*column, moved);
+    }
+  }
+  std::erase_if(plan.unique_keys, [&](const std::vector<int32_t>& key) {
+    return std::any_of(key.begin(), key.end(), [&](int32_t column) {
+      return moved[static_cast<size_t>(column)] < 0;
+    });
+  });
+  for (std::vector<int32_t>& key : plan.unique_keys) { move(key, moved); }
+  return moved;
+}
+
+std::vector<int32_t> prune_input(Plan& plan, size_t index, const Needed& needed) {
+  Pruned input = prune(plan.input(index), needed);
+  plan.inputs[index] = std::move(input.plan);
+  return std::move(input.moved);
+}
+
+struct Pruner {
+  Plan& plan;
+  const Needed& needed;
+
+  Needed none(size_t index = 0) const { return Needed(plan.input(index).type.size(), false); }
+
+  std::vector<int32_t> operator()(ScanNode& node) const {
+    Needed keeps = needed;
+    // A row without columns could not be counted.
+    if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) { keeps[0] = true; }
+    std::vector<size_t> columns;
+    for (size_t i = 0; i < keeps.size(); ++i) {
+      if (keeps[i]) { columns.push_back(node.columns[i]); }
+    }
+    node.columns = std::move(columns);
+    return keep_columns(plan, keeps);
+  }
+  std::vector<int32_t> operator()(ValuesNode& node) const {
+    for (std::vector<Datum>& row : node.rows) {
+      std::vector<Datum> kept;
+      for (size_t i = 0; i < row.size(); ++i) {
+        if (needed[i]) { kept.push_back(std::move(row[i])); }
+      }
+      row = std::move(kept);
+    }
+    return keep_columns(plan, needed);
+  }
+  std::vector<int32_t> operator()(CalcNode& node) const {
+    Needed inner = none();
+    std::vector<Bound> outputs;
+    for (size_t i = 0; i < needed.size(); ++i) {
+      if (!needed[i]) { continue; }
+      need(node.outputs[i], inner);
+      outputs.push_back(std::move(node.outputs[i]));
+    }
+    if (node.condition.has_value()) { need(*node.condition, inner); }
+    node.outputs = std::move(outputs);
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    for (Bound& output : node.outputs) { move(output, moved); }
+    if (node.condition.has_value()) { move(*node.condition, moved); }
+    return keep_columns(plan, needed);
+  }
+  std::vector<int32_t> operator()(WatermarkNode& node) const {
+    Needed inner = needed;
+    inner[static_cast<size_t>(node.column)] = true;
+    if (node.has_value) { need(node.value, inner); }
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.column, moved);
+    if (node.has_value) { move(node.value, moved); }
+    return pass(moved);
+  }
+  std::vector<int32_t> operator()(AggregateNode& node) const {
+    return aggregate(node.keys, node.calls, nullptr);
+  }
+  std::vector<int32_t> operator()(WindowAggregateNode& node) const {
+    return aggregate(node.keys, node.calls, &node.time);
+  }
+  std::vector<int32_t> operator()(WindowNode& node) const {
+    const size_t columns = plan.input().type.size();
+    Needed inner(needed.begin(), needed.begin() + static_cast<ptrdiff_t>(columns));
+    inner[static_cast<size_t>(node.time)] = true;
+    need(node.partition_by, inner);
+    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.time, moved);
+    move(node.partition_by, moved);
+    return pass(std::move(moved), 3);
+  }
+  std::vector<int32_t> operator()(JoinNode& node) const {
+    const size_t left_columns = plan.input(0).type.size();
+    Needed both = needed;
+    both.resize(left_columns + plan.input(1).type.size(), false);
+    if (node.condition.has_value()) { need(*node.condition, both); }
+    Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
+    Needed right(both.begin() + static_cast<ptrdiff_t>(left_columns), both.end());
+    need(node.left_keys, left);
+    need(node.right_keys, right);
+    for (const int32_t column : {node.left_window_end, node.left_time}) {
+      if (column >= 0) { left[static_cast<size_t>(column)] = true; }
+    }
+    for (const int32_t column : {node.right_window_end, node.right_time}) {
+      if (column >= 0) { right[static_cast<size_t>(column)] = true; }
+    }
+    std::vector<int32_t> moved = prune_input(plan, 0, left);
+    const std::vector<int32_t> moved_right = prune_input(plan, 1, right);
+    move(node.left_keys, moved);
+    move(node.right_keys, moved_right);
+    move(node.left_window_end, moved);
+    move(node.right_window_end, moved_right);
+    move(node.left_time, moved);
+    move(node.right_time, moved_right);
+    const auto shift = static_cast<int32_t>(plan.input(0).type.size());
+    for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
+    if (node.condition.has_value()) { move(*node.condition, moved); }
+    moved.resize(needed.size());
+    return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(UnionNode&) const {
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      // All inputs have the same columns: a node that keeps one nobody needs would not do.
+      const std::vector<int32_t> moved = prune_input(plan, i, needed);
+      select(i, moved);
+    }
+    return keep_columns(plan, needed);
+  }
+  std::vector<int32_t> operator()(TopNNode& node) const {
+    const size_t columns = plan.input().type.size();
+    Needed inner(needed.begin(), needed.begin() + static_cast<ptrdiff_t>(columns));
+    need(node.partition_by, inner);
+    need(node.order_by, inner);
+    // Rows that are equal in what is kept would be taken for one that comes again.
+    if (plan.input().updates) { inner.assign(columns, true); }
+    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.partition_by, moved);
+    move(node.order_by, moved);
+    return pass(std::move(moved), node.has_rank ? 1 : 0);
+  }
+  std::vector<int32_t> operator()(LimitNode&) const {
+    const Needed inner = plan.input().updates ? Needed(needed.size(), true) : needed;
+    return pass(prune_input(plan, 0, inner));
+  }
+  std::vector<int32_t> operator()(SortNode& node) const {
+    Needed inner = plan.input().updates ? Needed(needed.size(), true) : needed;
+    need(node.order_by, inner);
+    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.order_by, moved);
+    return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(RankNode&) const {
+    return prune_input(plan, 0, Needed(plan.input().type.size(), true));
+  }
+
+  // The output has the columns that the input kept, and `added` of its own.
+  std::vector<int32_t> pass(std::vector<int32_t> moved, size_t added = 0) const {
+    int32_t next = 0;
+    Needed keeps;
+    for (const int32_t column : moved) {
+      keeps.push_back(column >= 0);
+      next = std::max(next, column + 1);
+    }
+    for (size_t i = 0; i < added; ++i) { keeps.push_back(true); }
+    return keep_columns(plan, keeps);
+  }
+  std::vector<int32_t> aggregate(std::vector<int32_t>& keys, std::vector<AggregateCallNode>& calls,
+                                 int32_t* time) const {
+    Needed keeps = needed;
+    std::vector<AggregateCallNode> kept;
+    for (size_t i = 0; i < keys.size(); ++i) { keeps[i] = true; }
+    for (size_t i = 0; i < calls.size(); ++i) {
+      if (keeps[keys.size() + i]) { kept.push_back(calls[i]); }
+    }
+    for (size_t i = keys.size() + calls.size(); i < keeps.size(); ++i) { keeps[i] = true; }
+    calls = std::move(kept);
+    Needed inner = none();
+    need(keys, inner);
+    need(calls, inner);
+    if (time != nullptr) { inner[static_cast<size_t>(*time)] = true; }
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(keys, moved);
+    move(calls, moved);
+    if (time != nullptr) { move(*time, moved); }
+    return keep_columns(plan, keeps);
+  }
+  // Has input `index` give what is needed, and nothing else.
+  void select(size_t index, const std::vector<int32_t>& moved) const {
+    std::vector<Bound> outputs;
+    std::vector<std::string> names;
+    const PlanRef input = plan.inputs[index];
+    for (size_t i = 0; i < needed.size(); ++i) {
+      if (!needed[i]) { continue; }
+      const auto column = static_cast<size_t>(moved[i]);
+      outputs.push_back(Bound::of_column(moved[i], input->type.types[column]));
+      names.push_back(input->type.names[column]);
+    }
+    if (outputs.size() != input->type.size()) {
+      plan.inputs[index] = make_calc(input, std::nullopt, std::move(outputs), std::move(names));
+    }
+  }
+};
+
+Pruned prune(const Plan& plan, const Needed& needed) {
+  Pruned pruned{copy_of(plan), {}};
+  pruned.moved = std::visit(
+      [&](auto& node) { return Pruner{*pruned.plan, needed}(node); }, pruned.plan->node);
+  return pruned;
+}
+
+}  // namespace
+
+Result<PlanRef> optimize(PlanRef plan, const EvalOptions& options) {
+  plan = folded(plan, options);
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_top_n(plan));
+  return PlanRef(prune(*plan, Needed(plan->type.size(), true)).plan);
+}
+
+}  // namespace tidewheel::sql

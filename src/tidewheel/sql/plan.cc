@@ -1,0 +1,346 @@
+#include "tidewheel/sql/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "tidewheel/sql/functions.h"
+
+namespace tidewheel::sql {
+namespace {
+
+// Where column `column` of the input is passed on unchanged; -1: nowhere.
+int32_t passed_as(const std::vector<Bound>& outputs, int32_t column) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].kind == Bound::Kind::kColumn && outputs[i].column == column) {
+      return static_cast<int32_t>(i);
+    }
+  }
+  return -1;
+}
+
+void take_calc_traits(const CalcNode& calc, const Plan& input, Plan& plan) {
+  plan.is_bounded = input.is_bounded;
+  plan.updates = input.updates;
+  if (input.window.has_value()) {
+    const auto moved = [&](int32_t column) {
+      return column < 0 ? -1 : passed_as(calc.outputs, column);
+    };
+    WindowColumns window = *input.window;
+    window.start = moved(window.start);
+    window.end = moved(window.end);
+    window.time = moved(window.time);
+    if (window.start >= 0 || window.end >= 0) { plan.window = window; }
+  }
+  for (const std::vector<int32_t>& key : input.unique_keys) {
+    std::vector<int32_t> moved;
+    for (const int32_t column : key) {
+      const int32_t to = passed_as(calc.outputs, column);
+      if (to >= 0) { moved.push_back(to); }
+    }
+    if (moved.size() == key.size()) { plan.unique_keys.push_back(std::move(moved)); }
+  }
+}
+
+// Puts `inner`'s expressions in the place of references to its outputs.
+Bound substitute(Bound expression, const std::vector<Bound>& inner) {
+  if (expression.kind == Bound::Kind::kColumn) {
+    Bound replaced = inner[static_cast<size_t>(expression.column)];
+    replaced.span = expression.span;
+    return replaced;
+  }
+  for (Bound& argument : expression.arguments) { argument = substitute(std::move(argument), inner); }
+  return expression;
+}
+
+// Whether merging computes nothing twice: what is used more than once is a column or a literal.
+bool merges_for_free(const std::optional<Bound>& condition, const std::vector<Bound>& outputs,
+                     const std::vector<Bound>& inner) {
+  std::vector<int> uses(inner.size(), 0);
+  const auto count = [&](const Bound& reference) { ++uses[static_cast<size_t>(reference.column)]; };
+  if (condition.has_value()) { for_each_column(*condition, count); }
+  for (const Bound& output : outputs) { for_each_column(output, count); }
+  for (size_t i = 0; i < inner.size(); ++i) {
+    const bool cheap =
+        inner[i].kind == Bound::Kind::kColumn || inner[i].kind == Bound::Kind::kLiteral;
+    if (!cheap && (uses[i] > 1 || !is_deterministic(inner[i]))) { return false; }
+  }
+  return true;
+}
+
+Bound conjunction(Bound a, Bound b) {
+  Bound both;
+  both.kind = Bound::Kind::kAnd;
+  both.type = LogicalType::of(TypeKind::kBoolean, a.type.nullable || b.type.nullable);
+  both.span = b.span;
+  for (Bound* part : {&a, &b}) {
+    if (part->kind == Bound::Kind::kAnd) {
+      for (Bound& one : part->arguments) { both.arguments.push_back(std::move(one)); }
+    } else {
+      both.arguments.push_back(std::move(*part));
+    }
+  }
+  return both;
+}
+
+}  // namespace
+
+bool is_deterministic(const Bound& expression) {
+  if (expression.kind == Bound::Kind::kCall && !expression.function->is_deterministic()) {
+    return false;
+  }
+  return std::all_of(expression.arguments.begin(), expression.arguments.end(), is_deterministic);
+}
+
+std::vector<Bound> all_columns(const Plan& plan) {
+  std::vector<Bound> columns;
+  for (size_t i = 0; i < plan.type.size(); ++i) {
+    columns.push_back(Bound::of_column(static_cast<int32_t>(i), plan.type.types[i]));
+  }
+  return columns;
+}
+
+PlanRef make_calc(PlanRef input, std::optional<Bound> condition, std::vector<Bound> outputs,
+                  std::vector<std::string> names) {
+  if (const auto* inner = std::get_if<CalcNode>(&input->node);
+      inner != nullptr && merges_for_free(condition, outputs, inner->outputs)) {
+    for (Bound& output : outputs) { output = substitute(std::move(output), inner->outputs); }
+    if (condition.has_value()) { condition = substitute(std::move(*condition), inner->outputs); }
+    if (inner->condition.has_value()) {
+      condition = condition.has_value() ? conjunction(*inner->condition, std::move(*condition))
+                                        : *inner->condition;
+    }
+    input = input->inputs[0];
+  }
+  Plan plan;
+  for (size_t i = 0; i < outputs.size(); ++i) { plan.type.add(names[i], outputs[i].type); }
+  CalcNode calc{std::move(condition), std::move(outputs)};
+  take_calc_traits(calc, *input, plan);
+  plan.node = std::move(calc);
+  plan.inputs.push_back(std::move(input));
+  return std::make_shared<Plan>(std::move(plan));
+}
+
+PlanRef make_filter(PlanRef input, Bound condition) {
+  std::vector<Bound> outputs = all_columns(*input);
+  std::vector<std::string> names = input->type.names;
+  return make_calc(std::move(input), std::move(condition), std::move(outputs), std::move(names));
+}
+
+PlanRef make_plan(Plan plan) {
+  for (const PlanRef& input : plan.inputs) { plan.is_bounded = plan.is_bounded && input->is_bounded; }
+  return std::make_shared<Plan>(std::move(plan));
+}
+
+// ---- Text
+
+namespace {
+
+std::string literal_text(const Datum& datum, const LogicalType& type) {
+  if (datum.is_null()) { return "NULL"; }
+  if (const auto* integer = std::get_if<int64_t>(&datum.value)) {
+    if (type.kind == TypeKind::kBoolean) { return *integer != 0 ? "TRUE" : "FALSE"; }
+    return std::to_string(*integer);
+  }
+  if (const auto* decimal = std::get_if<Int128>(&datum.value)) {
+    return detail::decimal_to_string(*decimal, type.scale);
+  }
+  if (const auto* real = std::get_if<double>(&datum.value)) { return fmt::format("{}", *real); }
+  if (const auto* text = std::get_if<std::string>(&datum.value)) { return "'" + *text + "'"; }
+  return "(..)";
+}
+
+std::string joined_texts(const std::vector<Bound>& list, const RowType* input,
+                         std::string_view between) {
+  std::string out;
+  for (const Bound& one : list) {
+    if (!out.empty()) { out += between; }
+    out += bound_text(one, input);
+  }
+  return out;
+}
+
+std::string column_text(int32_t column, const RowType& type) {
+  return column < 0 || static_cast<size_t>(column) >= type.size()
+             ? fmt::format("${}", column)
+             : type.names[static_cast<size_t>(column)];
+}
+
+std::string columns_text(const std::vector<int32_t>& columns, const RowType& type) {
+  std::string out;
+  for (const int32_t column : columns) {
+    if (!out.empty()) { out += ", "; }
+    out += column_text(column, type);
+  }
+  return out;
+}
+
+std::string sort_text(const std::vector<SortKeyNode>& keys, const RowType& type) {
+  std::string out;
+  for (const SortKeyNode& key : keys) {
+    if (!out.empty()) { out += ", "; }
+    out += column_text(key.column, type) + (key.descending ? " DESC" : " ASC");
+  }
+  return out;
+}
+
+std::string calls_text(const std::vector<AggregateCallNode>& calls, const RowType& type) {
+  std::string out;
+  for (const AggregateCallNode& call : calls) {
+    if (!out.empty()) { out += ", "; }
+    out += call.function + "(" + (call.distinct ? "DISTINCT " : "") +
+           (call.arguments.empty() ? "*" : columns_text(call.arguments, type)) + ")";
+    if (call.filter >= 0) { out += " FILTER " + column_text(call.filter, type); }
+  }
+  return out;
+}
+
+std::string window_text(const WindowSpecNode& window) {
+  static constexpr const char* kNames[] = {"TUMBLE", "HOP", "CUMULATE", "SESSION"};
+  std::string out = fmt::format("{}(size=[{} ms]", kNames[static_cast<size_t>(window.kind)],
+                                window.size_ms);
+  if (window.slide_ms != 0) { out += fmt::format(", slide=[{} ms]", window.slide_ms); }
+  if (window.offset_ms != 0) { out += fmt::format(", offset=[{} ms]", window.offset_ms); }
+  return out + ")";
+}
+
+struct NodeText {
+  const Plan& plan;
+  const RowType& in() const { return plan.inputs.empty() ? plan.type : plan.input().type; }
+
+  std::string operator()(const ScanNode& node) const {
+    std::string columns;
+    for (const size_t column : node.columns) {
+      columns += (columns.empty() ? "" : ", ") + node.table->columns[column].name;
+    }
+    return fmt::format("TableScan(table=[{}], fields=[{}])", node.table->path, columns);
+  }
+  std::string operator()(const ValuesNode& node) const {
+    return fmt::format("Values(rows=[{}])", node.rows.size());
+  }
+  std::string operator()(const CalcNode& node) const {
+    std::string select;
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const std::string text = bound_text(node.outputs[i], &in());
+      select += (select.empty() ? "" : ", ") + text;
+      if (text != plan.type.names[i]) { select += " AS " + plan.type.names[i]; }
+    }
+    std::string out = "Calc(select=[" + select + "]";
+    if (node.condition.has_value()) { out += ", where=[" + bound_text(*node.condition, &in()) + "]"; }
+    return out + ")";
+  }
+  std::string operator()(const WatermarkNode& node) const {
+    return fmt::format("WatermarkAssigner(rowtime=[{}], watermark=[{}])",
+                       column_text(node.column, in()), bound_text(node.value, &in()));
+  }
+  std::string operator()(const AggregateNode& node) const {
+    return fmt::format("GroupAggregate(groupBy=[{}], select=[{}])", columns_text(node.keys, in()),
+                       calls_text(node.calls, in()));
+  }
+  std::string operator()(const WindowNode& node) const {
+    return fmt::format("WindowTableFunction(window=[{}], time=[{}])", window_text(node.window),
+                       column_text(node.time, in()));
+  }
+  std::string operator()(const WindowAggregateNode& node) const {
+    return fmt::format("WindowAggregate(groupBy=[{}], window=[{}], time=[{}], select=[{}])",
+                       columns_text(node.keys, in()), window_text(node.window),
+                       column_text(node.time, in()), calls_text(node.calls, in()));
+  }
+  std::string operator()(const JoinNode& node) const {
+    static constexpr const char* kNames[] = {"InnerJoin",     "LeftOuterJoin", "RightOuterJoin",
+                                             "FullOuterJoin", "SemiJoin",      "AntiJoin"};
+    RowType both = plan.input(0).type;
+    for (size_t i = 0; i < plan.input(1).type.size(); ++i) {
+      both.add(plan.input(1).type.names[i], plan.input(1).type.types[i]);
+    }
+    std::string keys;
+    for (size_t i = 0; i < node.left_keys.size(); ++i) {
+      keys += (keys.empty() ? "" : ", ") + column_text(node.left_keys[i], plan.input(0).type) +
+              " = " + column_text(node.right_keys[i], plan.input(1).type);
+    }
+    const char* const prefix =
+        node.left_window_end >= 0 ? "Window" : node.left_time >= 0 ? "Interval" : "";
+    std::string out =
+        fmt::format("{}Join(joinType=[{}], on=[{}]", prefix, kNames[static_cast<size_t>(node.kind)],
+                    keys);
+    if (node.left_time >= 0) {
+      out += fmt::format(", interval=[{} ms, {} ms]", node.lower_ms, node.upper_ms);
+    }
+    if (node.condition.has_value()) { out += ", where=[" + bound_text(*node.condition, &both) + "]"; }
+    return out + ")";
+  }
+  std::string operator()(const UnionNode&) const { return "Union(all=[true])"; }
+  std::string operator()(const RankNode& node) const {
+    return fmt::format("Rank(partitionBy=[{}], orderBy=[{}])",
+                       columns_text(node.partition_by, in()), sort_text(node.order_by, in()));
+  }
+  std::string operator()(const TopNNode& node) const {
+    return fmt::format("TopN(partitionBy=[{}], orderBy=[{}], range=[{}..{}]{})",
+                       columns_text(node.partition_by, in()), sort_text(node.order_by, in()),
+                       node.first, node.last, node.has_rank ? ", with rank" : "");
+  }
+  std::string operator()(const LimitNode& node) const {
+    return fmt::format("Limit(offset=[{}], fetch=[{}])", node.offset, node.count);
+  }
+  std::string operator()(const SortNode& node) const {
+    return fmt::format("Sort(orderBy=[{}])", sort_text(node.order_by, in()));
+  }
+};
+
+void append_plan(std::string& out, const Plan& plan, bool with_changelog, const std::string& indent,
+                 const std::string& lead) {
+  out += lead + std::visit(NodeText{plan}, plan.node);
+  if (with_changelog) {
+    out.pop_back();
+    out += !plan.updates       ? ", changelogMode=[I])"
+           : plan.emits_before ? ", changelogMode=[I,UB,UA,D])"
+                               : ", changelogMode=[I,UA,D])";
+  }
+  out += '\n';
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    const bool last = i + 1 == plan.inputs.size();
+    append_plan(out, plan.input(i), with_changelog, indent + (last ? "   " : ":  "),
+                indent + "+- ");
+  }
+}
+
+}  // namespace
+
+std::string bound_text(const Bound& expression, const RowType* input) {
+  const std::vector<Bound>& arguments = expression.arguments;
+  switch (expression.kind) {
+    case Bound::Kind::kColumn:
+      return input == nullptr ? fmt::format("${}", expression.column)
+                              : column_text(expression.column, *input);
+    case Bound::Kind::kLiteral: return literal_text(expression.literal, expression.type);
+    case Bound::Kind::kAnd: return "(" + joined_texts(arguments, input, " AND ") + ")";
+    case Bound::Kind::kOr: return "(" + joined_texts(arguments, input, " OR ") + ")";
+    case Bound::Kind::kCast:
+    case Bound::Kind::kTryCast:
+      return fmt::format("{}({} AS {})",
+                         expression.kind == Bound::Kind::kCast ? "CAST" : "TRY_CAST",
+                         bound_text(arguments[0], input), expression.type.to_string());
+    case Bound::Kind::kCoalesce: return "COALESCE(" + joined_texts(arguments, input, ", ") + ")";
+    case Bound::Kind::kCase: return "CASE(" + joined_texts(arguments, input, ", ") + ")";
+    case Bound::Kind::kField:
+      return bound_text(arguments[0], input) + "." +
+             arguments[0].type.names[static_cast<size_t>(expression.column)];
+    case Bound::Kind::kCall: break;
+  }
+  const std::string name(expression.function->name());
+  const bool is_operator = !name.empty() && !std::isalpha(static_cast<unsigned char>(name[0]));
+  if (is_operator && arguments.size() == 2 && name != "[]") {
+    return "(" + bound_text(arguments[0], input) + " " + name + " " +
+           bound_text(arguments[1], input) + ")";
+  }
+  return name + "(" + joined_texts(arguments, input, ", ") + ")";
+}
+
+std::string plan_text(const Plan& plan, bool with_changelog) {
+  std::string out;
+  append_plan(out, plan, with_changelog, "", "");
+  return out;
+}
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,121 @@
+// The class behind bind_query; its .cc files are by subject (bind_table, bind_from, bind_select,
+// bind_aggregate).
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/sql/binder.h"
+#include "tidewheel/sql/expression_binder.h"
+#include "tidewheel/sql/plan.h"
+#include "tidewheel/sql/scope.h"
+#include "tidewheel/sql/statement.h"
+
+namespace tidewheel::sql {
+
+struct Planned {
+  PlanRef plan;
+  Scope scope;
+};
+
+class QueryBinder {
+ public:
+  static constexpr int32_t kViewDepthMax = 64;
+
+  QueryBinder(const BinderEnvironment& environment, std::string_view text, int32_t depth = 0)
+      : environment_(environment), text_(text), depth_(depth) {}
+
+  Result<PlanRef> query(const Query& query);
+
+  // ---- bind_table.cc
+  Result<PlanRef> table(const CatalogObject& object, const std::vector<Option>& hints);
+  Result<PlanRef> scan_definition(std::shared_ptr<const TableDefinition> definition);
+  Result<PlanRef> with_computed_columns(const CatalogObject& object, PlanRef plan);
+  Result<PlanRef> with_watermark(const CatalogObject& object, PlanRef plan);
+
+ private:
+  // ---- bind_query.cc
+  // The sort keys of a query are bound with its SELECT, whose input they may name.
+  struct Sorted {
+    PlanRef plan;
+    size_t visible = 0;  // columns; those behind are for sorting
+    std::vector<SortKeyNode> keys;
+  };
+  Result<Sorted> body(const Query& query);
+  Result<PlanRef> set_operation(const SetOperation& operation);
+  Result<PlanRef> values(const Values& values);
+  Result<PlanRef> ordered(const Query& query, Sorted sorted);
+  Result<std::optional<int64_t>> row_count(const std::optional<Expression>& expression);
+  Result<PlanRef> coerced(PlanRef plan, const std::vector<LogicalType>& types, Span span);
+  Result<Sorted> sort_by_outputs(PlanRef plan, const std::vector<SortKey>& keys);
+
+  // ---- bind_from.cc
+  Result<Planned> from(const TableReference& reference);
+  Result<Planned> from_node(const NamedTable& table, const TableReference& reference);
+  Result<Planned> from_node(const DerivedTable& table, const TableReference& reference);
+  Result<Planned> from_node(const FunctionTable& table, const TableReference& reference);
+  Result<Planned> from_node(const UnnestTable& table, const TableReference& reference);
+  Result<Planned> from_node(const Join& join, const TableReference& reference);
+  Result<Planned> from_node(const MatchRecognize& match, const TableReference& reference);
+  Result<Planned> aliased(PlanRef plan, const std::optional<Alias>& alias, std::string name);
+  Result<PlanRef> named(const NamedTable& table);
+  Result<PlanRef> expand_view(const CatalogObject& view);
+  Result<PlanRef> window_table(const FunctionCall& call, Span span);
+
+  // ---- bind_select.cc
+  Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
+  Result<PlanRef> where(PlanRef plan, const Scope& scope, const Expression& condition);
+  Result<PlanRef> subquery_condition(PlanRef plan, const Scope& scope, const In& in, bool negated);
+  Result<PlanRef> exists_condition(PlanRef plan, const Subquery& exists, bool negated);
+  // The items of SELECT with `*` expanded: expressions, or columns of the input.
+  struct Item {
+    const Expression* expression = nullptr;  // null: `column`
+    int32_t column = -1;
+    std::string name;
+  };
+  Result<std::vector<Item>> expand_items(const Select& select, const Scope& scope);
+  Result<Sorted> project(PlanRef plan, ExpressionBinder& binder, const std::vector<Item>& items,
+                         const std::vector<SortKey>& order_by);
+  Result<Planned> ranks(Planned input, const Select& select,
+                        std::vector<std::pair<const FunctionCall*, int32_t>>& ranked);
+  Result<PlanRef> distinct(PlanRef plan);
+
+  // ---- bind_aggregate.cc
+  Result<Sorted> aggregate(Planned input, const Select& select,
+                           const std::vector<SortKey>& order_by);
+  Result<std::optional<std::string>> old_group_window(Planned& input, const Expressions& group_by);
+
+  Status error(Span span, ErrorId id, std::string message) const {
+    return error_at(text_, span, id, std::move(message));
+  }
+
+  const BinderEnvironment& environment_;
+  const std::string_view text_;
+  const int32_t depth_;                        // of views
+  std::vector<const CommonTable*> common_;  // of WITH, the innermost last
+};
+
+// A scan of all columns of a table.
+PlanRef make_scan(std::shared_ptr<const TableDefinition> table, bool is_bounded, bool updates);
+
+// Puts rows into windows.
+PlanRef make_window(PlanRef input, WindowNode node);
+
+// Joins with a condition over the columns of both, whose parts go where they are cheapest: to one
+// side, to the keys, to the bounds of an interval, or into the join.
+PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound> conditions,
+                  const FunctionRegistry& functions);
+// A filter, whose parts go into the inner joins below it.
+PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
+                           const FunctionRegistry& functions);
+std::vector<Bound> split_conjunction(Bound condition);
+// All of them; nothing when there are none.
+std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
+
+// Whether an aggregate is called in an expression, outside of queries inside of it.
+bool has_aggregate(const Expression& expression);
+
+}  // namespace tidewheel::sql
