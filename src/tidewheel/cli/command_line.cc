@@ -129,14 +129,59 @@ struct SnapshotFlags {
   }
 };
 
+struct SqlFlags {
+  const CLI::App* command = nullptr;
+  SqlCommand sql;
+  bool box = false;
+  bool csv = false;
+  bool json = false;
+  bool changelog = false;
+
+  void add_to(CLI::App& app) {
+    CLI::App* const added = app.add_subcommand(
+        "sql", "Executes SQL: of -e and -f, or typed in, or from standard input");
+    added->add_option("-e", sql.texts, "Statements, separated by `;`")->type_name("SQL");
+    added->add_option("-f", sql.files, "A file of statements")->type_name("FILE");
+    added->add_option("-i", sql.init_file, "A file of statements that come before all others")
+        ->type_name("FILE");
+    added->add_option("-D", sql.settings, "As SET 'key' = 'value': -Dkey=value")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    CLI::Option* const as_box = added->add_flag("--table", box, "Results in a box");
+    CLI::Option* const as_csv = added->add_flag("--csv", csv, "Results as CSV, with a header");
+    CLI::Option* const as_json = added->add_flag("--json", json, "Results as JSON, one row a line");
+    CLI::Option* const as_changelog =
+        added->add_flag("--changelog", changelog, "Every change of the result as it comes");
+    for (CLI::Option* const one : {as_csv, as_json, as_changelog}) { one->excludes(as_box); }
+    as_json->excludes(as_csv);
+    as_changelog->excludes(as_csv)->excludes(as_json);
+    added->add_flag("--timing", sql.timing, "Says how long each statement took");
+    added->footer(
+        "A file is a table: tidewheel sql -e \"SELECT origin, COUNT(*) FROM 'flights.csv' GROUP BY "
+        "origin\"");
+    command = added;
+  }
+  bool fill(CommandLine& line) const {
+    if (!command->parsed()) { return false; }
+    line.command = Command::kSql;
+    line.sql = sql;
+    line.sql.output = box         ? SqlOutput::kBox
+                      : csv       ? SqlOutput::kCsv
+                      : json      ? SqlOutput::kJson
+                      : changelog ? SqlOutput::kChangelog
+                                  : SqlOutput::kChosen;
+    return true;
+  }
+};
+
 // CLI11 takes arguments from the back.
 std::vector<std::string> reversed(std::span<const std::string> arguments) {
   return {arguments.rbegin(), arguments.rend()};
 }
 
 Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
-  static constexpr std::string_view kCommands[] = {"run",     "explain",    "doctor",
-                                                   "options", "checkpoint", "savepoint"};
+  static constexpr std::string_view kCommands[] = {
+      "run", "explain", "doctor", "options", "checkpoint", "savepoint", "sql"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);
@@ -192,6 +237,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
   SnapshotFlags snapshots;
   snapshots.add_to(app);
+  SqlFlags sql;
+  sql.add_to(app);
 
   try {
     app.parse(reversed(own));
@@ -209,7 +256,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
 
   if (options->parsed()) { return printing(option_reference()); }
   CommandLine line;
-  if (snapshots.fill(line)) { return line; }
+  if (snapshots.fill(line) || sql.fill(line)) { return line; }
   line.library = flags.library;
   if (run->parsed()) {
     line.command = Command::kRun;

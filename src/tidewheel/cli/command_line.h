@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidewheel/base/status.h"
+#include "tidewheel/cli/sql_command.h"
 
 namespace tidewheel {
 
@@ -16,6 +17,7 @@ enum class Command : uint8_t {
   kDoctor,   // say whether `library` can be run here
   kInspect,  // show what is in the snapshot at `path`
   kDispose,  // delete the savepoint at `path`
+  kSql,      // execute statements of SQL
 };
 
 struct CommandLine {
@@ -25,6 +27,7 @@ struct CommandLine {
   std::string path;
   bool json = false;
   bool check = false;  // read all of the snapshot
+  SqlCommand sql;
   // For the library's own job_main, in its syntax, the program's name not included.
   std::vector<std::string> library_arguments;
 };

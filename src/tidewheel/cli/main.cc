@@ -1,4 +1,4 @@
-// The program `tidewheel`: runs jobs that were built as libraries.
+// The program `tidewheel`: runs jobs that were built as libraries, and SQL.
 #include <cstdio>
 
 #include "tidewheel/base/world.h"
@@ -6,6 +6,7 @@
 #include "tidewheel/checkpoint/inspect.h"
 #include "tidewheel/cli/command_line.h"
 #include "tidewheel/cli/job_library.h"
+#include "tidewheel/cli/sql_command.h"
 
 namespace tidewheel {
 namespace {
@@ -41,6 +42,7 @@ Result<int> carry_out(const CommandLine& line) {
     print(stdout, fmt::format("The savepoint is deleted: {}\n", line.path));
     return 0;
   }
+  if (line.command == Command::kSql) { return run_sql_command(line.sql); }
   JobNote note;
   {
     // Gone before the job starts: the library brings a world of its own.

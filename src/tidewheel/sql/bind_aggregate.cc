@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
 #include "tidewheel/sql/typing.h"
@@ -48,7 +49,7 @@ Result<LogicalType> aggregate_type(const std::string& name, const std::vector<Lo
 bool is_group_window(const Expression& expression) {
   const auto* call = std::get_if<FunctionCall>(&expression.node);
   if (call == nullptr) { return false; }
-  const std::string name = upper_case(call->name.parts.back().name);
+  const std::string name = in_capitals(call->name.parts.back().name);
   return name == "TUMBLE" || name == "HOP" || name == "SESSION";
 }
 
@@ -69,7 +70,7 @@ class Grouping {
   // Binds what stands behind the grouping: keys and results are its columns.
   Result<std::optional<Bound>> intercept(const Expression& expression) {
     if (const auto* call = std::get_if<FunctionCall>(&expression.node)) {
-      const std::string name = upper_case(call->name.parts.back().name);
+      const std::string name = in_capitals(call->name.parts.back().name);
       if (!call->over.has_value() && is_aggregate_function(name)) {
         return add_call(name, *call, expression.span);
       }
@@ -482,7 +483,7 @@ Result<std::optional<std::string>> QueryBinder::old_group_window(Planned& input,
   for (const Expression& one : group_by) {
     if (!is_group_window(one)) { continue; }
     const auto& call = std::get<FunctionCall>(one.node);
-    found = upper_case(call.name.parts.back().name);
+    found = in_capitals(call.name.parts.back().name);
     const size_t lengths = *found == "HOP" ? 2 : 1;
     if (call.arguments.size() != lengths + 1) {
       return error(one.span, ErrorId::kSqlQuery,

@@ -6,6 +6,7 @@
 
 #include "tidewheel/sql/binder.h"
 #include "tidewheel/sql/expression_binder.h"
+#include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/query_binder.h"
 
 namespace tidewheel::sql {
@@ -226,7 +227,7 @@ Result<PlanRef> QueryBinder::with_watermark(const CatalogObject& object, PlanRef
   WatermarkNode node;
   node.column = column.column;
   const auto* call = std::get_if<FunctionCall>(&table.watermark->value.node);
-  if (call != nullptr && upper_case(call->name.parts.back().name) == "SOURCE_WATERMARK") {
+  if (call != nullptr && in_capitals(call->name.parts.back().name) == "SOURCE_WATERMARK") {
     made.node = std::move(node);  // without a value: the source's own
   } else {
     ExpressionBinder binder(text, scope, environment_.functions);

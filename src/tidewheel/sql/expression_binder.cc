@@ -8,6 +8,7 @@
 
 #include "tidewheel/sql/binder.h"
 #include "tidewheel/sql/catalog.h"
+#include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/query.h"
 #include "tidewheel/sql/typing.h"
 #include "tidewheel/types/time.h"
@@ -166,14 +167,6 @@ std::vector<TimeUnit> units_between(const IntervalUnits& units) {
 }
 
 }  // namespace
-
-std::string upper_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') { c = static_cast<char>(c - 'a' + 'A'); }
-  }
-  return out;
-}
 
 Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& literal, Span span) {
   const auto wrong = [&] {
@@ -614,7 +607,7 @@ Result<Bound> ExpressionBinder::bind_conditional(const std::string& name,
 }
 
 Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
-  const std::string name = upper_case(call.name.parts.back().name);
+  const std::string name = in_capitals(call.name.parts.back().name);
   if (call.over.has_value()) {
     return error(span, ErrorId::kSqlQuery, "OVER can stand in the list of SELECT only");
   }

@@ -72,7 +72,6 @@ class ExpressionBinder {
 
 // An interval as it was written. Errors: kSqlSyntax.
 Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& literal, Span span);
-std::string upper_case(std::string_view text);
 // By its name in capitals.
 bool is_aggregate_function(std::string_view name);
 

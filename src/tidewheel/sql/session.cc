@@ -93,6 +93,20 @@ Session::Session(World& world, SessionOptions options)
     : world_(world), options_(std::move(options)), functions_(builtin_functions()) {}
 Session::~Session() = default;
 
+std::vector<std::string> Session::column_names() const {
+  std::vector<std::string> names;
+  for (const std::string& table : catalog_.objects(true, false)) {
+    Name name;
+    name.parts.push_back({table, {}});
+    const Result<const CatalogObject*> found = catalog_.find(name);
+    if (!found.ok() || (*found)->table() == nullptr) { continue; }
+    for (const Column& column : (*found)->table()->columns) {
+      names.push_back(column_name(column).name);
+    }
+  }
+  return names;
+}
+
 std::string Session::setting(const std::string& key) const {
   if (const auto it = settings_.find(key); it != settings_.end()) { return it->second; }
   const Setting* const known = find_setting(key);
@@ -112,7 +126,7 @@ struct ReadSettings {
     options.zone = *TimeZone::find(session.setting("table.local-time-zone"));
     options.clock = &world.clock();
     if (is_bounded) { options.query_start_ms = world.clock().wall_ms(); }
-    options.random_seed = world.random().next();
+    options.random_seed = world.fork_random().next();
     options.database = session.catalog().current_database();
     return options;
   }
@@ -146,9 +160,44 @@ Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool ne
   return infer_changelog(plan, needs_before);
 }
 
+namespace {
+
+// What the caller does with the rows himself: sorting, and stopping when he has enough.
+PlanRef take_order(PlanRef plan, RunningQuery& running) {
+  running.visible = plan->type.size();
+  const auto* calc = std::get_if<CalcNode>(&plan->node);
+  if (calc != nullptr && !calc->condition.has_value()) {
+    // Hidden columns to sort by stand behind those that are shown.
+    bool is_prefix = true;
+    for (size_t i = 0; i < calc->outputs.size(); ++i) {
+      is_prefix = is_prefix && calc->outputs[i].kind == Bound::Kind::kColumn &&
+                  calc->outputs[i].column == static_cast<int32_t>(i);
+    }
+    const Plan& below = plan->input();
+    if (is_prefix && (std::holds_alternative<SortNode>(below.node) ||
+                      std::holds_alternative<TopNNode>(below.node))) {
+      plan = plan->inputs[0];
+    }
+  }
+  if (const auto* sort = std::get_if<SortNode>(&plan->node)) {
+    running.order_by = sort->order_by;
+    plan = plan->inputs[0];
+  } else if (const auto* top = std::get_if<TopNNode>(&plan->node);
+             top != nullptr && top->partition_by.empty() && !top->has_rank) {
+    running.order_by = top->order_by;
+  } else if (const auto* limit = std::get_if<LimitNode>(&plan->node);
+             limit != nullptr && !plan->updates) {
+    running.limit = limit->count;
+  }
+  return plan;
+}
+
+}  // namespace
+
 Result<StatementResult> Session::run_query(std::string_view text, const Query& query) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const PlanRef plan, this->plan(text, query, /*needs_before=*/true));
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, this->plan(text, query, /*needs_before=*/true));
   RunningQuery running;
+  plan = take_order(std::move(plan), running);
   running.type = plan->type;
   running.updates = plan->updates;
   running.is_bounded = plan->is_bounded;
@@ -346,7 +395,7 @@ Result<StatementResult> Session::show(const Show& statement) {
   for (std::string& name : names) {
     if (statement.like.has_value()) {
       const bool matches = statement.ignore_case
-                               ? like(upper_case(name), upper_case(*statement.like))
+                               ? like(in_capitals(name), in_capitals(*statement.like))
                                : like(name, *statement.like);
       if (matches == statement.not_like) { continue; }
     }

@@ -50,6 +50,9 @@ struct Listing {
 // A query that runs. Rows come into `rows` while it does.
 struct RunningQuery {
   RowType type;
+  size_t visible = 0;                 // columns; those behind them are for sorting
+  std::vector<SortKeyNode> order_by;  // of the table that the changes amount to; empty: none
+  int64_t limit = -1;                 // so many rows are all; -1: not known
   bool updates = false;
   bool is_bounded = true;
   std::shared_ptr<ResultQueue> rows;
@@ -82,6 +85,8 @@ class Session {
 
   const Catalog& catalog() const { return catalog_; }
   const FunctionRegistry& functions() const { return functions_; }
+  // Of all tables of the current database, for completion.
+  std::vector<std::string> column_names() const;
   // The value of a setting: what was SET, or its default.
   std::string setting(const std::string& key) const;
   const TableRegistry& tables() const { return *options_.tables; }

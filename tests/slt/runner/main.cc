@@ -1,0 +1,230 @@
+// Runs .slt files: `slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE] FILE...`
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/slt/runner/script.h"
+#include "tests/slt/runner/script_table.h"
+#include "tidewheel/api/env.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/cli/table_registry.h"
+#include "tidewheel/sql/parser.h"
+#include "tidewheel/sql/result_text.h"
+#include "tidewheel/sql/session.h"
+
+namespace tidewheel::slt {
+namespace {
+
+struct Options {
+  std::vector<std::string> files;
+  std::vector<std::pair<std::string, std::string>> settings;
+  // Changes come in another order, or not one by one: tables at the end are compared instead.
+  bool compares_tables_only = false;
+  bool shows = false;  // prints what queries give, instead of comparing
+};
+
+std::string cell_text(const std::string& cell, bool is_null) {
+  if (is_null) { return "NULL"; }
+  const bool quotes = cell.empty() || cell.find(' ') != std::string::npos;
+  return quotes ? "'" + cell + "'" : cell;
+}
+
+std::string row_text(const sql::ResultTable::Row& row, size_t columns) {
+  std::string out;
+  for (size_t i = 0; i < columns; ++i) {
+    if (i > 0) { out += ' '; }
+    out += cell_text(row.cells[i], row.nulls[i]);
+  }
+  return out;
+}
+
+// What a list of changes amounts to.
+std::vector<std::string> amount_to(const std::vector<std::string>& changes) {
+  std::vector<std::string> table;
+  for (const std::string& change : changes) {
+    const std::string row = change.substr(std::min<size_t>(change.size(), 3));
+    if (change.starts_with("+")) {
+      table.push_back(row);
+      continue;
+    }
+    const auto it = std::find(table.rbegin(), table.rend(), row);
+    if (it != table.rend()) { table.erase(std::next(it).base()); }
+  }
+  return table;
+}
+
+class Runner {
+ public:
+  Runner(World& world, const Options& options) : world_(world), options_(options) {}
+
+  // Returns how many records failed.
+  Result<int> run_file(const std::string& path) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world_.files(), path));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Record> records, parse_script(text, path));
+    feeds_ = std::make_shared<ScriptFeeds>();
+    tables_ = make_table_registry();
+    tables_->add(make_script_connector(feeds_));
+    sql::Session session(world_, {.tables = tables_.get(), .config = {}, .file_table = nullptr});
+    for (const auto& [key, value] : options_.settings) {
+      sql::Statement set;
+      set.node = sql::Set{sql::Option{key, value, {}, {}}};
+      TIDEWHEEL_RETURN_IF_ERROR(session.execute("", set).status());
+    }
+    int failures = 0;
+    for (const Record& record : records) {
+      const Status status = run_record(session, record);
+      ++records_;
+      if (status.ok()) { continue; }
+      ++failures;
+      fmt::print("{}:{}: {}\n{}\n", path, record.line, record.sql, status.message());
+    }
+    return failures;
+  }
+  int records() const { return records_; }
+
+ private:
+  Status run_record(sql::Session& session, const Record& record) {
+    feeds_->by_table.clear();
+    for (const Feed& feed : record.feeds) { feeds_->by_table[feed.table].push_back(feed); }
+    const Result<sql::Statement> statement = sql::parse_statement(record.sql);
+    Result<sql::StatementResult> result =
+        statement.ok() ? session.execute(record.sql, *statement)
+                       : Result<sql::StatementResult>(statement.status());
+    if (record.kind == Record::Kind::kError) { return check_error(record, std::move(result)); }
+    if (!result.ok()) { return result.status(); }
+    if (auto* query = std::get_if<sql::RunningQuery>(&*result)) {
+      return check_rows(record, *query);
+    }
+    if (auto* insert = std::get_if<sql::RunningInsert>(&*result)) {
+      insert->job->wait();
+      return insert->job->result();
+    }
+    return ok_status();
+  }
+
+  Status check_error(const Record& record, Result<sql::StatementResult> result) {
+    Status status = result.status();
+    if (result.ok()) {
+      if (auto* query = std::get_if<sql::RunningQuery>(&*result)) {
+        query->job->wait();
+        status = query->job->result();
+      }
+    }
+    if (status.ok()) {
+      return invalid_argument(ErrorId::kUsage, "it succeeds, and was to fail with: {}",
+                              record.error);
+    }
+    if (status.message().find(record.error) != std::string::npos) { return ok_status(); }
+    return invalid_argument(ErrorId::kUsage, "it fails with:\n{}\nand not with: {}",
+                            status.message(), record.error);
+  }
+
+  Status check_rows(const Record& record, sql::RunningQuery& query) {
+    query.job->wait();
+    TIDEWHEEL_RETURN_IF_ERROR(query.job->result());
+    std::vector<std::string> found;
+    TimeZone zone;
+    const bool table =
+        record.kind != Record::Kind::kChangelog || options_.compares_tables_only;
+    sql::ResultTable rows(query.type, query.visible, query.order_by, zone);
+    for (const sql::ResultQueue::Rows& batch : query.rows->take_all()) {
+      if (table) {
+        rows.apply(batch);
+        continue;
+      }
+      for (uint32_t i = batch.begin; i < batch.end; ++i) {
+        found.push_back(std::string(row_kind_text(batch.columns().kind(i))) + " " +
+                        row_text(sql::result_row(query.type, batch.columns(), i, zone),
+                                 query.visible));
+      }
+    }
+    if (table) {
+      for (const sql::ResultTable::Row* row : rows.rows()) {
+        found.push_back(row_text(*row, query.visible));
+      }
+    }
+    std::vector<std::string> expected = record.expected;
+    if (table && record.kind == Record::Kind::kChangelog) { expected = amount_to(expected); }
+    if (table && record.kind != Record::Kind::kOrdered) {
+      std::sort(found.begin(), found.end());
+      std::sort(expected.begin(), expected.end());
+    }
+    if (options_.shows) {
+      fmt::print("{}----\n{}\n\n", record.sql, fmt::join(found, "\n"));
+      return ok_status();
+    }
+    if (found == expected) { return ok_status(); }
+    return invalid_argument(ErrorId::kUsage, "expected:\n  {}\nfound:\n  {}",
+                            fmt::join(expected, "\n  "), fmt::join(found, "\n  "));
+  }
+
+  World& world_;
+  const Options& options_;
+  std::shared_ptr<ScriptFeeds> feeds_;
+  std::unique_ptr<TableRegistry> tables_;
+  int records_ = 0;
+};
+
+bool parse_arguments(int argc, char** argv, Options& options) {
+  const auto set = [&](const char* key, std::string value) {
+    options.settings.emplace_back(key, std::move(value));
+  };
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const bool has_value = i + 1 < argc;
+    if (argument == "--parallelism" && has_value) {
+      set("parallelism.default", argv[++i]);
+      options.compares_tables_only = true;
+    } else if (argument == "--batch-rows" && has_value) {
+      set("taskmanager.batch-rows", argv[++i]);
+    } else if (argument == "--backend" && has_value) {
+      set("state.backend.type", argv[++i]);
+    } else if (argument == "--mini-batch") {
+      set("table.exec.mini-batch.enabled", "true");
+      set("table.exec.mini-batch.allow-latency", "1 s");
+      set("table.exec.mini-batch.size", "1000");
+      options.compares_tables_only = true;
+    } else if (argument == "--show") {
+      options.shows = true;
+    } else if (argument.starts_with("--")) {
+      return false;
+    } else {
+      options.files.push_back(argument);
+    }
+  }
+  return !options.files.empty();
+}
+
+int run(int argc, char** argv) {
+  Options options;
+  if (!parse_arguments(argc, argv, options)) {
+    fmt::print(stderr,
+               "slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE] [--show] "
+               "FILE...\n");
+    return 2;
+  }
+  const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kError});
+  Runner runner(*world, options);
+  int failures = 0;
+  for (const std::string& file : options.files) {
+    const Result<int> failed = runner.run_file(file);
+    if (!failed.ok()) {
+      fmt::print("{}: {}\n", file, failed.status().to_string());
+      ++failures;
+      continue;
+    }
+    failures += *failed;
+  }
+  fmt::print("{} records of {} files, {} failed\n", runner.records(), options.files.size(),
+             failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace tidewheel::slt
+
+int main(int argc, char** argv) { return tidewheel::slt::run(argc, argv); }

@@ -1,0 +1,20 @@
+// The connector 'script': tables whose rows stand in the test.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/slt/runner/script.h"
+#include "tidewheel/api/table.h"
+
+namespace tidewheel::slt {
+
+// What the tables of the query at hand are fed. Filled before the query is planned.
+struct ScriptFeeds {
+  std::map<std::string, std::vector<Feed>> by_table;
+};
+
+std::unique_ptr<TableConnector> make_script_connector(std::shared_ptr<const ScriptFeeds> feeds);
+
+}  // namespace tidewheel::slt
