@@ -180,8 +180,8 @@ std::vector<std::string> reversed(std::span<const std::string> arguments) {
 }
 
 Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
-  static constexpr std::string_view kCommands[] = {
-      "run", "explain", "doctor", "options", "checkpoint", "savepoint", "sql"};
+  static constexpr std::string_view kCommands[] = {"run",        "explain",   "doctor", "options",
+                                                   "checkpoint", "savepoint", "sql"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);

@@ -41,9 +41,10 @@ class SqlRunner {
         tables_(make_table_registry()),
         session_(world, {.tables = tables_.get(),
                          .config = {},
-                         .file_table = [&world](const std::string& path) {
-                           return make_file_table(world.files(), path);
-                         }}),
+                         .file_table =
+                             [&world](const std::string& path) {
+                               return make_file_table(world.files(), path);
+                             }}),
         is_terminal_(output_is_terminal()) {}
 
   sql::Session& session() { return session_; }
@@ -101,9 +102,7 @@ class SqlRunner {
     }
     if (output() == SqlOutput::kCsv || output() == SqlOutput::kJson) {
       RowType type;
-      for (const std::string& column : listing.columns) {
-        type.add(column, LogicalType::string());
-      }
+      for (const std::string& column : listing.columns) { type.add(column, LogicalType::string()); }
       const std::vector<bool> nulls(listing.columns.size(), false);
       if (output() == SqlOutput::kCsv) { print(sql::csv_line(listing.columns, nulls)); }
       for (const auto& row : listing.rows) {
@@ -139,9 +138,8 @@ class SqlRunner {
     if (!query.is_bounded && (query.updates || shown.output == SqlOutput::kBox)) {
       shown.output = SqlOutput::kChangelog;
     }
-    shown.at_end = shown.output == SqlOutput::kBox ||
-                   (shown.output != SqlOutput::kChangelog &&
-                    (query.updates || !query.order_by.empty()));
+    shown.at_end = shown.output == SqlOutput::kBox || (shown.output != SqlOutput::kChangelog &&
+                                                       (query.updates || !query.order_by.empty()));
     for (size_t i = 0; i < query.visible; ++i) {
       shown.type.add(query.type.names[i], query.type.types[i]);
     }
@@ -215,9 +213,8 @@ class SqlRunner {
       std::string out;
       if (shown.output == SqlOutput::kCsv) { print_header(shown); }
       for (const sql::ResultTable::Row* row : rows) {
-        const std::vector<std::string> cells(row->cells.begin(),
-                                             row->cells.begin() +
-                                                 static_cast<ptrdiff_t>(shown.type.size()));
+        const std::vector<std::string> cells(
+            row->cells.begin(), row->cells.begin() + static_cast<ptrdiff_t>(shown.type.size()));
         out += shown.output == SqlOutput::kCsv ? sql::csv_line(cells, row->nulls)
                                                : sql::json_line(shown.type, cells, row->nulls);
       }

@@ -37,12 +37,10 @@ Result<LogicalType> aggregate_type(const std::string& name, const std::vector<Lo
     return LogicalType::array(types[0], type.nullable);
   } else if (type.is_numeric()) {
     if (type.kind != TypeKind::kDecimal) { return type; }
-    return (name == "SUM" || name == "SUM0" ? decimal_total_type(type)
-                                            : decimal_average_type(type))
+    return (name == "SUM" || name == "SUM0" ? decimal_total_type(type) : decimal_average_type(type))
         .as_nullable(type.nullable);
   }
-  return invalid_argument(ErrorId::kSqlType, "{} can't be taken of {}", name,
-                          types[0].to_string());
+  return invalid_argument(ErrorId::kSqlType, "{} can't be taken of {}", name, types[0].to_string());
 }
 
 // A group window of the older form: GROUP BY TUMBLE(ts, INTERVAL '1' HOUR).
@@ -89,9 +87,9 @@ class Grouping {
     }
     if (std::holds_alternative<ColumnName>(expression.node)) {
       if (!bound.ok()) { return bound.status(); }
-      return error_at(text_, expression.span, ErrorId::kSqlQuery,
-                      fmt::format("'{}' is neither in GROUP BY nor in an aggregate",
-                                  to_sql(expression)));
+      return error_at(
+          text_, expression.span, ErrorId::kSqlQuery,
+          fmt::format("'{}' is neither in GROUP BY nor in an aggregate", to_sql(expression)));
     }
     return std::optional<Bound>();
   }
@@ -162,7 +160,8 @@ class Grouping {
       calls_.push_back(std::move(node));
       it = calls_.end() - 1;
     }
-    const auto column = static_cast<int32_t>(keys_.size() + static_cast<size_t>(it - calls_.begin()));
+    const auto column =
+        static_cast<int32_t>(keys_.size() + static_cast<size_t>(it - calls_.begin()));
     return std::optional<Bound>(Bound::of_column(column, it->result, span));
   }
 
@@ -182,8 +181,9 @@ struct Inputs {
 };
 
 // The columns that the aggregate reads, computed below it.
-Inputs make_inputs(PlanRef plan, const std::vector<Bound>& keys, const std::vector<Bound>& arguments,
-                   std::optional<Bound> condition, std::optional<Bound> added) {
+Inputs make_inputs(PlanRef plan, const std::vector<Bound>& keys,
+                   const std::vector<Bound>& arguments, std::optional<Bound> condition,
+                   std::optional<Bound> added) {
   std::vector<Bound> outputs;
   std::vector<std::string> names;
   const auto add = [&](const Bound& value) {
@@ -199,7 +199,8 @@ Inputs make_inputs(PlanRef plan, const std::vector<Bound>& keys, const std::vect
     inputs.added = static_cast<int32_t>(outputs.size());
     add(*added);
   }
-  inputs.plan = make_calc(std::move(plan), std::move(condition), std::move(outputs), std::move(names));
+  inputs.plan =
+      make_calc(std::move(plan), std::move(condition), std::move(outputs), std::move(names));
   return inputs;
 }
 
@@ -234,12 +235,12 @@ bool uses_from(const Bound& expression, int32_t first) {
   return uses;
 }
 
-// Aggregates by window: one operator makes the windows and aggregates, when the columns of the window
-// are nothing but keys; else what has been put into windows before is aggregated by their ends.
+// Aggregates by window: one operator makes the windows and aggregates, when the columns of the
+// window are nothing but keys; else what has been put into windows before is aggregated by their
+// ends.
 class WindowGrouping {
  public:
-  WindowGrouping(PlanRef plan, Grouping& grouping)
-      : plan_(std::move(plan)), grouping_(grouping) {}
+  WindowGrouping(PlanRef plan, Grouping& grouping) : plan_(std::move(plan)), grouping_(grouping) {}
 
   // Whether the keys have both ends of a window.
   bool applies() const {
@@ -261,7 +262,9 @@ class WindowGrouping {
       key_numbers.push_back(i);
     }
     Inputs inputs;
-    if (!sliced(columns, keys, inputs, node)) { attached(columns, keys, key_numbers, inputs, node); }
+    if (!sliced(columns, keys, inputs, node)) {
+      attached(columns, keys, key_numbers, inputs, node);
+    }
     return finish(std::move(inputs), std::move(node), key_numbers, columns);
   }
 
@@ -300,7 +303,9 @@ class WindowGrouping {
     std::vector<Bound> low_keys;
     std::vector<Bound> low_arguments;
     for (const Bound& key : keys) { low_keys.push_back(through(key)); }
-    for (const Bound& argument : grouping_.arguments()) { low_arguments.push_back(through(argument)); }
+    for (const Bound& argument : grouping_.arguments()) {
+      low_arguments.push_back(through(argument));
+    }
     std::optional<Bound> condition =
         calc == nullptr ? std::nullopt : std::optional<Bound>(calc->condition);
     const auto uses = [&](const Bound& value) { return uses_from(value, first); };
@@ -309,7 +314,8 @@ class WindowGrouping {
         (condition.has_value() && uses(*condition))) {
       return false;
     }
-    Bound time = Bound::of_column(window->time, below->type.types[static_cast<size_t>(window->time)]);
+    Bound time =
+        Bound::of_column(window->time, below->type.types[static_cast<size_t>(window->time)]);
     inputs = make_inputs(below, low_keys, low_arguments, std::move(condition), std::move(time));
     node.time = inputs.added;
     return true;
@@ -320,8 +326,8 @@ class WindowGrouping {
     return value;
   }
 
-  // A window of the rows is known by its end alone: those of one kind end a slide apart. So they are
-  // tumbling ones over window_end - 1 ms; where a window began is a key like others.
+  // A window of the rows is known by its end alone: those of one kind end a slide apart. So they
+  // are tumbling ones over window_end - 1 ms; where a window began is a key like others.
   void attached(const WindowColumns& columns, std::vector<Bound>& keys,
                 std::vector<size_t>& key_numbers, Inputs& inputs, WindowAggregateNode& node) {
     const auto start = static_cast<size_t>(key_of(columns.start));
@@ -358,7 +364,9 @@ class WindowGrouping {
     }
     node.calls = grouping_.calls();
     for (AggregateCallNode& call : node.calls) {
-      for (int32_t& argument : call.arguments) { argument = moved(argument, old_keys, key_numbers); }
+      for (int32_t& argument : call.arguments) {
+        argument = moved(argument, old_keys, key_numbers);
+      }
       if (call.filter >= 0) { call.filter = moved(call.filter, old_keys, key_numbers); }
     }
     add_result_columns(node.calls, made.type);
@@ -404,8 +412,7 @@ class WindowGrouping {
   // The columns of arguments, when there are other keys before them.
   static int32_t moved(int32_t column, int32_t old_keys, const std::vector<size_t>& key_numbers) {
     if (column >= old_keys) { return column - old_keys + static_cast<int32_t>(key_numbers.size()); }
-    const auto it =
-        std::find(key_numbers.begin(), key_numbers.end(), static_cast<size_t>(column));
+    const auto it = std::find(key_numbers.begin(), key_numbers.end(), static_cast<size_t>(column));
     return static_cast<int32_t>(it - key_numbers.begin());
   }
 

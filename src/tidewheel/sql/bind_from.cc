@@ -4,356 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tidewheel/sql/parser.h"
-#include "tidewheel/sql/query_binder.h"
-
-namespace tidewheel::sql {
-namespace {
-
-JoinKind join_kind(Join::Kind kind) {
-  switch (kind) {
-    case Join::Kind::kLeft: return JoinKind::kLeft;
-    case Join::Kind::kRight: return JoinKind::kRight;
-    case Join::Kind::kFull: return JoinKind::kFull;
-    default: return JoinKind::kInner;
-  }
-}
-
-// The arguments of a window function by their names, whether they were given by name or by place.
-struct WindowArguments {
-  const Expression* data = nullptr;
-  const Expression* time = nullptr;
-  std::vector<const Expression*> lengths;
-};
-
-std::vector<std::string> length_names(const std::string& function) {
-  if (function == "TUMBLE") { return {"SIZE", "OFFSET"}; }
-  if (function == "HOP") { return {"SLIDE", "SIZE", "OFFSET"}; }
-  if (function == "CUMULATE") { return {"STEP", "SIZE", "OFFSET"}; }
-  return {"GAP"};
-}
-
-bool is_window_function(const std::string& name) {
-  return name == "TUMBLE" || name == "HOP" || name == "CUMULATE" || name == "SESSION";
-}
-
-}  // namespace
-
-Result<Planned> QueryBinder::from(const TableReference& reference) {
-  return std::visit([&](const auto& node) { return from_node(node, reference); }, reference.node);
-}
-
-Result<Planned> QueryBinder::aliased(PlanRef plan, const std::optional<Alias>& alias,
-                                     std::string name) {
-  RowType columns = plan->type;
-  if (alias.has_value()) {
-    name = alias->name.name;
-    if (!alias->columns.empty()) {
-      if (alias->columns.size() != columns.size()) {
-        return error(alias->name.span, ErrorId::kSqlName,
-                     fmt::format("{} columns are named, and there are {}", alias->columns.size(),
-                                 columns.size()));
-      }
-      for (size_t i = 0; i < columns.size(); ++i) { columns.names[i] = alias->columns[i].name; }
-    }
-  }
-  return Planned{std::move(plan), Scope::of(std::move(columns), std::move(name))};
-}
-
-Result<PlanRef> QueryBinder::expand_view(const CatalogObject& view) {
-  if (depth_ >= kViewDepthMax) {
-    return invalid_argument(ErrorId::kSqlQuery, "views are nested too deeply, or in each other: {}",
-                            view.path.to_string());
-  }
-  QueryBinder inner(environment_, *view.text, depth_ + 1);
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, inner.query(view.view()->query));
-  const std::vector<Identifier>& columns = view.view()->columns;
-  if (columns.empty()) { return plan; }
-  if (columns.size() != plan->type.size()) {
-    return invalid_argument(ErrorId::kSqlName, "the view {} names {} columns, and its query has {}",
-                            view.path.to_string(), columns.size(), plan->type.size());
-  }
-  std::vector<std::string> names;
-  for (const Identifier& column : columns) { names.push_back(column.name); }
-  std::vector<Bound> outputs = all_columns(*plan);
-  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
-}
-
-Result<PlanRef> QueryBinder::named(const NamedTable& table) {
-  if (table.is_file) {
-    const Identifier& path = table.name.parts[0];
-    if (!environment_.file_table) {
-      return error(path.span, ErrorId::kSqlUnsupported, "files can't be named here");
-    }
-    Result<std::shared_ptr<const TableDefinition>> file = environment_.file_table(path.name);
-    if (!file.ok()) { return error(path.span, file.status().id(), std::string(file.status().message())); }
-    return scan_definition(std::move(*file));
-  }
-  if (table.name.parts.size() == 1) {
-    for (size_t i = common_.size(); i-- > 0;) {
-      if (common_[i]->name.name != table.name.parts[0].name) { continue; }
-      // A query of WITH sees those before it.
-      const std::vector<const CommonTable*> all = common_;
-      const CommonTable& one = *common_[i];
-      common_.resize(i);
-      Result<PlanRef> plan = query(*one.query);
-      common_ = all;
-      if (!plan.ok() || one.columns.empty()) { return plan; }
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          Planned renamed,
-          aliased(std::move(*plan), Alias{one.name, one.columns}, one.name.name));
-      std::vector<Bound> outputs = all_columns(*renamed.plan);
-      return make_calc(std::move(renamed.plan), std::nullopt, std::move(outputs),
-                       renamed.scope.columns.names);
-    }
-  }
-  Result<const CatalogObject*> found = environment_.catalog.find(table.name);
-  if (!found.ok()) {
-    std::string message(found.status().message());
-    return error(table.name.span(), found.status().id(), std::move(message));
-  }
-  if ((*found)->view() != nullptr) { return expand_view(**found); }
-  std::vector<Option> options;
-  for (const Hint& hint : table.hints) {
-    if (in_capitals(hint.name.name) == "OPTIONS") {
-      options.insert(options.end(), hint.options.begin(), hint.options.end());
-    } else {
-      return error(hint.name.span, ErrorId::kSqlUnsupported,
-                   fmt::format("a table takes the hint OPTIONS only, not {}", hint.name.name));
-    }
-  }
-  return this->table(**found, options);
-}
-
-Result<Planned> QueryBinder::from_node(const NamedTable& table, const TableReference& reference) {
-  if (table.as_of.has_value()) {
-    return error(table.as_of->span, ErrorId::kSqlUnsupported,
-                 "temporal and lookup joins are not there yet");
-  }
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, named(table));
-  return aliased(std::move(plan), reference.alias, table.is_file ? "" : table.name.parts.back().name);
-}
-
-Result<Planned> QueryBinder::from_node(const DerivedTable& table, const TableReference& reference) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, query(*table.query));
-  return aliased(std::move(plan), reference.alias, "");
-}
-
-Result<Planned> QueryBinder::from_node(const UnnestTable&, const TableReference& reference) {
-  return error(reference.span, ErrorId::kSqlUnsupported, "UNNEST is not there yet");
-}
-Result<Planned> QueryBinder::from_node(const MatchRecognize&, const TableReference& reference) {
-  return error(reference.span, ErrorId::kSqlUnsupported, "MATCH_RECOGNIZE is not there yet");
-}
-
-Result<Planned> QueryBinder::from_node(const FunctionTable& table,
-                                       const TableReference& reference) {
-  const auto* call = std::get_if<FunctionCall>(&table.call.node);
-  if (call == nullptr || !is_window_function(in_capitals(call->name.parts.back().name))) {
-    return error(table.call.span, ErrorId::kSqlUnsupported,
-                 "the table functions that there are: TUMBLE, HOP, CUMULATE");
-  }
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, window_table(*call, table.call.span));
-  return aliased(std::move(plan), reference.alias, "");
-}
-
-namespace {
-
-Result<WindowArguments> window_arguments(std::string_view text, const FunctionCall& call,
-                                         const std::string& name, Span span) {
-  const std::vector<std::string> lengths = length_names(name);
-  WindowArguments found;
-  found.lengths.resize(lengths.size(), nullptr);
-  size_t place = 0;
-  for (const FunctionCall::Argument& argument : call.arguments) {
-    std::string key;
-    if (argument.name.has_value()) {
-      key = in_capitals(argument.name->name);
-    } else {
-      key = place == 0 ? "DATA" : place == 1 ? "TIMECOL" : "";
-      if (place >= 2 && place - 2 < lengths.size()) { key = lengths[place - 2]; }
-      ++place;
-    }
-    const auto it = std::find(lengths.begin(), lengths.end(), key);
-    if (key == "DATA") {
-      found.data = &*argument.value;
-    } else if (key == "TIMECOL") {
-      found.time = &*argument.value;
-    } else if (it != lengths.end()) {
-      found.lengths[static_cast<size_t>(it - lengths.begin())] = &*argument.value;
-    } else {
-      std::string all = "DATA, TIMECOL";
-      for (const std::string& one : lengths) { all += ", " + one; }
-      return error_at(text, argument.value->span, ErrorId::kSqlQuery,
-                      fmt::format("{} takes the arguments {}", name, all));
-    }
-  }
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    const bool missing = found.lengths[i] == nullptr && lengths[i] != "OFFSET";
-    if (missing || found.data == nullptr || found.time == nullptr) {
-      return error_at(text, span, ErrorId::kSqlQuery,
-                      fmt::format("{}(TABLE t, DESCRIPTOR(time), {}) is missing an argument", name,
-                                  lengths[0]));
-    }
-  }
-  return found;
-}
-
-Result<int64_t> window_length(std::string_view text, const Expression& expression, bool may_be_zero) {
-  const auto* interval = std::get_if<IntervalLiteral>(&expression.node);
-  if (interval == nullptr) {
-    return error_at(text, expression.span, ErrorId::kSqlType,
-                    "a length of a window is an INTERVAL of days to seconds");
-  }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const Bound bound, bind_interval(text, *interval, expression.span));
-  if (bound.type.kind != TypeKind::kIntervalSecond ||
-      (!may_be_zero && bound.literal.integer() <= 0)) {
-    return error_at(text, expression.span, ErrorId::kSqlType,
-                    "a length of a window is an INTERVAL of days to seconds, above zero");
-  }
-  return bound.literal.integer();
-}
-
-Status check_multiple(std::string_view text, const std::string& name, const WindowSpecNode& window,
-                      Span span) {
-  if (window.slide_ms == 0 || window.size_ms % window.slide_ms == 0) { return ok_status(); }
-  return error_at(text, span, ErrorId::kSqlQuery,
-                  fmt::format("the size of {} ({} ms) has to be a multiple of its {} ({} ms)", name,
-                              window.size_ms, name == "HOP" ? "slide" : "step", window.slide_ms));
-}
-
-}  // namespace
-
-Result<PlanRef> QueryBinder::window_table(const FunctionCall& call, Span span) {
-  const std::string name = in_capitals(call.name.parts.back().name);
-  TIDEWHEEL_ASSIGN_OR_RETURN(const WindowArguments arguments,
-                             window_arguments(text_, call, name, span));
-  WindowSpecNode window;
-  const auto length = [&](size_t index, bool may_be_zero, int64_t& to) -> Status {
-    if (arguments.lengths[index] == nullptr) { return ok_status(); }
-    TIDEWHEEL_ASSIGN_OR_RETURN(to, window_length(text_, *arguments.lengths[index], may_be_zero));
-    return ok_status();
-  };
-  if (name == "TUMBLE") {
-    TIDEWHEEL_RETURN_IF_ERROR(length(0, false, window.size_ms));
-    TIDEWHEEL_RETURN_IF_ERROR(length(1, true, window.offset_ms));
-  } else if (name == "SESSION") {
-    window.kind = WindowSpecNode::Kind::kSession;
-    TIDEWHEEL_RETURN_IF_ERROR(length(0, false, window.size_ms));
-  } else {
-    window.kind = name == "HOP" ? WindowSpecNode::Kind::kHop : WindowSpecNode::Kind::kCumulate;
-    TIDEWHEEL_RETURN_IF_ERROR(length(0, false, window.slide_ms));
-    TIDEWHEEL_RETURN_IF_ERROR(length(1, false, window.size_ms));
-    TIDEWHEEL_RETURN_IF_ERROR(length(2, true, window.offset_ms));
-  }
-  TIDEWHEEL_RETURN_IF_ERROR(check_multiple(text_, name, window, span));
-  const auto* data = std::get_if<TableArgument>(&arguments.data->node);
-  const auto* subquery = std::get_if<Subquery>(&arguments.data->node);
-  const auto* descriptor = std::get_if<Descriptor>(&arguments.time->node);
-  if ((data == nullptr && subquery == nullptr) || descriptor == nullptr ||
-      descriptor->columns.size() != 1) {
-    return error(span, ErrorId::kSqlQuery,
-                 fmt::format("{} is called with TABLE t and DESCRIPTOR(time)", name));
-  }
-  PlanRef input;
-  if (data != nullptr) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(input, named(NamedTable{data->table, false, {}, std::nullopt}));
-  } else {
-    TIDEWHEEL_ASSIGN_OR_RETURN(input, query(*subquery->query));
-  }
-  const Scope scope = Scope::of(input->type, "");
-  TIDEWHEEL_ASSIGN_OR_RETURN(const Bound time,
-                             resolve_column(scope, text_, Name{descriptor->columns}));
-  if (time.type.time == TimeAttribute::kNone) {
-    return error(descriptor->columns[0].span, ErrorId::kSqlType,
-                 fmt::format("'{}' is no time attribute: windows need a column with a WATERMARK, or "
-                             "of PROCTIME()",
-                             descriptor->columns[0].name));
-  }
-  WindowNode node{window, time.column, {}};
-  if (data != nullptr) {
-    ExpressionBinder binder(text_, scope, environment_.functions);
-    for (const Expression& one : data->partition_by) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const Bound column, binder.bind(one));
-      if (column.kind != Bound::Kind::kColumn) {
-        return error(one.span, ErrorId::kSqlQuery, "PARTITION BY of a window takes columns");
-      }
-      node.partition_by.push_back(column.column);
-    }
-  }
-  return make_window(std::move(input), std::move(node));
-}
-
-PlanRef make_window(PlanRef input, WindowNode node) {
-  Plan plan;
-  plan.type = input->type;
-  plan.updates = input->updates;
-  const auto first = static_cast<int32_t>(plan.type.size());
-  LogicalType bound = LogicalType::with(TypeKind::kTimestamp, 3, 0, false);
-  LogicalType time = plan.type.types[static_cast<size_t>(node.time)];
-  time.nullable = false;
-  // The time attribute of what comes behind is the window's.
-  for (LogicalType& type : plan.type.types) { type.time = TimeAttribute::kNone; }
-  plan.type.add("window_start", bound);
-  plan.type.add("window_end", bound);
-  plan.type.add("window_time", time);
-  plan.window = WindowColumns{node.window, first, first + 1, first + 2};
-  plan.node = std::move(node);
-  plan.inputs.push_back(std::move(input));
-  return make_plan(std::move(plan));
-}
-
-Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& reference) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(Planned left, from(*join.left));
-  TIDEWHEEL_ASSIGN_OR_RETURN(Planned right, from(*join.right));
-  const JoinKind kind = join_kind(join.kind);
-  if (join.natural) {
-    return error(reference.span, ErrorId::kSqlUnsupported, "NATURAL joins are not there; use USING");
-  }
-  Scope scope = Scope::beside(left.scope, right.scope);
-  std::vector<Bound> conditions;
-  const auto columns_left = static_cast<int32_t>(left.plan->type.size());
-  for (const Identifier& column : join.using_columns) {
-    const Name name{{column}};
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound a, resolve_column(left.scope, text_, name));
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound b, resolve_column(right.scope, text_, name));
-    // Of a right join the right one is the one that is always there.
-    const bool keeps_right = kind == JoinKind::kRight;
-    const int32_t hidden = keeps_right ? a.column : b.column + columns_left;
-    if (kind == JoinKind::kFull) {
-      return error(column.span, ErrorId::kSqlUnsupported,
-                   "a full join with USING is not there; use ON and COALESCE");
-    }
-    b.column += columns_left;
-    scope.hidden.resize(scope.columns.size(), false);
-    scope.hidden[static_cast<size_t>(hidden)] = true;
-    ExpressionBinder binder(text_, scope, environment_.functions);
-    std::vector<Bound> both;
-    both.push_back(std::move(a));
-    both.push_back(std::move(b));
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound equal, binder.call("=", std::move(both), column.span));
-    conditions.push_back(std::move(equal));
-  }
-  if (join.on.has_value()) {
-    ExpressionBinder binder(text_, scope, environment_.functions);
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, binder.bind_condition(*join.on));
-    conditions = split_conjunction(std::move(condition));
-  }
-  PlanRef plan = make_join(std::move(left.plan), std::move(right.plan), kind, std::move(conditions),
-                           environment_.functions);
-  scope.columns.types = plan->type.types;
-  if (reference.alias.has_value()) { return aliased(std::move(plan), reference.alias, ""); }
-  return Planned{std::move(plan), std::move(scope)};
-}
-
-}  // namespace tidewheel::sql
 #include "tidewheel/sql/lexer.h"
-// What stands behind FROM: tables, views, files, queries, windows and joins.
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <utility>
-
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/query_binder.h"
 
@@ -436,7 +87,9 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
       return error(path.span, ErrorId::kSqlUnsupported, "files can't be named here");
     }
     Result<std::shared_ptr<const TableDefinition>> file = environment_.file_table(path.name);
-    if (!file.ok()) { return error(path.span, file.status().id(), std::string(file.status().message())); }
+    if (!file.ok()) {
+      return error(path.span, file.status().id(), std::string(file.status().message()));
+    }
     return scan_definition(std::move(*file));
   }
   if (table.name.parts.size() == 1) {
@@ -450,8 +103,7 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
       common_ = all;
       if (!plan.ok() || one.columns.empty()) { return plan; }
       TIDEWHEEL_ASSIGN_OR_RETURN(
-          Planned renamed,
-          aliased(std::move(*plan), Alias{one.name, one.columns}, one.name.name));
+          Planned renamed, aliased(std::move(*plan), Alias{one.name, one.columns}, one.name.name));
       std::vector<Bound> outputs = all_columns(*renamed.plan);
       return make_calc(std::move(renamed.plan), std::nullopt, std::move(outputs),
                        renamed.scope.columns.names);
@@ -481,7 +133,8 @@ Result<Planned> QueryBinder::from_node(const NamedTable& table, const TableRefer
                  "temporal and lookup joins are not there yet");
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, named(table));
-  return aliased(std::move(plan), reference.alias, table.is_file ? "" : table.name.parts.back().name);
+  return aliased(std::move(plan), reference.alias,
+                 table.is_file ? "" : table.name.parts.back().name);
 }
 
 Result<Planned> QueryBinder::from_node(const DerivedTable& table, const TableReference& reference) {
@@ -549,7 +202,8 @@ Result<WindowArguments> window_arguments(std::string_view text, const FunctionCa
   return found;
 }
 
-Result<int64_t> window_length(std::string_view text, const Expression& expression, bool may_be_zero) {
+Result<int64_t> window_length(std::string_view text, const Expression& expression,
+                              bool may_be_zero) {
   const auto* interval = std::get_if<IntervalLiteral>(&expression.node);
   if (interval == nullptr) {
     return error_at(text, expression.span, ErrorId::kSqlType,
@@ -615,10 +269,11 @@ Result<PlanRef> QueryBinder::window_table(const FunctionCall& call, Span span) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const Bound time,
                              resolve_column(scope, text_, Name{descriptor->columns}));
   if (time.type.time == TimeAttribute::kNone) {
-    return error(descriptor->columns[0].span, ErrorId::kSqlType,
-                 fmt::format("'{}' is no time attribute: windows need a column with a WATERMARK, or "
-                             "of PROCTIME()",
-                             descriptor->columns[0].name));
+    return error(
+        descriptor->columns[0].span, ErrorId::kSqlType,
+        fmt::format("'{}' is no time attribute: windows need a column with a WATERMARK, or "
+                    "of PROCTIME()",
+                    descriptor->columns[0].name));
   }
   WindowNode node{window, time.column, {}};
   if (data != nullptr) {
@@ -658,7 +313,8 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned right, from(*join.right));
   const JoinKind kind = join_kind(join.kind);
   if (join.natural) {
-    return error(reference.span, ErrorId::kSqlUnsupported, "NATURAL joins are not there; use USING");
+    return error(reference.span, ErrorId::kSqlUnsupported,
+                 "NATURAL joins are not there; use USING");
   }
   Scope scope = Scope::beside(left.scope, right.scope);
   std::vector<Bound> conditions;

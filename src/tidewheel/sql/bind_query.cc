@@ -82,17 +82,16 @@ Result<QueryBinder::Sorted> QueryBinder::sort_by_outputs(PlanRef plan,
     sorted.keys.push_back({static_cast<int32_t>(it - outputs.begin()), key.descending,
                            key.nulls_first.value_or(!key.descending)});
   }
-  sorted.plan = outputs.size() == sorted.visible
-                    ? std::move(plan)
-                    : make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+  sorted.plan = outputs.size() == sorted.visible ? std::move(plan)
+                                                 : make_calc(std::move(plan), std::nullopt,
+                                                             std::move(outputs), std::move(names));
   return sorted;
 }
 
 Result<std::optional<int64_t>> QueryBinder::row_count(const std::optional<Expression>& expression) {
   if (!expression.has_value()) { return std::optional<int64_t>(); }
   const auto* literal = std::get_if<Literal>(&expression->node);
-  if (literal == nullptr || literal->kind != Literal::Kind::kInteger ||
-      literal->text.size() > 18) {
+  if (literal == nullptr || literal->kind != Literal::Kind::kInteger || literal->text.size() > 18) {
     return error(expression->span, ErrorId::kSqlQuery, "a number of rows is a whole number");
   }
   return std::optional<int64_t>(std::stoll(literal->text));
@@ -122,8 +121,11 @@ Result<PlanRef> QueryBinder::ordered(const Query& query, Sorted sorted) {
     } else if (sorted.keys.empty()) {
       made.node = LimitNode{offset.value_or(0), *limit};
     } else {
-      made.node = TopNNode{{}, sorted.keys, offset.value_or(0) + 1,
-                           saturating_add(offset.value_or(0), *limit), false};
+      made.node = TopNNode{{},
+                           sorted.keys,
+                           offset.value_or(0) + 1,
+                           saturating_add(offset.value_or(0), *limit),
+                           false};
       made.updates = true;
     }
     made.inputs.push_back(std::move(plan));
@@ -199,9 +201,9 @@ Result<PlanRef> QueryBinder::values(const Values& values) {
       bound.push_back(std::move(value));
     }
     if (!rows.empty() && rows[0].size() != bound.size()) {
-      return error(row.span, ErrorId::kSqlType,
-                   fmt::format("all rows need as many values: {} and {}", rows[0].size(),
-                               bound.size()));
+      return error(
+          row.span, ErrorId::kSqlType,
+          fmt::format("all rows need as many values: {} and {}", rows[0].size(), bound.size()));
     }
     rows.push_back(std::move(bound));
   }
@@ -220,9 +222,7 @@ Result<PlanRef> QueryBinder::values(const Values& values) {
       TIDEWHEEL_ASSIGN_OR_RETURN(Bound value,
                                  binder.coerce(std::move(rows[i][column]), *type, span));
       value = fold(std::move(value), EvalOptions{});
-      if (!value.is_literal()) {
-        return error(span, ErrorId::kSqlQuery, "VALUES takes constants");
-      }
+      if (!value.is_literal()) { return error(span, ErrorId::kSqlQuery, "VALUES takes constants"); }
       node.rows[i].push_back(std::move(value.literal));
     }
     plan.type.add("EXPR$" + std::to_string(column), std::move(*type));

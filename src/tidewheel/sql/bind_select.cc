@@ -4,402 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tidewheel/sql/print.h"
-#include "tidewheel/sql/query_binder.h"
-
-namespace tidewheel::sql {
-namespace {
-
-// Calls f(expression) for the expression and all within it, but not within queries. Stops when f
-// answers true.
-template <class F>
-bool any_within(const Expression& expression, const F& f);
-
-template <class F>
-struct Children {
-  const F& f;
-  bool one(const Expression& expression) const { return any_within(expression, f); }
-  bool all(const Expressions& list) const {
-    return std::any_of(list.begin(), list.end(), [&](const Expression& e) { return one(e); });
-  }
-  bool operator()(const Unary& n) const { return one(*n.operand); }
-  bool operator()(const Binary& n) const { return one(*n.left) || one(*n.right); }
-  bool operator()(const Logical& n) const { return all(n.operands); }
-  bool operator()(const Is& n) const { return one(*n.operand); }
-  bool operator()(const Between& n) const { return one(*n.operand) || one(*n.low) || one(*n.high); }
-  bool operator()(const Like& n) const { return one(*n.operand) || one(*n.pattern); }
-  bool operator()(const In& n) const { return one(*n.operand) || all(n.list); }
-  bool operator()(const Case& n) const {
-    return (n.operand.has_value() && one(**n.operand)) ||
-           std::any_of(n.branches.begin(), n.branches.end(),
-                       [&](const Case::Branch& b) { return one(*b.when) || one(*b.then); }) ||
-           (n.otherwise.has_value() && one(**n.otherwise));
-  }
-  bool operator()(const Cast& n) const { return one(*n.operand); }
-  bool operator()(const FunctionCall& n) const {
-    return std::any_of(n.arguments.begin(), n.arguments.end(),
-                       [&](const auto& a) { return one(*a.value); });
-  }
-  bool operator()(const SpecialCall& n) const { return all(n.arguments); }
-  bool operator()(const JsonCall& n) const { return all(n.arguments); }
-  bool operator()(const Constructor& n) const { return all(n.values); }
-  bool operator()(const Subscript& n) const { return one(*n.of) || one(*n.index); }
-  bool operator()(const FieldAccess& n) const { return one(*n.of); }
-  template <class Node>
-  bool operator()(const Node&) const {
-    return false;
-  }
-};
-
-template <class F>
-bool any_within(const Expression& expression, const F& f) {
-  return f(expression) || std::visit(Children<F>{f}, expression.node);
-}
-
-bool is_rank_call(const FunctionCall& call) {
-  const std::string name = in_capitals(call.name.parts.back().name);
-  return call.over.has_value() &&
-         (name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK");
-}
-
-// The name of an item without an alias.
-std::string item_name(const Expression& expression, size_t index) {
-  if (const auto* column = std::get_if<ColumnName>(&expression.node)) {
-    return column->name.parts.back().name;
-  }
-  if (const auto* field = std::get_if<FieldAccess>(&expression.node)) { return field->field.name; }
-  return "EXPR$" + std::to_string(index);
-}
-
-// The parts of a condition that are joined by AND.
-void collect_conjuncts(const Expression& condition, std::vector<const Expression*>& parts) {
-  const auto* logical = std::get_if<Logical>(&condition.node);
-  if (logical == nullptr || !logical->is_and) {
-    parts.push_back(&condition);
-    return;
-  }
-  for (const Expression& operand : logical->operands) { collect_conjuncts(operand, parts); }
-}
-
-}  // namespace
-
-bool is_aggregate_function(std::string_view name) {
-  static constexpr std::string_view kNames[] = {
-      "COUNT",      "SUM",         "AVG",        "MIN",         "MAX",      "STDDEV_POP",
-      "STDDEV_SAMP", "STDDEV",     "VAR_POP",    "VAR_SAMP",    "VARIANCE", "LISTAGG",
-      "COLLECT",    "FIRST_VALUE", "LAST_VALUE", "ARRAY_AGG",   "SUM0",     "APPROX_COUNT_DISTINCT"};
-  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
-}
-
-bool has_aggregate(const Expression& expression) {
-  return any_within(expression, [](const Expression& one) {
-    const auto* call = std::get_if<FunctionCall>(&one.node);
-    return call != nullptr && !call->over.has_value() &&
-           is_aggregate_function(in_capitals(call->name.parts.back().name));
-  });
-}
-
-Result<std::vector<QueryBinder::Item>> QueryBinder::expand_items(const Select& select,
-                                                                 const Scope& scope) {
-  std::vector<Item> items;
-  for (const SelectItem& item : select.items) {
-    const auto* star = std::get_if<Star>(&item.value.node);
-    if (star == nullptr) {
-      items.push_back({&item.value, -1,
-                       item.alias.has_value() ? item.alias->name
-                                              : item_name(item.value, items.size())});
-      continue;
-    }
-    bool any = false;
-    for (const Relation& relation : scope.relations) {
-      if (star->of.has_value() && relation.alias != star->of->parts.back().name) { continue; }
-      any = true;
-      for (size_t i = relation.first; i < relation.first + relation.count; ++i) {
-        if (!star->of.has_value() && scope.is_hidden(i)) { continue; }
-        items.push_back({nullptr, static_cast<int32_t>(i), scope.columns.names[i]});
-      }
-    }
-    if (!any) {
-      std::vector<std::string> names;
-      for (const Relation& relation : scope.relations) { names.push_back(relation.alias); }
-      return error(item.value.span, ErrorId::kSqlName,
-                   star->of.has_value()
-                       ? fmt::format("there is no table '{}' here{}", star->of->parts.back().name,
-                                     near_miss(star->of->parts.back().name, names))
-                       : "there is nothing for * to stand for");
-    }
-  }
-  return items;
-}
-
-// Later columns of the same name get a number, since a name has to mean one column.
-static void make_names_unique(std::vector<std::string>& names) {
-  for (size_t i = 0; i < names.size(); ++i) {
-    const std::string base = names[i];
-    for (int number = 0;
-         std::find(names.begin(), names.begin() + static_cast<ptrdiff_t>(i), names[i]) !=
-         names.begin() + static_cast<ptrdiff_t>(i);
-         ++number) {
-      names[i] = base + std::to_string(number);
-    }
-  }
-}
-
-Result<QueryBinder::Sorted> QueryBinder::project(PlanRef plan, ExpressionBinder& binder,
-                                                 const std::vector<Item>& items,
-                                                 const std::vector<SortKey>& order_by) {
-  std::vector<Bound> outputs;
-  std::vector<std::string> names;
-  for (const Item& item : items) {
-    if (item.expression == nullptr) {
-      outputs.push_back(Bound::of_column(
-          item.column, plan->type.types[static_cast<size_t>(item.column)]));
-    } else {
-      TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(*item.expression));
-      outputs.push_back(std::move(value));
-    }
-    names.push_back(item.name);
-  }
-  make_names_unique(names);
-  Sorted sorted;
-  sorted.visible = outputs.size();
-  for (const SortKey& key : order_by) {
-    // The name of an item goes before a column of the input.
-    size_t index = outputs.size();
-    if (const auto* column = std::get_if<ColumnName>(&key.value->node);
-        column != nullptr && column->name.parts.size() == 1) {
-      const auto it = std::find(names.begin(), names.begin() + static_cast<ptrdiff_t>(items.size()),
-                                column->name.parts[0].name);
-      index = static_cast<size_t>(it - names.begin());
-    }
-    if (const auto* literal = std::get_if<Literal>(&key.value->node);
-        literal != nullptr && literal->kind == Literal::Kind::kInteger) {
-      const size_t number = literal->text.size() < 6 ? std::stoul(literal->text) : 0;
-      if (number < 1 || number > items.size()) {
-        return error(key.value->span, ErrorId::kSqlQuery,
-                     fmt::format("there are {} columns to sort by", items.size()));
-      }
-      index = number - 1;
-    }
-    if (index >= items.size()) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(*key.value));
-      const auto it = std::find(outputs.begin(), outputs.end(), value);
-      index = static_cast<size_t>(it - outputs.begin());
-      if (it == outputs.end()) {
-        names.push_back("$sort" + std::to_string(outputs.size()));
-        outputs.push_back(std::move(value));
-      }
-    }
-    sorted.keys.push_back({static_cast<int32_t>(index), key.descending,
-                           key.nulls_first.value_or(!key.descending)});
-  }
-  sorted.plan = make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
-  return sorted;
-}
-
-Result<PlanRef> QueryBinder::subquery_condition(PlanRef plan, const Scope& scope, const In& in,
-                                                bool negated) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef right, query(**in.query));
-  if (right->type.size() != 1) {
-    return error((*in.query)->span, ErrorId::kSqlType,
-                 fmt::format("a query behind IN gives one column; this gives {}",
-                             right->type.size()));
-  }
-  ExpressionBinder binder(text_, scope, environment_.functions);
-  TIDEWHEEL_ASSIGN_OR_RETURN(Bound operand, binder.bind(*in.operand));
-  if (negated && (operand.type.nullable || right->type.types[0].nullable)) {
-    return error(in.operand->span, ErrorId::kSqlUnsupported,
-                 "NOT IN over columns that may be NULL is not there; use NOT EXISTS, or COALESCE");
-  }
-  std::vector<Bound> both;
-  both.push_back(std::move(operand));
-  both.push_back(Bound::of_column(static_cast<int32_t>(plan->type.size()), right->type.types[0]));
-  TIDEWHEEL_ASSIGN_OR_RETURN(Bound equal, binder.call("=", std::move(both), in.operand->span));
-  std::vector<Bound> conditions;
-  conditions.push_back(std::move(equal));
-  return make_join(std::move(plan), std::move(right), negated ? JoinKind::kAnti : JoinKind::kSemi,
-                   std::move(conditions), environment_.functions);
-}
-
-Result<PlanRef> QueryBinder::exists_condition(PlanRef plan, const Subquery& exists, bool negated) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef right, query(*exists.query));
-  return make_join(std::move(plan), std::move(right), negated ? JoinKind::kAnti : JoinKind::kSemi,
-                   {}, environment_.functions);
-}
-
-Result<PlanRef> QueryBinder::where(PlanRef plan, const Scope& scope, const Expression& condition) {
-  std::vector<const Expression*> parts;
-  collect_conjuncts(condition, parts);
-  ExpressionBinder binder(text_, scope, environment_.functions);
-  std::vector<Bound> conditions;
-  std::vector<std::pair<const Expression*, bool>> queries;
-  for (const Expression* part : parts) {
-    const Expression* inner = part;
-    bool negated = false;
-    if (const auto* unary = std::get_if<Unary>(&part->node);
-        unary != nullptr && unary->op == Unary::Op::kNot) {
-      inner = &*unary->operand;
-      negated = true;
-    }
-    const auto* in = std::get_if<In>(&inner->node);
-    const auto* exists = std::get_if<Subquery>(&inner->node);
-    if ((in != nullptr && in->query.has_value()) || (exists != nullptr && exists->exists)) {
-      queries.emplace_back(inner, negated);
-      continue;
-    }
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound bound, binder.bind_condition(*part));
-    for (Bound& one : split_conjunction(std::move(bound))) { conditions.push_back(std::move(one)); }
-  }
-  plan = make_pushed_filter(std::move(plan), std::move(conditions), environment_.functions);
-  for (const auto& [expression, negated] : queries) {
-    if (const auto* in = std::get_if<In>(&expression->node)) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          plan, subquery_condition(std::move(plan), scope, *in, negated != in->negated));
-    } else {
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          plan, exists_condition(std::move(plan), std::get<Subquery>(expression->node), negated));
-    }
-  }
-  return plan;
-}
-
-// Rows are numbered by a node of its own below the items, for each window that is named.
-Result<Planned> QueryBinder::ranks(Planned input, const Select& select,
-                                   std::vector<std::pair<const FunctionCall*, int32_t>>& ranked) {
-  for (const SelectItem& item : select.items) {
-    const auto* call = std::get_if<FunctionCall>(&item.value.node);
-    if (call == nullptr || !call->over.has_value()) { continue; }
-    const std::string name = in_capitals(call->name.parts.back().name);
-    if (!is_rank_call(*call)) {
-      return error(item.value.span, ErrorId::kSqlUnsupported,
-                   fmt::format("{} OVER is not there yet; there are ROW_NUMBER, RANK and DENSE_RANK "
-                               "below a limit on their number",
-                               name));
-    }
-    ExpressionBinder binder(text_, input.scope, environment_.functions);
-    std::vector<Bound> outputs = all_columns(*input.plan);
-    std::vector<std::string> names = input.plan->type.names;
-    const auto column_of = [&](const Expression& expression) -> Result<int32_t> {
-      TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(expression));
-      const auto it = std::find(outputs.begin(), outputs.end(), value);
-      const auto index = static_cast<int32_t>(it - outputs.begin());
-      if (it == outputs.end()) {
-        names.push_back("$rank" + std::to_string(outputs.size()));
-        outputs.push_back(std::move(value));
-      }
-      return index;
-    };
-    RankNode node;
-    node.function = name == "ROW_NUMBER" ? RankNode::Function::kRowNumber
-                    : name == "RANK"     ? RankNode::Function::kRank
-                                         : RankNode::Function::kDenseRank;
-    for (const Expression& one : call->over->partition_by) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const int32_t column, column_of(one));
-      node.partition_by.push_back(column);
-    }
-    for (const SortKey& key : call->over->order_by) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const int32_t column, column_of(*key.value));
-      node.order_by.push_back(
-          {column, key.descending, key.nulls_first.value_or(!key.descending)});
-    }
-    if (node.order_by.empty()) {
-      return error(item.value.span, ErrorId::kSqlQuery, fmt::format("{} needs an ORDER BY", name));
-    }
-    const std::vector<std::string> visible = input.scope.columns.names;
-    PlanRef below = outputs.size() == input.plan->type.size()
-                        ? input.plan
-                        : make_calc(input.plan, std::nullopt, std::move(outputs), std::move(names));
-    Plan plan;
-    plan.type = below->type;
-    plan.window = below->window;
-    plan.unique_keys = below->unique_keys;
-    plan.updates = true;
-    ranked.emplace_back(call, static_cast<int32_t>(plan.type.size()));
-    plan.type.add("$row_number", LogicalType::of(TypeKind::kBigint, false));
-    plan.node = std::move(node);
-    plan.inputs.push_back(std::move(below));
-    input.plan = make_plan(std::move(plan));
-    for (size_t i = input.scope.columns.size(); i < input.plan->type.size(); ++i) {
-      input.scope.columns.add(input.plan->type.names[i], input.plan->type.types[i]);
-    }
-  }
-  return input;
-}
-
-Result<PlanRef> QueryBinder::distinct(PlanRef plan) {
-  Plan made;
-  AggregateNode node;
-  for (size_t i = 0; i < plan->type.size(); ++i) { node.keys.push_back(static_cast<int32_t>(i)); }
-  made.type = plan->type;
-  for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
-  made.unique_keys.push_back(node.keys);
-  // What is there once stays, unless the input takes it back.
-  made.updates = plan->updates;
-  made.node = std::move(node);
-  made.inputs.push_back(std::move(plan));
-  return make_plan(std::move(made));
-}
-
-Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
-                                                const std::vector<SortKey>& order_by) {
-  Planned input;
-  if (select.from.has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(input, from(*select.from));
-  } else {
-    Plan one;
-    one.node = ValuesNode{{{}}};
-    input.plan = make_plan(std::move(one));
-  }
-  if (select.where.has_value()) {
-    if (has_aggregate(*select.where)) {
-      return error(select.where->span, ErrorId::kSqlQuery,
-                   "WHERE is looked at before rows are aggregated; use HAVING");
-    }
-    TIDEWHEEL_ASSIGN_OR_RETURN(input.plan,
-                               where(std::move(input.plan), input.scope, *select.where));
-  }
-  const bool aggregates =
-      select.group_by.has_value() || select.having.has_value() ||
-      std::any_of(select.items.begin(), select.items.end(),
-                  [](const SelectItem& item) { return has_aggregate(item.value); });
-  Sorted sorted;
-  if (aggregates) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(sorted, aggregate(std::move(input), select, order_by));
-  } else {
-    std::vector<std::pair<const FunctionCall*, int32_t>> ranked;
-    TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
-    TIDEWHEEL_ASSIGN_OR_RETURN(input, ranks(std::move(input), select, ranked));
-    ExpressionBinder binder(text_, input.scope, environment_.functions);
-    binder.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
-      const auto* call = std::get_if<FunctionCall>(&expression.node);
-      for (const auto& [one, column] : ranked) {
-        if (one == call) {
-          return std::optional<Bound>(Bound::of_column(
-              column, input.plan->type.types[static_cast<size_t>(column)], expression.span));
-        }
-      }
-      return std::optional<Bound>();
-    });
-    TIDEWHEEL_ASSIGN_OR_RETURN(sorted, project(input.plan, binder, items, order_by));
-  }
-  if (select.distinct) {
-    if (sorted.plan->type.size() != sorted.visible) {
-      return error(order_by[0].value->span, ErrorId::kSqlQuery,
-                   "with DISTINCT, rows can be sorted by what is selected only");
-    }
-    TIDEWHEEL_ASSIGN_OR_RETURN(sorted.plan, distinct(std::move(sorted.plan)));
-  }
-  return sorted;
-}
-
-}  // namespace tidewheel::sql
 #include "tidewheel/sql/lexer.h"
-// SELECT: items, WHERE, DISTINCT, numbered rows.
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <utility>
-
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
 
@@ -454,8 +59,7 @@ bool any_within(const Expression& expression, const F& f) {
 
 bool is_rank_call(const FunctionCall& call) {
   const std::string name = in_capitals(call.name.parts.back().name);
-  return call.over.has_value() &&
-         (name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK");
+  return call.over.has_value() && (name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK");
 }
 
 // The name of an item without an alias.
@@ -481,9 +85,9 @@ void collect_conjuncts(const Expression& condition, std::vector<const Expression
 
 bool is_aggregate_function(std::string_view name) {
   static constexpr std::string_view kNames[] = {
-      "COUNT",      "SUM",         "AVG",        "MIN",         "MAX",      "STDDEV_POP",
-      "STDDEV_SAMP", "STDDEV",     "VAR_POP",    "VAR_SAMP",    "VARIANCE", "LISTAGG",
-      "COLLECT",    "FIRST_VALUE", "LAST_VALUE", "ARRAY_AGG",   "SUM0",     "APPROX_COUNT_DISTINCT"};
+      "COUNT",       "SUM",         "AVG",        "MIN",       "MAX",      "STDDEV_POP",
+      "STDDEV_SAMP", "STDDEV",      "VAR_POP",    "VAR_SAMP",  "VARIANCE", "LISTAGG",
+      "COLLECT",     "FIRST_VALUE", "LAST_VALUE", "ARRAY_AGG", "SUM0",     "APPROX_COUNT_DISTINCT"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
@@ -501,9 +105,9 @@ Result<std::vector<QueryBinder::Item>> QueryBinder::expand_items(const Select& s
   for (const SelectItem& item : select.items) {
     const auto* star = std::get_if<Star>(&item.value.node);
     if (star == nullptr) {
-      items.push_back({&item.value, -1,
-                       item.alias.has_value() ? item.alias->name
-                                              : item_name(item.value, items.size())});
+      items.push_back(
+          {&item.value, -1,
+           item.alias.has_value() ? item.alias->name : item_name(item.value, items.size())});
       continue;
     }
     bool any = false;
@@ -532,9 +136,8 @@ Result<std::vector<QueryBinder::Item>> QueryBinder::expand_items(const Select& s
 static void make_names_unique(std::vector<std::string>& names) {
   for (size_t i = 0; i < names.size(); ++i) {
     const std::string base = names[i];
-    for (int number = 0;
-         std::find(names.begin(), names.begin() + static_cast<ptrdiff_t>(i), names[i]) !=
-         names.begin() + static_cast<ptrdiff_t>(i);
+    for (int number = 0; std::find(names.begin(), names.begin() + static_cast<ptrdiff_t>(i),
+                                   names[i]) != names.begin() + static_cast<ptrdiff_t>(i);
          ++number) {
       names[i] = base + std::to_string(number);
     }
@@ -548,8 +151,8 @@ Result<QueryBinder::Sorted> QueryBinder::project(PlanRef plan, ExpressionBinder&
   std::vector<std::string> names;
   for (const Item& item : items) {
     if (item.expression == nullptr) {
-      outputs.push_back(Bound::of_column(
-          item.column, plan->type.types[static_cast<size_t>(item.column)]));
+      outputs.push_back(
+          Bound::of_column(item.column, plan->type.types[static_cast<size_t>(item.column)]));
     } else {
       TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(*item.expression));
       outputs.push_back(std::move(value));
@@ -586,8 +189,8 @@ Result<QueryBinder::Sorted> QueryBinder::project(PlanRef plan, ExpressionBinder&
         outputs.push_back(std::move(value));
       }
     }
-    sorted.keys.push_back({static_cast<int32_t>(index), key.descending,
-                           key.nulls_first.value_or(!key.descending)});
+    sorted.keys.push_back(
+        {static_cast<int32_t>(index), key.descending, key.nulls_first.value_or(!key.descending)});
   }
   sorted.plan = make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
   return sorted;
@@ -597,9 +200,9 @@ Result<PlanRef> QueryBinder::subquery_condition(PlanRef plan, const Scope& scope
                                                 bool negated) {
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef right, query(**in.query));
   if (right->type.size() != 1) {
-    return error((*in.query)->span, ErrorId::kSqlType,
-                 fmt::format("a query behind IN gives one column; this gives {}",
-                             right->type.size()));
+    return error(
+        (*in.query)->span, ErrorId::kSqlType,
+        fmt::format("a query behind IN gives one column; this gives {}", right->type.size()));
   }
   ExpressionBinder binder(text_, scope, environment_.functions);
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound operand, binder.bind(*in.operand));
@@ -667,10 +270,11 @@ Result<Planned> QueryBinder::ranks(Planned input, const Select& select,
     if (call == nullptr || !call->over.has_value()) { continue; }
     const std::string name = in_capitals(call->name.parts.back().name);
     if (!is_rank_call(*call)) {
-      return error(item.value.span, ErrorId::kSqlUnsupported,
-                   fmt::format("{} OVER is not there yet; there are ROW_NUMBER, RANK and DENSE_RANK "
-                               "below a limit on their number",
-                               name));
+      return error(
+          item.value.span, ErrorId::kSqlUnsupported,
+          fmt::format("{} OVER is not there yet; there are ROW_NUMBER, RANK and DENSE_RANK "
+                      "below a limit on their number",
+                      name));
     }
     ExpressionBinder binder(text_, input.scope, environment_.functions);
     std::vector<Bound> outputs = all_columns(*input.plan);
@@ -695,8 +299,7 @@ Result<Planned> QueryBinder::ranks(Planned input, const Select& select,
     }
     for (const SortKey& key : call->over->order_by) {
       TIDEWHEEL_ASSIGN_OR_RETURN(const int32_t column, column_of(*key.value));
-      node.order_by.push_back(
-          {column, key.descending, key.nulls_first.value_or(!key.descending)});
+      node.order_by.push_back({column, key.descending, key.nulls_first.value_or(!key.descending)});
     }
     if (node.order_by.empty()) {
       return error(item.value.span, ErrorId::kSqlQuery, fmt::format("{} needs an ORDER BY", name));

@@ -87,9 +87,9 @@ Result<LogicalType> bind_type_kind(std::string_view text, const DataType& type) 
     case Kind::kTimestamp:
     case Kind::kTimestampLtz: {
       TIDEWHEEL_ASSIGN_OR_RETURN(const int32_t precision, in_range(0, 9, 6));
-      return LogicalType::with(type.kind == Kind::kTimestamp ? TypeKind::kTimestamp
-                                                             : TypeKind::kTimestampLtz,
-                               precision);
+      return LogicalType::with(
+          type.kind == Kind::kTimestamp ? TypeKind::kTimestamp : TypeKind::kTimestampLtz,
+          precision);
     }
     case Kind::kInterval: return bind_interval_type(text, type);
     case Kind::kArray:
@@ -196,8 +196,7 @@ Result<PlanRef> QueryBinder::with_computed_columns(const CatalogObject& object, 
       outputs.push_back(std::move(value));
       any = true;
     } else {
-      outputs.push_back(
-          Bound::of_column(next, plan->type.types[static_cast<size_t>(next)]));
+      outputs.push_back(Bound::of_column(next, plan->type.types[static_cast<size_t>(next)]));
       ++next;
     }
   }

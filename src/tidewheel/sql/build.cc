@@ -8,6 +8,7 @@
 #include "tidewheel/sql/calc.h"
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/column_partitioner.h"
+#include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/values_source.h"
 #include "tidewheel/types/hash.h"
 
@@ -34,8 +35,7 @@ Status not_yet(const char* what) {
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   std::string text = node_line(plan);
   append_tables(plan, text);
-  const std::string uid =
-      fmt::format("sql-{}-{:016x}", kind, hash_bytes(text.data(), text.size()));
+  const std::string uid = fmt::format("sql-{}-{:016x}", kind, hash_bytes(text.data(), text.size()));
   const int32_t number = uids_[uid]++;
   return number == 0 ? uid : fmt::format("{}-{}", uid, number);
 }
@@ -54,9 +54,8 @@ Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
     node.fixed_parallelism = 1;
   }
   const int32_t id = graph->add_node(
-      std::move(node), [make = std::move(make)](const std::shared_ptr<const NodeLinks>&) {
-        return make();
-      });
+      std::move(node),
+      [make = std::move(make)](const std::shared_ptr<const NodeLinks>&) { return make(); });
   for (size_t i = 0; i < inputs.size(); ++i) {
     graph->connect(inputs[i].ends(), id, static_cast<int32_t>(i));
   }
@@ -68,16 +67,17 @@ Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
 Stream<ColumnRow> JobBuilder::by_keys(Stream<ColumnRow> rows, const RowType& type,
                                       const std::vector<int32_t>& keys) {
   if (keys.empty()) { return rows.global(); }
-  return rows.spread(EdgeKind::kHash, [types = type.types, keys] {
-    return make_column_partitioner(types, keys);
-  });
+  return rows.spread(EdgeKind::kHash,
+                     [types = type.types, keys] { return make_column_partitioner(types, keys); });
 }
 
 struct JobBuilder::NodeBuilder {
   JobBuilder& builder;
   const Plan& plan;
 
-  Result<Stream<ColumnRow>> input(size_t index = 0) const { return builder.build(plan.input(index)); }
+  Result<Stream<ColumnRow>> input(size_t index = 0) const {
+    return builder.build(plan.input(index));
+  }
 
   Result<Stream<ColumnRow>> operator()(const ScanNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
@@ -85,9 +85,9 @@ struct JobBuilder::NodeBuilder {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
                                connector->source({*node.table, builder.tables_}));
     const bool projected = source->project(node.columns);
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        Stream<ColumnRow> rows,
-        source->add_to(builder.env_, "Source: " + node.table->path, builder.uid_of(plan, "source")));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows,
+                               source->add_to(builder.env_, "Source: " + node.table->path,
+                                              builder.uid_of(plan, "source")));
     RowType given;
     for (const TableColumn& column : node.table->columns) { given.add(column.name, column.type); }
     const std::shared_ptr<const RowCodec> codec = make_column_codec(projected ? plan.type : given);
@@ -114,12 +114,12 @@ struct JobBuilder::NodeBuilder {
 
   Stream<ColumnRow> calc(Stream<ColumnRow> rows, std::optional<Bound> condition,
                          std::vector<Bound> outputs, std::vector<LogicalType> types) const {
-    return builder.add(
-        plan, {.name = "Calc", .uid = builder.uid_of(plan, "calc")}, {std::move(rows)},
-        [condition = std::move(condition), outputs = std::move(outputs), types = std::move(types),
-         eval = builder.options_.eval] {
-          return make_calc_operator(condition, outputs, types, eval);
-        });
+    return builder.add(plan, {.name = "Calc", .uid = builder.uid_of(plan, "calc")},
+                       {std::move(rows)},
+                       [condition = std::move(condition), outputs = std::move(outputs),
+                        types = std::move(types), eval = builder.options_.eval] {
+                         return make_calc_operator(condition, outputs, types, eval);
+                       });
   }
   Result<Stream<ColumnRow>> operator()(const CalcNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
@@ -130,14 +130,13 @@ struct JobBuilder::NodeBuilder {
   Result<Stream<ColumnRow>> operator()(const WatermarkNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
     if (!node.has_value) { return rows; }
-    return builder.add(plan,
-                       {.name = "WatermarkAssigner", .uid = builder.uid_of(plan, "watermark")},
-                       {std::move(rows)},
-                       [value = node.value, types = plan.input().type.types,
-                        per_record = builder.options_.watermark_per_record,
-                        eval = builder.options_.eval] {
-                         return make_watermark_operator(value, types, per_record, eval);
-                       });
+    return builder.add(
+        plan, {.name = "WatermarkAssigner", .uid = builder.uid_of(plan, "watermark")},
+        {std::move(rows)},
+        [value = node.value, types = plan.input().type.types,
+         per_record = builder.options_.watermark_per_record, eval = builder.options_.eval] {
+          return make_watermark_operator(value, types, per_record, eval);
+        });
   }
 
   Result<Stream<ColumnRow>> operator()(const UnionNode&) const {
@@ -150,7 +149,43 @@ struct JobBuilder::NodeBuilder {
     return Stream<ColumnRow>(first.graph(), std::move(ends));
   }
 
-  Result<Stream<ColumnRow>> operator()(const AggregateNode&) const { return not_yet("GROUP BY"); }
+  Result<Stream<ColumnRow>> operator()(const AggregateNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    GroupAggregateSpec spec;
+    spec.input = plan.input().type;
+    spec.keys = node.keys;
+    TIDEWHEEL_ASSIGN_OR_RETURN(spec.calls, calls(node.calls));
+    spec.input_retracts = plan.input().updates;
+    spec.emits_before = plan.emits_before;
+    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.mini_batch = builder.options_.mini_batch;
+    return builder.add(plan,
+                       {.name = node.calls.empty() ? "Distinct" : "GroupAggregate",
+                        .uid = builder.uid_of(plan, "aggregate"),
+                        .stateful = true,
+                        .single = node.keys.empty()},
+                       {builder.by_keys(std::move(rows), plan.input().type, node.keys)},
+                       [spec = std::move(spec)] { return make_group_aggregate(spec); });
+  }
+  static Result<std::vector<AggregateCall>> calls(const std::vector<AggregateCallNode>& nodes) {
+    std::vector<AggregateCall> calls;
+    for (const AggregateCallNode& node : nodes) {
+      AggregateCall call;
+      if (node.function == "COUNT" && node.arguments.empty()) {
+        call.function = AggregateFunction::kCountStar;
+      } else if (!find_aggregate_function(node.function, call.function)) {
+        return unimplemented(ErrorId::kSqlUnsupported, "the aggregate {} is not there yet",
+                             node.function);
+      }
+      call.arguments = node.arguments;
+      call.distinct = node.distinct;
+      call.filter = node.filter;
+      call.result = node.result;
+      call.separator = node.separator;
+      calls.push_back(std::move(call));
+    }
+    return calls;
+  }
   Result<Stream<ColumnRow>> operator()(const WindowNode&) const {
     return not_yet("a window without an aggregate");
   }
@@ -160,7 +195,16 @@ struct JobBuilder::NodeBuilder {
   Result<Stream<ColumnRow>> operator()(const JoinNode&) const { return not_yet("a join"); }
   Result<Stream<ColumnRow>> operator()(const RankNode&) const { return not_yet("a row number"); }
   Result<Stream<ColumnRow>> operator()(const TopNNode&) const { return not_yet("ORDER BY"); }
-  Result<Stream<ColumnRow>> operator()(const LimitNode&) const { return not_yet("LIMIT"); }
+  Result<Stream<ColumnRow>> operator()(const LimitNode& node) const {
+    if (plan.input().updates) { return not_yet("LIMIT without ORDER BY over rows that change"); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> rows, input());
+    return builder.add(
+        plan,
+        {.name = "Limit", .uid = builder.uid_of(plan, "limit"), .stateful = true, .single = true},
+        {rows.global()}, [node]() -> Result<std::unique_ptr<Operator>> {
+          return make_limit_operator(node.offset, node.count);
+        });
+  }
   Result<Stream<ColumnRow>> operator()(const SortNode&) const { return not_yet("ORDER BY"); }
 };
 
@@ -196,9 +240,10 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
         table.path, updating == nullptr ? "" : node_line(*updating));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
-  return sink->add_to(env_, std::move(rows), "Sink: " + table.path, uid_of(plan, "sink") + "-" +
-                      fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(
-                          table.path.data(), table.path.size()))));
+  return sink->add_to(env_, std::move(rows), "Sink: " + table.path,
+                      uid_of(plan, "sink") + "-" +
+                          fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(
+                                                    table.path.data(), table.path.size()))));
 }
 
 }  // namespace tidewheel::sql

@@ -22,8 +22,7 @@ struct BuildOptions {
   EvalOptions eval;
   bool watermark_per_record = false;
   int64_t state_ttl_ms = 0;
-  int64_t mini_batch_rows = 0;  // 0: none
-  int64_t mini_batch_ms = 0;
+  bool mini_batch = false;
 };
 
 // Of one job: parts of plans that are equal are built once. One thread.

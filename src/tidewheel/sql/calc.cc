@@ -6,8 +6,10 @@
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/dataflow/operator_failure.h"
 #include "tidewheel/operators/operator_base.h"
+#include "tidewheel/operators/record_codec.h"
 #include "tidewheel/operators/user_failure.h"
 #include "tidewheel/sql/evaluator.h"
+#include "tidewheel/types/time.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -18,9 +20,9 @@ std::vector<LogicalType> types_of(const std::vector<Bound>& outputs) {
   return types;
 }
 
-// Rows that pass are sent in a batch of their own, whose columns are those of the input where nothing
-// is computed. When few of a batch pass they are gathered over several, so that what follows gets
-// full batches.
+// Rows that pass are sent in a batch of their own, whose columns are those of the input where
+// nothing is computed. When few of a batch pass they are gathered over several, so that what
+// follows gets full batches.
 class CalcOperator final : public OutputOperator<ColumnRow> {
  public:
   CalcOperator(std::unique_ptr<Evaluator> condition, std::unique_ptr<Evaluator> outputs,
@@ -223,7 +225,57 @@ class WatermarkOperator final : public OutputOperator<ColumnRow> {
   int64_t sent_ = kMinWatermark;
 };
 
+// How many rows have come, kept in snapshots.
+struct RowsSeen {
+  int64_t rows = 0;
+};
+
+class LimitOperator final : public OutputOperator<ColumnRow> {
+ public:
+  LimitOperator(int64_t offset, int64_t count)
+      : first_(offset), end_(saturating_add(offset, count)) {}
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    if (!output().ready()) { return Progress::kBlocked; }
+    const int64_t begin = std::clamp<int64_t>(first_ - seen_, 0, rows.end - cursor);
+    const int64_t end = std::clamp<int64_t>(end_ - seen_, 0, rows.end - cursor);
+    if (begin < end) {
+      Element piece = rows;
+      piece.begin = cursor + static_cast<uint32_t>(begin);
+      piece.end = cursor + static_cast<uint32_t>(end);
+      static_cast<void>(output().forward(piece));
+    }
+    seen_ += rows.end - cursor;
+    cursor = rows.end;
+    return Progress::kDone;
+  }
+
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (!writer.ready()) { return Progress::kBlocked; }
+    SavedRecordWriter saved(writer, kState, StateKind::kUnionList,
+                            encoded_schema<SavedRecord<RowsSeen>>(), context().subtask_index(),
+                            context().parallelism(), "list");
+    saved.add(encode_record(RowsSeen{seen_}));
+    return Progress::kDone;
+  }
+  Status restore(SnapshotReader& reader) override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto all, read_saved_records<RowsSeen>(reader, kState));
+    for (const SavedRecord<RowsSeen>& saved : all) { seen_ += saved.record.rows; }
+    return ok_status();
+  }
+
+ private:
+  static constexpr char kState[] = "rows seen";
+  const int64_t first_;
+  const int64_t end_;
+  int64_t seen_ = 0;
+};
+
 }  // namespace
+
+std::unique_ptr<Operator> make_limit_operator(int64_t offset, int64_t count) {
+  return std::make_unique<LimitOperator>(offset, count);
+}
 
 Result<std::unique_ptr<Operator>> make_calc_operator(std::optional<Bound> condition,
                                                      std::vector<Bound> outputs,
@@ -236,8 +288,8 @@ Result<std::unique_ptr<Operator>> make_calc_operator(std::optional<Bound> condit
     TIDEWHEEL_ASSIGN_OR_RETURN(filter, Evaluator::compile(one, input, options));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(auto values, Evaluator::compile(outputs, input, options));
-  return std::unique_ptr<Operator>(std::make_unique<CalcOperator>(
-      std::move(filter), std::move(values), types_of(outputs)));
+  return std::unique_ptr<Operator>(
+      std::make_unique<CalcOperator>(std::move(filter), std::move(values), types_of(outputs)));
 }
 
 Result<std::unique_ptr<Operator>> make_watermark_operator(Bound value,

@@ -1,5 +1,6 @@
 // Operators without state: filters with projections, watermarks, constant rows.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,5 +28,8 @@ Result<std::unique_ptr<Operator>> make_watermark_operator(Bound value,
                                                           std::vector<LogicalType> input,
                                                           bool per_record,
                                                           const EvalOptions& options);
+
+// Passes on rows [offset, offset + count) of an input that only adds rows. On one subtask.
+std::unique_ptr<Operator> make_limit_operator(int64_t offset, int64_t count);
 
 }  // namespace tidewheel::sql

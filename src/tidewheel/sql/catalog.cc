@@ -68,7 +68,8 @@ Status Catalog::check_database(const ObjectPath& path) const {
   if (it->second.count(path.database) > 0) { return ok_status(); }
   std::vector<std::string> names;
   for (const auto& [name, options] : it->second) { names.push_back(name); }
-  return not_found(ErrorId::kSqlCatalog, "there is no database '{}' in the catalog '{}'{}; there "
+  return not_found(ErrorId::kSqlCatalog,
+                   "there is no database '{}' in the catalog '{}'{}; there "
                    "are: {}",
                    path.database, path.catalog, near_miss(path.database, names), joined(names));
 }

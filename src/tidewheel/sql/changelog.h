@@ -1,5 +1,6 @@
-// Which kinds of rows each part of a plan gives. Whoever updates rows says what they were before only
-// where somebody needs to know: the parts of a query that only ever add rows pay nothing for changes.
+// Which kinds of rows each part of a plan gives. Whoever updates rows says what they were before
+// only where somebody needs to know: the parts of a query that only ever add rows pay nothing for
+// changes.
 #pragma once
 #include "tidewheel/sql/plan.h"
 

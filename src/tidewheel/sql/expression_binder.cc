@@ -32,8 +32,7 @@ Bound number_literal(int64_t value, TypeKind kind, Span span) {
 // Digits with at most one point.
 std::optional<Bound> decimal_literal(const std::string& text, Span span) {
   const size_t point = text.find('.');
-  const auto scale =
-      point == std::string::npos ? 0 : static_cast<int32_t>(text.size() - point - 1);
+  const auto scale = point == std::string::npos ? 0 : static_cast<int32_t>(text.size() - point - 1);
   size_t first = text.find_first_not_of('0');
   if (first == std::string::npos || text[first] == '.') { first = std::min(point, text.size()); }
   const auto digits =
@@ -87,16 +86,16 @@ bool is_comparison(Binary::Op op) {
 
 const char* unit_name(TimeUnit unit) {
   static constexpr const char* kNames[] = {
-      "MILLENNIUM", "CENTURY", "DECADE", "YEAR",        "QUARTER",     "MONTH",      "WEEK",
-      "DAY",        "HOUR",    "MINUTE", "SECOND",      "MILLISECOND", "MICROSECOND", "NANOSECOND",
-      "EPOCH",      "DOW",     "ISODOW", "DOY",         "ISOYEAR"};
+      "MILLENNIUM", "CENTURY", "DECADE", "YEAR",   "QUARTER",     "MONTH",       "WEEK",
+      "DAY",        "HOUR",    "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND", "NANOSECOND",
+      "EPOCH",      "DOW",     "ISODOW", "DOY",    "ISOYEAR"};
   return kNames[static_cast<size_t>(unit)];
 }
 
 Bound string_literal(std::string value, Span span) {
   const int32_t length = length_of(code_points(value));
-  return Bound::of_literal({std::move(value)},
-                           LogicalType::with(TypeKind::kChar, length, 0, false), span);
+  return Bound::of_literal({std::move(value)}, LogicalType::with(TypeKind::kChar, length, 0, false),
+                           span);
 }
 
 // ---- Intervals
@@ -243,8 +242,8 @@ Result<Bound> ExpressionBinder::call(std::string_view name, std::vector<Bound> a
   bound.span = span;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const Span place = arguments[i].span;
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        Bound argument, coerce(std::move(arguments[i]), resolved->argument_types[i], place));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound argument,
+                               coerce(std::move(arguments[i]), resolved->argument_types[i], place));
     bound.arguments.push_back(std::move(argument));
   }
   return bound;
@@ -273,9 +272,9 @@ Result<Bound> ExpressionBinder::bind_condition(const Expression& expression) {
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, bind(expression));
   if (condition.is_null_literal()) { condition.type = boolean(true); }
   if (condition.type.kind != TypeKind::kBoolean) {
-    return error(expression.span, ErrorId::kSqlType,
-                 fmt::format("a condition has to be BOOLEAN; this is {}",
-                             condition.type.to_string()));
+    return error(
+        expression.span, ErrorId::kSqlType,
+        fmt::format("a condition has to be BOOLEAN; this is {}", condition.type.to_string()));
   }
   return condition;
 }
@@ -310,8 +309,8 @@ Result<Bound> ExpressionBinder::bind_node(const Literal& literal, Span span) {
     case Literal::Kind::kBytes:
       return Bound::of_literal(
           {literal.text},
-          LogicalType::with(TypeKind::kBinary,
-                            length_of(static_cast<int32_t>(literal.text.size())), 0, false),
+          LogicalType::with(TypeKind::kBinary, length_of(static_cast<int32_t>(literal.text.size())),
+                            0, false),
           span);
     case Literal::Kind::kDate: {
       const auto date = parse_date(literal.text);
@@ -408,8 +407,8 @@ Result<Bound> ExpressionBinder::bind_node(const Logical& logical, Span span) {
 }
 
 Result<Bound> ExpressionBinder::bind_node(const Is& is, Span span) {
-  static constexpr const char* kNames[] = {"IS NULL",       "IS TRUE",        "IS FALSE",
-                                           "IS UNKNOWN",    "IS JSON",        "IS JSON VALUE",
+  static constexpr const char* kNames[] = {"IS NULL",        "IS TRUE",       "IS FALSE",
+                                           "IS UNKNOWN",     "IS JSON",       "IS JSON VALUE",
                                            "IS JSON OBJECT", "IS JSON ARRAY", "IS JSON SCALAR"};
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound operand, bind(*is.operand));
   std::vector<Bound> arguments;
@@ -497,9 +496,7 @@ Result<Bound> ExpressionBinder::make_case(std::vector<Bound> parts, Span span) {
     if (i % 2 == 1 || i + 1 == parts.size()) { types.push_back(parts[i].type); }
   }
   Result<LogicalType> type = common_type(types);
-  if (!type.ok()) {
-    return error(span, ErrorId::kSqlType, std::string(type.status().message()));
-  }
+  if (!type.ok()) { return error(span, ErrorId::kSqlType, std::string(type.status().message())); }
   Bound bound;
   bound.kind = Bound::Kind::kCase;
   bound.span = span;
@@ -516,9 +513,7 @@ Result<Bound> ExpressionBinder::make_case(std::vector<Bound> parts, Span span) {
 
 Result<Bound> ExpressionBinder::bind_node(const Case& one, Span span) {
   std::optional<Bound> operand;
-  if (one.operand.has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(operand, bind(**one.operand));
-  }
+  if (one.operand.has_value()) { TIDEWHEEL_ASSIGN_OR_RETURN(operand, bind(**one.operand)); }
   std::vector<Bound> parts;
   for (const Case::Branch& branch : one.branches) {
     if (operand.has_value()) {
@@ -534,9 +529,7 @@ Result<Bound> ExpressionBinder::bind_node(const Case& one, Span span) {
     parts.push_back(std::move(then));
   }
   Bound otherwise = Bound::of_literal({}, LogicalType::of(TypeKind::kNull), span);
-  if (one.otherwise.has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(otherwise, bind(**one.otherwise));
-  }
+  if (one.otherwise.has_value()) { TIDEWHEEL_ASSIGN_OR_RETURN(otherwise, bind(**one.otherwise)); }
   parts.push_back(std::move(otherwise));
   return make_case(std::move(parts), span);
 }
@@ -639,8 +632,8 @@ Result<Bound> ExpressionBinder::bind_node(const SpecialCall& special, Span span)
     case SpecialCall::Kind::kCeil:
     case SpecialCall::Kind::kFloor:
       arguments.push_back(string_literal(unit_name(special.unit), span));
-      return call(special.kind == SpecialCall::Kind::kCeil ? "CEIL" : "FLOOR",
-                  std::move(arguments), span);
+      return call(special.kind == SpecialCall::Kind::kCeil ? "CEIL" : "FLOOR", std::move(arguments),
+                  span);
     case SpecialCall::Kind::kTimestampAdd: return with_unit("TIMESTAMPADD");
     case SpecialCall::Kind::kTimestampDiff: return with_unit("TIMESTAMPDIFF");
     case SpecialCall::Kind::kPosition: return call("POSITION", std::move(arguments), span);

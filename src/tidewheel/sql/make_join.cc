@@ -42,7 +42,8 @@ struct JoinSide {
   }
   int32_t column_of(Bound key) {
     if (key.kind == Bound::Kind::kColumn) { return key.column; }
-    const auto it = std::find(outputs.begin() + static_cast<ptrdiff_t>(visible), outputs.end(), key);
+    const auto it =
+        std::find(outputs.begin() + static_cast<ptrdiff_t>(visible), outputs.end(), key);
     if (it != outputs.end()) { return static_cast<int32_t>(it - outputs.begin()); }
     names.push_back("$key" + std::to_string(outputs.size()));
     outputs.push_back(std::move(key));
@@ -92,9 +93,8 @@ struct Interval {
 // Takes `a op b` over the event times of both sides into the interval.
 bool take_bound(const Bound& condition, size_t left_columns, Interval& interval) {
   static constexpr std::string_view kNames[] = {"<", "<=", ">", ">=", "="};
-  const auto* name = std::find_if(std::begin(kNames), std::end(kNames), [&](std::string_view one) {
-    return is_call(condition, one, 2);
-  });
+  const auto* name = std::find_if(std::begin(kNames), std::end(kNames),
+                                  [&](std::string_view one) { return is_call(condition, one, 2); });
   if (name == std::end(kNames)) { return false; }
   auto a = time_point(condition.arguments[0]);
   auto b = time_point(condition.arguments[1]);
@@ -196,8 +196,7 @@ PlanRef finish_join(PlanRef left, PlanRef right, JoinNode join) {
     add_unique_keys(*left, *right, join, plan);
   }
   if (by_window) { plan.window = left->window; }
-  const bool regular_updates =
-      join.kind != JoinKind::kInner && join.kind != JoinKind::kSemi;
+  const bool regular_updates = join.kind != JoinKind::kInner && join.kind != JoinKind::kSemi;
   plan.updates = left->updates || right->updates || (regular_updates && !keeps_time && !by_window);
   plan.node = std::move(join);
   plan.inputs = {std::move(left), std::move(right)};

@@ -18,7 +18,9 @@ PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
   std::shared_ptr<Plan> made = copy_of(*plan);
   for (PlanRef& input : made->inputs) { input = folded(input, options); }
   if (auto* calc = std::get_if<CalcNode>(&made->node)) {
-    if (calc->condition.has_value()) { calc->condition = fold(std::move(*calc->condition), options); }
+    if (calc->condition.has_value()) {
+      calc->condition = fold(std::move(*calc->condition), options);
+    }
     for (Bound& output : calc->outputs) { output = fold(std::move(output), options); }
     if (calc->condition.has_value() && calc->condition->is_literal() &&
         !calc->condition->literal.is_null() && calc->condition->literal.truth()) {
@@ -27,7 +29,9 @@ PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
   } else if (auto* watermark = std::get_if<WatermarkNode>(&made->node)) {
     if (watermark->has_value) { watermark->value = fold(std::move(watermark->value), options); }
   } else if (auto* join = std::get_if<JoinNode>(&made->node)) {
-    if (join->condition.has_value()) { join->condition = fold(std::move(*join->condition), options); }
+    if (join->condition.has_value()) {
+      join->condition = fold(std::move(*join->condition), options);
+    }
   }
   return made;
 }
@@ -141,9 +145,8 @@ using Needed = std::vector<bool>;
 Pruned prune(const Plan& plan, const Needed& needed);
 
 void need(const Bound& expression, Needed& needed) {
-  for_each_column(expression, [&](const Bound& column) {
-    needed[static_cast<size_t>(column.column)] = true;
-  });
+  for_each_column(expression,
+                  [&](const Bound& column) { needed[static_cast<size_t>(column.column)] = true; });
 }
 void need(const std::vector<int32_t>& columns, Needed& needed) {
   for (const int32_t column : columns) { needed[static_cast<size_t>(column)] = true; }
@@ -193,9 +196,8 @@ std::vector<int32_t> keep_columns(Plan& plan, const Needed& keeps) {
     }
   }
   std::erase_if(plan.unique_keys, [&](const std::vector<int32_t>& key) {
-    return std::any_of(key.begin(), key.end(), [&](int32_t column) {
-      return moved[static_cast<size_t>(column)] < 0;
-    });
+    return std::any_of(key.begin(), key.end(),
+                       [&](int32_t column) { return moved[static_cast<size_t>(column)] < 0; });
   });
   for (std::vector<int32_t>& key : plan.unique_keys) { move(key, moved); }
   return moved;
@@ -389,7 +391,10 @@ struct Pruner {
 Pruned prune(const Plan& plan, const Needed& needed) {
   Pruned pruned{copy_of(plan), {}};
   pruned.moved = std::visit(
-      [&](auto& node) { return Pruner{*pruned.plan, needed}(node); }, pruned.plan->node);
+      [&](auto& node) {
+        return Pruner{*pruned.plan, needed}(node);
+      },
+      pruned.plan->node);
   return pruned;
 }
 

@@ -50,7 +50,9 @@ Bound substitute(Bound expression, const std::vector<Bound>& inner) {
     replaced.span = expression.span;
     return replaced;
   }
-  for (Bound& argument : expression.arguments) { argument = substitute(std::move(argument), inner); }
+  for (Bound& argument : expression.arguments) {
+    argument = substitute(std::move(argument), inner);
+  }
   return expression;
 }
 
@@ -129,7 +131,9 @@ PlanRef make_filter(PlanRef input, Bound condition) {
 }
 
 PlanRef make_plan(Plan plan) {
-  for (const PlanRef& input : plan.inputs) { plan.is_bounded = plan.is_bounded && input->is_bounded; }
+  for (const PlanRef& input : plan.inputs) {
+    plan.is_bounded = plan.is_bounded && input->is_bounded;
+  }
   return std::make_shared<Plan>(std::move(plan));
 }
 
@@ -198,8 +202,8 @@ std::string calls_text(const std::vector<AggregateCallNode>& calls, const RowTyp
 
 std::string window_text(const WindowSpecNode& window) {
   static constexpr const char* kNames[] = {"TUMBLE", "HOP", "CUMULATE", "SESSION"};
-  std::string out = fmt::format("{}(size=[{} ms]", kNames[static_cast<size_t>(window.kind)],
-                                window.size_ms);
+  std::string out =
+      fmt::format("{}(size=[{} ms]", kNames[static_cast<size_t>(window.kind)], window.size_ms);
   if (window.slide_ms != 0) { out += fmt::format(", slide=[{} ms]", window.slide_ms); }
   if (window.offset_ms != 0) { out += fmt::format(", offset=[{} ms]", window.offset_ms); }
   return out + ")";
@@ -217,7 +221,15 @@ struct NodeText {
     return fmt::format("TableScan(table=[{}], fields=[{}])", node.table->path, columns);
   }
   std::string operator()(const ValuesNode& node) const {
-    return fmt::format("Values(rows=[{}])", node.rows.size());
+    std::string rows;
+    for (const std::vector<Datum>& row : node.rows) {
+      std::string values;
+      for (size_t i = 0; i < row.size(); ++i) {
+        values += (i > 0 ? ", " : "") + literal_text(row[i], plan.type.types[i]);
+      }
+      rows += (rows.empty() ? "(" : ", (") + values + ")";
+    }
+    return fmt::format("Values(rows=[{}])", rows);
   }
   std::string operator()(const CalcNode& node) const {
     std::string select;
@@ -227,7 +239,9 @@ struct NodeText {
       if (text != plan.type.names[i]) { select += " AS " + plan.type.names[i]; }
     }
     std::string out = "Calc(select=[" + select + "]";
-    if (node.condition.has_value()) { out += ", where=[" + bound_text(*node.condition, &in()) + "]"; }
+    if (node.condition.has_value()) {
+      out += ", where=[" + bound_text(*node.condition, &in()) + "]";
+    }
     return out + ")";
   }
   std::string operator()(const WatermarkNode& node) const {
@@ -259,15 +273,17 @@ struct NodeText {
       keys += (keys.empty() ? "" : ", ") + column_text(node.left_keys[i], plan.input(0).type) +
               " = " + column_text(node.right_keys[i], plan.input(1).type);
     }
-    const char* const prefix =
-        node.left_window_end >= 0 ? "Window" : node.left_time >= 0 ? "Interval" : "";
-    std::string out =
-        fmt::format("{}Join(joinType=[{}], on=[{}]", prefix, kNames[static_cast<size_t>(node.kind)],
-                    keys);
+    const char* const prefix = node.left_window_end >= 0 ? "Window"
+                               : node.left_time >= 0     ? "Interval"
+                                                         : "";
+    std::string out = fmt::format("{}Join(joinType=[{}], on=[{}]", prefix,
+                                  kNames[static_cast<size_t>(node.kind)], keys);
     if (node.left_time >= 0) {
       out += fmt::format(", interval=[{} ms, {} ms]", node.lower_ms, node.upper_ms);
     }
-    if (node.condition.has_value()) { out += ", where=[" + bound_text(*node.condition, &both) + "]"; }
+    if (node.condition.has_value()) {
+      out += ", where=[" + bound_text(*node.condition, &both) + "]";
+    }
     return out + ")";
   }
   std::string operator()(const UnionNode&) const { return "Union(all=[true])"; }

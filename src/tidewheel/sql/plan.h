@@ -1,6 +1,6 @@
-// What a query means, as a tree of operations on tables: names are gone, types are known. Made by the
-// binder (binder.h), improved by the optimizer, given its changelog kinds (changelog.h), then turned
-// into a job (build.h).
+// What a query means, as a tree of operations on tables: names are gone, types are known. Made by
+// the binder (binder.h), improved by the optimizer, given its changelog kinds (changelog.h), then
+// turned into a job (build.h).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -61,7 +61,7 @@ struct AggregateNode {
 struct WindowSpecNode {
   enum class Kind : uint8_t { kTumble, kHop, kCumulate, kSession };
   Kind kind = Kind::kTumble;
-  int64_t size_ms = 0;  // of CUMULATE the greatest; of SESSION the gap
+  int64_t size_ms = 0;   // of CUMULATE the greatest; of SESSION the gap
   int64_t slide_ms = 0;  // of HOP; the step of CUMULATE
   int64_t offset_ms = 0;
   friend bool operator==(const WindowSpecNode&, const WindowSpecNode&) = default;
@@ -71,7 +71,7 @@ struct WindowSpecNode {
 // window_time.
 struct WindowNode {
   WindowSpecNode window;
-  int32_t time = 0;                    // column of the input
+  int32_t time = 0;                   // column of the input
   std::vector<int32_t> partition_by;  // of SESSION
 };
 
@@ -125,8 +125,8 @@ struct RankNode {
   std::vector<SortKeyNode> order_by;
 };
 
-// Rows `first` to `last` (from 1) of each partition in its order; with the rank behind the columns of
-// the input when `has_rank`.
+// Rows `first` to `last` (from 1) of each partition in its order; with the rank behind the columns
+// of the input when `has_rank`.
 struct TopNNode {
   std::vector<int32_t> partition_by;
   std::vector<SortKeyNode> order_by;

@@ -94,7 +94,7 @@ class QueryBinder {
 
   const BinderEnvironment& environment_;
   const std::string_view text_;
-  const int32_t depth_;                        // of views
+  const int32_t depth_;                     // of views
   std::vector<const CommonTable*> common_;  // of WITH, the innermost last
 };
 

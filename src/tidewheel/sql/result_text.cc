@@ -142,9 +142,8 @@ std::vector<const ResultTable::Row*> ResultTable::rows() const {
     if (entry.alive) { all.push_back(&entry.row); }
   }
   if (sorter_ != nullptr) {
-    std::stable_sort(all.begin(), all.end(), [](const Row* a, const Row* b) {
-      return a->sort_key < b->sort_key;
-    });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Row* a, const Row* b) { return a->sort_key < b->sort_key; });
   }
   return all;
 }
@@ -152,8 +151,7 @@ std::vector<const ResultTable::Row*> ResultTable::rows() const {
 bool is_shown_right(const LogicalType& type) { return type.is_numeric(); }
 
 std::string box_text(const std::vector<std::string>& names, const std::vector<bool>& right,
-                     const std::vector<std::vector<std::string>>& rows,
-                     const BoxOptions& options) {
+                     const std::vector<std::vector<std::string>>& rows, const BoxOptions& options) {
   std::vector<std::vector<std::string>> shown;
   std::vector<size_t> widths;
   for (const std::string& name : names) { widths.push_back(shown_width(name)); }

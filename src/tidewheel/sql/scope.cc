@@ -29,7 +29,8 @@ Found find_in(const Scope& scope, const std::string* relation, const std::string
       if (relation == nullptr && scope.is_hidden(i)) { continue; }
       if (found.column != kNone) {
         if (found.several.empty()) { found.several = column; }
-        found.several += fmt::format(", {}.{}", one.alias.empty() ? "(unnamed)" : one.alias, column);
+        found.several +=
+            fmt::format(", {}.{}", one.alias.empty() ? "(unnamed)" : one.alias, column);
         continue;
       }
       found.column = i;
@@ -44,8 +45,8 @@ Result<Bound> take_fields(Bound value, std::string_view text, const Name& name, 
     const Identifier& part = name.parts[i];
     if (value.type.kind != TypeKind::kRow) {
       return error_at(text, part.span, ErrorId::kSqlName,
-                      fmt::format("'{}' is of type {}, which has no fields",
-                                  name.parts[i - 1].name, value.type.to_string()));
+                      fmt::format("'{}' is of type {}, which has no fields", name.parts[i - 1].name,
+                                  value.type.to_string()));
     }
     const auto& names = value.type.names;
     const auto it = std::find(names.begin(), names.end(), part.name);
@@ -118,9 +119,7 @@ Scope Scope::of(RowType columns, std::string alias) {
 
 Result<Bound> resolve_column(const Scope& scope, std::string_view text, const Name& name) {
   Found found;
-  if (name.parts.size() > 1) {
-    found = find_in(scope, &name.parts[0].name, name.parts[1].name, 2);
-  }
+  if (name.parts.size() > 1) { found = find_in(scope, &name.parts[0].name, name.parts[1].name, 2); }
   if (found.column == kNone) { found = find_in(scope, nullptr, name.parts[0].name, 1); }
   if (found.column == kNone) { return unknown(scope, text, name); }
   if (!found.several.empty()) {

@@ -35,10 +35,7 @@ constexpr Setting kSettings[] = {
      "table: the rows there are at the end; changelog: every change; tableau: as changelog"},
     {"table.dml-sync", OptionKind::kBool, "false", "INSERT waits until its job has ended"},
     {"table.exec.mini-batch.enabled", OptionKind::kBool, "false",
-     "changes of a key are gathered before they are sent on"},
-    {"table.exec.mini-batch.allow-latency", OptionKind::kDuration, "0 ms",
-     "how long they are gathered at most"},
-    {"table.exec.mini-batch.size", OptionKind::kInt, "-1", "how many rows are gathered at most"},
+     "aggregates give one change a key for each batch of rows, and not one for each row"},
     {"table.exec.state.ttl", OptionKind::kDuration, "0 ms",
      "how long state of a key is kept that is not used; 0: for ever"},
     {"table.local-time-zone", OptionKind::kText, "UTC",
@@ -53,8 +50,8 @@ const Setting* find_setting(std::string_view key) {
 
 Status check_setting(const Setting& setting, const std::string& value) {
   const auto wrong = [&](const char* wanted) {
-    return invalid_argument(ErrorId::kBadOptionValue, "'{}' takes {}, not '{}'", setting.key, wanted,
-                            value);
+    return invalid_argument(ErrorId::kBadOptionValue, "'{}' takes {}, not '{}'", setting.key,
+                            wanted, value);
   };
   switch (setting.kind) {
     case OptionKind::kBool: return parse_bool(value).ok() ? ok_status() : wrong("true or false");
@@ -118,7 +115,6 @@ namespace {
 struct ReadSettings {
   const Session& session;
   bool flag(const char* key) const { return *parse_bool(session.setting(key)); }
-  int64_t number(const char* key) const { return *parse_int(session.setting(key)); }
   int64_t ms(const char* key) const { return *parse_duration_ms(session.setting(key)); }
 
   EvalOptions eval(World& world, bool is_bounded) const {
@@ -135,10 +131,7 @@ struct ReadSettings {
     options.eval = eval(world, is_bounded);
     options.watermark_per_record = ms("pipeline.auto-watermark-interval") == 0;
     options.state_ttl_ms = ms("table.exec.state.ttl");
-    if (flag("table.exec.mini-batch.enabled")) {
-      options.mini_batch_rows = std::max<int64_t>(number("table.exec.mini-batch.size"), 0);
-      options.mini_batch_ms = ms("table.exec.mini-batch.allow-latency");
-    }
+    options.mini_batch = flag("table.exec.mini-batch.enabled");
     return options;
   }
 };
@@ -390,7 +383,8 @@ Result<StatementResult> Session::show(const Show& statement) {
       return StatementResult(std::move(listing));
     }
     case Show::What::kJobs:
-      return unimplemented(ErrorId::kSqlUnsupported, "SHOW JOBS needs a cluster, and there is none");
+      return unimplemented(ErrorId::kSqlUnsupported,
+                           "SHOW JOBS needs a cluster, and there is none");
   }
   for (std::string& name : names) {
     if (statement.like.has_value()) {
@@ -425,8 +419,12 @@ Result<StatementResult> Session::describe(const Describe& statement) {
     TIDEWHEEL_ASSIGN_OR_RETURN(type, table_columns(environment, *object));
   }
   for (size_t i = 0; i < type.size(); ++i) {
-    std::vector<std::string> row{type.names[i], type.types[i].as_nullable().to_string(),
-                                 type.types[i].nullable ? "TRUE" : "FALSE", "", "", ""};
+    std::vector<std::string> row{type.names[i],
+                                 type.types[i].as_nullable().to_string(),
+                                 type.types[i].nullable ? "TRUE" : "FALSE",
+                                 "",
+                                 "",
+                                 ""};
     if (type.types[i].time == TimeAttribute::kEvent) { row[1] += " *ROWTIME*"; }
     if (table != nullptr) {
       const Column& column = table->columns[i];
@@ -455,8 +453,7 @@ Result<StatementResult> Session::describe(const Describe& statement) {
   return StatementResult(std::move(listing));
 }
 
-Result<StatementResult> Session::create_table(std::string_view text,
-                                              const CreateTable& statement) {
+Result<StatementResult> Session::create_table(std::string_view text, const CreateTable& statement) {
   if (statement.query.has_value() || statement.like.has_value()) {
     return error_at(text, statement.name.span(), ErrorId::kSqlUnsupported,
                     "CREATE TABLE with AS or LIKE is not there yet");
@@ -502,8 +499,7 @@ Result<StatementResult> Session::alter(const Alter& statement) {
     return StatementResult(Done{});
   }
   CatalogObject* const object = catalog_.find_mutable(catalog_.path_of(statement.name));
-  auto* const table =
-      object == nullptr ? nullptr : std::get_if<CreateTable>(&object->definition);
+  auto* const table = object == nullptr ? nullptr : std::get_if<CreateTable>(&object->definition);
   if (table == nullptr) {
     if (statement.if_exists) { return StatementResult(Done{}); }
     return not_found(ErrorId::kSqlCatalog, "there is no table '{}'{}", name_text(statement.name),

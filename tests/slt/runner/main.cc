@@ -91,9 +91,9 @@ class Runner {
     feeds_->by_table.clear();
     for (const Feed& feed : record.feeds) { feeds_->by_table[feed.table].push_back(feed); }
     const Result<sql::Statement> statement = sql::parse_statement(record.sql);
-    Result<sql::StatementResult> result =
-        statement.ok() ? session.execute(record.sql, *statement)
-                       : Result<sql::StatementResult>(statement.status());
+    Result<sql::StatementResult> result = statement.ok()
+                                              ? session.execute(record.sql, *statement)
+                                              : Result<sql::StatementResult>(statement.status());
     if (record.kind == Record::Kind::kError) { return check_error(record, std::move(result)); }
     if (!result.ok()) { return result.status(); }
     if (auto* query = std::get_if<sql::RunningQuery>(&*result)) {
@@ -128,8 +128,7 @@ class Runner {
     TIDEWHEEL_RETURN_IF_ERROR(query.job->result());
     std::vector<std::string> found;
     TimeZone zone;
-    const bool table =
-        record.kind != Record::Kind::kChangelog || options_.compares_tables_only;
+    const bool table = record.kind != Record::Kind::kChangelog || options_.compares_tables_only;
     sql::ResultTable rows(query.type, query.visible, query.order_by, zone);
     for (const sql::ResultQueue::Rows& batch : query.rows->take_all()) {
       if (table) {
@@ -137,9 +136,9 @@ class Runner {
         continue;
       }
       for (uint32_t i = batch.begin; i < batch.end; ++i) {
-        found.push_back(std::string(row_kind_text(batch.columns().kind(i))) + " " +
-                        row_text(sql::result_row(query.type, batch.columns(), i, zone),
-                                 query.visible));
+        found.push_back(
+            std::string(row_kind_text(batch.columns().kind(i))) + " " +
+            row_text(sql::result_row(query.type, batch.columns(), i, zone), query.visible));
       }
     }
     if (table) {
@@ -185,8 +184,6 @@ bool parse_arguments(int argc, char** argv, Options& options) {
       set("state.backend.type", argv[++i]);
     } else if (argument == "--mini-batch") {
       set("table.exec.mini-batch.enabled", "true");
-      set("table.exec.mini-batch.allow-latency", "1 s");
-      set("table.exec.mini-batch.size", "1000");
       options.compares_tables_only = true;
     } else if (argument == "--show") {
       options.shows = true;

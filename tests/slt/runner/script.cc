@@ -40,7 +40,8 @@ bool take_word(std::string_view& line, std::string_view word) {
 
 class Parser {
  public:
-  Parser(std::string_view text, std::string name) : lines_(lines_of(text)), name_(std::move(name)) {}
+  Parser(std::string_view text, std::string name)
+      : lines_(lines_of(text)), name_(std::move(name)) {}
 
   Result<std::vector<Record>> parse() {
     std::vector<Record> records;

@@ -18,10 +18,11 @@
 //   -U 1 1
 //   +U 1 2
 //
-// A record ends with an empty line. `statement error TEXT`: the message has TEXT in it. `query` compares
-// the rows there are at the end, in any order; `query ordered` in theirs; `query changelog` every
-// change. In rows values are separated by single spaces; those with spaces are in single quotes, NULL is
-// NULL. Fed rows are separated by two spaces or more, their values by commas.
+// A record ends with an empty line. `statement error TEXT`: the message has TEXT in it. `query`
+// compares the rows there are at the end, in any order; `query ordered` in theirs; `query
+// changelog` every change. In rows values are separated by single spaces; those with spaces are in
+// single quotes, NULL is NULL. Fed rows are separated by two spaces or more, their values by
+// commas.
 #pragma once
 #include <cstdint>
 #include <string>

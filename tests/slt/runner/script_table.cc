@@ -93,9 +93,8 @@ class ScriptTableSource final : public TableSource {
   ScriptTableSource(TableDefinition table, const std::vector<Feed>* feeds)
       : table_(std::move(table)), feeds_(feeds) {
     if (feeds_ == nullptr) { return; }
-    retracts_ = std::any_of(feeds_->begin(), feeds_->end(), [](const Feed& feed) {
-      return feed.kind == Feed::Kind::kRetraction;
-    });
+    retracts_ = std::any_of(feeds_->begin(), feeds_->end(),
+                            [](const Feed& feed) { return feed.kind == Feed::Kind::kRetraction; });
   }
   ChangelogKinds changelog() const override {
     const auto it = table_.options.find("changelog");
@@ -164,10 +163,8 @@ class ScriptConnector final : public TableConnector {
     TIDEWHEEL_RETURN_IF_ERROR(options.finish());
     const std::string& path = context.table.path;
     const auto it = feeds_->by_table.find(path.substr(path.rfind('.') + 1));
-    const std::vector<Feed>* const feeds =
-        it == feeds_->by_table.end() ? nullptr : &it->second;
-    return std::unique_ptr<TableSource>(
-        std::make_unique<ScriptTableSource>(context.table, feeds));
+    const std::vector<Feed>* const feeds = it == feeds_->by_table.end() ? nullptr : &it->second;
+    return std::unique_ptr<TableSource>(std::make_unique<ScriptTableSource>(context.table, feeds));
   }
 
  private:

@@ -1,0 +1,18 @@
+// A file as a table: FROM 'flights.csv.gz'.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "tidewheel/api/table.h"
+
+namespace tidewheel {
+
+class FileSystem;  // base/file_system.h
+
+// By its ending a file is CSV with a header (.csv), or JSON, an object a line (.json, .jsonl,
+// .ndjson); .gz and .zst may come behind. Columns and their types are found by looking at its first
+// rows. Errors: kSqlOption, and those of reading.
+Result<std::shared_ptr<const TableDefinition>> make_file_table(FileSystem& files,
+                                                               const std::string& path);
+
+}  // namespace tidewheel
