@@ -203,6 +203,61 @@ PlanRef finish_join(PlanRef left, PlanRef right, JoinNode join) {
   return make_plan(std::move(plan));
 }
 
+// Keys, bounds of an interval, and what is left of the conditions over both sides.
+void take_conditions(std::vector<Bound> conditions, JoinSide& left, JoinSide& right,
+                     JoinNode& join) {
+  const size_t left_columns = left.visible;
+  const auto shift = static_cast<int32_t>(left_columns);
+  Interval interval;
+  std::vector<Bound> residual;
+  std::vector<Bound> times;
+  for (Bound& condition : conditions) {
+    if (is_call(condition, "=", 2)) {
+      const Side a = side_of(condition.arguments[0], left_columns);
+      const Side b = side_of(condition.arguments[1], left_columns);
+      if ((a == Side::kLeft && b == Side::kRight) || (a == Side::kRight && b == Side::kLeft)) {
+        const size_t first = a == Side::kLeft ? 0 : 1;
+        join.left_keys.push_back(left.column_of(condition.arguments[first]));
+        join.right_keys.push_back(right.column_of(shifted(condition.arguments[1 - first], -shift)));
+        continue;
+      }
+    }
+    (take_bound(condition, left_columns, interval) ? times : residual)
+        .push_back(std::move(condition));
+  }
+  if (interval.lower_ms.has_value() && interval.upper_ms.has_value() && !left.plan->updates &&
+      !right.plan->updates) {
+    join.left_time = interval.left;
+    join.right_time = interval.right;
+    join.lower_ms = *interval.lower_ms;
+    join.upper_ms = *interval.upper_ms;
+  } else {
+    for (Bound& time : times) { residual.push_back(std::move(time)); }
+  }
+  // Columns that were added for keys lie between those of both sides.
+  const auto added = static_cast<int32_t>(left.outputs.size() - left.visible);
+  join.condition = join_conjunction(std::move(residual));
+  if (join.condition.has_value() && added > 0) {
+    for_each_column(*join.condition, [&](Bound& column) {
+      if (column.column >= shift) { column.column += added; }
+    });
+  }
+}
+
+// A join without the columns that were added to its sides for keys.
+PlanRef without_added(PlanRef plan, size_t left_columns, size_t added, size_t right_columns) {
+  std::vector<Bound> outputs;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < plan->type.size(); ++i) {
+    const size_t right_begin = left_columns + added;
+    const bool is_right = i >= right_begin && i < right_begin + right_columns;
+    if (i >= left_columns && !is_right) { continue; }
+    outputs.push_back(Bound::of_column(static_cast<int32_t>(i), plan->type.types[i]));
+    names.push_back(plan->type.names[i]);
+  }
+  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
 }  // namespace
 
 std::vector<Bound> split_conjunction(Bound condition) {
@@ -260,56 +315,12 @@ PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound>
   JoinSide right_side(std::move(right));
   JoinNode join;
   join.kind = kind;
-  Interval interval;
-  std::vector<Bound> residual;
-  std::vector<Bound> times;
-  for (Bound& condition : rest) {
-    if (is_call(condition, "=", 2)) {
-      const Side a = side_of(condition.arguments[0], left_columns);
-      const Side b = side_of(condition.arguments[1], left_columns);
-      if ((a == Side::kLeft && b == Side::kRight) || (a == Side::kRight && b == Side::kLeft)) {
-        const size_t first = a == Side::kLeft ? 0 : 1;
-        join.left_keys.push_back(left_side.column_of(condition.arguments[first]));
-        join.right_keys.push_back(
-            right_side.column_of(shifted(condition.arguments[1 - first], -shift)));
-        continue;
-      }
-    }
-    (take_bound(condition, left_columns, interval) ? times : residual)
-        .push_back(std::move(condition));
-  }
-  if (interval.lower_ms.has_value() && interval.upper_ms.has_value() && !left_side.plan->updates &&
-      !right_side.plan->updates) {
-    join.left_time = interval.left;
-    join.right_time = interval.right;
-    join.lower_ms = *interval.lower_ms;
-    join.upper_ms = *interval.upper_ms;
-  } else {
-    for (Bound& time : times) { residual.push_back(std::move(time)); }
-  }
-  // Columns that were added for keys lie between those of both sides.
-  const auto added = static_cast<int32_t>(left_side.outputs.size() - left_side.visible);
-  join.condition = join_conjunction(std::move(residual));
-  if (join.condition.has_value() && added > 0) {
-    for_each_column(*join.condition, [&](Bound& column) {
-      if (column.column >= shift) { column.column += added; }
-    });
-  }
-  const size_t right_visible = right_side.visible;
-  const bool hides = added > 0 || right_side.outputs.size() > right_visible;
+  take_conditions(std::move(rest), left_side, right_side, join);
+  const size_t right_columns = right_side.visible;
+  const size_t added = left_side.outputs.size() - left_columns;
+  const bool hides = added > 0 || right_side.outputs.size() > right_columns;
   PlanRef plan = finish_join(left_side.finish(), right_side.finish(), std::move(join));
-  if (!hides) { return plan; }
-  std::vector<Bound> outputs;
-  std::vector<std::string> names;
-  for (size_t i = 0; i < plan->type.size(); ++i) {
-    const bool is_left = i < left_columns;
-    const bool is_right = i >= left_columns + static_cast<size_t>(added) &&
-                          i < left_columns + static_cast<size_t>(added) + right_visible;
-    if (!is_left && !is_right) { continue; }
-    outputs.push_back(Bound::of_column(static_cast<int32_t>(i), plan->type.types[i]));
-    names.push_back(plan->type.names[i]);
-  }
-  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+  return hides ? without_added(std::move(plan), left_columns, added, right_columns) : plan;
 }
 
 PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
