@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tidewheel/api/env.h"
@@ -10,6 +11,7 @@
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/values_source.h"
+#include "tidewheel/sql/window_aggregate.h"
 #include "tidewheel/types/hash.h"
 
 namespace tidewheel::sql {
@@ -49,7 +51,17 @@ Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
   node.uid = added.uid;
   node.description = node_line(plan);
   node.stateful = added.stateful;
-  if (added.single) {
+  // Changes of a row must not overtake each other: what comes from one subtask stays in one.
+  const auto is_single = [&](const Stream<ColumnRow>& input) {
+    return std::all_of(input.ends().begin(), input.ends().end(), [&](const StreamEnd& end) {
+      const GraphNode& from = graph->node(end.node);
+      return end.kind == EdgeKind::kForward &&
+             (from.parallelism == 1 || from.fixed_parallelism == 1);
+    });
+  };
+  const bool changes = plan.inputs.empty() ? plan.updates : plan.input().updates;
+  const bool follows = inputs.size() == 1 && changes && is_single(inputs[0]);
+  if (added.single || follows) {
     node.parallelism = 1;
     node.fixed_parallelism = 1;
   }
@@ -189,8 +201,37 @@ struct JobBuilder::NodeBuilder {
   Result<Stream<ColumnRow>> operator()(const WindowNode&) const {
     return not_yet("a window without an aggregate");
   }
-  Result<Stream<ColumnRow>> operator()(const WindowAggregateNode&) const {
-    return not_yet("an aggregate by windows");
+  Result<Stream<ColumnRow>> operator()(const WindowAggregateNode& node) const {
+    if (node.window.kind == WindowSpecNode::Kind::kSession) { return not_yet("SESSION"); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    WindowAggregateSpec spec;
+    spec.input = plan.input().type;
+    spec.keys = node.keys;
+    TIDEWHEEL_ASSIGN_OR_RETURN(spec.calls, calls(node.calls));
+    spec.window = grid_of(node.window);
+    const LogicalType& time = spec.input.types[static_cast<size_t>(node.time)];
+    spec.time = time.time == TimeAttribute::kProcessing ? -1 : node.time;
+    for (const WindowAggregateNode::Property property : node.properties) {
+      spec.properties.push_back(static_cast<WindowProperty>(property));
+    }
+    spec.input_retracts = plan.input().updates;
+    return builder.add(plan,
+                       {.name = "WindowAggregate",
+                        .uid = builder.uid_of(plan, "window"),
+                        .stateful = true,
+                        .single = node.keys.empty()},
+                       {builder.by_keys(std::move(rows), plan.input().type, node.keys)},
+                       [spec = std::move(spec)] { return make_window_aggregate(spec); });
+  }
+  static GridWindow grid_of(const WindowSpecNode& window) {
+    GridWindow grid;
+    grid.kind = window.kind == WindowSpecNode::Kind::kTumble ? GridWindow::Kind::kTumble
+                : window.kind == WindowSpecNode::Kind::kHop  ? GridWindow::Kind::kHop
+                                                             : GridWindow::Kind::kCumulate;
+    grid.size_ms = window.size_ms;
+    grid.slide_ms = window.slide_ms;
+    grid.offset_ms = window.offset_ms;
+    return grid;
   }
   Result<Stream<ColumnRow>> operator()(const JoinNode&) const { return not_yet("a join"); }
   Result<Stream<ColumnRow>> operator()(const RankNode&) const { return not_yet("a row number"); }
