@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/dataflow/column_batch.h"
 
 namespace tidewheel {
 namespace {
@@ -177,6 +178,34 @@ Status TableOptions::finish() const {
                             option.key, joined(names), path_);
   }
   return ok_status();
+}
+
+DecodedRow DecodedRow::all(RowType message) {
+  DecodedRow row{std::move(message), {}};
+  for (size_t i = 0; i < row.message.size(); ++i) { row.wanted.push_back({i, i}); }
+  return row;
+}
+
+RowDecoder::Next RowDecoder::read(std::string_view bytes, bool ended, size_t& taken,
+                                  ColumnBatch& rows, uint32_t rows_max) {
+  taken = 0;
+  while (rows.size() < rows_max) {
+    const std::string_view rest = bytes.substr(taken);
+    const size_t newline = rest.find('\n');
+    if (newline == std::string_view::npos && (!ended || rest.empty())) {
+      return ended ? Next::kEnd : Next::kNeedsBytes;
+    }
+    std::string_view line = rest.substr(0, newline);
+    taken += newline == std::string_view::npos ? rest.size() : newline + 1;
+    if (line.ends_with('\r')) { line.remove_suffix(1); }
+    const Result<bool> appended = decode(Text(line), rows);
+    if (!appended.ok()) {
+      status_ = appended.status().with_context("{}, line {}", place_, line_);
+      return Next::kFailed;
+    }
+    ++line_;
+  }
+  return Next::kFull;
 }
 
 Result<std::unique_ptr<TableSource>> TableConnector::source(const TableContext& context) const {

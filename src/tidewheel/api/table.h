@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tidewheel/base/status.h"
@@ -102,18 +103,62 @@ class TableOptions {
 // What becomes of a message that can't be read.
 enum class BadRecord : uint8_t { kFail, kSkip };
 
-// Reads messages into columns. One for each subtask, one thread.
+// What a message has, and what is wanted of it: field `field` goes to column `column` of the batch.
+struct DecodedRow {
+  struct Wanted {
+    size_t field = 0;
+    size_t column = 0;
+  };
+  RowType message;
+  std::vector<Wanted> wanted;  // each field and each column at most once
+
+  // All fields, in their order.
+  static DecodedRow all(RowType message);
+};
+
+// Reads messages, or a stream of bytes that holds many, into columns. One thread.
 class RowDecoder {
  public:
+  // What `read` answers.
+  enum class Next : uint8_t {
+    kFull,        // the batch has as many rows as it may
+    kNeedsBytes,  // call again with what was not taken and more bytes behind it
+    kEnd,         // the stream has ended
+    kFailed,      // status()
+  };
   virtual ~RowDecoder() = default;
-  // Appends the rows of `message` to the batch, whose columns are those of the decoder's type; it
-  // has room for one more row. Text may point into the message, whose bytes live as long as the
-  // batch. Returns false when the message is no row (empty, or skipped and counted by `skipped`).
-  // Errors: kRecordMalformed, saying what is wrong and where; nothing of the message is appended.
+
+  // Appends the row of `message` to the batch, to whose columns it was told to write. Text may
+  // point into the message, whose bytes live as long as the batch. Returns false when the message
+  // is no row (empty, or skipped and counted). Errors: kRecordMalformed, saying what is wrong and
+  // where; nothing of the message is appended.
   virtual Result<bool> decode(Text message, RowBatch<ColumnRow>& rows) = 0;
+
+  // ---- Streams. As it is here, each line is a message.
+
+  // How messages name the stream. Before the first `read`; another stream takes another decoder.
+  virtual void name_stream(std::string place) { place_ = std::move(place); }
+  // Has reading go on at a record of line `line`. A format that needs a header has read it.
+  virtual void go_on(int64_t line) { line_ = line; }
+  // Until the start of the stream has been read, for which `read` needs no room for rows.
+  virtual bool needs_header() const { return false; }
+  // Appends rows to the batch until it has `rows_max`, from the start of `bytes`, of which `taken`
+  // can be dropped afterwards, whatever the answer is. `ended`: no bytes come after these. What was
+  // not taken may be elsewhere at the next call, but not changed.
+  virtual Next read(std::string_view bytes, bool ended, size_t& taken, RowBatch<ColumnRow>& rows,
+                    uint32_t rows_max);
+  // The line at which the next record begins, from 1.
+  virtual int64_t line() const { return line_; }
+  // After kFailed. Errors: kRecordMalformed, kSqlOption when a header lacks columns.
+  const Status& status() const { return status_; }
+
+  // Messages that were left out, or of which values were left out, since the decoder was made.
   int64_t skipped() const { return skipped_; }
 
  protected:
+  std::string place_ = "message";
+  int64_t line_ = 1;
+  Status status_;
   int64_t skipped_ = 0;
 };
 
@@ -136,9 +181,17 @@ class TableFormat {
   virtual std::vector<TableOption> options() const = 0;
   // What it can say of changes; kRetract and kUpsert for formats of change logs.
   virtual ChangelogKinds changelog() const { return ChangelogKinds::kAppend; }
-  // `type`: the columns that a row of the batch has, in order. Errors: kSqlOption, kSqlType.
-  virtual Result<MakeDecoder> decoder(const RowType& type, TableOptions& options) const = 0;
-  virtual Result<MakeEncoder> encoder(const RowType& type, TableOptions& options) const = 0;
+  // Each line of a stream is a message, so that reading can begin at any line.
+  virtual bool messages_are_lines(const TableOptions& /*options*/) const { return false; }
+  // What opens each file of messages; such as a header.
+  virtual std::string file_head(const RowType& /*type*/, TableOptions& /*options*/) const {
+    return {};
+  }
+  // Errors: kSqlType; those of options are noted in `options`.
+  virtual Result<MakeDecoder> decoder(const DecodedRow& row, TableOptions& options) const = 0;
+  // Field number i of a message is column columns[i] of a batch.
+  virtual Result<MakeEncoder> encoder(const RowType& message, const std::vector<size_t>& columns,
+                                      TableOptions& options) const = 0;
 };
 
 // ---- Connectors

@@ -2,8 +2,13 @@
 
 #include "tidewheel/connectors/datagen/table.h"
 #include "tidewheel/connectors/discard/table.h"
+#include "tidewheel/connectors/file/table.h"
 #include "tidewheel/connectors/nexmark/table.h"
 #include "tidewheel/connectors/print/table.h"
+#include "tidewheel/connectors/socket/table.h"
+#include "tidewheel/formats/csv/table.h"
+#include "tidewheel/formats/json/table.h"
+#include "tidewheel/formats/raw/table.h"
 
 namespace tidewheel {
 
@@ -11,8 +16,15 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   auto registry = std::make_unique<TableRegistry>();
   registry->add(blackhole_table_connector());
   registry->add(datagen::table_connector());
+  registry->add(file::filesystem_table_connector());
+  registry->add(file::stdin_table_connector());
+  registry->add(file::stdout_table_connector());
   registry->add(nexmark::table_connector());
   registry->add(print_table_connector());
+  registry->add(socket::table_connector());
+  registry->add(csv_table_format());
+  registry->add(json_table_format());
+  registry->add(raw_table_format());
   return registry;
 }
 

@@ -121,6 +121,33 @@ void Column::set_nulls(uint32_t begin, uint32_t end) {
   }
 }
 
+void Column::append_null(uint32_t row) {
+  ensure(row + 1);
+  validity()[row / kValidityBits] &= ~(uint64_t{1} << (row % kValidityBits));
+  const size_t width = physical_bytes(physical_);
+  if (width > 0) { std::memset(values_ + row * width, 0, width); }
+  if (physical_ == Physical::kList) { offsets_[row + 1] = child_rows_; }
+  if (physical_ == Physical::kStruct) {
+    for (Column& child : children_) { child.append_null(row); }
+  }
+}
+
+void Column::drop_rows(uint32_t from) {
+  if (has_nulls_ && from < capacity_) {
+    const uint64_t kept = (uint64_t{1} << (from % kValidityBits)) - 1;
+    const size_t word = from / kValidityBits;
+    validity_[word] |= ~kept;
+    std::fill(validity_ + word + 1, validity_ + validity_words(capacity_), ~uint64_t{0});
+  }
+  if (physical_ == Physical::kList) {
+    if (from < capacity_) { child_rows_ = std::min(child_rows_, offsets_[from]); }
+    for (Column& child : children_) { child.drop_rows(child_rows_); }
+  }
+  if (physical_ == Physical::kStruct) {
+    for (Column& child : children_) { child.drop_rows(from); }
+  }
+}
+
 ColumnView Column::view() const {
   for (size_t i = 0; i < children_.size(); ++i) { child_views_[i] = children_[i].view(); }
   return {values_, has_nulls_ ? validity_ : nullptr, offsets_,

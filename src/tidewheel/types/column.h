@@ -75,6 +75,11 @@ class Column {
   void set_null(uint32_t row);
   // The same for rows [begin, end). The offsets of lists are the caller's to write.
   void set_nulls(uint32_t begin, uint32_t end);
+  // The same for the row behind those that were written: of a list, and of the lists in a struct,
+  // it has the elements that were appended since.
+  void append_null(uint32_t row);
+  // Forgets the rows from `from` on, with what was appended to children for them.
+  void drop_rows(uint32_t from);
   // The bitmap, made with all rows there so far and to come being no NULLs. `mark_nulls` has it
   // used.
   uint64_t* validity() {

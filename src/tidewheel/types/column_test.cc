@@ -148,5 +148,32 @@ TEST(column, ranges_of_rows_are_made_null_with_their_children) {
   }
 }
 
+TEST(column, rows_that_were_dropped_leave_nothing_behind) {
+  const LogicalType list = LogicalType::array(LogicalType::of(TypeKind::kInt));
+  Column column(LogicalType::row({"a"}, {list}));
+  Column& lists = column.child(0);
+  column.ensure(4);
+  const auto append = [&](uint32_t row, uint32_t elements) {
+    for (uint32_t i = 0; i < elements; ++i) {
+      lists.child(0).ensure(lists.child_rows() + 1);
+      lists.child(0).append_null(lists.child_rows());
+      lists.set_child_rows(lists.child_rows() + 1);
+    }
+    lists.offsets()[row + 1] = lists.child_rows();
+  };
+  append(0, 2);
+  append(1, 3);
+  column.append_null(2);
+  EXPECT_EQ(lists.offsets()[3], 5U);
+  EXPECT_TRUE(column.is_null(2) && lists.is_null(2));
+  column.drop_rows(1);
+  EXPECT_FALSE(column.is_null(2) || lists.is_null(2));
+  EXPECT_EQ(lists.child_rows(), 2U);
+  EXPECT_TRUE(lists.child(0).is_null(1));
+  EXPECT_FALSE(lists.child(0).is_null(2));
+  column.append_null(1);
+  EXPECT_EQ(lists.offsets()[2], 2U);
+}
+
 }  // namespace
 }  // namespace tidewheel

@@ -19,8 +19,11 @@ enum class OnMalformed : uint8_t {
 struct Options {
   char delimiter = ',';
   char quote = '"';  // doubled inside a quoted field; '\0': quotes mean nothing
-  // Whether the first record names the columns. Without it `columns` does, or else the struct's own
-  // fields, in their order.
+  // Takes the meaning of the character behind it, in quotes or not; '\0': there is none.
+  char escape = '\0';
+  bool comments = false;  // lines that begin with '#' are no records
+  // Whether the first record names the columns. Without it, or when it names as many others,
+  // `columns` does, or else the struct's own fields, in their order.
   bool header = true;
   std::vector<std::string> columns{};
   // Columns whose names are not those of the fields: {field, column}.

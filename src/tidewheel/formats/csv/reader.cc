@@ -30,6 +30,11 @@ Status check(const Options& options) {
   if (options.quote == '\n' || options.quote == '\r' || options.quote == options.delimiter) {
     return bad_option("quote", "can't be a line end or the delimiter");
   }
+  if (ends_lines(options.escape)
+          ? options.escape != '\0'
+          : options.escape == options.delimiter || options.escape == options.quote) {
+    return bad_option("escape", "can't be a line end, the delimiter or the quote");
+  }
   if (options.record_bytes_max < 1 || options.record_bytes_max > INT32_MAX) {
     return bad_option("record_bytes_max", "must be 1 byte to 2 GB");
   }
@@ -99,8 +104,8 @@ ReaderBase::ReaderBase(Options options, std::string place, std::vector<FieldInfo
     : options_(std::move(options)),
       place_(std::move(place)),
       fields_(std::move(fields)),
-      tokenizer_(options_.delimiter, options_.quote,
-                 static_cast<size_t>(options_.record_bytes_max)) {}
+      tokenizer_(options_.delimiter, options_.quote, static_cast<size_t>(options_.record_bytes_max),
+                 options_.escape) {}
 
 Status ReaderBase::open() {
   TIDEWHEEL_RETURN_IF_ERROR(check(options_));
@@ -160,11 +165,16 @@ std::string_view ReaderBase::trimmed(std::string_view text) const {
   return text;
 }
 
-std::string_view ReaderBase::unescape(std::string_view text) {
+std::string_view ReaderBase::unescape(std::string_view text, bool quoted) {
   scratch_.clear();
   for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == options_.escape && options_.escape != '\0' && i + 1 < text.size()) {
+      ++i;
+      scratch_ += text[i];
+      continue;
+    }
     scratch_ += text[i];
-    if (text[i] == options_.quote) { ++i; }
+    if (quoted && text[i] == options_.quote) { ++i; }
   }
   return scratch_;
 }
@@ -209,6 +219,9 @@ Next ReaderBase::tokenize(std::string_view bytes, bool ended, size_t& taken,
     if (bytes.starts_with(kByteOrderMark)) { taken = kByteOrderMark.size(); }
     at_start_ = false;
   }
+  bool needs_bytes = false;
+  taken += skip_comment(bytes.substr(taken), ended, needs_bytes);
+  if (needs_bytes) { return Next::kNeedsBytes; }
   const std::string_view rest = bytes.substr(taken);
   const Tokenizer::Next next = tokenizer_.next(rest, ended);
   switch (next) {
@@ -233,14 +246,68 @@ Next ReaderBase::tokenize(std::string_view bytes, bool ended, size_t& taken,
   return malformed(record, "", std::move(reason));
 }
 
+// As many columns as were declared, none of which has a declared name.
+bool ReaderBase::has_other_names() const {
+  return columns_.size() == options_.columns.size() &&
+         std::none_of(columns_.begin(), columns_.end(), [this](const std::string& name) {
+           return std::find(options_.columns.begin(), options_.columns.end(), name) !=
+                  options_.columns.end();
+         });
+}
+
+Status ReaderBase::use_declared_columns() {
+  needs_header_ = false;
+  columns_ = options_.columns;
+  return map_columns();
+}
+
+bool ReaderBase::is_blank() const {
+  const std::vector<Field>& fields = tokenizer_.fields();
+  return fields.size() == 1 && !fields[0].quoted && fields[0].begin == fields[0].end;
+}
+
+// Bytes of the lines of comments at the start.
+size_t ReaderBase::skip_comment(std::string_view bytes, bool ended, bool& needs_bytes) {
+  size_t skipped = 0;
+  needs_bytes = false;
+  while (options_.comments && !tokenizer_.in_record() && bytes.substr(skipped).starts_with('#')) {
+    const size_t newline = bytes.find('\n', skipped);
+    if (newline == std::string_view::npos) {
+      needs_bytes = !ended;
+      return ended ? bytes.size() : skipped;
+    }
+    skipped = newline + 1;
+    ++line_;
+  }
+  return skipped;
+}
+
+Next ReaderBase::read_header(std::string_view bytes, bool ended, size_t& taken) {
+  taken = 0;
+  while (needs_header_) {
+    size_t took = 0;
+    std::string_view record;
+    Next answer = tokenize(bytes.substr(taken), ended, took, record);
+    taken += took;
+    if (answer == Next::kRow) {
+      if (is_blank() && options_.columns.size() != 1) { continue; }
+      answer = take_header(record);
+    }
+    if (answer == Next::kNeedsBytes && took > 0) { continue; }
+    if (answer != Next::kRow) { return answer; }
+  }
+  return Next::kRow;
+}
+
 Next ReaderBase::take_header(std::string_view record) {
   columns_.clear();
   for (const Field& field : tokenizer_.fields()) {
     std::string_view text = field.in(record);
-    if (field.escaped) { text = unescape(text); }
+    if (field.escaped) { text = unescape(text, field.quoted); }
     columns_.emplace_back(field.quoted ? text : trimmed(text));
   }
   needs_header_ = false;
+  if (has_other_names()) { columns_ = options_.columns; }
   status_ = map_columns();
   return status_.ok() ? Next::kRow : Next::kFailed;
 }
@@ -273,9 +340,7 @@ Next ReaderBase::next_record(std::string_view bytes, bool ended, size_t& taken,
     if (answer == Next::kNeedsBytes && took > 0) { continue; }
     if (answer == Next::kReject && skips()) { continue; }
     if (answer != Next::kRow) { return answer; }
-    const bool blank = tokenizer_.fields().size() == 1 && !tokenizer_.fields()[0].quoted &&
-                       tokenizer_.fields()[0].begin == tokenizer_.fields()[0].end;
-    if (blank && columns_.size() != 1) { continue; }
+    if (is_blank() && columns_.size() != 1) { continue; }
     if (needs_header_) {
       answer = take_header(record);
       if (answer == Next::kFailed) { return answer; }

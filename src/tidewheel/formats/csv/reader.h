@@ -71,9 +71,16 @@ class ReaderBase {
                   const std::string& expected);
   bool is_null(std::string_view text) const;
   std::string_view trimmed(std::string_view text) const;
-  // Undoes doubled quotes, in `scratch_`.
-  std::string_view unescape(std::string_view text);
+  // Undoes doubled quotes and escapes, in `scratch_`.
+  std::string_view unescape(std::string_view text, bool quoted);
+  // Reads on to the first record behind the header. kRow: it has been read.
+  Next read_header(std::string_view bytes, bool ended, size_t& taken);
   Next malformed(std::string_view record, std::string column, std::string reason);
+  // A value of the record at hand was left out.
+  void count_malformed() { ++malformed_count_; }
+  // For records that come one by one, without a header.
+  Status use_declared_columns();
+  void forget_failure() { status_ = Status(); }
   // Kept for retries: true when `next` should look for another record.
   bool skips() const { return options_.on_malformed == OnMalformed::kSkip; }
 
@@ -97,6 +104,9 @@ class ReaderBase {
 
  private:
   Status map_columns();
+  bool is_blank() const;
+  bool has_other_names() const;
+  size_t skip_comment(std::string_view bytes, bool ended, bool& needs_bytes);
   Next take_header(std::string_view record);
   bool has_right_count(std::string_view record, Next& answer);
   Next tokenize(std::string_view bytes, bool ended, size_t& taken, std::string_view& record);
@@ -194,9 +204,8 @@ class Reader : public detail::ReaderBase {
       if constexpr (kinds::kOptional<F>) {
         if (is_null(text)) { return no_value(value); }
       }
-    } else if (field.escaped) {
-      text = unescape(text);
     }
+    if (field.escaped) { text = unescape(text, field.quoted); }
     bad_text = text;
     if constexpr (kinds::kOptional<F>) {
       return convert_text(text, field.escaped, value.emplace(), arena);

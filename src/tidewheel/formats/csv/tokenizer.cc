@@ -59,17 +59,21 @@ Tokenizer::Next Tokenizer::next(std::string_view bytes, bool ended) {
       case State::kFieldStart:
         if (at_ == bytes.size() && !ended) { return finish(bytes, ended); }
         field_begin_ = at_;
+        escaped_ = false;
         if (quote_ != '\0' && at_ < bytes.size() && bytes[at_] == quote_) {
           ++field_begin_;
           ++at_;
-          escaped_ = false;
           state_ = State::kQuoted;
         } else {
           state_ = State::kUnquoted;
         }
         break;
-      case State::kUnquoted: step = step_unquoted(bytes, ended); break;
-      case State::kQuoted: step = step_quoted(bytes, ended); break;
+      case State::kUnquoted:
+        step = escape_ == '\0' ? step_unquoted(bytes, ended) : step_with_escapes(bytes, ended);
+        break;
+      case State::kQuoted:
+        step = escape_ == '\0' ? step_quoted(bytes, ended) : step_with_escapes(bytes, ended);
+        break;
       case State::kAfterQuote: step = step_after_quote(bytes, ended); break;
       case State::kTail: step = step_tail(bytes, ended); break;
       case State::kDiscard:
@@ -117,8 +121,8 @@ Tokenizer::Next Tokenizer::discard(std::string_view bytes, bool ended) {
 }
 
 void Tokenizer::end_field(size_t end, bool quoted) {
-  fields_.push_back({static_cast<uint32_t>(field_begin_), static_cast<uint32_t>(end), quoted,
-                     quoted && escaped_});
+  fields_.push_back(
+      {static_cast<uint32_t>(field_begin_), static_cast<uint32_t>(end), quoted, escaped_});
 }
 
 // The record ends with the line end at `newline`, or with the stream there.
@@ -189,6 +193,40 @@ Tokenizer::Step Tokenizer::step_quoted(std::string_view bytes, bool ended) {
     state_ = State::kAfterQuote;
     return Step::kGoOn;
   }
+}
+
+// A field, byte by byte, of CSV with an escape character.
+Tokenizer::Step Tokenizer::step_with_escapes(std::string_view bytes, bool ended) {
+  const bool quoted = state_ == State::kQuoted;
+  for (; at_ < bytes.size(); ++at_) {
+    const char c = bytes[at_];
+    const bool is_last = at_ + 1 == bytes.size();
+    if (c == escape_ || (quoted && c == quote_)) {
+      if (is_last && !ended) { return Step::kStop; }
+      const bool doubles = c == quote_ && !is_last && bytes[at_ + 1] == quote_;
+      if (c == escape_ || doubles) {
+        escaped_ = true;
+        if (!is_last) {
+          ++at_;
+          if (bytes[at_] == '\n') { ++lines_; }
+        }
+        continue;
+      }
+      end_field(at_++, true);
+      state_ = State::kAfterQuote;
+      return Step::kGoOn;
+    }
+    if (c == '\n' && quoted) { ++lines_; }
+    if (c == '\n' && !quoted) { return end_record(bytes, at_, true); }
+    if (c == delimiter_ && !quoted) {
+      end_field(at_++, false);
+      state_ = State::kFieldStart;
+      return Step::kGoOn;
+    }
+  }
+  if (!ended || (bytes.empty() && fields_.empty())) { return Step::kStop; }
+  if (quoted) { return malformed("a quoted field is not closed"); }
+  return end_record(bytes, bytes.size(), true);
 }
 
 Tokenizer::Step Tokenizer::step_after_quote(std::string_view bytes, bool ended) {

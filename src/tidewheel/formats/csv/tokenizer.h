@@ -12,7 +12,7 @@ struct Field {
   uint32_t begin = 0;
   uint32_t end = 0;
   bool quoted = false;
-  bool escaped = false;  // has doubled quotes inside
+  bool escaped = false;  // has doubled quotes, or characters that are escaped, inside
 
   std::string_view in(std::string_view record) const { return record.substr(begin, end - begin); }
 };
@@ -27,8 +27,11 @@ class Tokenizer {
     kMalformed,   // reason(); size() bytes are to be dropped, the next call goes on behind them
   };
 
-  Tokenizer(char delimiter, char quote, size_t record_bytes_max)
-      : delimiter_(delimiter), quote_(quote), record_bytes_max_(record_bytes_max) {}
+  Tokenizer(char delimiter, char quote, size_t record_bytes_max, char escape = '\0')
+      : delimiter_(delimiter),
+        quote_(quote),
+        escape_(escape),
+        record_bytes_max_(record_bytes_max) {}
 
   // Looks for the next record at the start of `bytes`. After kRecord and kMalformed the caller
   // drops size() bytes; after kNeedsBytes it drops dropped() bytes (more than 0 only while the rest
@@ -40,6 +43,10 @@ class Tokenizer {
   size_t dropped() const { return dropped_; }
   // Line ends in the record that was taken last, its own included.
   int64_t lines() const { return lines_; }
+  // The next bytes are within a record.
+  bool in_record() const {
+    return state_ != State::kTaken && (state_ != State::kFieldStart || at_ > 0);
+  }
   // A string literal, after kMalformed.
   const char* reason() const { return reason_; }
 
@@ -58,6 +65,7 @@ class Tokenizer {
   void begin_record();
   Step step_unquoted(std::string_view bytes, bool ended);
   Step step_quoted(std::string_view bytes, bool ended);
+  Step step_with_escapes(std::string_view bytes, bool ended);
   Step step_after_quote(std::string_view bytes, bool ended);
   Step step_tail(std::string_view bytes, bool ended);
   Next discard(std::string_view bytes, bool ended);
@@ -68,6 +76,7 @@ class Tokenizer {
 
   const char delimiter_;
   const char quote_;
+  const char escape_;
   const size_t record_bytes_max_;
   State state_ = State::kTaken;
   size_t at_ = 0;  // bytes before it were looked at

@@ -17,12 +17,12 @@ bool needs_quotes(std::string_view text, const Options& options, bool is_optiona
   }
   if (text.empty()) { return false; }
   if (text.front() == ' ' || text.back() == ' ' || text.front() == '\t' || text.back() == '\t' ||
-      text.starts_with("\xef\xbb\xbf")) {
+      text.starts_with("\xef\xbb\xbf") || (options.comments && text.front() == '#')) {
     return true;
   }
   return any_block(text, [&options](ByteBlock block) {
     return block.equal(options.delimiter) | block.equal(options.quote) | block.equal('\n') |
-           block.equal('\r');
+           block.equal('\r') | block.equal(options.escape != '\0' ? options.escape : options.quote);
   });
 }
 
@@ -36,7 +36,9 @@ void append_text(std::string& out, std::string_view text, const Options& options
   }
   out += options.quote;
   for (const char c : text) {
-    if (c == options.quote) { out += c; }
+    if (c == options.quote || (c == options.escape && c != '\0')) {
+      out += options.escape != '\0' ? options.escape : c;
+    }
     out += c;
   }
   out += options.quote;

@@ -48,6 +48,7 @@ class JsonCursor {
     may_have_escapes_ = may_have_escapes;
   }
   void set_arena(Arena* arena) { arena_ = arena; }
+  Arena& arena() { return *arena_; }
   const JsonRules& rules() const { return rules_; }
 
   const uint32_t* at() const { return at_; }

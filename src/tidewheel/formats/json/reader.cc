@@ -87,7 +87,7 @@ JsonNext JsonReaderBase::look_at(std::string_view bytes, bool ended, size_t& tak
   }
   if (bytes.empty()) { return ended ? JsonNext::kEnd : JsonNext::kNeedsBytes; }
   size_t size = bytes.size();
-  if (!ended || size > kWindowBytes || careful_bytes_ > 0) {
+  if (!one_record_ && (!ended || size > kWindowBytes || careful_bytes_ > 0)) {
     size_t newline = std::string_view::npos;
     if (careful_bytes_ == 0 && searched_ < kWindowBytes) {
       newline = bytes.substr(0, kWindowBytes).rfind('\n');
@@ -112,7 +112,7 @@ void JsonReaderBase::index_window(std::string_view window) {
   if (window.size() <= kWindowBytes || std::ssize(window) <= options_.record_bytes_max + 1) {
     window_fault_ = index_.build(window);
   }
-  if (window_fault_ != nullptr && !is_careful) {
+  if (window_fault_ != nullptr && !is_careful && !one_record_) {
     // One of the lines is bad. Which one, and what is wrong with it, is found line by line.
     careful_bytes_ = window.size();
     const size_t newline = window.find('\n');
@@ -132,7 +132,7 @@ void JsonReaderBase::index_window(std::string_view window) {
 // kRow: record_ is the next line, and has tokens. kEnd: it has none.
 JsonNext JsonReaderBase::take_line() {
   const std::string_view rest(window_ + next_, window_size_ - next_);
-  const size_t newline = rest.find('\n');
+  const size_t newline = one_record_ ? std::string_view::npos : rest.find('\n');
   record_ = rest.substr(0, newline);
   next_ += newline == std::string_view::npos ? rest.size() : newline + 1;
   ++line_;

@@ -61,6 +61,16 @@ class JsonReaderBase {
   // `good`: the value was read. kRow when it is all that the line holds; kReject: see skips().
   JsonNext end_record(bool good);
   bool skips() const { return skips_; }
+  void begin_place(std::string place) {
+    place_ = std::move(place);
+    at_start_ = true;
+    line_ = 1;
+    status_ = Status();
+    discarding_ = false;
+    forget();
+  }
+  // What is given is one record, which may have line ends inside.
+  void take_all_as_one() { one_record_ = true; }
   // The next bytes are others, wherever they lie.
   void forget() { window_size_ = next_ = 0; }
 
@@ -88,6 +98,7 @@ class JsonReaderBase {
   size_t careful_bytes_ = 0;              // so many more are indexed line by line
   size_t searched_ = 0;                   // bytes before it have no line end
   bool discarding_ = false;               // the rest of an oversized line
+  bool one_record_ = false;
   bool may_have_escapes_ = false;
   bool at_start_ = true;  // of the stream: a byte order mark may come
   std::string_view record_;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "tidewheel/formats/json/options.h"
+#include "tidewheel/types/base64.h"
 #include "tidewheel/types/print.h"
 #include "tidewheel/types/record.h"
 
@@ -99,8 +100,12 @@ bool expand_exponent(std::string_view text, std::string& plain);
 
 bool parse_timestamp_ms(std::string_view text, JsonTimestampFormat format, bool may_have_zone,
                         int64_t& ms);
-bool parse_base64(std::string_view text, std::string& bytes);
-void append_base64(std::string& out, std::string_view bytes);
+// In units of which `units_per_second`, 1,000 or more, make a second; false also when that is
+// beyond 64 bits.
+bool parse_timestamp(std::string_view text, JsonTimestampFormat format, bool may_have_zone,
+                     int64_t units_per_second, int64_t& units);
+using tidewheel::append_base64;
+using tidewheel::parse_base64;
 // Undoes the escapes of a string whose bytes are those between its quotes. `to` has room for as
 // many bytes. Returns the end; null when an escape is none, with its place in `bad`.
 char* unescape(std::string_view raw, char* to, const char*& bad);

@@ -1,0 +1,108 @@
+#include "tidewheel/connectors/file/column_sink.h"
+
+#include <algorithm>
+
+#include "tidewheel/base/clock.h"
+#include "tidewheel/base/random.h"
+#include "tidewheel/types/column_text.h"
+#include "tidewheel/types/hash.h"
+
+namespace tidewheel::file {
+namespace {
+
+// A part of a path: what has a meaning there is written as %2F and the like.
+void append_escaped(std::string& out, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_plain = byte >= 0x20 && byte != 0x7f &&
+                          std::string_view("\"#%'*/:=?\\{[]^").find(c) == std::string_view::npos;
+    if (is_plain) {
+      out += c;
+      continue;
+    }
+    out += '%';
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  }
+}
+
+}  // namespace
+
+Status ColumnFileSink::open(SinkContext& context) {
+  files_ = &context.files();
+  encoder_ = plan_->make_encoder();
+  PartPlace place;
+  place.folder = plan_->folder;
+  place.subtask = context.subtask_index();
+  place.parallelism = context.parallelism();
+  const std::string& uid = context.operator_context().uid();
+  place.writer = hash_bytes(uid.data(), uid.size());
+  place.attempt = context.random().next();
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      parts_, PartWriter::open(context.files(), context.clock(), place, plan_->options, plan_->head,
+                               context.takes_final_checkpoint()));
+  bytes_count_ = &context.metrics().counter("numBytesSend");
+  return ok_status();
+}
+
+std::string_view ColumnFileSink::bucket_of(const ColumnBatch& rows, uint32_t row) {
+  bucket_.clear();
+  std::string value;
+  for (const ColumnSinkPlan::Partition& partition : plan_->partitions) {
+    if (!bucket_.empty()) { bucket_ += '/'; }
+    append_escaped(bucket_, partition.name);
+    bucket_ += '=';
+    value.clear();
+    const ColumnView& column = rows.view(partition.column);
+    if (partition.type.kind == TypeKind::kBoolean && !column.is_null(row)) {
+      value = column.at<uint8_t>(row) != 0 ? "true" : "false";
+    } else if (!column.is_null(row)) {
+      append_value_text(value, partition.type, column, row);
+    }
+    append_escaped(bucket_, value.empty() ? plan_->default_partition : value);
+  }
+  return bucket_;
+}
+
+Status ColumnFileSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+  for (uint32_t row = begin; row < end; ++row) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record,
+                               parts_->begin_record(bucket_of(rows, row)));
+    TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode(rows, row, *record));
+    *record += '\n';
+    TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
+  }
+  bytes_count_->add(parts_->bytes_written() -
+                    std::exchange(counted_bytes_, parts_->bytes_written()));
+  return ok_status();
+}
+
+Result<int64_t> ColumnFileSink::on_time(int64_t wall_ms) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t next, parts_->on_time(wall_ms));
+  return next == Clock::kNever ? next : std::max(next, wall_ms + plan_->check_interval_ms);
+}
+
+Result<PrepareJob<PendingPart>> ColumnFileSink::prepare(int64_t) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(PartSync sync, parts_->prepare());
+  return PrepareJob<Pending>(
+      [sync = std::make_shared<PartSync>(std::move(sync))] { return sync->run(); });
+}
+
+Status ColumnStreamSink::open(SinkContext& context) {
+  encoder_ = make_encoder_();
+  TIDEWHEEL_ASSIGN_OR_RETURN(stream_, context.files().open_write(path_, WriteMode::kAppend));
+  return context.subtask_index() == 0 && !head_.empty() ? stream_->append(head_) : ok_status();
+}
+
+// Once a batch, so that lines of several subtasks rarely tear each other.
+Status ColumnStreamSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+  buffer_.clear();
+  for (uint32_t row = begin; row < end; ++row) {
+    TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode(rows, row, buffer_));
+    buffer_ += '\n';
+  }
+  return stream_->append(buffer_);
+}
+
+}  // namespace tidewheel::file

@@ -1,0 +1,92 @@
+// Writes rows of columns into part files, in a table's format, by partition.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/api/table.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/connectors/file/part_writer.h"
+#include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/operators/sink.h"
+
+namespace tidewheel::file {
+
+struct ColumnSinkPlan {
+  std::string folder;
+  MakeEncoder make_encoder;
+  std::string head;  // of every file
+  WriteOptions options;
+  int64_t check_interval_ms = 0;  // parts that are too old are closed so often at most
+  // Columns of the batch by whose values rows are put into folders "name=value".
+  struct Partition {
+    std::string name;
+    size_t column = 0;
+    LogicalType type;
+  };
+  std::vector<Partition> partitions;
+  std::string default_partition;  // the value for NULL and empty strings
+};
+
+class ColumnFileSink {
+ public:
+  using input = ColumnRow;
+  using Pending = PendingPart;
+  using State = PartState;
+  static constexpr bool blocking_commits = true;
+
+  explicit ColumnFileSink(std::shared_ptr<const ColumnSinkPlan> plan) : plan_(std::move(plan)) {}
+
+  Status open(SinkContext& context);
+  Status recover(const PartRecovery& recovery) { return parts_->recover(recovery); }
+  Status write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end);
+  Status flush() { return parts_->flush(); }
+  Status end_of_input() {
+    parts_->end_of_input();
+    return ok_status();
+  }
+  Result<int64_t> on_time(int64_t wall_ms);
+  Result<PrepareJob<Pending>> prepare(int64_t checkpoint);
+  Result<std::vector<State>> snapshot_state(int64_t) { return parts_->state(); }
+  Status commit(const Pending& pending) const { return publish(*files_, pending); }
+  Status close(bool) {
+    if (parts_ != nullptr) { parts_->abandon(); }
+    return ok_status();
+  }
+
+ private:
+  std::string_view bucket_of(const ColumnBatch& rows, uint32_t row);
+
+  std::shared_ptr<const ColumnSinkPlan> plan_;
+  FileSystem* files_ = nullptr;
+  Counter* bytes_count_ = nullptr;
+  int64_t counted_bytes_ = 0;
+  std::string bucket_;
+  // Of this copy, from `open` on.
+  std::shared_ptr<RowEncoder> encoder_;
+  std::shared_ptr<PartWriter> parts_;
+};
+
+// Writes lines to a stream of the process, such as its standard output.
+class ColumnStreamSink {
+ public:
+  using input = ColumnRow;
+  ColumnStreamSink(std::string path, MakeEncoder make_encoder, std::string head)
+      : path_(std::move(path)), make_encoder_(std::move(make_encoder)), head_(std::move(head)) {}
+
+  Status open(SinkContext& context);
+  Status write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end);
+
+ private:
+  std::string path_;
+  MakeEncoder make_encoder_;
+  std::string head_;
+  std::string buffer_;
+  std::shared_ptr<RowEncoder> encoder_;
+  std::shared_ptr<WritableFile> stream_;
+};
+
+}  // namespace tidewheel::file

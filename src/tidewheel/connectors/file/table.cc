@@ -1,0 +1,334 @@
+#include "tidewheel/connectors/file/table.h"
+
+#include <algorithm>
+#include <regex>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/api/env.h"
+#include "tidewheel/connectors/file/column_reader.h"
+#include "tidewheel/connectors/file/column_sink.h"
+
+namespace tidewheel::file {
+namespace {
+
+constexpr std::string_view kStandardInput = "/dev/stdin";
+constexpr int64_t kParallelismMax = 32768;
+
+// "file:///tmp/x" is "/tmp/x".
+std::string plain_path(std::string path) {
+  for (const std::string_view scheme : {"file://", "file:"}) {
+    if (path.starts_with(scheme)) { return path.substr(scheme.size()); }
+  }
+  return path;
+}
+
+bool is_partition(const TableDefinition& table, const std::string& name) {
+  return std::find(table.partitioned_by.begin(), table.partitioned_by.end(), name) !=
+         table.partitioned_by.end();
+}
+
+RowType metadata_columns() {
+  RowType type;
+  type.add("file.path", LogicalType::string(false));
+  type.add("file.name", LogicalType::string(false));
+  type.add("file.size", LogicalType::of(TypeKind::kBigint, false));
+  type.add("file.modification-time", LogicalType::with(TypeKind::kTimestampLtz, 3, 0, false));
+  return type;
+}
+
+Status check_partitions(const TableDefinition& table) {
+  for (const TableColumn& column : table.columns) {
+    if (!is_partition(table, column.name)) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(check_partition_type(column.type, column.name));
+  }
+  return {};
+}
+
+// The columns that are in the files.
+RowType stored_columns(const TableDefinition& table) {
+  RowType type;
+  for (const TableColumn& column : table.columns) {
+    if (column.metadata_key.empty() && !is_partition(table, column.name)) {
+      type.add(column.name, column.type);
+    }
+  }
+  return type;
+}
+
+class FileTable final : public TableSource {
+ public:
+  FileTable(TableDefinition table, TableOptions options, const TableFormat& format, ColumnPlan plan,
+            int64_t parallelism)
+      : table_(std::move(table)),
+        options_(std::move(options)),
+        format_(format),
+        plan_(std::move(plan)),
+        parallelism_(parallelism) {
+    for (size_t i = 0; i < table_.columns.size(); ++i) { columns_.push_back(i); }
+  }
+
+  // Errors: kSqlType.
+  Status prepare() {
+    plan_.types.clear();
+    plan_.file_columns.clear();
+    DecodedRow row{stored_columns(table_), {}};
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const TableColumn& column = table_.columns[columns_[i]];
+      plan_.types.push_back(column.type);
+      if (!column.metadata_key.empty()) {
+        plan_.file_columns.push_back({i, metadata_of(column.metadata_key), column.type});
+      } else if (is_partition(table_, column.name)) {
+        plan_.file_columns.push_back({i, FileColumn::What::kPartition, column.type, column.name});
+      } else {
+        row.wanted.push_back({row.message.find(column.name), i});
+      }
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(plan_.make_decoder, format_.decoder(row, options_));
+    plan_.messages_are_lines = format_.messages_are_lines(options_);
+    return {};
+  }
+  Status finish() const { return options_.finish(); }
+
+  bool is_bounded() const override { return to_ms(plan_.options.watch_every) <= 0; }
+  bool project(const std::vector<size_t>& columns) override {
+    columns_ = columns;
+    return true;
+  }
+  Result<Stream<ColumnRow>> add_to(Env& env, const std::string& name,
+                                   const std::string& uid) override {
+    TIDEWHEEL_RETURN_IF_ERROR(prepare());
+    const auto rows =
+        env.add_source(name, ColumnSource(std::make_shared<const ColumnPlan>(plan_))).uid(uid);
+    return parallelism_ > 0 ? rows.parallelism(static_cast<int32_t>(parallelism_)) : rows;
+  }
+
+ private:
+  static FileColumn::What metadata_of(const std::string& key) {
+    if (key == "file.path") { return FileColumn::What::kPath; }
+    if (key == "file.name") { return FileColumn::What::kName; }
+    return key == "file.size" ? FileColumn::What::kSize : FileColumn::What::kModified;
+  }
+
+  const TableDefinition table_;
+  TableOptions options_;
+  const TableFormat& format_;  // of the registry, which outlives the planner
+  ColumnPlan plan_;
+  std::vector<size_t> columns_;  // of the table, those that are read
+  int64_t parallelism_;
+};
+
+class FileTableSink final : public TableSink {
+ public:
+  FileTableSink(ColumnSinkPlan plan, int64_t parallelism)
+      : plan_(std::move(plan)), parallelism_(parallelism) {}
+  Status add_to(Env&, Stream<ColumnRow> rows, const std::string& name,
+                const std::string& uid) override {
+    const SinkEnd end =
+        rows.to(ColumnFileSink(std::make_shared<const ColumnSinkPlan>(plan_))).name(name).uid(uid);
+    if (parallelism_ > 0) { end.parallelism(static_cast<int32_t>(parallelism_)); }
+    return ok_status();
+  }
+
+ private:
+  ColumnSinkPlan plan_;
+  int64_t parallelism_;
+};
+
+class FilesystemConnector final : public TableConnector {
+ public:
+  std::string_view name() const override { return "filesystem"; }
+  RowType metadata() const override { return metadata_columns(); }
+  std::vector<TableOption> options() const override {
+    return {{"path", true, "", "a file, or a folder of files"},
+            {"source.monitor-interval", false, "", "look for new files so often, and never end"},
+            {"source.path.regex-pattern", false, "", "files whose whole path matches are read"},
+            {"scan.parallelism", false, "", "how many subtasks read"},
+            {"sink.parallelism", false, "", "how many subtasks write"},
+            {"partition.default-name", false, kDefaultPartition, "stands for NULL in paths"},
+            {"sink.rolling-policy.file-size", false, "128 MB", "a larger file is closed"},
+            {"sink.rolling-policy.rollover-interval", false, "30 min", "so is an older one"},
+            {"sink.rolling-policy.inactivity-interval", false, "30 min",
+             "and one that got no row for so long"},
+            {"sink.rolling-policy.check-interval", false, "1 min", "how often times are looked at"},
+            {"auto-compaction", false, "false", "small files become one before they are seen"},
+            {"compaction.file-size", false, "", "how large files become by that"}};
+  }
+
+  Result<std::unique_ptr<TableSource>> source(const TableContext& context) const override {
+    TableOptions options(context.table, this->options());
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
+                               context.registry.format_of(options));
+    TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
+    read_sink_options(options);
+    ColumnPlan plan;
+    plan.paths = {plain_path(options.text("path"))};
+    plan.options.watch_every = options.duration("source.monitor-interval", Duration(0));
+    plan.path_pattern = options.text("source.path.regex-pattern");
+    if (!is_pattern(plan.path_pattern)) {
+      options.fail("source.path.regex-pattern", "must be a regular expression");
+    }
+    plan.default_partition = options.text("partition.default-name", kDefaultPartition);
+    const int64_t parallelism = options.number("scan.parallelism", 0, 1, kParallelismMax);
+    auto source = std::make_unique<FileTable>(context.table, std::move(options), *format,
+                                              std::move(plan), parallelism);
+    TIDEWHEEL_RETURN_IF_ERROR(source->prepare());
+    TIDEWHEEL_RETURN_IF_ERROR(source->finish());
+    return source;
+  }
+
+  Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const override {
+    TableOptions options(context.table, this->options());
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
+                               context.registry.format_of(options));
+    TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
+    ColumnSinkPlan plan = read_sink_options(options);
+    plan.folder = plain_path(options.text("path"));
+    plan.default_partition = options.text("partition.default-name", kDefaultPartition);
+    plan.options.suffix = "." + std::string(format->name());
+    const int64_t parallelism = options.number("sink.parallelism", 0, 1, kParallelismMax);
+    // The rows have the columns that are not virtual, in order.
+    RowType message;
+    std::vector<size_t> columns;
+    size_t index = 0;
+    for (const TableColumn& column : context.table.columns) {
+      if (column.is_virtual) { continue; }
+      if (!column.metadata_key.empty()) {
+        return invalid_argument(ErrorId::kSqlType,
+                                "column '{}' can't be written: '{}' is only read; make it VIRTUAL",
+                                column.name, column.metadata_key);
+      }
+      if (!is_partition(context.table, column.name)) {
+        message.add(column.name, column.type);
+        columns.push_back(index);
+      }
+      ++index;
+    }
+    add_partitions(context.table, plan);
+    TIDEWHEEL_ASSIGN_OR_RETURN(plan.make_encoder, format->encoder(message, columns, options));
+    plan.head = format->file_head(message, options);
+    TIDEWHEEL_RETURN_IF_ERROR(options.finish());
+    return std::make_unique<FileTableSink>(std::move(plan), parallelism);
+  }
+
+ private:
+  static constexpr char kDefaultPartition[] = "__DEFAULT_PARTITION__";
+
+  static bool is_pattern(const std::string& text) {
+    try {
+      const std::regex pattern(text);
+      return true;
+    } catch (const std::regex_error&) { return false; }
+  }
+  // In the order of PARTITIONED BY.
+  static void add_partitions(const TableDefinition& table, ColumnSinkPlan& plan) {
+    for (const std::string& name : table.partitioned_by) {
+      size_t index = 0;
+      for (const TableColumn& column : table.columns) {
+        if (column.is_virtual) { continue; }
+        if (column.name == name) { plan.partitions.push_back({name, index, column.type}); }
+        ++index;
+      }
+    }
+  }
+  static ColumnSinkPlan read_sink_options(TableOptions& options) {
+    constexpr int64_t kMinuteMs = 60'000;
+    ColumnSinkPlan plan;
+    WriteOptions& parts = plan.options;
+    parts.part_bytes_max = options.bytes("sink.rolling-policy.file-size", int64_t{128} << 20);
+    parts.part_time_max =
+        options.duration("sink.rolling-policy.rollover-interval", Duration(30 * kMinuteMs));
+    parts.idle_time_max =
+        options.duration("sink.rolling-policy.inactivity-interval", Duration(30 * kMinuteMs));
+    plan.check_interval_ms =
+        options.duration("sink.rolling-policy.check-interval", Duration(kMinuteMs)).count();
+    const int64_t merged = options.bytes("compaction.file-size", parts.part_bytes_max);
+    if (options.flag("auto-compaction", false)) {
+      constexpr int32_t kMergedParts = 16;
+      parts.merge_parts = kMergedParts;
+      parts.merge_bytes = merged;
+    }
+    const Status valid = parts.validate();
+    if (!valid.ok()) { options.fail("sink.rolling-policy.file-size", valid.message()); }
+    return plan;
+  }
+};
+
+// ---- The process's standard streams
+
+class StdinConnector final : public TableConnector {
+ public:
+  std::string_view name() const override { return "stdin"; }
+  bool can_write() const override { return false; }
+  std::vector<TableOption> options() const override { return {}; }
+  Result<std::unique_ptr<TableSource>> source(const TableContext& context) const override {
+    TableOptions options(context.table, {});
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
+                               context.registry.format_of(options));
+    ColumnPlan plan;
+    plan.paths = {std::string(kStandardInput)};
+    plan.options.split_bytes = 0;
+    plan.options.compression = Compression::kNone;
+    auto source = std::make_unique<FileTable>(context.table, std::move(options), *format,
+                                              std::move(plan), /*parallelism=*/1);
+    TIDEWHEEL_RETURN_IF_ERROR(source->prepare());
+    TIDEWHEEL_RETURN_IF_ERROR(source->finish());
+    return source;
+  }
+};
+
+class StdoutTable final : public TableSink {
+ public:
+  StdoutTable(MakeEncoder make_encoder, std::string head)
+      : make_encoder_(std::move(make_encoder)), head_(std::move(head)) {}
+  Status add_to(Env&, Stream<ColumnRow> rows, const std::string& name,
+                const std::string& uid) override {
+    static_cast<void>(rows.to(ColumnStreamSink(std::string(kStandardOutput), make_encoder_, head_))
+                          .name(name)
+                          .uid(uid)
+                          .parallelism(1));
+    return ok_status();
+  }
+
+ private:
+  MakeEncoder make_encoder_;
+  std::string head_;
+};
+
+class StdoutConnector final : public TableConnector {
+ public:
+  std::string_view name() const override { return "stdout"; }
+  bool can_read() const override { return false; }
+  std::vector<TableOption> options() const override { return {}; }
+  Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const override {
+    TableOptions options(context.table, {});
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
+                               context.registry.format_of(options));
+    RowType message;
+    std::vector<size_t> columns;
+    for (const TableColumn& column : context.table.columns) {
+      if (column.is_virtual) { continue; }
+      columns.push_back(message.size());
+      message.add(column.name, column.type);
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(MakeEncoder make_encoder,
+                               format->encoder(message, columns, options));
+    std::string head = format->file_head(message, options);
+    TIDEWHEEL_RETURN_IF_ERROR(options.finish());
+    return std::make_unique<StdoutTable>(std::move(make_encoder), std::move(head));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<TableConnector> filesystem_table_connector() {
+  return std::make_unique<FilesystemConnector>();
+}
+std::unique_ptr<TableConnector> stdin_table_connector() {
+  return std::make_unique<StdinConnector>();
+}
+std::unique_ptr<TableConnector> stdout_table_connector() {
+  return std::make_unique<StdoutConnector>();
+}
+
+}  // namespace tidewheel::file

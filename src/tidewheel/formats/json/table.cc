@@ -1,0 +1,183 @@
+#include "tidewheel/formats/json/table.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/formats/json/column_decoder.h"
+#include "tidewheel/formats/json/column_encoder.h"
+#include "tidewheel/formats/json/reader.h"
+
+namespace tidewheel {
+namespace {
+
+using json_detail::ColumnDecoder;
+using json_detail::ColumnEncoder;
+
+std::vector<size_t> fields_of(const DecodedRow& row) {
+  std::vector<size_t> fields;
+  for (const DecodedRow::Wanted& wanted : row.wanted) { fields.push_back(wanted.field); }
+  return fields;
+}
+
+class JsonRowDecoder final : public RowDecoder, private json_detail::JsonReaderBase {
+ public:
+  JsonRowDecoder(const DecodedRow& row, const JsonOptions& options)
+      : JsonReaderBase(options, "message"), decoder_(row.message, fields_of(row)) {
+    for (const DecodedRow::Wanted& wanted : row.wanted) { targets_.push_back(wanted.column); }
+    columns_.resize(targets_.size());
+  }
+
+  Result<bool> decode(Text message, ColumnBatch& rows) override {
+    begin_place("message");
+    take_all_as_one();
+    size_t taken = 0;
+    const uint32_t size = rows.size();
+    const Next next = read(message, /*ended=*/true, taken, rows, size + 1);
+    if (next == Next::kFailed) { return std::exchange(RowDecoder::status_, Status()); }
+    return rows.size() > size;
+  }
+
+  void name_stream(std::string place) override { begin_place(std::move(place)); }
+  void go_on(int64_t line) override { set_line(line); }
+  int64_t line() const override { return JsonReaderBase::line(); }
+
+  Next read(std::string_view bytes, bool ended, size_t& taken, ColumnBatch& rows,
+            uint32_t rows_max) override {
+    taken = 0;
+    cursor_.set_arena(&rows.arena());
+    if (rows.size() < rows_max) { rows.ensure_room(rows_max - rows.size()); }
+    for (size_t i = 0; i < targets_.size(); ++i) { columns_[i] = &rows.column(targets_[i]); }
+    while (rows.size() < rows_max) {
+      size_t took = 0;
+      JsonNext next = begin_record(bytes.substr(taken), ended, took);
+      taken += took;
+      if (next == JsonNext::kRow) {
+        next = end_record(decoder_.read_record(cursor_, columns_.data(), rows.size()));
+        if (next == JsonNext::kRow) [[likely]] {
+          rows.set_size(rows.size() + 1);
+          continue;
+        }
+        drop_row(rows.size(), rows);
+      }
+      if (next == JsonNext::kReject) { continue; }
+      skipped_ = malformed_count();
+      if (next == JsonNext::kNeedsBytes) { return Next::kNeedsBytes; }
+      if (next == JsonNext::kEnd) { return Next::kEnd; }
+      RowDecoder::status_ = JsonReaderBase::status();
+      return Next::kFailed;
+    }
+    skipped_ = malformed_count();
+    return Next::kFull;
+  }
+
+ private:
+  void drop_row(uint32_t row, ColumnBatch& rows) {
+    for (const size_t target : targets_) { rows.column(target).drop_rows(row); }
+  }
+
+  ColumnDecoder decoder_;
+  std::vector<size_t> targets_;
+  std::vector<Column*> columns_;  // of the batch at hand
+};
+
+class JsonRowEncoder final : public RowEncoder {
+ public:
+  JsonRowEncoder(const RowType& type, std::vector<size_t> columns, const JsonOptions& options)
+      : columns_(std::move(columns)) {
+    for (size_t i = 0; i < type.size(); ++i) {
+      encoders_.emplace_back(type.types[i], options);
+      keys_.push_back(ColumnEncoder::key_text(type.names[i]));
+    }
+  }
+  Status encode(const ColumnBatch& rows, uint32_t row, std::string& message) override {
+    bool good = true;
+    bool first = true;
+    message += '{';
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const ColumnView& column = rows.view(columns_[i]);
+      if (encoders_[i].is_left_out(column, row)) { continue; }
+      if (!std::exchange(first, false)) { message += ','; }
+      message += keys_[i];
+      good &= encoders_[i].append(column, row, message);
+    }
+    message += '}';
+    if (good) { return {}; }
+    return invalid_argument(ErrorId::kRecordMalformed,
+                            "a map has a key that is NULL, which JSON can't express: set "
+                            "json.map-null-key.mode to DROP or LITERAL");
+  }
+
+ private:
+  const std::vector<size_t> columns_;  // of the batch
+  std::vector<ColumnEncoder> encoders_;
+  std::vector<std::string> keys_;
+};
+
+class JsonTableFormat final : public TableFormat {
+ public:
+  std::string_view name() const override { return "json"; }
+  std::vector<TableOption> options() const override {
+    return {{kFailOnMissing, false, "false", "a field that is not there is an error, and not NULL"},
+            {kIgnoreErrors, false, "false",
+             "values that can't be read are NULL, records that can't be read are left out"},
+            {kTimestamps, false, "SQL", "SQL or ISO-8601: how points in time are written"},
+            {kNullKeys, false, "FAIL", "FAIL, DROP or LITERAL: what becomes of keys that are NULL"},
+            {kNullKeyLiteral, false, "null", "the key that stands for NULL"},
+            {kPlainDecimals, false, "false", "decimals are written without an exponent"},
+            {kIgnoreNulls, false, "false", "fields that are NULL are not written"}};
+  }
+  bool messages_are_lines(const TableOptions&) const override { return true; }
+
+  Result<MakeDecoder> decoder(const DecodedRow& row, TableOptions& options) const override {
+    for (const DecodedRow::Wanted& wanted : row.wanted) {
+      TIDEWHEEL_RETURN_IF_ERROR(
+          ColumnDecoder::check(row.message.types[wanted.field], row.message.names[wanted.field]));
+    }
+    return MakeDecoder([row, parsed = parse(options)]() -> std::unique_ptr<RowDecoder> {
+      return std::make_unique<JsonRowDecoder>(row, parsed);
+    });
+  }
+  Result<MakeEncoder> encoder(const RowType& type, const std::vector<size_t>& columns,
+                              TableOptions& options) const override {
+    for (size_t i = 0; i < type.size(); ++i) {
+      TIDEWHEEL_RETURN_IF_ERROR(ColumnDecoder::check(type.types[i], type.names[i]));
+    }
+    return MakeEncoder([type, columns, parsed = parse(options)]() -> std::unique_ptr<RowEncoder> {
+      return std::make_unique<JsonRowEncoder>(type, columns, parsed);
+    });
+  }
+
+ private:
+  static constexpr char kFailOnMissing[] = "json.fail-on-missing-field";
+  static constexpr char kIgnoreErrors[] = "json.ignore-parse-errors";
+  static constexpr char kTimestamps[] = "json.timestamp-format.standard";
+  static constexpr char kNullKeys[] = "json.map-null-key.mode";
+  static constexpr char kNullKeyLiteral[] = "json.map-null-key.literal";
+  static constexpr char kPlainDecimals[] = "json.encode.decimal-as-plain-number";
+  static constexpr char kIgnoreNulls[] = "json.encode.ignore-null-fields";
+
+  static JsonOptions parse(TableOptions& options) {
+    JsonOptions parsed;
+    parsed.fail_on_missing_field = options.flag(kFailOnMissing, false);
+    parsed.ignore_parse_errors = options.flag(kIgnoreErrors, false);
+    if (parsed.fail_on_missing_field && parsed.ignore_parse_errors) {
+      options.fail(kIgnoreErrors, "can't be true together with json.fail-on-missing-field");
+    }
+    parsed.timestamp_format =
+        static_cast<JsonTimestampFormat>(options.choice(kTimestamps, {"SQL", "ISO-8601"}, 0));
+    parsed.map_null_key_mode =
+        static_cast<JsonMapNullKey>(options.choice(kNullKeys, {"FAIL", "DROP", "LITERAL"}, 0));
+    parsed.map_null_key_literal = options.text(kNullKeyLiteral, "null");
+    parsed.encode_decimal_as_plain_number = options.flag(kPlainDecimals, false);
+    parsed.encode_ignore_null_fields = options.flag(kIgnoreNulls, false);
+    return parsed;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<TableFormat> json_table_format() { return std::make_unique<JsonTableFormat>(); }
+
+}  // namespace tidewheel

@@ -1,0 +1,11 @@
+// The format 'json' of SQL tables: an object a message, with the options of Flink's.
+#pragma once
+#include <memory>
+
+#include "tidewheel/api/table.h"
+
+namespace tidewheel {
+
+std::unique_ptr<TableFormat> json_table_format();
+
+}  // namespace tidewheel
