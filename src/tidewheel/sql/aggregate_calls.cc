@@ -6,14 +6,17 @@
 
 namespace tidewheel::sql {
 
-void AggregateChunk::clear() {
-  rows.clear();
-  cells.clear();
-  signs.clear();
-  is_fresh.clear();
-  is_gone.clear();
-  targets.clear();
-  has_retractions = false;
+void AggregateChunk::clear(uint32_t capacity) {
+  if (rows.size() < capacity) {
+    rows.resize(capacity);
+    cells.resize(capacity);
+    signs.resize(capacity);
+    is_fresh.resize(capacity);
+    is_gone.resize(capacity);
+    targets.resize(capacity);
+  }
+  count = 0;
+  has_signs = false;
   has_gone = false;
 }
 
@@ -83,8 +86,8 @@ bool AggregateCalls::counts(const AggregateCall& call, uint32_t row) const {
 
 void AggregateCalls::add_values(std::byte* row, uint32_t index, const AggregateChunk& chunk,
                                 Wanted wanted) {
-  const uint32_t last = chunk.size() - 1;
-  const int sign = chunk.signs[last];
+  const uint32_t last = chunk.count - 1;
+  const int sign = chunk.has_signs ? chunk.signs[last] : 1;
   for (size_t d = 0; d < distincts_.size(); ++d) {
     Distinct& distinct = distincts_[d];
     const bool taken = counts(set_.calls()[distinct.call], chunk.rows[last]);
@@ -126,11 +129,15 @@ const int8_t* AggregateCalls::weights_of(size_t index, const AggregateChunk& chu
   for (const int32_t column : call.arguments) {
     looks = looks || batch_->view(static_cast<size_t>(column)).validity != nullptr;
   }
-  if (!looks) { return chunk.has_retractions ? chunk.signs.data() : nullptr; }
-  weights_.assign(chunk.signs.begin(), chunk.signs.end());
+  if (!looks) { return chunk.has_signs ? chunk.signs.data() : nullptr; }
+  if (chunk.has_signs) {
+    weights_.assign(chunk.signs.begin(), chunk.signs.begin() + chunk.count);
+  } else {
+    weights_.assign(chunk.count, 1);
+  }
   if (call.filter >= 0) {
     const ColumnView& filter = batch_->view(static_cast<size_t>(call.filter));
-    for (uint32_t i = 0; i < chunk.size(); ++i) {
+    for (uint32_t i = 0; i < chunk.count; ++i) {
       const uint32_t row = chunk.rows[i];
       if (filter.is_null(row) || filter.at<uint8_t>(row) == 0) { weights_[i] = 0; }
     }
@@ -138,7 +145,7 @@ const int8_t* AggregateCalls::weights_of(size_t index, const AggregateChunk& chu
   for (const int32_t column : call.arguments) {
     const ColumnView& view = batch_->view(static_cast<size_t>(column));
     if (view.validity == nullptr) { continue; }
-    for (uint32_t i = 0; i < chunk.size(); ++i) {
+    for (uint32_t i = 0; i < chunk.count; ++i) {
       if (view.is_null(chunk.rows[i])) { weights_[i] = 0; }
     }
   }
@@ -149,7 +156,7 @@ AccumulatorInput AggregateCalls::input_of(size_t call, const AggregateChunk& chu
                                           TextHeap& heap) {
   AccumulatorInput input;
   input.batch = batch_;
-  input.rows = chunk.rows;
+  input.rows = chunk.taken();
   input.is_ascending = chunk.is_ascending;
   input.cells = chunk.cells.data();
   input.weights = weights_of(call, chunk);

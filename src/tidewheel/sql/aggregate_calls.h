@@ -12,20 +12,23 @@
 
 namespace tidewheel::sql {
 
-// Rows that are taken together.
+// Rows that are taken together. Arrays have room for all rows of a chunk; the first `count` of each
+// are in use, but for those that a flag says are not.
 struct AggregateChunk {
   std::vector<uint32_t> rows;     // of the batch
   std::vector<std::byte*> cells;  // of each row's key
-  std::vector<int8_t> signs;      // 1, or -1 for what is taken back
+  std::vector<int8_t> signs;      // 1, or -1 for what is taken back; with `has_signs`
   std::vector<uint8_t> is_fresh;  // nothing was there before the row
-  std::vector<uint8_t> is_gone;   // nothing is there after it
+  std::vector<uint8_t> is_gone;   // nothing is there after it; with `has_gone`
   std::vector<uint32_t> targets;  // where results go: pair of rows in the columns of results
-  bool is_ascending = true;       // each row is there once, in order
-  bool has_retractions = false;
+  uint32_t count = 0;
+  bool is_ascending = true;  // each row is there once, in order
+  bool has_signs = false;
   bool has_gone = false;
 
-  uint32_t size() const { return static_cast<uint32_t>(rows.size()); }
-  void clear();
+  std::span<const uint32_t> taken() const { return {rows.data(), count}; }
+  // Empty, with room for `capacity` rows.
+  void clear(uint32_t capacity);
 };
 
 // One thread.

@@ -190,8 +190,7 @@ std::byte* AggregateCell::find(std::byte* row) {
   return cell(row);
 }
 
-std::byte* AggregateCell::open(std::byte* row, bool& is_new) {
-  is_new = !KeyedState::has(row, bit());
+void AggregateCell::renew(std::byte* row, bool& is_new) {
   if (ttl_ms() > 0 && !is_new && is_expired(stamp(row))) {
     set_.release(cell(row), state().heap());
     is_new = true;
@@ -202,7 +201,6 @@ std::byte* AggregateCell::open(std::byte* row, bool& is_new) {
     if (has_mark_) { mark(cell(row)) = 0; }
   }
   if (ttl_ms() > 0) { stamp(row) = state().now_ms(); }
-  return cell(row);
 }
 
 void AggregateCell::write(std::byte* row, StateEntry entry, SnapshotWriter& writer) {

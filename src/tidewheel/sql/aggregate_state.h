@@ -83,7 +83,11 @@ class AggregateCell final : public KeyedCell {
   // Null when the key has none, or it has expired.
   std::byte* find(std::byte* row);
   // Made when there is none: then `is_new`.
-  std::byte* open(std::byte* row, bool& is_new);
+  std::byte* open(std::byte* row, bool& is_new) {
+    is_new = !KeyedState::has(row, bit());
+    if (is_new || ttl_ms() > 0) [[unlikely]] { renew(row, is_new); }
+    return cell(row);
+  }
   uint32_t& mark(std::byte* cell) const {
     return *reinterpret_cast<uint32_t*>(cell + set_.bytes() + (ttl_ms() > 0 ? 8 : 0));
   }
@@ -97,6 +101,7 @@ class AggregateCell final : public KeyedCell {
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 
  private:
+  void renew(std::byte* row, bool& is_new);
   int64_t& stamp(std::byte* row) const {
     return *reinterpret_cast<int64_t*>(cell(row) + set_.bytes());
   }

@@ -80,7 +80,6 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
   static constexpr uint32_t kMiniBatchRows = 4096;  // at most
 
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    chunk_.clear();
     touched_.clear();
     calls_->begin(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
@@ -102,47 +101,52 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
     if (chunk_.has_gone) { clear_gone(keys, begin); }
   }
 
-  // The accumulators of each row's key; counts the rows of keys.
+  // The accumulators of each row's key.
   template <class Batch>
   void find_cells(const ColumnBatch& in, uint32_t begin, uint32_t end, Batch& batch) {
-    const RowKind* const kinds = in.kinds();
+    chunk_.clear(end - begin);
+    chunk_.has_signs = spec_.input_retracts && in.kinds() != nullptr;
     for (uint32_t row = begin; row < end; ++row) {
       batch.select(row - begin);
-      const bool retracts = spec_.input_retracts && kinds != nullptr && is_retraction(kinds[row]);
       bool is_fresh = false;
       std::byte* cell = nullptr;
-      if (retracts) {
-        cell = cell_->find(store_->current_row());
-        if (cell == nullptr || AggregateSet::row_count(cell) == 0) { continue; }
+      if (spec_.input_retracts) {
+        cell = take_counted(chunk_.has_signs && is_retraction(in.kinds()[row]), is_fresh);
+        if (cell == nullptr) { continue; }
       } else {
         cell = cell_->open(store_->ensure_row(), is_fresh);
       }
-      bool is_gone = false;
-      if (spec_.input_retracts) {
-        int64_t& count = AggregateSet::row_count(cell);
-        is_fresh = count == 0;
-        count += retracts ? -1 : 1;
-        is_gone = count == 0;
-      }
-      add_row(row, cell, retracts, is_fresh, is_gone);
-      if (calls_->has_values()) {
-        const bool both = !spec_.mini_batch || touched_.back_is_new;
-        calls_->add_values(store_->current_row(), row - begin, chunk_,
-                           both ? AggregateCalls::Wanted::kBoth : AggregateCalls::Wanted::kAfter);
-      }
+      const uint32_t i = chunk_.count++;
+      chunk_.rows[i] = row;
+      chunk_.cells[i] = cell;
+      chunk_.is_fresh[i] = is_fresh ? 1 : 0;
+      if (spec_.mini_batch) { chunk_.targets[i] = touch(row, cell, is_fresh); }
+      if (calls_->has_values()) { add_values(row - begin); }
     }
   }
-  void add_row(uint32_t row, std::byte* cell, bool retracts, bool is_fresh, bool is_gone) {
-    uint32_t target = chunk_.size();
-    if (spec_.mini_batch) { target = touch(row, cell, is_fresh); }
-    chunk_.rows.push_back(row);
-    chunk_.cells.push_back(cell);
-    chunk_.signs.push_back(retracts ? -1 : 1);
-    chunk_.is_fresh.push_back(is_fresh ? 1 : 0);
-    chunk_.is_gone.push_back(is_gone ? 1 : 0);
-    chunk_.targets.push_back(target);
-    chunk_.has_retractions |= retracts;
-    chunk_.has_gone |= is_gone;
+  // The same where rows of keys are counted; null for what takes back what is not there. Notes sign
+  // and end of the row that will be the next of the chunk.
+  std::byte* take_counted(bool retracts, bool& is_fresh) {
+    std::byte* cell = nullptr;
+    if (retracts) {
+      cell = cell_->find(store_->current_row());
+      if (cell == nullptr || AggregateSet::row_count(cell) == 0) { return nullptr; }
+    } else {
+      cell = cell_->open(store_->ensure_row(), is_fresh);
+    }
+    int64_t& count = AggregateSet::row_count(cell);
+    is_fresh = count == 0;
+    count += retracts ? -1 : 1;
+    chunk_.signs[chunk_.count] = retracts ? -1 : 1;
+    chunk_.is_gone[chunk_.count] = count == 0 ? 1 : 0;
+    chunk_.has_gone |= count == 0;
+    return cell;
+  }
+  void add_values(uint32_t index) {
+    if (!spec_.mini_batch) { chunk_.targets[chunk_.count - 1] = chunk_.count - 1; }
+    const bool both = !spec_.mini_batch || touched_.back_is_new;
+    calls_->add_values(store_->current_row(), index, chunk_,
+                       both ? AggregateCalls::Wanted::kBoth : AggregateCalls::Wanted::kAfter);
   }
   // The number of the cell among those of the mini-batch.
   uint32_t touch(uint32_t row, std::byte* cell, bool is_fresh) {
@@ -157,9 +161,9 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
 
   // What is to be sent: rows of the columns of results, and rows of the input with their keys.
   void list_rows() {
-    begin_list(chunk_.size());
-    for (uint32_t i = 0; i < chunk_.size(); ++i) {
-      list(i, chunk_.rows[i], chunk_.is_fresh[i] != 0, chunk_.is_gone[i] != 0);
+    begin_list(chunk_.count);
+    for (uint32_t i = 0; i < chunk_.count; ++i) {
+      list(i, chunk_.rows[i], chunk_.is_fresh[i] != 0, chunk_.has_gone && chunk_.is_gone[i] != 0);
     }
   }
   void list_touched() {
@@ -171,15 +175,17 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
     }
   }
   void begin_list(uint32_t pairs) {
-    listed_.clear();
-    key_rows_.clear();
-    kinds_.clear();
-    changed_.resize(pairs);
-    if (always_changes_ || spec_.ttl_ms > 0) {
-      // A count may be the same after several rows of a mini-batch; then it is sent once more.
-      std::fill(changed_.begin(), changed_.end(), uint8_t{spec_.ttl_ms > 0 || !spec_.mini_batch});
+    listed_count_ = 0;
+    if (listed_.size() < size_t{pairs} * 2) {
+      listed_.resize(size_t{pairs} * 2);
+      key_rows_.resize(size_t{pairs} * 2);
+      kinds_.resize(size_t{pairs} * 2);
+      changed_.resize(pairs);
     }
-    if (spec_.ttl_ms == 0 && (!always_changes_ || spec_.mini_batch)) {
+    // A count of all rows changes with each of them.
+    if (spec_.ttl_ms > 0 || (always_changes_ && !spec_.mini_batch)) {
+      std::fill_n(changed_.begin(), pairs, uint8_t{1});
+    } else {
       calls_->find_changes(pairs, changed_.data());
     }
   }
@@ -194,14 +200,14 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
     }
   }
   void list_one(uint32_t result, uint32_t row, RowKind kind) {
-    listed_.push_back(result);
-    key_rows_.push_back(row);
-    kinds_.push_back(kind);
+    listed_[listed_count_] = result;
+    key_rows_[listed_count_] = row;
+    kinds_[listed_count_++] = kind;
   }
 
   void emit(const ColumnBatch& in) {
     const size_t key_count = spec_.keys.size();
-    emit_columns(output(), output_types_, kinds_.size(),
+    emit_columns(output(), output_types_, listed_count_,
                  [&](ColumnBatch& out, size_t begin, size_t end) {
                    const uint32_t at = out.size();
                    put_kinds(out, std::span(kinds_).subspan(begin, end - begin));
@@ -220,7 +226,7 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
 
   // Drops the state of keys that have no row left.
   void clear_gone(std::span<const K> keys, uint32_t begin) {
-    for (uint32_t i = 0; i < chunk_.size(); ++i) {
+    for (uint32_t i = 0; i < chunk_.count; ++i) {
       if (chunk_.is_gone[i] == 0 || AggregateSet::row_count(chunk_.cells[i]) != 0) { continue; }
       store_->set_current(keys[chunk_.rows[i] - begin]);
       std::byte* const row = store_->current_row();
@@ -255,6 +261,7 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
   TouchedCells touched_;
   std::vector<std::byte*> cells_;
   std::vector<uint8_t> changed_;
+  size_t listed_count_ = 0;  // of each of the following
   std::vector<uint32_t> listed_;
   std::vector<uint32_t> key_rows_;
   std::vector<RowKind> kinds_;

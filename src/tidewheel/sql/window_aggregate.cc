@@ -225,10 +225,10 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     calls_->begin(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
-    chunk_.clear();
     chunk_.is_ascending = !expands_;
     slice_keys_.clear();
     slices_of_.clear();
+    rows_.clear();
     if (is_event_time()) {
       place_by_column(in, begin, end, keys);
     } else {
@@ -237,11 +237,13 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
       for (uint32_t row = begin; row < end; ++row) { place(row, now, keys[row - begin]); }
     }
     const auto count = static_cast<uint32_t>(slice_keys_.size());
-    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const Key& { return slice_keys_[i]; });
+    chunk_.clear(count);
     const RowKind* const kinds = spec_.input_retracts ? in.kinds() : nullptr;
+    chunk_.has_signs = kinds != nullptr;
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const Key& { return slice_keys_[i]; });
     for (uint32_t i = 0; i < count; ++i) {
       batch.select(i);
-      add_row(i, begin, kinds != nullptr && is_retraction(kinds[chunk_.rows[i]]));
+      add_row(i, begin, kinds != nullptr && is_retraction(kinds[rows_[i]]));
     }
     calls_->add(chunk_, store_->heap());
   }
@@ -271,7 +273,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
     }
   }
   void add_place(uint32_t row, Slice& slice, const K& key) {
-    chunk_.rows.push_back(row);
+    rows_.push_back(row);
     slices_of_.push_back(&slice);
     slice_keys_.push_back({key, slice.number});
   }
@@ -281,14 +283,13 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
     std::byte* const cell = cell_->open(row, is_new);
     if (is_new) { list_key(*slices_of_[i], slice_keys_[i].key); }
     if (set_.counts_rows()) { AggregateSet::row_count(cell) += retracts ? -1 : 1; }
-    chunk_.cells.push_back(cell);
-    chunk_.signs.push_back(retracts ? -1 : 1);
-    chunk_.has_retractions |= retracts;
-    if (!calls_->has_values()) { return; }
-    value_chunk_.rows.assign(1, chunk_.rows[i]);
-    value_chunk_.signs.assign(1, chunk_.signs[i]);
-    value_chunk_.targets.assign(1, 0);
-    calls_->add_values(row, chunk_.rows[i] - begin, value_chunk_, AggregateCalls::Wanted::kNone);
+    chunk_.rows[i] = rows_[i];
+    chunk_.cells[i] = cell;
+    chunk_.signs[i] = retracts ? -1 : 1;
+    chunk_.count = i + 1;
+    if (calls_->has_values()) {
+      calls_->add_values(row, rows_[i] - begin, chunk_, AggregateCalls::Wanted::kNone);
+    }
   }
   [[noreturn]] void throw_null_time() {
     throw_user_failure(context(), kName,
@@ -587,7 +588,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
 
   // Of the rows at work.
   AggregateChunk chunk_;
-  AggregateChunk value_chunk_;
+  std::vector<uint32_t> rows_;
   std::vector<Slice*> slices_of_;
   std::vector<Key> slice_keys_;
 
