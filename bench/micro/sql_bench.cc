@@ -103,8 +103,8 @@ class ColumnInput {
   // Rows of later passes are later.
   void run(Operator& op, int64_t pass) {
     for (int64_t i = 0; i < kBatches; ++i) {
-      auto& batch = const_cast<ColumnBatch&>(
-          ColumnBatch::of(*batches_[static_cast<size_t>(i)].batch));
+      auto& batch =
+          const_cast<ColumnBatch&>(ColumnBatch::of(*batches_[static_cast<size_t>(i)].batch));
       int64_t* const times = batch.column(2).values<int64_t>();
       for (uint32_t j = 0; pass > 0 && j < 1024; ++j) { times[j] += kSpanMs; }
       uint32_t cursor = 0;

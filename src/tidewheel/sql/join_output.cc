@@ -1,0 +1,62 @@
+#include "tidewheel/sql/join_output.h"
+
+#include "tidewheel/sql/column_output.h"
+
+namespace tidewheel::sql {
+
+void JoinOutput::emit(Output<ColumnRow>& output, const ColumnBatch& in) {
+  emit_columns(output, output_, kinds_.size(), [&](ColumnBatch& out, size_t begin, size_t end) {
+    const auto own = std::span<const Text>(bytes_).subspan(begin, end - begin);
+    const auto other = std::span<const Text>(others_).subspan(begin, end - begin);
+    const uint32_t* const rows = rows_.data() + begin;
+    put_kinds(out, std::span<const RowKind>(kinds_).subspan(begin, end - begin));
+    fill_side(0, from_left_ ? own : other, from_left_ ? rows : nullptr, in, out);
+    if (has_right_) {
+      fill_side(1, from_left_ ? other : own, from_left_ ? nullptr : rows, in, out);
+    }
+  });
+  rows_.clear();
+  bytes_.clear();
+  others_.clear();
+  kinds_.clear();
+}
+
+// In runs of rows of one form.
+void JoinOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
+                           const ColumnBatch& in, ColumnBatch& out) {
+  enum class Form : uint8_t { kRow, kBytes, kNull };
+  const auto form_of = [&](size_t i) {
+    if (rows != nullptr && rows[i] != kNoRow) { return Form::kRow; }
+    return bytes[i].empty() ? Form::kNull : Form::kBytes;
+  };
+  const size_t first = side == 0 ? 0 : left_count_;
+  const size_t count = sides_[side].types().size();
+  columns_.clear();
+  for (size_t c = 0; c < count; ++c) { columns_.push_back(&out.column(first + c)); }
+  for (size_t begin = 0; begin < bytes.size();) {
+    const Form form = form_of(begin);
+    size_t end = begin + 1;
+    while (end < bytes.size() && form_of(end) == form) { ++end; }
+    const uint32_t at = out.size() + static_cast<uint32_t>(begin);
+    if (form == Form::kBytes) {
+      sides_[side].decode(bytes.subspan(begin, end - begin), columns_, at, &out.arena());
+    } else if (form == Form::kRow) {
+      for (size_t c = 0; c < count; ++c) {
+        gather(in.view(c), std::span(rows + begin, end - begin), *columns_[c], at, &out.arena());
+      }
+    } else {
+      for (Column* const column : columns_) {
+        for (size_t i = 0; i < end - begin; ++i) {
+          column->set_null(at + static_cast<uint32_t>(i));
+          if (column->physical() == Physical::kList) {
+            uint32_t* const offsets = column->offsets();
+            offsets[at + i] = offsets[at + i + 1] = column->child_rows();
+          }
+        }
+      }
+    }
+    begin = end;
+  }
+}
+
+}  // namespace tidewheel::sql

@@ -1,0 +1,57 @@
+// The rows that joins give, gathered before they are written column by column.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/dataflow/output.h"
+#include "tidewheel/sql/row_bytes.h"
+
+namespace tidewheel::sql {
+
+// Each row is made of one of this side, by its number in the input's batch or as bytes, and of one
+// of the other side, as bytes; or of NULLs instead of one of them. One thread.
+class JoinOutput {
+ public:
+  static constexpr uint32_t kNoRow = UINT32_MAX;
+
+  // `output`: the types of the left columns, then, `has_right`, of the right ones.
+  JoinOutput(std::vector<LogicalType> left, std::vector<LogicalType> right,
+             std::vector<LogicalType> output, bool has_right)
+      : output_(std::move(output)),
+        left_count_(left.size()),
+        has_right_(has_right),
+        sides_{RowBytes(std::move(left)), RowBytes(std::move(right))} {}
+
+  // Rows of the left (or right) input come.
+  void begin(bool from_left) { from_left_ = from_left; }
+  size_t size() const { return kinds_.size(); }
+  // `bytes` without data, when there is no row either: NULLs. The bytes are valid until `emit`.
+  void add(uint32_t row, const Text& bytes, const Text& other, RowKind kind) {
+    rows_.push_back(row);
+    bytes_.push_back(bytes);
+    others_.push_back(other);
+    kinds_.push_back(kind);
+  }
+  // Sends what was added. Strings are copied.
+  void emit(Output<ColumnRow>& output, const ColumnBatch& in);
+
+ private:
+  void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
+                 const ColumnBatch& in, ColumnBatch& out);
+
+  const std::vector<LogicalType> output_;
+  const size_t left_count_;
+  const bool has_right_;
+  RowBytes sides_[2];
+  bool from_left_ = true;
+  std::vector<uint32_t> rows_;
+  std::vector<Text> bytes_;
+  std::vector<Text> others_;
+  std::vector<RowKind> kinds_;
+  std::vector<Column*> columns_;
+};
+
+}  // namespace tidewheel::sql

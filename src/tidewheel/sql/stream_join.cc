@@ -1,0 +1,490 @@
+#include "tidewheel/sql/stream_join.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "tidewheel/operators/operator_base.h"
+#include "tidewheel/operators/user_failure.h"
+#include "tidewheel/sql/column_output.h"
+#include "tidewheel/sql/join_output.h"
+#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/saved_layout.h"
+#include "tidewheel/state/keyed_store.h"
+
+namespace tidewheel::sql {
+
+// What there is of rows that are equal in all columns. `matches`: how many rows of the other side
+// they have; kept where NULLs stand for none.
+struct JoinedRow {
+  int64_t count = 0;
+  int64_t matches = 0;
+};
+// The one row of a key.
+struct OnlyRow {
+  Text row;
+  int64_t matches = 0;
+};
+
+namespace {
+
+constexpr char kName[] = "join";
+using Kind = StreamJoinKind;
+
+bool counts_matches(Kind kind, bool left) {
+  if (kind == Kind::kFull) { return true; }
+  return left ? kind == Kind::kLeft || kind == Kind::kSemi || kind == Kind::kAnti
+              : kind == Kind::kRight;
+}
+bool pads(Kind kind, bool left) {
+  return kind == Kind::kFull || kind == (left ? Kind::kLeft : Kind::kRight);
+}
+bool gives_left_only(Kind kind) { return kind == Kind::kSemi || kind == Kind::kAnti; }
+
+// The rows of one side under the current key.
+class JoinSide {
+ public:
+  // A row of the current key, and where its matches are counted.
+  struct Found {
+    Text row;
+    int64_t count = 1;
+    MapEntry<Text, JoinedRow>* entry = nullptr;
+    OnlyRow* only = nullptr;
+
+    int64_t* matches() const {
+      return entry != nullptr  ? &entry->value.value.matches
+             : only != nullptr ? &only->matches
+                               : nullptr;
+    }
+    void add_matches(int64_t count_added) const {
+      *matches() += count_added;
+      if (entry != nullptr) { entry->mark(MapEntry<Text, JoinedRow>::kChanged); }
+    }
+  };
+
+  Status declare(KeyedState& state, const std::string& name, bool is_unique, bool retracts,
+                 bool counts, int64_t ttl_ms) {
+    StateOptions options;
+    options.ttl = Duration(ttl_ms);
+    heap_ = &state.heap();
+    if (is_unique) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(only_, state.declare<ValueCell<OnlyRow>>(name, options));
+    } else if (retracts || counts) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(map_, (state.declare<MapCell<Text, JoinedRow>>(name, options)));
+    } else {
+      TIDEWHEEL_ASSIGN_OR_RETURN(list_, state.declare<ListCell<Text>>(name, options));
+    }
+    return {};
+  }
+  bool is_unique() const { return only_ != nullptr; }
+
+  // Appends what the current key has; `row` may be null. Valid until this side is changed.
+  void find(std::byte* row, std::vector<Found>& found) {
+    if (row == nullptr) { return; }
+    if (only_ != nullptr) {
+      if (auto* const item = only_->find(row)) {
+        found.push_back({item->value.row, 1, nullptr, &item->value});
+      }
+    } else if (map_ != nullptr) {
+      if (!KeyedState::has(row, map_->bit())) { return; }
+      auto* const map = map_->find(row);
+      for (auto place = map->begin(); !(place == map->end()); place = map->next(place)) {
+        auto& entry = map->at(place);
+        if (map_->is_gone(entry)) { continue; }
+        found.push_back({entry.key.value, entry.value.value.count, &entry, nullptr});
+      }
+    } else if (auto* const list = list_->find(row)) {
+      for (uint32_t i = 0; i < list->size; ++i) {
+        found.push_back({ListCell<Text>::value_of(list->items[i]), 1, nullptr, nullptr});
+      }
+    }
+  }
+  void insert(std::byte* row, const Text& bytes, int64_t matches) {
+    if (only_ != nullptr) {
+      only_->open(row).store(OnlyRow{bytes, matches}, *heap_);
+    } else if (map_ != nullptr) {
+      JoinedRow& joined = map_->open(row, bytes).value.value;
+      ++joined.count;
+      joined.matches = matches;
+    } else {
+      list_->add(row, bytes);
+    }
+  }
+  // Takes a row away; false when it was not there. Of a unique side: whatever the key has.
+  bool erase(KeyedState& state, std::byte* row, const Text& bytes) {
+    if (row == nullptr) { return false; }
+    if (only_ != nullptr) {
+      if (only_->find(row) == nullptr) { return false; }
+      state.clear_cell(row, *only_);
+      return true;
+    }
+    if (map_ == nullptr) { return false; }  // appended to only
+    if (!KeyedState::has(row, map_->bit())) { return false; }
+    auto* const entry = map_->find(row, bytes);
+    if (entry == nullptr) { return false; }
+    if (entry->value.value.count <= 1) { return map_->erase(row, bytes); }
+    --map_->open(row, bytes).value.value.count;
+    return true;
+  }
+
+ private:
+  TextHeap* heap_ = nullptr;
+  ValueCell<OnlyRow>* only_ = nullptr;
+  MapCell<Text, JoinedRow>* map_ = nullptr;
+  ListCell<Text>* list_ = nullptr;
+};
+
+template <class K>
+class StreamJoin final : public OutputOperator<ColumnRow> {
+ public:
+  StreamJoin(StreamJoinSpec spec, std::unique_ptr<PairFilter> filter)
+      : spec_(std::move(spec)),
+        filter_(std::move(filter)),
+        inputs_{Input(spec_.left, spec_.left_keys), Input(spec_.right, spec_.right_keys)},
+        out_(spec_.left.types, spec_.right.types, stream_join_output(spec_).types,
+             !gives_left_only(spec_.kind)),
+        layout_("left " + schema_of_row(spec_.left).to_string() + ", right " +
+                schema_of_row(spec_.right).to_string() + ", by " + inputs_[0].keys.describe()) {
+    if (filter_ != nullptr) {
+      for (const LogicalType& type : spec_.left.types) { pair_columns_.emplace_back(type); }
+      for (const LogicalType& type : spec_.right.types) { pair_columns_.emplace_back(type); }
+    }
+  }
+
+  Status open(OperatorContext& context) override {
+    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
+    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
+                   context.clock(), kName);
+    if (keeps_changes()) { store_->keep_changes(); }
+    TIDEWHEEL_RETURN_IF_ERROR(
+        sides_[0].declare(*store_, "left rows", spec_.left_is_unique, spec_.left_retracts,
+                          counts_matches(spec_.kind, true), spec_.left_ttl_ms));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        sides_[1].declare(*store_, "right rows", spec_.right_is_unique, spec_.right_retracts,
+                          counts_matches(spec_.kind, false), spec_.right_ttl_ms));
+    return open_store(*store_, std::exchange(reader_, nullptr));
+  }
+
+  Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
+    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
+    while (cursor < rows.end) {
+      if (!ready()) { return Progress::kBlocked; }
+      const uint32_t end = std::min(rows.end, cursor + kChunk);
+      try {
+        take(input, in, cursor, end);
+      } catch (...) { rethrow_user_failure(context(), kName, ""); }
+    }
+    if (const Status status = store_->status(); !status.ok()) {
+      throw_user_failure(context(), kName, status, "");
+    }
+    return Progress::kDone;
+  }
+
+  void begin_snapshot(const SnapshotStart& start) override {
+    is_layout_written_ = false;
+    store_->begin_snapshot(start);
+  }
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (!writer.ready()) { return Progress::kBlocked; }
+    if (!std::exchange(is_layout_written_, true)) {
+      write_layout(writer, layout_, context().subtask_index(), context().parallelism());
+    }
+    try {
+      return store_->write(writer) ? Progress::kDone : snapshot_blocked(*store_, writer);
+    } catch (...) { rethrow_user_failure(context(), kName, ""); }
+  }
+  bool snapshots_in_background() const override { return true; }
+  void abort_snapshot() override { store_->abort_snapshot(); }
+  Status restore(SnapshotReader& reader) override {
+    reader_ = &reader;
+    return check_layout(reader, layout_);
+  }
+
+ private:
+  using Found = JoinSide::Found;
+  static constexpr uint32_t kChunk = 256;
+  static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
+
+  struct Input {
+    Input(const RowType& type, const std::vector<int32_t>& columns)
+        : keys(type.types, columns), bytes(type.types) {}
+    KeyReader keys;
+    RowBytes bytes;
+  };
+  // A pair of a row and one of the other side that the filter has kept.
+  struct Kept {
+    uint32_t row = 0;
+    Text other;
+  };
+
+  // Moves `cursor` past the rows that were taken: all, unless the output has enough.
+  void take(int32_t input, const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
+    const uint32_t begin = cursor;
+    const uint32_t count = end - begin;
+    side_ = static_cast<size_t>(input);
+    is_left_ = input == 0;
+    in_ = &in;
+    Input& side = inputs_[side_];
+    arena_.recycle();
+    if (!arena_) { arena_ = Arena::create(); }
+    const std::span<const K> keys = side.keys.template keys<K>(in, begin, end);
+    nulls_.assign(count, 0);
+    if (!spec_.nulls_match) { side.keys.find_nulls(in, begin, end, nulls_.data()); }
+    rows_.resize(count);
+    std::iota(rows_.begin(), rows_.end(), begin);
+    bytes_.resize(count);
+    side.bytes.encode(in.views(), rows_, *arena_, bytes_.data());
+    if (filter_ != nullptr) { choose_pairs(begin, keys); }
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    out_.begin(is_left_);
+    for (uint32_t i = 0; i < count; ++i) {
+      batch.select(i);
+      take_row(i, cursor++);
+      if (out_.size() >= kRowsMax) {
+        out_.emit(output(), in);
+        if (!output().ready()) { return; }
+      }
+    }
+    out_.emit(output(), in);
+  }
+
+  // ---- One row.
+
+  void take_row(uint32_t i, uint32_t row) {
+    const RowKind kind = in_->kind(row);
+    const bool retracts = is_retraction(kind);
+    found_.clear();
+    if (nulls_[i] == 0) { find_matches(i); }
+    JoinSide& own = sides_[side_];
+    if (nulls_[i] != 0) { return put_row(row, {}, kind); }
+    if (!retracts) {
+      if (own.is_unique()) { take_back_former(i); }
+      own.insert(store_->ensure_row(), bytes_[i], total_matches());
+      return put_row(row, {}, kind);
+    }
+    Text former = bytes_[i];
+    if (own.is_unique() && !copy_former(former)) { return; }
+    if (!own.erase(*store_, store_->current_row(), bytes_[i])) { return; }
+    own.is_unique() ? put_row(kNoRow, former, kind) : put_row(row, {}, kind);
+  }
+  // What the row, or its bytes, and its matches give.
+  void put_row(uint32_t row, Text bytes, RowKind kind) {
+    const bool retracts = is_retraction(kind);
+    if (gives_left_only(spec_.kind)) { return put_left_only(row, bytes, retracts); }
+    const bool other_pads = pads(spec_.kind, !is_left_);
+    if (found_.empty()) {
+      if (pads(spec_.kind, is_left_)) { out_.add(row, bytes, {}, retracts ? kMinus : kPlus); }
+      return;
+    }
+    const bool keeps_kind = spec_.kind == Kind::kInner;
+    for (const Found& match : found_) {
+      for (int64_t copy = 0; copy < match.count; ++copy) {
+        if (other_pads && !retracts && *match.matches() == 0) {
+          out_.add(kNoRow, {}, match.row, kMinus);
+        }
+        out_.add(row, bytes, match.row, keeps_kind ? kind : retracts ? kMinus : kPlus);
+        if (other_pads && retracts && *match.matches() == 1) {
+          out_.add(kNoRow, {}, match.row, kPlus);
+        }
+      }
+      if (counts_matches(spec_.kind, !is_left_)) { match.add_matches(retracts ? -1 : 1); }
+    }
+  }
+  void put_left_only(uint32_t row, Text bytes, bool retracts) {
+    const bool wants_match = spec_.kind == Kind::kSemi;
+    if (is_left_) {
+      if (found_.empty() != wants_match) { out_.add(row, bytes, {}, retracts ? kMinus : kPlus); }
+      return;
+    }
+    for (const Found& match : found_) {
+      const bool turns = *match.matches() == (retracts ? 1 : 0);
+      const bool comes = retracts != wants_match;
+      for (int64_t copy = 0; turns && copy < match.count; ++copy) {
+        out_.add(kNoRow, {}, match.row, comes ? kPlus : kMinus);
+      }
+      match.add_matches(retracts ? -1 : 1);
+    }
+  }
+  int64_t total_matches() const {
+    int64_t total = 0;
+    for (const Found& match : found_) { total += match.count; }
+    return total;
+  }
+  // Of a unique side: the row that another takes the place of.
+  void take_back_former(uint32_t i) {
+    Text former;
+    if (!copy_former(former)) { return; }
+    if (filter_ != nullptr) {
+      // Its matches may be others than those of the row that comes.
+      std::swap(found_, kept_found_);
+      found_.clear();
+      sides_[1 - side_].find(store_->current_row(), found_);
+      filter_found(former);
+      put_row(kNoRow, former, RowKind::kUpdateBefore);
+      std::swap(found_, kept_found_);
+    } else {
+      put_row(kNoRow, former, RowKind::kUpdateBefore);
+    }
+    sides_[side_].erase(*store_, store_->current_row(), bytes_[i]);
+  }
+  bool copy_former(Text& former) {
+    own_found_.clear();
+    sides_[side_].find(store_->current_row(), own_found_);
+    if (own_found_.empty()) { return false; }
+    former = arena_->copy(own_found_[0].row.view());
+    return true;
+  }
+  void find_matches(uint32_t i) {
+    sides_[1 - side_].find(store_->current_row(), found_);
+    if (filter_ == nullptr) { return; }
+    if (is_retraction(in_->kind(rows_[i])) && sides_[side_].is_unique()) {
+      // What is taken back is what is there, whatever the row says.
+      Text former;
+      if (copy_former(former)) { filter_found(former); }
+      return;
+    }
+    // Both are in the order in which the side gives its rows.
+    while (next_kept_ < kept_.size() && kept_[next_kept_].row < i) { ++next_kept_; }
+    std::erase_if(found_, [&](const Found& match) {
+      const bool keeps = next_kept_ < kept_.size() && kept_[next_kept_].row == i &&
+                         kept_[next_kept_].other == match.row;
+      if (keeps) { ++next_kept_; }
+      return !keeps;
+    });
+  }
+
+  // ---- The filter.
+
+  // Has it look at all pairs of a chunk; those that it keeps are then in kept_.
+  void choose_pairs(uint32_t begin, std::span<const K> keys) {
+    pairs_.clear();
+    pair_rows_.clear();
+    pair_texts_.clear();
+    const auto count = static_cast<uint32_t>(keys.size());
+    {
+      KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+      for (uint32_t i = 0; i < count; ++i) {
+        batch.select(i);
+        if (nulls_[i] != 0) { continue; }
+        found_.clear();
+        sides_[1 - side_].find(store_->current_row(), found_);
+        for (const Found& match : found_) {
+          pairs_.push_back({i, arena_->copy(match.row.view())});
+          pair_rows_.push_back(begin + i);
+          pair_texts_.push_back(pairs_.back().other);
+        }
+      }
+    }
+    clear_pair_columns();
+    const size_t own_first = is_left_ ? 0 : spec_.left.size();
+    for (size_t c = 0; c < inputs_[side_].bytes.types().size(); ++c) {
+      gather(in_->view(c), pair_rows_, pair_columns_[own_first + c], 0);
+    }
+    decode_pairs(1 - side_, pair_texts_);
+    const std::vector<uint8_t>& keeps = evaluate(static_cast<uint32_t>(pairs_.size()));
+    kept_.clear();
+    next_kept_ = 0;
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      if (keeps[i] != 0) { kept_.push_back(pairs_[i]); }
+    }
+  }
+  // Keeps of found_ what fits a row of this side.
+  void filter_found(const Text& own) {
+    pair_texts_.assign(found_.size(), own);
+    clear_pair_columns();
+    decode_pairs(side_, pair_texts_);
+    pair_texts_.clear();
+    for (const Found& match : found_) { pair_texts_.push_back(match.row); }
+    decode_pairs(1 - side_, pair_texts_);
+    const std::vector<uint8_t>& keeps = evaluate(static_cast<uint32_t>(found_.size()));
+    size_t i = 0;
+    std::erase_if(found_, [&](const Found&) { return keeps[i++] == 0; });
+  }
+  void clear_pair_columns() {
+    for (Column& column : pair_columns_) { column.clear(); }
+  }
+  void decode_pairs(size_t side, std::span<const Text> rows) {
+    std::vector<Column*> columns;
+    const size_t first = side == 0 ? 0 : spec_.left.size();
+    for (size_t c = 0; c < inputs_[side].bytes.types().size(); ++c) {
+      columns.push_back(&pair_columns_[first + c]);
+    }
+    inputs_[side].bytes.decode(rows, columns, 0);
+  }
+  const std::vector<uint8_t>& evaluate(uint32_t count) {
+    keeps_.assign(count, 0);
+    if (count == 0) { return keeps_; }
+    pair_views_.clear();
+    for (const Column& column : pair_columns_) { pair_views_.push_back(column.view()); }
+    filter_->evaluate(pair_views_, count, keeps_.data());
+    return keeps_;
+  }
+
+  static constexpr uint32_t kNoRow = JoinOutput::kNoRow;
+  static constexpr RowKind kPlus = RowKind::kInsert;
+  static constexpr RowKind kMinus = RowKind::kDelete;
+
+  const StreamJoinSpec spec_;
+  const std::unique_ptr<PairFilter> filter_;
+  Input inputs_[2];
+  JoinOutput out_;
+  const std::string layout_;
+  SnapshotReader* reader_ = nullptr;  // until `open`
+  std::optional<KeyedStore<K>> store_;
+  JoinSide sides_[2];
+  bool is_layout_written_ = true;
+
+  // Of the rows at work.
+  size_t side_ = 0;  // that they come from
+  bool is_left_ = true;
+  const ColumnBatch* in_ = nullptr;
+  ArenaRef arena_;
+  std::vector<uint32_t> rows_;
+  std::vector<Text> bytes_;
+  std::vector<uint8_t> nulls_;
+  std::vector<Found> found_;  // what the row at work matches
+  std::vector<Found> kept_found_;
+  std::vector<Found> own_found_;
+  std::vector<Kept> pairs_;
+  std::vector<uint32_t> pair_rows_;
+  std::vector<Text> pair_texts_;
+  std::vector<Kept> kept_;
+  size_t next_kept_ = 0;
+  std::vector<uint8_t> keeps_;
+  std::vector<Column> pair_columns_;  // left, then right
+  std::vector<ColumnView> pair_views_;
+};
+
+}  // namespace
+
+RowType stream_join_output(const StreamJoinSpec& spec) {
+  RowType output;
+  const auto add = [&](const RowType& side, bool nullable) {
+    for (size_t i = 0; i < side.size(); ++i) {
+      output.add(side.names[i], nullable ? side.types[i].as_nullable() : side.types[i]);
+    }
+  };
+  add(spec.left, pads(spec.kind, false));
+  if (!gives_left_only(spec.kind)) { add(spec.right, pads(spec.kind, true)); }
+  return output;
+}
+
+Result<std::unique_ptr<Operator>> make_stream_join(StreamJoinSpec spec,
+                                                   std::unique_ptr<PairFilter> filter) {
+  const KeyReader left(spec.left.types, spec.left_keys);
+  const KeyReader right(spec.right.types, spec.right_keys);
+  if (left.describe() != right.describe()) {
+    return invalid_argument(ErrorId::kSqlType,
+                            "the keys of a join have to be of the same types: {} and {}",
+                            left.describe(), right.describe());
+  }
+  if (left.is_int()) {
+    return std::unique_ptr<Operator>(
+        std::make_unique<StreamJoin<IntKey>>(std::move(spec), std::move(filter)));
+  }
+  return std::unique_ptr<Operator>(
+      std::make_unique<StreamJoin<Text>>(std::move(spec), std::move(filter)));
+}
+
+}  // namespace tidewheel::sql
