@@ -8,8 +8,8 @@
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/user_failure.h"
 #include "tidewheel/sql/column_output.h"
-#include "tidewheel/sql/join_output.h"
 #include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/row_output.h"
 #include "tidewheel/sql/saved_layout.h"
 #include "tidewheel/state/keyed_store.h"
 
@@ -421,14 +421,14 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
     return keeps_;
   }
 
-  static constexpr uint32_t kNoRow = JoinOutput::kNoRow;
+  static constexpr uint32_t kNoRow = RowOutput::kNoRow;
   static constexpr RowKind kPlus = RowKind::kInsert;
   static constexpr RowKind kMinus = RowKind::kDelete;
 
   const StreamJoinSpec spec_;
   const std::unique_ptr<PairFilter> filter_;
   Input inputs_[2];
-  JoinOutput out_;
+  RowOutput out_;
   const std::string layout_;
   SnapshotReader* reader_ = nullptr;  // until `open`
   std::optional<KeyedStore<K>> store_;

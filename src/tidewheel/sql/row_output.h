@@ -1,4 +1,5 @@
-// The rows that joins give, gathered before they are written column by column.
+// Rows that operators give, some of their input and some of their state, gathered before they are
+// written column by column.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -13,17 +14,23 @@ namespace tidewheel::sql {
 
 // Each row is made of one of this side, by its number in the input's batch or as bytes, and of one
 // of the other side, as bytes; or of NULLs instead of one of them. One thread.
-class JoinOutput {
+class RowOutput {
  public:
   static constexpr uint32_t kNoRow = UINT32_MAX;
 
   // `output`: the types of the left columns, then, `has_right`, of the right ones.
-  JoinOutput(std::vector<LogicalType> left, std::vector<LogicalType> right,
-             std::vector<LogicalType> output, bool has_right)
+  RowOutput(std::vector<LogicalType> left, std::vector<LogicalType> right,
+            std::vector<LogicalType> output, bool has_right)
       : output_(std::move(output)),
         left_count_(left.size()),
         has_right_(has_right),
         sides_{RowBytes(std::move(left)), RowBytes(std::move(right))} {}
+
+  // Rows of one input, and, `has_number`, a column of numbers behind them.
+  RowOutput(std::vector<LogicalType> input, std::vector<LogicalType> output, bool has_number)
+      : RowOutput(std::move(input), {}, std::move(output), false) {
+    has_number_ = has_number;
+  }
 
   // Rows of the left (or right) input come.
   void begin(bool from_left) { from_left_ = from_left; }
@@ -34,6 +41,10 @@ class JoinOutput {
     bytes_.push_back(bytes);
     others_.push_back(other);
     kinds_.push_back(kind);
+  }
+  void add_numbered(uint32_t row, const Text& bytes, int64_t number, RowKind kind) {
+    add(row, bytes, {}, kind);
+    numbers_.push_back(number);
   }
   // Sends what was added. Strings are copied.
   void emit(Output<ColumnRow>& output, const ColumnBatch& in);
@@ -46,7 +57,9 @@ class JoinOutput {
   const size_t left_count_;
   const bool has_right_;
   RowBytes sides_[2];
+  bool has_number_ = false;
   bool from_left_ = true;
+  std::vector<int64_t> numbers_;
   std::vector<uint32_t> rows_;
   std::vector<Text> bytes_;
   std::vector<Text> others_;

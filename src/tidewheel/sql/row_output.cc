@@ -1,16 +1,24 @@
-#include "tidewheel/sql/join_output.h"
+#include "tidewheel/sql/row_output.h"
+
+#include <algorithm>
 
 #include "tidewheel/sql/column_output.h"
 
 namespace tidewheel::sql {
 
-void JoinOutput::emit(Output<ColumnRow>& output, const ColumnBatch& in) {
+void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch& in) {
   emit_columns(output, output_, kinds_.size(), [&](ColumnBatch& out, size_t begin, size_t end) {
     const auto own = std::span<const Text>(bytes_).subspan(begin, end - begin);
     const auto other = std::span<const Text>(others_).subspan(begin, end - begin);
     const uint32_t* const rows = rows_.data() + begin;
     put_kinds(out, std::span<const RowKind>(kinds_).subspan(begin, end - begin));
     fill_side(0, from_left_ ? own : other, from_left_ ? rows : nullptr, in, out);
+    if (has_number_) {
+      Column& numbers = out.column(left_count_);
+      numbers.ensure(out.size() + static_cast<uint32_t>(end - begin));
+      std::copy(numbers_.data() + begin, numbers_.data() + end,
+                numbers.values<int64_t>() + out.size());
+    }
     if (has_right_) {
       fill_side(1, from_left_ ? other : own, from_left_ ? nullptr : rows, in, out);
     }
@@ -19,11 +27,12 @@ void JoinOutput::emit(Output<ColumnRow>& output, const ColumnBatch& in) {
   bytes_.clear();
   others_.clear();
   kinds_.clear();
+  numbers_.clear();
 }
 
 // In runs of rows of one form.
-void JoinOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
-                           const ColumnBatch& in, ColumnBatch& out) {
+void RowOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
+                          const ColumnBatch& in, ColumnBatch& out) {
   enum class Form : uint8_t { kRow, kBytes, kNull };
   const auto form_of = [&](size_t i) {
     if (rows != nullptr && rows[i] != kNoRow) { return Form::kRow; }

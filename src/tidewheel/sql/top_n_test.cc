@@ -1,0 +1,185 @@
+#include "tidewheel/sql/top_n.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "tidewheel/base/random.h"
+#include "tidewheel/sql/operator_testing.h"
+
+namespace tidewheel::sql {
+namespace {
+
+using testing::bigint;
+using testing::Changelog;
+using testing::columns;
+using testing::Lines;
+using testing::SqlHarness;
+using testing::SqlHarnessOptions;
+
+TopNSpec top(int64_t last, bool has_rank) {
+  TopNSpec spec;
+  spec.input = columns({{"k", bigint()}, {"v", bigint()}, {"s", LogicalType::string()}});
+  spec.partition_by = {0};
+  spec.order_by = {{1, true, false}};
+  spec.last = last;
+  spec.has_rank = has_rank;
+  return spec;
+}
+
+SqlHarness harness_of(const TopNSpec& spec, SqlHarnessOptions options = {}) {
+  return SqlHarness(
+      [spec] {
+        auto made = make_top_n(spec);
+        EXPECT_TRUE(made.ok()) << made.status().to_string();
+        return std::move(made).value();
+      },
+      {spec.input}, top_n_output(spec), options);
+}
+
+TEST(TopN, without_ranks_rows_only_come_and_go) {
+  SqlHarness harness = harness_of(top(2, false));
+  harness.push({"+I 1,1,a", "+I 1,5,b", "+I 1,3,c", "+I 1,2,d", "+I 2,0,e"});
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,1,a", "+I 1,5,b", "-D 1,1,a", "+I 1,3,c", "+I 2,0,e"}));
+}
+
+TEST(TopN, with_ranks_each_rank_is_a_row_that_changes) {
+  SqlHarness harness = harness_of(top(2, true));
+  harness.push({"+I 1,1,a", "+I 1,5,b", "+I 1,3,c"});
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,1,a,1", "-U 1,1,a,1", "+U 1,5,b,1", "+I 1,1,a,2",
+                                   "-U 1,1,a,2", "+U 1,3,c,2"}));
+}
+
+TEST(TopN, one_row_is_updated_in_its_place) {
+  SqlHarness harness = harness_of(top(1, false));
+  harness.push({"+I 1,1,a", "+I 1,5,b", "+I 1,5,c"}).restart().push({"+I 1,6,d"});
+  EXPECT_EQ(harness.take(), (Lines{"-U 1,5,b", "+U 1,6,d"}));
+}
+
+TEST(TopN, the_last_row_by_event_time_is_the_latest_of_equal_ones) {
+  TopNSpec spec = top(1, false);
+  spec.input.types[1].time = TimeAttribute::kEvent;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,7,a", "+I 1,7,b", "+I 1,6,c"});
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,7,a", "-U 1,7,a", "+U 1,7,b"}));
+  spec.order_by = {{1, false, true}};
+  SqlHarness first = harness_of(spec);
+  first.push({"+I 1,7,a", "+I 1,7,b", "+I 1,6,c"});
+  EXPECT_EQ(first.take(), (Lines{"+I 1,7,a", "-U 1,7,a", "+U 1,6,c"}));
+}
+
+TEST(TopN, by_processing_time_the_order_is_that_in_which_rows_come) {
+  TopNSpec spec = top(1, false);
+  spec.input.types[1].time = TimeAttribute::kProcessing;
+  spec.emits_before = false;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,7,a", "+I 1,3,b"});
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,7,a", "+U 1,3,b"}));
+  spec.order_by = {{1, false, true}};
+  SqlHarness first = harness_of(spec);
+  first.push({"+I 1,7,a", "+I 1,3,b"});
+  EXPECT_EQ(first.take(), Lines{"+I 1,7,a"});
+}
+
+TEST(TopN, what_leaves_makes_room_for_what_was_behind) {
+  TopNSpec spec = top(2, false);
+  spec.input_retracts = true;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,3,a", "+I 1,2,b", "+I 1,1,c"}).take();
+  harness.push({"-D 1,3,a", "-D 1,99,x"});
+  EXPECT_EQ(harness.take(), (Lines{"-D 1,3,a", "+I 1,1,c"}));
+}
+
+TEST(TopN, ranks_that_make_no_sense_are_refused) {
+  TopNSpec spec = top(2, false);
+  spec.first = 3;
+  EXPECT_EQ(make_top_n(spec).status().id(), ErrorId::kSqlQuery);
+}
+
+// ---- Against partitions that are sorted anew.
+
+struct Row {
+  int64_t key = 0;
+  int64_t value = 0;
+  std::string text;
+  uint64_t number = 0;
+  std::string line() const {
+    return std::to_string(key) + "," + (value < 0 ? std::string("NULL") : std::to_string(value)) +
+           "," + text;
+  }
+};
+
+Lines model(const TopNSpec& spec, std::vector<Row> rows) {
+  const SortColumn& sort = spec.order_by[0];
+  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
+    if (a.key != b.key) { return a.key < b.key; }
+    if (a.value != b.value) {
+      if (a.value < 0 || b.value < 0) { return (a.value < 0) == sort.nulls_first; }
+      return sort.descending ? a.value > b.value : a.value < b.value;
+    }
+    return a.number < b.number;
+  });
+  Lines lines;
+  int64_t rank = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rank = i > 0 && rows[i - 1].key == rows[i].key ? rank + 1 : 1;
+    if (rank < spec.first || rank > spec.last) { continue; }
+    lines.push_back(rows[i].line() + (spec.has_rank ? "," + std::to_string(rank) : ""));
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+void run_random(uint64_t seed) {
+  Random random(seed);
+  TopNSpec spec = top(1 + static_cast<int64_t>(random.below(4)), random.chance(0.5));
+  spec.first = 1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(spec.last)));
+  spec.order_by = {{1, random.chance(0.5), random.chance(0.5)}};
+  spec.input_retracts = random.chance(0.5);
+  SqlHarnessOptions options;
+  options.backend = random.chance(0.4);
+  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
+  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
+  options.incremental = random.chance(0.5);
+  options.seed = seed;
+  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  SqlHarness harness = harness_of(spec, options);
+  Changelog log;
+  std::vector<Row> rows;
+  uint64_t number = 0;
+  for (int round = 0; round < 14; ++round) {
+    Lines lines;
+    for (uint64_t i = random.below(15); i > 0; --i) {
+      if (spec.input_retracts && !rows.empty() && random.chance(0.4)) {
+        // Of equal rows the first goes.
+        const std::string gone = rows[random.below(rows.size())].line();
+        const auto first = std::find_if(rows.begin(), rows.end(),
+                                        [&](const Row& row) { return row.line() == gone; });
+        lines.push_back("-D " + gone);
+        rows.erase(first);
+        continue;
+      }
+      Row row{static_cast<int64_t>(random.below(3)), static_cast<int64_t>(random.below(6)) - 1,
+              std::string(1, static_cast<char>('a' + random.below(3))), number++};
+      lines.push_back("+I " + row.line());
+      rows.push_back(row);
+    }
+    harness.push(lines);
+    log.take(harness.take());
+    ASSERT_EQ(log.rows(), model(spec, rows)) << "round " << round;
+    if (random.chance(0.25)) { harness.restart(); }
+  }
+}
+
+TEST(TopN, random_changelogs_give_what_sorting_anew_gives) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    run_random(seed);
+    if (HasFailure()) { return; }
+  }
+}
+
+}  // namespace
+}  // namespace tidewheel::sql
