@@ -8,12 +8,14 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/child.h"
 #include "bench/nexmark/queries.h"
+#include "bench/nexmark/sql_queries.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
@@ -23,7 +25,7 @@ namespace {
 
 constexpr const char* kHelp = R"(tidewheel_bench nexmark: runs Nexmark queries on the engine
 
-  --api cpp              which API the queries are written in (cpp)
+  --api cpp|sql          which API the queries are written in (cpp)
   --queries q0,q1,...    which queries; all when not given
   --events N             events of each run (10000000)
   --parallelism P        subtasks of every operator (1)
@@ -43,8 +45,16 @@ implementation. With a backend, or checkpoints, it is compared with the hash of 
 neither.
 )";
 
+// A query in one of the APIs.
+struct Candidate {
+  std::string name;
+  std::function<Status(QueryRun&)> build;
+};
+
 struct Options {
-  std::vector<const Query*> queries;
+  std::string api = "cpp";
+  std::string names;  // of the queries, with commas; empty: all
+  std::vector<Candidate> queries;
   nexmark::Options source;
   int32_t parallelism = 1;
   int32_t repeat = 5;
@@ -77,14 +87,14 @@ Status configure(const Options& options, Config& config) {
   return config.set(options::kIncrementalCheckpoints.key, "true");
 }
 
-Result<Measured> run_here(const Query& query, const Options& options, bool check) {
+Result<Measured> run_here(const Candidate& query, const Options& options, bool check) {
   const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kWarning});
   Env env(*world, Config());
   env.parallelism(options.parallelism);
   TIDEWHEEL_RETURN_IF_ERROR(configure(options, env.config()));
   const auto totals = std::make_shared<RunTotals>();
   QueryRun run{env, options.source, totals, check};
-  query.build(run);
+  TIDEWHEEL_RETURN_IF_ERROR(query.build(run));
   const double wall = wall_now();
   const double cpu = cpu_now();
   TIDEWHEEL_ASSIGN_OR_RETURN(const JobResult done, env.execute(query.name));
@@ -99,7 +109,7 @@ Result<Measured> run_here(const Query& query, const Options& options, bool check
   return measured;
 }
 
-std::optional<Measured> run_once(const Query& query, const Options& options, bool check) {
+std::optional<Measured> run_once(const Candidate& query, const Options& options, bool check) {
   if (options.checkpoint_interval_ms > 0 && !empty_folder(options.directory)) {
     return std::nullopt;
   }
@@ -108,7 +118,7 @@ std::optional<Measured> run_once(const Query& query, const Options& options, boo
 }
 
 struct Line {
-  const Query* query;
+  std::string query;
   Measured median;
   double spread = 0;  // (slowest - fastest) / median of the CPU times
   uint64_t result_rows = 0;
@@ -116,7 +126,7 @@ struct Line {
 };
 
 // Whether a run has the result of one with state in memory and without checkpoints.
-bool is_as_plain(const Query& query, const Options& options, const Measured& checked) {
+bool is_as_plain(const Candidate& query, const Options& options, const Measured& checked) {
   if (options.backend == "hashmap" && options.checkpoint_interval_ms == 0) { return true; }
   Options plain = options;
   plain.backend = "hashmap";
@@ -131,7 +141,7 @@ bool is_as_plain(const Query& query, const Options& options, const Measured& che
   return false;
 }
 
-std::optional<Line> measure(const Query& query, const Options& options) {
+std::optional<Line> measure(const Candidate& query, const Options& options) {
   std::vector<Measured> runs;
   for (int32_t i = 0; i < options.repeat; ++i) {
     const auto measured = run_once(query, options, false);
@@ -140,7 +150,7 @@ std::optional<Line> measure(const Query& query, const Options& options) {
   }
   std::sort(runs.begin(), runs.end(),
             [](const Measured& a, const Measured& b) { return a.cpu_seconds < b.cpu_seconds; });
-  Line line{&query, runs[runs.size() / 2], 0, 0, std::nullopt};
+  Line line{query.name, runs[runs.size() / 2], 0, 0, std::nullopt};
   line.spread = (runs.back().cpu_seconds - runs.front().cpu_seconds) / line.median.cpu_seconds;
   line.result_rows = line.median.rows;
   if (options.check) {
@@ -156,12 +166,12 @@ std::string as_json(const Line& line, const Options& options) {
   const auto events = static_cast<double>(options.source.events);
   const Measured& m = line.median;
   return fmt::format(
-      R"({{"query": "{}", "api": "cpp", "events": {}, "parallelism": {}, )"
+      R"({{"query": "{}", "api": "{}", "events": {}, "parallelism": {}, )"
       R"("state_backend": "{}", "checkpoint_interval_ms": {}, "checkpoints": {}, )"
       R"("seconds": {:.6f}, "cpu_seconds": {:.6f}, "events_per_second": {:.0f}, )"
       R"("cpu_ns_per_event": {:.3f}, "peak_rss_bytes": {}, "result_rows": {}, "changes": {}, )"
       R"("result_hash": {}, "repeat": {}, "spread": {:.3f}}})",
-      line.query->name, options.source.events, options.parallelism, options.backend,
+      line.query, options.api, options.source.events, options.parallelism, options.backend,
       options.checkpoint_interval_ms, m.checkpoints, m.seconds, m.cpu_seconds, events / m.seconds,
       m.cpu_seconds * 1e9 / events, m.peak_rss_bytes, line.result_rows, m.changes,
       line.result_hash ? fmt::format("\"{:016x}\"", *line.result_hash) : "null", options.repeat,
@@ -193,18 +203,44 @@ bool parse_number(const std::string& text, T& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-bool parse_queries(const std::string& text, std::vector<const Query*>& queries) {
+std::vector<Candidate> all_candidates(const std::string& api) {
+  std::vector<Candidate> all;
+  if (api == "sql") {
+    for (const SqlQuery& query : all_sql_queries()) {
+      all.push_back({std::string(query.name),
+                     [&query](QueryRun& run) { return build_sql_query(query, run); }});
+    }
+    return all;
+  }
+  for (const Query& query : all_queries()) {
+    all.push_back({std::string(query.name), [&query](QueryRun& run) {
+                     query.build(run);
+                     return ok_status();
+                   }});
+  }
+  return all;
+}
+
+// Returns false after saying what is wrong.
+bool choose_queries(Options& options) {
+  const std::vector<Candidate> all = all_candidates(options.api);
+  if (options.names.empty()) {
+    options.queries = all;
+    return true;
+  }
+  const std::string& text = options.names;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
     const std::string name = text.substr(begin, end - begin);
-    const Query* query = find_query(name);
-    if (query == nullptr) {
+    const auto it = std::find_if(all.begin(), all.end(),
+                                 [&](const Candidate& one) { return one.name == name; });
+    if (it == all.end()) {
       std::string known;
-      for (const Query& each : all_queries()) { known += fmt::format(" {}", each.name); }
+      for (const Candidate& each : all) { known += fmt::format(" {}", each.name); }
       fmt::print(stderr, "tidewheel_bench: no query \"{}\"; there are{}\n", name, known);
       return false;
     }
-    queries.push_back(query);
+    options.queries.push_back(*it);
     begin = end + 1;
   }
   return true;
@@ -214,12 +250,13 @@ bool parse_queries(const std::string& text, std::vector<const Query*>& queries) 
 bool parse_option(const std::string& name, const std::string& value, Options& options) {
   bool good = true;
   if (name == "--api") {
-    if (value != "cpp") {
-      fmt::print(stderr, "tidewheel_bench: --api is cpp, not \"{}\"\n", value);
+    if (value != "cpp" && value != "sql") {
+      fmt::print(stderr, "tidewheel_bench: --api is cpp or sql, not \"{}\"\n", value);
       return false;
     }
+    options.api = value;
   } else if (name == "--queries") {
-    return parse_queries(value, options.queries);
+    options.names = value;
   } else if (name == "--events") {
     good = parse_number(value, options.source.events) && options.source.events > 0;
   } else if (name == "--parallelism") {
@@ -271,14 +308,12 @@ int run_nexmark(const std::vector<std::string>& args) {
     if (!parse_option(args[i], args[i + 1], options)) { return 2; }
     ++i;
   }
-  if (options.queries.empty()) {
-    for (const Query& query : all_queries()) { options.queries.push_back(&query); }
-  }
+  if (!choose_queries(options)) { return 2; }
   fmt::print(
-      "# Nexmark, C++ API: {} events, {} a second of event time, parallelism {}, median of {}, "
+      "# Nexmark, {}: {} events, {} a second of event time, parallelism {}, median of {}, "
       "state in {}{}\n",
-      options.source.events, options.source.rate, options.parallelism, options.repeat,
-      options.backend,
+      options.api == "sql" ? "SQL" : "C++ API", options.source.events, options.source.rate,
+      options.parallelism, options.repeat, options.backend,
       options.checkpoint_interval_ms > 0
           ? fmt::format(", a checkpoint each {}",
                         format_duration_ms(options.checkpoint_interval_ms))
@@ -288,8 +323,8 @@ int run_nexmark(const std::vector<std::string>& args) {
              "result hash");
   std::vector<Line> lines;
   bool failed = false;
-  for (const Query* query : options.queries) {
-    const auto line = measure(*query, options);
+  for (const Candidate& query : options.queries) {
+    const auto line = measure(query, options);
     if (!line) {
       failed = true;
       continue;
@@ -297,7 +332,7 @@ int run_nexmark(const std::vector<std::string>& args) {
     const auto events = static_cast<double>(options.source.events);
     fmt::print(
         "{:<5} {:>9.3f} {:>9.3f} {:>12.0f} {:>9.1f} {:>6.0f}% {:>9.0f} {:>6} {:>12} {:>17}\n",
-        query->name, line->median.seconds, line->median.cpu_seconds, events / line->median.seconds,
+        query.name, line->median.seconds, line->median.cpu_seconds, events / line->median.seconds,
         line->median.cpu_seconds * 1e9 / events, line->spread * 100,
         static_cast<double>(line->median.peak_rss_bytes) / 1e6, line->median.checkpoints,
         line->result_rows, line->result_hash ? fmt::format("{:016x}", *line->result_hash) : "-");

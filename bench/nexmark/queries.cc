@@ -25,11 +25,4 @@ constexpr Query kQueries[] = {
 
 std::span<const Query> all_queries() { return kQueries; }
 
-const Query* find_query(std::string_view name) {
-  for (const Query& query : kQueries) {
-    if (query.name == name) { return &query; }
-  }
-  return nullptr;
-}
-
 }  // namespace tidewheel::bench

@@ -31,7 +31,6 @@ struct Query {
 
 // In the order of their numbers.
 std::span<const Query> all_queries();
-const Query* find_query(std::string_view name);
 
 void build_q0(QueryRun& run);
 void build_q1(QueryRun& run);

@@ -239,6 +239,7 @@ Result<Bound> ExpressionBinder::call(std::string_view name, std::vector<Bound> a
   bound.kind = Bound::Kind::kCall;
   bound.function = resolved->function;
   bound.type = resolved->result;
+  if (bound.function->name() == "PROCTIME") { bound.type.time = TimeAttribute::kProcessing; }
   bound.span = span;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const Span place = arguments[i].span;
