@@ -10,8 +10,10 @@
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
+#include "tidewheel/sql/pair_filter.h"
 #include "tidewheel/sql/values_source.h"
 #include "tidewheel/sql/window_aggregate.h"
+#include "tidewheel/sql/window_table.h"
 #include "tidewheel/types/hash.h"
 
 namespace tidewheel::sql {
@@ -198,8 +200,19 @@ struct JobBuilder::NodeBuilder {
     }
     return calls;
   }
-  Result<Stream<ColumnRow>> operator()(const WindowNode&) const {
-    return not_yet("a window without an aggregate");
+  Result<Stream<ColumnRow>> operator()(const WindowNode& node) const {
+    const LogicalType& time = plan.input().type.types[static_cast<size_t>(node.time)];
+    if (node.window.kind == WindowSpecNode::Kind::kSession) { return not_yet("SESSION"); }
+    if (time.time == TimeAttribute::kProcessing) {
+      return not_yet("a window by processing time without an aggregate");
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    return builder.add(
+        plan, {.name = "WindowTableFunction", .uid = builder.uid_of(plan, "windows")},
+        {std::move(rows)},
+        [types = plan.input().type.types, node]() -> Result<std::unique_ptr<Operator>> {
+          return make_window_table(types, node.time, grid_of(node.window));
+        });
   }
   Result<Stream<ColumnRow>> operator()(const WindowAggregateNode& node) const {
     if (node.window.kind == WindowSpecNode::Kind::kSession) { return not_yet("SESSION"); }
@@ -233,7 +246,48 @@ struct JobBuilder::NodeBuilder {
     grid.offset_ms = window.offset_ms;
     return grid;
   }
-  Result<Stream<ColumnRow>> operator()(const JoinNode&) const { return not_yet("a join"); }
+  // Whether a side has one row at most for each value of its keys.
+  bool is_unique(size_t side, const std::vector<int32_t>& keys) const {
+    const auto& unique = plan.input(side).unique_keys;
+    return std::any_of(unique.begin(), unique.end(), [&](const std::vector<int32_t>& key) {
+      return std::all_of(key.begin(), key.end(), [&](int32_t column) {
+        return std::find(keys.begin(), keys.end(), column) != keys.end();
+      });
+    });
+  }
+  Result<Stream<ColumnRow>> operator()(const JoinNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> left, input(0));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> right, input(1));
+    StreamJoinSpec spec;
+    spec.kind = static_cast<StreamJoinKind>(node.kind);
+    spec.left = plan.input(0).type;
+    spec.right = plan.input(1).type;
+    spec.left_keys = node.left_keys;
+    spec.right_keys = node.right_keys;
+    spec.left_retracts = plan.input(0).updates;
+    spec.right_retracts = plan.input(1).updates;
+    spec.left_is_unique = is_unique(0, node.left_keys);
+    spec.right_is_unique = is_unique(1, node.right_keys);
+    spec.left_ttl_ms = spec.right_ttl_ms = builder.options_.state_ttl_ms;
+    std::vector<LogicalType> columns = spec.left.types;
+    columns.insert(columns.end(), spec.right.types.begin(), spec.right.types.end());
+    return builder.add(plan,
+                       {.name = "Join",
+                        .uid = builder.uid_of(plan, "join"),
+                        .stateful = true,
+                        .single = node.left_keys.empty()},
+                       {builder.by_keys(std::move(left), spec.left, node.left_keys),
+                        builder.by_keys(std::move(right), spec.right, node.right_keys)},
+                       [spec, columns = std::move(columns), condition = node.condition,
+                        eval = builder.options_.eval]() -> Result<std::unique_ptr<Operator>> {
+                         std::unique_ptr<PairFilter> filter;
+                         if (condition.has_value()) {
+                           TIDEWHEEL_ASSIGN_OR_RETURN(filter,
+                                                      make_pair_filter(*condition, columns, eval));
+                         }
+                         return make_stream_join(spec, std::move(filter));
+                       });
+  }
   Result<Stream<ColumnRow>> operator()(const RankNode&) const { return not_yet("a row number"); }
   Result<Stream<ColumnRow>> operator()(const TopNNode&) const { return not_yet("ORDER BY"); }
   Result<Stream<ColumnRow>> operator()(const LimitNode& node) const {
