@@ -23,22 +23,11 @@
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/session_aggregate.h"
+#include "tidewheel/sql/slice_key.h"
 #include "tidewheel/state/keyed_store.h"
 
 namespace tidewheel::sql {
-
-// A key in a slice. It is in the group of its key.
-template <class K>
-struct SliceKey {
-  K key{};
-  int64_t slice = 0;
-
-  uint64_t key_hash64() const {
-    return detail::combine64(hash64(key), static_cast<uint64_t>(slice));
-  }
-  uint32_t key_hash32() const { return hash32(key); }
-  friend bool operator==(const SliceKey&, const SliceKey&) = default;
-};
 
 namespace {
 
@@ -50,6 +39,7 @@ WindowGrid grid_of(const GridWindow& window) {
       return WindowGrid::sliding(window.size_ms, window.slide_ms, window.offset_ms);
     case GridWindow::Kind::kCumulate:
       return WindowGrid::cumulative(window.size_ms, window.slide_ms, window.offset_ms);
+    case GridWindow::Kind::kSession:
     case GridWindow::Kind::kTumble: break;
   }
   return WindowGrid::sliding(window.size_ms, window.size_ms, window.offset_ms);
@@ -61,6 +51,7 @@ Status check_window(const GridWindow& window) {
       return SlidingWindows{window.size_ms, window.slide_ms, window.offset_ms}.check();
     case GridWindow::Kind::kCumulate:
       return CumulativeWindows{window.size_ms, window.slide_ms, window.offset_ms}.check();
+    case GridWindow::Kind::kSession: return SessionWindows{window.size_ms}.check();
     case GridWindow::Kind::kTumble: break;
   }
   return TumblingWindows{window.size_ms, window.offset_ms}.check();
@@ -530,34 +521,25 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
   }
   void emit() {
     const TimeWindow window = grid_.window(window_);
-    emit_columns(output(), output_types_, cells_.size(),
-                 [&](ColumnBatch& out, size_t begin, size_t end) {
-                   const uint32_t at = out.size();
-                   std::vector<Column*> columns;
-                   for (size_t c = 0; c < spec_.keys.size(); ++c) {
-                     columns.push_back(&out.column(c));
-                   }
-                   keys_.decode(std::span(std::as_const(emitted_keys_)).subspan(begin, end - begin),
-                                columns, at, &out.arena());
-                   size_t c = spec_.keys.size();
-                   for (size_t call = 0; call < set_.size(); ++call) {
-                     copy_rows(calls_->column(call).view(), static_cast<uint32_t>(begin),
-                               static_cast<uint32_t>(end), out.column(c++), at);
-                   }
-                   for (const WindowProperty property : spec_.properties) {
-                     fill_property(window, property, out.column(c++), at,
-                                   static_cast<uint32_t>(end - begin));
-                   }
-                   out.share_arena(calls_->arena());
-                 });
-  }
-  static void fill_property(const TimeWindow& window, WindowProperty property, Column& column,
-                            uint32_t at, uint32_t count) {
-    column.ensure(at + count);
-    const int64_t value = property == WindowProperty::kStart ? window.start.ms()
-                          : property == WindowProperty::kEnd ? window.end.ms()
-                                                             : window.max_timestamp();
-    std::fill_n(column.values<int64_t>() + at, count, value);
+    emit_columns(
+        output(), output_types_, cells_.size(), [&](ColumnBatch& out, size_t begin, size_t end) {
+          const uint32_t at = out.size();
+          std::vector<Column*> columns;
+          for (size_t c = 0; c < spec_.keys.size(); ++c) { columns.push_back(&out.column(c)); }
+          keys_.decode(std::span(std::as_const(emitted_keys_)).subspan(begin, end - begin), columns,
+                       at, &out.arena());
+          size_t c = spec_.keys.size();
+          for (size_t call = 0; call < set_.size(); ++call) {
+            copy_rows(calls_->column(call).view(), static_cast<uint32_t>(begin),
+                      static_cast<uint32_t>(end), out.column(c++), at);
+          }
+          for (const WindowProperty property : spec_.properties) {
+            Column& column = out.column(c++);
+            column.ensure(at + static_cast<uint32_t>(end - begin));
+            std::fill_n(column.values<int64_t>() + at, end - begin, property_of(window, property));
+          }
+          out.share_arena(calls_->arena());
+        });
   }
   void wake_for_next_window() {
     if (is_event_time()) { return; }
@@ -630,6 +612,9 @@ RowType window_aggregate_output(const WindowAggregateSpec& spec) {
 
 Result<std::unique_ptr<Operator>> make_window_aggregate(WindowAggregateSpec spec) {
   TIDEWHEEL_RETURN_IF_ERROR(check_window(spec.window));
+  if (spec.window.kind == GridWindow::Kind::kSession) {
+    return make_session_aggregate(std::move(spec));
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(
       auto set,
       AggregateSet::make(spec.input.types, spec.calls, spec.input_retracts, spec.input_retracts));

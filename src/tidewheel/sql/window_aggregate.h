@@ -12,10 +12,11 @@
 
 namespace tidewheel::sql {
 
+// SESSION is on no grid: a session of a key lasts until no row has come for the gap.
 struct GridWindow {
-  enum class Kind : uint8_t { kTumble, kHop, kCumulate };
+  enum class Kind : uint8_t { kTumble, kHop, kCumulate, kSession };
   Kind kind = Kind::kTumble;
-  int64_t size_ms = 0;    // of CUMULATE: the greatest
+  int64_t size_ms = 0;    // of CUMULATE: the greatest; of SESSION: the gap
   int64_t slide_ms = 0;   // of HOP; the step of CUMULATE
   int64_t offset_ms = 0;  // of the windows' start from the epoch
 };

@@ -145,6 +145,80 @@ TEST(WindowAggregate, a_row_without_a_time_fails_the_job) {
   EXPECT_ANY_THROW(harness.push({"+I 1,5,NULL,a"}));
 }
 
+// ---- Sessions.
+
+TEST(SessionAggregate, a_session_lasts_until_no_row_has_come_for_the_gap) {
+  for (const bool backend : {false, true}) {
+    SqlHarness harness = harness_of(count_of({Kind::kSession, 10, 0, 0}), {.backend = backend});
+    harness.push({"+I 1,1,0,a", "+I 2,1,3,a", "+I 1,2,9,a", "+I 1,3,30,a"}).watermark(17);
+    EXPECT_EQ(harness.take(), Lines{"+I 2,1,1,3,13"});
+    harness.restart().watermark(18);
+    EXPECT_EQ(harness.take(), Lines{"+I 1,2,3,0,19"});
+    harness.restart().watermark(100);
+    EXPECT_EQ(harness.take(), Lines{"+I 1,1,3,30,40"});
+  }
+}
+
+TEST(SessionAggregate, a_row_between_two_sessions_makes_them_one) {
+  SqlHarness harness = harness_of(count_of({Kind::kSession, 10, 0, 0}));
+  harness.push({"+I 1,1,0,a", "+I 1,2,20,a", "+I 1,4,10,a", "+I 1,8,25,a"}).watermark(100);
+  EXPECT_EQ(harness.take(), Lines{"+I 1,4,15,0,35"});
+}
+
+TEST(SessionAggregate, a_late_row_is_taken_when_it_touches_a_session_that_is_open) {
+  SqlHarness harness = harness_of(count_of({Kind::kSession, 10, 0, 0}));
+  harness.push({"+I 1,1,12,a"}).watermark(15);
+  harness.push({"+I 1,2,4,a", "+I 2,2,4,a", "+I 1,2,1,a"}).watermark(100);
+  EXPECT_EQ(harness.take(), Lines{"+I 1,3,5,1,22"});
+  EXPECT_EQ(harness.counter("numLateRecordsDropped"), 1);
+}
+
+TEST(SessionAggregate, random_rows_give_the_sessions_of_each_key) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    SqlHarnessOptions options;
+    options.backend = random.chance(0.4);
+    options.incremental = random.chance(0.5);
+    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
+    options.seed = seed;
+    WindowAggregateSpec spec = count_of({Kind::kSession, 7, 0, 0});
+    if (random.chance(0.3)) { spec.keys = {0, 3}; }
+    const bool by_text = spec.keys.size() == 2;
+    SqlHarness harness = harness_of(spec, options);
+    std::map<int64_t, std::vector<int64_t>> times;  // nothing is late
+    Lines found;
+    for (int64_t round = 0; round < 10; ++round) {
+      Lines lines;
+      for (uint64_t i = random.below(12); i > 0; --i) {
+        const auto key = static_cast<int64_t>(random.below(4));
+        const int64_t time = round * 20 + static_cast<int64_t>(random.below(30));
+        lines.push_back("+I " + std::to_string(key) + ",1," + std::to_string(time) + ",a");
+        times[key].push_back(time);
+      }
+      harness.push(lines).watermark(round * 20 + 10);
+      for (const std::string& line : harness.take()) { found.push_back(line); }
+      if (random.chance(0.4)) { harness.restart(); }
+    }
+    harness.watermark(10'000);
+    for (const std::string& line : harness.take()) { found.push_back(line); }
+    Lines expected;
+    for (auto& [key, all] : times) {
+      std::sort(all.begin(), all.end());
+      for (size_t begin = 0; begin < all.size();) {
+        size_t end = begin + 1;
+        while (end < all.size() && all[end] <= all[end - 1] + 7) { ++end; }
+        const std::string count = std::to_string(end - begin);
+        expected.push_back("+I " + std::to_string(key) + (by_text ? ",a," : ",") + count + "," +
+                           count + "," + std::to_string(all[begin]) + "," +
+                           std::to_string(all[end - 1] + 7));
+        begin = end;
+      }
+    }
+    ASSERT_EQ(sorted(found), sorted(expected));
+  }
+}
+
 // ---- Against a model.
 
 struct Row {
