@@ -154,7 +154,7 @@ std::unique_ptr<Kernel> make_cast_to_text(const LogicalType& from, const Logical
           to, [precision, zone = options.zone](char* out, int64_t value) mutable {
             const int64_t per_ms = units_of(precision) / 1000;
             const int64_t offset = zone.offset_ms(floor_div(value, per_ms)) * per_ms;
-            return write_timestamp_text(out, value + offset, precision);
+            return write_timestamp_text(out, wrapping_add(value, offset), precision);
           });
     case TypeKind::kIntervalMonth:
       return written<int32_t>(

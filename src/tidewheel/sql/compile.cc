@@ -157,6 +157,12 @@ class Compiler {
   }
 
   Result<uint32_t> add_call(const Bound& bound, uint32_t context) {
+    const FunctionForm form = bound.function->traits().form;
+    if (form != FunctionForm::kKernel) {
+      Bound choice = bound;
+      choice.kind = form == FunctionForm::kCase ? Bound::Kind::kCase : Bound::Kind::kCoalesce;
+      return add(choice, context);
+    }
     ProgramStep step;
     step.op = Op::kKernel;
     step.type = bound.type;

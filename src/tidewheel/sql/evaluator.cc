@@ -210,6 +210,7 @@ Status Evaluator::Program::run_kernel(ProgramStep& step) {
   call.arguments = argument_views;
   call.arena = arena;
   call.now_ms = now_ms;
+  call.watermark_ms = watermark_ms;
   Column& result = room_for(step, call.rows, is_constant);
   call.result = &result;
   const bool has_nulls =
@@ -487,6 +488,7 @@ Status Evaluator::run_filter(std::span<const ColumnView> input, uint32_t begin, 
   return {};
 }
 
+void Evaluator::set_watermark_ms(int64_t watermark_ms) { program_->watermark_ms = watermark_ms; }
 const ArenaRef& Evaluator::constants() const { return program_->constants; }
 bool Evaluator::borrows_input(size_t index) const {
   return program_->steps[program_->outputs[index]].borrows_input;

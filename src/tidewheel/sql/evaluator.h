@@ -59,6 +59,9 @@ class Evaluator {
   Status run_filter(std::span<const ColumnView> input, uint32_t begin, uint32_t end, Arena& arena,
                     std::vector<uint32_t>& rows);
 
+  // What CURRENT_WATERMARK gives from now on; INT64_MIN: there is none yet.
+  void set_watermark_ms(int64_t watermark_ms);
+
   // Where strings of literals are. Lasting; may be shared with batches.
   const ArenaRef& constants() const;
   // Whether output `index` may hold strings that point into the input.

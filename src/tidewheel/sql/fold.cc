@@ -93,6 +93,11 @@ Bound fold_coalesce(Bound bound) {
 
 Bound fold(Bound expression, const EvalOptions& options) {
   for (Bound& argument : expression.arguments) { argument = fold(std::move(argument), options); }
+  if (expression.kind == Bound::Kind::kCall) {
+    const FunctionForm form = expression.function->traits().form;
+    if (form == FunctionForm::kCase) { expression.kind = Bound::Kind::kCase; }
+    if (form == FunctionForm::kCoalesce) { expression.kind = Bound::Kind::kCoalesce; }
+  }
   switch (expression.kind) {
     case Bound::Kind::kColumn:
     case Bound::Kind::kLiteral: return expression;

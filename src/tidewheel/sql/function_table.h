@@ -69,6 +69,10 @@ Status wrong_arguments(std::string_view name, std::span<const Argument> argument
 Result<Signature> not_these();
 bool any_nullable(std::span<const Argument> arguments);
 
+// FLOOR and CEIL of numbers: they share their names with those of times.
+Result<Signature> whole_number_signature(const LogicalType& type);
+Result<std::unique_ptr<Kernel>> whole_number_kernel(const KernelSetup& setup, bool up);
+
 // By subject.
 void add_comparisons(FunctionTable& table);
 void add_logic(FunctionTable& table);

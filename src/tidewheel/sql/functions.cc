@@ -328,6 +328,15 @@ FunctionRegistry builtin_functions() {
   add_comparisons(table);
   add_logic(table);
   add_arithmetic(table);
+  add_mathematics(table);
+  add_strings(table);
+  add_regular_expressions(table);
+  add_digests(table);
+  add_times(table);
+  add_time_texts(table);
+  add_clocks(table);
+  add_conditionals(table);
+  add_collections(table);
   return registry;
 }
 

@@ -4,8 +4,10 @@
 // Operators have names too: + - * / % = <> < <= > >= ||, "NOT", "IS NULL", "IS NOT NULL",
 // "IS TRUE", "IS NOT TRUE", "IS FALSE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN",
 // "IS DISTINCT FROM", "IS NOT DISTINCT FROM", "LIKE" and "SIMILAR TO" (with the escape as a third
-// argument), "[]", "ARRAY", "MAP", "ROW". -x is "-" of one argument. AND, OR, CASE, CAST and
-// COALESCE are no functions: Bound has kinds for them.
+// argument), "IN" (a value and those it may be one of), "[]", "ARRAY", "MAP", "ROW". -x is "-" of
+// one argument; (a, b) OVERLAPS (c, d) is OVERLAPS(a, b, c, d). AND, OR, CASE and CAST are no
+// functions: Bound has kinds for them. IF, IFNULL and COALESCE may be calls: they become CASE and
+// COALESCE when they are folded or compiled.
 //
 // Units of time are string literals: EXTRACT('YEAR', t), FLOOR(t, 'HOUR'), TIMESTAMPADD('DAY', n,
 // t), TIMESTAMPDIFF('DAY', a, b). TRIM takes its side as one: TRIM('BOTH', characters, text).
@@ -46,6 +48,15 @@ struct Resolved {
   std::vector<LogicalType> argument_types;
 };
 
+// What an expression does with a function.
+enum class FunctionForm : uint8_t {
+  kKernel,
+  // Stands for CASE, or COALESCE, with the same arguments, of which not all are computed: IF,
+  // COALESCE, IFNULL. It has no kernel.
+  kCase,
+  kCoalesce,
+};
+
 struct FunctionTraits {
   // Gives the same for the same arguments: may be folded, and computed once for two places.
   bool is_deterministic = true;
@@ -55,6 +66,7 @@ struct FunctionTraits {
   bool is_careful = false;
   // Another value for each row even of the same arguments: RAND, UUID.
   bool varies_by_row = false;
+  FunctionForm form = FunctionForm::kKernel;
 };
 
 // A function of rows' values. Immutable; lives as long as the registry and all expressions.

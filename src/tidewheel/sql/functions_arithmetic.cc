@@ -64,7 +64,7 @@ Signature number_signature(Arithmetic op, const LogicalType& a, const LogicalTyp
   signature.arguments = {common.as_nullable(a.nullable), common.as_nullable(b.nullable)};
   signature.result = common.as_nullable(a.nullable || b.nullable);
   // The rest has the type of what was divided by.
-  if (op == Arithmetic::kModulo && b.is_integer()) {
+  if (op == Arithmetic::kModulo && common.is_integer()) {
     signature.result = b.as_nullable(a.nullable || b.nullable);
   }
   return signature;

@@ -47,6 +47,7 @@ struct KernelCall {
   tidewheel::Column* result = nullptr;
   Arena* arena = nullptr;  // for new strings
   int64_t now_ms = 0;      // CURRENT_TIMESTAMP
+  int64_t watermark_ms = INT64_MIN;
 
   bool is_active(uint32_t row) const { return active == nullptr || active[row] != 0; }
 };

@@ -77,6 +77,7 @@ struct Evaluator::Program {
   uint32_t rows = 0;
   Arena* arena = nullptr;
   int64_t now_ms = 0;
+  int64_t watermark_ms = INT64_MIN;
   std::vector<uint8_t> active;      // of a careful step
   std::vector<uint8_t> bytes;       // scratch
   std::vector<uint8_t> more_bytes;  // scratch

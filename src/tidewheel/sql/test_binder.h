@@ -214,7 +214,9 @@ class TestBinder {
   Result<Bound> of(const Unary& unary) {
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound operand, bind(*unary.operand));
     if (unary.op == Unary::Op::kPlus) { return operand; }
-    return call(unary.op == Unary::Op::kNot ? "NOT" : "-", {std::move(operand)});
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        Bound bound, call(unary.op == Unary::Op::kNot ? "NOT" : "-", {std::move(operand)}));
+    return fold(std::move(bound), {});  // -2 is a literal
   }
 
   Result<Bound> of(const Binary& binary) {

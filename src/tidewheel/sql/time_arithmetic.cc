@@ -36,13 +36,6 @@ Result<Signature> time_and_interval(const Argument& time, const Argument& interv
   return Signature{result, {plain(time.type, time.type.nullable), interval.type}};
 }
 
-int64_t wrapping_add(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-}
-int64_t wrapping_multiply(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-}
-
 // `f(time, interval)`, whichever comes first.
 template <class R, class T, class I, class F>
 std::unique_ptr<Kernel> time_first(bool swapped, F f) {
@@ -85,8 +78,8 @@ std::unique_ptr<Kernel> timestamp_sum(const LogicalType& type, bool swapped, boo
 }
 
 std::unique_ptr<Kernel> timestamp_difference(const LogicalType& a, const LogicalType& b) {
-  const int64_t a_units = a.kind == TypeKind::kDate ? 0 : a.units_per_second() / 1000;
-  const int64_t b_units = b.kind == TypeKind::kDate ? 0 : b.units_per_second() / 1000;
+  const int64_t a_units = a.units_per_second() / 1000;
+  const int64_t b_units = b.units_per_second() / 1000;
   return value_kernel<int64_t, int64_t, int64_t>([a_units, b_units](int64_t x, int64_t y) {
     return wrapping_add(floor_div(x, a_units),
                         0 - static_cast<int64_t>(static_cast<uint64_t>(floor_div(y, b_units))));
@@ -96,8 +89,10 @@ std::unique_ptr<Kernel> timestamp_difference(const LogicalType& a, const Logical
 }  // namespace
 
 int32_t add_months(int32_t days, int64_t months) {
-  CivilTime civil = civil_from_ms(days * kMsPerDay);
-  const int64_t total = civil.year * 12 + civil.month - 1 + months;
+  constexpr int64_t kMonthsMax = int64_t{12} * 1'000'000'000;
+  CivilTime civil = civil_of_day(days);
+  const int64_t total =
+      civil.year * 12 + civil.month - 1 + std::clamp(months, -kMonthsMax, kMonthsMax);
   civil.year = floor_div(total, 12);
   civil.month = static_cast<int32_t>(floor_mod(total, 12)) + 1;
   civil.day = std::min(civil.day, days_in_month(civil.year, civil.month));

@@ -1,7 +1,5 @@
 #include "tidewheel/sql/time_text.h"
 
-#include "tidewheel/types/time.h"
-
 namespace tidewheel::sql {
 namespace {
 
@@ -131,6 +129,14 @@ std::optional<int32_t> parse_time_text(std::string_view text) {
   if (!reader.ok || !reader.done()) { return std::nullopt; }
   return static_cast<int32_t>(((civil.hour * 60 + civil.minute) * 60 + civil.second) * 1000 +
                               ns / 1'000'000);
+}
+
+CivilTime civil_of_day(int64_t days) {
+  constexpr int64_t kDaysMax = INT64_MAX / kMsPerDay;
+  return civil_from_ms((days > kDaysMax    ? kDaysMax
+                        : days < -kDaysMax ? -kDaysMax
+                                           : days) *
+                       kMsPerDay);
 }
 
 int64_t local_of_utc_ms(TimeZone& zone, int64_t utc_ms) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tidewheel/base/time_zone.h"
+#include "tidewheel/types/time.h"
 
 namespace tidewheel::sql {
 
@@ -20,6 +21,14 @@ constexpr int64_t floor_div(int64_t a, int64_t b) {
 constexpr int64_t floor_mod(int64_t a, int64_t b) {
   const int64_t rest = a % b;
   return rest < 0 ? rest + b : rest;
+}
+
+// Two's complement, as integers of SQL wrap.
+constexpr int64_t wrapping_add(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+constexpr int64_t wrapping_multiply(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
 }
 
 // Units in a second of timestamps of this precision.
@@ -41,6 +50,9 @@ std::optional<int32_t> parse_time_text(std::string_view text);
 // of one that they show twice, the first.
 int64_t local_of_utc_ms(TimeZone& zone, int64_t utc_ms);
 int64_t utc_of_local_ms(TimeZone& zone, int64_t local_ms);
+
+// The date of any number of days; those beyond what milliseconds can name stop there.
+CivilTime civil_of_day(int64_t days);
 
 std::string_view without_blanks(std::string_view text);
 

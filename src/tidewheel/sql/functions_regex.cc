@@ -1,0 +1,269 @@
+// LIKE, SIMILAR TO and regular expressions. Those are RE2's, which take time in proportion to the
+// text whatever the expression; it has no look-around and no back references.
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/sql/function_table.h"
+#include "tidewheel/sql/like_pattern.h"
+#include "tidewheel/sql/text_ops.h"
+
+namespace tidewheel::sql {
+namespace {
+
+using MadeKernel = Result<std::unique_ptr<Kernel>>;
+
+constexpr int kGroupsMax = 100;
+
+re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
+
+// Java writes named groups as (?<name>...), RE2 as (?P<name>...).
+std::string for_re2(std::string_view pattern) {
+  std::string out;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    out += pattern[i];
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      out += pattern[++i];
+    } else if (pattern.substr(i).starts_with("(?<") && i + 3 < pattern.size() &&
+               std::isalpha(static_cast<unsigned char>(pattern[i + 3])) != 0) {
+      out += "?P";
+      ++i;
+    }
+  }
+  return out;
+}
+
+// The expression of the row before, which is mostly that of all rows.
+class CompiledRegex {
+ public:
+  // Null when the text is no expression: `error` says why.
+  const RE2* get(std::string_view pattern) {
+    if (regex_ == nullptr || pattern != pattern_) {
+      RE2::Options options;
+      options.set_log_errors(false);
+      pattern_ = pattern;
+      regex_ = std::make_unique<RE2>(piece(for_re2(pattern)), options);
+    }
+    return regex_->ok() ? regex_.get() : nullptr;
+  }
+  std::string error() const {
+    return "'" + pattern_ + "' is no regular expression: " + regex_->error() +
+           " (RE2's syntax, without look-around and back references)";
+  }
+
+ private:
+  std::string pattern_;
+  std::unique_ptr<RE2> regex_;
+};
+
+// Refuses a bad literal before anything runs.
+Status check_pattern(const KernelSetup& setup, size_t index) {
+  const Datum* const literal = setup.literals[index];
+  if (literal == nullptr || literal->is_null()) { return {}; }
+  CompiledRegex regex;
+  if (regex.get(literal->text()) != nullptr) { return {}; }
+  return invalid_argument(ErrorId::kSqlValue, "{}", regex.error());
+}
+
+// A maker whose second argument is a regular expression. `make_row` gives a function of a row that
+// holds a CompiledRegex of its own.
+template <class F>
+KernelMaker with_regex(F make_row) {
+  return [make_row](const KernelSetup& setup) -> MadeKernel {
+    TIDEWHEEL_RETURN_IF_ERROR(check_pattern(setup, 1));
+    return row_kernel(make_row());
+  };
+}
+
+// ---- LIKE
+
+class LikeKernel final : public Kernel {
+ public:
+  Status run(const KernelCall& call) override {
+    auto* const out = call.result->values<uint8_t>();
+    const ColumnView& texts = call.arguments[0];
+    const ColumnView& patterns = call.arguments[1];
+    const bool has_escape = call.arguments.size() == 3;
+    for (uint32_t row = 0; row < call.rows; ++row) {
+      out[row] = 0;
+      if (!call.is_active(row)) { continue; }
+      const Text escape = has_escape ? call.arguments[2].at<Text>(row) : Text();
+      TIDEWHEEL_RETURN_IF_ERROR(compile(patterns.at<Text>(row), escape));
+      out[row] = pattern_.matches(texts.at<Text>(row).view()) ? 1 : 0;
+    }
+    return {};
+  }
+
+ private:
+  Status compile(Text pattern, Text escape) {
+    if (compiled_ && pattern == text_ && escape == escape_) { return {}; }
+    TIDEWHEEL_ASSIGN_OR_RETURN(pattern_, LikePattern::compile(pattern.view(), escape.view()));
+    text_ = pattern.str();
+    escape_ = escape.str();
+    compiled_ = true;
+    return {};
+  }
+
+  LikePattern pattern_;
+  std::string text_;
+  std::string escape_;
+  bool compiled_ = false;
+};
+
+MadeKernel like_kernel(const KernelSetup&) {
+  return std::unique_ptr<Kernel>(std::make_unique<LikeKernel>());
+}
+
+void similar(Out<uint8_t>& out, CompiledRegex& regex, Text text, Text pattern, Text escape) {
+  auto translated = similar_to_regex(pattern.view(), escape.view());
+  if (!translated.ok()) { return out.fail(translated.status().message()); }
+  const RE2* const compiled = regex.get(*translated);
+  if (compiled == nullptr) { return out.fail(regex.error()); }
+  out.set(RE2::FullMatch(piece(text.view()), *compiled) ? 1 : 0);
+}
+
+// ---- Regular expressions
+
+void replace_all(Out<Text>& out, const RE2& regex, Text text, Text with) {
+  const std::string_view view = text.view();
+  std::string made;
+  size_t at = 0;    // what is copied so far
+  size_t from = 0;  // where to search
+  bool any = false;
+  re2::StringPiece match;
+  while (from <= view.size() &&
+         regex.Match(piece(view), from, view.size(), RE2::UNANCHORED, &match, 1)) {
+    const auto begin = static_cast<size_t>(match.data() - view.data());
+    any = true;
+    made += view.substr(at, begin - at);
+    made += with.view();
+    at = begin + match.size();
+    from = match.empty() ? at + 1 : at;
+  }
+  if (!any) { return out.set(text); }
+  if (at < view.size()) { made += view.substr(at); }
+  out.set_copy(made);
+}
+
+void extract(Out<Text>& out, CompiledRegex& regexes, Text text, Text pattern, int64_t group) {
+  const RE2* const regex = regexes.get(pattern.view());
+  if (regex == nullptr) { return out.fail(regexes.error()); }
+  if (group < 0 || group > std::min(regex->NumberOfCapturingGroups(), kGroupsMax)) {
+    return out.set_null();
+  }
+  re2::StringPiece groups[kGroupsMax + 1];
+  const auto count = static_cast<int>(group) + 1;
+  const bool found =
+      regex->Match(piece(text.view()), 0, text.size(), RE2::UNANCHORED, groups, count);
+  const re2::StringPiece& match = groups[group];
+  if (!found || match.data() == nullptr) { return out.set_null(); }
+  out.set(Text(match.data(), match.size()));
+}
+
+// f(position, size) for each match, until it gives false.
+template <class F>
+void for_each_match(const RE2& regex, std::string_view text, F f) {
+  size_t from = 0;
+  re2::StringPiece match;
+  while (from <= text.size() &&
+         regex.Match(piece(text), from, text.size(), RE2::UNANCHORED, &match, 1)) {
+    const auto begin = static_cast<size_t>(match.data() - text.data());
+    if (!f(begin, match.size())) { return; }
+    from = begin + std::max<size_t>(match.size(), 1);
+  }
+}
+
+void add_extractions(FunctionTable& table) {
+  table.define("REGEXP_EXTRACT", kCareful,
+               {"string, string -> string?", "string, string, bigint -> string?"},
+               {with_regex([] {
+                  return
+                      [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern) mutable {
+                        extract(out, regex, text, pattern, 0);
+                      };
+                }),
+                with_regex([] {
+                  return [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern,
+                                                   int64_t group) mutable {
+                    extract(out, regex, text, pattern, group);
+                  };
+                })});
+  table.define("REGEXP_REPLACE", kCareful, {"string, string, string -> string"}, {with_regex([] {
+                 return [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern,
+                                                  Text with) mutable {
+                   const RE2* const compiled = regex.get(pattern.view());
+                   if (compiled == nullptr) { return out.fail(regex.error()); }
+                   replace_all(out, *compiled, text, with);
+                 };
+               })});
+  table.define("REGEXP_SUBSTR", kCareful, {"string, string -> string?"}, {with_regex([] {
+                 return [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern) mutable {
+                   extract(out, regex, text, pattern, 0);
+                 };
+               })});
+}
+
+void add_matches(FunctionTable& table) {
+  table.define("REGEXP", kCareful, {"string, string -> boolean"}, {with_regex([] {
+                 return
+                     [regex = CompiledRegex()](Out<uint8_t>& out, Text text, Text pattern) mutable {
+                       if (pattern.empty()) { return out.set(0); }
+                       const RE2* const compiled = regex.get(pattern.view());
+                       if (compiled == nullptr) { return out.fail(regex.error()); }
+                       out.set(RE2::PartialMatch(piece(text.view()), *compiled) ? 1 : 0);
+                     };
+               })});
+  table.define("REGEXP_COUNT", kCareful, {"string, string -> int"}, {with_regex([] {
+                 return
+                     [regex = CompiledRegex()](Out<int32_t>& out, Text text, Text pattern) mutable {
+                       const RE2* const compiled = regex.get(pattern.view());
+                       if (compiled == nullptr) { return out.fail(regex.error()); }
+                       int32_t count = 0;
+                       for_each_match(*compiled, text.view(), [&](size_t, size_t) {
+                         ++count;
+                         return true;
+                       });
+                       out.set(count);
+                     };
+               })});
+  table.define("REGEXP_INSTR", kCareful, {"string, string -> int"}, {with_regex([] {
+                 return
+                     [regex = CompiledRegex()](Out<int32_t>& out, Text text, Text pattern) mutable {
+                       const RE2* const compiled = regex.get(pattern.view());
+                       if (compiled == nullptr) { return out.fail(regex.error()); }
+                       int64_t position = 0;
+                       for_each_match(*compiled, text.view(), [&](size_t at, size_t) {
+                         position = character_count(text.view().substr(0, at)) + 1;
+                         return false;
+                       });
+                       out.set(static_cast<int32_t>(position));
+                     };
+               })});
+}
+
+MadeKernel similar_kernel(const KernelSetup& setup) {
+  if (setup.arguments.size() == 3) {
+    return row_kernel(
+        [regex = CompiledRegex()](Out<uint8_t>& out, Text text, Text pattern, Text escape) mutable {
+          similar(out, regex, text, pattern, escape);
+        });
+  }
+  return row_kernel([regex = CompiledRegex()](Out<uint8_t>& out, Text text, Text pattern) mutable {
+    similar(out, regex, text, pattern, Text());
+  });
+}
+
+}  // namespace
+
+void add_regular_expressions(FunctionTable& table) {
+  table.define("LIKE", kCareful, {"string, string, string? -> boolean"}, {like_kernel});
+  table.define("SIMILAR TO", kCareful, {"string, string, string? -> boolean"}, {similar_kernel});
+  add_extractions(table);
+  add_matches(table);
+}
+
+}  // namespace tidewheel::sql

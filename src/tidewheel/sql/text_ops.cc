@@ -1,0 +1,209 @@
+#include "tidewheel/sql/text_ops.h"
+
+#include <algorithm>
+
+namespace tidewheel::sql {
+namespace {
+
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+bool in(uint32_t code, uint32_t first, uint32_t last) { return code >= first && code <= last; }
+
+// Blocks where capitals and small letters alternate.
+bool alternates_even(uint32_t code) {  // capitals are even
+  return in(code, 0x100, 0x137) || in(code, 0x14a, 0x177) || in(code, 0x460, 0x481) ||
+         in(code, 0x48a, 0x4bf) || in(code, 0x4d0, 0x52f) || in(code, 0x1e00, 0x1e95) ||
+         in(code, 0x1ea0, 0x1eff);
+}
+bool alternates_odd(uint32_t code) {
+  return in(code, 0x139, 0x148) || in(code, 0x179, 0x17e) || in(code, 0x4c1, 0x4ce);
+}
+
+struct Shift {
+  uint32_t first;  // small letters
+  uint32_t last;
+  uint32_t down;  // to the capital
+};
+constexpr Shift kShifts[] = {
+    {'a', 'z', 32},     {0xe0, 0xf6, 32},   {0xf8, 0xfe, 32},   {0x3b1, 0x3c1, 32},
+    {0x3c3, 0x3cb, 32}, {0x3ad, 0x3af, 37}, {0x3ac, 0x3ac, 38}, {0x3cc, 0x3cc, 64},
+    {0x3cd, 0x3ce, 63}, {0x430, 0x44f, 32}, {0x450, 0x45f, 80}, {0x561, 0x586, 48},
+};
+
+}  // namespace
+
+bool is_ascii(std::string_view text) {
+  unsigned char all = 0;
+  for (const char c : text) { all |= static_cast<unsigned char>(c); }
+  return all < 0x80;
+}
+
+int64_t character_count(std::string_view text) {
+  int64_t count = 0;
+  for (const char c : text) { count += !continues(c); }
+  return count;
+}
+
+size_t character_offset(std::string_view text, int64_t index) {
+  if (index <= 0) { return 0; }
+  if (is_ascii(text)) { return std::min(static_cast<size_t>(index), text.size()); }
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (!continues(text[at]) && index-- == 0) { return at; }
+  }
+  return text.size();
+}
+
+uint32_t take_character(std::string_view& text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  const size_t size = first < 0x80 ? 1 : first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  uint32_t code = size == 1 ? first : first & (0xffU >> (size + 1));
+  if (size > text.size()) {
+    text.remove_prefix(1);
+    return first;
+  }
+  for (size_t i = 1; i < size; ++i) {
+    if (!continues(text[i])) {
+      text.remove_prefix(1);
+      return first;
+    }
+    code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3f);
+  }
+  text.remove_prefix(size);
+  return code;
+}
+
+void append_character(std::string& out, uint32_t code) {
+  const auto put = [&](uint32_t byte) { out += static_cast<char>(byte); };
+  if (code < 0x80) {
+    put(code);
+  } else if (code < 0x800) {
+    put(0xc0 | code >> 6);
+    put(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    put(0xe0 | code >> 12);
+    put(0x80 | (code >> 6 & 0x3f));
+    put(0x80 | (code & 0x3f));
+  } else {
+    put(0xf0 | code >> 18);
+    put(0x80 | (code >> 12 & 0x3f));
+    put(0x80 | (code >> 6 & 0x3f));
+    put(0x80 | (code & 0x3f));
+  }
+}
+
+uint32_t upper_case(uint32_t code) {
+  for (const Shift& shift : kShifts) {
+    if (in(code, shift.first, shift.last)) { return code - shift.down; }
+  }
+  if (code < 0x100) { return code == 0xff ? 0x178 : code; }
+  if (code == 0x131) { return 'I'; }
+  if (code == 0x3c2) { return 0x3a3; }
+  if (alternates_even(code)) { return code & ~1U; }
+  if (alternates_odd(code)) { return code - (code % 2 == 0 ? 1 : 0); }
+  return code;
+}
+
+uint32_t lower_case(uint32_t code) {
+  for (const Shift& shift : kShifts) {
+    if (in(code, shift.first - shift.down, shift.last - shift.down) &&
+        upper_case(code + shift.down) == code) {
+      return code + shift.down;
+    }
+  }
+  if (code == 0x178) { return 0xff; }
+  if (code < 0x100 || code == 0x130) { return code == 0x130 ? 'i' : code; }
+  if (alternates_even(code)) { return code | 1U; }
+  if (alternates_odd(code)) { return code + (code % 2 == 1 ? 1 : 0); }
+  return code;
+}
+
+void append_upper(std::string& out, std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view before = text;
+    const uint32_t code = take_character(text);
+    if (code == 0xdf) {
+      out += "SS";
+    } else if (upper_case(code) == code) {
+      out += before.substr(0, before.size() - text.size());
+    } else {
+      append_character(out, upper_case(code));
+    }
+  }
+}
+
+void append_lower(std::string& out, std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view before = text;
+    const uint32_t code = take_character(text);
+    if (lower_case(code) == code) {
+      out += before.substr(0, before.size() - text.size());
+    } else {
+      append_character(out, lower_case(code));
+    }
+  }
+}
+
+bool is_letter(uint32_t code) {
+  if (code < 0x80) { return in(code, 'a', 'z') || in(code, 'A', 'Z'); }
+  if (code < 0x100) {
+    return code == 0xaa || code == 0xb5 || code == 0xba ||
+           (code >= 0xc0 && code != 0xd7 && code != 0xf7);
+  }
+  // Letters of living scripts, without marks, digits and symbols.
+  return in(code, 0x100, 0x2af) || in(code, 0x370, 0x373) || in(code, 0x376, 0x377) ||
+         in(code, 0x386, 0x386) || in(code, 0x388, 0x3ff) || in(code, 0x400, 0x481) ||
+         in(code, 0x48a, 0x556) || in(code, 0x561, 0x587) || in(code, 0x5d0, 0x5ea) ||
+         in(code, 0x620, 0x64a) || in(code, 0x904, 0x939) || in(code, 0xe01, 0xe30) ||
+         in(code, 0x10a0, 0x10ff) || in(code, 0x1100, 0x1248) || in(code, 0x1e00, 0x1fbc) ||
+         in(code, 0x3041, 0x3096) || in(code, 0x30a1, 0x30fa) || in(code, 0x3400, 0x4dbf) ||
+         in(code, 0x4e00, 0x9fff) || in(code, 0xac00, 0xd7a3);
+}
+
+bool is_digit(uint32_t code) {
+  return in(code, '0', '9') || in(code, 0x660, 0x669) || in(code, 0x6f0, 0x6f9) ||
+         in(code, 0x966, 0x96f) || in(code, 0xff10, 0xff19);
+}
+
+std::string_view substring(std::string_view text, int64_t start, int64_t length) {
+  if (length <= 0) { return {}; }
+  if (start < 0) {
+    const int64_t count = character_count(text);
+    if (-start > count) { return {}; }
+    start = count + start + 1;
+  }
+  const size_t begin = character_offset(text, std::max<int64_t>(start, 1) - 1);
+  text.remove_prefix(begin);
+  return text.substr(0, character_offset(text, length));
+}
+
+int64_t position_of(std::string_view part, std::string_view text, int64_t from) {
+  if (from < 1) { return 0; }
+  const size_t begin = character_offset(text, from - 1);
+  if (part.empty()) { return from; }
+  const size_t found = text.find(part, begin);
+  if (found == std::string_view::npos) { return 0; }
+  return character_count(text.substr(0, found)) + 1;
+}
+
+bool split_part(std::string_view text, std::string_view separator, int64_t index,
+                std::string_view& part) {
+  if (text.empty() || index < 0) { return false; }
+  const auto next = [&](std::string_view rest) {
+    // Without a separator, blanks are.
+    return separator.empty()       ? rest.find_first_of(" \t\n\r\f\v")
+           : separator.size() == 1 ? rest.find(separator[0])
+                                   : rest.find(separator);
+  };
+  const size_t size = std::max<size_t>(separator.size(), 1);
+  for (;; --index) {
+    const size_t end = next(text);
+    if (index == 0) {
+      part = text.substr(0, end);
+      return true;
+    }
+    if (end == std::string_view::npos) { return false; }
+    text.remove_prefix(end + size);
+  }
+}
+
+}  // namespace tidewheel::sql
