@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/check.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/operators/operator_base.h"
 
@@ -70,8 +71,11 @@ class WindowTableOperator final : public OutputOperator<ColumnRow> {
         for (int64_t end = first + window_.slide_ms; end <= start + size; end += window_.slide_ms) {
           add(start, end);
         }
+        return;
       }
+      case GridWindow::Kind::kSession: break;
     }
+    TIDEWHEEL_CHECK(false, "sessions are on no grid");
   }
 
   void send(const ColumnBatch& in) {
