@@ -103,6 +103,11 @@ Result<std::shared_ptr<const TableDefinition>> make_file_table(FileSystem& files
         ".zst behind it; for others declare a table: {}",
         path);
   }
+  if (example != path) {
+    const std::string_view plain = plain_name(example);
+    table->options["source.path.regex-pattern"] =
+        ".*[.]" + std::string(plain.substr(plain.rfind('.') + 1)) + "([.]gz|[.]zst)?";
+  }
   table->options["connector"] = "filesystem";
   table->options["path"] = path;
   for (size_t i = 0; i < type.size(); ++i) {

@@ -154,7 +154,11 @@ bool ReaderBase::is_null(std::string_view text) const {
   // Most values are longer than any of the literals.
   if (text.size() > null_bytes_max_) { return false; }
   for (const std::string& literal : options_.null_literals) {
-    if (text == literal) { return true; }
+    // Most short values differ in their first byte.
+    if (text.size() == literal.size() && (text.empty() || text[0] == literal[0]) &&
+        text == literal) {
+      return true;
+    }
   }
   return false;
 }
