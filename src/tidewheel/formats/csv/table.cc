@@ -224,10 +224,6 @@ class CsvTableFormat final : public TableFormat {
         {kNull, false, "", "stands for NULL; without it, only empty fields that are no strings do"},
         {kScientific, false, "true", "decimals may be written with an exponent"}};
   }
-  // A quoted field may have line ends inside.
-  bool messages_are_lines(const TableOptions& options) const override {
-    return options.has(kNoQuotes) && !options.has(kHeader);
-  }
   std::string file_head(const RowType& type, TableOptions& options) const override {
     const ColumnOptions parsed = parse(type, options);
     std::string head;
