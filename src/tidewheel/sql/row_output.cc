@@ -6,7 +6,7 @@
 
 namespace tidewheel::sql {
 
-void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch& in) {
+void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
   emit_columns(output, output_, kinds_.size(), [&](ColumnBatch& out, size_t begin, size_t end) {
     const auto own = std::span<const Text>(bytes_).subspan(begin, end - begin);
     const auto other = std::span<const Text>(others_).subspan(begin, end - begin);
@@ -32,7 +32,7 @@ void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch& in) {
 
 // In runs of rows of one form.
 void RowOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
-                          const ColumnBatch& in, ColumnBatch& out) {
+                          const ColumnBatch* in, ColumnBatch& out) {
   enum class Form : uint8_t { kRow, kBytes, kNull };
   const auto form_of = [&](size_t i) {
     if (rows != nullptr && rows[i] != kNoRow) { return Form::kRow; }
@@ -51,7 +51,7 @@ void RowOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32
       sides_[side].decode(bytes.subspan(begin, end - begin), columns_, at, &out.arena());
     } else if (form == Form::kRow) {
       for (size_t c = 0; c < count; ++c) {
-        gather(in.view(c), std::span(rows + begin, end - begin), *columns_[c], at, &out.arena());
+        gather(in->view(c), std::span(rows + begin, end - begin), *columns_[c], at, &out.arena());
       }
     } else {
       for (Column* const column : columns_) {

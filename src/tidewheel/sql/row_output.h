@@ -46,12 +46,12 @@ class RowOutput {
     add(row, bytes, {}, kind);
     numbers_.push_back(number);
   }
-  // Sends what was added. Strings are copied.
-  void emit(Output<ColumnRow>& output, const ColumnBatch& in);
+  // Sends what was added. Strings are copied. `in` may be null when all rows are bytes.
+  void emit(Output<ColumnRow>& output, const ColumnBatch* in);
 
  private:
   void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
-                 const ColumnBatch& in, ColumnBatch& out);
+                 const ColumnBatch* in, ColumnBatch& out);
 
   const std::vector<LogicalType> output_;
   const size_t left_count_;

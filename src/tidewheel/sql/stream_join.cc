@@ -242,11 +242,11 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
       batch.select(i);
       take_row(i, cursor++);
       if (out_.size() >= kRowsMax) {
-        out_.emit(output(), in);
+        out_.emit(output(), &in);
         if (!output().ready()) { return; }
       }
     }
-    out_.emit(output(), in);
+    out_.emit(output(), &in);
   }
 
   // ---- One row.

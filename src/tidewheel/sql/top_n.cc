@@ -157,11 +157,11 @@ class TopN final : public OutputOperator<ColumnRow> {
         insert(i, row);
       }
       if (out_.size() >= kRowsMax) {
-        out_.emit(output(), in);
+        out_.emit(output(), &in);
         if (!output().ready()) { return; }
       }
     }
-    out_.emit(output(), in);
+    out_.emit(output(), &in);
   }
   Text bytes_of(uint32_t i, uint32_t row) {
     if (!encoded_.empty()) { return encoded_[i]; }
