@@ -11,6 +11,7 @@
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/pair_filter.h"
+#include "tidewheel/sql/top_n.h"
 #include "tidewheel/sql/values_source.h"
 #include "tidewheel/sql/window_aggregate.h"
 #include "tidewheel/sql/window_table.h"
@@ -289,7 +290,28 @@ struct JobBuilder::NodeBuilder {
                        });
   }
   Result<Stream<ColumnRow>> operator()(const RankNode&) const { return not_yet("a row number"); }
-  Result<Stream<ColumnRow>> operator()(const TopNNode&) const { return not_yet("ORDER BY"); }
+  Result<Stream<ColumnRow>> operator()(const TopNNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    TopNSpec spec;
+    spec.input = plan.input().type;
+    spec.partition_by = node.partition_by;
+    for (const SortKeyNode& key : node.order_by) {
+      spec.order_by.push_back({key.column, key.descending, key.nulls_first});
+    }
+    spec.first = node.first;
+    spec.last = node.last;
+    spec.has_rank = node.has_rank;
+    spec.input_retracts = plan.input().updates;
+    spec.emits_before = plan.emits_before;
+    spec.ttl_ms = builder.options_.state_ttl_ms;
+    return builder.add(plan,
+                       {.name = "TopN",
+                        .uid = builder.uid_of(plan, "top"),
+                        .stateful = true,
+                        .single = node.partition_by.empty()},
+                       {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
+                       [spec = std::move(spec)] { return make_top_n(spec); });
+  }
   Result<Stream<ColumnRow>> operator()(const LimitNode& node) const {
     if (plan.input().updates) { return not_yet("LIMIT without ORDER BY over rows that change"); }
     TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> rows, input());
@@ -300,7 +322,9 @@ struct JobBuilder::NodeBuilder {
           return make_limit_operator(node.offset, node.count);
         });
   }
-  Result<Stream<ColumnRow>> operator()(const SortNode&) const { return not_yet("ORDER BY"); }
+  Result<Stream<ColumnRow>> operator()(const SortNode&) const {
+    return not_yet("ORDER BY without LIMIT of what is not shown");
+  }
 };
 
 Result<Stream<ColumnRow>> JobBuilder::build_node(const Plan& plan) {
