@@ -22,6 +22,16 @@ constexpr SqlQuery kQueries[] = {
     {"q1", "currency conversion",
      "SELECT auction, bidder, 0.908 * price AS price, dateTime, extra FROM bid"},
     {"q2", "selection", "SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0"},
+    {"q3", "local item suggestion (incremental join)", R"(
+SELECT P.name, P.city, P.state, A.id
+FROM auction AS A INNER JOIN person AS P ON A.seller = P.id
+WHERE A.category = 10 AND (P.state = 'OR' OR P.state = 'ID' OR P.state = 'CA'))"},
+    {"q4", "average price for a category", R"(
+SELECT Q.category, AVG(Q.final)
+FROM (SELECT MAX(B.price) AS final, A.category FROM auction A, bid B
+      WHERE A.id = B.auction AND B.dateTime BETWEEN A.dateTime AND A.expires
+      GROUP BY A.id, A.category) Q
+GROUP BY Q.category)"},
     {"q5", "hot items (sliding window)", R"(
 SELECT AuctionBids.auction, AuctionBids.num
 FROM (SELECT auction, COUNT(*) AS num, window_start AS starttime, window_end AS endtime
@@ -35,6 +45,30 @@ JOIN (SELECT MAX(CountBids.num) AS maxn, CountBids.starttime, CountBids.endtime
       GROUP BY CountBids.starttime, CountBids.endtime) AS MaxBids
 ON AuctionBids.starttime = MaxBids.starttime AND AuctionBids.endtime = MaxBids.endtime
    AND AuctionBids.num >= MaxBids.maxn)"},
+    {"q7", "highest bid (tumbling window)", R"(
+SELECT B.auction, B.price, B.bidder, B.dateTime, B.extra
+FROM bid B JOIN (SELECT MAX(price) AS maxprice, window_end AS dateTime
+                 FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '10' SECOND))
+                 GROUP BY window_start, window_end) B1
+ON B.price = B1.maxprice
+WHERE B.dateTime BETWEEN B1.dateTime - INTERVAL '10' SECOND AND B1.dateTime)"},
+    {"q8", "monitor new users (window join)", R"(
+SELECT P.id, P.name, P.starttime
+FROM (SELECT id, name, window_start AS starttime, window_end AS endtime
+      FROM TABLE(TUMBLE(TABLE person, DESCRIPTOR(dateTime), INTERVAL '10' SECOND))
+      GROUP BY id, name, window_start, window_end) P
+JOIN (SELECT seller, window_start AS starttime, window_end AS endtime
+      FROM TABLE(TUMBLE(TABLE auction, DESCRIPTOR(dateTime), INTERVAL '10' SECOND))
+      GROUP BY seller, window_start, window_end) A
+ON P.id = A.seller AND P.starttime = A.starttime AND P.endtime = A.endtime)"},
+    {"q9", "winning bids", R"(
+SELECT id, itemName, description, initialBid, reserve, dateTime, expires, seller, category, extra,
+  auction, bidder, price, bid_dateTime, bid_extra
+FROM (SELECT A.*, B.auction, B.bidder, B.price, B.dateTime AS bid_dateTime, B.extra AS bid_extra,
+        ROW_NUMBER() OVER (PARTITION BY A.id ORDER BY B.price DESC, B.dateTime ASC) AS rownum
+      FROM auction A, bid B
+      WHERE A.id = B.auction AND B.dateTime BETWEEN A.dateTime AND A.expires)
+WHERE rownum <= 1)"},
     {"q12", "bids of a user in a processing-time window", R"(
 SELECT bidder, COUNT(*) AS bid_count, window_start AS starttime, window_end AS endtime
 FROM TABLE(TUMBLE(TABLE bid_by_clock, DESCRIPTOR(p_time), INTERVAL '10' SECOND))
@@ -53,6 +87,21 @@ SELECT DATE_FORMAT(dateTime, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_bids,
   COUNT(DISTINCT auction) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_auctions,
   COUNT(DISTINCT auction) FILTER (WHERE price >= 1000000) AS rank3_auctions
 FROM bid GROUP BY DATE_FORMAT(dateTime, 'yyyy-MM-dd'))"},
+    {"q16", "channel statistics by day", R"(
+SELECT channel, DATE_FORMAT(dateTime, 'yyyy-MM-dd') AS `day`,
+  MAX(DATE_FORMAT(dateTime, 'HH:mm')) AS `minute`, COUNT(*) AS total_bids,
+  COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
+  COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
+  COUNT(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
+  COUNT(DISTINCT bidder) AS total_bidders,
+  COUNT(DISTINCT bidder) FILTER (WHERE price < 10000) AS rank1_bidders,
+  COUNT(DISTINCT bidder) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bidders,
+  COUNT(DISTINCT bidder) FILTER (WHERE price >= 1000000) AS rank3_bidders,
+  COUNT(DISTINCT auction) AS total_auctions,
+  COUNT(DISTINCT auction) FILTER (WHERE price < 10000) AS rank1_auctions,
+  COUNT(DISTINCT auction) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_auctions,
+  COUNT(DISTINCT auction) FILTER (WHERE price >= 1000000) AS rank3_auctions
+FROM bid GROUP BY channel, DATE_FORMAT(dateTime, 'yyyy-MM-dd'))"},
     {"q17", "auction statistics by day", R"(
 SELECT auction, DATE_FORMAT(dateTime, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_bids,
   COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
@@ -61,6 +110,20 @@ SELECT auction, DATE_FORMAT(dateTime, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_
   MIN(price) AS min_price, MAX(price) AS max_price, AVG(price) AS avg_price,
   SUM(price) AS sum_price
 FROM bid GROUP BY auction, DATE_FORMAT(dateTime, 'yyyy-MM-dd'))"},
+    {"q18", "last bid of each bidder on each auction", R"(
+SELECT auction, bidder, price, channel, url, dateTime, extra
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY bidder, auction ORDER BY dateTime DESC)
+        AS rank_number FROM bid)
+WHERE rank_number <= 1)"},
+    {"q19", "ten highest bids of each auction", R"(
+SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS rank_number
+               FROM bid)
+WHERE rank_number <= 10)"},
+    {"q20", "bids expanded with their auction", R"(
+SELECT auction, bidder, price, channel, url, B.dateTime AS bid_dateTime, B.extra AS bid_extra,
+  itemName, description, initialBid, reserve, A.dateTime AS auction_dateTime, expires, seller,
+  category, A.extra AS auction_extra
+FROM bid AS B INNER JOIN auction AS A ON B.auction = A.id WHERE A.category = 10)"},
     {"q21", "channel ids", R"(
 SELECT auction, bidder, price, channel,
   CASE WHEN LOWER(channel) = 'apple' THEN '0' WHEN LOWER(channel) = 'google' THEN '1'
