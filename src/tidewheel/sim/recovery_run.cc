@@ -365,6 +365,7 @@ class RecoveryRun {
   void on_no_start(const Status& why, bool last) {
     if (why.id() == ErrorId::kJobFinished) {
       note("it had finished");
+      had_finished_ = true;
       last_result_ = {};
       finished_ = true;
       return;
@@ -719,7 +720,9 @@ class RecoveryRun {
       }
       return;
     }
-    if (!lies_ && started_from_point_) { check_no_hidden_files(); }
+    // A life that finds the job finished opens no sink: what the one before was killed with, such
+    // as the lock on its part files, stays.
+    if (!lies_ && started_from_point_ && !had_finished_) { check_no_hidden_files(); }
     // What was done is done: it outlives a loss of power.
     if (!lies_) { machine_.world.sim_files().crash(); }
     fail_unless_empty(job_->check(true));
@@ -781,6 +784,7 @@ class RecoveryRun {
   Status last_result_;
   bool resumes_elsewhere_ = false;   // not at what the job would find by itself
   bool started_from_point_ = false;  // the last life
+  bool had_finished_ = false;        // before the last life
   bool suspended_ = false;
   bool finished_ = false;
   int64_t extra_lives_ = 0;
