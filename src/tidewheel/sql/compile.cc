@@ -2,6 +2,7 @@
 // of their own, constants are folded before.
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -27,6 +28,14 @@ constexpr size_t kTextBytesMax = 200;
 bool holds_text(const LogicalType& type) {
   return type.physical() == Physical::kText ||
          std::any_of(type.children.begin(), type.children.end(), holds_text);
+}
+
+// 0.0 equals -0.0, but is another literal.
+bool same_literal(const Datum& a, const Datum& b) {
+  const auto* const x = std::get_if<double>(&a.value);
+  const auto* const y = std::get_if<double>(&b.value);
+  if (x != nullptr && y != nullptr && std::signbit(*x) != std::signbit(*y)) { return false; }
+  return a == b;
 }
 
 class Describer {
@@ -357,7 +366,7 @@ class Compiler {
       const ProgramStep& other = program_.steps[at->second];
       if (other.op == step.op && other.column == step.column && other.identity == step.identity &&
           other.type.same_type(step.type) && other.arguments == step.arguments &&
-          other.literal == step.literal && is_within(step.context, other.context)) {
+          same_literal(other.literal, step.literal) && is_within(step.context, other.context)) {
         return at->second;
       }
     }

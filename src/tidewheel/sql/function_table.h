@@ -79,6 +79,7 @@ void add_logic(FunctionTable& table);
 void add_arithmetic(FunctionTable& table);
 void add_mathematics(FunctionTable& table);
 void add_strings(FunctionTable& table);
+void add_printf(FunctionTable& table);
 void add_regular_expressions(FunctionTable& table);
 void add_digests(FunctionTable& table);
 void add_times(FunctionTable& table);

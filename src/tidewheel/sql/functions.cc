@@ -330,6 +330,7 @@ FunctionRegistry builtin_functions() {
   add_arithmetic(table);
   add_mathematics(table);
   add_strings(table);
+  add_printf(table);
   add_regular_expressions(table);
   add_digests(table);
   add_times(table);
