@@ -159,7 +159,7 @@ const LogicalType& element_type(const KernelSetup& setup) {
   for (const LogicalType& type : setup.arguments) {
     if (type.kind == TypeKind::kArray) { return type.children[0]; }
   }
-  return setup.arguments[0];
+  return setup.arguments.empty() ? setup.result : setup.arguments[0];  // ARRAY[]
 }
 
 // f(RowOf, Items&) -> whether it is not NULL.

@@ -352,6 +352,7 @@ TEST(functions, collections) {
       {"MAP['a', 1]['a']", "1"},
       {"MAP['a', 1]['b']", "NULL"},
       {"CARDINALITY(ARRAY[1, 2])", "2"},
+      {"CARDINALITY(ARRAY[])", "0"},
       {"CARDINALITY(MAP['a', 1])", "1"},
       {"ELEMENT(ARRAY[7])", "7"},
       {"ELEMENT(ARRAY[7, 8])", "error: ELEMENT([7, 8]): the array has 2 elements instead of one"},
