@@ -260,6 +260,10 @@ Result<int> run_sql_command(const SqlCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Interruption> interruption,
                              Interruption::install());
   SqlRunner runner(*world, command, *interruption);
+  // Who sees the result only has no use for every step on the way to it.
+  if (command.output != SqlOutput::kChangelog) {
+    TIDEWHEEL_RETURN_IF_ERROR(runner.set("table.exec.mini-batch.enabled=true"));
+  }
   for (const std::string& setting : command.settings) {
     TIDEWHEEL_RETURN_IF_ERROR(runner.set(setting));
   }
