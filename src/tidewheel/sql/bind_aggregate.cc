@@ -243,9 +243,11 @@ class WindowGrouping {
   WindowGrouping(PlanRef plan, Grouping& grouping) : plan_(std::move(plan)), grouping_(grouping) {}
 
   // Whether the keys have both ends of a window.
+  // Sessions that were made before can't be told by their ends alone.
   bool applies() const {
-    return plan_->window.has_value() && plan_->window->start >= 0 && plan_->window->end >= 0 &&
-           key_of(plan_->window->start) >= 0 && key_of(plan_->window->end) >= 0;
+    return plan_->window.has_value() && !is_made_session() && plan_->window->start >= 0 &&
+           plan_->window->end >= 0 && key_of(plan_->window->start) >= 0 &&
+           key_of(plan_->window->end) >= 0;
   }
 
   PlanRef make() {
@@ -269,6 +271,12 @@ class WindowGrouping {
   }
 
  private:
+  bool is_made_session() const {
+    const bool below = std::holds_alternative<WindowNode>(plan_->node) ||
+                       (std::holds_alternative<CalcNode>(plan_->node) &&
+                        std::holds_alternative<WindowNode>(plan_->input().node));
+    return plan_->window->window.kind == WindowSpecNode::Kind::kSession && !below;
+  }
   int32_t key_of(int32_t column) const {
     for (size_t i = 0; i < grouping_.keys().size(); ++i) {
       const Bound& key = grouping_.keys()[i];

@@ -10,10 +10,12 @@
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
+#include "tidewheel/sql/interval_join.h"
 #include "tidewheel/sql/pair_filter.h"
 #include "tidewheel/sql/top_n.h"
 #include "tidewheel/sql/values_source.h"
 #include "tidewheel/sql/window_aggregate.h"
+#include "tidewheel/sql/window_join.h"
 #include "tidewheel/sql/window_table.h"
 #include "tidewheel/types/hash.h"
 
@@ -203,7 +205,9 @@ struct JobBuilder::NodeBuilder {
   }
   Result<Stream<ColumnRow>> operator()(const WindowNode& node) const {
     const LogicalType& time = plan.input().type.types[static_cast<size_t>(node.time)];
-    if (node.window.kind == WindowSpecNode::Kind::kSession) { return not_yet("SESSION"); }
+    if (node.window.kind == WindowSpecNode::Kind::kSession) {
+      return not_yet("SESSION without an aggregate");
+    }
     if (time.time == TimeAttribute::kProcessing) {
       return not_yet("a window by processing time without an aggregate");
     }
@@ -216,7 +220,6 @@ struct JobBuilder::NodeBuilder {
         });
   }
   Result<Stream<ColumnRow>> operator()(const WindowAggregateNode& node) const {
-    if (node.window.kind == WindowSpecNode::Kind::kSession) { return not_yet("SESSION"); }
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
     WindowAggregateSpec spec;
     spec.input = plan.input().type;
@@ -239,9 +242,12 @@ struct JobBuilder::NodeBuilder {
   }
   static GridWindow grid_of(const WindowSpecNode& window) {
     GridWindow grid;
-    grid.kind = window.kind == WindowSpecNode::Kind::kTumble ? GridWindow::Kind::kTumble
-                : window.kind == WindowSpecNode::Kind::kHop  ? GridWindow::Kind::kHop
-                                                             : GridWindow::Kind::kCumulate;
+    switch (window.kind) {
+      case WindowSpecNode::Kind::kTumble: grid.kind = GridWindow::Kind::kTumble; break;
+      case WindowSpecNode::Kind::kHop: grid.kind = GridWindow::Kind::kHop; break;
+      case WindowSpecNode::Kind::kCumulate: grid.kind = GridWindow::Kind::kCumulate; break;
+      case WindowSpecNode::Kind::kSession: grid.kind = GridWindow::Kind::kSession; break;
+    }
     grid.size_ms = window.size_ms;
     grid.slide_ms = window.slide_ms;
     grid.offset_ms = window.offset_ms;
@@ -257,36 +263,58 @@ struct JobBuilder::NodeBuilder {
     });
   }
   Result<Stream<ColumnRow>> operator()(const JoinNode& node) const {
-    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> left, input(0));
-    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> right, input(1));
+    if (node.left_window_end >= 0) {
+      WindowJoinSpec spec;
+      spec.left_window_end = node.left_window_end;
+      spec.right_window_end = node.right_window_end;
+      return join("WindowJoin", std::move(spec), make_window_join);
+    }
+    if (node.left_time >= 0) {
+      IntervalJoinSpec spec;
+      spec.left_time = node.left_time;
+      spec.right_time = node.right_time;
+      spec.lower_ms = node.lower_ms;
+      spec.upper_ms = node.upper_ms;
+      return join("IntervalJoin", std::move(spec), make_interval_join);
+    }
     StreamJoinSpec spec;
-    spec.kind = static_cast<StreamJoinKind>(node.kind);
-    spec.left = plan.input(0).type;
-    spec.right = plan.input(1).type;
-    spec.left_keys = node.left_keys;
-    spec.right_keys = node.right_keys;
     spec.left_retracts = plan.input(0).updates;
     spec.right_retracts = plan.input(1).updates;
     spec.left_is_unique = is_unique(0, node.left_keys);
     spec.right_is_unique = is_unique(1, node.right_keys);
     spec.left_ttl_ms = spec.right_ttl_ms = builder.options_.state_ttl_ms;
+    return join("Join", std::move(spec), make_stream_join);
+  }
+  // What all joins have in common; `make(spec, filter)`.
+  template <class Spec>
+  Result<Stream<ColumnRow>> join(
+      const char* name, Spec spec,
+      Result<std::unique_ptr<Operator>> (*make)(Spec, std::unique_ptr<PairFilter>)) const {
+    const auto& node = std::get<JoinNode>(plan.node);
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> left, input(0));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> right, input(1));
+    spec.kind = static_cast<StreamJoinKind>(node.kind);
+    spec.left = plan.input(0).type;
+    spec.right = plan.input(1).type;
+    spec.left_keys = node.left_keys;
+    spec.right_keys = node.right_keys;
     std::vector<LogicalType> columns = spec.left.types;
     columns.insert(columns.end(), spec.right.types.begin(), spec.right.types.end());
     return builder.add(plan,
-                       {.name = "Join",
+                       {.name = name,
                         .uid = builder.uid_of(plan, "join"),
                         .stateful = true,
                         .single = node.left_keys.empty()},
-                       {builder.by_keys(std::move(left), spec.left, node.left_keys),
-                        builder.by_keys(std::move(right), spec.right, node.right_keys)},
-                       [spec, columns = std::move(columns), condition = node.condition,
+                       {builder.by_keys(std::move(left), plan.input(0).type, node.left_keys),
+                        builder.by_keys(std::move(right), plan.input(1).type, node.right_keys)},
+                       [spec, make, columns = std::move(columns), condition = node.condition,
                         eval = builder.options_.eval]() -> Result<std::unique_ptr<Operator>> {
                          std::unique_ptr<PairFilter> filter;
                          if (condition.has_value()) {
                            TIDEWHEEL_ASSIGN_OR_RETURN(filter,
                                                       make_pair_filter(*condition, columns, eval));
                          }
-                         return make_stream_join(spec, std::move(filter));
+                         return make(spec, std::move(filter));
                        });
   }
   Result<Stream<ColumnRow>> operator()(const RankNode&) const { return not_yet("a row number"); }

@@ -1,5 +1,5 @@
-// Where the parts of a join's condition go: to one of its sides, or to its keys; what is left is
-// looked at for each pair of rows.
+// Where the parts of a join's condition go: to one of its sides, to its keys, to the bounds of an
+// interval in time, to a join of windows; what is left is looked at for each pair of rows.
 #include <algorithm>
 #include <utility>
 
@@ -55,15 +55,104 @@ struct JoinSide {
   }
 };
 
+// A column of event time, and what is added to it.
+struct TimePoint {
+  int32_t column = -1;
+  int64_t offset_ms = 0;
+};
+
+std::optional<TimePoint> time_point(const Bound& expression) {
+  if (expression.kind == Bound::Kind::kCast && expression.arguments.size() == 1 &&
+      expression.type.kind == expression.arguments[0].type.kind) {
+    return time_point(expression.arguments[0]);
+  }
+  if (expression.kind == Bound::Kind::kColumn && expression.type.time == TimeAttribute::kEvent) {
+    return TimePoint{expression.column, 0};
+  }
+  const bool plus = is_call(expression, "+", 2);
+  if (!plus && !is_call(expression, "-", 2)) { return std::nullopt; }
+  const Bound& interval = expression.arguments[1];
+  if (!interval.is_literal() || interval.type.kind != TypeKind::kIntervalSecond ||
+      interval.literal.is_null()) {
+    return std::nullopt;
+  }
+  std::optional<TimePoint> point = time_point(expression.arguments[0]);
+  if (point.has_value()) {
+    point->offset_ms += plus ? interval.literal.integer() : -interval.literal.integer();
+  }
+  return point;
+}
+
+struct Interval {
+  std::optional<int64_t> lower_ms;  // of left time - right time
+  std::optional<int64_t> upper_ms;
+  int32_t left = -1;
+  int32_t right = -1;
+};
+
+// Takes `a op b` over the event times of both sides into the interval.
+bool take_bound(const Bound& condition, size_t left_columns, Interval& interval) {
+  static constexpr std::string_view kNames[] = {"<", "<=", ">", ">=", "="};
+  const auto* name = std::find_if(std::begin(kNames), std::end(kNames),
+                                  [&](std::string_view one) { return is_call(condition, one, 2); });
+  if (name == std::end(kNames)) { return false; }
+  auto a = time_point(condition.arguments[0]);
+  auto b = time_point(condition.arguments[1]);
+  if (!a.has_value() || !b.has_value()) { return false; }
+  const bool a_left = static_cast<size_t>(a->column) < left_columns;
+  if (a_left == (static_cast<size_t>(b->column) < left_columns)) { return false; }
+  bool below = (*name)[0] == '<';  // a is below b
+  const int64_t strict = name->size() == 1 && *name != "=" ? 1 : 0;
+  if (!a_left) {
+    std::swap(a, b);
+    below = !below;
+  }
+  // left + a.offset <= right + b.offset: left - right <= b.offset - a.offset.
+  const int64_t bound = b->offset_ms - a->offset_ms;
+  interval.left = a->column;
+  interval.right = b->column - static_cast<int32_t>(left_columns);
+  if (below || *name == "=") {
+    interval.upper_ms = std::min(interval.upper_ms.value_or(INT64_MAX), bound - strict);
+  }
+  if (!below || *name == "=") {
+    interval.lower_ms = std::max(interval.lower_ms.value_or(INT64_MIN), bound + strict);
+  }
+  return true;
+}
+
+bool contains(const std::vector<int32_t>& left, const std::vector<int32_t>& right, int32_t a,
+              int32_t b) {
+  for (size_t i = 0; i < left.size(); ++i) {
+    if (left[i] == a && right[i] == b) { return true; }
+  }
+  return false;
+}
+
+// Rows of windows that are equal on both sides.
+void find_windows(const Plan& left, const Plan& right, JoinNode& join) {
+  if (!left.window.has_value() || !right.window.has_value() || left.updates || right.updates) {
+    return;
+  }
+  const WindowColumns& a = *left.window;
+  const WindowColumns& b = *right.window;
+  if (!(a.window == b.window) || a.start < 0 || a.end < 0 || b.start < 0 || b.end < 0) { return; }
+  if (!contains(join.left_keys, join.right_keys, a.start, b.start) ||
+      !contains(join.left_keys, join.right_keys, a.end, b.end)) {
+    return;
+  }
+  join.left_window_end = a.end;
+  join.right_window_end = b.end;
+}
+
 bool pads_left(JoinKind kind) { return kind == JoinKind::kRight || kind == JoinKind::kFull; }
 bool pads_right(JoinKind kind) { return kind == JoinKind::kLeft || kind == JoinKind::kFull; }
 
-// Rows of a join are not in the order of their times.
-void add_columns(const Plan& side, bool pads, RowType& type) {
+// Columns of time go by event time behind joins of windows and intervals only.
+void add_columns(const Plan& side, bool pads, bool keeps_time, RowType& type) {
   for (size_t i = 0; i < side.type.size(); ++i) {
     LogicalType column = side.type.types[i];
     column.nullable = column.nullable || pads;
-    column.time = TimeAttribute::kNone;
+    if (!keeps_time) { column.time = TimeAttribute::kNone; }
     type.add(side.type.names[i], std::move(column));
   }
 }
@@ -98,26 +187,32 @@ void add_unique_keys(const Plan& left, const Plan& right, const JoinNode& join, 
 PlanRef finish_join(PlanRef left, PlanRef right, JoinNode join) {
   Plan plan;
   const bool one_sided = join.kind == JoinKind::kSemi || join.kind == JoinKind::kAnti;
-  add_columns(*left, pads_left(join.kind), plan.type);
+  const bool keeps_time = join.left_time >= 0;
+  find_windows(*left, *right, join);
+  const bool by_window = join.left_window_end >= 0;
+  add_columns(*left, pads_left(join.kind), keeps_time || by_window, plan.type);
   if (one_sided) {
     plan.unique_keys = left->unique_keys;
   } else {
-    add_columns(*right, pads_right(join.kind), plan.type);
+    add_columns(*right, pads_right(join.kind), keeps_time || by_window, plan.type);
     add_unique_keys(*left, *right, join, plan);
   }
-  plan.updates = left->updates || right->updates ||
-                 (join.kind != JoinKind::kInner && join.kind != JoinKind::kSemi);
+  if (by_window) { plan.window = left->window; }
+  const bool regular_updates = join.kind != JoinKind::kInner && join.kind != JoinKind::kSemi;
+  plan.updates = left->updates || right->updates || (regular_updates && !keeps_time && !by_window);
   plan.node = std::move(join);
   plan.inputs = {std::move(left), std::move(right)};
   return make_plan(std::move(plan));
 }
 
-// Keys, and what is left of the conditions over both sides.
+// Keys, bounds of an interval, and what is left of the conditions over both sides.
 void take_conditions(std::vector<Bound> conditions, JoinSide& left, JoinSide& right,
                      JoinNode& join) {
   const size_t left_columns = left.visible;
   const auto shift = static_cast<int32_t>(left_columns);
+  Interval interval;
   std::vector<Bound> residual;
+  std::vector<Bound> times;
   for (Bound& condition : conditions) {
     if (is_call(condition, "=", 2)) {
       const Side a = side_of(condition.arguments[0], left_columns);
@@ -129,7 +224,18 @@ void take_conditions(std::vector<Bound> conditions, JoinSide& left, JoinSide& ri
         continue;
       }
     }
-    residual.push_back(std::move(condition));
+    (take_bound(condition, left_columns, interval) ? times : residual)
+        .push_back(std::move(condition));
+  }
+  const bool one_sided = join.kind == JoinKind::kSemi || join.kind == JoinKind::kAnti;
+  if (interval.lower_ms.has_value() && interval.upper_ms.has_value() && !one_sided &&
+      !left.plan->updates && !right.plan->updates) {
+    join.left_time = interval.left;
+    join.right_time = interval.right;
+    join.lower_ms = *interval.lower_ms;
+    join.upper_ms = *interval.upper_ms;
+  } else {
+    for (Bound& time : times) { residual.push_back(std::move(time)); }
   }
   // Columns that were added for keys lie between those of both sides.
   const auto added = static_cast<int32_t>(left.outputs.size() - left.visible);
@@ -252,6 +358,11 @@ PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
   }
   if (join->condition.has_value()) {
     for (Bound& part : split_conjunction(*join->condition)) { all.push_back(std::move(part)); }
+  }
+  if (join->left_time >= 0) {
+    // An interval stays what it is; the rest is looked at behind it.
+    std::optional<Bound> condition = join_conjunction(std::move(conditions));
+    return make_filter(std::move(plan), std::move(*condition));
   }
   for (Bound& condition : conditions) { all.push_back(std::move(condition)); }
   PlanRef left = plan->inputs[0];

@@ -285,10 +285,20 @@ struct Pruner {
     Needed right(both.begin() + static_cast<ptrdiff_t>(left_columns), both.end());
     need(node.left_keys, left);
     need(node.right_keys, right);
+    for (const int32_t column : {node.left_window_end, node.left_time}) {
+      if (column >= 0) { left[static_cast<size_t>(column)] = true; }
+    }
+    for (const int32_t column : {node.right_window_end, node.right_time}) {
+      if (column >= 0) { right[static_cast<size_t>(column)] = true; }
+    }
     std::vector<int32_t> moved = prune_input(plan, 0, left);
     const std::vector<int32_t> moved_right = prune_input(plan, 1, right);
     move(node.left_keys, moved);
     move(node.right_keys, moved_right);
+    move(node.left_window_end, moved);
+    move(node.right_window_end, moved_right);
+    move(node.left_time, moved);
+    move(node.right_time, moved_right);
     const auto shift = static_cast<int32_t>(plan.input(0).type.size());
     for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
     if (node.condition.has_value()) { move(*node.condition, moved); }

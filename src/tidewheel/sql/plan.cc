@@ -273,8 +273,14 @@ struct NodeText {
       keys += (keys.empty() ? "" : ", ") + column_text(node.left_keys[i], plan.input(0).type) +
               " = " + column_text(node.right_keys[i], plan.input(1).type);
     }
-    std::string out =
-        fmt::format("Join(joinType=[{}], on=[{}]", kNames[static_cast<size_t>(node.kind)], keys);
+    const char* const prefix = node.left_window_end >= 0 ? "Window"
+                               : node.left_time >= 0     ? "Interval"
+                                                         : "";
+    std::string out = fmt::format("{}Join(joinType=[{}], on=[{}]", prefix,
+                                  kNames[static_cast<size_t>(node.kind)], keys);
+    if (node.left_time >= 0) {
+      out += fmt::format(", interval=[{} ms, {} ms]", node.lower_ms, node.upper_ms);
+    }
     if (node.condition.has_value()) {
       out += ", where=[" + bound_text(*node.condition, &both) + "]";
     }

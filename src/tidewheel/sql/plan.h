@@ -97,6 +97,15 @@ struct JoinNode {
   std::vector<int32_t> left_keys;
   std::vector<int32_t> right_keys;
   std::optional<Bound> condition;
+  // Both sides are windows of the same kind and among the keys are their start and end: rows that
+  // belong to a window that is over are not needed any more. Columns of window_end; -1: no.
+  int32_t left_window_end = -1;
+  int32_t right_window_end = -1;
+  // left time in [right time + lower, right time + upper]; columns, -1: no.
+  int32_t left_time = -1;
+  int32_t right_time = -1;
+  int64_t lower_ms = 0;
+  int64_t upper_ms = 0;
 };
 
 struct UnionNode {};
