@@ -116,7 +116,7 @@ void note_checkpoints(const CheckpointStatistics& checkpoints, int64_t from_ns,
 // What is measured is the steady state: the first checkpoint that has all keys, which is written
 // whole or nearly so, is over, and a checkpoint is done before the next one is due; if they never
 // keep up, what there is after a while.
-Status wait_for_steady_checkpoints(JobHandle& job, const World& world, OwnMemory& memory,
+Status wait_for_steady_checkpoints(JobHandle& job, World& world, OwnMemory& memory,
                                    const StateRun& run) {
   const int64_t full_ns = world.clock().now_ns();
   const double deadline = wall_now() + kSteadyS;

@@ -278,6 +278,8 @@ void ChainedOperator::count_output() {
 
 std::string ChainedOperator::describe_row(const Element& rows) const {
   if (cursor_ < rows.begin || cursor_ >= rows.end) { return {}; }
+  // Batches of columns are taken as wholes, and have no times of their own.
+  if (rows.batch->timestamps() == nullptr) { return {}; }
   const int64_t time_ms = rows.batch->timestamps()[cursor_];
   const std::string time =
       time_ms == kNoTimestamp ? "without event time" : fmt::format("event time {} ms", time_ms);
