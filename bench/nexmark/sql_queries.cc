@@ -236,9 +236,17 @@ class HashColumns {
 std::span<const SqlQuery> all_sql_queries() { return kQueries; }
 
 Status build_sql_query(const SqlQuery& query, QueryRun& run) {
-  TableRegistry tables;
+  struct Kept {
+    TableRegistry tables;
+    std::unique_ptr<sql::Session> session;  // whose functions the job calls
+  };
+  const auto kept = std::make_shared<Kept>();
+  run.kept = kept;
+  TableRegistry& tables = kept->tables;
   tables.add(nexmark::table_connector());
-  sql::Session session(run.env.world(), {.tables = &tables, .config = {}, .file_table = nullptr});
+  kept->session = std::make_unique<sql::Session>(
+      run.env.world(), sql::SessionOptions{.tables = &tables, .config = {}, .file_table = nullptr});
+  sql::Session& session = *kept->session;
   const std::string options = fmt::format(
       "'connector' = 'nexmark', 'events.num' = '{}', 'first-event.rate' = '{}', "
       "'next-event.rate' = '{}', 'seed' = '{}'",
