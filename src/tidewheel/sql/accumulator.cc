@@ -624,6 +624,18 @@ std::string describe_call(const AggregateCall& call) {
   return text;
 }
 
+RowType keys_and_results(const RowType& input, const std::vector<int32_t>& keys,
+                         const std::vector<AggregateCall>& calls) {
+  RowType output;
+  for (const int32_t key : keys) {
+    output.add(input.names[static_cast<size_t>(key)], input.types[static_cast<size_t>(key)]);
+  }
+  for (const AggregateCall& call : calls) {
+    output.add(call.name.empty() ? describe_call(call) : call.name, call.result);
+  }
+  return output;
+}
+
 Result<LogicalType> aggregate_result_type(AggregateFunction function,
                                           const std::vector<LogicalType>& arguments) {
   if (function == F::kCountStar || function == F::kCount) {

@@ -63,6 +63,9 @@ Result<LogicalType> aggregate_result_type(AggregateFunction function,
                                           const std::vector<LogicalType>& arguments);
 // "SUM(DISTINCT c2) FILTER c5"
 std::string describe_call(const AggregateCall& call);
+// The columns of an aggregate: keys, which are columns of the input, then results.
+RowType keys_and_results(const RowType& input, const std::vector<int32_t>& keys,
+                         const std::vector<AggregateCall>& calls);
 
 // Rows of a batch for the accumulators of one call.
 struct AccumulatorInput {

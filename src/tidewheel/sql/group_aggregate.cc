@@ -5,13 +5,10 @@
 #include <optional>
 #include <utility>
 
-#include "tidewheel/operators/operator_base.h"
-#include "tidewheel/operators/user_failure.h"
 #include "tidewheel/sql/aggregate_calls.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
-#include "tidewheel/sql/row_bytes.h"
-#include "tidewheel/state/keyed_store.h"
+#include "tidewheel/sql/keyed_operator.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -19,10 +16,15 @@ namespace {
 constexpr char kName[] = "group aggregate";
 
 template <class K>
-class GroupAggregate final : public OutputOperator<ColumnRow> {
+class GroupAggregate final : public KeyedOperator<K> {
+  using Base = KeyedOperator<K>;
+  using Base::output;
+  using Base::store_;
+
  public:
   GroupAggregate(GroupAggregateSpec spec, AggregateSet set)
-      : spec_(std::move(spec)),
+      : Base(kName),
+        spec_(std::move(spec)),
         set_(std::move(set)),
         keys_(spec_.input.types, spec_.keys),
         output_types_(group_aggregate_output(spec_).types),
@@ -30,11 +32,10 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
           return call.function == AggregateFunction::kCountStar && call.filter < 0;
         })) {}
 
+  ~GroupAggregate() override { this->drop_store(); }
+
   Status open(OperatorContext& context) override {
-    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
-    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
-                   context.clock(), kName);
-    if (keeps_changes()) { store_->keep_changes(); }
+    TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     StateOptions options;
     options.ttl = Duration(spec_.ttl_ms);
     TIDEWHEEL_ASSIGN_OR_RETURN(
@@ -42,37 +43,16 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
                                       spec_.mini_batch));
     TIDEWHEEL_ASSIGN_OR_RETURN(calls_, AggregateCalls::make(*store_, set_, spec_.input.types,
                                                             options, spec_.input_retracts));
-    return open_store(*store_, std::exchange(reader_, nullptr));
+    return this->read_store();
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
-    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
-    while (cursor < rows.end) {
-      if (!ready()) { return Progress::kBlocked; }
-      const uint32_t chunk = spec_.mini_batch ? kMiniBatchRows : kChunk;
-      const uint32_t end = std::min(rows.end, cursor + chunk);
-      try {
-        take(in, cursor, end);
-      } catch (...) { rethrow_user_failure(context(), kName, ""); }
-      cursor = end;
-    }
-    if (const Status status = store_->status(); !status.ok()) {
-      throw_user_failure(context(), kName, status, "");
-    }
-    return Progress::kDone;
-  }
-
-  void begin_snapshot(const SnapshotStart& start) override { store_->begin_snapshot(start); }
-  Progress snapshot(SnapshotWriter& writer) override {
-    try {
-      return store_->write(writer) ? Progress::kDone : snapshot_blocked(*store_, writer);
-    } catch (...) { rethrow_user_failure(context(), kName, ""); }
-  }
-  bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { store_->abort_snapshot(); }
-  Status restore(SnapshotReader& reader) override {
-    reader_ = &reader;
-    return {};
+    const uint32_t chunk = spec_.mini_batch ? kMiniBatchRows : kChunk;
+    return this->take_chunks(rows, cursor, chunk,
+                             [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) {
+                               take(in, begin, end);
+                               begin = end;
+                             });
   }
 
  private:
@@ -251,9 +231,7 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
   const AggregateSet set_;
   KeyReader keys_;
   const std::vector<LogicalType> output_types_;
-  const bool always_changes_;         // a count of all rows is among the results
-  SnapshotReader* reader_ = nullptr;  // until `open`
-  std::optional<KeyedStore<K>> store_;
+  const bool always_changes_;  // a count of all rows is among the results
   AggregateCell* cell_ = nullptr;
   std::unique_ptr<AggregateCalls> calls_;
 
@@ -270,15 +248,7 @@ class GroupAggregate final : public OutputOperator<ColumnRow> {
 }  // namespace
 
 RowType group_aggregate_output(const GroupAggregateSpec& spec) {
-  RowType output;
-  for (const int32_t key : spec.keys) {
-    output.add(spec.input.names[static_cast<size_t>(key)],
-               spec.input.types[static_cast<size_t>(key)]);
-  }
-  for (const AggregateCall& call : spec.calls) {
-    output.add(call.name.empty() ? describe_call(call) : call.name, call.result);
-  }
-  return output;
+  return keys_and_results(spec.input, spec.keys, spec.calls);
 }
 
 Result<std::unique_ptr<Operator>> make_group_aggregate(GroupAggregateSpec spec) {
@@ -291,12 +261,7 @@ Result<std::unique_ptr<Operator>> make_group_aggregate(GroupAggregateSpec spec) 
                                                      return call.result.children.empty();
                                                    });
   const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
-  if (is_int) {
-    return std::unique_ptr<Operator>(
-        std::make_unique<GroupAggregate<IntKey>>(std::move(spec), std::move(set)));
-  }
-  return std::unique_ptr<Operator>(
-      std::make_unique<GroupAggregate<Text>>(std::move(spec), std::move(set)));
+  return make_by_key<GroupAggregate>(is_int, std::move(spec), std::move(set));
 }
 
 }  // namespace tidewheel::sql

@@ -1,18 +1,9 @@
 #include "tidewheel/sql/interval_join.h"
 
 #include <algorithm>
-#include <numeric>
-#include <optional>
 #include <utility>
 
-#include "tidewheel/operators/operator_base.h"
-#include "tidewheel/operators/user_failure.h"
-#include "tidewheel/operators/window_snapshot.h"
-#include "tidewheel/sql/pair_columns.h"
-#include "tidewheel/sql/row_bytes.h"
-#include "tidewheel/sql/row_output.h"
-#include "tidewheel/sql/saved_layout.h"
-#include "tidewheel/state/keyed_store.h"
+#include "tidewheel/sql/timed_join.h"
 
 namespace tidewheel::sql {
 
@@ -51,105 +42,48 @@ int64_t time_of(const Text& key) {
 }
 
 template <class K>
-class IntervalJoin final : public OutputOperator<ColumnRow> {
+class IntervalJoin final : public TimedJoin<K, IntervalJoinSpec> {
+  using Base = TimedJoin<K, IntervalJoinSpec>;
+  using Base::chunk_;
+  using Base::inputs_;
+  using Base::kChunk;
+  using Base::kNoRow;
+  using Base::out_;
+  using Base::output;
+  using Base::pads_side;
+  using Base::pairs_;
+  using Base::spec_;
+  using Base::store_;
+  using Base::watermark_;
+
  public:
-  IntervalJoin(IntervalJoinSpec spec, std::unique_ptr<PairFilter> filter)
-      : spec_(std::move(spec)),
-        has_filter_(filter != nullptr),
-        pairs_(spec_.left.types, spec_.right.types, std::move(filter)),
-        inputs_{Input(spec_.left, spec_.left_keys, spec_.left_time),
-                Input(spec_.right, spec_.right_keys, spec_.right_time)},
-        out_(spec_.left.types, spec_.right.types, interval_join_output(spec_).types, true),
-        layout_("left " + schema_of_row(spec_.left).to_string() + ", right " +
-                schema_of_row(spec_.right).to_string() + ", by " + inputs_[0].keys.describe()) {}
+  IntervalJoin(const IntervalJoinSpec& spec, std::unique_ptr<PairFilter> filter)
+      : Base(kName, spec, std::move(filter), interval_join_output(spec).types) {}
 
   Status open(OperatorContext& context) override {
-    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
-    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
-                   context.clock(), kName);
-    if (keeps_changes()) { store_->keep_changes(); }
+    TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     using Rows = MapCell<Text, TimedBytes>;
     TIDEWHEEL_ASSIGN_OR_RETURN(rows_[0], store_->template declare<Rows>("left rows", {}));
     TIDEWHEEL_ASSIGN_OR_RETURN(rows_[1], store_->template declare<Rows>("right rows", {}));
     TIDEWHEEL_ASSIGN_OR_RETURN(next_, store_->template declare<ValueCell<uint64_t>>("next", {}));
     TIDEWHEEL_ASSIGN_OR_RETURN(timer_, store_->template declare<TimerCell>("first end", {}));
     timer_->set_domain(TimeDomain::kEvent);
-    watermark_ = saved_watermark_.restored();
-    return open_store(*store_, std::exchange(reader_, nullptr));
+    watermark_ = this->restored_watermark();
+    return this->read_store();
   }
 
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
-    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
-    while (cursor < rows.end) {
-      if (!ready()) { return Progress::kBlocked; }
-      const uint32_t end = std::min(rows.end, cursor + kChunk);
-      guard([&] { take(static_cast<size_t>(input), in, cursor, end); });
-    }
-    require(store_->status());
-    return Progress::kDone;
-  }
-  Progress on_watermark(int64_t time_ms) override {
-    if (time_ms > watermark_) {
-      watermark_ = time_ms;
-      is_advancing_ = true;
-    }
-    while (is_advancing_) {
-      if (!ready()) { return Progress::kBlocked; }
-      guard([&] { is_advancing_ = drop_some(); });
-    }
-    require(store_->status());
-    return Operator::on_watermark(time_ms);
-  }
-
-  void begin_snapshot(const SnapshotStart& start) override {
-    is_layout_written_ = false;
-    saved_watermark_.start(watermark_);
-    store_->begin_snapshot(start);
-  }
-  Progress snapshot(SnapshotWriter& writer) override {
-    if (!writer.ready()) { return Progress::kBlocked; }
-    saved_watermark_.write(writer);
-    if (!std::exchange(is_layout_written_, true)) {
-      write_layout(writer, layout_, context().subtask_index(), context().parallelism());
-    }
-    bool is_done = false;
-    guard([&] { is_done = store_->write(writer); });
-    return is_done ? Progress::kDone : snapshot_blocked(*store_, writer);
-  }
-  bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { store_->abort_snapshot(); }
-  Status restore(SnapshotReader& reader) override {
-    reader_ = &reader;
-    TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
-    return check_layout(reader, layout_);
+    return this->take_chunks(rows, cursor, kChunk,
+                             [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) {
+                               take(static_cast<size_t>(input), in, begin, end);
+                             });
   }
 
  private:
   using Entry = MapEntry<Text, TimedBytes>;
-  static constexpr uint32_t kChunk = 256;
+
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
-  static constexpr uint32_t kNoRow = RowOutput::kNoRow;
 
-  struct Input {
-    Input(const RowType& type, const std::vector<int32_t>& columns, int32_t time_column)
-        : keys(type.types, columns), bytes(type.types), time(static_cast<size_t>(time_column)) {}
-    KeyReader keys;
-    RowBytes bytes;
-    size_t time;
-  };
-
-  template <class F>
-  void guard(F f) {
-    try {
-      f();
-    } catch (...) { rethrow_user_failure(context(), kName, ""); }
-  }
-  void require(const Status& status) {
-    if (!status.ok()) [[unlikely]] { throw_user_failure(context(), kName, status, ""); }
-  }
-  bool pads(size_t side) const {
-    return spec_.kind == Kind::kFull || spec_.kind == (side == 0 ? Kind::kLeft : Kind::kRight);
-  }
   // When nothing that is on time can match a row any more.
   int64_t end_of(size_t side, int64_t time) const {
     return side == 0 ? saturating_subtract(time, spec_.lower_ms)
@@ -158,28 +92,21 @@ class IntervalJoin final : public OutputOperator<ColumnRow> {
 
   // Moves `cursor` past the rows that were taken: all, unless the output has enough.
   void take(size_t side, const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
-    Input& input = inputs_[side];
     const uint32_t begin = cursor;
     const uint32_t count = end - begin;
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
-    const std::span<const K> keys = input.keys.template keys<K>(in, begin, end);
-    nulls_.resize(count);
-    input.keys.find_nulls(in, begin, end, nulls_.data());
-    numbers_.resize(count);
-    std::iota(numbers_.begin(), numbers_.end(), begin);
-    bytes_.resize(count);
-    input.bytes.encode(in.views(), numbers_, *arena_, bytes_.data());
-    const ColumnView& times = in.view(input.time);
+    chunk_.read(inputs_[side], in, begin, end, /*finds_nulls=*/true);
+    const std::span<const K> keys = chunk_.keys();
+    const ColumnView& times =
+        in.view(static_cast<size_t>(side == 0 ? spec_.left_time : spec_.right_time));
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     out_.begin(side == 0);
     for (uint32_t i = 0; i < count; ++i) {
       batch.select(i);
       const uint32_t row = cursor++;
-      if (nulls_[i] != 0 || times.is_null(row)) {
-        if (pads(side)) { out_.add(row, {}, {}, RowKind::kInsert); }
+      if (chunk_.has_null_key(i) || times.is_null(row)) {
+        if (pads_side(side)) { out_.add(row, {}, {}, RowKind::kInsert); }
       } else {
-        take_row(side, row, bytes_[i], times.at<int64_t>(row));
+        take_row(side, row, chunk_.bytes(i), times.at<int64_t>(row));
       }
       if (out_.size() >= kRowsMax) {
         out_.emit(output(), &in);
@@ -192,7 +119,7 @@ class IntervalJoin final : public OutputOperator<ColumnRow> {
     find_matches(side, store_->current_row(), bytes, time);
     for (Entry* const match : found_) {
       out_.add(row, {}, match->value.value.row, RowKind::kInsert);
-      if (pads(1 - side) && !match->value.value.is_matched) {
+      if (pads_side(1 - side) && !match->value.value.is_matched) {
         match->value.value.is_matched = true;
         match->mark(Entry::kChanged);
       }
@@ -200,7 +127,7 @@ class IntervalJoin final : public OutputOperator<ColumnRow> {
     const bool is_matched = !found_.empty();
     const int64_t end = end_of(side, time);
     if (end <= watermark_) {
-      if (pads(side) && !is_matched) { out_.add(row, {}, {}, RowKind::kInsert); }
+      if (pads_side(side) && !is_matched) { out_.add(row, {}, {}, RowKind::kInsert); }
       return;
     }
     std::byte* const state = store_->ensure_row();
@@ -229,7 +156,7 @@ class IntervalJoin final : public OutputOperator<ColumnRow> {
       if (time_of(entry.key.value) > last) { break; }
       if (!other.is_gone(entry)) { found_.push_back(&entry); }
     }
-    if (!has_filter_ || found_.empty()) { return; }
+    if (!pairs_.has_filter() || found_.empty()) { return; }
     own_.assign(found_.size(), bytes);
     others_.clear();
     for (const Entry* const entry : found_) { others_.push_back(entry->value.value.row); }
@@ -239,9 +166,8 @@ class IntervalJoin final : public OutputOperator<ColumnRow> {
   }
 
   // Drops rows of some keys that nothing can match any more; false when there is none left.
-  bool drop_some() {
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
+  bool advance_some() override {
+    chunk_.renew_arena();
     out_.begin(true);
     store_->begin_work();
     FiredTimer fired;
@@ -271,40 +197,22 @@ class IntervalJoin final : public OutputOperator<ColumnRow> {
           break;
         }
         ended_.emplace_back(entry.key.value.str());
-        if (!pads(side) || entry.value.value.is_matched) { continue; }
-        const Text row = arena_->copy(entry.value.value.row.view());
+        if (!pads_side(side) || entry.value.value.is_matched) { continue; }
+        const Text row = chunk_.arena().copy(entry.value.value.row.view());
         side == 0 ? out_.add(kNoRow, row, {}, RowKind::kInsert)
                   : out_.add(kNoRow, {}, row, RowKind::kInsert);
       }
       for (const std::string& key : ended_) { rows.erase(state, Text(key)); }
     }
     if (first_end != TimerCell::kCancelled) { return timer_->set(state, first_end); }
-    for (const auto& cell : store_->cells()) {
-      if (KeyedState::has(state, cell->bit())) { store_->clear_cell(state, *cell); }
-    }
+    this->clear_cells(state);
   }
 
-  const IntervalJoinSpec spec_;
-  const bool has_filter_;
-  PairColumns pairs_;
-  Input inputs_[2];
-  RowOutput out_;
-  const std::string layout_;
-  SnapshotReader* reader_ = nullptr;  // until `open`
-  std::optional<KeyedStore<K>> store_;
   MapCell<Text, TimedBytes>* rows_[2] = {};
   ValueCell<uint64_t>* next_ = nullptr;  // the number of the key's next row
   TimerCell* timer_ = nullptr;           // when the first of its rows is to go
-  int64_t watermark_ = kMinWatermark;
-  bool is_advancing_ = false;
-  bool is_layout_written_ = true;
-  WatermarkState saved_watermark_;
 
   // Of the rows at work.
-  ArenaRef arena_;
-  std::vector<uint8_t> nulls_;
-  std::vector<uint32_t> numbers_;
-  std::vector<Text> bytes_;
   std::vector<Entry*> found_;
   std::vector<Text> own_;
   std::vector<Text> others_;
@@ -324,19 +232,9 @@ Result<std::unique_ptr<Operator>> make_interval_join(IntervalJoinSpec spec,
     return invalid_argument(ErrorId::kSqlUnsupported,
                             "a join of near times is inner or outer, and not IN or EXISTS");
   }
-  const KeyReader left(spec.left.types, spec.left_keys);
-  const KeyReader right(spec.right.types, spec.right_keys);
-  if (left.describe() != right.describe()) {
-    return invalid_argument(ErrorId::kSqlType,
-                            "the keys of a join have to be of the same types: {} and {}",
-                            left.describe(), right.describe());
-  }
-  if (left.is_int()) {
-    return std::unique_ptr<Operator>(
-        std::make_unique<IntervalJoin<IntKey>>(std::move(spec), std::move(filter)));
-  }
-  return std::unique_ptr<Operator>(
-      std::make_unique<IntervalJoin<Text>>(std::move(spec), std::move(filter)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const bool is_int, join_keys_are_int(spec.left, spec.left_keys, spec.right, spec.right_keys));
+  return make_by_key<IntervalJoin>(is_int, std::move(spec), std::move(filter));
 }
 
 }  // namespace tidewheel::sql

@@ -23,6 +23,7 @@ class PairColumns {
     for (const LogicalType& type : left) { columns_.emplace_back(type); }
     for (const LogicalType& type : right) { columns_.emplace_back(type); }
   }
+  bool has_filter() const { return filter_ != nullptr; }
   // Which of the pairs lefts[i], rights[i] are kept; valid until the next call.
   const std::vector<uint8_t>& evaluate(std::span<const Text> lefts, std::span<const Text> rights) {
     keeps_.assign(lefts.size(), filter_ == nullptr ? 1 : 0);

@@ -10,15 +10,11 @@
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
-#include "tidewheel/operators/operator_base.h"
-#include "tidewheel/operators/user_failure.h"
-#include "tidewheel/operators/window_snapshot.h"
 #include "tidewheel/sql/aggregate_calls.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
-#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/slice_key.h"
-#include "tidewheel/state/keyed_store.h"
 
 namespace tidewheel::sql {
 
@@ -35,21 +31,30 @@ namespace {
 constexpr char kName[] = "session aggregate";
 
 template <class K>
-class SessionAggregate final : public OutputOperator<ColumnRow> {
+class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
+  using Base = TimedKeyedOperator<SliceKey<K>>;
+  using Base::clear_cells;
+  using Base::guard;
+  using Base::output;
+  using Base::ready;
+  using Base::require;
+  using Base::store_;
+  using Base::watermark_;
+
  public:
   SessionAggregate(WindowAggregateSpec spec, AggregateSet set)
-      : spec_(std::move(spec)),
+      : Base(kName),
+        spec_(std::move(spec)),
         gap_(spec_.window.size_ms),
         set_(std::move(set)),
         keys_(spec_.input.types, spec_.keys),
         output_types_(window_aggregate_output(spec_).types) {}
 
+  ~SessionAggregate() override { this->drop_store(); }
+
   Status open(OperatorContext& context) override {
-    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
+    TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
-    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
-                   context.clock(), kName);
-    if (keeps_changes()) { store_->keep_changes(); }
     const std::string form = keys_.describe() + " sessions";
     TIDEWHEEL_ASSIGN_OR_RETURN(
         cell_, AggregateCell::declare(*store_, "accumulators", form, {}, set_, false));
@@ -59,8 +64,8 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
     timer_->set_domain(domain());
     TIDEWHEEL_ASSIGN_OR_RETURN(
         calls_, AggregateCalls::make(*store_, set_, spec_.input.types, {}, spec_.input_retracts));
-    watermark_ = saved_watermark_.restored();
-    TIDEWHEEL_RETURN_IF_ERROR(open_store(*store_, std::exchange(reader_, nullptr)));
+    watermark_ = this->restored_watermark();
+    TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
     wake_for_next_session();
     return {};
   }
@@ -91,24 +96,6 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
     return is_event_time() ? Progress::kDone : advance(kMaxWatermark);
   }
 
-  void begin_snapshot(const SnapshotStart& start) override {
-    saved_watermark_.start(watermark_);
-    store_->begin_snapshot(start);
-  }
-  Progress snapshot(SnapshotWriter& writer) override {
-    if (!writer.ready()) { return Progress::kBlocked; }
-    saved_watermark_.write(writer);
-    bool is_done = false;
-    guard([&] { is_done = store_->write(writer); });
-    return is_done ? Progress::kDone : snapshot_blocked(*store_, writer);
-  }
-  bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { store_->abort_snapshot(); }
-  Status restore(SnapshotReader& reader) override {
-    reader_ = &reader;
-    return saved_watermark_.read(reader);
-  }
-
  private:
   using Key = SliceKey<K>;
   static constexpr uint32_t kChunk = 256;
@@ -118,15 +105,6 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
   bool is_event_time() const { return spec_.time >= 0; }
   TimeDomain domain() const {
     return is_event_time() ? TimeDomain::kEvent : TimeDomain::kProcessing;
-  }
-  template <class F>
-  void guard(F f) {
-    try {
-      f();
-    } catch (...) { rethrow_user_failure(context(), kName, ""); }
-  }
-  void require(const Status& status) {
-    if (!status.ok()) [[unlikely]] { throw_user_failure(context(), kName, status, ""); }
   }
 
   // ---- Rows.
@@ -151,14 +129,14 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
   void read_times(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     if (!is_event_time()) {
       const int64_t now =
-          std::max(context().clock().wall_ms(), saturating_add(watermark_, int64_t{1}));
+          std::max(this->context().clock().wall_ms(), saturating_add(watermark_, int64_t{1}));
       return std::fill(times_.begin(), times_.end(), now);
     }
     const ColumnView& times = in.view(static_cast<size_t>(spec_.time));
     for (uint32_t row = begin; row < end; ++row) {
       if (times.validity != nullptr && times.is_null(row)) [[unlikely]] {
         throw_user_failure(
-            context(), kName,
+            this->context(), kName,
             invalid_argument(ErrorId::kSqlValue, "the time of a row of a session is NULL: {}",
                              spec_.input.names[static_cast<size_t>(spec_.time)]),
             "");
@@ -259,7 +237,7 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
       set_.init(copy);
       store_->set_current(from);
       set_.merge(copy, cell_->find(store_->current_row()), store_->heap());
-      clear_current_row();
+      clear_cells(store_->current_row());
       const Key to{list_keys_[i].key, one.id};
       store_->set_current(to);
       set_.merge(cell_->find(store_->current_row()), copy, store_->heap());
@@ -268,12 +246,6 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
     }
     store_->clear_current();
     store_->end_work(0);
-  }
-  void clear_current_row() {
-    std::byte* const row = store_->current_row();
-    for (const auto& cell : store_->cells()) {
-      if (KeyedState::has(row, cell->bit())) { store_->clear_cell(row, *cell); }
-    }
   }
 
   // ---- Firing.
@@ -322,7 +294,7 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
       fired_keys_.push_back(key.key);
       fired_times_.emplace_back();
     }
-    clear_current_row();
+    clear_cells(store_->current_row());
     const Key list_key{key.key, kList};
     store_->set_current(list_key);
     auto* const list = current_list();
@@ -337,7 +309,7 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
       }
     }
     list->size = kept;
-    if (kept == 0) { clear_current_row(); }
+    if (kept == 0) { clear_cells(store_->current_row()); }
     store_->clear_current();
   }
   void emit() {
@@ -369,7 +341,7 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
   void wake_for_next_session() {
     if (is_event_time()) { return; }
     const int64_t time = store_->next_time(domain());
-    if (time != TimerQueue::kNoTime) { context().wake_at_wall_ms(time); }
+    if (time != TimerQueue::kNoTime) { this->context().wake_at_wall_ms(time); }
   }
 
   const WindowAggregateSpec spec_;
@@ -378,13 +350,10 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
   KeyReader keys_;
   const std::vector<LogicalType> output_types_;
   Counter* late_dropped_ = nullptr;
-  SnapshotReader* reader_ = nullptr;  // until `open`
-  std::optional<KeyedStore<Key>> store_;
   AggregateCell* cell_ = nullptr;
   ListCell<SessionTimes>* sessions_ = nullptr;
   TimerCell* timer_ = nullptr;
   std::unique_ptr<AggregateCalls> calls_;
-  int64_t watermark_ = kMinWatermark;
   bool is_advancing_ = false;
 
   // Of the rows at work.
@@ -399,8 +368,6 @@ class SessionAggregate final : public OutputOperator<ColumnRow> {
   std::vector<K> fired_keys_;
   std::vector<TimeWindow> fired_times_;
   ArenaRef fired_arena_;
-
-  WatermarkState saved_watermark_;
 };
 
 }  // namespace
@@ -417,12 +384,8 @@ Result<std::unique_ptr<Operator>> make_session_aggregate(WindowAggregateSpec spe
                               describe_call(set.calls()[i]));
     }
   }
-  if (KeyReader(spec.input.types, spec.keys).is_int()) {
-    return std::unique_ptr<Operator>(
-        std::make_unique<SessionAggregate<IntKey>>(std::move(spec), std::move(set)));
-  }
-  return std::unique_ptr<Operator>(
-      std::make_unique<SessionAggregate<Text>>(std::move(spec), std::move(set)));
+  const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
+  return make_by_key<SessionAggregate>(is_int, std::move(spec), std::move(set));
 }
 
 }  // namespace tidewheel::sql

@@ -1,17 +1,11 @@
 #include "tidewheel/sql/stream_join.h"
 
 #include <algorithm>
-#include <numeric>
-#include <optional>
 #include <utility>
 
-#include "tidewheel/operators/operator_base.h"
-#include "tidewheel/operators/user_failure.h"
-#include "tidewheel/sql/column_output.h"
-#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/join_input.h"
+#include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_output.h"
-#include "tidewheel/sql/saved_layout.h"
-#include "tidewheel/state/keyed_store.h"
 
 namespace tidewheel::sql {
 
@@ -37,11 +31,6 @@ bool counts_matches(Kind kind, bool left) {
   return left ? kind == Kind::kLeft || kind == Kind::kSemi || kind == Kind::kAnti
               : kind == Kind::kRight;
 }
-bool pads(Kind kind, bool left) {
-  return kind == Kind::kFull || kind == (left ? Kind::kLeft : Kind::kRight);
-}
-bool gives_left_only(Kind kind) { return kind == Kind::kSemi || kind == Kind::kAnti; }
-
 // The rows of one side under the current key.
 class JoinSide {
  public:
@@ -136,16 +125,20 @@ class JoinSide {
 };
 
 template <class K>
-class StreamJoin final : public OutputOperator<ColumnRow> {
+class StreamJoin final : public KeyedOperator<K> {
+  using Base = KeyedOperator<K>;
+  using Base::output;
+  using Base::store_;
+
  public:
   StreamJoin(StreamJoinSpec spec, std::unique_ptr<PairFilter> filter)
-      : spec_(std::move(spec)),
+      : Base(kName),
+        spec_(std::move(spec)),
         filter_(std::move(filter)),
-        inputs_{Input(spec_.left, spec_.left_keys), Input(spec_.right, spec_.right_keys)},
+        inputs_{JoinInput(spec_.left, spec_.left_keys), JoinInput(spec_.right, spec_.right_keys)},
         out_(spec_.left.types, spec_.right.types, stream_join_output(spec_).types,
-             !gives_left_only(spec_.kind)),
-        layout_("left " + schema_of_row(spec_.left).to_string() + ", right " +
-                schema_of_row(spec_.right).to_string() + ", by " + inputs_[0].keys.describe()) {
+             !gives_left_only(spec_.kind)) {
+    this->set_layout(join_layout(spec_.left, spec_.right, inputs_[0]));
     if (filter_ != nullptr) {
       for (const LogicalType& type : spec_.left.types) { pair_columns_.emplace_back(type); }
       for (const LogicalType& type : spec_.right.types) { pair_columns_.emplace_back(type); }
@@ -153,52 +146,20 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
   }
 
   Status open(OperatorContext& context) override {
-    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
-    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
-                   context.clock(), kName);
-    if (keeps_changes()) { store_->keep_changes(); }
+    TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     TIDEWHEEL_RETURN_IF_ERROR(
         sides_[0].declare(*store_, "left rows", spec_.left_is_unique, spec_.left_retracts,
                           counts_matches(spec_.kind, true), spec_.left_ttl_ms));
     TIDEWHEEL_RETURN_IF_ERROR(
         sides_[1].declare(*store_, "right rows", spec_.right_is_unique, spec_.right_retracts,
                           counts_matches(spec_.kind, false), spec_.right_ttl_ms));
-    return open_store(*store_, std::exchange(reader_, nullptr));
+    return this->read_store();
   }
 
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
-    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
-    while (cursor < rows.end) {
-      if (!ready()) { return Progress::kBlocked; }
-      const uint32_t end = std::min(rows.end, cursor + kChunk);
-      try {
-        take(input, in, cursor, end);
-      } catch (...) { rethrow_user_failure(context(), kName, ""); }
-    }
-    if (const Status status = store_->status(); !status.ok()) {
-      throw_user_failure(context(), kName, status, "");
-    }
-    return Progress::kDone;
-  }
-
-  void begin_snapshot(const SnapshotStart& start) override {
-    is_layout_written_ = false;
-    store_->begin_snapshot(start);
-  }
-  Progress snapshot(SnapshotWriter& writer) override {
-    if (!writer.ready()) { return Progress::kBlocked; }
-    if (!std::exchange(is_layout_written_, true)) {
-      write_layout(writer, layout_, context().subtask_index(), context().parallelism());
-    }
-    try {
-      return store_->write(writer) ? Progress::kDone : snapshot_blocked(*store_, writer);
-    } catch (...) { rethrow_user_failure(context(), kName, ""); }
-  }
-  bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { store_->abort_snapshot(); }
-  Status restore(SnapshotReader& reader) override {
-    reader_ = &reader;
-    return check_layout(reader, layout_);
+    return this->take_chunks(
+        rows, cursor, kChunk,
+        [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) { take(input, in, begin, end); });
   }
 
  private:
@@ -206,12 +167,6 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
   static constexpr uint32_t kChunk = 256;
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
 
-  struct Input {
-    Input(const RowType& type, const std::vector<int32_t>& columns)
-        : keys(type.types, columns), bytes(type.types) {}
-    KeyReader keys;
-    RowBytes bytes;
-  };
   // A pair of a row and one of the other side that the filter has kept.
   struct Kept {
     uint32_t row = 0;
@@ -222,19 +177,12 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
   void take(int32_t input, const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
     const uint32_t begin = cursor;
     const uint32_t count = end - begin;
+    begin_ = begin;
     side_ = static_cast<size_t>(input);
     is_left_ = input == 0;
     in_ = &in;
-    Input& side = inputs_[side_];
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
-    const std::span<const K> keys = side.keys.template keys<K>(in, begin, end);
-    nulls_.assign(count, 0);
-    if (!spec_.nulls_match) { side.keys.find_nulls(in, begin, end, nulls_.data()); }
-    rows_.resize(count);
-    std::iota(rows_.begin(), rows_.end(), begin);
-    bytes_.resize(count);
-    side.bytes.encode(in.views(), rows_, *arena_, bytes_.data());
+    chunk_.read(inputs_[side_], in, begin, end, /*finds_nulls=*/!spec_.nulls_match);
+    const std::span<const K> keys = chunk_.keys();
     if (filter_ != nullptr) { choose_pairs(begin, keys); }
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     out_.begin(is_left_);
@@ -255,17 +203,17 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
     const RowKind kind = in_->kind(row);
     const bool retracts = is_retraction(kind);
     found_.clear();
-    if (nulls_[i] == 0) { find_matches(i); }
+    if (!chunk_.has_null_key(i)) { find_matches(i); }
     JoinSide& own = sides_[side_];
-    if (nulls_[i] != 0) { return put_row(row, {}, kind); }
+    if (chunk_.has_null_key(i)) { return put_row(row, {}, kind); }
     if (!retracts) {
       if (own.is_unique()) { take_back_former(i); }
-      own.insert(store_->ensure_row(), bytes_[i], total_matches());
+      own.insert(store_->ensure_row(), chunk_.bytes(i), total_matches());
       return put_row(row, {}, kind);
     }
-    Text former = bytes_[i];
+    Text former = chunk_.bytes(i);
     if (own.is_unique() && !copy_former(former)) { return; }
-    if (!own.erase(*store_, store_->current_row(), bytes_[i])) { return; }
+    if (!own.erase(*store_, store_->current_row(), chunk_.bytes(i))) { return; }
     own.is_unique() ? put_row(kNoRow, former, kind) : put_row(row, {}, kind);
   }
   // What the row, or its bytes, and its matches give.
@@ -326,19 +274,19 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
     } else {
       put_row(kNoRow, former, RowKind::kUpdateBefore);
     }
-    sides_[side_].erase(*store_, store_->current_row(), bytes_[i]);
+    sides_[side_].erase(*store_, store_->current_row(), chunk_.bytes(i));
   }
   bool copy_former(Text& former) {
     own_found_.clear();
     sides_[side_].find(store_->current_row(), own_found_);
     if (own_found_.empty()) { return false; }
-    former = arena_->copy(own_found_[0].row.view());
+    former = chunk_.arena().copy(own_found_[0].row.view());
     return true;
   }
   void find_matches(uint32_t i) {
     sides_[1 - side_].find(store_->current_row(), found_);
     if (filter_ == nullptr) { return; }
-    if (is_retraction(in_->kind(rows_[i])) && sides_[side_].is_unique()) {
+    if (is_retraction(in_->kind(begin_ + i)) && sides_[side_].is_unique()) {
       // What is taken back is what is there, whatever the row says.
       Text former;
       if (copy_former(former)) { filter_found(former); }
@@ -366,11 +314,11 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
       KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
       for (uint32_t i = 0; i < count; ++i) {
         batch.select(i);
-        if (nulls_[i] != 0) { continue; }
+        if (chunk_.has_null_key(i)) { continue; }
         found_.clear();
         sides_[1 - side_].find(store_->current_row(), found_);
         for (const Found& match : found_) {
-          pairs_.push_back({i, arena_->copy(match.row.view())});
+          pairs_.push_back({i, chunk_.arena().copy(match.row.view())});
           pair_rows_.push_back(begin + i);
           pair_texts_.push_back(pairs_.back().other);
         }
@@ -427,22 +375,16 @@ class StreamJoin final : public OutputOperator<ColumnRow> {
 
   const StreamJoinSpec spec_;
   const std::unique_ptr<PairFilter> filter_;
-  Input inputs_[2];
+  JoinInput inputs_[2];
   RowOutput out_;
-  const std::string layout_;
-  SnapshotReader* reader_ = nullptr;  // until `open`
-  std::optional<KeyedStore<K>> store_;
   JoinSide sides_[2];
-  bool is_layout_written_ = true;
 
   // Of the rows at work.
   size_t side_ = 0;  // that they come from
   bool is_left_ = true;
   const ColumnBatch* in_ = nullptr;
-  ArenaRef arena_;
-  std::vector<uint32_t> rows_;
-  std::vector<Text> bytes_;
-  std::vector<uint8_t> nulls_;
+  uint32_t begin_ = 0;  // the first of them
+  JoinChunk<K> chunk_;
   std::vector<Found> found_;  // what the row at work matches
   std::vector<Found> kept_found_;
   std::vector<Found> own_found_;
@@ -472,19 +414,9 @@ RowType stream_join_output(const StreamJoinSpec& spec) {
 
 Result<std::unique_ptr<Operator>> make_stream_join(StreamJoinSpec spec,
                                                    std::unique_ptr<PairFilter> filter) {
-  const KeyReader left(spec.left.types, spec.left_keys);
-  const KeyReader right(spec.right.types, spec.right_keys);
-  if (left.describe() != right.describe()) {
-    return invalid_argument(ErrorId::kSqlType,
-                            "the keys of a join have to be of the same types: {} and {}",
-                            left.describe(), right.describe());
-  }
-  if (left.is_int()) {
-    return std::unique_ptr<Operator>(
-        std::make_unique<StreamJoin<IntKey>>(std::move(spec), std::move(filter)));
-  }
-  return std::unique_ptr<Operator>(
-      std::make_unique<StreamJoin<Text>>(std::move(spec), std::move(filter)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const bool is_int, join_keys_are_int(spec.left, spec.left_keys, spec.right, spec.right_keys));
+  return make_by_key<StreamJoin>(is_int, std::move(spec), std::move(filter));
 }
 
 }  // namespace tidewheel::sql

@@ -5,11 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "tidewheel/operators/operator_base.h"
-#include "tidewheel/operators/user_failure.h"
+#include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_output.h"
-#include "tidewheel/sql/saved_layout.h"
-#include "tidewheel/state/keyed_store.h"
 
 namespace tidewheel::sql {
 
@@ -24,24 +21,27 @@ namespace {
 constexpr char kName[] = "top n";
 
 template <class K>
-class TopN final : public OutputOperator<ColumnRow> {
+class TopN final : public KeyedOperator<K> {
+  using Base = KeyedOperator<K>;
+  using Base::output;
+  using Base::store_;
+
  public:
   explicit TopN(TopNSpec spec)
-      : spec_(std::move(spec)),
+      : Base(kName),
+        spec_(std::move(spec)),
         keys_(spec_.input.types, spec_.partition_by),
         bytes_(spec_.input.types),
         order_(spec_.input.types, value_order(spec_)),
         newest_first_(puts_newest_first(spec_)),
         keeps_best_(spec_.last == 1 && !spec_.input_retracts),
-        out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank),
-        layout_(schema_of_row(spec_.input).to_string() + ", by " + keys_.describe() +
-                ", in the order of" + describe_order(spec_)) {}
+        out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
+    this->set_layout(schema_of_row(spec_.input).to_string() + ", by " + keys_.describe() +
+                     ", in the order of" + describe_order(spec_));
+  }
 
   Status open(OperatorContext& context) override {
-    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
-    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
-                   context.clock(), kName);
-    if (keeps_changes()) { store_->keep_changes(); }
+    TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     StateOptions options;
     options.ttl = Duration(spec_.ttl_ms);
     if (keeps_best_) {
@@ -53,42 +53,13 @@ class TopN final : public OutputOperator<ColumnRow> {
       TIDEWHEEL_ASSIGN_OR_RETURN(next_,
                                  store_->template declare<ValueCell<uint64_t>>("next", options));
     }
-    return open_store(*store_, std::exchange(reader_, nullptr));
+    return this->read_store();
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
-    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
-    while (cursor < rows.end) {
-      if (!ready()) { return Progress::kBlocked; }
-      const uint32_t end = std::min(rows.end, cursor + kChunk);
-      try {
-        take(in, cursor, end);
-      } catch (...) { rethrow_user_failure(context(), kName, ""); }
-    }
-    if (const Status status = store_->status(); !status.ok()) {
-      throw_user_failure(context(), kName, status, "");
-    }
-    return Progress::kDone;
-  }
-
-  void begin_snapshot(const SnapshotStart& start) override {
-    is_layout_written_ = false;
-    store_->begin_snapshot(start);
-  }
-  Progress snapshot(SnapshotWriter& writer) override {
-    if (!writer.ready()) { return Progress::kBlocked; }
-    if (!std::exchange(is_layout_written_, true)) {
-      write_layout(writer, layout_, context().subtask_index(), context().parallelism());
-    }
-    try {
-      return store_->write(writer) ? Progress::kDone : snapshot_blocked(*store_, writer);
-    } catch (...) { rethrow_user_failure(context(), kName, ""); }
-  }
-  bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { store_->abort_snapshot(); }
-  Status restore(SnapshotReader& reader) override {
-    reader_ = &reader;
-    return check_layout(reader, layout_);
+    return this->take_chunks(
+        rows, cursor, kChunk,
+        [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) { take(in, begin, end); });
   }
 
  private:
@@ -328,13 +299,9 @@ class TopN final : public OutputOperator<ColumnRow> {
   const bool newest_first_;
   const bool keeps_best_;  // one row a partition, and none is taken back
   RowOutput out_;
-  const std::string layout_;
-  SnapshotReader* reader_ = nullptr;  // until `open`
-  std::optional<KeyedStore<K>> store_;
   ValueCell<BestRow>* best_ = nullptr;
   MapCell<Text, Text>* map_ = nullptr;
   ValueCell<uint64_t>* next_ = nullptr;  // the number of the partition's next row
-  bool is_layout_written_ = true;
 
   // Of the rows at work.
   const ColumnBatch* in_ = nullptr;
@@ -366,10 +333,8 @@ Result<std::unique_ptr<Operator>> make_top_n(TopNSpec spec) {
                               type.to_string(), spec.input.names[static_cast<size_t>(sort.column)]);
     }
   }
-  if (KeyReader(spec.input.types, spec.partition_by).is_int()) {
-    return std::unique_ptr<Operator>(std::make_unique<TopN<IntKey>>(std::move(spec)));
-  }
-  return std::unique_ptr<Operator>(std::make_unique<TopN<Text>>(std::move(spec)));
+  const bool is_int = KeyReader(spec.input.types, spec.partition_by).is_int();
+  return make_by_key<TopN>(is_int, std::move(spec));
 }
 
 }  // namespace tidewheel::sql

@@ -15,17 +15,13 @@
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
-#include "tidewheel/operators/operator_base.h"
-#include "tidewheel/operators/user_failure.h"
 #include "tidewheel/operators/window.h"
-#include "tidewheel/operators/window_snapshot.h"
 #include "tidewheel/sql/aggregate_calls.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
-#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/session_aggregate.h"
 #include "tidewheel/sql/slice_key.h"
-#include "tidewheel/state/keyed_store.h"
 
 namespace tidewheel::sql {
 
@@ -58,32 +54,41 @@ Status check_window(const GridWindow& window) {
 }
 
 template <class K>
-class WindowAggregate final : public OutputOperator<ColumnRow> {
+class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
+  using Base = TimedKeyedOperator<SliceKey<K>>;
+  using Base::clear_cells;
+  using Base::guard;
+  using Base::output;
+  using Base::ready;
+  using Base::require;
+  using Base::store_;
+  using Base::watermark_;
+
  public:
   WindowAggregate(WindowAggregateSpec spec, AggregateSet set)
-      : spec_(std::move(spec)),
+      : Base(kName),
+        spec_(std::move(spec)),
         set_(std::move(set)),
         keys_(spec_.input.types, spec_.keys),
         output_types_(window_aggregate_output(spec_).types),
         grid_(grid_of(spec_.window)),
         expands_(!grid_.is_tumbling() && !can_merge(set_)) {}
 
+  ~WindowAggregate() override { this->drop_store(); }
+
   Status open(OperatorContext& context) override {
-    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator::open(context));
+    TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
-    store_.emplace(context.key_groups(), context.max_parallelism(), &context.memory(),
-                   context.clock(), kName);
-    if (keeps_changes()) { store_->keep_changes(); }
     const std::string form =
         keys_.describe() + (expands_ ? " windows of " : " slices of ") + grid_.describe();
     TIDEWHEEL_ASSIGN_OR_RETURN(
         cell_, AggregateCell::declare(*store_, "accumulators", form, {}, set_, false));
     TIDEWHEEL_ASSIGN_OR_RETURN(
         calls_, AggregateCalls::make(*store_, set_, spec_.input.types, {}, spec_.input_retracts));
-    take_up(saved_watermark_.restored());
-    SnapshotReader* const reader = std::exchange(reader_, nullptr);
-    TIDEWHEEL_RETURN_IF_ERROR(open_store(*store_, reader));
-    if (reader != nullptr) { list_restored_keys(); }
+    take_up(this->restored_watermark());
+    const bool is_restored = this->is_restored();
+    TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
+    if (is_restored) { list_restored_keys(); }
     wake_for_next_window();
     return {};
   }
@@ -116,25 +121,18 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
   }
 
   void begin_snapshot(const SnapshotStart& start) override {
-    saved_watermark_.start(watermark_);
-    saved_drops_.start(context().key_groups(), fire_from_, {}, fire_from_);
-    store_->begin_snapshot(start);
+    saved_drops_.start(this->context().key_groups(), fire_from_, {}, fire_from_);
+    Base::begin_snapshot(start);
   }
-  Progress snapshot(SnapshotWriter& writer) override {
-    if (!writer.ready()) { return Progress::kBlocked; }
-    saved_watermark_.write(writer);
-    saved_drops_.write(writer);
-    bool is_done = false;
-    guard([&] { is_done = store_->write(writer); });
-    return is_done ? Progress::kDone : snapshot_blocked(*store_, writer);
-  }
-  bool snapshots_in_background() const override { return true; }
-  void abort_snapshot() override { store_->abort_snapshot(); }
   Status restore(SnapshotReader& reader) override {
-    TIDEWHEEL_RETURN_IF_ERROR(saved_watermark_.read(reader));
-    TIDEWHEEL_RETURN_IF_ERROR(saved_drops_.read(reader));
-    reader_ = &reader;
-    return {};
+    TIDEWHEEL_RETURN_IF_ERROR(Base::restore(reader));
+    return saved_drops_.read(reader);
+  }
+
+ protected:
+  void write_beside(SnapshotWriter& writer) override {
+    Base::write_beside(writer);
+    saved_drops_.write(writer);
   }
 
  private:
@@ -171,15 +169,6 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
     return true;
   }
   bool is_event_time() const { return spec_.time >= 0; }
-  template <class F>
-  void guard(F f) {
-    try {
-      f();
-    } catch (...) { rethrow_user_failure(context(), kName, ""); }
-  }
-  void require(const Status& status) {
-    if (!status.ok()) [[unlikely]] { throw_user_failure(context(), kName, status, ""); }
-  }
 
   // ---- Restoring.
 
@@ -189,7 +178,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
       fire_from_ = grid_.first_window_after(watermark);
     }
     // At an unaligned barrier subtasks may have come further than the least watermark.
-    fire_from_ = std::max(fire_from_, saved_drops_.fire_from(context().key_groups()));
+    fire_from_ = std::max(fire_from_, saved_drops_.fire_from(this->context().key_groups()));
     fired_until_ = saved_drops_.fired_until();
   }
   void list_restored_keys() {
@@ -203,12 +192,6 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
   }
   int64_t last_window_of(int64_t slice) const {
     return expands_ ? slice : grid_.windows_of(slice).last;
-  }
-  void clear_cells(std::byte* row) {
-    if (row == nullptr) { return; }
-    for (const auto& cell : store_->cells()) {
-      if (KeyedState::has(row, cell->bit())) { store_->clear_cell(row, *cell); }
-    }
   }
 
   // ---- Rows.
@@ -224,7 +207,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
       place_by_column(in, begin, end, keys);
     } else {
       const int64_t now =
-          std::max(context().clock().wall_ms(), saturating_add(watermark_, int64_t{1}));
+          std::max(this->context().clock().wall_ms(), saturating_add(watermark_, int64_t{1}));
       for (uint32_t row = begin; row < end; ++row) { place(row, now, keys[row - begin]); }
     }
     const auto count = static_cast<uint32_t>(slice_keys_.size());
@@ -283,7 +266,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
     }
   }
   [[noreturn]] void throw_null_time() {
-    throw_user_failure(context(), kName,
+    throw_user_failure(this->context(), kName,
                        invalid_argument(ErrorId::kSqlValue,
                                         "the time by which rows are put into windows is NULL: {}",
                                         spec_.input.names[static_cast<size_t>(spec_.time)]),
@@ -387,7 +370,8 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
     }
     if (parts_.size() == 1) { return; }
     if (grid_.is_cumulative()) { return join_parts(); }
-    merged_.emplace(context().key_groups(), context().max_parallelism(), &context().memory());
+    merged_.emplace(this->context().key_groups(), this->context().max_parallelism(),
+                    &this->context().memory());
     for (Slice* const part : parts_) {
       visit(*part, 0, part->keys.size(), [&](size_t i, std::byte* row) {
         std::byte* const cell = cell_->find(row);
@@ -403,7 +387,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
   void merge(const K& key, const std::byte* cell) {
     bool inserted = false;
     uint32_t& index =
-        merged_->index.upsert(key, key_hash(key, context().max_parallelism()), inserted);
+        merged_->index.upsert(key, key_hash(key, this->context().max_parallelism()), inserted);
     if (inserted) {
       index = static_cast<uint32_t>(merged_->keys.size());
       const size_t words = set_.bytes() / sizeof(uint64_t) + 1;
@@ -502,7 +486,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
     if (cell == nullptr) { return false; }
     if (set_.counts_rows() && AggregateSet::row_count(cell) <= 0) { return false; }
     if (window_ < fired_until_ &&
-        saved_drops_.was_fired(key_hash(key, context().max_parallelism()).group, window_)) {
+        saved_drops_.was_fired(key_hash(key, this->context().max_parallelism()).group, window_)) {
       return false;
     }
     emitted_keys_.push_back(key);
@@ -546,7 +530,7 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
     const int64_t window = next_window();
     if (window == WindowGrid::kNone || window >= woken_for_) { return; }
     woken_for_ = window;
-    context().wake_at_wall_ms(grid_.max_timestamp(window));
+    this->context().wake_at_wall_ms(grid_.max_timestamp(window));
   }
 
   const WindowAggregateSpec spec_;
@@ -556,12 +540,9 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
   const WindowGrid grid_;
   const bool expands_;  // there is a slice for each window
   Counter* late_dropped_ = nullptr;
-  SnapshotReader* reader_ = nullptr;  // until `open`
-  std::optional<KeyedStore<Key>> store_;
   AggregateCell* cell_ = nullptr;
   std::unique_ptr<AggregateCalls> calls_;
 
-  int64_t watermark_ = kMinWatermark;
   int64_t fire_from_ = kMin;    // windows before it have fired
   int64_t fired_until_ = kMin;  // some keys' windows, before a restore
   int64_t woken_for_ = WindowGrid::kNone;
@@ -584,21 +565,13 @@ class WindowAggregate final : public OutputOperator<ColumnRow> {
   std::vector<std::byte*> cells_;
   std::vector<K> emitted_keys_;
 
-  WatermarkState saved_watermark_;
   DroppedUnits saved_drops_;
 };
 
 }  // namespace
 
 RowType window_aggregate_output(const WindowAggregateSpec& spec) {
-  RowType output;
-  for (const int32_t key : spec.keys) {
-    output.add(spec.input.names[static_cast<size_t>(key)],
-               spec.input.types[static_cast<size_t>(key)]);
-  }
-  for (const AggregateCall& call : spec.calls) {
-    output.add(call.name.empty() ? describe_call(call) : call.name, call.result);
-  }
+  RowType output = keys_and_results(spec.input, spec.keys, spec.calls);
   static constexpr std::array<const char*, 3> kNames{"window_start", "window_end", "window_time"};
   for (const WindowProperty property : spec.properties) {
     LogicalType type = LogicalType::with(TypeKind::kTimestamp, 3, 0, false);
@@ -619,12 +592,7 @@ Result<std::unique_ptr<Operator>> make_window_aggregate(WindowAggregateSpec spec
       auto set,
       AggregateSet::make(spec.input.types, spec.calls, spec.input_retracts, spec.input_retracts));
   const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
-  if (is_int) {
-    return std::unique_ptr<Operator>(
-        std::make_unique<WindowAggregate<IntKey>>(std::move(spec), std::move(set)));
-  }
-  return std::unique_ptr<Operator>(
-      std::make_unique<WindowAggregate<Text>>(std::move(spec), std::move(set)));
+  return make_by_key<WindowAggregate>(is_int, std::move(spec), std::move(set));
 }
 
 }  // namespace tidewheel::sql

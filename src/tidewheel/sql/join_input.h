@@ -1,0 +1,80 @@
+// What the joins of two streams have in common.
+#pragma once
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/stream_join.h"
+#include "tidewheel/types/arena.h"
+
+namespace tidewheel::sql {
+
+// Whether rows of a side come with NULLs when nothing matches them.
+inline bool pads(StreamJoinKind kind, bool left) {
+  return kind == StreamJoinKind::kFull ||
+         kind == (left ? StreamJoinKind::kLeft : StreamJoinKind::kRight);
+}
+inline bool gives_left_only(StreamJoinKind kind) {
+  return kind == StreamJoinKind::kSemi || kind == StreamJoinKind::kAnti;
+}
+
+// Reads the rows of one side. One thread.
+struct JoinInput {
+  JoinInput(const RowType& type, const std::vector<int32_t>& columns)
+      : keys(type.types, columns), bytes(type.types) {}
+
+  KeyReader keys;
+  RowBytes bytes;
+};
+
+// What rows in a join's state are made of. `input` is one of them.
+inline std::string join_layout(const RowType& left, const RowType& right, const JoinInput& input) {
+  return "left " + schema_of_row(left).to_string() + ", right " + schema_of_row(right).to_string() +
+         ", by " + input.keys.describe();
+}
+
+// Some rows of a batch as a join needs them. One thread.
+template <class K>
+class JoinChunk {
+ public:
+  // Rows [begin, end) of the batch. Valid until the next call.
+  void read(JoinInput& input, const ColumnBatch& in, uint32_t begin, uint32_t end,
+            bool finds_nulls) {
+    const uint32_t count = end - begin;
+    renew_arena();
+    keys_ = input.keys.template keys<K>(in, begin, end);
+    nulls_.assign(count, 0);
+    if (finds_nulls) { input.keys.find_nulls(in, begin, end, nulls_.data()); }
+    rows_.resize(count);
+    std::iota(rows_.begin(), rows_.end(), begin);
+    bytes_.resize(count);
+    input.bytes.encode(in.views(), rows_, *arena_, bytes_.data());
+  }
+  // Forgets what the arena has.
+  void renew_arena() {
+    arena_.recycle();
+    if (!arena_) { arena_ = Arena::create(); }
+  }
+
+  std::span<const K> keys() const { return keys_; }
+  bool has_null_key(uint32_t index) const { return nulls_[index] != 0; }
+  const Text& bytes(uint32_t index) const { return bytes_[index]; }
+  Arena& arena() { return *arena_; }
+
+ private:
+  ArenaRef arena_;
+  std::span<const K> keys_;
+  std::vector<uint8_t> nulls_;
+  std::vector<uint32_t> rows_;
+  std::vector<Text> bytes_;
+};
+
+// Whether the keys of a join are numbers. Errors: kSqlType when those of both sides differ.
+Result<bool> join_keys_are_int(const RowType& left, const std::vector<int32_t>& left_keys,
+                               const RowType& right, const std::vector<int32_t>& right_keys);
+
+}  // namespace tidewheel::sql
