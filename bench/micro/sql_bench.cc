@@ -2,15 +2,13 @@
 // per second are rows; firing of windows is part of it.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "tidewheel/base/config.h"
+#include "bench/micro/bench_context.h"
 #include "tidewheel/base/memory_pool.h"
-#include "tidewheel/base/metrics.h"
 #include "tidewheel/base/random.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/dataflow/operator.h"
@@ -21,50 +19,8 @@
 namespace tidewheel::sql {
 namespace {
 
-class StillClock final : public Clock {
- public:
-  int64_t now_ns() const override { return 0; }
-  int64_t wall_ms() const override { return 0; }
-};
-
-class SqlBenchContext final : public OperatorContext {
- public:
-  const std::string& name() const override { return name_; }
-  const std::string& uid() const override { return name_; }
-  int32_t subtask_index() const override { return 0; }
-  int32_t parallelism() const override { return 1; }
-  int32_t max_parallelism() const override { return 128; }
-  KeyGroupRange key_groups() const override { return {0, 127}; }
-  uint32_t batch_rows() const override { return 1024; }
-  Clock& clock() override { return clock_; }
-  Random& random() override { return random_; }
-  Executor& executor() override { std::abort(); }
-  FileSystem& files() override { std::abort(); }
-  Network& network() override { std::abort(); }
-  MemoryPool& memory() override { return memory_; }
-  MetricGroup& metrics() override { return metrics_; }
-  const Config& config() const override { return config_; }
-  void wake_at_wall_ms(int64_t) override {}
-  void wake() override {}
-  void send_to_coordinator(std::string) override {}
-  void post(std::function<void()>) override {}
-
- private:
-  std::string name_ = "bench";
-  StillClock clock_;
-  Random random_{1};
-  MemoryPool memory_{"bench", MemoryPool::kUnlimited};
-  MetricGroup metrics_{"bench"};
-  Config config_;
-};
-
-class DropColumns final : public ElementSink {
- public:
-  bool offer(Element& element) override {
-    element.batch.reset();
-    return true;
-  }
-};
+using bench::BenchContext;
+using bench::Drop;
 
 RowType input_type() {
   RowType type;
@@ -136,8 +92,8 @@ void drive(benchmark::State& state, Result<std::unique_ptr<Operator>> made) {
   if (!made.ok()) { return state.SkipWithError(made.status().to_string().c_str()); }
   const std::unique_ptr<Operator> op = std::move(made).value();
   ColumnInput input(static_cast<uint64_t>(state.range(0)));
-  DropColumns drop;
-  SqlBenchContext context;
+  Drop drop;
+  BenchContext context;
   op->outputs()[0]->connect(drop);
   if (!op->open(context).ok()) { return state.SkipWithError("open"); }
   int64_t pass = 0;
