@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/sql/typing.h"
 #include "tidewheel/types/serde.h"
 #include "tidewheel/types/stored.h"
 
@@ -660,7 +661,7 @@ Result<LogicalType> aggregate_result_type(AggregateFunction function,
       }
       if (type.kind == TypeKind::kDecimal) {
         const bool sums = function == F::kSum || function == F::kSum0;
-        type = LogicalType::decimal(kDecimalDigits, sums ? type.scale : std::max(6, type.scale));
+        type = sums ? decimal_total_type(type) : decimal_average_type(type);
       }
       type.nullable = function != F::kSum0;
       return type;

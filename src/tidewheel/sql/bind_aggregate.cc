@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/sql/accumulator.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
-#include "tidewheel/sql/typing.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -22,25 +22,22 @@ Result<LogicalType> aggregate_type(const std::string& name, const std::vector<Lo
   if (types.size() != 1 && !(name == "LISTAGG" && types.size() == 2)) {
     return invalid_argument(ErrorId::kSqlType, "{} takes one argument, not {}", name, types.size());
   }
-  LogicalType type = types[0].as_nullable(types[0].nullable || may_be_empty);
-  type.time = TimeAttribute::kNone;
-  if (name == "MIN" || name == "MAX" || name == "FIRST_VALUE" || name == "LAST_VALUE") {
-    return type;
+  AggregateFunction function{};
+  if (!find_aggregate_function(name, function)) {
+    return unimplemented(ErrorId::kSqlUnsupported, "the aggregate {} is not there yet", name);
   }
-  if (name == "LISTAGG") {
-    if (type.is_character()) { return LogicalType::string(type.nullable); }
-  } else if (name == "COLLECT") {
-    LogicalType multiset = LogicalType::of(TypeKind::kMultiset, false);
-    multiset.children.push_back(types[0]);
-    return multiset;
-  } else if (name == "ARRAY_AGG") {
-    return LogicalType::array(types[0], type.nullable);
-  } else if (type.is_numeric()) {
-    if (type.kind != TypeKind::kDecimal) { return type; }
-    return (name == "SUM" || name == "SUM0" ? decimal_total_type(type) : decimal_average_type(type))
-        .as_nullable(type.nullable);
+  Result<LogicalType> type = aggregate_result_type(function, types);
+  if (!type.ok()) {
+    return invalid_argument(ErrorId::kSqlType, "{} can't be taken of {}", name,
+                            types[0].to_string());
   }
-  return invalid_argument(ErrorId::kSqlType, "{} can't be taken of {}", name, types[0].to_string());
+  // The operators take any value for one that may be NULL; the query knows better.
+  if (function == AggregateFunction::kCollect) {
+    type->children[0] = types[0];
+  } else {
+    type->nullable = types[0].nullable || may_be_empty;
+  }
+  return type;
 }
 
 // A group window of the older form: GROUP BY TUMBLE(ts, INTERVAL '1' HOUR).
