@@ -13,6 +13,7 @@
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/expression_binder.h"
 #include "tidewheel/sql/lexer.h"
+#include "tidewheel/sql/like_pattern.h"
 #include "tidewheel/sql/optimizer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
@@ -70,18 +71,6 @@ Status check_setting(const Setting& setting, const std::string& value) {
 
 BinderEnvironment binder_environment(const Session& session, const SessionOptions& options) {
   return {session.catalog(), session.functions(), *options.tables, options.file_table};
-}
-
-bool like(std::string_view text, std::string_view pattern) {
-  if (pattern.empty()) { return text.empty(); }
-  if (pattern[0] == '%') {
-    for (size_t skip = 0; skip <= text.size(); ++skip) {
-      if (like(text.substr(skip), pattern.substr(1))) { return true; }
-    }
-    return false;
-  }
-  return !text.empty() && (pattern[0] == '_' || pattern[0] == text[0]) &&
-         like(text.substr(1), pattern.substr(1));
 }
 
 }  // namespace
@@ -386,12 +375,13 @@ Result<StatementResult> Session::show(const Show& statement) {
       return unimplemented(ErrorId::kSqlUnsupported,
                            "SHOW JOBS needs a cluster, and there is none");
   }
+  const std::string pattern = statement.like.value_or("%");
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const LikePattern like,
+      LikePattern::compile(statement.ignore_case ? in_capitals(pattern) : pattern, ""));
   for (std::string& name : names) {
-    if (statement.like.has_value()) {
-      const bool matches = statement.ignore_case
-                               ? like(in_capitals(name), in_capitals(*statement.like))
-                               : like(name, *statement.like);
-      if (matches == statement.not_like) { continue; }
+    if (like.matches(statement.ignore_case ? in_capitals(name) : name) == statement.not_like) {
+      continue;
     }
     listing.rows.push_back({std::move(name)});
   }
