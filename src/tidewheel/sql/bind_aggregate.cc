@@ -51,7 +51,7 @@ bool is_group_window(const Expression& expression) {
 class Grouping {
  public:
   Grouping(std::string_view text, const Scope& scope, const FunctionRegistry& functions)
-      : text_(text), scope_(scope), functions_(functions), input_(text, scope, functions) {}
+      : text_(text), input_(text, scope, functions) {}
 
   ExpressionBinder& input() { return input_; }
   std::vector<Bound>& keys() { return keys_; }
@@ -60,7 +60,6 @@ class Grouping {
   void set_properties(std::vector<std::pair<std::string, size_t>> properties) {
     properties_ = std::move(properties);
   }
-  bool has_keys() const { return !keys_.empty(); }
 
   // Binds what stands behind the grouping: keys and results are its columns.
   Result<std::optional<Bound>> intercept(const Expression& expression) {
@@ -163,8 +162,6 @@ class Grouping {
   }
 
   const std::string_view text_;
-  const Scope& scope_;
-  const FunctionRegistry& functions_;
   ExpressionBinder input_;
   std::vector<Bound> keys_;
   std::vector<Bound> arguments_;
@@ -247,6 +244,24 @@ class WindowGrouping {
            key_of(plan_->window->end) >= 0;
   }
 
+  // Sessions are those of rows with the same keys: that is what the query has to say too.
+  bool are_sessions_by_keys() const {
+    const auto* calc = std::get_if<CalcNode>(&plan_->node);
+    const Plan& below = calc == nullptr ? *plan_ : plan_->input();
+    std::vector<int32_t> keys;
+    for (const Bound& key : grouping_.keys()) {
+      if (window_property(key, *plan_->window) >= 0) { continue; }
+      const Bound low = calc == nullptr ? key : substituted(key, calc->outputs);
+      if (low.kind != Bound::Kind::kColumn) { return false; }
+      keys.push_back(low.column);
+    }
+    std::vector<int32_t> parts = std::get<WindowNode>(below.node).partition_by;
+    std::sort(keys.begin(), keys.end());
+    std::sort(parts.begin(), parts.end());
+    return keys == parts;
+  }
+  bool is_session() const { return plan_->window->window.kind == WindowSpecNode::Kind::kSession; }
+
   PlanRef make() {
     const WindowColumns columns = *plan_->window;
     WindowAggregateNode node;
@@ -272,7 +287,7 @@ class WindowGrouping {
     const bool below = std::holds_alternative<WindowNode>(plan_->node) ||
                        (std::holds_alternative<CalcNode>(plan_->node) &&
                         std::holds_alternative<WindowNode>(plan_->input().node));
-    return plan_->window->window.kind == WindowSpecNode::Kind::kSession && !below;
+    return is_session() && !below;
   }
   int32_t key_of(int32_t column) const {
     for (size_t i = 0; i < grouping_.keys().size(); ++i) {
@@ -482,6 +497,13 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     }
   }
   WindowGrouping windows(input.plan, grouping);
+  // In the older form the keys are those of the sessions by themselves.
+  if (windows.applies() && windows.is_session() && !old_window.has_value() &&
+      !windows.are_sessions_by_keys()) {
+    return error(select.items[0].value.span, ErrorId::kSqlUnsupported,
+                 "the columns of PARTITION BY in SESSION have to be those of GROUP BY, beside "
+                 "window_start and window_end");
+  }
   PlanRef plan = windows.applies() ? windows.make() : group_aggregate(input.plan, grouping);
   if (having.has_value()) { plan = make_filter(std::move(plan), std::move(*having)); }
   return project(std::move(plan), behind, items, order_by);
