@@ -179,70 +179,75 @@ void Unnesting::join_domain(Unnested& query, std::vector<int32_t> columns) {
     domain = make_distinct(picked(around_, columns));
   }
   const auto width = static_cast<int32_t>(query.plan->type.size());
-  const auto domain_width = static_cast<int32_t>(columns.size());
   const bool pads = query.when_none.has_value();
   // The domain stands behind the query, or before it where the query may have no row.
   const int32_t domain_first = pads ? 0 : width;
   std::vector<Bound> conditions = std::move(query.conditions);
   for (Bound& condition : conditions) {
     if (pads) {
-      for_each_column(condition, [&](Bound& column) { column.column += domain_width; });
+      for_each_column(
+          condition, [&](Bound& column) { column.column += static_cast<int32_t>(columns.size()); });
     }
     condition = with_outer(std::move(condition), level_, [&](int32_t column) {
       const auto index =
-          static_cast<int32_t>(std::find(columns.begin(), columns.end(), column) - columns.begin());
+          static_cast<size_t>(std::find(columns.begin(), columns.end(), column) - columns.begin());
       return std::optional<Bound>(
-          Bound::of_column(domain_first + index, domain->type.types[static_cast<size_t>(index)]));
+          Bound::of_column(domain_first + static_cast<int32_t>(index), domain->type.types[index]));
     });
   }
-  if (!pads) {
-    query.plan = make_join(query.plan, domain, JoinKind::kInner, std::move(conditions), functions_);
-  } else {
-    std::vector<Bound> outputs = all_columns(*query.plan);
-    std::vector<std::string> names = query.plan->type.names;
-    outputs.push_back(truth(true));
-    names.emplace_back("$present");
-    const PlanRef right = make_calc(query.plan, std::nullopt, std::move(outputs), std::move(names));
-    const PlanRef joined =
-        make_join(domain, right, JoinKind::kLeft, std::move(conditions), functions_);
-    outputs.clear();
-    names = query.plan->type.names;
-    for (int32_t i = 0; i < width; ++i) {
-      Bound test;
-      test.kind = Bound::Kind::kCall;
-      test.function = functions_.find("IS NULL");
-      test.type = LogicalType::of(TypeKind::kBoolean, false);
-      test.arguments.push_back(column_of(*joined, domain_width + width));
-      Bound value = column_of(*joined, domain_width + i);
-      // Columns behind those of the query are only of use where there is a row.
-      if (static_cast<size_t>(i) < query.when_none->size()) {
-        Bound chosen;
-        chosen.kind = Bound::Kind::kCase;
-        chosen.type = value.type;
-        chosen.arguments.push_back(std::move(test));
-        chosen.arguments.push_back((*query.when_none)[static_cast<size_t>(i)]);
-        chosen.arguments.push_back(std::move(value));
-        value = std::move(chosen);
-      }
-      outputs.push_back(std::move(value));
-    }
-    for (int32_t i = 0; i < domain_width; ++i) {
-      outputs.push_back(column_of(*joined, i));
-      names.push_back("$outer" + std::to_string(i));
-    }
-    query.plan = make_calc(joined, std::nullopt, std::move(outputs), std::move(names));
-    query.when_none.reset();
-  }
+  query.plan =
+      pads ? padded(query, domain, std::move(conditions))
+           : make_join(query.plan, domain, JoinKind::kInner, std::move(conditions), functions_);
+  query.when_none.reset();
   query.conditions.clear();
-  for (int32_t i = 0; i < domain_width; ++i) {
-    Bound outer = column_of(*around_, columns[static_cast<size_t>(i)]);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    Bound outer = column_of(*around_, columns[i]);
     outer.kind = Bound::Kind::kOuter;
     outer.level = level_;
-    Bound inner = column_of(*query.plan, width + i);
+    Bound inner = column_of(*query.plan, width + static_cast<int32_t>(i));
     const bool may_be_null = outer.type.nullable;
     query.conditions.push_back(
         call(may_be_null ? "IS NOT DISTINCT FROM" : "=", std::move(outer), std::move(inner)));
   }
+}
+
+PlanRef Unnesting::padded(const Unnested& query, const PlanRef& domain,
+                          std::vector<Bound> conditions) const {
+  const auto width = static_cast<int32_t>(query.plan->type.size());
+  const auto domain_width = static_cast<int32_t>(domain->type.size());
+  std::vector<Bound> outputs = all_columns(*query.plan);
+  std::vector<std::string> names = query.plan->type.names;
+  outputs.push_back(truth(true));
+  names.emplace_back("$present");
+  const PlanRef right = make_calc(query.plan, std::nullopt, std::move(outputs), std::move(names));
+  const PlanRef joined =
+      make_join(domain, right, JoinKind::kLeft, std::move(conditions), functions_);
+  outputs.clear();
+  names = query.plan->type.names;
+  Bound is_none;
+  is_none.kind = Bound::Kind::kCall;
+  is_none.function = functions_.find("IS NULL");
+  is_none.type = LogicalType::of(TypeKind::kBoolean, false);
+  is_none.arguments.push_back(column_of(*joined, domain_width + width));
+  for (int32_t i = 0; i < width; ++i) {
+    Bound value = column_of(*joined, domain_width + i);
+    // Columns behind those of the query are only of use where there is a row.
+    if (static_cast<size_t>(i) < query.when_none->size()) {
+      Bound chosen;
+      chosen.kind = Bound::Kind::kCase;
+      chosen.type = value.type;
+      chosen.arguments.push_back(is_none);
+      chosen.arguments.push_back((*query.when_none)[static_cast<size_t>(i)]);
+      chosen.arguments.push_back(std::move(value));
+      value = std::move(chosen);
+    }
+    outputs.push_back(std::move(value));
+  }
+  for (int32_t i = 0; i < domain_width; ++i) {
+    outputs.push_back(column_of(*joined, i));
+    names.push_back("$outer" + std::to_string(i));
+  }
+  return make_calc(joined, std::nullopt, std::move(outputs), std::move(names));
 }
 
 void Unnesting::settle(Unnested& query) {

@@ -53,6 +53,8 @@ class Unnesting {
   void collect(const Bound& expression, std::vector<int32_t>& columns) const;
   // Joins the domain of the columns that the conditions name, and `columns`.
   void join_domain(Unnested& query, std::vector<int32_t> columns);
+  // The domain beside the query's rows, with `when_none` where there are none.
+  PlanRef padded(const Unnested& query, const PlanRef& domain, std::vector<Bound> conditions) const;
   // Which side of an equality is of the query around: 0 or 1; -1: it is none.
   int outer_side(const Bound& condition) const;
   // Has all conditions be equalities of an expression over `around` and a column of the plan; these
