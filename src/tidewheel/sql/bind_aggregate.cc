@@ -460,12 +460,14 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     if (is_group_window(one)) {
       const auto first = static_cast<int32_t>(input.plan->type.size()) - 3;
       const size_t key = grouping.keys().size();
-      for (int32_t i = 0; i < 2; ++i) {
+      for (int32_t i = 0; i < 3; ++i) {
         grouping.keys().push_back(Bound::of_column(
             first + i, input.plan->type.types[static_cast<size_t>(first + i)], one.span));
       }
+      const bool is_event = grouping.keys().back().type.time == TimeAttribute::kEvent;
       properties.emplace_back(*old_window + "_START", key);
       properties.emplace_back(*old_window + "_END", key + 1);
+      properties.emplace_back(*old_window + (is_event ? "_ROWTIME" : "_PROCTIME"), key + 2);
       continue;
     }
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound key, grouping.input().bind(one));

@@ -148,6 +148,7 @@ TEST(functions, strings_are_searched_and_encoded) {
       {"POSITION('x' IN 'hello')", "0"},
       {"LOCATE('l', 'hello')", "3"},
       {"LOCATE('l', 'hello', 4)", "4"},
+      {"LOCATE('l', 'hello', 0)", "3"},
       {"INSTR('Corporate Floor', 'or', 3, 2)", "14"},
       {"INSTR('Corporate Floor', 'or', -3, 2)", "2"},
       {"INSTR('hello', 'l')", "3"},

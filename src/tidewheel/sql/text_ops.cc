@@ -177,7 +177,7 @@ std::string_view substring(std::string_view text, int64_t start, int64_t length)
 }
 
 int64_t position_of(std::string_view part, std::string_view text, int64_t from) {
-  if (from < 1) { return 0; }
+  from = std::max<int64_t>(from, 1);
   const size_t begin = character_offset(text, from - 1);
   if (part.empty()) { return from; }
   const size_t found = text.find(part, begin);
