@@ -41,17 +41,27 @@ class RowOutput {
     bytes_.push_back(bytes);
     others_.push_back(other);
     kinds_.push_back(kind);
+    has_bytes_ = has_bytes_ || !bytes.empty();
   }
+  // What was added since the last `emit`.
+  std::span<const uint32_t> rows() const { return rows_; }
+  std::span<const Text> others() const { return others_; }
+  // Drops of it, where nothing was added by number, rows whose flag is 0.
+  void keep(const uint8_t* keeps);
   void add_numbered(uint32_t row, const Text& bytes, int64_t number, RowKind kind) {
     add(row, bytes, {}, kind);
     numbers_.push_back(number);
   }
-  // Sends what was added. Strings are copied. `in` may be null when all rows are bytes.
+  // All bytes are in this arena: those who get the rows keep it, and strings are not copied. Until
+  // the next `emit`.
+  void share_bytes(const ArenaRef& arena) { bytes_arena_ = arena; }
+  // Sends what was added. Strings are copied, but those of `in` when many of its rows are sent: then
+  // it is kept. `in` may be null when all rows are bytes.
   void emit(Output<ColumnRow>& output, const ColumnBatch* in);
 
  private:
   void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
-                 const ColumnBatch* in, ColumnBatch& out);
+                 const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
 
   const std::vector<LogicalType> output_;
   const size_t left_count_;
@@ -65,6 +75,8 @@ class RowOutput {
   std::vector<Text> others_;
   std::vector<RowKind> kinds_;
   std::vector<Column*> columns_;
+  bool has_bytes_ = false;  // of this side
+  ArenaRef bytes_arena_;
 };
 
 }  // namespace tidewheel::sql

@@ -5,17 +5,11 @@
 #include <optional>
 #include <utility>
 
+#include "tidewheel/sql/best_row_cell.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_output.h"
 
 namespace tidewheel::sql {
-
-// The row of a partition that comes first, with its sort key.
-struct BestRow {
-  Text order;
-  Text row;
-};
-
 namespace {
 
 constexpr char kName[] = "top n";
@@ -45,8 +39,7 @@ class TopN final : public KeyedOperator<K> {
     StateOptions options;
     options.ttl = Duration(spec_.ttl_ms);
     if (keeps_best_) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(best_,
-                                 store_->template declare<ValueCell<BestRow>>("row", options));
+      TIDEWHEEL_ASSIGN_OR_RETURN(best_, store_->template declare<BestRowCell>("row", options));
     } else {
       using Rows = MapCell<Text, Text>;
       TIDEWHEEL_ASSIGN_OR_RETURN(map_, store_->template declare<Rows>("rows", options));
@@ -64,6 +57,7 @@ class TopN final : public KeyedOperator<K> {
 
  private:
   static constexpr uint32_t kChunk = 256;
+  static constexpr uint32_t kAhead = 8;     // rows whose best ones are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
   static constexpr uint32_t kNoRow = RowOutput::kNoRow;
   static constexpr size_t kNumberBytes = sizeof(uint64_t);
@@ -105,11 +99,14 @@ class TopN final : public KeyedOperator<K> {
     arena_.recycle();
     if (!arena_) { arena_ = Arena::create(); }
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
-    // Most rows are kept where there is one row a partition, or where all are kept.
+    orders_.resize(count);
+    order_.encode(in.views().data(), begin, end, *arena_, orders_.data());
+    rows_.resize(count);
+    std::iota(rows_.begin(), rows_.end(), begin);
+    if (keeps_best_) { return take_best(keys, cursor); }
+    // Most rows are kept where all are.
     encoded_.clear();
-    if (keeps_best_ || spec_.input_retracts) {
-      rows_.resize(count);
-      std::iota(rows_.begin(), rows_.end(), begin);
+    if (spec_.input_retracts) {
       encoded_.resize(count);
       bytes_.encode(in.views(), rows_, *arena_, encoded_.data());
     }
@@ -118,21 +115,22 @@ class TopN final : public KeyedOperator<K> {
     for (uint32_t i = 0; i < count; ++i) {
       batch.select(i);
       const uint32_t row = cursor++;
-      sort_key_.clear();
-      order_.encode(in.views().data(), row, sort_key_);
-      if (keeps_best_) {
-        take_best(i, row);
-      } else if (is_retraction(in.kind(row))) {
+      sort_key_.assign(orders_[i].view());
+      if (is_retraction(in.kind(row))) {
         take_back(i);
       } else {
         insert(i, row);
       }
       if (out_.size() >= kRowsMax) {
-        out_.emit(output(), &in);
+        send();
         if (!output().ready()) { return; }
       }
     }
-    out_.emit(output(), &in);
+    send();
+  }
+  void send() {
+    out_.share_bytes(arena_);
+    out_.emit(output(), in_);
   }
   Text bytes_of(uint32_t i, uint32_t row) {
     if (!encoded_.empty()) { return encoded_[i]; }
@@ -151,16 +149,51 @@ class TopN final : public KeyedOperator<K> {
 
   // ---- One row a partition.
 
-  void take_best(uint32_t i, uint32_t row) {
-    std::byte* const state = store_->ensure_row();
-    auto* const found = best_->find(state);
-    if (found != nullptr) {
-      const auto order = Text(sort_key_) <=> found->value.order;
-      if (order > 0 || (order == 0 && !newest_first_)) { return; }
-      if (spec_.emits_before) { put(kNoRow, found->value.row, 1, RowKind::kUpdateBefore); }
+  // Only those rows are encoded that are the best of their partition when all have been seen, and
+  // straight into the state.
+  void take_best(std::span<const K> keys, uint32_t& cursor) {
+    const uint32_t begin = cursor;
+    const auto count = static_cast<uint32_t>(keys.size());
+    const std::span<const uint32_t> sizes = bytes_.sizes(in_->views(), rows_);
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    states_.resize(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      batch.select(i);
+      states_[i] = store_->ensure_row();
     }
-    put(row, {}, 1, found == nullptr ? RowKind::kInsert : RowKind::kUpdateAfter);
-    best_->open(state).store(BestRow{Text(sort_key_), bytes_of(i, row)}, store_->heap());
+    out_.begin(true);
+    won_.clear();
+    for (uint32_t i = 0; i < count && (out_.size() < kRowsMax); ++i, ++cursor) {
+      if (i + kAhead < count) { best_->prefetch(states_[i + kAhead]); }
+      const BestRowCell::Best* const found = best_->find(states_[i]);
+      if (found != nullptr) {
+        const auto order = orders_[i] <=> best_->order_of(*found);
+        if (order > 0 || (order == 0 && !newest_first_)) { continue; }
+        if (spec_.emits_before) { put_former(*found, begin); }
+      }
+      put(begin + i, {}, 1, found == nullptr ? RowKind::kInsert : RowKind::kUpdateAfter);
+      best_->put(states_[i], orders_[i], sizes[i]).mark = i + 1;
+      won_.push_back(i);
+    }
+    write_best(begin);
+    send();
+  }
+  void put_former(const BestRowCell::Best& best, uint32_t begin) {
+    if (best.mark != 0) { return put(begin + best.mark - 1, {}, 1, RowKind::kUpdateBefore); }
+    put(kNoRow, best_->row_of(best), 1, RowKind::kUpdateBefore);
+  }
+  // The rows that have stayed the best of those that have won.
+  void write_best(uint32_t begin) {
+    rows_.clear();
+    cursors_.clear();
+    for (const uint32_t i : won_) {
+      BestRowCell::Best& best = *best_->find(states_[i]);
+      if (best.mark != i + 1) { continue; }
+      best.mark = 0;
+      rows_.push_back(begin + i);
+      cursors_.push_back(const_cast<char*>(best_->row_of(best).data()));
+    }
+    bytes_.write(in_->views(), rows_, cursors_.data());
   }
 
   // ---- Several. Entries of the map: sort key, number of the row; the row.
@@ -299,7 +332,7 @@ class TopN final : public KeyedOperator<K> {
   const bool newest_first_;
   const bool keeps_best_;  // one row a partition, and none is taken back
   RowOutput out_;
-  ValueCell<BestRow>* best_ = nullptr;
+  BestRowCell* best_ = nullptr;
   MapCell<Text, Text>* map_ = nullptr;
   ValueCell<uint64_t>* next_ = nullptr;  // the number of the partition's next row
 
@@ -307,7 +340,11 @@ class TopN final : public KeyedOperator<K> {
   const ColumnBatch* in_ = nullptr;
   ArenaRef arena_;
   std::vector<uint32_t> rows_;
+  std::vector<Text> orders_;   // the sort keys
   std::vector<Text> encoded_;  // empty: rows are encoded when they are kept
+  std::vector<std::byte*> states_;
+  std::vector<uint32_t> won_;
+  std::vector<char*> cursors_;
   std::string sort_key_;
   std::vector<Text> front_;
 };
