@@ -88,9 +88,8 @@ Status AggregateCalls::declare_sets(KeyedState& state, const StateOptions& optio
     const bool is_first = std::none_of(
         sets_.data(), &set, [&](const DistinctSet& one) { return one.arguments == set.arguments; });
     if (!is_first) { name += "'" + std::to_string(++number); }
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        set.values,
-        DistinctCalls::make(state, name, input_, set.arguments, options, std::move(names)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(set.values, DistinctCalls::make(state, name, input_, set.arguments,
+                                                               options, std::move(names)));
   }
   sets_by_row_ = !sets_.empty();
   return {};
@@ -210,8 +209,7 @@ void AggregateCalls::count_distinct(const AggregateChunk& chunk) {
         if (column.is_null(chunk.rows[i])) { counted_[i] = 0; }
       }
     }
-    set.values->add_all(chunk.states.data(), chunk.taken(), begin_, counted_.data(),
-                        added_.data());
+    set.values->add_all(chunk.states.data(), chunk.taken(), begin_, counted_.data(), added_.data());
     for (size_t bit = 0; bit < set.calls.size(); ++bit) {
       std::vector<int8_t>& fresh = fresh_of_[set.calls[bit]];
       fresh.resize(chunk.count);

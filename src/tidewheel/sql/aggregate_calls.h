@@ -16,13 +16,13 @@ namespace tidewheel::sql {
 // Rows that are taken together. Arrays have room for all rows of a chunk; the first `count` of each
 // are in use, but for those that a flag says are not.
 struct AggregateChunk {
-  std::vector<uint32_t> rows;     // of the batch
-  std::vector<std::byte*> cells;  // of each row's key
+  std::vector<uint32_t> rows;      // of the batch
+  std::vector<std::byte*> cells;   // of each row's key
   std::vector<std::byte*> states;  // the key's row of state; for `defer_distinct`
-  std::vector<int8_t> signs;      // 1, or -1 for what is taken back; with `has_signs`
-  std::vector<uint8_t> is_fresh;  // nothing was there before the row
-  std::vector<uint8_t> is_gone;   // nothing is there after it; with `has_gone`
-  std::vector<uint32_t> targets;  // where results go: pair of rows in the columns of results
+  std::vector<int8_t> signs;       // 1, or -1 for what is taken back; with `has_signs`
+  std::vector<uint8_t> is_fresh;   // nothing was there before the row
+  std::vector<uint8_t> is_gone;    // nothing is there after it; with `has_gone`
+  std::vector<uint32_t> targets;   // where results go: pair of rows in the columns of results
   uint32_t count = 0;
   bool is_ascending = true;  // each row is there once, in order
   bool has_signs = false;
@@ -108,12 +108,12 @@ class AggregateCalls {
   std::vector<int32_t> distinct_of_;             // by call: index, or -1
   std::vector<std::vector<int8_t>> changes_of_;  // by distinct: of each row of the chunk
   std::vector<DistinctSet> sets_;
-  bool sets_by_row_ = false;                    // in `add_values`
-  std::vector<bool> is_in_set_;                 // by call
-  std::vector<std::vector<int8_t>> fresh_of_;   // by call in a set: of each row of the chunk
-  std::vector<uint64_t> counted_;               // by row of the chunk: bits of calls
+  bool sets_by_row_ = false;                   // in `add_values`
+  std::vector<bool> is_in_set_;                // by call
+  std::vector<std::vector<int8_t>> fresh_of_;  // by call in a set: of each row of the chunk
+  std::vector<uint64_t> counted_;              // by row of the chunk: bits of calls
   std::vector<uint64_t> added_;
-  std::vector<Column> columns_;                  // results by call
+  std::vector<Column> columns_;  // results by call
   const RowBatch<ColumnRow>* batch_ = nullptr;
   uint32_t begin_ = 0;  // the first row at hand
   std::vector<int8_t> weights_;

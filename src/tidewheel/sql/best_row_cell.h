@@ -57,7 +57,9 @@ class BestRowCell final : public KeyedCell {
     return best(row).block ? &best(row) : nullptr;
   }
   Text order_of(const Best& best) const { return {bytes_of(best), best.order_bytes}; }
-  Text row_of(const Best& best) const { return {bytes_of(best) + best.order_bytes, best.row_bytes}; }
+  Text row_of(const Best& best) const {
+    return {bytes_of(best) + best.order_bytes, best.row_bytes};
+  }
   // Puts a row in its place, whose bytes the caller writes to what `row_of` then gives.
   Best& put(std::byte* row, const Text& order, uint32_t row_bytes);
 

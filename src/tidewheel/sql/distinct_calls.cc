@@ -65,12 +65,9 @@ Result<std::unique_ptr<DistinctCalls>> make_of(KeyedState& state, const std::str
 
 }  // namespace
 
-Result<std::unique_ptr<DistinctCalls>> DistinctCalls::make(KeyedState& state,
-                                                           const std::string& name,
-                                                           const std::vector<LogicalType>& input,
-                                                           std::vector<int32_t> arguments,
-                                                           const StateOptions& options,
-                                                           std::vector<std::string> calls) {
+Result<std::unique_ptr<DistinctCalls>> DistinctCalls::make(
+    KeyedState& state, const std::string& name, const std::vector<LogicalType>& input,
+    std::vector<int32_t> arguments, const StateOptions& options, std::vector<std::string> calls) {
   KeyReader reader(input, std::move(arguments));
   if (reader.is_int()) {
     return make_of<int64_t>(state, name, std::move(reader), options, std::move(calls));

@@ -17,9 +17,7 @@ Schema DistinctSetLayout::schema() const {
 }
 
 void DistinctSetLayout::encode(uint64_t bits, Writer& out) const {
-  for (size_t i = 0; i < calls_.size(); ++i) {
-    out.fixed(static_cast<uint8_t>((bits >> i) & 1));
-  }
+  for (size_t i = 0; i < calls_.size(); ++i) { out.fixed(static_cast<uint8_t>((bits >> i) & 1)); }
 }
 
 Status DistinctSetLayout::open_restore(const StateMeta& meta) {
@@ -27,8 +25,8 @@ Status DistinctSetLayout::open_restore(const StateMeta& meta) {
   restored_.clear();
   uint64_t found = 0;
   for (const std::string& name : old.names) {
-    const auto at = static_cast<size_t>(std::find(calls_.begin(), calls_.end(), name) -
-                                        calls_.begin());
+    const auto at =
+        static_cast<size_t>(std::find(calls_.begin(), calls_.end(), name) - calls_.begin());
     restored_.push_back(at == calls_.size() ? 0 : uint64_t{1} << at);
     found |= restored_.back();
   }

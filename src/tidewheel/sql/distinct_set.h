@@ -1,6 +1,6 @@
 // The values that DISTINCT calls have had under a key, where none is taken back: a hash table of
-// values in the state's heap, with a bit for each call that counts it. Calls with the same arguments
-// share it, whatever their filters.
+// values in the state's heap, with a bit for each call that counts it. Calls with the same
+// arguments share it, whatever their filters.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +29,8 @@ class DistinctSetLayout {
   // A row of truth values, by call.
   Schema schema() const;
   void encode(uint64_t bits, Writer& out) const;
-  // Gets ready for values of another schema. Errors: kSchemaMismatch, naming the call that it lacks.
+  // Gets ready for values of another schema. Errors: kSchemaMismatch, naming the call that it
+  // lacks.
   Status open_restore(const StateMeta& meta);
   uint64_t decode(Reader& in) const;
 
@@ -215,9 +216,7 @@ class DistinctSetCell final : public KeyedCell {
     return entries[i & (to.capacity - 1)];
   }
   Entry& insert(Table& to, const K& key, uint64_t hash) {
-    if ((to.size + 1) * uint64_t{4} > to.capacity * uint64_t{3}) {
-      rebuild(to, to.capacity * 2);
-    }
+    if ((to.size + 1) * uint64_t{4} > to.capacity * uint64_t{3}) { rebuild(to, to.capacity * 2); }
     Entry& made = place(to, hash);
     made.key.store(key, state().heap());
     made.marks = kUsed;

@@ -28,9 +28,11 @@ class GroupAggregate final : public KeyedOperator<K> {
         set_(std::move(set)),
         keys_(spec_.input.types, spec_.keys),
         output_types_(group_aggregate_output(spec_).types),
-        always_changes_(std::any_of(spec_.calls.begin(), spec_.calls.end(), [](const auto& call) {
-          return call.function == AggregateFunction::kCountStar && call.filter < 0;
-        })),
+        always_changes_(std::any_of(spec_.calls.begin(), spec_.calls.end(),
+                                    [](const auto& call) {
+                                      return call.function == AggregateFunction::kCountStar &&
+                                             call.filter < 0;
+                                    })),
         has_texts_(std::any_of(spec_.calls.begin(), spec_.calls.end(), [](const auto& call) {
           return call.result.physical() == Physical::kText;
         })) {}
@@ -220,30 +222,29 @@ class GroupAggregate final : public KeyedOperator<K> {
   void send_each_row(const ColumnBatch& in, uint32_t first) {
     const size_t key_count = spec_.keys.size();
     const bool keeps_input = chunk_.count * kKeptPart >= in.size();
-    const bool has_fresh = std::any_of(chunk_.is_fresh.begin(),
-                                       chunk_.is_fresh.begin() + chunk_.count,
-                                       [](uint8_t is_fresh) { return is_fresh != 0; });
-    emit_columns(output(), output_types_, chunk_.count,
-                 [&](ColumnBatch& out, size_t from, size_t to) {
-                   const auto begin = static_cast<uint32_t>(from);
-                   const auto end = static_cast<uint32_t>(to);
-                   const uint32_t at = out.size();
-                   RowKind* const kinds = out.make_kinds(at + end - begin) + at;
-                   std::fill_n(kinds, end - begin, RowKind::kUpdateAfter);
-                   for (uint32_t i = begin; has_fresh && i < end; ++i) {
-                     if (chunk_.is_fresh[i] != 0) { kinds[i - begin] = RowKind::kInsert; }
-                   }
-                   if (keeps_input) { out.keep(in); }
-                   for (size_t c = 0; c < key_count; ++c) {
-                     copy_rows(in.view(static_cast<size_t>(spec_.keys[c])), first + begin,
-                               first + end, out.column(c), at,
-                               keeps_input ? nullptr : &out.arena());
-                   }
-                   for (size_t c = 0; c < set_.size(); ++c) {
-                     copy_rows(calls_->column(c).view(), begin, end, out.column(key_count + c), at);
-                   }
-                   if (has_texts_) { out.share_arena(calls_->arena()); }
-                 });
+    const bool has_fresh =
+        std::any_of(chunk_.is_fresh.begin(), chunk_.is_fresh.begin() + chunk_.count,
+                    [](uint8_t is_fresh) { return is_fresh != 0; });
+    emit_columns(
+        output(), output_types_, chunk_.count, [&](ColumnBatch& out, size_t from, size_t to) {
+          const auto begin = static_cast<uint32_t>(from);
+          const auto end = static_cast<uint32_t>(to);
+          const uint32_t at = out.size();
+          RowKind* const kinds = out.make_kinds(at + end - begin) + at;
+          std::fill_n(kinds, end - begin, RowKind::kUpdateAfter);
+          for (uint32_t i = begin; has_fresh && i < end; ++i) {
+            if (chunk_.is_fresh[i] != 0) { kinds[i - begin] = RowKind::kInsert; }
+          }
+          if (keeps_input) { out.keep(in); }
+          for (size_t c = 0; c < key_count; ++c) {
+            copy_rows(in.view(static_cast<size_t>(spec_.keys[c])), first + begin, first + end,
+                      out.column(c), at, keeps_input ? nullptr : &out.arena());
+          }
+          for (size_t c = 0; c < set_.size(); ++c) {
+            copy_rows(calls_->column(c).view(), begin, end, out.column(key_count + c), at);
+          }
+          if (has_texts_) { out.share_arena(calls_->arena()); }
+        });
   }
 
   // Drops the state of keys that have no row left.

@@ -151,9 +151,7 @@ class Scanner {
       const std::optional<size_t> bytes = take_atom(depth);
       if (!bytes.has_value()) { return std::nullopt; }
       branch += *bytes;
-      if (peek() == '?') {
-        ++at_;
-      }
+      if (peek() == '?') { ++at_; }
       while (is_quantifier(peek())) {
         branch = kBytesBeforeMax + 1;
         ++at_;

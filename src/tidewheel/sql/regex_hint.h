@@ -1,5 +1,5 @@
-// A string that every match of a regular expression has near its beginning: to look for that is many
-// times faster than to run the expression.
+// A string that every match of a regular expression has near its beginning: to look for that is
+// many times faster than to run the expression.
 #pragma once
 #include <cstddef>
 #include <string>

@@ -280,6 +280,28 @@ void get_value(const LogicalType& type, const char*& from, Column& to, uint32_t 
   });
 }
 
+// place_of(i): where row i goes.
+template <class PlaceOf>
+void get_flat_column(const LogicalType& type, size_t count, const char** readers, Column& to,
+                     Arena* arena, PlaceOf place_of) {
+  const bool nullable = may_be_null(type);
+  with_physical(to.physical(), [&]<class T>() {
+    T* const values = to.values<T>();
+    for (size_t i = 0; i < count; ++i) {
+      const char*& from = readers[i];
+      if (nullable && *from++ == 0) {
+        to.set_null(place_of(i));
+        continue;
+      }
+      if constexpr (std::is_same_v<T, Text>) {
+        values[place_of(i)] = get_text(from, arena);
+      } else {
+        values[place_of(i)] = get_fixed<T>(from);
+      }
+    }
+  });
+}
+
 void get_column(const LogicalType& type, size_t count, const char** readers, Column& to,
                 uint32_t at, Arena* arena) {
   to.ensure(at + static_cast<uint32_t>(count));
@@ -289,22 +311,8 @@ void get_column(const LogicalType& type, size_t count, const char** readers, Col
     }
     return;
   }
-  const bool nullable = may_be_null(type);
-  with_physical(to.physical(), [&]<class T>() {
-    T* const values = to.values<T>() + at;
-    for (size_t i = 0; i < count; ++i) {
-      const char*& from = readers[i];
-      if (nullable && *from++ == 0) {
-        to.set_null(at + static_cast<uint32_t>(i));
-        continue;
-      }
-      if constexpr (std::is_same_v<T, Text>) {
-        values[i] = get_text(from, arena);
-      } else {
-        values[i] = get_fixed<T>(from);
-      }
-    }
-  });
+  get_flat_column(type, count, readers, to, arena,
+                  [at](size_t i) { return at + static_cast<uint32_t>(i); });
 }
 
 void skip_value(const LogicalType& type, const char*& from) {
@@ -444,6 +452,22 @@ void RowBytes::decode(std::span<const Text> rows, std::span<Column* const> colum
     } else {
       skip_column(types_[c], rows.size(), readers_.data());
     }
+  }
+}
+
+void RowBytes::decode_to(std::span<const Text> rows, std::span<Column* const> columns,
+                         const uint32_t* places, Arena* arena) {
+  TIDEWHEEL_DCHECK(columns.size() == types_.size());
+  readers_.resize(rows.size());
+  uint32_t end = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    readers_[i] = rows[i].data();
+    end = std::max(end, places[i] + 1);
+  }
+  for (size_t c = 0; c < types_.size(); ++c) {
+    columns[c]->ensure(end);
+    get_flat_column(types_[c], rows.size(), readers_.data(), *columns[c], arena,
+                    [places](size_t i) { return places[i]; });
   }
 }
 

@@ -56,11 +56,14 @@ class RowBytes {
   std::span<const uint32_t> sizes(std::span<const ColumnView> columns,
                                   std::span<const uint32_t> rows);
   void write(std::span<const ColumnView> columns, std::span<const uint32_t> rows, char** to);
-  // Puts the rows into `columns`, one for each type, at [at, at + rows.size()); null ones are passed
-  // over. Strings point into the bytes of the rows, or are copied into an arena. The bytes are those
-  // that `encode` gave.
+  // Puts the rows into `columns`, one for each type, at [at, at + rows.size()); null ones are
+  // passed over. Strings point into the bytes of the rows, or are copied into an arena. The bytes
+  // are those that `encode` gave.
   void decode(std::span<const Text> rows, std::span<Column* const> columns, uint32_t at,
               Arena* arena = nullptr);
+  // The same with row i at place places[i]. Of types that are not nested.
+  void decode_to(std::span<const Text> rows, std::span<Column* const> columns,
+                 const uint32_t* places, Arena* arena);
 
  private:
   std::vector<LogicalType> types_;

@@ -1,6 +1,6 @@
-// The rows of a key that are only ever added to, side by side in one block of the state's heap: what
-// a join keeps of a side that takes nothing back. A row costs its bytes and its size; adding one
-// writes behind the last.
+// The rows of a key that are only ever added to, side by side in one block of the state's heap:
+// what a join keeps of a side that takes nothing back. A row costs its bytes and its size; adding
+// one writes behind the last.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -60,8 +60,8 @@ class RowListCell final : public KeyedCell {
   void add(std::byte* row, const Text& bytes) {
     std::memcpy(add(row, bytes.size()), bytes.data(), bytes.size());
   }
-  // Calls f(Text) for each row that has not expired, in the order in which they came. The bytes stay
-  // where they are until the list is added to.
+  // Calls f(Text) for each row that has not expired, in the order in which they came. The bytes
+  // stay where they are until the list is added to.
   template <class F>
   void for_each(std::byte* row, F f) {
     if (!KeyedState::has(row, bit())) { return; }

@@ -7,6 +7,7 @@
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_list_cell.h"
 #include "tidewheel/sql/row_output.h"
+#include "tidewheel/sql/shared_rows.h"
 
 namespace tidewheel::sql {
 
@@ -164,6 +165,7 @@ class StreamJoin final : public KeyedOperator<K> {
         spec_(std::move(spec)),
         filter_(std::move(filter)),
         inputs_{JoinInput(spec_.left, spec_.left_keys), JoinInput(spec_.right, spec_.right_keys)},
+        shared_{SharedRows(spec_.left.types), SharedRows(spec_.right.types)},
         out_(spec_.left.types, spec_.right.types, stream_join_output(spec_).types,
              !gives_left_only(spec_.kind)) {
     this->set_layout(join_layout(spec_.left, spec_.right, inputs_[0]));
@@ -192,7 +194,7 @@ class StreamJoin final : public KeyedOperator<K> {
 
  private:
   using Found = JoinSide::Found;
-  static constexpr uint32_t kChunk = 256;
+  static constexpr uint32_t kChunk = 1024;  // the same rows of the other side come in many pairs
   static constexpr uint32_t kAhead = 8;     // rows whose lists are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
 
@@ -441,7 +443,7 @@ class StreamJoin final : public KeyedOperator<K> {
     for (size_t c = 0; c < inputs_[side].bytes.types().size(); ++c) {
       columns.push_back(filter_->uses(first + c) ? &pair_columns_[first + c] : nullptr);
     }
-    inputs_[side].bytes.decode(rows, columns, 0);
+    shared_[side].decode(inputs_[side].bytes, rows, columns, 0, nullptr);
   }
   const std::vector<uint8_t>& evaluate(uint32_t count) {
     keeps_.assign(count, 0);
@@ -459,6 +461,7 @@ class StreamJoin final : public KeyedOperator<K> {
   const StreamJoinSpec spec_;
   const std::unique_ptr<PairFilter> filter_;
   JoinInput inputs_[2];
+  SharedRows shared_[2];
   RowOutput out_;
   JoinSide sides_[2];
 
@@ -469,7 +472,7 @@ class StreamJoin final : public KeyedOperator<K> {
   uint32_t begin_ = 0;  // the first of them
   JoinChunk<K> chunk_;
   std::vector<std::byte*> states_;  // of the rows' keys
-  std::vector<Found> found_;  // what the row at work matches
+  std::vector<Found> found_;        // what the row at work matches
   std::vector<Found> kept_found_;
   std::vector<Found> own_found_;
   std::vector<Kept> pairs_;

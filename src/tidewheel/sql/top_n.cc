@@ -8,6 +8,7 @@
 #include "tidewheel/sql/best_row_cell.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_output.h"
+#include "tidewheel/sql/top_rows_cell.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -29,6 +30,7 @@ class TopN final : public KeyedOperator<K> {
         order_(spec_.input.types, value_order(spec_)),
         newest_first_(puts_newest_first(spec_)),
         keeps_best_(spec_.last == 1 && !spec_.input_retracts),
+        keeps_few_(!keeps_best_ && spec_.last <= kFewRows && !spec_.input_retracts),
         out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
     this->set_layout(schema_of_row(spec_.input).to_string() + ", by " + keys_.describe() +
                      ", in the order of" + describe_order(spec_));
@@ -40,6 +42,8 @@ class TopN final : public KeyedOperator<K> {
     options.ttl = Duration(spec_.ttl_ms);
     if (keeps_best_) {
       TIDEWHEEL_ASSIGN_OR_RETURN(best_, store_->template declare<BestRowCell>("row", options));
+    } else if (keeps_few_) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(top_, store_->template declare<TopRowsCell>("rows", options));
     } else {
       using Rows = MapCell<Text, Text>;
       TIDEWHEEL_ASSIGN_OR_RETURN(map_, store_->template declare<Rows>("rows", options));
@@ -57,6 +61,7 @@ class TopN final : public KeyedOperator<K> {
 
  private:
   static constexpr uint32_t kChunk = 256;
+  static constexpr int64_t kFewRows = 64;
   static constexpr uint32_t kAhead = 8;     // rows whose best ones are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
   static constexpr uint32_t kNoRow = RowOutput::kNoRow;
@@ -104,6 +109,7 @@ class TopN final : public KeyedOperator<K> {
     rows_.resize(count);
     std::iota(rows_.begin(), rows_.end(), begin);
     if (keeps_best_) { return take_best(keys, cursor); }
+    if (keeps_few_) { return take_few(keys, cursor); }
     // Most rows are kept where all are.
     encoded_.clear();
     if (spec_.input_retracts) {
@@ -156,11 +162,7 @@ class TopN final : public KeyedOperator<K> {
     const auto count = static_cast<uint32_t>(keys.size());
     const std::span<const uint32_t> sizes = bytes_.sizes(in_->views(), rows_);
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
-    states_.resize(count);
-    for (uint32_t i = 0; i < count; ++i) {
-      batch.select(i);
-      states_[i] = store_->ensure_row();
-    }
+    look_up(batch, count);
     out_.begin(true);
     won_.clear();
     for (uint32_t i = 0; i < count && (out_.size() < kRowsMax); ++i, ++cursor) {
@@ -178,6 +180,15 @@ class TopN final : public KeyedOperator<K> {
     write_best(begin);
     send();
   }
+  // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
+  template <class Batch>
+  void look_up(Batch& batch, uint32_t count) {
+    states_.resize(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      batch.select(i);
+      states_[i] = store_->ensure_row();
+    }
+  }
   void put_former(const BestRowCell::Best& best, uint32_t begin) {
     if (best.mark != 0) { return put(begin + best.mark - 1, {}, 1, RowKind::kUpdateBefore); }
     put(kNoRow, best_->row_of(best), 1, RowKind::kUpdateBefore);
@@ -192,6 +203,54 @@ class TopN final : public KeyedOperator<K> {
       best.mark = 0;
       rows_.push_back(begin + i);
       cursors_.push_back(const_cast<char*>(best_->row_of(best).data()));
+    }
+    bytes_.write(in_->views(), rows_, cursors_.data());
+  }
+
+  // ---- A few rows a partition, none of which is taken back.
+
+  void take_few(std::span<const K> keys, uint32_t& cursor) {
+    const uint32_t begin = cursor;
+    const auto count = static_cast<uint32_t>(keys.size());
+    const std::span<const uint32_t> sizes = bytes_.sizes(in_->views(), rows_);
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    look_up(batch, count);
+    out_.begin(true);
+    won_.clear();
+    fresh_.assign(count, nullptr);
+    for (uint32_t i = 0; i < count && out_.size() < kRowsMax; ++i, ++cursor) {
+      if (i + kAhead < count) { top_->prefetch(states_[i + kAhead]); }
+      std::span<TopRowsCell::Entry> entries = top_->entries(states_[i]);
+      const size_t place = top_->place_of(entries, orders_[i], newest_first_);
+      if (place >= static_cast<size_t>(spec_.last)) { continue; }
+      put_inserted(place, begin + i, entries.size(), [&](size_t at, int64_t rank, RowKind kind) {
+        put_entry(entries[at], begin, rank, kind);
+      });
+      if (entries.size() >= static_cast<size_t>(spec_.last)) {
+        if (entries.back().mark != 0) { fresh_[entries.back().mark - 1] = nullptr; }
+        top_->drop_last(states_[i]);
+      }
+      TopRowsCell::Entry& made = top_->insert(states_[i], place, orders_[i], sizes[i]);
+      made.mark = i + 1;
+      fresh_[i] = const_cast<char*>(top_->row_of(made).data());
+      won_.push_back(i);
+    }
+    write_fresh(begin);
+    send();
+  }
+  void put_entry(const TopRowsCell::Entry& entry, uint32_t begin, int64_t rank, RowKind kind) {
+    if (entry.mark != 0) { return put(begin + entry.mark - 1, {}, rank, kind); }
+    put(kNoRow, top_->row_of(entry), rank, kind);
+  }
+  // The rows that have come into the state, and are still there.
+  void write_fresh(uint32_t begin) {
+    rows_.clear();
+    cursors_.clear();
+    for (const uint32_t i : won_) {
+      for (TopRowsCell::Entry& entry : top_->entries(states_[i])) { entry.mark = 0; }
+      if (fresh_[i] == nullptr) { continue; }
+      rows_.push_back(begin + i);
+      cursors_.push_back(fresh_[i]);
     }
     bytes_.write(in_->views(), rows_, cursors_.data());
   }
@@ -233,35 +292,39 @@ class TopN final : public KeyedOperator<K> {
     list_front(state, sort_key_, place);
     const auto last = static_cast<size_t>(spec_.last);
     if (place >= last && !spec_.input_retracts) { return; }
-    if (place < last) { put_inserted(place, row); }
+    if (place < last) {
+      put_inserted(place, row, front_.size(), [&](size_t at, int64_t rank, RowKind kind) {
+        put(kNoRow, front_[at], rank, kind);
+      });
+    }
     if (!spec_.input_retracts && front_.size() >= last) { drop_last(state); }
     map_->open(state, Text(sort_key_)).value.store(bytes_of(i, row), store_->heap());
   }
-  // The row has come to `place` of front_ (from 0).
-  void put_inserted(size_t place, uint32_t row) {
+  // The row has come to `place` (from 0) of `count` rows, at least as many as there are ranks, or
+  // all. `put_one(at, rank, kind)` gives what was at a place.
+  template <class PutOne>
+  void put_inserted(size_t place, uint32_t row, size_t count, PutOne put_one) {
     const auto first = static_cast<size_t>(spec_.first - 1);
     const auto last = static_cast<size_t>(spec_.last);
-    const size_t size = std::min(front_.size(), last);
+    const size_t size = std::min(count, last);
     if (!spec_.has_rank) {
-      if (front_.size() >= last) { put(kNoRow, front_[last - 1], 0, RowKind::kDelete); }
+      if (count >= last) { put_one(last - 1, 0, RowKind::kDelete); }
       if (place >= first) {
         put(row, {}, 0, RowKind::kInsert);
       } else if (size >= first) {
-        put(kNoRow, front_[first - 1], 0, RowKind::kInsert);
+        put_one(first - 1, 0, RowKind::kInsert);
       }
       return;
     }
     for (size_t at = std::max(place, first); at < std::min(size + 1, last); ++at) {
       const auto rank = static_cast<int64_t>(at + 1);
       const bool is_new_rank = at >= size;
-      if (!is_new_rank && spec_.emits_before) {
-        put(kNoRow, front_[at], rank, RowKind::kUpdateBefore);
-      }
+      if (!is_new_rank && spec_.emits_before) { put_one(at, rank, RowKind::kUpdateBefore); }
       const RowKind kind = is_new_rank ? RowKind::kInsert : RowKind::kUpdateAfter;
       if (at == place) {
         put(row, {}, rank, kind);
       } else {
-        put(kNoRow, front_[at - 1], rank, kind);
+        put_one(at - 1, rank, kind);
       }
     }
   }
@@ -331,8 +394,10 @@ class TopN final : public KeyedOperator<K> {
   const SortKey order_;
   const bool newest_first_;
   const bool keeps_best_;  // one row a partition, and none is taken back
+  const bool keeps_few_;   // the same of a few
   RowOutput out_;
   BestRowCell* best_ = nullptr;
+  TopRowsCell* top_ = nullptr;
   MapCell<Text, Text>* map_ = nullptr;
   ValueCell<uint64_t>* next_ = nullptr;  // the number of the partition's next row
 
@@ -345,6 +410,7 @@ class TopN final : public KeyedOperator<K> {
   std::vector<std::byte*> states_;
   std::vector<uint32_t> won_;
   std::vector<char*> cursors_;
+  std::vector<char*> fresh_;  // where the rows that have come are to be written; null: nowhere
   std::string sort_key_;
   std::vector<Text> front_;
 };
