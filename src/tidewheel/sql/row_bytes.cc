@@ -405,10 +405,48 @@ void pick_columns(const ColumnBatch& batch, std::span<const int32_t> indexes,
 // ---- RowBytes
 
 RowBytes::RowBytes(std::vector<LogicalType> types, Form form)
-    : types_(std::move(types)), form_(form) {}
+    : types_(std::move(types)), form_(form) {
+  for (const LogicalType& type : types_) {
+    const Physical physical = type.physical();
+    if (is_nested(physical) || physical == Physical::kText) {
+      fixed_bytes_ = 0;
+      break;
+    }
+    fixed_bytes_ += physical_bytes(physical) + (may_be_null(type) ? 1 : 0);
+  }
+}
+
+bool RowBytes::encode_fixed(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
+                            Arena& arena, Text* out) {
+  if (fixed_bytes_ == 0 || rows.empty()) { return false; }
+  for (const ColumnView& column : columns) {
+    if (column.validity != nullptr) { return false; }
+  }
+  char* const bytes = arena.allocate(fixed_bytes_ * rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    out[i] = Text(bytes + i * fixed_bytes_, fixed_bytes_);
+  }
+  size_t at = 0;
+  for (size_t c = 0; c < types_.size(); ++c) {
+    const size_t flag = may_be_null(types_[c]) ? 1 : 0;
+    with_physical(types_[c].physical(), [&]<class T>() {
+      if constexpr (!std::is_same_v<T, Text>) {
+        char* to = bytes + at;
+        for (size_t i = 0; i < rows.size(); ++i, to += fixed_bytes_) {
+          if (flag != 0) { *to = '\1'; }
+          const T& value = columns[c].at<T>(rows[i]);
+          put_fixed(to + flag, form_ == Form::kCanonical ? canonical(value) : value);
+        }
+        at += flag + sizeof(T);
+      }
+    });
+  }
+  return true;
+}
 
 void RowBytes::encode(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
                       Arena& arena, Text* out) {
+  if (encode_fixed(columns, rows, arena, out)) { return; }
   static_cast<void>(sizes(columns, rows));
   const size_t total = std::accumulate(sizes_.begin(), sizes_.end(), size_t{0});
   char* at = arena.allocate(total);

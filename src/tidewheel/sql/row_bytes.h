@@ -66,8 +66,13 @@ class RowBytes {
                  const uint32_t* places, Arena* arena);
 
  private:
+  // Rows of numbers without NULLs: all have the same size.
+  bool encode_fixed(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
+                    Arena& arena, Text* out);
+
   std::vector<LogicalType> types_;
   Form form_;
+  size_t fixed_bytes_ = 0;  // of a row without NULLs; 0: strings or nested values are among them
   std::vector<uint32_t> sizes_;
   std::vector<char*> cursors_;
   std::vector<const char*> readers_;
