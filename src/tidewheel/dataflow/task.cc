@@ -334,8 +334,10 @@ std::optional<Step> Task::wait_at_end() {
   return std::nullopt;
 }
 
-// Behind the barrier of a savepoint that stops the job. Nothing: the savepoint was aborted.
+// Behind the barrier of a savepoint that stops the job, which may itself still wait for room.
+// Nothing: the savepoint was aborted.
 std::optional<Step> Task::wait_for_stop() {
+  if (!deliver_all(/*flush=*/false)) { return block(); }
   if (!checkpoint_->stop_is_complete()) { return Step::kWaiting; }
   // Only ends of channels are left in them.
   while (gate_ && gate_->next(item_)) {}

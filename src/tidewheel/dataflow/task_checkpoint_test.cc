@@ -459,6 +459,26 @@ TEST_F(TaskCheckpoints, suspending_ends_the_job_at_the_barrier) {
   }
 }
 
+// The last rows fill the ring, so that the barrier waits behind them.
+TEST_F(TaskCheckpoints, suspending_does_not_wait_for_a_barrier_that_had_no_room) {
+  config_.set(options::kCredits, int64_t{1});
+  own_slots_ = true;
+  ManualJob& job = start(1000, {1, 1, 1}, EdgeKind::kHash, EdgeKind::kHash);
+  for (int i = 0; i < 50; ++i) {
+    job.turn(0);
+    job.turn(1);
+  }
+  job.trigger(1, [](CheckpointPlan& plan) {
+    plan.kind = SnapshotKind::kSavepoint;
+    plan.after = AfterSavepoint::kSuspend;
+  });
+  job.run();
+  ASSERT_EQ(job.taken(1), 3U);
+  job.complete(1);
+  job.run();
+  EXPECT_EQ(job.finished, 3U);
+}
+
 TEST_F(TaskCheckpoints, a_job_whose_suspension_failed_goes_on) {
   ManualJob& job = start(1000, {2, 2, 2});
   valve_->open_until = 200;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "tidewheel/api/env.h"
@@ -101,22 +102,85 @@ struct JobBuilder::NodeBuilder {
                                builder.tables_.connector(node.table->options.at("connector")));
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
                                connector->source({*node.table, builder.tables_}));
-    const bool projected = source->project(node.columns);
-    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows,
-                               source->add_to(builder.env_, "Source: " + node.table->path,
-                                              builder.uid_of(plan, "source")));
-    RowType given;
-    for (const TableColumn& column : node.table->columns) { given.add(column.name, column.type); }
-    const std::shared_ptr<const RowCodec> codec = make_column_codec(projected ? plan.type : given);
-    StreamEnds ends = rows.ends();
-    for (StreamEnd& end : ends) { end.row_codec = codec; }
-    rows = Stream<ColumnRow>(rows.graph(), std::move(ends));
-    if (projected || node.columns.size() == given.size()) { return rows; }
-    std::vector<Bound> outputs;
-    for (const size_t column : node.columns) {
-      outputs.push_back(Bound::of_column(static_cast<int32_t>(column), given.types[column]));
+    ScanNode rest = node;  // what is left to be done behind the source
+    std::erase_if(rest.kept, [&](const ScanNode::OneOf& one) {
+      return source->keep_only(one.column, one.values);
+    });
+    std::vector<ColumnPath> paths;
+    for (size_t i = 0; i < node.columns.size(); ++i) {
+      ColumnPath& path = paths.emplace_back(ColumnPath{node.columns[i]});
+      if (node.field(i) == ScanNode::kWhole) { continue; }
+      path.fields.push_back(static_cast<size_t>(node.field(i)));
     }
-    return calc(std::move(rows), std::nullopt, std::move(outputs), given.types);
+    const bool has_fields = std::any_of(
+        paths.begin(), paths.end(), [](const ColumnPath& path) { return !path.fields.empty(); });
+    if (rest.kept.empty() &&
+        (has_fields ? source->project_fields(paths) : source->project(node.columns))) {
+      return scan(*source, plan.type);
+    }
+    // Each column that is needed, once.
+    std::vector<size_t> columns;
+    const auto add = [&](size_t column) {
+      if (std::find(columns.begin(), columns.end(), column) == columns.end()) {
+        columns.push_back(column);
+      }
+    };
+    for (const size_t column : node.columns) { add(column); }
+    for (const ScanNode::OneOf& one : rest.kept) { add(one.column); }
+    if (!source->project(columns)) {
+      columns.resize(node.table->columns.size());
+      std::iota(columns.begin(), columns.end(), size_t{0});
+    }
+    return scan_and_calc(*source, rest, columns);
+  }
+  Result<Stream<ColumnRow>> scan(TableSource& source, const RowType& type) const {
+    const auto& node = std::get<ScanNode>(plan.node);
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const Stream<ColumnRow> rows,
+        source.add_to(builder.env_, "Source: " + node.table->path, builder.uid_of(plan, "source")));
+    StreamEnds ends = rows.ends();
+    const std::shared_ptr<const RowCodec> codec = make_column_codec(type);
+    for (StreamEnd& end : ends) { end.row_codec = codec; }
+    return Stream<ColumnRow>(rows.graph(), std::move(ends));
+  }
+  // What the source does not do itself. `columns`: those that it gives.
+  Result<Stream<ColumnRow>> scan_and_calc(TableSource& source, const ScanNode& node,
+                                          const std::vector<size_t>& columns) const {
+    RowType given;
+    for (const size_t column : columns) {
+      given.add(node.table->columns[column].name, node.table->columns[column].type);
+    }
+    const auto reference = [&](size_t column) {
+      const auto at = std::find(columns.begin(), columns.end(), column) - columns.begin();
+      return Bound::of_column(static_cast<int32_t>(at), given.types[static_cast<size_t>(at)]);
+    };
+    std::vector<Bound> conditions;
+    for (const ScanNode::OneOf& one : node.kept) {
+      Bound condition = one.condition;
+      for_each_column(condition,
+                      [&](Bound& column) { column.column = reference(one.column).column; });
+      conditions.push_back(std::move(condition));
+    }
+    std::vector<Bound> outputs;
+    for (size_t i = 0; i < node.columns.size(); ++i) {
+      Bound output = reference(node.columns[i]);
+      if (node.field(i) != ScanNode::kWhole) {
+        Bound field;
+        field.kind = Bound::Kind::kField;
+        field.type = plan.type.types[i];
+        field.column = node.field(i);
+        field.arguments.push_back(std::move(output));
+        output = std::move(field);
+      }
+      outputs.push_back(std::move(output));
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, scan(source, given));
+    const bool is_all = conditions.empty() && node.columns == columns &&
+                        std::all_of(node.fields.begin(), node.fields.end(),
+                                    [](int32_t field) { return field == ScanNode::kWhole; });
+    if (is_all) { return rows; }
+    return calc(std::move(rows), join_conjunction(std::move(conditions)), std::move(outputs),
+                given.types);
   }
 
   Result<Stream<ColumnRow>> operator()(const ValuesNode& node) const {

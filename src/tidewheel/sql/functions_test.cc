@@ -210,6 +210,17 @@ TEST(functions, patterns) {
       {"REGEXP_EXTRACT('foothebar', 'x')", "NULL"},
       {"REGEXP_EXTRACT('a=1&channel_id=77&b', '(&|^)channel_id=([^&]*)', 2)", "77"},
       {"REGEXP_EXTRACT('abc', '(?<x>b)', 1)", "b"},
+      // The string that all matches have is not always where one begins.
+      {"REGEXP_EXTRACT('xchannel_id=1&channel_id=2', '(&|^)channel_id=([^&]*)', 2)", "2"},
+      {"REGEXP_EXTRACT('xchannel_id=1', '(&|^)channel_id=([^&]*)', 2)", "NULL"},
+      {"REGEXP_EXTRACT('aab ab', '\\bab')", "ab"},
+      {"REGEXP_EXTRACT('aab', '\\bab')", "NULL"},
+      {"REGEXP_EXTRACT('abab', '^ab')", "ab"},
+      {"REGEXP_EXTRACT('xabyz', '(x|y)?ab(.)', 2)", "y"},
+      {"REGEXP_REPLACE('xabyabab', 'y?ab', '-')", "x---"},
+      {"REGEXP_REPLACE('abab', '^ab', '-')", "-ab"},
+      {"REGEXP_COUNT('ababxab', '[a-z]?ab')", "3"},
+      {"REGEXP_INSTR('xxab', 'ab')", "3"},
       {"REGEXP_EXTRACT('abc', '(b')",
        "error: '(b' is no regular expression: missing ): (b (RE2's syntax, without look-around "
        "and back references)"},

@@ -6,6 +6,7 @@
 #include "tidewheel/sql/evaluator.h"
 #include "tidewheel/sql/functions.h"
 #include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/scan_pushdown.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -220,10 +221,14 @@ struct Pruner {
     // A row without columns could not be counted.
     if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) { keeps[0] = true; }
     std::vector<size_t> columns;
+    std::vector<int32_t> fields;
     for (size_t i = 0; i < keeps.size(); ++i) {
-      if (keeps[i]) { columns.push_back(node.columns[i]); }
+      if (!keeps[i]) { continue; }
+      columns.push_back(node.columns[i]);
+      fields.push_back(node.field(i));
     }
     node.columns = std::move(columns);
+    node.fields = std::move(fields);
     return keep_columns(plan, keeps);
   }
   std::vector<int32_t> operator()(ValuesNode& node) const {
@@ -403,7 +408,9 @@ Pruned prune(const Plan& plan, const Needed& needed) {
 Result<PlanRef> optimize(PlanRef plan, const EvalOptions& options) {
   plan = folded(plan, options);
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_top_n(plan));
-  return PlanRef(prune(*plan, Needed(plan->type.size(), true)).plan);
+  const Needed all(plan->type.size(), true);
+  plan = push_into_scans(prune(*plan, all).plan);
+  return PlanRef(prune(*plan, all).plan);
 }
 
 }  // namespace tidewheel::sql

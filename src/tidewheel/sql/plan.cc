@@ -215,10 +215,21 @@ struct NodeText {
 
   std::string operator()(const ScanNode& node) const {
     std::string columns;
-    for (const size_t column : node.columns) {
-      columns += (columns.empty() ? "" : ", ") + node.table->columns[column].name;
+    for (size_t i = 0; i < node.columns.size(); ++i) {
+      const TableColumn& column = node.table->columns[node.columns[i]];
+      columns += (columns.empty() ? "" : ", ") + column.name;
+      if (node.field(i) != ScanNode::kWhole) {
+        columns += "." + column.type.names[static_cast<size_t>(node.field(i))];
+      }
     }
-    return fmt::format("TableScan(table=[{}], fields=[{}])", node.table->path, columns);
+    std::string kept;
+    for (const ScanNode::OneOf& one : node.kept) {
+      kept += kept.empty() ? ", where=[" : " AND ";
+      kept += fmt::format("{} IN ({})", node.table->columns[one.column].name,
+                          fmt::join(one.values, ", "));
+    }
+    if (!kept.empty()) { kept += "]"; }
+    return fmt::format("TableScan(table=[{}], fields=[{}]{})", node.table->path, columns, kept);
   }
   std::string operator()(const ValuesNode& node) const {
     std::string rows;

@@ -22,6 +22,18 @@ using PlanRef = std::shared_ptr<const Plan>;
 struct ScanNode {
   std::shared_ptr<const TableDefinition> table;
   std::vector<size_t> columns;  // of the definition, in the order of the output
+  // Of each column the field of its row that is meant, or kWhole; empty: all are whole.
+  static constexpr int32_t kWhole = -1;
+  std::vector<int32_t> fields = {};
+  // Only rows in which these columns of the definition, integers, are one of the values.
+  struct OneOf {
+    size_t column = 0;
+    std::vector<int64_t> values;
+    Bound condition;  // the same, over that column alone
+  };
+  std::vector<OneOf> kept = {};
+
+  int32_t field(size_t index) const { return fields.empty() ? kWhole : fields[index]; }
 };
 
 struct ValuesNode {
@@ -193,6 +205,10 @@ void for_each_column(const Bound& expression, F f) {
   for (const Bound& argument : expression.arguments) { for_each_column(argument, f); }
 }
 bool is_deterministic(const Bound& expression);
+// The parts of an AND.
+std::vector<Bound> split_conjunction(Bound condition);
+// All of them; nothing when there are none.
+std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
 
 // The plan as a tree of lines, for EXPLAIN and tests.
 std::string plan_text(const Plan& plan, bool with_changelog);

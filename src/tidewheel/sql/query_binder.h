@@ -111,9 +111,6 @@ PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound>
 // A filter, whose parts go into the inner joins below it.
 PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
                            const FunctionRegistry& functions);
-std::vector<Bound> split_conjunction(Bound condition);
-// All of them; nothing when there are none.
-std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
 
 // Whether an aggregate is called in an expression, outside of queries inside of it.
 bool has_aggregate(const Expression& expression);

@@ -1,4 +1,5 @@
-// Runs .slt files: `slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE] FILE...`
+// Runs .slt files: `slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE]
+// [--crash] FILE...`
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,6 +26,11 @@ struct Options {
   // Changes come in another order, or not one by one: tables at the end are compared instead.
   bool compares_tables_only = false;
   bool shows = false;  // prints what queries give, instead of comparing
+  // Each query over feeds is checkpointed when its sources are in the middle of theirs, cancelled,
+  // and goes on from the checkpoint in another job.
+  bool crashes = false;
+  std::string parallelism = "1";
+  std::string parallelism_after;  // of that job; empty: the same
 };
 
 std::string cell_text(const std::string& cell, bool is_null) {
@@ -59,7 +65,15 @@ std::vector<std::string> amount_to(const std::vector<std::string>& changes) {
 
 class Runner {
  public:
-  Runner(World& world, const Options& options) : world_(world), options_(options) {}
+  Runner(World& world, const Options& options)
+      : world_(world),
+        options_(options),
+        checkpoints_(fmt::format("/tmp/slt-{:016x}", world.fork_random().next())) {}
+  ~Runner() {
+    if (options_.crashes) {
+      ignore(world_.files().remove_all(checkpoints_), "a folder of temporary files");
+    }
+  }
 
   // Returns how many records failed.
   Result<int> run_file(const std::string& path) {
@@ -69,10 +83,14 @@ class Runner {
     tables_ = make_table_registry();
     tables_->add(make_script_connector(feeds_));
     sql::Session session(world_, {.tables = tables_.get(), .config = {}, .file_table = nullptr});
+    if (options_.crashes) {
+      TIDEWHEEL_RETURN_IF_ERROR(set(session, "execution.checkpointing.dir", checkpoints_));
+      TIDEWHEEL_RETURN_IF_ERROR(set(session,
+                                    "execution.checkpointing.externalized-checkpoint-retention",
+                                    "RETAIN_ON_CANCELLATION"));
+    }
     for (const auto& [key, value] : options_.settings) {
-      sql::Statement set;
-      set.node = sql::Set{sql::Option{key, value, {}, {}}};
-      TIDEWHEEL_RETURN_IF_ERROR(session.execute("", set).status());
+      TIDEWHEEL_RETURN_IF_ERROR(set(session, key, value));
     }
     int failures = 0;
     for (const Record& record : records) {
@@ -87,9 +105,18 @@ class Runner {
   int records() const { return records_; }
 
  private:
+  static Status set(sql::Session& session, const std::string& key, const std::string& value) {
+    sql::Statement set;
+    set.node = sql::Set{sql::Option{key, value, {}, {}}};
+    return session.execute("", set).status();
+  }
+
   Status run_record(sql::Session& session, const Record& record) {
     feeds_->by_table.clear();
     for (const Feed& feed : record.feeds) { feeds_->by_table[feed.table].push_back(feed); }
+    if (options_.crashes && !record.feeds.empty() && record.kind != Record::Kind::kError) {
+      return run_with_crash(session, record);
+    }
     const Result<sql::Statement> statement = sql::parse_statement(record.sql);
     Result<sql::StatementResult> result = statement.ok()
                                               ? session.execute(record.sql, *statement)
@@ -97,7 +124,9 @@ class Runner {
     if (record.kind == Record::Kind::kError) { return check_error(record, std::move(result)); }
     if (!result.ok()) { return result.status(); }
     if (auto* query = std::get_if<sql::RunningQuery>(&*result)) {
-      return check_rows(record, *query);
+      query->job->wait();
+      TIDEWHEEL_RETURN_IF_ERROR(query->job->result());
+      return check_rows(record, *query, query->rows->take_all());
     }
     if (auto* insert = std::get_if<sql::RunningInsert>(&*result)) {
       insert->job->wait();
@@ -123,14 +152,70 @@ class Runner {
                             status.message(), record.error);
   }
 
-  Status check_rows(const Record& record, sql::RunningQuery& query) {
+  // Of a job all of whose sources wait. It may have tasks that do not run yet even then.
+  Result<int64_t> checkpoint_in_the_middle(JobHandle& job, const Pause& pause) {
+    while (true) {
+      if (job.wait(world_.clock().now_ns() + kPollNs)) {
+        TIDEWHEEL_RETURN_IF_ERROR(job.result());
+        return invalid_argument(ErrorId::kUsage, "it ended before the middle of its feeds");
+      }
+      if (pause.waiting < pause.sources) { continue; }
+      Result<int64_t> id = job.trigger_checkpoint();
+      if (id.ok() || id.status().id() != ErrorId::kCheckpointDeclined) { return id; }
+    }
+  }
+
+  // Both halves of a query's input in jobs of their own, the second from a checkpoint of the first.
+  Status run_with_crash(sql::Session& session, const Record& record) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const sql::Statement statement, sql::parse_statement(record.sql));
+    std::vector<sql::ResultQueue::Rows> rows;
+    std::string checkpoint;
+    {
+      const auto pause = std::make_shared<Pause>();
+      feeds_->pause = pause;
+      Result<sql::StatementResult> result = session.execute(record.sql, statement);
+      feeds_->pause = nullptr;
+      TIDEWHEEL_RETURN_IF_ERROR(result.status());
+      auto* const query = std::get_if<sql::RunningQuery>(&*result);
+      if (query == nullptr) {
+        return invalid_argument(ErrorId::kUsage, "only queries are fed with --crash");
+      }
+      JobHandle& job = *query->job;
+      TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t id, checkpoint_in_the_middle(job, *pause));
+      job.cancel();
+      job.wait();
+      rows = query->rows->take_all();
+      checkpoint = fmt::format("{}/{}/chk-{}", checkpoints_, job.job_id(), id);
+    }
+    const auto after = [&](const std::string& path, const std::string& parallelism) -> Status {
+      TIDEWHEEL_RETURN_IF_ERROR(set(session, "execution.state-recovery.path", path));
+      if (options_.parallelism_after.empty()) { return ok_status(); }
+      return set(session, "parallelism.default", parallelism);
+    };
+    TIDEWHEEL_RETURN_IF_ERROR(after(checkpoint, options_.parallelism_after));
+    Result<sql::StatementResult> result = session.execute(record.sql, statement);
+    TIDEWHEEL_RETURN_IF_ERROR(after("", options_.parallelism));
+    if (!result.ok()) { return result.status().with_context("restoring"); }
+    auto& query = std::get<sql::RunningQuery>(*result);
     query.job->wait();
-    TIDEWHEEL_RETURN_IF_ERROR(query.job->result());
+    TIDEWHEEL_RETURN_IF_ERROR(query.job->result().with_context("after the restore"));
+    if (!query.job->checkpoints().latest_restore.has_value()) {
+      return invalid_argument(ErrorId::kUsage, "the second job began anew");
+    }
+    for (sql::ResultQueue::Rows& batch : query.rows->take_all()) { rows.push_back(batch); }
+    return check_rows(record, query, rows);
+  }
+
+  Status check_rows(const Record& record, const sql::RunningQuery& query,
+                    const std::vector<sql::ResultQueue::Rows>& batches) {
     std::vector<std::string> found;
     TimeZone zone;
-    const bool table = record.kind != Record::Kind::kChangelog || options_.compares_tables_only;
+    // With several inputs it matters where each of them stopped.
+    const bool is_cut = options_.crashes && feeds_->by_table.size() > 1;
+    const bool table =
+        record.kind != Record::Kind::kChangelog || options_.compares_tables_only || is_cut;
     sql::ResultTable rows(query.type, query.visible, query.order_by, zone);
-    for (const sql::ResultQueue::Rows& batch : query.rows->take_all()) {
+    for (const sql::ResultQueue::Rows& batch : batches) {
       if (table) {
         rows.apply(batch);
         continue;
@@ -161,8 +246,11 @@ class Runner {
                             fmt::join(expected, "\n  "), fmt::join(found, "\n  "));
   }
 
+  static constexpr int64_t kPollNs = 1'000'000;
+
   World& world_;
   const Options& options_;
+  const std::string checkpoints_;  // their folder
   std::shared_ptr<ScriptFeeds> feeds_;
   std::unique_ptr<TableRegistry> tables_;
   int records_ = 0;
@@ -176,7 +264,8 @@ bool parse_arguments(int argc, char** argv, Options& options) {
     const std::string argument = argv[i];
     const bool has_value = i + 1 < argc;
     if (argument == "--parallelism" && has_value) {
-      set("parallelism.default", argv[++i]);
+      options.parallelism = argv[++i];
+      set("parallelism.default", options.parallelism);
       options.compares_tables_only = true;
     } else if (argument == "--batch-rows" && has_value) {
       set("taskmanager.batch-rows", argv[++i]);
@@ -184,6 +273,11 @@ bool parse_arguments(int argc, char** argv, Options& options) {
       set("state.backend.type", argv[++i]);
     } else if (argument == "--mini-batch") {
       set("table.exec.mini-batch.enabled", "true");
+      options.compares_tables_only = true;
+    } else if (argument == "--crash") {
+      options.crashes = true;
+    } else if (argument == "--parallelism-after" && has_value) {
+      options.parallelism_after = argv[++i];
       options.compares_tables_only = true;
     } else if (argument == "--show") {
       options.shows = true;
@@ -200,8 +294,8 @@ int run(int argc, char** argv) {
   Options options;
   if (!parse_arguments(argc, argv, options)) {
     fmt::print(stderr,
-               "slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE] [--show] "
-               "FILE...\n");
+               "slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE] [--show]\n"
+               "    [--crash [--parallelism-after N]] FILE...\n");
     return 2;
   }
   const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kError});

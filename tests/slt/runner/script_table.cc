@@ -26,8 +26,10 @@ class ScriptSource {
   };
   static constexpr int32_t fixed_parallelism = 1;
 
-  ScriptSource(std::vector<ScriptRow> rows, std::vector<LogicalType> types)
-      : data_(std::make_shared<const Data>(Data{std::move(rows), std::move(types)})) {}
+  ScriptSource(std::vector<ScriptRow> rows, std::vector<LogicalType> types,
+               std::shared_ptr<Pause> pause)
+      : data_(std::make_shared<const Data>(Data{std::move(rows), std::move(types)})),
+        pause_(std::move(pause)) {}
 
   Result<std::vector<Split>> discover(SplitContext&) { return std::vector<Split>{Split{}}; }
   // A watermark takes effect behind the rows of a call, so it ends one.
@@ -35,7 +37,12 @@ class ScriptSource {
     ColumnBatch& batch = out.batch();
     if (batch.size() == 0) { batch.set_types(data_->types); }
     const auto count = static_cast<int64_t>(data_->rows.size());
-    while (split.next < count && out.room() > 0) {
+    const int64_t end = pause_ == nullptr ? count : count / 2;
+    if (pause_ != nullptr && split.next == end) {
+      if (!std::exchange(is_waiting_, true)) { ++pause_->waiting; }
+      return ReadResult::wait();
+    }
+    while (split.next < end && out.room() > 0) {
       const ScriptRow& row = data_->rows[static_cast<size_t>(split.next++)];
       if (row.watermark_ms != kMinWatermark) {
         out.watermark(row.watermark_ms);
@@ -51,7 +58,7 @@ class ScriptSource {
       }
       batch.set_size(at + 1);
     }
-    return split.next == count ? ReadResult::end() : ReadResult::more();
+    return split.next == count && pause_ == nullptr ? ReadResult::end() : ReadResult::more();
   }
 
  private:
@@ -60,6 +67,8 @@ class ScriptSource {
     std::vector<LogicalType> types;
   };
   std::shared_ptr<const Data> data_;
+  std::shared_ptr<Pause> pause_;
+  bool is_waiting_ = false;
 };
 
 std::vector<std::string> split_values(const std::string& text) {
@@ -90,8 +99,9 @@ Result<sql::Datum> parse_value(const std::string& text, const LogicalType& type)
 
 class ScriptTableSource final : public TableSource {
  public:
-  ScriptTableSource(TableDefinition table, const std::vector<Feed>* feeds)
-      : table_(std::move(table)), feeds_(feeds) {
+  ScriptTableSource(TableDefinition table, const std::vector<Feed>* feeds,
+                    std::shared_ptr<Pause> pause)
+      : table_(std::move(table)), feeds_(feeds), pause_(std::move(pause)) {
     if (feeds_ == nullptr) { return; }
     retracts_ = std::any_of(feeds_->begin(), feeds_->end(),
                             [](const Feed& feed) { return feed.kind == Feed::Kind::kRetraction; });
@@ -116,7 +126,8 @@ class ScriptTableSource final : public TableSource {
         rows.push_back(std::move(row));
       }
     }
-    return env.add_source(name, ScriptSource(std::move(rows), std::move(types))).uid(uid);
+    if (pause_ != nullptr) { ++pause_->sources; }
+    return env.add_source(name, ScriptSource(std::move(rows), std::move(types), pause_)).uid(uid);
   }
 
  private:
@@ -145,6 +156,7 @@ class ScriptTableSource final : public TableSource {
 
   const TableDefinition table_;
   const std::vector<Feed>* feeds_;
+  const std::shared_ptr<Pause> pause_;
   std::vector<size_t> columns_;
   bool retracts_ = false;
 };
@@ -164,7 +176,8 @@ class ScriptConnector final : public TableConnector {
     const std::string& path = context.table.path;
     const auto it = feeds_->by_table.find(path.substr(path.rfind('.') + 1));
     const std::vector<Feed>* const feeds = it == feeds_->by_table.end() ? nullptr : &it->second;
-    return std::unique_ptr<TableSource>(std::make_unique<ScriptTableSource>(context.table, feeds));
+    return std::unique_ptr<TableSource>(
+        std::make_unique<ScriptTableSource>(context.table, feeds, feeds_->pause));
   }
 
  private:
