@@ -492,14 +492,12 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     if (item.expression == nullptr) {
       return error(select.items[0].value.span, ErrorId::kSqlQuery, "* can't stand beside GROUP BY");
     }
-    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(*item.expression, behind));
-    TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*item.expression).status());
+    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*item.expression, behind));
   }
   for (const SortKey& key : order_by) {
     // The names of items are looked up by `project`.
-    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(*key.value, behind));
     if (!std::holds_alternative<ColumnName>(key.value->node)) {
-      TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*key.value).status());
+      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*key.value, behind));
     }
   }
   WindowGrouping windows(input.plan, grouping);

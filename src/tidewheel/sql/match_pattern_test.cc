@@ -88,8 +88,8 @@ TEST(MatchPattern, elements_may_be_missing_and_have_bounds) {
   Matcher optional({one("a"), {"b", 0, 1, false}, one("c")});
   EXPECT_EQ(optional.take({"a", "c", "a", "b", "c", "a", "b", "b"}), (Texts{"0:ac", "2:abc"}));
   Matcher bounded({one("a"), {"b", 2, 3, false}, one("c")});
-  EXPECT_EQ(bounded.take({"a", "b", "c", "a", "b", "b", "c", "a", "b", "b", "b", "c", "a", "b",
-                          "b", "b", "b", "c"}),
+  EXPECT_EQ(bounded.take({"a", "b", "c", "a", "b", "b", "c", "a", "b", "b", "b", "c", "a", "b", "b",
+                          "b", "b", "c"}),
             (Texts{"3:abbc", "7:abbbc"}));
   Matcher exact({{"a", 2, 2, false}});
   EXPECT_EQ(exact.take({"a", "a", "a", "x", "a", "a"}), (Texts{"0:aa", "4:aa"}));

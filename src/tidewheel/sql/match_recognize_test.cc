@@ -23,9 +23,8 @@ using testing::SqlHarnessOptions;
 // with the key, the first value, the last of B, and how many rows there were.
 MatchSpec rises() {
   MatchSpec spec;
-  spec.input = columns({{"k", bigint()},
-                        {"t", LogicalType::with(TypeKind::kTimestamp, 3)},
-                        {"v", bigint()}});
+  spec.input = columns(
+      {{"k", bigint()}, {"t", LogicalType::with(TypeKind::kTimestamp, 3)}, {"v", bigint()}});
   spec.input.types[1].time = TimeAttribute::kEvent;
   spec.output = columns({{"k", bigint()}, {"a", bigint()}, {"b", bigint()}, {"n", bigint()}});
   spec.partition_by = {0};

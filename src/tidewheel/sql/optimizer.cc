@@ -394,16 +394,16 @@ struct Pruner {
   std::vector<int32_t> operator()(OverNode& node) const {
     const size_t columns = plan.input().type.size();
     Needed inner(needed.begin(), needed.begin() + static_cast<ptrdiff_t>(columns));
-    std::vector<OverCallNode> kept;
-    for (size_t i = 0; i < node.calls.size(); ++i) {
-      if (needed[columns + i]) { kept.push_back(node.calls[i]); }
-    }
     // A row without results would be one that has not been given.
-    if (kept.empty()) { kept.push_back(node.calls[0]); }
+    std::vector<bool> is_kept(needed.begin() + static_cast<ptrdiff_t>(columns), needed.end());
+    if (std::none_of(is_kept.begin(), is_kept.end(), [](bool one) { return one; })) {
+      is_kept[0] = true;
+    }
+    std::vector<OverCallNode> kept;
     Needed keeps(columns, true);
     for (size_t i = 0; i < node.calls.size(); ++i) {
-      keeps.push_back(needed[columns + i] ||
-                      (i == 0 && kept.size() == 1 && kept[0] == node.calls[0]));
+      if (is_kept[i]) { kept.push_back(node.calls[i]); }
+      keeps.push_back(is_kept[i]);
     }
     node.calls = std::move(kept);
     need(node.partition_by, inner);

@@ -20,6 +20,11 @@ class OverBinder {
   // Binds all calls with OVER in an expression; `inner` binds what they are made of, to columns of
   // the plan that `apply` is given. Errors: kSqlQuery, kSqlType, kSqlUnsupported at their place.
   Status take_all(const Expression& expression, ExpressionBinder& inner);
+  // The same, and then looks whether the whole can be bound.
+  Status take_all_and_bind(const Expression& expression, ExpressionBinder& binder) {
+    TIDEWHEEL_RETURN_IF_ERROR(take_all(expression, binder));
+    return binder.bind(expression).status();
+  }
   // Adds their results behind the columns of the plan.
   Result<PlanRef> apply(PlanRef plan);
   // The result of a call; of what is none, nothing. Before `apply` a column with the right type

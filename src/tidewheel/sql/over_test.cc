@@ -83,7 +83,8 @@ TEST(Over, rows_are_given_when_the_watermark_has_passed_their_time) {
 
 TEST(Over, by_range_rows_of_one_time_see_each_other) {
   OverSpec spec = over_time();
-  spec.calls = {aggregate(F::kCountStar, {false, kAll, 0}), aggregate(F::kCountStar, {false, 9, 0})};
+  spec.calls = {aggregate(F::kCountStar, {false, kAll, 0}),
+                aggregate(F::kCountStar, {false, 9, 0})};
   SqlHarness harness = harness_of(spec, true);
   harness.push({"+I 1,10,1", "+I 1,20,2", "+I 1,20,3"}).watermark(20);
   EXPECT_EQ(harness.take(), (Lines{"+I 1,10,1,1,1", "+I 1,20,2,3,2", "+I 1,20,3,3,2"}));
@@ -127,9 +128,7 @@ struct Row {
   int64_t x = 0;      // likewise
   uint64_t number = 0;
   static std::string text(int64_t value) { return value < 0 ? "NULL" : std::to_string(value); }
-  std::string line() const {
-    return std::to_string(key) + "," + text(order) + "," + text(x);
-  }
+  std::string line() const { return std::to_string(key) + "," + text(order) + "," + text(x); }
 };
 
 // The rows of a frame: numbers in the sorted partition.
@@ -269,7 +268,8 @@ OverCall some_call(Random& random, bool by_time) {
   if (!by_time) {
     frame.following = some_bound(random);
     if (random.chance(0.2) && frame.preceding != kAll) {
-      frame.following = -static_cast<int64_t>(random.below(static_cast<uint64_t>(frame.preceding) + 1));
+      frame.following =
+          -static_cast<int64_t>(random.below(static_cast<uint64_t>(frame.preceding) + 1));
     }
   }
   const F function = some_function(random);
@@ -279,7 +279,9 @@ OverCall some_call(Random& random, bool by_time) {
 void run_by_order(uint64_t seed) {
   Random random(seed);
   OverSpec spec = over();
-  for (uint64_t i = 0; i <= random.below(3); ++i) { spec.calls.push_back(some_call(random, false)); }
+  for (uint64_t i = 0; i <= random.below(3); ++i) {
+    spec.calls.push_back(some_call(random, false));
+  }
   spec.input_retracts = random.chance(0.7);
   spec.mini_batch = random.chance(0.4);
   SqlHarness harness = harness_of(spec, false, some_options(random, seed));
@@ -298,7 +300,8 @@ void run_by_order(uint64_t seed) {
         rows.erase(first);
         continue;
       }
-      const Row row{static_cast<int64_t>(random.below(3)), static_cast<int64_t>(random.below(7)) - 1,
+      const Row row{static_cast<int64_t>(random.below(3)),
+                    static_cast<int64_t>(random.below(7)) - 1,
                     static_cast<int64_t>(random.below(6)) - 1, number++};
       lines.push_back("+I " + row.line());
       rows.push_back(row);

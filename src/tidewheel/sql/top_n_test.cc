@@ -105,8 +105,8 @@ TEST(TopN, by_rank_equal_rows_have_one_rank) {
   harness.push({"+I 1,5,a", "+I 1,5,b", "+I 1,4,c"});
   EXPECT_EQ(harness.take(), (Lines{"+I 1,5,a,1", "+I 1,5,b,1"}));
   harness.restart().push({"+I 1,6,d"});
-  EXPECT_EQ(harness.take(), (Lines{"+I 1,6,d,1", "-U 1,5,a,1", "+U 1,5,a,2", "-U 1,5,b,1",
-                                   "+U 1,5,b,2"}));
+  EXPECT_EQ(harness.take(),
+            (Lines{"+I 1,6,d,1", "-U 1,5,a,1", "+U 1,5,a,2", "-U 1,5,b,1", "+U 1,5,b,2"}));
 }
 
 TEST(TopN, of_windows_rows_are_given_once_when_the_window_is_over) {
