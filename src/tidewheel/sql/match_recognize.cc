@@ -599,7 +599,9 @@ Result<std::unique_ptr<Operator>> make_match_recognize(MatchSpec spec) {
     if (!condition.has_value()) { continue; }
     TIDEWHEEL_ASSIGN_OR_RETURN(parts.conditions.back(), MatchExpression::make({*condition}, spec));
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(parts.measures, MatchExpression::make(spec.measures, spec));
+  if (!spec.measures.empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(parts.measures, MatchExpression::make(spec.measures, spec));
+  }
   const bool is_int = KeyReader(spec.input.types, spec.partition_by).is_int();
   return make_by_key<MatchRecognizer>(is_int, std::move(spec), std::move(parts));
 }
