@@ -45,6 +45,14 @@ JOIN (SELECT MAX(CountBids.num) AS maxn, CountBids.starttime, CountBids.endtime
       GROUP BY CountBids.starttime, CountBids.endtime) AS MaxBids
 ON AuctionBids.starttime = MaxBids.starttime AND AuctionBids.endtime = MaxBids.endtime
    AND AuctionBids.num >= MaxBids.maxn)"},
+    {"q6", "average selling price of a seller's last ten auctions", R"(
+SELECT Q.seller, AVG(Q.final) OVER (PARTITION BY Q.seller ORDER BY Q.dateTime
+                                    ROWS BETWEEN 10 PRECEDING AND CURRENT ROW)
+FROM (SELECT A.id, A.seller, B.price AS final, B.dateTime,
+        ROW_NUMBER() OVER (PARTITION BY A.id, A.seller ORDER BY B.price DESC) AS rownum
+      FROM auction AS A, bid AS B
+      WHERE A.id = B.auction AND B.dateTime BETWEEN A.dateTime AND A.expires) AS Q
+WHERE Q.rownum <= 1)"},
     {"q7", "highest bid (tumbling window)", R"(
 SELECT B.auction, B.price, B.bidder, B.dateTime, B.extra
 FROM bid B JOIN (SELECT MAX(price) AS maxprice, window_end AS dateTime

@@ -54,6 +54,8 @@ struct AggregateCall {
   std::string separator = ",";  // of LISTAGG
   // By which its state is found again; made of the rest when it is empty. Unique in an operator.
   std::string name = {};
+  // Before the names of states that calls share, where an operator has several sets of calls.
+  std::string scope = {};
 };
 
 // "SUM" and the like; nothing for other functions.

@@ -7,15 +7,14 @@
 #include "tidewheel/base/check.h"
 #include "tidewheel/sql/accumulator.h"
 #include "tidewheel/sql/lexer.h"
+#include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
 
 namespace tidewheel::sql {
-namespace {
 
-// What an aggregate gives. Errors: kSqlType.
-Result<LogicalType> aggregate_type(const std::string& name, const std::vector<LogicalType>& types,
-                                   bool may_be_empty) {
+Result<LogicalType> aggregate_call_type(const std::string& name,
+                                        const std::vector<LogicalType>& types, bool may_be_empty) {
   if (name == "COUNT" || name == "APPROX_COUNT_DISTINCT") {
     return LogicalType::of(TypeKind::kBigint, false);
   }
@@ -39,6 +38,8 @@ Result<LogicalType> aggregate_type(const std::string& name, const std::vector<Lo
   }
   return type;
 }
+
+namespace {
 
 // A group window of the older form: GROUP BY TUMBLE(ts, INTERVAL '1' HOUR).
 bool is_group_window(const Expression& expression) {
@@ -146,7 +147,7 @@ class Grouping {
       node.filter = argument_column(std::move(filter));
     }
     Result<LogicalType> type =
-        aggregate_type(name, types, keys_.empty() || call.filter.has_value());
+        aggregate_call_type(name, types, keys_.empty() || call.filter.has_value());
     if (!type.ok()) {
       return error_at(text_, span, ErrorId::kSqlType, std::string(type.status().message()));
     }
@@ -478,9 +479,12 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
   grouping.set_properties(std::move(properties));
 
   // Items and conditions are bound first, since they say which aggregates there are.
+  OverBinder overs(text_, select);
   ExpressionBinder behind(text_, input.scope, environment_.functions);
-  behind.set_intercept(
-      [&](const Expression& expression) { return grouping.intercept(expression); });
+  behind.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
+    if (std::optional<Bound> over = overs.column_of(expression)) { return over; }
+    return grouping.intercept(expression);
+  });
   std::optional<Bound> having;
   if (select.having.has_value()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(having, behind.bind_condition(*select.having));
@@ -490,12 +494,12 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     if (item.expression == nullptr) {
       return error(select.items[0].value.span, ErrorId::kSqlQuery, "* can't stand beside GROUP BY");
     }
-    TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*item.expression).status());
+    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*item.expression, behind));
   }
   for (const SortKey& key : order_by) {
     // The names of items are looked up by `project`.
     if (!std::holds_alternative<ColumnName>(key.value->node)) {
-      TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*key.value).status());
+      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*key.value, behind));
     }
   }
   WindowGrouping windows(input.plan, grouping);
@@ -508,6 +512,7 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
   }
   PlanRef plan = windows.applies() ? windows.make() : group_aggregate(input.plan, grouping);
   if (having.has_value()) { plan = make_filter(std::move(plan), std::move(*having)); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, overs.apply(std::move(plan)));
   return project(std::move(plan), behind, items, order_by);
 }
 

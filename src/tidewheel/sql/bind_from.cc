@@ -145,10 +145,6 @@ Result<Planned> QueryBinder::from_node(const DerivedTable& table, const TableRef
 Result<Planned> QueryBinder::from_node(const UnnestTable&, const TableReference& reference) {
   return error(reference.span, ErrorId::kSqlUnsupported, "UNNEST is not there yet");
 }
-Result<Planned> QueryBinder::from_node(const MatchRecognize&, const TableReference& reference) {
-  return error(reference.span, ErrorId::kSqlUnsupported, "MATCH_RECOGNIZE is not there yet");
-}
-
 Result<Planned> QueryBinder::from_node(const FunctionTable& table,
                                        const TableReference& reference) {
   const auto* call = std::get_if<FunctionCall>(&table.call.node);

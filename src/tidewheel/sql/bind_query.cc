@@ -29,6 +29,12 @@ PlanRef union_of(std::vector<PlanRef> inputs) {
   return make_plan(std::move(plan));
 }
 
+// Whether rows can be sorted as time goes on.
+bool is_by_time(const Plan& plan, const std::vector<SortKeyNode>& keys) {
+  return !keys.empty() && !keys[0].descending &&
+         plan.type.types[static_cast<size_t>(keys[0].column)].time == TimeAttribute::kEvent;
+}
+
 std::vector<Bound> first_columns(const Plan& plan, size_t count) {
   std::vector<Bound> columns = all_columns(plan);
   columns.resize(count);
@@ -110,22 +116,28 @@ Result<PlanRef> QueryBinder::ordered(const Query& query, Sorted sorted) {
     Plan made;
     made.type = plan->type;
     made.unique_keys = plan->unique_keys;
-    for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
     made.updates = plan->updates;
+    const bool by_time = !limit.has_value() && !plan->is_bounded && !plan->updates &&
+                         is_by_time(*plan, sorted.keys);
+    if (!by_time) {
+      for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
+    }
     if (!limit.has_value()) {
-      made.node = SortNode{sorted.keys};
-      if (!plan->is_bounded) {
+      made.node = SortNode{sorted.keys, by_time};
+      made.updates = false;
+      if (!by_time && !plan->is_bounded) {
         return error(query.order_by[0].value->span, ErrorId::kSqlQuery,
-                     "an input without an end can't be sorted; add a LIMIT");
+                     "an input without an end can be sorted by event time, ascending, and not by "
+                     "other columns; add a LIMIT");
       }
-    } else if (sorted.keys.empty()) {
+    } else if (sorted.keys.empty() && !plan->updates) {
       made.node = LimitNode{offset.value_or(0), *limit};
     } else {
-      made.node = TopNNode{{},
-                           sorted.keys,
-                           offset.value_or(0) + 1,
-                           saturating_add(offset.value_or(0), *limit),
-                           false};
+      TopNNode node;
+      node.order_by = sorted.keys;
+      node.first = offset.value_or(0) + 1;
+      node.last = saturating_add(offset.value_or(0), *limit);
+      made.node = std::move(node);
       made.updates = true;
     }
     made.inputs.push_back(std::move(plan));

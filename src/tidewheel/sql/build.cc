@@ -12,7 +12,10 @@
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
+#include "tidewheel/sql/match_recognize.h"
+#include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
+#include "tidewheel/sql/sort.h"
 #include "tidewheel/sql/top_n.h"
 #include "tidewheel/sql/values_source.h"
 #include "tidewheel/sql/window_aggregate.h"
@@ -248,6 +251,82 @@ struct JobBuilder::NodeBuilder {
                        {builder.by_keys(std::move(rows), plan.input().type, node.keys)},
                        [spec = std::move(spec)] { return make_group_aggregate(spec); });
   }
+  Result<Stream<ColumnRow>> operator()(const OverNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    OverSpec spec;
+    spec.input = plan.input().type;
+    spec.partition_by = node.partition_by;
+    for (const SortKeyNode& key : node.order_by) {
+      spec.order_by.push_back({key.column, key.descending, key.nulls_first});
+    }
+    for (const OverCallNode& one : node.calls) {
+      OverCall call;
+      call.kind = static_cast<OverCall::Kind>(one.kind);
+      call.call.arguments = one.call.arguments;
+      call.call.result = one.call.result;
+      if (one.kind == OverCallNode::Kind::kAggregate) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(auto made, calls({one.call}));
+        call.call = std::move(made[0]);
+      }
+      call.frame = {one.frame.by_rows, one.frame.preceding, one.frame.following};
+      call.offset = one.offset;
+      spec.calls.push_back(std::move(call));
+    }
+    spec.input_retracts = plan.input().updates;
+    spec.emits_before = plan.emits_before;
+    spec.mini_batch = builder.options_.mini_batch;
+    spec.at_end = node.mode == OverNode::Mode::kAtEnd;
+    spec.ttl_ms = builder.options_.state_ttl_ms;
+    const bool by_time = node.mode == OverNode::Mode::kByTime;
+    return builder.add(plan,
+                       {.name = "OverAggregate",
+                        .uid = builder.uid_of(plan, "over"),
+                        .stateful = true,
+                        .single = node.partition_by.empty()},
+                       {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
+                       [spec = std::move(spec), by_time] {
+                         return by_time ? make_over_by_time(spec) : make_over_by_order(spec);
+                       });
+  }
+  Result<Stream<ColumnRow>> operator()(const MatchNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    MatchSpec spec;
+    spec.input = plan.input().type;
+    spec.output = plan.type;
+    spec.partition_by = node.partition_by;
+    for (const SortKeyNode& key : node.order_by) {
+      spec.order_by.push_back({key.column, key.descending, key.nulls_first});
+    }
+    for (const MatchElementNode& element : node.pattern) {
+      spec.pattern.push_back({element.variable, element.least, element.most, element.reluctant});
+    }
+    for (const MatchLookupNode& one : node.lookups) {
+      MatchLookup lookup;
+      lookup.kind = static_cast<MatchLookup::Kind>(one.kind);
+      lookup.variable = one.variable;
+      lookup.column = one.column;
+      lookup.offset = one.offset;
+      lookup.type = one.type;
+      if (one.kind == MatchLookupNode::Kind::kAggregate) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(auto made, calls({one.call}));
+        lookup.call = std::move(made[0]);
+      }
+      spec.lookups.push_back(std::move(lookup));
+    }
+    spec.conditions = node.conditions;
+    spec.measures = node.measures;
+    spec.skip = static_cast<MatchSpec::Skip>(node.skip);
+    spec.skip_to = node.skip_to;
+    spec.within_ms = node.within_ms;
+    spec.eval = builder.options_.eval;
+    return builder.add(plan,
+                       {.name = "Match",
+                        .uid = builder.uid_of(plan, "match"),
+                        .stateful = true,
+                        .single = node.partition_by.empty()},
+                       {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
+                       [spec = std::move(spec)] { return make_match_recognize(spec); });
+  }
   static Result<std::vector<AggregateCall>> calls(const std::vector<AggregateCallNode>& nodes) {
     std::vector<AggregateCall> calls;
     for (const AggregateCallNode& node : nodes) {
@@ -393,6 +472,8 @@ struct JobBuilder::NodeBuilder {
     spec.first = node.first;
     spec.last = node.last;
     spec.has_rank = node.has_rank;
+    spec.function = static_cast<TopNFunction>(node.function);
+    spec.window_end = node.window_end;
     spec.input_retracts = plan.input().updates;
     spec.emits_before = plan.emits_before;
     spec.ttl_ms = builder.options_.state_ttl_ms;
@@ -414,8 +495,21 @@ struct JobBuilder::NodeBuilder {
           return make_limit_operator(node.offset, node.count);
         });
   }
-  Result<Stream<ColumnRow>> operator()(const SortNode&) const {
-    return not_yet("ORDER BY without LIMIT of what is not shown");
+  Result<Stream<ColumnRow>> operator()(const SortNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> rows, input());
+    SortSpec spec;
+    spec.input = plan.input().type;
+    for (const SortKeyNode& key : node.order_by) {
+      spec.order_by.push_back({key.column, key.descending, key.nulls_first});
+    }
+    return builder.add(plan,
+                       {.name = node.by_time ? "TemporalSort" : "Sort",
+                        .uid = builder.uid_of(plan, "sort"),
+                        .stateful = true,
+                        .single = true},
+                       {rows.global()}, [spec = std::move(spec), by_time = node.by_time] {
+                         return by_time ? make_time_sort(spec) : make_full_sort(spec);
+                       });
   }
 };
 

@@ -200,6 +200,76 @@ std::string calls_text(const std::vector<AggregateCallNode>& calls, const RowTyp
   return out;
 }
 
+std::string frame_text(int64_t bound, const char* side, const char* other) {
+  if (bound == OverFrameNode::kUnbounded) { return std::string("UNBOUNDED ") + side; }
+  if (bound == 0) { return "CURRENT ROW"; }
+  return fmt::format("{} {}", bound < 0 ? -bound : bound, bound < 0 ? other : side);
+}
+
+std::string over_text(const OverCallNode& call, const RowType& type) {
+  if (call.kind == OverCallNode::Kind::kAggregate) {
+    return fmt::format("{} {} BETWEEN {} AND {}", calls_text({call.call}, type),
+                       call.frame.by_rows ? "ROWS" : "RANGE",
+                       frame_text(call.frame.preceding, "PRECEDING", "FOLLOWING"),
+                       frame_text(call.frame.following, "FOLLOWING", "PRECEDING"));
+  }
+  std::string arguments = columns_text(call.call.arguments, type);
+  if (call.offset != 0) {
+    arguments += (arguments.empty() ? "" : ", ") +
+                 std::to_string(call.offset < 0 ? -call.offset : call.offset);
+  }
+  return call.call.function + "(" + arguments + ")";
+}
+
+std::string pattern_text(const MatchNode& match) {
+  std::string out;
+  for (const MatchElementNode& element : match.pattern) {
+    out += (out.empty() ? "" : " ") + element.variable;
+    if (element.least != 1 || element.most != 1) {
+      out += element.most == INT64_MAX ? fmt::format("{{{},}}", element.least)
+                                       : fmt::format("{{{},{}}}", element.least, element.most);
+    }
+    if (element.reluctant) { out += "?"; }
+  }
+  return out;
+}
+
+std::string lookup_text(const MatchLookupNode& lookup, const MatchNode& match,
+                        const RowType& input) {
+  static constexpr const char* kNames[] = {"PREV", "FIRST", "LAST", "", "MATCH_ROWTIME()"};
+  const std::string of =
+      lookup.variable < 0 ? "" : match.pattern[static_cast<size_t>(lookup.variable)].variable + ".";
+  switch (lookup.kind) {
+    case MatchLookupNode::Kind::kAggregate: return of + calls_text({lookup.call}, input);
+    case MatchLookupNode::Kind::kTime: return kNames[4];
+    default: break;
+  }
+  return fmt::format("{}({}{}, {})", kNames[static_cast<size_t>(lookup.kind)], of,
+                     column_text(lookup.column, input), lookup.offset);
+}
+
+std::string match_text(const MatchNode& node, const RowType& input) {
+  static constexpr const char* kSkips[] = {"PAST LAST ROW", "TO NEXT ROW", "TO FIRST ", "TO LAST "};
+  RowType looked_up;
+  for (const MatchLookupNode& lookup : node.lookups) {
+    looked_up.add(lookup_text(lookup, node, input), lookup.type);
+  }
+  std::string conditions;
+  for (size_t i = 0; i < node.conditions.size(); ++i) {
+    if (!node.conditions[i].has_value()) { continue; }
+    conditions += (conditions.empty() ? "" : ", ") + node.pattern[i].variable + " AS " +
+                  bound_text(*node.conditions[i], &looked_up);
+  }
+  std::string out = fmt::format(
+      "Match(partitionBy=[{}], orderBy=[{}], measures=[{}], pattern=[{}], define=[{}], skip=[{}{}]",
+      columns_text(node.partition_by, input), sort_text(node.order_by, input),
+      joined_texts(node.measures, &looked_up, ", "), pattern_text(node), conditions,
+      kSkips[static_cast<size_t>(node.skip)],
+      node.skip_to < 0 ? "" : node.pattern[static_cast<size_t>(node.skip_to)].variable);
+  if (node.within_ms > 0) { out += fmt::format(", within=[{} ms]", node.within_ms); }
+  return out + ")";
+}
+
 std::string window_text(const WindowSpecNode& window) {
   static constexpr const char* kNames[] = {"TUMBLE", "HOP", "CUMULATE", "SESSION"};
   std::string out =
@@ -303,15 +373,31 @@ struct NodeText {
                        columns_text(node.partition_by, in()), sort_text(node.order_by, in()));
   }
   std::string operator()(const TopNNode& node) const {
-    return fmt::format("TopN(partitionBy=[{}], orderBy=[{}], range=[{}..{}]{})",
-                       columns_text(node.partition_by, in()), sort_text(node.order_by, in()),
-                       node.first, node.last, node.has_rank ? ", with rank" : "");
+    static constexpr const char* kRanks[] = {"", ", rank=[RANK]", ", rank=[DENSE_RANK]"};
+    return fmt::format("{}TopN(partitionBy=[{}], orderBy=[{}], range=[{}..{}]{}{})",
+                       node.window_end >= 0 ? "Window" : "", columns_text(node.partition_by, in()),
+                       sort_text(node.order_by, in()), node.first, node.last,
+                       kRanks[static_cast<size_t>(node.function)],
+                       node.has_rank ? ", with rank" : "");
   }
+  std::string operator()(const OverNode& node) const {
+    static constexpr const char* kModes[] = {"", ", at the end", ", updating"};
+    std::string calls;
+    for (const OverCallNode& call : node.calls) {
+      if (!calls.empty()) { calls += ", "; }
+      calls += over_text(call, in());
+    }
+    return fmt::format("OverAggregate(partitionBy=[{}], orderBy=[{}], select=[{}]{})",
+                       columns_text(node.partition_by, in()), sort_text(node.order_by, in()), calls,
+                       kModes[static_cast<size_t>(node.mode)]);
+  }
+  std::string operator()(const MatchNode& node) const { return match_text(node, in()); }
   std::string operator()(const LimitNode& node) const {
     return fmt::format("Limit(offset=[{}], fetch=[{}])", node.offset, node.count);
   }
   std::string operator()(const SortNode& node) const {
-    return fmt::format("Sort(orderBy=[{}])", sort_text(node.order_by, in()));
+    return fmt::format("{}(orderBy=[{}])", node.by_time ? "TemporalSort" : "Sort",
+                       sort_text(node.order_by, in()));
   }
 };
 

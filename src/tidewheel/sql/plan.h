@@ -129,7 +129,8 @@ struct SortKeyNode {
   friend bool operator==(const SortKeyNode&, const SortKeyNode&) = default;
 };
 
-// Adds the number of each row within its partition. Runs only below a limit on that number.
+// Adds the number of each row within its partition. Below a limit on that number it becomes a
+// TopNNode, else an OverNode.
 struct RankNode {
   enum class Function : uint8_t { kRowNumber, kRank, kDenseRank };
   Function function = Function::kRowNumber;
@@ -145,6 +146,10 @@ struct TopNNode {
   int64_t first = 1;
   int64_t last = 1;
   bool has_rank = false;
+  RankNode::Function function = RankNode::Function::kRowNumber;
+  // Partitions are windows, whose last moment is before this column: each is given once, when event
+  // time has passed it. -1: no.
+  int32_t window_end = -1;
 };
 
 // The first rows that come, in no order.
@@ -153,9 +158,82 @@ struct LimitNode {
   int64_t count = 0;
 };
 
-// The whole input, sorted when it has ended; of bounded inputs.
+// The whole input, sorted: when it has ended, or, `by_time` (the first key is a time attribute),
+// as event time goes on.
 struct SortNode {
   std::vector<SortKeyNode> order_by;
+  bool by_time = false;
+};
+
+// Rows of a partition around a row: from `preceding` before it to `following` behind it, counted in
+// rows, or in what the rows are ordered by (milliseconds for times). A negative number lies on the
+// other side.
+struct OverFrameNode {
+  static constexpr int64_t kUnbounded = INT64_MAX;
+  bool by_rows = false;
+  int64_t preceding = kUnbounded;
+  int64_t following = 0;
+  friend bool operator==(const OverFrameNode&, const OverFrameNode&) = default;
+};
+
+struct OverCallNode {
+  enum class Kind : uint8_t {
+    kAggregate,
+    kShift,  // LAG, or LEAD when `offset` is negative: the first argument; else the second one
+    kRowNumber,
+    kRank,
+    kDenseRank,
+    kPercentRank,
+    kCumeDist,
+    kNtile,  // `offset` parts
+  };
+  Kind kind = Kind::kAggregate;
+  AggregateCallNode call;  // of kShift: the arguments and the result
+  OverFrameNode frame;     // of kAggregate
+  int64_t offset = 0;
+  friend bool operator==(const OverCallNode&, const OverCallNode&) = default;
+};
+
+// Adds to each row the results of calls over its partition.
+struct OverNode {
+  // How rows are taken: as time goes on, each for good; all when the input has ended; or in any
+  // order, where results change when rows come and go.
+  enum class Mode : uint8_t { kByTime, kAtEnd, kUpdating };
+  Mode mode = Mode::kUpdating;
+  std::vector<int32_t> partition_by;
+  std::vector<SortKeyNode> order_by;
+  std::vector<OverCallNode> calls;
+};
+
+// MATCH_RECOGNIZE, over columns of the input. Values that conditions and measures are made of are
+// looked up along a match first (`lookups`), and are the columns of their expressions.
+struct MatchElementNode {
+  std::string variable;
+  int64_t least = 1;
+  int64_t most = 1;  // INT64_MAX: no limit
+  bool reluctant = false;
+};
+struct MatchLookupNode {
+  enum class Kind : uint8_t { kPrevious, kFirst, kLast, kAggregate, kTime };
+  Kind kind = Kind::kLast;
+  int32_t variable = -1;  // whose rows: an element of the pattern; -1: of all
+  int32_t column = 0;     // of the input
+  int64_t offset = 0;
+  AggregateCallNode call;  // of kAggregate
+  LogicalType type;
+  friend bool operator==(const MatchLookupNode&, const MatchLookupNode&) = default;
+};
+struct MatchNode {
+  enum class Skip : uint8_t { kPastLastRow, kToNextRow, kToFirst, kToLast };
+  std::vector<int32_t> partition_by;
+  std::vector<SortKeyNode> order_by;      // the first by time
+  std::vector<MatchElementNode> pattern;  // one behind the other
+  std::vector<MatchLookupNode> lookups;
+  std::vector<std::optional<Bound>> conditions;  // by element; none: any row
+  std::vector<Bound> measures;
+  Skip skip = Skip::kPastLastRow;
+  int32_t skip_to = -1;   // an element
+  int64_t within_ms = 0;  // 0: no limit
 };
 
 // Which windows the rows of a plan belong to, when columns say so.
@@ -168,7 +246,8 @@ struct WindowColumns {
 
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
-               WindowAggregateNode, JoinNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode>
+               WindowAggregateNode, JoinNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode,
+               OverNode, MatchNode>
       node;
   RowType type;
   std::vector<PlanRef> inputs;

@@ -79,8 +79,6 @@ class QueryBinder {
   Result<std::vector<Item>> expand_items(const Select& select, const Scope& scope);
   Result<Sorted> project(PlanRef plan, ExpressionBinder& binder, const std::vector<Item>& items,
                          const std::vector<SortKey>& order_by);
-  Result<Planned> ranks(Planned input, const Select& select,
-                        std::vector<std::pair<const FunctionCall*, int32_t>>& ranked);
   Result<PlanRef> distinct(PlanRef plan);
 
   // ---- bind_aggregate.cc
@@ -101,6 +99,9 @@ class QueryBinder {
 // A scan of all columns of a table.
 PlanRef make_scan(std::shared_ptr<const TableDefinition> table, bool is_bounded, bool updates);
 
+// Adds the results of calls over partitions, in the way that the input allows.
+PlanRef make_over(PlanRef input, OverNode node);
+
 // Puts rows into windows.
 PlanRef make_window(PlanRef input, WindowNode node);
 
@@ -114,5 +115,10 @@ PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
 
 // Whether an aggregate is called in an expression, outside of queries inside of it.
 bool has_aggregate(const Expression& expression);
+// The calls with OVER in an expression, likewise.
+void collect_over_calls(const Expression& expression, std::vector<const Expression*>& calls);
+// What an aggregate gives. Errors: kSqlType.
+Result<LogicalType> aggregate_call_type(const std::string& name,
+                                        const std::vector<LogicalType>& types, bool may_be_empty);
 
 }  // namespace tidewheel::sql

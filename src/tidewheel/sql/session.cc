@@ -163,7 +163,8 @@ PlanRef take_order(PlanRef plan, RunningQuery& running) {
   }
   if (const auto* sort = std::get_if<SortNode>(&plan->node)) {
     running.order_by = sort->order_by;
-    plan = plan->inputs[0];
+    // By time it is no work that could be left to whoever shows the rows: late ones are dropped.
+    if (!sort->by_time) { plan = plan->inputs[0]; }
   } else if (const auto* top = std::get_if<TopNNode>(&plan->node);
              top != nullptr && top->partition_by.empty() && !top->has_rank) {
     running.order_by = top->order_by;

@@ -27,13 +27,12 @@ class TopN final : public KeyedOperator<K> {
         spec_(std::move(spec)),
         keys_(spec_.input.types, spec_.partition_by),
         bytes_(spec_.input.types),
-        order_(spec_.input.types, value_order(spec_)),
+        order_(spec_.input.types, top_n_order(spec_)),
         newest_first_(puts_newest_first(spec_)),
         keeps_best_(spec_.last == 1 && !spec_.input_retracts),
         keeps_few_(!keeps_best_ && spec_.last <= kFewRows && !spec_.input_retracts),
         out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
-    this->set_layout(schema_of_row(spec_.input).to_string() + ", by " + keys_.describe() +
-                     ", in the order of" + describe_order(spec_));
+    this->set_layout(top_n_layout(spec_, keys_));
   }
 
   Status open(OperatorContext& context) override {
@@ -66,35 +65,6 @@ class TopN final : public KeyedOperator<K> {
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
   static constexpr uint32_t kNoRow = RowOutput::kNoRow;
   static constexpr size_t kNumberBytes = sizeof(uint64_t);
-
-  static bool is_processing_time(const TopNSpec& spec, const SortColumn& sort) {
-    return spec.input.types[static_cast<size_t>(sort.column)].time == TimeAttribute::kProcessing;
-  }
-  static std::vector<SortColumn> value_order(const TopNSpec& spec) {
-    std::vector<SortColumn> order;
-    for (const SortColumn& sort : spec.order_by) {
-      if (is_processing_time(spec, sort)) { break; }
-      order.push_back(sort);
-    }
-    return order;
-  }
-  static bool puts_newest_first(const TopNSpec& spec) {
-    for (const SortColumn& sort : spec.order_by) {
-      if (is_processing_time(spec, sort)) { return sort.descending; }
-    }
-    return spec.order_by.size() == 1 && spec.order_by[0].descending &&
-           spec.input.types[static_cast<size_t>(spec.order_by[0].column)].time ==
-               TimeAttribute::kEvent;
-  }
-  static std::string describe_order(const TopNSpec& spec) {
-    std::string text;
-    for (const SortColumn& sort : spec.order_by) {
-      text += " " + spec.input.names[static_cast<size_t>(sort.column)];
-      text += sort.descending ? " desc" : " asc";
-      text += sort.nulls_first ? " nulls first" : " nulls last";
-    }
-    return text;
-  }
 
   // Moves `cursor` past the rows that were taken: all, unless the output has enough.
   void take(const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
@@ -417,6 +387,45 @@ class TopN final : public KeyedOperator<K> {
 
 }  // namespace
 
+namespace {
+
+bool is_processing_time(const TopNSpec& spec, const SortColumn& sort) {
+  return spec.input.types[static_cast<size_t>(sort.column)].time == TimeAttribute::kProcessing;
+}
+
+}  // namespace
+
+std::vector<SortColumn> top_n_order(const TopNSpec& spec) {
+  std::vector<SortColumn> order;
+  for (const SortColumn& sort : spec.order_by) {
+    if (is_processing_time(spec, sort)) { break; }
+    order.push_back(sort);
+  }
+  return order;
+}
+
+bool puts_newest_first(const TopNSpec& spec) {
+  for (const SortColumn& sort : spec.order_by) {
+    if (is_processing_time(spec, sort)) { return sort.descending; }
+  }
+  return spec.order_by.size() == 1 && spec.order_by[0].descending &&
+         spec.input.types[static_cast<size_t>(spec.order_by[0].column)].time ==
+             TimeAttribute::kEvent;
+}
+
+std::string top_n_layout(const TopNSpec& spec, const KeyReader& keys) {
+  static constexpr const char* kNames[] = {"", ", by rank", ", by dense rank"};
+  std::string text =
+      schema_of_row(spec.input).to_string() + ", by " + keys.describe() + ", in the order of";
+  for (const SortColumn& sort : spec.order_by) {
+    text += " " + spec.input.names[static_cast<size_t>(sort.column)];
+    text += sort.descending ? " desc" : " asc";
+    text += sort.nulls_first ? " nulls first" : " nulls last";
+  }
+  text += kNames[static_cast<size_t>(spec.function)];
+  return spec.window_end < 0 ? text : text + ", of windows";
+}
+
 RowType top_n_output(const TopNSpec& spec) {
   RowType output = spec.input;
   if (spec.has_rank) { output.add("rank", LogicalType::of(TypeKind::kBigint, false)); }
@@ -436,6 +445,8 @@ Result<std::unique_ptr<Operator>> make_top_n(TopNSpec spec) {
                               type.to_string(), spec.input.names[static_cast<size_t>(sort.column)]);
     }
   }
+  if (spec.window_end >= 0) { return make_window_top_n(std::move(spec)); }
+  if (spec.function != TopNFunction::kRowNumber) { return make_ranked_top_n(std::move(spec)); }
   const bool is_int = KeyReader(spec.input.types, spec.partition_by).is_int();
   return make_by_key<TopN>(is_int, std::move(spec));
 }

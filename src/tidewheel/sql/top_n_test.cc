@@ -98,6 +98,31 @@ TEST(TopN, ranks_that_make_no_sense_are_refused) {
   EXPECT_EQ(make_top_n(spec).status().id(), ErrorId::kSqlQuery);
 }
 
+TEST(TopN, by_rank_equal_rows_have_one_rank) {
+  TopNSpec spec = top(2, true);
+  spec.function = TopNFunction::kRank;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,5,a", "+I 1,5,b", "+I 1,4,c"});
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,5,a,1", "+I 1,5,b,1"}));
+  harness.restart().push({"+I 1,6,d"});
+  EXPECT_EQ(harness.take(),
+            (Lines{"+I 1,6,d,1", "-U 1,5,a,1", "+U 1,5,a,2", "-U 1,5,b,1", "+U 1,5,b,2"}));
+}
+
+TEST(TopN, of_windows_rows_are_given_once_when_the_window_is_over) {
+  TopNSpec spec = top(2, true);
+  spec.input.types[0] = LogicalType::with(TypeKind::kTimestamp, 3);
+  spec.window_end = 0;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 10,1,a", "+I 10,5,b", "+I 20,7,c", "+I 10,3,d"}).restart().watermark(8);
+  EXPECT_EQ(harness.take(), Lines{});
+  harness.watermark(9);
+  EXPECT_EQ(harness.take(), (Lines{"+I 10,5,b,1", "+I 10,3,d,2"}));
+  harness.restart().push({"+I 10,9,e", "+I 20,8,f"}).watermark(30);
+  EXPECT_EQ(harness.take(), (Lines{"+I 20,8,f,1", "+I 20,7,c,2"}));
+  EXPECT_EQ(harness.counter("numLateRecordsDropped"), 1);
+}
+
 // ---- Against partitions that are sorted anew.
 
 struct Row {
@@ -125,9 +150,17 @@ Lines model(const TopNSpec& spec, std::vector<Row> rows) {
     return a.number < b.number;
   });
   Lines lines;
+  int64_t number = 0;
   int64_t rank = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    rank = i > 0 && rows[i - 1].key == rows[i].key ? rank + 1 : 1;
+    const bool is_first = i == 0 || rows[i - 1].key != rows[i].key;
+    const bool is_peer = !is_first && rows[i - 1].value == rows[i].value;
+    number = is_first ? 1 : number + 1;
+    switch (spec.function) {
+      case TopNFunction::kRowNumber: rank = number; break;
+      case TopNFunction::kRank: rank = is_peer ? rank : number; break;
+      case TopNFunction::kDenseRank: rank = is_first ? 1 : is_peer ? rank : rank + 1; break;
+    }
     if (rank < spec.first || rank > spec.last) { continue; }
     lines.push_back(rows[i].line() + (spec.has_rank ? "," + std::to_string(rank) : ""));
   }
@@ -147,6 +180,7 @@ void run_random(uint64_t seed) {
   // More than are kept in an array.
   if (random.chance(0.1)) { spec.last += 70; }
   spec.input_retracts = random.chance(0.5);
+  spec.function = static_cast<TopNFunction>(random.below(3));
   SqlHarnessOptions options;
   options.backend = random.chance(0.4);
   options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));

@@ -111,6 +111,10 @@ class ScriptTableSource final : public TableSource {
     const bool declared = it != table_.options.end() && it->second == "retract";
     return retracts_ || declared ? ChangelogKinds::kRetract : ChangelogKinds::kAppend;
   }
+  bool is_bounded() const override {
+    const auto it = table_.options.find("bounded");
+    return it == table_.options.end() || it->second != "false";
+  }
   bool project(const std::vector<size_t>& columns) override {
     columns_ = columns;
     return true;
@@ -166,12 +170,14 @@ class ScriptConnector final : public TableConnector {
   explicit ScriptConnector(std::shared_ptr<const ScriptFeeds> feeds) : feeds_(std::move(feeds)) {}
   std::string_view name() const override { return "script"; }
   std::vector<TableOption> options() const override {
-    return {{"changelog", false, "append", "append or retract"}};
+    return {{"changelog", false, "append", "append or retract"},
+            {"bounded", false, "true", "false: planned as a table whose rows have no end"}};
   }
   bool can_write() const override { return false; }
   Result<std::unique_ptr<TableSource>> source(const TableContext& context) const override {
     TableOptions options(context.table, this->options());
     static_cast<void>(options.choice("changelog", {"append", "retract"}, 0));
+    static_cast<void>(options.choice("bounded", {"true", "false"}, 0));
     TIDEWHEEL_RETURN_IF_ERROR(options.finish());
     const std::string& path = context.table.path;
     const auto it = feeds_->by_table.find(path.substr(path.rfind('.') + 1));
