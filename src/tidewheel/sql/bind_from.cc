@@ -58,6 +58,7 @@ Result<Planned> QueryBinder::aliased(PlanRef plan, const std::optional<Alias>& a
       for (size_t i = 0; i < columns.size(); ++i) { columns.names[i] = alias->columns[i].name; }
     }
   }
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_state_ttl(std::move(plan), name));
   return Planned{std::move(plan), Scope::of(std::move(columns), std::move(name))};
 }
 
@@ -129,8 +130,8 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
 
 Result<Planned> QueryBinder::from_node(const NamedTable& table, const TableReference& reference) {
   if (table.as_of.has_value()) {
-    return error(table.as_of->span, ErrorId::kSqlUnsupported,
-                 "temporal and lookup joins are not there yet");
+    return error(table.as_of->span, ErrorId::kSqlQuery,
+                 "FOR SYSTEM_TIME AS OF stands behind the right table of a JOIN .. ON only");
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, named(table));
   return aliased(std::move(plan), reference.alias,
@@ -306,6 +307,10 @@ PlanRef make_window(PlanRef input, WindowNode node) {
 
 Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& reference) {
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned left, from(*join.left));
+  if (const auto* table = std::get_if<NamedTable>(&join.right->node);
+      table != nullptr && table->as_of.has_value()) {
+    return temporal_join(join, reference, std::move(left));
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned right, from(*join.right));
   const JoinKind kind = join_kind(join.kind);
   if (join.natural) {

@@ -280,11 +280,23 @@ Result<PlanRef> QueryBinder::distinct(PlanRef plan) {
   return make_plan(std::move(made));
 }
 
+// Hints are those of the innermost query.
+Result<Planned> QueryBinder::from_with_hints(const Select& select) {
+  const auto* const outer = std::exchange(hints_, &select.hints);
+  std::vector<std::string> outer_used = std::exchange(used_hints_, {});
+  Result<Planned> planned = from(*select.from);
+  const Status hints = planned.ok() ? check_hints(select.hints) : ok_status();
+  hints_ = outer;
+  used_hints_ = std::move(outer_used);
+  TIDEWHEEL_RETURN_IF_ERROR(hints);
+  return planned;
+}
+
 Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
                                                 const std::vector<SortKey>& order_by) {
   Planned input;
   if (select.from.has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(input, from(*select.from));
+    TIDEWHEEL_ASSIGN_OR_RETURN(input, from_with_hints(select));
   } else {
     Plan one;
     one.node = ValuesNode{{{}}};

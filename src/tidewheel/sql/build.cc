@@ -12,10 +12,12 @@
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
+#include "tidewheel/sql/lookup_join.h"
 #include "tidewheel/sql/match_recognize.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
 #include "tidewheel/sql/sort.h"
+#include "tidewheel/sql/temporal_join.h"
 #include "tidewheel/sql/top_n.h"
 #include "tidewheel/sql/values_source.h"
 #include "tidewheel/sql/window_aggregate.h"
@@ -98,6 +100,11 @@ struct JobBuilder::NodeBuilder {
 
   Result<Stream<ColumnRow>> input(size_t index = 0) const {
     return builder.build(plan.input(index));
+  }
+  // How long rows of an input are kept.
+  int64_t ttl_ms(size_t index = 0) const {
+    const int64_t kept_ms = plan.input(index).kept_ms;
+    return kept_ms >= 0 ? kept_ms : builder.options_.state_ttl_ms;
   }
 
   Result<Stream<ColumnRow>> operator()(const ScanNode& node) const {
@@ -241,7 +248,7 @@ struct JobBuilder::NodeBuilder {
     TIDEWHEEL_ASSIGN_OR_RETURN(spec.calls, calls(node.calls));
     spec.input_retracts = plan.input().updates;
     spec.emits_before = plan.emits_before;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     spec.mini_batch = builder.options_.mini_batch;
     return builder.add(plan,
                        {.name = node.calls.empty() ? "Distinct" : "GroupAggregate",
@@ -410,7 +417,7 @@ struct JobBuilder::NodeBuilder {
       WindowJoinSpec spec;
       spec.left_window_end = node.left_window_end;
       spec.right_window_end = node.right_window_end;
-      return join("WindowJoin", std::move(spec), make_window_join);
+      return join("WindowJoin", node, std::move(spec), make_window_join);
     }
     if (node.left_time >= 0) {
       IntervalJoinSpec spec;
@@ -418,22 +425,100 @@ struct JobBuilder::NodeBuilder {
       spec.right_time = node.right_time;
       spec.lower_ms = node.lower_ms;
       spec.upper_ms = node.upper_ms;
-      return join("IntervalJoin", std::move(spec), make_interval_join);
+      return join("IntervalJoin", node, std::move(spec), make_interval_join);
     }
     StreamJoinSpec spec;
     spec.left_retracts = plan.input(0).updates;
     spec.right_retracts = plan.input(1).updates;
     spec.left_is_unique = is_unique(0, node.left_keys);
     spec.right_is_unique = is_unique(1, node.right_keys);
-    spec.left_ttl_ms = spec.right_ttl_ms = builder.options_.state_ttl_ms;
-    return join("Join", std::move(spec), make_stream_join);
+    spec.left_ttl_ms = ttl_ms(0);
+    spec.right_ttl_ms = ttl_ms(1);
+    return join("Join", node, std::move(spec), make_stream_join);
+  }
+  Result<Stream<ColumnRow>> operator()(const TemporalJoinNode& node) const {
+    TemporalJoinSpec spec;
+    spec.left_time = node.left_time;
+    spec.right_time = node.right_time;
+    spec.right_ttl_ms = ttl_ms(1);
+    return join("TemporalJoin", node, std::move(spec), make_temporal_join);
+  }
+  Result<Stream<ColumnRow>> operator()(const LookupJoinNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
+                               builder.tables_.connector(node.table->options.at("connector")));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableLookup> lookup,
+                               connector->lookup({*node.table, builder.tables_}));
+    TIDEWHEEL_ASSIGN_OR_RETURN(LookupJoinSpec spec, lookup_spec(node, *lookup));
+    std::vector<size_t> columns = node.columns;
+    if (spec.caching.kind == LookupCaching::Kind::kFull) {
+      for (const size_t key : node.table_keys) {
+        const auto it = std::find(columns.begin(), columns.end(), key);
+        spec.stored_keys.push_back(static_cast<int32_t>(it - columns.begin()));
+        if (it == columns.end()) { columns.push_back(key); }
+      }
+    }
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const TableColumn& column = node.table->columns[columns[i]];
+      spec.stored.add(column.name, column.type);
+      if (i < node.columns.size()) { spec.table.add(column.name, column.type); }
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(spec.make_reader, lookup->reader(node.table_keys, columns));
+    std::vector<LogicalType> types = spec.input.types;
+    types.insert(types.end(), spec.table.types.begin(), spec.table.types.end());
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    return builder.add(
+        plan, {.name = "LookupJoin", .uid = builder.uid_of(plan, "lookup")}, {std::move(rows)},
+        [spec = std::move(spec), types = std::move(types), condition = node.condition,
+         eval = builder.options_.eval]() -> Result<std::unique_ptr<Operator>> {
+          std::unique_ptr<PairFilter> filter;
+          if (condition.has_value()) {
+            TIDEWHEEL_ASSIGN_OR_RETURN(filter, make_pair_filter(*condition, types, eval));
+          }
+          return make_lookup_join(spec, std::move(filter));
+        });
+  }
+  // What the settings, the table and the hint say.
+  Result<LookupJoinSpec> lookup_spec(const LookupJoinNode& node, const TableLookup& lookup) const {
+    const LookupHintNode& hint = node.hint;
+    LookupJoinSpec spec;
+    spec.pads = node.kind == JoinKind::kLeft;
+    spec.input = plan.input().type;
+    spec.input_keys = node.input_keys;
+    spec.caching = lookup.caching();
+    spec.failures_max = lookup.retries_max();
+    const auto refuse = [&](const char* why) {
+      return invalid_argument(ErrorId::kSqlOption, "the hint LOOKUP can't be followed: {}: {}", why,
+                              node.table->path);
+    };
+    const bool has_hint = hint.is_async >= 0 || hint.is_ordered >= 0 || hint.capacity >= 0 ||
+                          hint.timeout_ms >= 0 || hint.retries_misses;
+    if (spec.caching.kind == LookupCaching::Kind::kFull && has_hint) {
+      return refuse("the whole table is in memory ('lookup.cache' = 'FULL')");
+    }
+    spec.is_async = hint.is_async > 0;
+    if (spec.is_async && !lookup.is_concurrent()) {
+      return refuse("the table takes one call at a time, so that 'async' has to be 'false'");
+    }
+    if (!spec.is_async && (hint.is_ordered >= 0 || hint.capacity >= 0 || hint.timeout_ms >= 0)) {
+      return refuse("'output-mode', 'capacity' and 'timeout' go with 'async' = 'true'");
+    }
+    const BuildOptions& settings = builder.options_;
+    spec.is_ordered = hint.is_ordered >= 0 ? hint.is_ordered > 0 : settings.lookup_is_ordered;
+    // Changes of a row may not overtake each other.
+    spec.is_ordered = spec.is_ordered || plan.input().updates;
+    spec.capacity = hint.capacity >= 0 ? hint.capacity : settings.lookup_capacity;
+    spec.timeout_ms = hint.timeout_ms >= 0 ? hint.timeout_ms : settings.lookup_timeout_ms;
+    if (hint.retries_misses) {
+      spec.attempts_max = static_cast<int32_t>(std::min<int64_t>(hint.attempts_max, INT32_MAX));
+      spec.retry_delay_ms = hint.retry_delay_ms;
+    }
+    return spec;
   }
   // What all joins have in common; `make(spec, filter)`.
-  template <class Spec>
+  template <class Node, class Spec>
   Result<Stream<ColumnRow>> join(
-      const char* name, Spec spec,
+      const char* name, const Node& node, Spec spec,
       Result<std::unique_ptr<Operator>> (*make)(Spec, std::unique_ptr<PairFilter>)) const {
-    const auto& node = std::get<JoinNode>(plan.node);
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> left, input(0));
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> right, input(1));
     spec.kind = static_cast<StreamJoinKind>(node.kind);
@@ -476,7 +561,7 @@ struct JobBuilder::NodeBuilder {
     spec.window_end = node.window_end;
     spec.input_retracts = plan.input().updates;
     spec.emits_before = plan.emits_before;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     return builder.add(plan,
                        {.name = "TopN",
                         .uid = builder.uid_of(plan, "top"),

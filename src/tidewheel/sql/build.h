@@ -23,6 +23,10 @@ struct BuildOptions {
   bool watermark_per_record = false;
   int64_t state_ttl_ms = 0;
   bool mini_batch = false;
+  // Of lookup joins whose hints say nothing else.
+  int64_t lookup_capacity = 100;
+  int64_t lookup_timeout_ms = 180'000;
+  bool lookup_is_ordered = true;
 };
 
 // Of one job: parts of plans that are equal are built once. One thread.

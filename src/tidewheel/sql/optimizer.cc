@@ -15,6 +15,14 @@ std::shared_ptr<Plan> copy_of(const Plan& plan) { return std::make_shared<Plan>(
 
 // ---- Folding
 
+// Of a join of any kind; null: it is none.
+std::optional<Bound>* join_condition(Plan& plan) {
+  if (auto* join = std::get_if<JoinNode>(&plan.node)) { return &join->condition; }
+  if (auto* join = std::get_if<TemporalJoinNode>(&plan.node)) { return &join->condition; }
+  if (auto* join = std::get_if<LookupJoinNode>(&plan.node)) { return &join->condition; }
+  return nullptr;
+}
+
 PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
   std::shared_ptr<Plan> made = copy_of(*plan);
   for (PlanRef& input : made->inputs) { input = folded(input, options); }
@@ -29,10 +37,8 @@ PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
     }
   } else if (auto* watermark = std::get_if<WatermarkNode>(&made->node)) {
     if (watermark->has_value) { watermark->value = fold(std::move(watermark->value), options); }
-  } else if (auto* join = std::get_if<JoinNode>(&made->node)) {
-    if (join->condition.has_value()) {
-      join->condition = fold(std::move(*join->condition), options);
-    }
+  } else if (std::optional<Bound>* const condition = join_condition(*made)) {
+    if (condition->has_value()) { *condition = fold(std::move(**condition), options); }
   }
   return made;
 }
@@ -359,6 +365,45 @@ struct Pruner {
     for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
     if (node.condition.has_value()) { move(*node.condition, moved); }
     moved.resize(needed.size());
+    return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(TemporalJoinNode& node) const {
+    const size_t left_columns = plan.input(0).type.size();
+    Needed both = needed;
+    if (node.condition.has_value()) { need(*node.condition, both); }
+    Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
+    Needed right(both.begin() + static_cast<ptrdiff_t>(left_columns), both.end());
+    need(node.left_keys, left);
+    need(node.right_keys, right);
+    left[static_cast<size_t>(node.left_time)] = true;
+    right[static_cast<size_t>(node.right_time)] = true;
+    std::vector<int32_t> moved = prune_input(plan, 0, left);
+    const std::vector<int32_t> moved_right = prune_input(plan, 1, right);
+    move(node.left_keys, moved);
+    move(node.right_keys, moved_right);
+    move(node.left_time, moved);
+    move(node.right_time, moved_right);
+    const auto shift = static_cast<int32_t>(plan.input(0).type.size());
+    for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
+    if (node.condition.has_value()) { move(*node.condition, moved); }
+    return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(LookupJoinNode& node) const {
+    const size_t input_columns = plan.input().type.size();
+    Needed both = needed;
+    if (node.condition.has_value()) { need(*node.condition, both); }
+    Needed inner(both.begin(), both.begin() + static_cast<ptrdiff_t>(input_columns));
+    need(node.input_keys, inner);
+    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.input_keys, moved);
+    auto next = static_cast<int32_t>(plan.input().type.size());
+    std::vector<size_t> columns;
+    for (size_t i = input_columns; i < both.size(); ++i) {
+      moved.push_back(both[i] ? next++ : -1);
+      if (both[i]) { columns.push_back(node.columns[i - input_columns]); }
+    }
+    node.columns = std::move(columns);
+    if (node.condition.has_value()) { move(*node.condition, moved); }
     return pass(std::move(moved));
   }
   std::vector<int32_t> operator()(UnionNode&) const {

@@ -105,6 +105,7 @@ std::vector<Bound> all_columns(const Plan& plan) {
 
 PlanRef make_calc(PlanRef input, std::optional<Bound> condition, std::vector<Bound> outputs,
                   std::vector<std::string> names) {
+  const int64_t kept_ms = input->kept_ms;
   if (const auto* inner = std::get_if<CalcNode>(&input->node);
       inner != nullptr && merges_for_free(condition, outputs, inner->outputs)) {
     for (Bound& output : outputs) { output = substitute(std::move(output), inner->outputs); }
@@ -119,6 +120,7 @@ PlanRef make_calc(PlanRef input, std::optional<Bound> condition, std::vector<Bou
   for (size_t i = 0; i < outputs.size(); ++i) { plan.type.add(names[i], outputs[i].type); }
   CalcNode calc{std::move(condition), std::move(outputs)};
   take_calc_traits(calc, *input, plan);
+  plan.kept_ms = kept_ms;
   plan.node = std::move(calc);
   plan.inputs.push_back(std::move(input));
   return std::make_shared<Plan>(std::move(plan));
@@ -367,6 +369,56 @@ struct NodeText {
     }
     return out + ")";
   }
+  // The columns of the input, then those of the other side.
+  RowType beside(const RowType& other) const {
+    RowType both = plan.input(0).type;
+    for (size_t i = 0; i < other.size(); ++i) { both.add(other.names[i], other.types[i]); }
+    return both;
+  }
+  static std::string where_text(const std::optional<Bound>& condition, const RowType& both) {
+    return condition.has_value() ? ", where=[" + bound_text(*condition, &both) + "]" : "";
+  }
+  std::string operator()(const TemporalJoinNode& node) const {
+    const RowType& right = plan.input(1).type;
+    std::string keys;
+    for (size_t i = 0; i < node.left_keys.size(); ++i) {
+      keys += (keys.empty() ? "" : ", ") + column_text(node.left_keys[i], in()) + " = " +
+              column_text(node.right_keys[i], right);
+    }
+    return fmt::format("TemporalJoin(joinType=[{}], on=[{}], asOf=[{} >= {}]{})",
+                       node.kind == JoinKind::kLeft ? "LeftOuterJoin" : "InnerJoin", keys,
+                       column_text(node.left_time, in()), column_text(node.right_time, right),
+                       where_text(node.condition, beside(right)));
+  }
+  std::string operator()(const LookupJoinNode& node) const {
+    RowType right;
+    std::string keys;
+    std::string columns;
+    for (const size_t column : node.columns) {
+      const TableColumn& one = node.table->columns[column];
+      right.add(one.name, one.type);
+      columns += (columns.empty() ? "" : ", ") + one.name;
+    }
+    for (size_t i = 0; i < node.input_keys.size(); ++i) {
+      keys += (keys.empty() ? "" : ", ") + node.table->columns[node.table_keys[i]].name + "=" +
+              column_text(node.input_keys[i], in());
+    }
+    std::string hint;
+    if (node.hint.is_async >= 0) { hint += node.hint.is_async > 0 ? ", async" : ", sync"; }
+    if (node.hint.is_ordered >= 0) { hint += node.hint.is_ordered > 0 ? "" : ", unordered"; }
+    if (node.hint.capacity >= 0) { hint += fmt::format(", capacity=[{}]", node.hint.capacity); }
+    if (node.hint.timeout_ms >= 0) {
+      hint += fmt::format(", timeout=[{} ms]", node.hint.timeout_ms);
+    }
+    if (node.hint.retries_misses) {
+      hint += fmt::format(", retry=[{} times, after {} ms]", node.hint.attempts_max,
+                          node.hint.retry_delay_ms);
+    }
+    return fmt::format("LookupJoin(table=[{}], joinType=[{}], lookup=[{}], select=[{}]{}{})",
+                       node.table->path,
+                       node.kind == JoinKind::kLeft ? "LeftOuterJoin" : "InnerJoin", keys, columns,
+                       where_text(node.condition, beside(right)), hint);
+  }
   std::string operator()(const UnionNode&) const { return "Union(all=[true])"; }
   std::string operator()(const RankNode& node) const {
     return fmt::format("Rank(partitionBy=[{}], orderBy=[{}])",
@@ -409,6 +461,10 @@ void append_plan(std::string& out, const Plan& plan, bool with_changelog, const 
     out += !plan.updates       ? ", changelogMode=[I])"
            : plan.emits_before ? ", changelogMode=[I,UB,UA,D])"
                                : ", changelogMode=[I,UA,D])";
+    if (plan.kept_ms >= 0) {
+      out.pop_back();
+      out += fmt::format(", stateTtl=[{} ms])", plan.kept_ms);
+    }
   }
   out += '\n';
   for (size_t i = 0; i < plan.inputs.size(); ++i) {

@@ -120,6 +120,40 @@ struct JoinNode {
   int64_t upper_ms = 0;
 };
 
+// Joins each row of the left input with the version that the right one had at the row's time: inner
+// or left. The keys are those of the versions.
+struct TemporalJoinNode {
+  JoinKind kind = JoinKind::kInner;
+  std::vector<int32_t> left_keys;
+  std::vector<int32_t> right_keys;
+  int32_t left_time = 0;
+  int32_t right_time = 0;
+  std::optional<Bound> condition;  // over the columns of both
+};
+
+// What the hint LOOKUP says; -1: it does not.
+struct LookupHintNode {
+  int8_t is_async = -1;
+  int8_t is_ordered = -1;
+  int64_t capacity = -1;
+  int64_t timeout_ms = -1;
+  bool retries_misses = false;
+  int64_t retry_delay_ms = -1;
+  int64_t attempts_max = -1;
+};
+
+// Joins each row with the rows that a table has now: inner or left. The columns of the input, then
+// `columns` of the table.
+struct LookupJoinNode {
+  JoinKind kind = JoinKind::kInner;
+  std::shared_ptr<const TableDefinition> table;
+  std::vector<size_t> columns;      // of the definition
+  std::vector<int32_t> input_keys;  // columns of the input, whose values are those of ..
+  std::vector<size_t> table_keys;   // .. these columns of the definition
+  std::optional<Bound> condition;   // over the columns of both
+  LookupHintNode hint;
+};
+
 struct UnionNode {};
 
 struct SortKeyNode {
@@ -246,8 +280,8 @@ struct WindowColumns {
 
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
-               WindowAggregateNode, JoinNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode,
-               OverNode, MatchNode>
+               WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, UnionNode, RankNode,
+               TopNNode, LimitNode, SortNode, OverNode, MatchNode>
       node;
   RowType type;
   std::vector<PlanRef> inputs;
@@ -258,6 +292,9 @@ struct Plan {
   // What its rows may be, and whether an update comes with what was before.
   bool updates = false;
   bool emits_before = false;
+  // How long a reader with state keeps the rows of this plan, by the hint STATE_TTL; -1: as the
+  // settings say.
+  int64_t kept_ms = -1;
 
   const Plan& input(size_t index = 0) const { return *inputs[index]; }
 };

@@ -65,8 +65,21 @@ class QueryBinder {
   Result<PlanRef> expand_view(const CatalogObject& view);
   Result<PlanRef> window_table(const FunctionCall& call, Span span);
 
+  // ---- bind_temporal.cc
+  // A join with a table FOR SYSTEM_TIME AS OF the time of the left row.
+  Result<Planned> temporal_join(const Join& join, const TableReference& reference, Planned left);
+  struct TemporalSides;
+  Result<PlanRef> versioned_join(TemporalSides& sides, const NamedTable& table);
+  Result<PlanRef> lookup_join(TemporalSides& sides, const NamedTable& table);
+  Result<LookupHintNode> lookup_hint(const std::string& table);
+  // Of a SELECT whose FROM is bound.
+  Status check_hints(const std::vector<Hint>& hints) const;
+  // A table of FROM, as the hint STATE_TTL has it.
+  Result<PlanRef> with_state_ttl(PlanRef plan, const std::string& name);
+
   // ---- bind_select.cc
   Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
+  Result<Planned> from_with_hints(const Select& select);
   Result<PlanRef> where(PlanRef plan, const Scope& scope, const Expression& condition);
   Result<PlanRef> subquery_condition(PlanRef plan, const Scope& scope, const In& in, bool negated);
   Result<PlanRef> exists_condition(PlanRef plan, const Subquery& exists, bool negated);
@@ -92,8 +105,10 @@ class QueryBinder {
 
   const BinderEnvironment& environment_;
   const std::string_view text_;
-  const int32_t depth_;                     // of views
-  std::vector<const CommonTable*> common_;  // of WITH, the innermost last
+  const int32_t depth_;                       // of views
+  std::vector<const CommonTable*> common_;    // of WITH, the innermost last
+  const std::vector<Hint>* hints_ = nullptr;  // of the SELECT whose FROM is being bound
+  std::vector<std::string> used_hints_;       // the tables of it that were named there
 };
 
 // A scan of all columns of a table.

@@ -35,6 +35,12 @@ constexpr Setting kSettings[] = {
     {"sql-client.execution.result-mode", OptionKind::kText, "table",
      "table: the rows there are at the end; changelog: every change; tableau: as changelog"},
     {"table.dml-sync", OptionKind::kBool, "false", "INSERT waits until its job has ended"},
+    {"table.exec.async-lookup.buffer-capacity", OptionKind::kInt, "100",
+     "calls of an asynchronous lookup join that may be under way"},
+    {"table.exec.async-lookup.output-mode", OptionKind::kText, "ORDERED",
+     "ORDERED: rows of asynchronous lookup joins keep their order; ALLOW_UNORDERED: as they come"},
+    {"table.exec.async-lookup.timeout", OptionKind::kDuration, "3 min",
+     "how long an asynchronous lookup may take"},
     {"table.exec.mini-batch.enabled", OptionKind::kBool, "false",
      "aggregates give one change a key for each batch of rows, and not one for each row"},
     {"table.exec.state.ttl", OptionKind::kDuration, "0 ms",
@@ -56,12 +62,18 @@ Status check_setting(const Setting& setting, const std::string& value) {
   };
   switch (setting.kind) {
     case OptionKind::kBool: return parse_bool(value).ok() ? ok_status() : wrong("true or false");
-    case OptionKind::kInt: return parse_int(value).ok() ? ok_status() : wrong("a whole number");
+    case OptionKind::kInt:
+      return parse_int(value).ok() && *parse_int(value) >= 1 ? ok_status()
+                                                             : wrong("a whole number from 1 on");
     case OptionKind::kDuration:
       return parse_duration_ms(value).ok() ? ok_status() : wrong("a duration such as '5 s'");
     default: break;
   }
   if (setting.key == "table.local-time-zone") { return TimeZone::find(value).status(); }
+  if (setting.key == "table.exec.async-lookup.output-mode" && value != "ORDERED" &&
+      value != "ALLOW_UNORDERED") {
+    return wrong("ORDERED or ALLOW_UNORDERED");
+  }
   if (setting.key == "sql-client.execution.result-mode" && value != "table" &&
       value != "changelog" && value != "tableau") {
     return wrong("table, changelog or tableau");
@@ -121,6 +133,10 @@ struct ReadSettings {
     options.watermark_per_record = ms("pipeline.auto-watermark-interval") == 0;
     options.state_ttl_ms = ms("table.exec.state.ttl");
     options.mini_batch = flag("table.exec.mini-batch.enabled");
+    options.lookup_capacity =
+        *parse_int(session.setting("table.exec.async-lookup.buffer-capacity"));
+    options.lookup_timeout_ms = ms("table.exec.async-lookup.timeout");
+    options.lookup_is_ordered = session.setting("table.exec.async-lookup.output-mode") == "ORDERED";
     return options;
   }
 };
