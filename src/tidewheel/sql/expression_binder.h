@@ -30,6 +30,7 @@ class ExpressionBinder {
   // With the type that values are cast to implicitly. Errors: kSqlType at `span`.
   Result<Bound> coerce(Bound value, const LogicalType& type, Span span);
   Result<Bound> call(std::string_view name, std::vector<Bound> arguments, Span span);
+  Result<Bound> call(const FunctionRef& function, std::vector<Bound> arguments, Span span);
 
   std::string_view text() const { return text_; }
   const Scope& scope() const { return scope_; }
@@ -54,6 +55,14 @@ class ExpressionBinder {
   Result<Bound> bind_node(const Constructor& constructor, Span span);
   Result<Bound> bind_node(const Subscript& subscript, Span span);
   Result<Bound> bind_node(const FieldAccess& access, Span span);
+  // ---- bind_json.cc
+  Result<Bound> bind_node(const JsonCall& json, Span span);
+  Result<std::vector<Bound>> json_input(const JsonCall& json);
+  Result<Bound> json_default(const std::optional<JsonCall::Handler>& handler,
+                             const LogicalType& type, Span span);
+  Result<Bound> json_value(const JsonCall& json, Span span);
+  Result<Bound> json_query(const JsonCall& json, Span span);
+  Result<Bound> json_constructor(const JsonCall& json, Span span);
   // Nodes that have no value by themselves.
   template <class Node>
   Result<Bound> bind_node(const Node& node, Span span);

@@ -65,6 +65,10 @@ class QueryBinder {
   Result<PlanRef> expand_view(const CatalogObject& view);
   Result<PlanRef> window_table(const FunctionCall& call, Span span);
 
+  // ---- bind_lateral.cc
+  // `right` is made of each row of `left` by a function.
+  Result<Planned> lateral(Planned left, const TableReference& right, const Join* join);
+
   // ---- bind_select.cc
   Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
   Result<PlanRef> where(PlanRef plan, const Scope& scope, const Expression& condition);
@@ -114,6 +118,9 @@ PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
 std::vector<Bound> split_conjunction(Bound condition);
 // All of them; nothing when there are none.
 std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
+
+// Whether what stands in FROM is made of the columns to its left: UNNEST, TABLE(f(..)).
+bool is_lateral(const TableReference& reference);
 
 // Whether an aggregate is called in an expression, outside of queries inside of it.
 bool has_aggregate(const Expression& expression);
