@@ -185,8 +185,39 @@ Result<Bound> ExpressionBinder::bind_node(const JsonCall& json, Span span) {
     case JsonCall::Kind::kObjectAgg:
     case JsonCall::Kind::kArrayAgg: break;
   }
-  return error(span, ErrorId::kSqlUnsupported,
-               "JSON_OBJECTAGG and JSON_ARRAYAGG are not there yet");
+  return error(
+      span, ErrorId::kSqlQuery,
+      "JSON_OBJECTAGG and JSON_ARRAYAGG can stand in SELECT, HAVING and ORDER BY only, and "
+      "not in another aggregate");
+}
+
+// ---- Aggregates
+
+bool is_json_aggregate(const JsonCall& json) {
+  return json.kind == JsonCall::Kind::kObjectAgg || json.kind == JsonCall::Kind::kArrayAgg;
+}
+
+Result<Bound> ExpressionBinder::json_part(const JsonCall& json, Span span) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<Bound> values, bind_all(json.arguments));
+  const bool is_json = makes_json(json.arguments.back());
+  if (json.kind == JsonCall::Kind::kArrayAgg) {
+    return is_json ? std::move(values[0]) : call("JSON_STRING", std::move(values), span);
+  }
+  std::vector<Bound> arguments;
+  arguments.push_back(word(json.null_on_null.value_or(true) ? "NULL" : "ABSENT", span));
+  arguments.push_back(word(is_json ? "j" : "v", span));
+  for (Bound& value : values) { arguments.push_back(std::move(value)); }
+  return call("$JSON_MEMBER", std::move(arguments), span);
+}
+
+Result<Bound> ExpressionBinder::json_whole(const JsonCall& json, Bound parts, Span span) {
+  const bool is_object = json.kind == JsonCall::Kind::kObjectAgg;
+  std::vector<Bound> arguments;
+  arguments.push_back(std::move(parts));
+  if (!is_object) {
+    arguments.push_back(word(json.null_on_null.value_or(false) ? "NULL" : "ABSENT", span));
+  }
+  return call(is_object ? "$JSON_OBJECT_OF" : "$JSON_ARRAY_OF", std::move(arguments), span);
 }
 
 }  // namespace tidewheel::sql

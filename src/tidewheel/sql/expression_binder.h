@@ -32,6 +32,11 @@ class ExpressionBinder {
   Result<Bound> call(std::string_view name, std::vector<Bound> arguments, Span span);
   Result<Bound> call(const FunctionRef& function, std::vector<Bound> arguments, Span span);
 
+  // ---- bind_json.cc: JSON_ARRAYAGG and JSON_OBJECTAGG. What is gathered of each row, and what is
+  // made of the array of all of them.
+  Result<Bound> json_part(const JsonCall& json, Span span);
+  Result<Bound> json_whole(const JsonCall& json, Bound parts, Span span);
+
   std::string_view text() const { return text_; }
   const Scope& scope() const { return scope_; }
   Status error(Span span, ErrorId id, std::string message) const;
@@ -81,6 +86,8 @@ class ExpressionBinder {
 
 // An interval as it was written. Errors: kSqlSyntax.
 Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& literal, Span span);
+// JSON_ARRAYAGG or JSON_OBJECTAGG.
+bool is_json_aggregate(const JsonCall& json);
 // By its name in capitals.
 bool is_aggregate_function(std::string_view name);
 

@@ -548,6 +548,134 @@ class ConstructorKernel final : public Kernel {
   std::string buffer_;
 };
 
+// $JSON_MEMBER(what becomes of NULLs, form, key, value): "key":value, or NULL where it is left out.
+class MemberKernel final : public Kernel {
+ public:
+  explicit MemberKernel(const KernelSetup& setup)
+      : type_(setup.arguments[3]),
+        keeps_nulls_(word_of(setup, 0) == "NULL"),
+        is_json_(word_of(setup, 1) == "j") {}
+
+  Status run(const KernelCall& call) override {
+    Text* const out = call.result->values<Text>();
+    const ColumnView& values = call.arguments[3];
+    for (uint32_t row = 0; row < call.rows; ++row) {
+      out[row] = Text();
+      if (!call.is_active(row)) { continue; }
+      if (call.arguments[2].is_null(row)) { return failed("a key of JSON_OBJECTAGG is NULL"); }
+      const bool is_null = type_.kind == TypeKind::kNull || values.is_null(row);
+      if (is_null && !keeps_nulls_) {
+        call.result->set_null(row);
+        continue;
+      }
+      buffer_.clear();
+      append_json_string(buffer_, text_at(call.arguments[2], row));
+      buffer_ += ':';
+      if (is_json_ && !is_null) {
+        buffer_ += text_at(values, row);
+      } else {
+        append_json_value(buffer_, type_, values, row);
+      }
+      out[row] = call.arena->copy(buffer_);
+    }
+    return ok_status();
+  }
+
+ private:
+  const LogicalType type_;
+  const bool keeps_nulls_;
+  const bool is_json_;
+  std::string buffer_;
+};
+
+// The end of the string in quotes that a text begins with.
+size_t quoted_end(std::string_view text) {
+  size_t at = 1;
+  while (text[at] != '"') { at += text[at] == '\\' ? 2 : 1; }
+  return at + 1;
+}
+
+// $JSON_OBJECT_OF(members) and $JSON_ARRAY_OF(elements, what becomes of NULLs)
+class WholeKernel final : public Kernel {
+ public:
+  WholeKernel(const KernelSetup& setup, bool is_object)
+      : is_object_(is_object), keeps_nulls_(!is_object && word_of(setup, 1) == "NULL") {}
+
+  Status run(const KernelCall& call) override {
+    Text* const out = call.result->values<Text>();
+    const ColumnView& lists = call.arguments[0];
+    for (uint32_t row = 0; row < call.rows; ++row) {
+      out[row] = Text();
+      if (!call.is_active(row)) { continue; }
+      parts_.clear();
+      const uint32_t at = lists.is_constant ? 0 : row;
+      for (uint32_t e = lists.offsets[at]; e < lists.offsets[at + 1]; ++e) {
+        const bool is_null = lists.children[0].is_null(e);
+        if (is_null && !keeps_nulls_) { continue; }
+        parts_.push_back(is_null ? "null" : text_at(lists.children[0], e));
+      }
+      if (is_object_) { TIDEWHEEL_RETURN_IF_ERROR(order_members()); }
+      buffer_ = is_object_ ? "{" : "[";
+      for (size_t i = 0; i < parts_.size(); ++i) {
+        if (i > 0) { buffer_ += ','; }
+        buffer_ += parts_[i];
+      }
+      buffer_ += is_object_ ? '}' : ']';
+      out[row] = call.arena->copy(buffer_);
+    }
+    return ok_status();
+  }
+
+ private:
+  Status order_members() {
+    const auto key_of = [](std::string_view member) {
+      return member.substr(1, quoted_end(member) - 2);
+    };
+    std::sort(parts_.begin(), parts_.end(),
+              [&](std::string_view a, std::string_view b) { return key_of(a) < key_of(b); });
+    const auto twice = std::adjacent_find(
+        parts_.begin(), parts_.end(),
+        [&](std::string_view a, std::string_view b) { return key_of(a) == key_of(b); });
+    if (twice == parts_.end()) { return ok_status(); }
+    return invalid_argument(ErrorId::kSqlValue, "the key '{}' comes twice in JSON_OBJECTAGG",
+                            key_of(*twice));
+  }
+
+  const bool is_object_;
+  const bool keeps_nulls_;
+  std::vector<std::string_view> parts_;
+  std::string buffer_;
+};
+
+void add_aggregate_parts(FunctionTable& table) {
+  table.define(
+      "$JSON_MEMBER", kCarefulNullAware, "JSON_OBJECTAGG([KEY] key VALUE value)",
+      [](std::span<const Argument> arguments) -> Result<Signature> {
+        if (arguments.size() != 4 || !arguments[2].type.is_character()) { return not_these(); }
+        TIDEWHEEL_ASSIGN_OR_RETURN(Signature signature,
+                                   json_rule(2, LogicalType::string())(arguments));
+        return signature;
+      },
+      [](const KernelSetup& setup) -> MadeKernel { return std::make_unique<MemberKernel>(setup); });
+  const auto whole = [&](const char* name, bool is_object) {
+    table.define(
+        name, kCareful, "an array of texts",
+        [](std::span<const Argument> arguments) -> Result<Signature> {
+          Signature signature;
+          signature.result = LogicalType::string(arguments[0].type.nullable);
+          for (const Argument& argument : arguments) {
+            signature.arguments.push_back(argument.type);
+          }
+          return signature;
+        },
+        [is_object](const KernelSetup& setup) -> MadeKernel {
+          return std::make_unique<WholeKernel>(setup, is_object);
+        });
+  };
+  whole("$JSON_OBJECT_OF", true);
+  whole("$JSON_ARRAY_OF", false);
+}
+
 Result<Signature> object_rule(std::span<const Argument> arguments) {
   if (arguments.size() < 2) { return not_these(); }
   Signature signature;
@@ -644,6 +772,7 @@ void add_makers(FunctionTable& table) {
 void add_json(FunctionTable& table) {
   add_tests(table);
   add_makers(table);
+  add_aggregate_parts(table);
   table.define("JSON_EXISTS", kCarefulNullAware, "JSON_EXISTS(STRING, path)",
                json_rule(3, LogicalType::of(TypeKind::kBoolean)), path_kernel<ExistsKernel>);
   const auto returning = [](size_t count, size_t type) {
