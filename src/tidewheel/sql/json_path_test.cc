@@ -68,7 +68,8 @@ TEST(JsonDocument, nesting_has_a_limit) {
 // ---- Paths
 
 constexpr char kStore[] = R"({"store":{
-  "book":[{"title":"A","price":8.95,"tags":["x"]},{"title":"B","price":12.99},{"title":"C","isbn":"1"}],
+  "book":[{"title":"A","price":8.95,"tags":["x"]},{"title":"B","price":12.99},
+          {"title":"C","isbn":"1"}],
   "bike":{"price":19.95,"colour":null}},"a.b":[0.998,0.996],"n":10})";
 
 // The values that a path leads to, with spaces between; "none" when it leads nowhere.

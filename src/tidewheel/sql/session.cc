@@ -375,8 +375,7 @@ Result<StatementResult> Session::show(const Show& statement) {
       return StatementResult(std::move(listing));
     }
     case Show::What::kJobs:
-      return unimplemented(ErrorId::kSqlUnsupported,
-                           "SHOW JOBS needs a cluster, and there is none");
+      return unimplemented(ErrorId::kSqlUnsupported, "SHOW JOBS needs a cluster");
   }
   const std::string pattern = statement.like.value_or("%");
   TIDEWHEEL_ASSIGN_OR_RETURN(
