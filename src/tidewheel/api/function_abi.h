@@ -73,7 +73,6 @@ enum FunctionFlags : uint32_t {
   kIsVolatile = 1,  // may give another value for the same arguments
   kTakesNulls = 2,  // is called with NULLs; else a NULL argument gives NULL, or no rows
   kNeverFails = 4,  // cheap, and may be called for rows that nobody asks for
-  kNeverNull = 8,   // gives no NULL of itself
 };
 
 // One function. Types are written as in SQL. Several entries of one name are overloads.

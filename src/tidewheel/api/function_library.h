@@ -295,7 +295,6 @@ class FunctionLibrary {
     abi::FunctionEntry& entry = add(std::move(name), std::move(f), options);
     if (Call::kNeverFails && !Call::kTakesNulls) { entry.flags |= abi::kNeverFails; }
     if (Call::kTakesNulls) { entry.flags |= abi::kTakesNulls; }
-    if (!kinds::kOptional<typename Call::R>) { entry.flags |= abi::kNeverNull; }
     set_types<Parameters>(entry, std::make_index_sequence<std::tuple_size_v<Parameters>>());
     entry.result_type = keep(udf::type_name<typename Call::R>());
     entry.call = &Call::call;
@@ -312,7 +311,6 @@ class FunctionLibrary {
     using Call = udf::VectorCall<F, Parameters>;
     static_assert(udf::kIsPlain<typename Call::R>, "the result is a span of numbers or of bool");
     abi::FunctionEntry& entry = add(std::move(name), std::move(f), options);
-    entry.flags |= abi::kNeverNull;
     set_spans<Call>(entry, std::make_index_sequence<Call::kArguments>());
     entry.result_type = keep(udf::type_name<typename Call::R>());
     entry.call = &Call::call;

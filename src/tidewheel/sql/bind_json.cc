@@ -67,6 +67,11 @@ Result<Bound> ExpressionBinder::json_default(const std::optional<JsonCall::Handl
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, bind(**handler->value));
   if (value.is_null_literal()) { return nothing(type, span); }
   if (value.type.same_type(type)) { return value; }
+  if (value.type.kind == TypeKind::kBoolean && type.is_character()) {
+    std::vector<Bound> arguments;  // as JSON writes it: true
+    arguments.push_back(std::move(value));
+    return call("JSON_STRING", std::move(arguments), span);
+  }
   if (!can_cast(value.type, type)) {
     return error(value.span, ErrorId::kSqlType,
                  fmt::format("the default is of type {}, and the result of {}",

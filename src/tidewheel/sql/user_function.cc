@@ -326,8 +326,8 @@ Result<NamedFunction> UserFunctions::find(std::string_view name) const {
   const std::string nearest = nearest_text(name, views);
   std::string list;
   for (const std::string& one : all) { list += (list.empty() ? "" : ", ") + one; }
-  return not_found(ErrorId::kSqlName, "there is no function '{}' in it{}; there is: {}", name,
-                   nearest.empty() ? "" : "; did you mean '" + nearest + "'?", list);
+  return not_found(ErrorId::kSqlName, "there is no function '{}' among those of the library ({}){}",
+                   name, list, nearest.empty() ? "" : "; did you mean '" + nearest + "'?");
 }
 
 std::vector<std::string> UserFunctions::names() const {
