@@ -12,6 +12,7 @@
 #include "tidewheel/base/time_zone.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cli/file_table.h"
+#include "tidewheel/cli/function_loader.h"
 #include "tidewheel/cli/sql_terminal.h"
 #include "tidewheel/cli/table_registry.h"
 #include "tidewheel/sql/parser.h"
@@ -44,7 +45,8 @@ class SqlRunner {
                          .file_table =
                              [&world](const std::string& path) {
                                return make_file_table(world.files(), path);
-                             }}),
+                             },
+                         .load_functions = make_function_loader(world.files())}),
         is_terminal_(output_is_terminal()) {}
 
   sql::Session& session() { return session_; }

@@ -73,6 +73,10 @@ class Grouping {
         if (name == property) { return std::optional<Bound>(key_column(key, expression.span)); }
       }
     }
+    if (const auto* json = std::get_if<JsonCall>(&expression.node);
+        json != nullptr && is_json_aggregate(*json)) {
+      return add_json(*json, expression.span);
+    }
     if (has_aggregate(expression)) { return std::optional<Bound>(); }
     Result<Bound> bound = input_.bind(expression);
     if (bound.ok()) {
@@ -152,6 +156,23 @@ class Grouping {
       return error_at(text_, span, ErrorId::kSqlType, std::string(type.status().message()));
     }
     node.result = std::move(*type);
+    return std::optional<Bound>(result_column(std::move(node), span));
+  }
+
+  // JSON_ARRAYAGG and JSON_OBJECTAGG gather the texts of their elements, and put them together
+  // behind the grouping.
+  Result<std::optional<Bound>> add_json(const JsonCall& json, Span span) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound part, input_.json_part(json, span));
+    AggregateCallNode node;
+    node.function = "ARRAY_AGG";
+    node.result = LogicalType::array(part.type, keys_.empty());
+    node.arguments.push_back(argument_column(std::move(part)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound whole,
+                               input_.json_whole(json, result_column(std::move(node), span), span));
+    return std::optional<Bound>(std::move(whole));
+  }
+
+  Bound result_column(AggregateCallNode node, Span span) {
     auto it = std::find(calls_.begin(), calls_.end(), node);
     if (it == calls_.end()) {
       calls_.push_back(std::move(node));
@@ -159,7 +180,7 @@ class Grouping {
     }
     const auto column =
         static_cast<int32_t>(keys_.size() + static_cast<size_t>(it - calls_.begin()));
-    return std::optional<Bound>(Bound::of_column(column, it->result, span));
+    return Bound::of_column(column, it->result, span);
   }
 
   const std::string_view text_;

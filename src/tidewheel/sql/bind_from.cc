@@ -38,7 +38,22 @@ bool is_window_function(const std::string& name) {
   return name == "TUMBLE" || name == "HOP" || name == "CUMULATE" || name == "SESSION";
 }
 
+// What is joined with a table that is made of no columns.
+Planned one_row() {
+  Plan one;
+  one.node = ValuesNode{{{}}};
+  return Planned{make_plan(std::move(one)), Scope()};
+}
+
 }  // namespace
+
+bool is_lateral(const TableReference& reference) {
+  if (std::holds_alternative<UnnestTable>(reference.node)) { return true; }
+  const auto* table = std::get_if<FunctionTable>(&reference.node);
+  if (table == nullptr) { return false; }
+  const auto* call = std::get_if<FunctionCall>(&table->call.node);
+  return call != nullptr && !is_window_function(in_capitals(call->name.parts.back().name));
+}
 
 Result<Planned> QueryBinder::from(const TableReference& reference) {
   return std::visit([&](const auto& node) { return from_node(node, reference); }, reference.node);
@@ -144,15 +159,12 @@ Result<Planned> QueryBinder::from_node(const DerivedTable& table, const TableRef
 }
 
 Result<Planned> QueryBinder::from_node(const UnnestTable&, const TableReference& reference) {
-  return error(reference.span, ErrorId::kSqlUnsupported, "UNNEST is not there yet");
+  return lateral(one_row(), reference, nullptr);
 }
 Result<Planned> QueryBinder::from_node(const FunctionTable& table,
                                        const TableReference& reference) {
   const auto* call = std::get_if<FunctionCall>(&table.call.node);
-  if (call == nullptr || !is_window_function(in_capitals(call->name.parts.back().name))) {
-    return error(table.call.span, ErrorId::kSqlUnsupported,
-                 "the table functions that there are: TUMBLE, HOP, CUMULATE");
-  }
+  if (is_lateral(reference)) { return lateral(one_row(), reference, nullptr); }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, window_table(*call, table.call.span));
   return aliased(std::move(plan), reference.alias, "");
 }
@@ -310,6 +322,11 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
   if (const auto* table = std::get_if<NamedTable>(&join.right->node);
       table != nullptr && table->as_of.has_value()) {
     return temporal_join(join, reference, std::move(left));
+  }
+  if (is_lateral(*join.right)) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Planned both, lateral(std::move(left), *join.right, &join));
+    if (!reference.alias.has_value()) { return both; }
+    return aliased(std::move(both.plan), reference.alias, "");
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned right, from(*join.right));
   const JoinKind kind = join_kind(join.kind);

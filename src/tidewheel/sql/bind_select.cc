@@ -89,6 +89,8 @@ bool is_aggregate_function(std::string_view name) {
 
 bool has_aggregate(const Expression& expression) {
   return any_within(expression, [](const Expression& one) {
+    const auto* json = std::get_if<JsonCall>(&one.node);
+    if (json != nullptr && is_json_aggregate(*json)) { return true; }
     const auto* call = std::get_if<FunctionCall>(&one.node);
     return call != nullptr && !call->over.has_value() &&
            is_aggregate_function(in_capitals(call->name.parts.back().name));

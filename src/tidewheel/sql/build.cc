@@ -10,6 +10,7 @@
 #include "tidewheel/sql/calc.h"
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/column_partitioner.h"
+#include "tidewheel/sql/correlate.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
 #include "tidewheel/sql/lookup_join.h"
@@ -228,6 +229,21 @@ struct JobBuilder::NodeBuilder {
          per_record = builder.options_.watermark_per_record, eval = builder.options_.eval] {
           return make_watermark_operator(value, types, per_record, eval);
         });
+  }
+
+  Result<Stream<ColumnRow>> operator()(const CorrelateNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    CorrelateSpec spec;
+    spec.function = node.function;
+    spec.input = plan.input().type.types;
+    spec.arguments = node.arguments;
+    spec.passed = node.passed;
+    spec.given = node.given;
+    spec.is_left = node.is_left;
+    spec.emits_before = plan.emits_before;
+    return builder.add(plan, {.name = "Correlate", .uid = builder.uid_of(plan, "correlate")},
+                       {std::move(rows)},
+                       [spec = std::move(spec)] { return make_correlate(spec); });
   }
 
   Result<Stream<ColumnRow>> operator()(const UnionNode&) const {

@@ -406,6 +406,30 @@ struct Pruner {
     if (node.condition.has_value()) { move(*node.condition, moved); }
     return pass(std::move(moved));
   }
+  std::vector<int32_t> operator()(CorrelateNode& node) const {
+    Needed keeps = needed;
+    // A row without columns could not be counted.
+    if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) {
+      keeps.back() = true;
+    }
+    const size_t passed_before = node.passed.size();
+    const auto kept = [&](const std::vector<int32_t>& columns, size_t first) {
+      std::vector<int32_t> left;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        if (keeps[first + i]) { left.push_back(columns[i]); }
+      }
+      return left;
+    };
+    node.passed = kept(node.passed, 0);
+    node.given = kept(node.given, passed_before);
+    Needed inner = none();
+    need(node.arguments, inner);
+    need(node.passed, inner);
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.arguments, moved);
+    move(node.passed, moved);
+    return keep_columns(plan, keeps);
+  }
   std::vector<int32_t> operator()(UnionNode&) const {
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
       // All inputs have the same columns: a node that keeps one nobody needs would not do.

@@ -141,9 +141,12 @@ Result<Statement> Parser::create_function(bool temporary) {
   }
   if (!accept("USING")) { return make(std::move(function)); }
   TIDEWHEEL_RETURN_IF_ERROR(list([&]() -> Status {
-    if (!accept_one({"LIBRARY", "JAR", "FILE"}).has_value()) {
-      return unexpected(Words{"LIBRARY"});
+    if (at("JAR")) {
+      return error(peek().span,
+                   "functions here are written in C++ and not in Java: LANGUAGE CPP "
+                   "USING LIBRARY 'path.so', built by add_tidewheel_functions");
     }
+    TIDEWHEEL_RETURN_IF_ERROR(expect("LIBRARY"));
     TIDEWHEEL_ASSIGN_OR_RETURN(std::string path, string("the path of a library in quotes"));
     function.libraries.push_back(std::move(path));
     return {};

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/table_function.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -418,6 +419,15 @@ struct NodeText {
                        node.table->path,
                        node.kind == JoinKind::kLeft ? "LeftOuterJoin" : "InnerJoin", keys, columns,
                        where_text(node.condition, beside(right)), hint);
+  }
+  std::string operator()(const CorrelateNode& node) const {
+    std::string select = columns_text(node.passed, in());
+    for (size_t i = 0; i < node.given.size(); ++i) {
+      select += (select.empty() ? "" : ", ") + plan.type.names[node.passed.size() + i];
+    }
+    return fmt::format("Correlate(invocation=[{}({})], joinType=[{}], select=[{}])",
+                       node.function->name(), columns_text(node.arguments, in()),
+                       node.is_left ? "LeftOuterJoin" : "InnerJoin", select);
   }
   std::string operator()(const UnionNode&) const { return "Union(all=[true])"; }
   std::string operator()(const RankNode& node) const {

@@ -15,6 +15,7 @@
 
 namespace tidewheel::sql {
 
+class TableFunction;  // sql/table_function.h
 struct Plan;
 using PlanRef = std::shared_ptr<const Plan>;
 
@@ -154,6 +155,16 @@ struct LookupJoinNode {
   LookupHintNode hint;
 };
 
+// Each row with those of the table that a function makes of it: columns of the input, then columns
+// of the function's result.
+struct CorrelateNode {
+  std::shared_ptr<const TableFunction> function;
+  std::vector<int32_t> arguments;  // columns of the input
+  std::vector<int32_t> passed;     // columns of the input
+  std::vector<int32_t> given;      // columns of the function's result
+  bool is_left = false;            // a row whose table is empty comes once, with NULLs
+};
+
 struct UnionNode {};
 
 struct SortKeyNode {
@@ -280,8 +291,8 @@ struct WindowColumns {
 
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
-               WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, UnionNode, RankNode,
-               TopNNode, LimitNode, SortNode, OverNode, MatchNode>
+               WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, CorrelateNode,
+               UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode>
       node;
   RowType type;
   std::vector<PlanRef> inputs;

@@ -77,6 +77,10 @@ class QueryBinder {
   // A table of FROM, as the hint STATE_TTL has it.
   Result<PlanRef> with_state_ttl(PlanRef plan, const std::string& name);
 
+  // ---- bind_lateral.cc
+  // `right` is made of each row of `left` by a function.
+  Result<Planned> lateral(Planned left, const TableReference& right, const Join* join);
+
   // ---- bind_select.cc
   Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
   Result<Planned> from_with_hints(const Select& select);
@@ -127,6 +131,9 @@ PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound>
 // A filter, whose parts go into the inner joins below it.
 PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
                            const FunctionRegistry& functions);
+
+// Whether what stands in FROM is made of the columns to its left: UNNEST, TABLE(f(..)).
+bool is_lateral(const TableReference& reference);
 
 // Whether an aggregate is called in an expression, outside of queries inside of it.
 bool has_aggregate(const Expression& expression);

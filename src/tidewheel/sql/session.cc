@@ -358,9 +358,12 @@ Result<StatementResult> Session::show(const Show& statement) {
       break;
     case Show::What::kFunctions:
       listing.columns = {"function name"};
-      names = functions_.names();
+      names = functions_.all_names();
       break;
-    case Show::What::kUserFunctions: listing.columns = {"function name"}; break;
+    case Show::What::kUserFunctions:
+      listing.columns = {"function name"};
+      names = functions_.user_names();
+      break;
     case Show::What::kCurrentCatalog:
       listing.columns = {"current catalog name"};
       names = {catalog_.current_catalog()};
@@ -389,8 +392,7 @@ Result<StatementResult> Session::show(const Show& statement) {
       return StatementResult(std::move(listing));
     }
     case Show::What::kJobs:
-      return unimplemented(ErrorId::kSqlUnsupported,
-                           "SHOW JOBS needs a cluster, and there is none");
+      return unimplemented(ErrorId::kSqlUnsupported, "SHOW JOBS needs a cluster");
   }
   const std::string pattern = statement.like.value_or("%");
   TIDEWHEEL_ASSIGN_OR_RETURN(
@@ -549,9 +551,7 @@ struct Session::Executor {
     return done(session.catalog_.create_database(create));
   }
   Out operator()(const Drop& drop) const {
-    if (drop.kind == ObjectKind::kFunction) {
-      return unimplemented(ErrorId::kSqlUnsupported, "functions of one's own are not there yet");
-    }
+    if (drop.kind == ObjectKind::kFunction) { return done(session.drop_function(drop)); }
     return done(session.catalog_.drop(drop));
   }
   Out operator()(const Alter& alter) const { return session.alter(alter); }
@@ -562,16 +562,19 @@ struct Session::Executor {
   }
   Out operator()(const Explain& explain) const { return session.explain(text, explain); }
   Out operator()(const Use& use) const {
-    return done(use.kind == Use::Kind::kCatalog
-                    ? session.catalog_.use_catalog(use.name.parts.back().name)
-                    : session.catalog_.use_database(use.name));
+    Status used = use.kind == Use::Kind::kCatalog
+                      ? session.catalog_.use_catalog(use.name.parts.back().name)
+                      : session.catalog_.use_database(use.name);
+    session.functions_.set_current(session.catalog_.current_catalog(),
+                                   session.catalog_.current_database());
+    return done(std::move(used));
   }
   Out operator()(const Show& show) const { return session.show(show); }
   Out operator()(const Describe& describe) const { return session.describe(describe); }
   Out operator()(const Set& set) const { return session.set(set); }
   Out operator()(const Reset& reset) const { return session.reset(reset); }
-  Out operator()(const CreateFunction&) const {
-    return unimplemented(ErrorId::kSqlUnsupported, "functions of one's own are not there yet");
+  Out operator()(const CreateFunction& create) const {
+    return done(session.create_function(text, create));
   }
   Out operator()(const DescribeJob&) const { return no_cluster(); }
   Out operator()(const StopJob&) const { return no_cluster(); }

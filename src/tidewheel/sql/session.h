@@ -19,6 +19,7 @@
 #include "tidewheel/sql/plan.h"
 #include "tidewheel/sql/result.h"
 #include "tidewheel/sql/statement.h"
+#include "tidewheel/sql/user_function.h"
 
 namespace tidewheel {
 class Env;        // api/env.h
@@ -33,6 +34,8 @@ struct SessionOptions {
   Config config;                          // of jobs
   // The table behind FROM 'file'; null: files can't be named.
   std::function<Result<std::shared_ptr<const TableDefinition>>(const std::string& path)> file_table;
+  // Loads what CREATE FUNCTION .. USING LIBRARY names; null: no libraries can be loaded.
+  FunctionLoader load_functions;
 };
 
 // A statement that has nothing to show.
@@ -80,6 +83,10 @@ class Session {
   // `text`: what the statement was parsed from; its places refer to it.
   Result<StatementResult> execute(std::string_view text, const Statement& statement);
 
+  // Makes a program's functions known, as temporary system functions. Jobs that run keep what they
+  // call. Errors: kSqlCatalog when there is one of the name.
+  Status add_functions(const UserFunctions& functions);
+
   // The plan of a query, as it would run. For tests.
   Result<PlanRef> plan(std::string_view text, const Query& query, bool needs_before);
 
@@ -103,6 +110,9 @@ class Session {
   Result<StatementResult> create_table(std::string_view text, const CreateTable& statement);
   Result<StatementResult> create_view(std::string_view text, const CreateView& statement);
   Result<StatementResult> alter(const Alter& statement);
+  // ---- session_functions.cc
+  Status create_function(std::string_view text, const CreateFunction& statement);
+  Status drop_function(const Drop& statement);
 
   struct Prepared {
     PlanRef plan;

@@ -12,6 +12,7 @@
 #include "tests/slt/runner/script_table.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/cli/function_loader.h"
 #include "tidewheel/cli/table_registry.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/result_text.h"
@@ -82,7 +83,10 @@ class Runner {
     feeds_ = std::make_shared<ScriptFeeds>();
     tables_ = make_table_registry();
     tables_->add(make_script_connector(feeds_));
-    sql::Session session(world_, {.tables = tables_.get(), .config = {}, .file_table = nullptr});
+    sql::Session session(world_, {.tables = tables_.get(),
+                                  .config = {},
+                                  .file_table = nullptr,
+                                  .load_functions = load_functions()});
     if (options_.crashes) {
       TIDEWHEEL_RETURN_IF_ERROR(set(session, "execution.checkpointing.dir", checkpoints_));
       TIDEWHEEL_RETURN_IF_ERROR(set(session,
@@ -111,6 +115,12 @@ class Runner {
     return session.execute("", set).status();
   }
 
+  // Scripts name libraries by file: those that were built.
+  sql::FunctionLoader load_functions() {
+    return [load = make_function_loader(world_.files())](const std::string& name) {
+      return load(std::string(TIDEWHEEL_SLT_LIBRARIES) + "/" + name);
+    };
+  }
   Status run_record(sql::Session& session, const Record& record) {
     feeds_->by_table.clear();
     for (const Feed& feed : record.feeds) { feeds_->by_table[feed.table].push_back(feed); }
