@@ -19,8 +19,9 @@
 
 namespace tidewheel {
 
-class Arena;  // types/arena.h
-class Env;    // api/env.h
+class Arena;       // types/arena.h
+class Env;         // api/env.h
+class FileSystem;  // base/file_system.h
 class TableRegistry;
 struct ColumnRow;  // dataflow/column_batch.h
 template <class T>
@@ -202,6 +203,12 @@ struct ColumnPath {
   std::vector<size_t> fields = {};
 };
 
+// How much there is to read, as far as that is known without reading; -1: it is not.
+struct TableEstimate {
+  int64_t rows = -1;
+  int64_t bytes = -1;
+};
+
 // Reads a table. Made for one place of one query; the planner first says what it needs.
 class TableSource {
  public:
@@ -218,6 +225,8 @@ class TableSource {
   virtual bool keep_only(size_t /*column*/, const std::vector<int64_t>& /*values*/) {
     return false;
   }
+  // For EXPLAIN. May look at files, as `add_to` may not.
+  virtual TableEstimate estimate(FileSystem& /*files*/) const { return {}; }
   // No more rows are needed; a source may ignore it.
   virtual void limit(int64_t /*rows*/) {}
   // Adds the source's operators to the job, with names and uids that begin with `name` and `uid`.
@@ -255,6 +264,10 @@ class TableConnector {
   // `infer`.
   virtual Result<std::unique_ptr<TableSource>> source(const TableContext& context) const;
   virtual Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const;
+  // The partitions there are now, as `a=1/b=2`, in their order. Errors: kSqlUnsupported when it has
+  // none.
+  virtual Result<std::vector<std::string>> partitions(FileSystem& files,
+                                                      const TableContext& context) const;
 };
 
 // What a program's SQL can use. Filled once, then read by any thread.

@@ -293,8 +293,9 @@ struct NodeText {
   }
   std::string operator()(const TopNNode& node) const {
     return fmt::format("TopN(partitionBy=[{}], orderBy=[{}], range=[{}..{}]{})",
-                       columns_text(node.partition_by, in()), sort_text(node.order_by, in()),
-                       node.first, node.last, node.has_rank ? ", with rank" : "");
+                       columns_text(node.partition_by, in()),
+                       node.newest ? "newest first" : sort_text(node.order_by, in()), node.first,
+                       node.last, node.has_rank ? ", with rank" : "");
   }
   std::string operator()(const LimitNode& node) const {
     return fmt::format("Limit(offset=[{}], fetch=[{}])", node.offset, node.count);
@@ -304,8 +305,10 @@ struct NodeText {
   }
 };
 
-void append_plan(std::string& out, const Plan& plan, bool with_changelog, const std::string& indent,
-                 const std::string& lead) {
+using Note = std::function<std::string(const Plan&)>;
+
+void append_plan(std::string& out, const Plan& plan, bool with_changelog, const Note& note,
+                 const std::string& indent, const std::string& lead) {
   out += lead + std::visit(NodeText{plan}, plan.node);
   if (with_changelog) {
     out.pop_back();
@@ -313,10 +316,14 @@ void append_plan(std::string& out, const Plan& plan, bool with_changelog, const 
            : plan.emits_before ? ", changelogMode=[I,UB,UA,D])"
                                : ", changelogMode=[I,UA,D])";
   }
+  if (const std::string text = note ? note(plan) : ""; !text.empty()) {
+    out.pop_back();
+    out += ", " + text + ")";
+  }
   out += '\n';
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const bool last = i + 1 == plan.inputs.size();
-    append_plan(out, plan.input(i), with_changelog, indent + (last ? "   " : ":  "),
+    append_plan(out, plan.input(i), with_changelog, note, indent + (last ? "   " : ":  "),
                 indent + "+- ");
   }
 }
@@ -354,8 +361,11 @@ std::string bound_text(const Bound& expression, const RowType* input) {
 }
 
 std::string plan_text(const Plan& plan, bool with_changelog) {
+  return plan_text(plan, with_changelog, nullptr);
+}
+std::string plan_text(const Plan& plan, bool with_changelog, const Note& note) {
   std::string out;
-  append_plan(out, plan, with_changelog, "", "");
+  append_plan(out, plan, with_changelog, note, "", "");
   return out;
 }
 

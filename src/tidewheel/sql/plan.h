@@ -3,6 +3,7 @@
 // turned into a job (build.h).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -133,6 +134,7 @@ struct TopNNode {
   int64_t first = 1;
   int64_t last = 1;
   bool has_rank = false;
+  bool newest = false;  // in the order in which rows came, the last one first; without order_by
 };
 
 // The first rows that come, in no order.
@@ -196,6 +198,9 @@ bool is_deterministic(const Bound& expression);
 
 // The plan as a tree of lines, for EXPLAIN and tests.
 std::string plan_text(const Plan& plan, bool with_changelog);
+// The same with what `note` says of each node behind its properties: "rows=[10]"; empty: nothing.
+std::string plan_text(const Plan& plan, bool with_changelog,
+                      const std::function<std::string(const Plan&)>& note);
 // An expression as text.
 std::string bound_text(const Bound& expression, const RowType* input = nullptr);
 

@@ -33,7 +33,7 @@ class TopN final : public KeyedOperator<K> {
         keys_(spec_.input.types, spec_.partition_by),
         bytes_(spec_.input.types),
         order_(spec_.input.types, value_order(spec_)),
-        newest_first_(puts_newest_first(spec_)),
+        newest_first_(spec_.newest || puts_newest_first(spec_)),
         keeps_best_(spec_.last == 1 && !spec_.input_retracts),
         out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
     this->set_layout(schema_of_row(spec_.input).to_string() + ", by " + keys_.describe() +
@@ -88,7 +88,7 @@ class TopN final : public KeyedOperator<K> {
                TimeAttribute::kEvent;
   }
   static std::string describe_order(const TopNSpec& spec) {
-    std::string text;
+    std::string text = spec.newest ? " coming, newest first" : "";
     for (const SortColumn& sort : spec.order_by) {
       text += " " + spec.input.names[static_cast<size_t>(sort.column)];
       text += sort.descending ? " desc" : " asc";
