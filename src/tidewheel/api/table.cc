@@ -293,6 +293,12 @@ Result<std::unique_ptr<TableLookup>> TableConnector::lookup(const TableContext&)
   return std::unique_ptr<TableLookup>();
 }
 
+Result<std::vector<std::string>> TableConnector::partitions(FileSystem&,
+                                                            const TableContext& context) const {
+  return unimplemented(ErrorId::kSqlUnsupported, "the connector '{}' has no partitions (table {})",
+                       name(), context.table.path);
+}
+
 void TableRegistry::add(std::unique_ptr<TableConnector> connector) {
   connectors_[std::string(connector->name())] = std::move(connector);
 }

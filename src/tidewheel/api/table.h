@@ -205,6 +205,12 @@ struct ColumnPath {
   std::vector<size_t> fields = {};
 };
 
+// How much there is to read, as far as that is known without reading; -1: it is not.
+struct TableEstimate {
+  int64_t rows = -1;
+  int64_t bytes = -1;
+};
+
 // Reads a table. Made for one place of one query; the planner first says what it needs.
 class TableSource {
  public:
@@ -221,6 +227,8 @@ class TableSource {
   virtual bool keep_only(size_t /*column*/, const std::vector<int64_t>& /*values*/) {
     return false;
   }
+  // For EXPLAIN. May look at files, as `add_to` may not.
+  virtual TableEstimate estimate(FileSystem& /*files*/) const { return {}; }
   // No more rows are needed; a source may ignore it.
   virtual void limit(int64_t /*rows*/) {}
   // Adds the source's operators to the job, with names and uids that begin with `name` and `uid`.
@@ -319,6 +327,10 @@ class TableConnector {
   virtual Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const;
   // Null: rows can't be looked up.
   virtual Result<std::unique_ptr<TableLookup>> lookup(const TableContext& context) const;
+  // The partitions there are now, as `a=1/b=2`, in their order. Errors: kSqlUnsupported when it has
+  // none.
+  virtual Result<std::vector<std::string>> partitions(FileSystem& files,
+                                                      const TableContext& context) const;
 };
 
 // What a program's SQL can use. Filled once, then read by any thread.

@@ -130,6 +130,7 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
     std::string message(found.status().message());
     return error(table.name.span(), found.status().id(), std::move(message));
   }
+  if (environment_.on_object) { environment_.on_object(table.name.span(), (*found)->path, depth_); }
   if ((*found)->view() != nullptr) { return expand_view(**found); }
   std::vector<Option> options;
   for (const Hint& hint : table.hints) {

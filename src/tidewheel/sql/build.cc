@@ -15,6 +15,7 @@
 #include "tidewheel/sql/interval_join.h"
 #include "tidewheel/sql/lookup_join.h"
 #include "tidewheel/sql/match_recognize.h"
+#include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
 #include "tidewheel/sql/sort.h"
@@ -54,12 +55,24 @@ std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   return number == 0 ? uid : fmt::format("{}-{}", uid, number);
 }
 
+std::string JobBuilder::new_name(const Plan& plan, std::string name) {
+  if (!options_.unique_names) { return name; }
+  name += fmt::format("[{}]", names_.size() + 1);
+  names_[plan_text(plan, true)] = name;
+  return name;
+}
+
+std::string JobBuilder::name_of(const Plan& plan) const {
+  const auto it = names_.find(plan_text(plan, true));
+  return it == names_.end() ? "" : it->second;
+}
+
 Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
                                   std::vector<Stream<ColumnRow>> inputs,
                                   std::function<Result<std::unique_ptr<Operator>>()> make) {
   const std::shared_ptr<JobGraph>& graph = env_.graph();
   GraphNode node;
-  node.name = added.name;
+  node.name = new_name(plan, added.name);
   node.uid = added.uid;
   node.description = node_line(plan);
   node.stateful = added.stateful;
@@ -196,8 +209,8 @@ struct JobBuilder::NodeBuilder {
 
   Result<Stream<ColumnRow>> operator()(const ValuesNode& node) const {
     const std::string uid = builder.uid_of(plan, "values");
-    Stream<ColumnRow> rows =
-        builder.env_.add_source("Values", ValuesSource(node.rows, plan.type.types));
+    Stream<ColumnRow> rows = builder.env_.add_source(builder.new_name(plan, "Values"),
+                                                     ValuesSource(node.rows, plan.type.types));
     rows.uid(uid);
     StreamEnds ends = rows.ends();
     for (StreamEnd& end : ends) { end.row_codec = make_column_codec(plan.type); }
@@ -575,6 +588,7 @@ struct JobBuilder::NodeBuilder {
     spec.has_rank = node.has_rank;
     spec.function = static_cast<TopNFunction>(node.function);
     spec.window_end = node.window_end;
+    spec.newest = node.newest;
     spec.input_retracts = plan.input().updates;
     spec.emits_before = plan.emits_before;
     spec.ttl_ms = ttl_ms();
@@ -627,6 +641,54 @@ Result<Stream<ColumnRow>> JobBuilder::build(const Plan& plan) {
   return rows;
 }
 
+Stream<ColumnRow> JobBuilder::without_nulls(const Plan& plan, const TableDefinition& table,
+                                            Stream<ColumnRow> rows) {
+  NotNullSpec spec;
+  spec.table = table.path;
+  spec.drops = options_.drops_null_rows;
+  size_t index = 0;
+  for (const TableColumn& column : table.columns) {
+    if (column.is_virtual) { continue; }
+    if (!column.type.nullable && plan.type.types[index].nullable) {
+      spec.columns.push_back(static_cast<int32_t>(index));
+      spec.names.push_back(column.name);
+    }
+    ++index;
+  }
+  if (spec.columns.empty()) { return rows; }
+  Plan checked;
+  checked.node = CalcNode{std::nullopt, all_columns(plan)};
+  checked.type = plan.type;
+  checked.updates = plan.updates;
+  checked.inputs.push_back(std::make_shared<Plan>(plan));
+  return add(checked, {.name = "ConstraintEnforcer", .uid = uid_of(checked, "not-null")},
+             {std::move(rows)}, [spec = std::move(spec)]() -> Result<std::unique_ptr<Operator>> {
+               return make_not_null_operator(spec);
+             });
+}
+
+// Changes of a row must reach the same subtask of the sink, one behind the other.
+Stream<ColumnRow> JobBuilder::spread_for_sink(const Plan& plan, const TableDefinition& table,
+                                              Stream<ColumnRow> rows) {
+  std::vector<int32_t> keys;
+  std::vector<int32_t> all;
+  for (const TableColumn& column : table.columns) {
+    if (column.is_virtual) { continue; }
+    const auto index = static_cast<int32_t>(all.size());
+    all.push_back(index);
+    const std::vector<std::string>& key = table.primary_key;
+    if (std::find(key.begin(), key.end(), column.name) != key.end()) { keys.push_back(index); }
+  }
+  const KeyedShuffle shuffle = options_.keyed_shuffle;
+  // The sink's subtasks are others than those before it.
+  const bool is_apart = plan.updates && table.options.count("sink.parallelism") > 0;
+  const bool is_spread = keys.empty() ? is_apart
+                                      : shuffle == KeyedShuffle::kForce ||
+                                            (is_apart && shuffle == KeyedShuffle::kAuto);
+  if (!is_spread) { return rows; }
+  return by_keys(std::move(rows), plan.type, keys.empty() ? all : keys);
+}
+
 Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
   const auto option = table.options.find("connector");
   if (option == table.options.end()) {
@@ -646,6 +708,7 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
         table.path, updating == nullptr ? "" : node_line(*updating));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
+  rows = spread_for_sink(plan, table, without_nulls(plan, table, std::move(rows)));
   return sink->add_to(env_, std::move(rows), "Sink: " + table.path,
                       uid_of(plan, "sink") + "-" +
                           fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(

@@ -252,6 +252,10 @@ Status Parser::alter_action(Alter& alter) {
 
 Status Parser::alter_drop(Alter& alter) {
   DropPart part;
+  if (at_all({"PARTITION", "("})) {
+    return unsupported(peek().span,
+                       "ALTER TABLE .. DROP PARTITION; partitions are folders, delete them: this");
+  }
   if (accept_all({"PRIMARY", "KEY"})) {
     part.kind = DropPart::Kind::kPrimaryKey;
   } else if (accept("WATERMARK")) {
@@ -391,13 +395,21 @@ Result<Statement> Parser::show() {
     if (!what.has_value()) { return unexpected(Words{"CATALOG", "DATABASE"}); }
     show.what = what == "CATALOG" ? What::kCurrentCatalog : What::kCurrentDatabase;
   } else if (accept("CREATE")) {
-    const auto what = accept_one({"TABLE", "VIEW"});
-    if (!what.has_value()) { return unexpected(Words{"TABLE", "VIEW"}); }
-    show.what = what == "TABLE" ? What::kCreateTable : What::kCreateView;
+    const auto what = accept_one({"TABLE", "VIEW", "CATALOG"});
+    if (!what.has_value()) { return unexpected(Words{"TABLE", "VIEW", "CATALOG"}); }
+    show.what = what == "TABLE"  ? What::kCreateTable
+                : what == "VIEW" ? What::kCreateView
+                                 : What::kCreateCatalog;
     TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("a name"));
+  } else if (accept("PARTITIONS")) {
+    show.what = What::kPartitions;
+    TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("the name of a table"));
   } else {
+    for (const std::string_view word : {"MODULES", "FULL", "JARS", "PROCEDURES"}) {
+      if (at(word)) { return unsupported(peek().span, "SHOW " + std::string(word)); }
+    }
     return unexpected(Words{"TABLES", "VIEWS", "COLUMNS", "FUNCTIONS", "CREATE", "CATALOGS",
-                            "DATABASES", "CURRENT", "USER", "JOBS"});
+                            "DATABASES", "CURRENT", "USER", "PARTITIONS", "JOBS"});
   }
   return make(std::move(show));
 }

@@ -438,8 +438,8 @@ struct NodeText {
     static constexpr const char* kRanks[] = {"", ", rank=[RANK]", ", rank=[DENSE_RANK]"};
     return fmt::format("{}TopN(partitionBy=[{}], orderBy=[{}], range=[{}..{}]{}{})",
                        node.window_end >= 0 ? "Window" : "", columns_text(node.partition_by, in()),
-                       sort_text(node.order_by, in()), node.first, node.last,
-                       kRanks[static_cast<size_t>(node.function)],
+                       node.newest ? "newest first" : sort_text(node.order_by, in()), node.first,
+                       node.last, kRanks[static_cast<size_t>(node.function)],
                        node.has_rank ? ", with rank" : "");
   }
   std::string operator()(const OverNode& node) const {
@@ -463,8 +463,10 @@ struct NodeText {
   }
 };
 
-void append_plan(std::string& out, const Plan& plan, bool with_changelog, const std::string& indent,
-                 const std::string& lead) {
+using Note = std::function<std::string(const Plan&)>;
+
+void append_plan(std::string& out, const Plan& plan, bool with_changelog, const Note& note,
+                 const std::string& indent, const std::string& lead) {
   out += lead + std::visit(NodeText{plan}, plan.node);
   if (with_changelog) {
     out.pop_back();
@@ -476,10 +478,14 @@ void append_plan(std::string& out, const Plan& plan, bool with_changelog, const 
       out += fmt::format(", stateTtl=[{} ms])", plan.kept_ms);
     }
   }
+  if (const std::string text = note ? note(plan) : ""; !text.empty()) {
+    out.pop_back();
+    out += ", " + text + ")";
+  }
   out += '\n';
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const bool last = i + 1 == plan.inputs.size();
-    append_plan(out, plan.input(i), with_changelog, indent + (last ? "   " : ":  "),
+    append_plan(out, plan.input(i), with_changelog, note, indent + (last ? "   " : ":  "),
                 indent + "+- ");
   }
 }
@@ -517,8 +523,11 @@ std::string bound_text(const Bound& expression, const RowType* input) {
 }
 
 std::string plan_text(const Plan& plan, bool with_changelog) {
+  return plan_text(plan, with_changelog, nullptr);
+}
+std::string plan_text(const Plan& plan, bool with_changelog, const Note& note) {
   std::string out;
-  append_plan(out, plan, with_changelog, "", "");
+  append_plan(out, plan, with_changelog, note, "", "");
   return out;
 }
 

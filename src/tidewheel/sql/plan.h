@@ -3,6 +3,7 @@
 // turned into a job (build.h).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -195,6 +196,7 @@ struct TopNNode {
   // Partitions are windows, whose last moment is before this column: each is given once, when event
   // time has passed it. -1: no.
   int32_t window_end = -1;
+  bool newest = false;  // in the order in which rows came, the last one first; without order_by
 };
 
 // The first rows that come, in no order.
@@ -339,6 +341,9 @@ std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
 
 // The plan as a tree of lines, for EXPLAIN and tests.
 std::string plan_text(const Plan& plan, bool with_changelog);
+// The same with what `note` says of each node behind its properties: "rows=[10]"; empty: nothing.
+std::string plan_text(const Plan& plan, bool with_changelog,
+                      const std::function<std::string(const Plan&)>& note);
 // An expression as text.
 std::string bound_text(const Bound& expression, const RowType* input = nullptr);
 

@@ -265,6 +265,8 @@ struct Show {
     kColumns,
     kCreateTable,
     kCreateView,
+    kCreateCatalog,
+    kPartitions,
     kJobs,
     kCurrentCatalog,
     kCurrentDatabase,

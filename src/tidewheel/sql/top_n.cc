@@ -405,6 +405,7 @@ std::vector<SortColumn> top_n_order(const TopNSpec& spec) {
 }
 
 bool puts_newest_first(const TopNSpec& spec) {
+  if (spec.newest) { return true; }
   for (const SortColumn& sort : spec.order_by) {
     if (is_processing_time(spec, sort)) { return sort.descending; }
   }
@@ -417,6 +418,7 @@ std::string top_n_layout(const TopNSpec& spec, const KeyReader& keys) {
   static constexpr const char* kNames[] = {"", ", by rank", ", by dense rank"};
   std::string text =
       schema_of_row(spec.input).to_string() + ", by " + keys.describe() + ", in the order of";
+  if (spec.newest) { text += " coming, newest first"; }
   for (const SortColumn& sort : spec.order_by) {
     text += " " + spec.input.names[static_cast<size_t>(sort.column)];
     text += sort.descending ? " desc" : " asc";

@@ -83,6 +83,21 @@ TEST(TopN, by_processing_time_the_order_is_that_in_which_rows_come) {
   EXPECT_EQ(first.take(), Lines{"+I 1,7,a"});
 }
 
+// What stands before a table with a primary key, when the query has another one.
+TEST(TopN, the_newest_row_of_those_that_are_left_is_given) {
+  TopNSpec spec = top(1, true);
+  spec.order_by.clear();
+  spec.newest = true;
+  spec.input_retracts = true;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,9,a", "+I 1,5,b", "-D 1,9,a"});
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,9,a,1", "-U 1,9,a,1", "+U 1,5,b,1"}));
+  harness.push({"+I 1,7,c"}).restart().push({"-D 1,7,c"});
+  EXPECT_EQ(harness.take(), (Lines{"-U 1,7,c,1", "+U 1,5,b,1"}));
+  harness.push({"-D 1,5,b", "-D 1,5,b"});
+  EXPECT_EQ(harness.take(), Lines{"-D 1,5,b,1"});
+}
+
 TEST(TopN, what_leaves_makes_room_for_what_was_behind) {
   TopNSpec spec = top(2, false);
   spec.input_retracts = true;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidewheel/api/env.h"
+#include "tidewheel/base/file_system.h"
 #include "tidewheel/connectors/file/column_reader.h"
 #include "tidewheel/connectors/file/column_sink.h"
 
@@ -56,6 +57,43 @@ RowType stored_columns(const TableDefinition& table) {
   return type;
 }
 
+bool is_hidden(const std::string& name) { return name.starts_with('.') || name.starts_with('_'); }
+
+// Of a file, or of all files in a folder; -1: it can't be read.
+int64_t bytes_below(FileSystem& files, const std::string& path) {
+  const Result<FileInfo> info = files.info(path);
+  if (!info.ok()) { return -1; }
+  if (!info->is_directory) { return info->size_bytes; }
+  const Result<std::vector<DirectoryEntry>> entries = files.list(path);
+  if (!entries.ok()) { return -1; }
+  int64_t bytes = 0;
+  for (const DirectoryEntry& entry : *entries) {
+    if (is_hidden(entry.name)) { continue; }
+    const int64_t below = bytes_below(files, join_path(path, entry.name));
+    if (below < 0) { return -1; }
+    bytes += below;
+  }
+  return bytes;
+}
+
+// The folders `column=value`, one level for each of `columns` from number `level` on.
+Status add_partition_folders(FileSystem& files, const std::string& folder,
+                             const std::vector<std::string>& columns, size_t level,
+                             const std::string& before, std::vector<std::string>& found) {
+  if (level == columns.size()) {
+    found.push_back(before);
+    return ok_status();
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list(folder));
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_directory || !entry.name.starts_with(columns[level] + "=")) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(
+        add_partition_folders(files, join_path(folder, entry.name), columns, level + 1,
+                              before.empty() ? entry.name : before + "/" + entry.name, found));
+  }
+  return ok_status();
+}
+
 class FileTable final : public TableSource {
  public:
   FileTable(TableDefinition table, TableOptions options, const TableFormat& format, ColumnPlan plan,
@@ -94,6 +132,10 @@ class FileTable final : public TableSource {
   }
 
   bool is_bounded() const override { return to_ms(plan_.options.watch_every) <= 0; }
+  TableEstimate estimate(FileSystem& files) const override {
+    if (plan_.paths.front() == kStandardInput) { return {}; }
+    return {.bytes = bytes_below(files, plan_.paths.front())};
+  }
   bool project(const std::vector<size_t>& columns) override {
     columns_ = columns;
     return true;
@@ -212,6 +254,22 @@ class FilesystemConnector final : public TableConnector {
                               context.table.path);
     }
     return std::unique_ptr<TableLookup>(std::make_unique<FileLookup>(std::move(table), caching));
+  }
+
+  Result<std::vector<std::string>> partitions(FileSystem& files,
+                                              const TableContext& context) const override {
+    if (context.table.partitioned_by.empty()) {
+      return invalid_argument(ErrorId::kSqlQuery, "the table is not partitioned: {}",
+                              context.table.path);
+    }
+    const std::string folder =
+        plain_path(TableOptions(context.table, this->options()).text("path"));
+    std::vector<std::string> found;
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool exists, files.exists(folder));
+    if (!exists) { return found; }  // nothing was written yet
+    TIDEWHEEL_RETURN_IF_ERROR(
+        add_partition_folders(files, folder, context.table.partitioned_by, 0, "", found));
+    return found;
   }
 
   Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const override {
