@@ -8,15 +8,14 @@
 #include "tidewheel/sql/accumulator.h"
 #include "tidewheel/sql/bind_subquery.h"
 #include "tidewheel/sql/lexer.h"
+#include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
 
 namespace tidewheel::sql {
-namespace {
 
-// What an aggregate gives. Errors: kSqlType.
-Result<LogicalType> aggregate_type(const std::string& name, const std::vector<LogicalType>& types,
-                                   bool may_be_empty) {
+Result<LogicalType> aggregate_call_type(const std::string& name,
+                                        const std::vector<LogicalType>& types, bool may_be_empty) {
   if (name == "COUNT" || name == "APPROX_COUNT_DISTINCT") {
     return LogicalType::of(TypeKind::kBigint, false);
   }
@@ -40,6 +39,8 @@ Result<LogicalType> aggregate_type(const std::string& name, const std::vector<Lo
   }
   return type;
 }
+
+namespace {
 
 // A group window of the older form: GROUP BY TUMBLE(ts, INTERVAL '1' HOUR).
 bool is_group_window(const Expression& expression) {
@@ -106,6 +107,10 @@ class Grouping {
       for (const auto& [property, key] : properties_) {
         if (name == property) { return std::optional<Bound>(key_column(key, expression.span)); }
       }
+    }
+    if (const auto* json = std::get_if<JsonCall>(&expression.node);
+        json != nullptr && is_json_aggregate(*json)) {
+      return add_json(*json, expression.span);
     }
     if (has_query(expression)) {
       for (const auto& [one, key] : written_) {
@@ -223,11 +228,28 @@ class Grouping {
       node.filter = argument_column(std::move(filter));
     }
     Result<LogicalType> type =
-        aggregate_type(name, types, may_be_empty() || call.filter.has_value());
+        aggregate_call_type(name, types, may_be_empty() || call.filter.has_value());
     if (!type.ok()) {
       return error_at(text_, span, ErrorId::kSqlType, std::string(type.status().message()));
     }
     node.result = std::move(*type);
+    return std::optional<Bound>(result_column(std::move(node), span));
+  }
+
+  // JSON_ARRAYAGG and JSON_OBJECTAGG gather the texts of their elements, and put them together
+  // behind the grouping.
+  Result<std::optional<Bound>> add_json(const JsonCall& json, Span span) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound part, input_.json_part(json, span));
+    AggregateCallNode node;
+    node.function = "ARRAY_AGG";
+    node.result = LogicalType::array(part.type, may_be_empty());
+    node.arguments.push_back(argument_column(std::move(part)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound whole,
+                               input_.json_whole(json, result_column(std::move(node), span), span));
+    return std::optional<Bound>(std::move(whole));
+  }
+
+  Bound result_column(AggregateCallNode node, Span span) {
     auto it = std::find(calls_.begin(), calls_.end(), node);
     if (it == calls_.end()) {
       calls_.push_back(std::move(node));
@@ -235,7 +257,7 @@ class Grouping {
     }
     const auto column =
         static_cast<int32_t>(keys_.size() + static_cast<size_t>(it - calls_.begin()));
-    return std::optional<Bound>(Bound::of_column(column, it->result, span));
+    return Bound::of_column(column, it->result, span);
   }
 
   bool may_be_empty() const {
@@ -712,12 +734,14 @@ Result<std::vector<size_t>> QueryBinder::group_keys(
   }
   const auto first = static_cast<int32_t>(input.scope.columns.size()) - 3;
   std::vector<size_t> ends;
-  for (int32_t i = 0; i < 2; ++i) {
+  for (int32_t i = 0; i < 3; ++i) {
     ends.push_back(number_of(Bound::of_column(
         first + i, input.plan->type.types[static_cast<size_t>(first + i)], expression.span)));
   }
   properties.emplace_back(*old_window + "_START", ends[0]);
   properties.emplace_back(*old_window + "_END", ends[1]);
+  const bool is_event = keys[ends[2]].type.time == TimeAttribute::kEvent;
+  properties.emplace_back(*old_window + (is_event ? "_ROWTIME" : "_PROCTIME"), ends[2]);
   return ends;
 }
 
@@ -748,9 +772,12 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
   grouping.set_properties(std::move(properties));
 
   // Items and conditions are bound first, since they say which aggregates there are.
+  OverBinder overs(text_, select);
   ExpressionBinder behind = expressions(input.scope);
-  behind.set_intercept(
-      [&](const Expression& expression) { return grouping.intercept(expression); });
+  behind.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
+    if (std::optional<Bound> over = overs.column_of(expression)) { return over; }
+    return grouping.intercept(expression);
+  });
   const ExpressionBinder::Queries queries = [&](const Expression& query, ExpressionBinder& around) {
     return above.value(query, around);
   };
@@ -763,12 +790,20 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     if (item.expression == nullptr) {
       return error(select.items[0].value.span, ErrorId::kSqlQuery, "* can't stand beside GROUP BY");
     }
-    TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*item.expression).status());
+    std::vector<const Expression*> calls;
+    collect_over_calls(*item.expression, calls);
+    for (const Expression* call : calls) {
+      if (has_query(*call)) {
+        return error(call->span, ErrorId::kSqlUnsupported,
+                     "beside GROUP BY a call with OVER can't have queries; use a query in FROM");
+      }
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*item.expression, behind));
   }
   for (const SortKey& key : order_by) {
     // The names of items are looked up by `project`.
     if (!std::holds_alternative<ColumnName>(key.value->node)) {
-      TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*key.value).status());
+      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*key.value, behind));
     }
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, grouped(below.plan(), grouping, old_window.has_value(),
@@ -777,6 +812,7 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     TIDEWHEEL_ASSIGN_OR_RETURN(plan, filtered(std::move(plan), behind, *select.having));
     behind.set_queries(queries);
   }
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, overs.apply(std::move(plan)));
   above.join_to(std::move(plan));
   return project(above.plan(), behind, items, order_by);
 }

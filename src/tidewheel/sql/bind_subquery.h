@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
+#include "tidewheel/sql/decorrelate.h"
 #include "tidewheel/sql/query.h"
 #include "tidewheel/sql/query_binder.h"
-#include "tidewheel/sql/unnest.h"
 
 namespace tidewheel::sql {
 

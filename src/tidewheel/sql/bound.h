@@ -13,6 +13,8 @@
 namespace tidewheel::sql {
 
 class ScalarFunction;  // sql/functions.h
+// Shared by all expressions that call it: a job goes on when its session has dropped the function.
+using FunctionRef = std::shared_ptr<const ScalarFunction>;
 
 struct Bound {
   enum class Kind : uint8_t {
@@ -33,7 +35,7 @@ struct Bound {
   int32_t column = -1;
   int32_t level = 0;  // of kOuter: how many queries are around the one that has the column
   Datum literal;
-  const ScalarFunction* function = nullptr;  // of the registry, which outlives the expression
+  FunctionRef function;
   std::vector<Bound> arguments;
   Span span;  // where it was written; not compared
 

@@ -293,6 +293,31 @@ class JoinOrder {
   size_t greedy_crosses_ = 0;
 };
 
+// Conditions over the columns that a correlate passes on are looked at before tables are made of
+// rows that do not pass.
+PlanRef push_below_correlate(const PlanRef& plan, const CorrelateNode& node,
+                             std::vector<Bound>& conditions, const FunctionRegistry& functions) {
+  std::vector<Bound> below;
+  std::vector<Bound> rest;
+  for (Bound& condition : conditions) {
+    bool is_below = is_deterministic(condition);
+    for_each_column(condition, [&](const Bound& column) {
+      is_below = is_below && static_cast<size_t>(column.column) < node.passed.size();
+    });
+    (is_below ? below : rest).push_back(std::move(condition));
+  }
+  conditions = std::move(rest);
+  if (below.empty()) { return plan; }
+  for (Bound& condition : below) {
+    for_each_column(condition, [&](Bound& column) {
+      column.column = node.passed[static_cast<size_t>(column.column)];
+    });
+  }
+  auto made = std::make_shared<Plan>(*plan);
+  made->inputs[0] = make_pushed_filter(made->inputs[0], std::move(below), functions);
+  return made;
+}
+
 // ---- By kind of node
 
 class FilterPush {
@@ -313,6 +338,10 @@ class FilterPush {
         input = make_pushed_filter(input, conditions, functions_);
       }
       return make_plan(std::move(made));
+    }
+    if (const auto* correlate = std::get_if<CorrelateNode>(&plan_->node)) {
+      PlanRef made = push_below_correlate(plan_, *correlate, conditions, functions_);
+      return filter_above(std::move(made), std::move(conditions));
     }
     return filter_above(plan_, std::move(conditions));
   }
