@@ -172,6 +172,7 @@ struct PlanEstimates::Rules {
     if (node.kind == JoinKind::kSemi || node.kind == JoinKind::kAnti) {
       both = std::min(both, left);
     }
+    if (node.kind == JoinKind::kMark) { both = left; }
     if (node.kind == JoinKind::kLeft || node.kind == JoinKind::kFull) {
       both = std::max(both, left);
     }
@@ -188,6 +189,11 @@ struct PlanEstimates::Rules {
       sum += rows(i);
     }
     return {sum, 0};
+  }
+  // Half of the left rows are taken to be on the right as well.
+  NodeEstimate operator()(const SetOperationNode&) const {
+    if (rows(0) < 0 || rows(1) < 0) { return {rows(0) < 0 ? -1 : rows(0), -1}; }
+    return {std::ceil(rows(0) / 2), (rows(0) + rows(1)) * (kEntryBytes + width_of(plan.type))};
   }
   NodeEstimate operator()(const TopNNode& node) const {
     const double groups = keys_of(plan.input(), node.partition_by, rows());
@@ -311,6 +317,10 @@ struct StateText {
     return fmt::format("{}: {} ({}), {}", by_text(in(), node.partition_by),
                        all ? "all rows" : fmt::format("the first {} rows", node.last),
                        names_of(in()), kept());
+  }
+  std::string operator()(const SetOperationNode&) const {
+    return fmt::format("by all columns ({}): how often either side has them, {}", names_of(in()),
+                       kept());
   }
   std::string operator()(const LimitNode&) const { return "in one place: how many rows have come"; }
   std::string operator()(const SortNode&) const {

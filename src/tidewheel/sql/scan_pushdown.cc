@@ -36,6 +36,7 @@ struct IgnoresEventTime {
   }
   bool operator()(const AggregateNode&) const { return true; }
   bool operator()(const UnionNode&) const { return true; }
+  bool operator()(const SetOperationNode&) const { return true; }
   bool operator()(const TopNNode&) const { return true; }
   bool operator()(const LimitNode&) const { return true; }
   bool operator()(const ScanNode&) const { return true; }
