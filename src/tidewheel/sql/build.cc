@@ -312,7 +312,7 @@ struct JobBuilder::NodeBuilder {
     spec.emits_before = plan.emits_before;
     spec.mini_batch = builder.options_.mini_batch;
     spec.at_end = node.mode == OverNode::Mode::kAtEnd;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     const bool by_time = node.mode == OverNode::Mode::kByTime;
     return builder.add(plan,
                        {.name = "OverAggregate",
