@@ -236,17 +236,10 @@ class HashColumns {
 std::span<const SqlQuery> all_sql_queries() { return kQueries; }
 
 Status build_sql_query(const SqlQuery& query, QueryRun& run) {
-  struct Kept {
-    TableRegistry tables;
-    std::unique_ptr<sql::Session> session;  // whose functions the job calls
-  };
-  const auto kept = std::make_shared<Kept>();
-  run.kept = kept;
-  TableRegistry& tables = kept->tables;
-  tables.add(nexmark::table_connector());
-  kept->session = std::make_unique<sql::Session>(
-      run.env.world(), sql::SessionOptions{.tables = &tables, .config = {}, .file_table = nullptr});
-  sql::Session& session = *kept->session;
+  const auto tables = std::make_shared<TableRegistry>();
+  tables->add(nexmark::table_connector());
+  sql::Session session(run.env.world(), {.tables = tables, .config = {}, .file_table = nullptr});
+  session.lend_to(run.env);
   const std::string options = fmt::format(
       "'connector' = 'nexmark', 'events.num' = '{}', 'first-event.rate' = '{}', "
       "'next-event.rate' = '{}', 'seed' = '{}'",
@@ -263,7 +256,7 @@ Status build_sql_query(const SqlQuery& query, QueryRun& run) {
       session.plan(query.sql, std::get<sql::Query>(statement.node), run.check));
   sql::BuildOptions building;
   building.eval.clock = &run.env.world().clock();
-  sql::JobBuilder builder(run.env, tables, building);
+  sql::JobBuilder builder(run.env, *tables, building);
   TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> rows, builder.build(*plan));
   if (run.check) {
     rows.to(HashColumns(run.totals, plan->type.types)).uid("sink");

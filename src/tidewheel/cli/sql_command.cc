@@ -11,12 +11,12 @@
 #include "tidewheel/api/interruption.h"
 #include "tidewheel/base/time_zone.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/cli/file_table.h"
 #include "tidewheel/cli/sql_terminal.h"
-#include "tidewheel/cli/table_registry.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/result_text.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/tables/file_table.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel {
 namespace {
@@ -39,7 +39,7 @@ class SqlRunner {
         command_(command),
         interruption_(interruption),
         tables_(make_table_registry()),
-        session_(world, {.tables = tables_.get(),
+        session_(world, {.tables = tables_,
                          .config = {},
                          .file_table =
                              [&world](const std::string& path) {
@@ -243,7 +243,7 @@ class SqlRunner {
   World& world_;
   const SqlCommand& command_;
   Interruption& interruption_;
-  const std::unique_ptr<TableRegistry> tables_;
+  const std::shared_ptr<const TableRegistry> tables_;
   sql::Session session_;
   const bool is_terminal_;
 };

@@ -69,15 +69,28 @@ Status check_setting(const Setting& setting, const std::string& value) {
   return ok_status();
 }
 
-BinderEnvironment binder_environment(const Session& session, const SessionOptions& options) {
-  return {session.catalog(), session.functions(), *options.tables, options.file_table};
-}
-
 }  // namespace
 
 Session::Session(World& world, SessionOptions options)
-    : world_(world), options_(std::move(options)), functions_(builtin_functions()) {}
+    : world_(world),
+      options_(std::move(options)),
+      functions_(std::make_shared<const FunctionRegistry>(builtin_functions())) {}
 Session::~Session() = default;
+
+BinderEnvironment Session::binder_environment() const {
+  return {catalog_, *functions_, *options_.tables, options_.file_table};
+}
+
+void Session::lend_to(Env& env) const {
+  env.graph()->keep(functions_);
+  env.graph()->keep(options_.tables);
+}
+
+void Session::add_function(std::shared_ptr<const ScalarFunction> function) {
+  auto functions = std::make_shared<FunctionRegistry>(*functions_);
+  functions->add(std::move(function));
+  functions_ = std::move(functions);
+}
 
 std::vector<std::string> Session::column_names() const {
   std::vector<std::string> names;
@@ -127,15 +140,20 @@ struct ReadSettings {
 
 }  // namespace
 
+BuildOptions Session::build_options(bool is_bounded) const {
+  return ReadSettings{*this}.build(world_, is_bounded);
+}
+
 std::unique_ptr<Env> Session::make_env(const std::string& name) {
   auto env = std::make_unique<Env>(world_, options_.config);
   const std::string chosen = setting("pipeline.name");
   env->default_name(chosen.empty() ? name : chosen);
+  lend_to(*env);
   return env;
 }
 
 Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool needs_before) {
-  const BinderEnvironment environment = binder_environment(*this, options_);
+  const BinderEnvironment environment = binder_environment();
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, bind_query(environment, text, query));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan,
                              optimize(std::move(plan), ReadSettings{*this}.eval(world_, false)));
@@ -185,7 +203,7 @@ Result<StatementResult> Session::run_query(std::string_view text, const Query& q
   running.is_bounded = plan->is_bounded;
   running.rows = std::make_shared<ResultQueue>();
   running.env = make_env("query");
-  JobBuilder builder(*running.env, tables(), ReadSettings{*this}.build(world_, plan->is_bounded));
+  JobBuilder builder(*running.env, tables(), build_options(plan->is_bounded));
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, builder.build(*plan));
   rows.to(ResultSink(running.rows)).name("result").uid("sql-result");
   TIDEWHEEL_ASSIGN_OR_RETURN(running.job, running.env->execute_async());
@@ -197,7 +215,7 @@ Result<Session::Prepared> Session::prepare_insert(std::string_view text, const I
     return error_at(text, insert.table.span(), ErrorId::kSqlUnsupported,
                     "INSERT OVERWRITE and PARTITION are not there yet");
   }
-  const BinderEnvironment environment = binder_environment(*this, options_);
+  const BinderEnvironment environment = binder_environment();
   Result<const CatalogObject*> found = catalog_.find(insert.table);
   if (!found.ok()) {
     return error_at(text, insert.table.span(), found.status().id(),
@@ -341,7 +359,7 @@ Result<StatementResult> Session::show(const Show& statement) {
       break;
     case Show::What::kFunctions:
       listing.columns = {"function name"};
-      names = functions_.names();
+      names = functions_->names();
       break;
     case Show::What::kUserFunctions: listing.columns = {"function name"}; break;
     case Show::What::kCurrentCatalog:
@@ -393,7 +411,7 @@ Result<StatementResult> Session::describe(const Describe& statement) {
     return unimplemented(ErrorId::kSqlUnsupported, "DESCRIBE takes a table or a view");
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(statement.name));
-  const BinderEnvironment environment = binder_environment(*this, options_);
+  const BinderEnvironment environment = binder_environment();
   Listing listing;
   listing.columns = {"name", "type", "null", "key", "extras", "watermark"};
   const CreateTable* const table = object->table();
@@ -458,7 +476,7 @@ Result<StatementResult> Session::create_table(std::string_view text, const Creat
   object.definition = statement;
   object.temporary = statement.temporary;
   // What is wrong with it is said now, and not when it is used.
-  const BinderEnvironment environment = binder_environment(*this, options_);
+  const BinderEnvironment environment = binder_environment();
   TIDEWHEEL_RETURN_IF_ERROR(table_columns(environment, object).status());
   TIDEWHEEL_RETURN_IF_ERROR(
       catalog_.create(std::move(object), statement.if_not_exists, statement.or_replace));
@@ -471,7 +489,7 @@ Result<StatementResult> Session::create_view(std::string_view text, const Create
   object.text = std::make_shared<const std::string>(text);
   object.definition = statement;
   object.temporary = statement.temporary;
-  const BinderEnvironment environment = binder_environment(*this, options_);
+  const BinderEnvironment environment = binder_environment();
   TIDEWHEEL_ASSIGN_OR_RETURN(const PlanRef plan, bind_query(environment, text, statement.query));
   if (!statement.columns.empty() && statement.columns.size() != plan->type.size()) {
     return error_at(text, statement.name.span(), ErrorId::kSqlName,

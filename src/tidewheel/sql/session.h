@@ -28,9 +28,12 @@ class World;      // base/world.h
 
 namespace tidewheel::sql {
 
+struct BinderEnvironment;  // sql/binder.h
+struct BuildOptions;       // sql/build.h
+
 struct SessionOptions {
-  const TableRegistry* tables = nullptr;  // outlives the session
-  Config config;                          // of jobs
+  std::shared_ptr<const TableRegistry> tables;
+  Config config;  // of jobs
   // The table behind FROM 'file'; null: files can't be named.
   std::function<Result<std::shared_ptr<const TableDefinition>>(const std::string& path)> file_table;
 };
@@ -69,7 +72,8 @@ struct RunningInsert {
 
 using StatementResult = std::variant<Done, Listing, RunningQuery, RunningInsert>;
 
-// One thread. The world outlives the session and the jobs that it gave.
+// One thread. The world outlives the session and the jobs that it gave; the jobs may outlive the
+// session, because they share what they need of it.
 class Session {
  public:
   Session(World& world, SessionOptions options);
@@ -83,8 +87,24 @@ class Session {
   // The plan of a query, as it would run. For tests.
   Result<PlanRef> plan(std::string_view text, const Query& query, bool needs_before);
 
+  // ---- For jobs that somebody else builds and runs.
+
+  struct Prepared {
+    PlanRef plan;
+    std::shared_ptr<const TableDefinition> sink;
+  };
+  Result<Prepared> prepare_insert(std::string_view text, const Insert& insert);
+  BinderEnvironment binder_environment() const;
+  // As the settings are now.
+  BuildOptions build_options(bool is_bounded) const;
+  // Has the job's graph keep what plans of this session refer to.
+  void lend_to(Env& env) const;
+
+  Catalog& catalog() { return catalog_; }
   const Catalog& catalog() const { return catalog_; }
-  const FunctionRegistry& functions() const { return functions_; }
+  const FunctionRegistry& functions() const { return *functions_; }
+  // Jobs that were made before go on with the functions that there were.
+  void add_function(std::shared_ptr<const ScalarFunction> function);
   // Of all tables of the current database, for completion.
   std::vector<std::string> column_names() const;
   // The value of a setting: what was SET, or its default.
@@ -104,18 +124,13 @@ class Session {
   Result<StatementResult> create_view(std::string_view text, const CreateView& statement);
   Result<StatementResult> alter(const Alter& statement);
 
-  struct Prepared {
-    PlanRef plan;
-    std::shared_ptr<const TableDefinition> sink;
-  };
-  Result<Prepared> prepare_insert(std::string_view text, const Insert& insert);
   std::unique_ptr<Env> make_env(const std::string& name);
   struct BinderEnvironmentHolder;
 
   World& world_;
   SessionOptions options_;
   Catalog catalog_;
-  FunctionRegistry functions_;
+  std::shared_ptr<const FunctionRegistry> functions_;
   std::map<std::string, std::string> settings_;
 };
 

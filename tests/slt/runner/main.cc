@@ -12,10 +12,10 @@
 #include "tests/slt/runner/script_table.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/cli/table_registry.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/result_text.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel::slt {
 namespace {
@@ -82,7 +82,7 @@ class Runner {
     feeds_ = std::make_shared<ScriptFeeds>();
     tables_ = make_table_registry();
     tables_->add(make_script_connector(feeds_));
-    sql::Session session(world_, {.tables = tables_.get(), .config = {}, .file_table = nullptr});
+    sql::Session session(world_, {.tables = tables_, .config = {}, .file_table = nullptr});
     if (options_.crashes) {
       TIDEWHEEL_RETURN_IF_ERROR(set(session, "execution.checkpointing.dir", checkpoints_));
       TIDEWHEEL_RETURN_IF_ERROR(set(session,
@@ -252,7 +252,7 @@ class Runner {
   const Options& options_;
   const std::string checkpoints_;  // their folder
   std::shared_ptr<ScriptFeeds> feeds_;
-  std::unique_ptr<TableRegistry> tables_;
+  std::shared_ptr<TableRegistry> tables_;
   int records_ = 0;
 };
 
