@@ -20,7 +20,8 @@ struct QueryRun {
   Env& env;
   nexmark::Options options;
   std::shared_ptr<RunTotals> totals;
-  bool check = false;  // hash the result instead of only consuming it
+  bool check = false;                    // hash the result instead of only consuming it
+  std::shared_ptr<void> kept = nullptr;  // what the job uses, until it has ended
 };
 
 struct Query {

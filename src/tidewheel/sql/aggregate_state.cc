@@ -476,7 +476,7 @@ Result<std::unique_ptr<ValueCall>> ValueCall::make(KeyedState& state, const Aggr
 }
 
 std::string describe_distinct(const AggregateCall& call) {
-  std::string name = "distinct";
+  std::string name = call.scope + "distinct";
   for (const int32_t column : call.arguments) { name += " c" + std::to_string(column); }
   if (call.filter >= 0) { name += " filter c" + std::to_string(call.filter); }
   return name;

@@ -7,15 +7,14 @@
 #include "tidewheel/base/check.h"
 #include "tidewheel/sql/accumulator.h"
 #include "tidewheel/sql/lexer.h"
+#include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
 
 namespace tidewheel::sql {
-namespace {
 
-// What an aggregate gives. Errors: kSqlType.
-Result<LogicalType> aggregate_type(const std::string& name, const std::vector<LogicalType>& types,
-                                   bool may_be_empty) {
+Result<LogicalType> aggregate_call_type(const std::string& name,
+                                        const std::vector<LogicalType>& types, bool may_be_empty) {
   if (name == "COUNT" || name == "APPROX_COUNT_DISTINCT") {
     return LogicalType::of(TypeKind::kBigint, false);
   }
@@ -39,6 +38,8 @@ Result<LogicalType> aggregate_type(const std::string& name, const std::vector<Lo
   }
   return type;
 }
+
+namespace {
 
 // A group window of the older form: GROUP BY TUMBLE(ts, INTERVAL '1' HOUR).
 bool is_group_window(const Expression& expression) {
@@ -71,6 +72,10 @@ class Grouping {
       for (const auto& [property, key] : properties_) {
         if (name == property) { return std::optional<Bound>(key_column(key, expression.span)); }
       }
+    }
+    if (const auto* json = std::get_if<JsonCall>(&expression.node);
+        json != nullptr && is_json_aggregate(*json)) {
+      return add_json(*json, expression.span);
     }
     if (has_aggregate(expression)) { return std::optional<Bound>(); }
     Result<Bound> bound = input_.bind(expression);
@@ -146,11 +151,28 @@ class Grouping {
       node.filter = argument_column(std::move(filter));
     }
     Result<LogicalType> type =
-        aggregate_type(name, types, keys_.empty() || call.filter.has_value());
+        aggregate_call_type(name, types, keys_.empty() || call.filter.has_value());
     if (!type.ok()) {
       return error_at(text_, span, ErrorId::kSqlType, std::string(type.status().message()));
     }
     node.result = std::move(*type);
+    return std::optional<Bound>(result_column(std::move(node), span));
+  }
+
+  // JSON_ARRAYAGG and JSON_OBJECTAGG gather the texts of their elements, and put them together
+  // behind the grouping.
+  Result<std::optional<Bound>> add_json(const JsonCall& json, Span span) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound part, input_.json_part(json, span));
+    AggregateCallNode node;
+    node.function = "ARRAY_AGG";
+    node.result = LogicalType::array(part.type, keys_.empty());
+    node.arguments.push_back(argument_column(std::move(part)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound whole,
+                               input_.json_whole(json, result_column(std::move(node), span), span));
+    return std::optional<Bound>(std::move(whole));
+  }
+
+  Bound result_column(AggregateCallNode node, Span span) {
     auto it = std::find(calls_.begin(), calls_.end(), node);
     if (it == calls_.end()) {
       calls_.push_back(std::move(node));
@@ -158,7 +180,7 @@ class Grouping {
     }
     const auto column =
         static_cast<int32_t>(keys_.size() + static_cast<size_t>(it - calls_.begin()));
-    return std::optional<Bound>(Bound::of_column(column, it->result, span));
+    return Bound::of_column(column, it->result, span);
   }
 
   const std::string_view text_;
@@ -460,12 +482,14 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     if (is_group_window(one)) {
       const auto first = static_cast<int32_t>(input.plan->type.size()) - 3;
       const size_t key = grouping.keys().size();
-      for (int32_t i = 0; i < 2; ++i) {
+      for (int32_t i = 0; i < 3; ++i) {
         grouping.keys().push_back(Bound::of_column(
             first + i, input.plan->type.types[static_cast<size_t>(first + i)], one.span));
       }
+      const bool is_event = grouping.keys().back().type.time == TimeAttribute::kEvent;
       properties.emplace_back(*old_window + "_START", key);
       properties.emplace_back(*old_window + "_END", key + 1);
+      properties.emplace_back(*old_window + (is_event ? "_ROWTIME" : "_PROCTIME"), key + 2);
       continue;
     }
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound key, grouping.input().bind(one));
@@ -476,9 +500,12 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
   grouping.set_properties(std::move(properties));
 
   // Items and conditions are bound first, since they say which aggregates there are.
+  OverBinder overs(text_, select);
   ExpressionBinder behind(text_, input.scope, environment_.functions);
-  behind.set_intercept(
-      [&](const Expression& expression) { return grouping.intercept(expression); });
+  behind.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
+    if (std::optional<Bound> over = overs.column_of(expression)) { return over; }
+    return grouping.intercept(expression);
+  });
   std::optional<Bound> having;
   if (select.having.has_value()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(having, behind.bind_condition(*select.having));
@@ -488,12 +515,12 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     if (item.expression == nullptr) {
       return error(select.items[0].value.span, ErrorId::kSqlQuery, "* can't stand beside GROUP BY");
     }
-    TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*item.expression).status());
+    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*item.expression, behind));
   }
   for (const SortKey& key : order_by) {
     // The names of items are looked up by `project`.
     if (!std::holds_alternative<ColumnName>(key.value->node)) {
-      TIDEWHEEL_RETURN_IF_ERROR(behind.bind(*key.value).status());
+      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*key.value, behind));
     }
   }
   WindowGrouping windows(input.plan, grouping);
@@ -506,6 +533,7 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
   }
   PlanRef plan = windows.applies() ? windows.make() : group_aggregate(input.plan, grouping);
   if (having.has_value()) { plan = make_filter(std::move(plan), std::move(*having)); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, overs.apply(std::move(plan)));
   return project(std::move(plan), behind, items, order_by);
 }
 

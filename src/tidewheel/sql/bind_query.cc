@@ -29,6 +29,12 @@ PlanRef union_of(std::vector<PlanRef> inputs) {
   return make_plan(std::move(plan));
 }
 
+// Whether rows can be sorted as time goes on.
+bool is_by_time(const Plan& plan, const std::vector<SortKeyNode>& keys) {
+  return !keys.empty() && !keys[0].descending &&
+         plan.type.types[static_cast<size_t>(keys[0].column)].time == TimeAttribute::kEvent;
+}
+
 std::vector<Bound> first_columns(const Plan& plan, size_t count) {
   std::vector<Bound> columns = all_columns(plan);
   columns.resize(count);
@@ -110,22 +116,28 @@ Result<PlanRef> QueryBinder::ordered(const Query& query, Sorted sorted) {
     Plan made;
     made.type = plan->type;
     made.unique_keys = plan->unique_keys;
-    for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
     made.updates = plan->updates;
+    const bool by_time = !limit.has_value() && !plan->is_bounded && !plan->updates &&
+                         is_by_time(*plan, sorted.keys);
+    if (!by_time) {
+      for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
+    }
     if (!limit.has_value()) {
-      made.node = SortNode{sorted.keys};
-      if (!plan->is_bounded) {
+      made.node = SortNode{sorted.keys, by_time};
+      made.updates = false;
+      if (!by_time && !plan->is_bounded) {
         return error(query.order_by[0].value->span, ErrorId::kSqlQuery,
-                     "an input without an end can't be sorted; add a LIMIT");
+                     "an input without an end can be sorted by event time, ascending, and not by "
+                     "other columns; add a LIMIT");
       }
-    } else if (sorted.keys.empty()) {
+    } else if (sorted.keys.empty() && !plan->updates) {
       made.node = LimitNode{offset.value_or(0), *limit};
     } else {
-      made.node = TopNNode{{},
-                           sorted.keys,
-                           offset.value_or(0) + 1,
-                           saturating_add(offset.value_or(0), *limit),
-                           false};
+      TopNNode node;
+      node.order_by = sorted.keys;
+      node.first = offset.value_or(0) + 1;
+      node.last = saturating_add(offset.value_or(0), *limit);
+      made.node = std::move(node);
       made.updates = true;
     }
     made.inputs.push_back(std::move(plan));
@@ -235,69 +247,6 @@ Result<PlanRef> bind_query(const BinderEnvironment& environment, std::string_vie
                            const Query& query) {
   QueryBinder binder(environment, text);
   return binder.query(query);
-}
-
-Result<PlanRef> fit_to_sink(const BinderEnvironment& environment, std::string_view text,
-                            const Query& query, PlanRef plan, const TableDefinition& sink,
-                            const std::vector<Identifier>& columns) {
-  std::vector<const TableColumn*> written;
-  for (const TableColumn& column : sink.columns) {
-    if (!column.is_virtual) { written.push_back(&column); }
-  }
-  // Which column of the query goes where; -1: NULL.
-  std::vector<int32_t> from(written.size(), -1);
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const auto it = std::find_if(written.begin(), written.end(), [&](const TableColumn* column) {
-      return column->name == columns[i].name;
-    });
-    if (it == written.end()) {
-      std::vector<std::string> names;
-      for (const TableColumn* column : written) { names.push_back(column->name); }
-      return error_at(text, columns[i].span, ErrorId::kSqlName,
-                      fmt::format("the table {} has no column '{}'{}", sink.path, columns[i].name,
-                                  near_miss(columns[i].name, names)));
-    }
-    from[static_cast<size_t>(it - written.begin())] = static_cast<int32_t>(i);
-  }
-  const size_t expected = columns.empty() ? written.size() : columns.size();
-  if (plan->type.size() != expected) {
-    return error_at(text, query.span, ErrorId::kSqlType,
-                    fmt::format("the query gives {} columns, and the table {} takes {}",
-                                plan->type.size(), sink.path, expected));
-  }
-  const Scope scope = Scope::of(plan->type, "");
-  ExpressionBinder binder(text, scope, environment.functions);
-  std::vector<Bound> outputs;
-  std::vector<std::string> names;
-  bool same = columns.empty();
-  for (size_t i = 0; i < written.size(); ++i) {
-    names.push_back(written[i]->name);
-    const int32_t index = columns.empty() ? static_cast<int32_t>(i) : from[i];
-    if (index < 0) {
-      if (!written[i]->type.nullable) {
-        return error_at(text, query.span, ErrorId::kSqlNotNull,
-                        fmt::format("the column '{}' can't be NULL, and nothing is inserted into "
-                                    "it",
-                                    written[i]->name));
-      }
-      outputs.push_back(Bound::of_literal({}, written[i]->type));
-      continue;
-    }
-    Bound column = Bound::of_column(index, plan->type.types[static_cast<size_t>(index)]);
-    same = same && column.type.same_type(written[i]->type);
-    Result<Bound> value = binder.coerce(std::move(column), written[i]->type, query.span);
-    if (!value.ok()) {
-      return error_at(text, query.span, ErrorId::kSqlType,
-                      fmt::format("column '{}' of the query is of type {}, and '{}' of the table "
-                                  "{} of type {}; use CAST",
-                                  plan->type.names[static_cast<size_t>(index)],
-                                  plan->type.types[static_cast<size_t>(index)].to_string(),
-                                  written[i]->name, sink.path, written[i]->type.to_string()));
-    }
-    outputs.push_back(std::move(*value));
-  }
-  if (same) { return plan; }
-  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
 }
 
 }  // namespace tidewheel::sql

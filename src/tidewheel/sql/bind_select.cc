@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tidewheel/sql/lexer.h"
+#include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
 
@@ -57,11 +58,6 @@ bool any_within(const Expression& expression, const F& f) {
   return f(expression) || std::visit(Children<F>{f}, expression.node);
 }
 
-bool is_rank_call(const FunctionCall& call) {
-  const std::string name = in_capitals(call.name.parts.back().name);
-  return call.over.has_value() && (name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK");
-}
-
 // The name of an item without an alias.
 std::string item_name(const Expression& expression, size_t index) {
   if (const auto* column = std::get_if<ColumnName>(&expression.node)) {
@@ -93,10 +89,20 @@ bool is_aggregate_function(std::string_view name) {
 
 bool has_aggregate(const Expression& expression) {
   return any_within(expression, [](const Expression& one) {
+    const auto* json = std::get_if<JsonCall>(&one.node);
+    if (json != nullptr && is_json_aggregate(*json)) { return true; }
     const auto* call = std::get_if<FunctionCall>(&one.node);
     return call != nullptr && !call->over.has_value() &&
            is_aggregate_function(in_capitals(call->name.parts.back().name));
   });
+}
+
+void collect_over_calls(const Expression& expression, std::vector<const Expression*>& calls) {
+  static_cast<void>(any_within(expression, [&](const Expression& one) {
+    const auto* call = std::get_if<FunctionCall>(&one.node);
+    if (call != nullptr && call->over.has_value()) { calls.push_back(&one); }
+    return false;
+  }));
 }
 
 Result<std::vector<QueryBinder::Item>> QueryBinder::expand_items(const Select& select,
@@ -262,69 +268,6 @@ Result<PlanRef> QueryBinder::where(PlanRef plan, const Scope& scope, const Expre
   return plan;
 }
 
-// Rows are numbered by a node of its own below the items, for each window that is named.
-Result<Planned> QueryBinder::ranks(Planned input, const Select& select,
-                                   std::vector<std::pair<const FunctionCall*, int32_t>>& ranked) {
-  for (const SelectItem& item : select.items) {
-    const auto* call = std::get_if<FunctionCall>(&item.value.node);
-    if (call == nullptr || !call->over.has_value()) { continue; }
-    const std::string name = in_capitals(call->name.parts.back().name);
-    if (!is_rank_call(*call)) {
-      return error(
-          item.value.span, ErrorId::kSqlUnsupported,
-          fmt::format("{} OVER is not there yet; there are ROW_NUMBER, RANK and DENSE_RANK "
-                      "below a limit on their number",
-                      name));
-    }
-    ExpressionBinder binder(text_, input.scope, environment_.functions);
-    std::vector<Bound> outputs = all_columns(*input.plan);
-    std::vector<std::string> names = input.plan->type.names;
-    const auto column_of = [&](const Expression& expression) -> Result<int32_t> {
-      TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(expression));
-      const auto it = std::find(outputs.begin(), outputs.end(), value);
-      const auto index = static_cast<int32_t>(it - outputs.begin());
-      if (it == outputs.end()) {
-        names.push_back("$rank" + std::to_string(outputs.size()));
-        outputs.push_back(std::move(value));
-      }
-      return index;
-    };
-    RankNode node;
-    node.function = name == "ROW_NUMBER" ? RankNode::Function::kRowNumber
-                    : name == "RANK"     ? RankNode::Function::kRank
-                                         : RankNode::Function::kDenseRank;
-    for (const Expression& one : call->over->partition_by) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const int32_t column, column_of(one));
-      node.partition_by.push_back(column);
-    }
-    for (const SortKey& key : call->over->order_by) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const int32_t column, column_of(*key.value));
-      node.order_by.push_back({column, key.descending, key.nulls_first.value_or(!key.descending)});
-    }
-    if (node.order_by.empty()) {
-      return error(item.value.span, ErrorId::kSqlQuery, fmt::format("{} needs an ORDER BY", name));
-    }
-    const std::vector<std::string> visible = input.scope.columns.names;
-    PlanRef below = outputs.size() == input.plan->type.size()
-                        ? input.plan
-                        : make_calc(input.plan, std::nullopt, std::move(outputs), std::move(names));
-    Plan plan;
-    plan.type = below->type;
-    plan.window = below->window;
-    plan.unique_keys = below->unique_keys;
-    plan.updates = true;
-    ranked.emplace_back(call, static_cast<int32_t>(plan.type.size()));
-    plan.type.add("$row_number", LogicalType::of(TypeKind::kBigint, false));
-    plan.node = std::move(node);
-    plan.inputs.push_back(std::move(below));
-    input.plan = make_plan(std::move(plan));
-    for (size_t i = input.scope.columns.size(); i < input.plan->type.size(); ++i) {
-      input.scope.columns.add(input.plan->type.names[i], input.plan->type.types[i]);
-    }
-  }
-  return input;
-}
-
 Result<PlanRef> QueryBinder::distinct(PlanRef plan) {
   Plan made;
   AggregateNode node;
@@ -339,11 +282,23 @@ Result<PlanRef> QueryBinder::distinct(PlanRef plan) {
   return make_plan(std::move(made));
 }
 
+// Hints are those of the innermost query.
+Result<Planned> QueryBinder::from_with_hints(const Select& select) {
+  const auto* const outer = std::exchange(hints_, &select.hints);
+  std::vector<std::string> outer_used = std::exchange(used_hints_, {});
+  Result<Planned> planned = from(*select.from);
+  const Status hints = planned.ok() ? check_hints(select.hints) : ok_status();
+  hints_ = outer;
+  used_hints_ = std::move(outer_used);
+  TIDEWHEEL_RETURN_IF_ERROR(hints);
+  return planned;
+}
+
 Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
                                                 const std::vector<SortKey>& order_by) {
   Planned input;
   if (select.from.has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(input, from(*select.from));
+    TIDEWHEEL_ASSIGN_OR_RETURN(input, from_with_hints(select));
   } else {
     Plan one;
     one.node = ValuesNode{{{}}};
@@ -365,19 +320,22 @@ Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
   if (aggregates) {
     TIDEWHEEL_ASSIGN_OR_RETURN(sorted, aggregate(std::move(input), select, order_by));
   } else {
-    std::vector<std::pair<const FunctionCall*, int32_t>> ranked;
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
-    TIDEWHEEL_ASSIGN_OR_RETURN(input, ranks(std::move(input), select, ranked));
+    OverBinder overs(text_, select);
     ExpressionBinder binder(text_, input.scope, environment_.functions);
+    for (const SelectItem& item : select.items) {
+      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(item.value, binder));
+    }
+    for (const SortKey& key : order_by) {
+      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(*key.value, binder));
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(input.plan, overs.apply(std::move(input.plan)));
+    // Columns may not be times any more, where rows are given in another order.
+    for (size_t i = 0; i < input.scope.columns.size(); ++i) {
+      input.scope.columns.types[i] = input.plan->type.types[i];
+    }
     binder.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
-      const auto* call = std::get_if<FunctionCall>(&expression.node);
-      for (const auto& [one, column] : ranked) {
-        if (one == call) {
-          return std::optional<Bound>(Bound::of_column(
-              column, input.plan->type.types[static_cast<size_t>(column)], expression.span));
-        }
-      }
-      return std::optional<Bound>();
+      return overs.column_of(expression);
     });
     TIDEWHEEL_ASSIGN_OR_RETURN(sorted, project(input.plan, binder, items, order_by));
   }

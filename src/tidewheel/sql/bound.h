@@ -13,6 +13,8 @@
 namespace tidewheel::sql {
 
 class ScalarFunction;  // sql/functions.h
+// Shared by all expressions that call it: a job goes on when its session has dropped the function.
+using FunctionRef = std::shared_ptr<const ScalarFunction>;
 
 struct Bound {
   enum class Kind : uint8_t {
@@ -31,7 +33,7 @@ struct Bound {
   LogicalType type;
   int32_t column = -1;
   Datum literal;
-  const ScalarFunction* function = nullptr;  // of the registry, which outlives the expression
+  FunctionRef function;
   std::vector<Bound> arguments;
   Span span;  // where it was written; not compared
 

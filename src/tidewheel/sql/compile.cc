@@ -176,7 +176,8 @@ class Compiler {
     step.op = Op::kKernel;
     step.type = bound.type;
     step.traits = bound.function->traits();
-    step.identity = bound.function;
+    step.identity = bound.function.get();
+    step.function = bound.function;
     std::vector<LogicalType> types;
     std::vector<const Datum*> literals;
     for (const Bound& argument : bound.arguments) {

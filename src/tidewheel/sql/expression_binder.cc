@@ -227,11 +227,19 @@ Result<std::vector<Bound>> ExpressionBinder::bind_all(const Expressions& express
 
 Result<Bound> ExpressionBinder::call(std::string_view name, std::vector<Bound> arguments,
                                      Span span) {
+  const FunctionRef function = functions_.find(name);
+  if (function != nullptr) { return call(function, std::move(arguments), span); }
+  const Status unknown = functions_.unknown(Name{{{std::string(name), {}}}});
+  return error(span, unknown.id(), std::string(unknown.message()));
+}
+
+Result<Bound> ExpressionBinder::call(const FunctionRef& function, std::vector<Bound> arguments,
+                                     Span span) {
   std::vector<Argument> given;
   for (const Bound& argument : arguments) {
     given.push_back({argument.type, argument.is_literal() ? &argument.literal : nullptr});
   }
-  Result<Resolved> resolved = functions_.resolve(name, given);
+  Result<Resolved> resolved = FunctionRegistry::resolve(function, given);
   if (!resolved.ok()) {
     return error(span, resolved.status().id(), std::string(resolved.status().message()));
   }
@@ -616,10 +624,19 @@ Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, bind(*argument.value));
     arguments.push_back(std::move(value));
   }
-  if (name == "COALESCE" || name == "IF" || name == "NULLIF" || name == "IFNULL") {
-    return bind_conditional(name, std::move(arguments), span);
+  const NamedFunction found = functions_.look_up(call.name);
+  if (found.table != nullptr) {
+    return error(
+        call.name.span(), ErrorId::kSqlQuery,
+        fmt::format("{} makes tables: it stands in FROM, as LATERAL TABLE({}(..))", name, name));
   }
-  return this->call(name, std::move(arguments), span);
+  const bool is_builtin = found.scalar == nullptr || found.scalar == functions_.find(name);
+  const bool is_conditional =
+      name == "COALESCE" || name == "IF" || name == "NULLIF" || name == "IFNULL";
+  if (is_conditional && is_builtin) { return bind_conditional(name, std::move(arguments), span); }
+  if (found.scalar != nullptr) { return this->call(found.scalar, std::move(arguments), span); }
+  const Status unknown = functions_.unknown(call.name);
+  return error(call.name.span(), unknown.id(), std::string(unknown.message()));
 }
 
 Result<Bound> ExpressionBinder::bind_node(const SpecialCall& special, Span span) {

@@ -30,6 +30,12 @@ class ExpressionBinder {
   // With the type that values are cast to implicitly. Errors: kSqlType at `span`.
   Result<Bound> coerce(Bound value, const LogicalType& type, Span span);
   Result<Bound> call(std::string_view name, std::vector<Bound> arguments, Span span);
+  Result<Bound> call(const FunctionRef& function, std::vector<Bound> arguments, Span span);
+
+  // ---- bind_json.cc: JSON_ARRAYAGG and JSON_OBJECTAGG. What is gathered of each row, and what is
+  // made of the array of all of them.
+  Result<Bound> json_part(const JsonCall& json, Span span);
+  Result<Bound> json_whole(const JsonCall& json, Bound parts, Span span);
 
   std::string_view text() const { return text_; }
   const Scope& scope() const { return scope_; }
@@ -54,6 +60,14 @@ class ExpressionBinder {
   Result<Bound> bind_node(const Constructor& constructor, Span span);
   Result<Bound> bind_node(const Subscript& subscript, Span span);
   Result<Bound> bind_node(const FieldAccess& access, Span span);
+  // ---- bind_json.cc
+  Result<Bound> bind_node(const JsonCall& json, Span span);
+  Result<std::vector<Bound>> json_input(const JsonCall& json);
+  Result<Bound> json_default(const std::optional<JsonCall::Handler>& handler,
+                             const LogicalType& type, Span span);
+  Result<Bound> json_value(const JsonCall& json, Span span);
+  Result<Bound> json_query(const JsonCall& json, Span span);
+  Result<Bound> json_constructor(const JsonCall& json, Span span);
   // Nodes that have no value by themselves.
   template <class Node>
   Result<Bound> bind_node(const Node& node, Span span);
@@ -72,6 +86,8 @@ class ExpressionBinder {
 
 // An interval as it was written. Errors: kSqlSyntax.
 Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& literal, Span span);
+// JSON_ARRAYAGG or JSON_OBJECTAGG.
+bool is_json_aggregate(const JsonCall& json);
 // By its name in capitals.
 bool is_aggregate_function(std::string_view name);
 

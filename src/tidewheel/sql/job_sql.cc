@@ -83,7 +83,7 @@ Table JobSql::draft(std::string text, Query query, std::source_location where,
       QueryDraft{shared_from_this(), std::move(text), std::move(query), {}}));
 }
 
-BinderEnvironment JobSql::binder_environment() const { return session_.binder_environment(); }
+BinderEnvironment JobSql::binder_environment() const { return session_.environment(); }
 
 Result<PlanRef> JobSql::plan(const std::string& text, const Query& query) const {
   return bind_query(binder_environment(), text, query);

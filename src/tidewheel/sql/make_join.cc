@@ -326,8 +326,40 @@ PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound>
   return hides ? without_added(std::move(plan), left_columns, added, right_columns) : plan;
 }
 
+namespace {
+
+// Conditions over the columns that a correlate passes on are looked at before tables are made of
+// rows that do not pass.
+PlanRef push_below_correlate(const PlanRef& plan, const CorrelateNode& node,
+                             std::vector<Bound>& conditions, const FunctionRegistry& functions) {
+  std::vector<Bound> below;
+  std::vector<Bound> rest;
+  for (Bound& condition : conditions) {
+    bool is_below = is_deterministic(condition);
+    for_each_column(condition, [&](const Bound& column) {
+      is_below = is_below && static_cast<size_t>(column.column) < node.passed.size();
+    });
+    (is_below ? below : rest).push_back(std::move(condition));
+  }
+  conditions = std::move(rest);
+  if (below.empty()) { return plan; }
+  for (Bound& condition : below) {
+    for_each_column(condition, [&](Bound& column) {
+      column.column = node.passed[static_cast<size_t>(column.column)];
+    });
+  }
+  auto made = std::make_shared<Plan>(*plan);
+  made->inputs[0] = make_pushed_filter(made->inputs[0], std::move(below), functions);
+  return made;
+}
+
+}  // namespace
+
 PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
                            const FunctionRegistry& functions) {
+  if (const auto* correlate = std::get_if<CorrelateNode>(&plan->node)) {
+    plan = push_below_correlate(plan, *correlate, conditions, functions);
+  }
   const auto* join = std::get_if<JoinNode>(&plan->node);
   const bool may_push = join != nullptr && join->kind == JoinKind::kInner &&
                         std::all_of(conditions.begin(), conditions.end(), is_deterministic);

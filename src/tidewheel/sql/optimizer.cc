@@ -6,6 +6,7 @@
 #include "tidewheel/sql/evaluator.h"
 #include "tidewheel/sql/functions.h"
 #include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/scan_pushdown.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -13,6 +14,14 @@ namespace {
 std::shared_ptr<Plan> copy_of(const Plan& plan) { return std::make_shared<Plan>(plan); }
 
 // ---- Folding
+
+// Of a join of any kind; null: it is none.
+std::optional<Bound>* join_condition(Plan& plan) {
+  if (auto* join = std::get_if<JoinNode>(&plan.node)) { return &join->condition; }
+  if (auto* join = std::get_if<TemporalJoinNode>(&plan.node)) { return &join->condition; }
+  if (auto* join = std::get_if<LookupJoinNode>(&plan.node)) { return &join->condition; }
+  return nullptr;
+}
 
 PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
   std::shared_ptr<Plan> made = copy_of(*plan);
@@ -28,10 +37,8 @@ PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
     }
   } else if (auto* watermark = std::get_if<WatermarkNode>(&made->node)) {
     if (watermark->has_value) { watermark->value = fold(std::move(watermark->value), options); }
-  } else if (auto* join = std::get_if<JoinNode>(&made->node)) {
-    if (join->condition.has_value()) {
-      join->condition = fold(std::move(*join->condition), options);
-    }
+  } else if (std::optional<Bound>* const condition = join_condition(*made)) {
+    if (condition->has_value()) { *condition = fold(std::move(**condition), options); }
   }
   return made;
 }
@@ -72,18 +79,50 @@ bool uses_column(const Bound& expression, int32_t column) {
   return uses;
 }
 
-Status unlimited() {
-  return invalid_argument(ErrorId::kSqlQuery,
-                          "rows are numbered without a limit: a query over ROW_NUMBER() needs a "
-                          "condition like WHERE row_number <= 10");
+// Numbers of rows without a limit on them are values like others.
+PlanRef over_of(const Plan& rank_plan) {
+  const auto& rank = std::get<RankNode>(rank_plan.node);
+  using Function = RankNode::Function;
+  OverCallNode call;
+  call.kind = rank.function == Function::kRowNumber ? OverCallNode::Kind::kRowNumber
+              : rank.function == Function::kRank    ? OverCallNode::Kind::kRank
+                                                    : OverCallNode::Kind::kDenseRank;
+  call.call.function = rank.function == Function::kRowNumber ? "ROW_NUMBER"
+                       : rank.function == Function::kRank    ? "RANK"
+                                                             : "DENSE_RANK";
+  call.call.result = rank_plan.type.types.back();
+  OverNode node;
+  node.partition_by = rank.partition_by;
+  node.order_by = rank.order_by;
+  node.calls.push_back(std::move(call));
+  return make_over(rank_plan.inputs[0], std::move(node));
+}
+
+// Whether the windows of a plan go by event time.
+bool has_event_windows(const Plan& plan) {
+  const auto goes_by = [&](int32_t time) {
+    return plan.input().type.types[static_cast<size_t>(time)].time == TimeAttribute::kEvent;
+  };
+  if (const auto* window = std::get_if<WindowNode>(&plan.node)) { return goes_by(window->time); }
+  if (const auto* window = std::get_if<WindowAggregateNode>(&plan.node)) {
+    return window->is_attached ? has_event_windows(plan.input()) : goes_by(window->time);
+  }
+  return !plan.inputs.empty() && has_event_windows(plan.input());
+}
+
+// The column of window_end when partitions are windows, and may be given when these are over.
+int32_t window_end_of(const Plan& rank_plan, const std::vector<int32_t>& partition_by) {
+  const std::optional<WindowColumns>& window = rank_plan.input().window;
+  if (!window.has_value() || window->end < 0 || window->start < 0) { return -1; }
+  const auto is_key = [&](int32_t column) {
+    return std::find(partition_by.begin(), partition_by.end(), column) != partition_by.end();
+  };
+  const bool is_over_windows = is_key(window->start) && is_key(window->end);
+  return is_over_windows && has_event_windows(rank_plan.input()) ? window->end : -1;
 }
 
 Result<PlanRef> top_n_of(const Plan& calc_plan, const CalcNode& calc, const Plan& rank_plan) {
   const auto& rank = std::get<RankNode>(rank_plan.node);
-  if (rank.function != RankNode::Function::kRowNumber) {
-    return invalid_argument(ErrorId::kSqlUnsupported,
-                            "RANK and DENSE_RANK are not there yet; use ROW_NUMBER");
-  }
   const auto column = static_cast<int32_t>(rank_plan.type.size()) - 1;
   int64_t first = 1;
   int64_t last = INT64_MAX;
@@ -93,23 +132,38 @@ Result<PlanRef> top_n_of(const Plan& calc_plan, const CalcNode& calc, const Plan
       if (!take_limit(part, column, first, last)) { rest.push_back(std::move(part)); }
     }
   }
-  if (last == INT64_MAX) { return unlimited(); }
+  if (last == INT64_MAX) {
+    return make_calc(over_of(rank_plan), calc.condition, calc.outputs, calc_plan.type.names);
+  }
   const auto uses = [&](const Bound& one) { return uses_column(one, column); };
-  TopNNode node{rank.partition_by, rank.order_by, first, last,
-                std::any_of(calc.outputs.begin(), calc.outputs.end(), uses) ||
-                    std::any_of(rest.begin(), rest.end(), uses)};
+  const auto time_of = [&](const SortKeyNode& key) {
+    return rank_plan.type.types[static_cast<size_t>(key.column)].time;
+  };
+  // By processing time no two rows are equal.
+  const bool by_clock = time_of(rank.order_by[0]) == TimeAttribute::kProcessing;
+  TopNNode node;
+  node.partition_by = rank.partition_by;
+  node.order_by = rank.order_by;
+  node.first = first;
+  node.last = last;
+  node.has_rank = std::any_of(calc.outputs.begin(), calc.outputs.end(), uses) ||
+                  std::any_of(rest.begin(), rest.end(), uses);
+  node.function = by_clock ? RankNode::Function::kRowNumber : rank.function;
+  node.window_end = window_end_of(rank_plan, rank.partition_by);
   Plan plan;
   plan.type = rank_plan.type;
   if (!node.has_rank) {
     plan.type.names.pop_back();
     plan.type.types.pop_back();
   }
-  // A row may leave again, unless it is the first by time.
-  plan.updates = true;
+  // A row may leave again, unless those that came first stay, or windows are given as wholes.
+  const bool keeps_first = by_clock && !rank.order_by[0].descending && !rank_plan.input().updates;
+  plan.updates = !keeps_first && node.window_end < 0;
   plan.window = rank_plan.window;
   plan.unique_keys = rank_plan.input().unique_keys;
-  if (node.last == 1) { plan.unique_keys.push_back(node.partition_by); }
-  if (node.has_rank) {
+  const bool is_numbered = node.function == RankNode::Function::kRowNumber;
+  if (node.last == 1 && is_numbered) { plan.unique_keys.push_back(node.partition_by); }
+  if (node.has_rank && is_numbered) {
     std::vector<int32_t> key = node.partition_by;
     key.push_back(column);
     plan.unique_keys.push_back(std::move(key));
@@ -121,7 +175,6 @@ Result<PlanRef> top_n_of(const Plan& calc_plan, const CalcNode& calc, const Plan
 }
 
 Result<PlanRef> with_top_n(const PlanRef& plan) {
-  if (std::holds_alternative<RankNode>(plan->node)) { return unlimited(); }
   std::shared_ptr<Plan> made = copy_of(*plan);
   const auto* calc = std::get_if<CalcNode>(&plan->node);
   if (calc != nullptr && std::holds_alternative<RankNode>(plan->input().node)) {
@@ -130,6 +183,11 @@ Result<PlanRef> with_top_n(const PlanRef& plan) {
     return top_n_of(*plan, *calc, *rank);
   }
   for (PlanRef& input : made->inputs) { TIDEWHEEL_ASSIGN_OR_RETURN(input, with_top_n(input)); }
+  if (std::holds_alternative<RankNode>(made->node)) { return over_of(*made); }
+  // What is below may only add rows now.
+  if (calc != nullptr) {
+    return make_calc(made->inputs[0], calc->condition, calc->outputs, plan->type.names);
+  }
   return PlanRef(std::move(made));
 }
 
@@ -220,10 +278,14 @@ struct Pruner {
     // A row without columns could not be counted.
     if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) { keeps[0] = true; }
     std::vector<size_t> columns;
+    std::vector<int32_t> fields;
     for (size_t i = 0; i < keeps.size(); ++i) {
-      if (keeps[i]) { columns.push_back(node.columns[i]); }
+      if (!keeps[i]) { continue; }
+      columns.push_back(node.columns[i]);
+      fields.push_back(node.field(i));
     }
     node.columns = std::move(columns);
+    node.fields = std::move(fields);
     return keep_columns(plan, keeps);
   }
   std::vector<int32_t> operator()(ValuesNode& node) const {
@@ -305,6 +367,69 @@ struct Pruner {
     moved.resize(needed.size());
     return pass(std::move(moved));
   }
+  std::vector<int32_t> operator()(TemporalJoinNode& node) const {
+    const size_t left_columns = plan.input(0).type.size();
+    Needed both = needed;
+    if (node.condition.has_value()) { need(*node.condition, both); }
+    Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
+    Needed right(both.begin() + static_cast<ptrdiff_t>(left_columns), both.end());
+    need(node.left_keys, left);
+    need(node.right_keys, right);
+    left[static_cast<size_t>(node.left_time)] = true;
+    right[static_cast<size_t>(node.right_time)] = true;
+    std::vector<int32_t> moved = prune_input(plan, 0, left);
+    const std::vector<int32_t> moved_right = prune_input(plan, 1, right);
+    move(node.left_keys, moved);
+    move(node.right_keys, moved_right);
+    move(node.left_time, moved);
+    move(node.right_time, moved_right);
+    const auto shift = static_cast<int32_t>(plan.input(0).type.size());
+    for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
+    if (node.condition.has_value()) { move(*node.condition, moved); }
+    return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(LookupJoinNode& node) const {
+    const size_t input_columns = plan.input().type.size();
+    Needed both = needed;
+    if (node.condition.has_value()) { need(*node.condition, both); }
+    Needed inner(both.begin(), both.begin() + static_cast<ptrdiff_t>(input_columns));
+    need(node.input_keys, inner);
+    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.input_keys, moved);
+    auto next = static_cast<int32_t>(plan.input().type.size());
+    std::vector<size_t> columns;
+    for (size_t i = input_columns; i < both.size(); ++i) {
+      moved.push_back(both[i] ? next++ : -1);
+      if (both[i]) { columns.push_back(node.columns[i - input_columns]); }
+    }
+    node.columns = std::move(columns);
+    if (node.condition.has_value()) { move(*node.condition, moved); }
+    return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(CorrelateNode& node) const {
+    Needed keeps = needed;
+    // A row without columns could not be counted.
+    if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) {
+      keeps.back() = true;
+    }
+    const size_t passed_before = node.passed.size();
+    const auto kept = [&](const std::vector<int32_t>& columns, size_t first) {
+      std::vector<int32_t> left;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        if (keeps[first + i]) { left.push_back(columns[i]); }
+      }
+      return left;
+    };
+    node.passed = kept(node.passed, 0);
+    node.given = kept(node.given, passed_before);
+    Needed inner = none();
+    need(node.arguments, inner);
+    need(node.passed, inner);
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.arguments, moved);
+    move(node.passed, moved);
+    return keep_columns(plan, keeps);
+  }
   std::vector<int32_t> operator()(UnionNode&) const {
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
       // All inputs have the same columns: a node that keeps one nobody needs would not do.
@@ -323,6 +448,7 @@ struct Pruner {
     std::vector<int32_t> moved = prune_input(plan, 0, inner);
     move(node.partition_by, moved);
     move(node.order_by, moved);
+    move(node.window_end, moved);
     return pass(std::move(moved), node.has_rank ? 1 : 0);
   }
   std::vector<int32_t> operator()(LimitNode&) const {
@@ -338,6 +464,62 @@ struct Pruner {
   }
   std::vector<int32_t> operator()(RankNode&) const {
     return prune_input(plan, 0, Needed(plan.input().type.size(), true));
+  }
+  std::vector<int32_t> operator()(OverNode& node) const {
+    const size_t columns = plan.input().type.size();
+    Needed inner(needed.begin(), needed.begin() + static_cast<ptrdiff_t>(columns));
+    // A row without results would be one that has not been given.
+    std::vector<bool> is_kept(needed.begin() + static_cast<ptrdiff_t>(columns), needed.end());
+    if (std::none_of(is_kept.begin(), is_kept.end(), [](bool one) { return one; })) {
+      is_kept[0] = true;
+    }
+    std::vector<OverCallNode> kept;
+    Needed keeps(columns, true);
+    for (size_t i = 0; i < node.calls.size(); ++i) {
+      if (is_kept[i]) { kept.push_back(node.calls[i]); }
+      keeps.push_back(is_kept[i]);
+    }
+    node.calls = std::move(kept);
+    need(node.partition_by, inner);
+    need(node.order_by, inner);
+    for (OverCallNode& call : node.calls) {
+      need(call.call.arguments, inner);
+      if (call.call.filter >= 0) { inner[static_cast<size_t>(call.call.filter)] = true; }
+    }
+    if (plan.input().updates) { inner.assign(columns, true); }
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.partition_by, moved);
+    move(node.order_by, moved);
+    for (OverCallNode& call : node.calls) {
+      move(call.call.arguments, moved);
+      move(call.call.filter, moved);
+    }
+    for (size_t i = 0; i < columns; ++i) { keeps[i] = moved[i] >= 0; }
+    return keep_columns(plan, keeps);
+  }
+  std::vector<int32_t> operator()(MatchNode& node) const {
+    Needed inner = none();
+    need(node.partition_by, inner);
+    need(node.order_by, inner);
+    for (const MatchLookupNode& lookup : node.lookups) {
+      if (lookup.kind == MatchLookupNode::Kind::kAggregate) {
+        need(std::vector<AggregateCallNode>{lookup.call}, inner);
+      } else if (lookup.kind != MatchLookupNode::Kind::kTime) {
+        inner[static_cast<size_t>(lookup.column)] = true;
+      }
+    }
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.partition_by, moved);
+    move(node.order_by, moved);
+    for (MatchLookupNode& lookup : node.lookups) {
+      if (lookup.kind == MatchLookupNode::Kind::kAggregate) {
+        move(lookup.call.arguments, moved);
+        move(lookup.call.filter, moved);
+      } else if (lookup.kind != MatchLookupNode::Kind::kTime) {
+        move(lookup.column, moved);
+      }
+    }
+    return keep_columns(plan, Needed(plan.type.size(), true));
   }
 
   // The output has the columns that the input kept, and `added` of its own.
@@ -403,7 +585,9 @@ Pruned prune(const Plan& plan, const Needed& needed) {
 Result<PlanRef> optimize(PlanRef plan, const EvalOptions& options) {
   plan = folded(plan, options);
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_top_n(plan));
-  return PlanRef(prune(*plan, Needed(plan->type.size(), true)).plan);
+  const Needed all(plan->type.size(), true);
+  plan = push_into_scans(prune(*plan, all).plan);
+  return PlanRef(prune(*plan, all).plan);
 }
 
 }  // namespace tidewheel::sql

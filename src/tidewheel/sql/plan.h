@@ -3,6 +3,7 @@
 // turned into a job (build.h).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 namespace tidewheel::sql {
 
+class TableFunction;  // sql/table_function.h
 struct Plan;
 using PlanRef = std::shared_ptr<const Plan>;
 
@@ -22,6 +24,18 @@ using PlanRef = std::shared_ptr<const Plan>;
 struct ScanNode {
   std::shared_ptr<const TableDefinition> table;
   std::vector<size_t> columns;  // of the definition, in the order of the output
+  // Of each column the field of its row that is meant, or kWhole; empty: all are whole.
+  static constexpr int32_t kWhole = -1;
+  std::vector<int32_t> fields = {};
+  // Only rows in which these columns of the definition, integers, are one of the values.
+  struct OneOf {
+    size_t column = 0;
+    std::vector<int64_t> values;
+    Bound condition;  // the same, over that column alone
+  };
+  std::vector<OneOf> kept = {};
+
+  int32_t field(size_t index) const { return fields.empty() ? kWhole : fields[index]; }
 };
 
 struct ValuesNode {
@@ -108,6 +122,50 @@ struct JoinNode {
   int64_t upper_ms = 0;
 };
 
+// Joins each row of the left input with the version that the right one had at the row's time: inner
+// or left. The keys are those of the versions.
+struct TemporalJoinNode {
+  JoinKind kind = JoinKind::kInner;
+  std::vector<int32_t> left_keys;
+  std::vector<int32_t> right_keys;
+  int32_t left_time = 0;
+  int32_t right_time = 0;
+  std::optional<Bound> condition;  // over the columns of both
+};
+
+// What the hint LOOKUP says; -1: it does not.
+struct LookupHintNode {
+  int8_t is_async = -1;
+  int8_t is_ordered = -1;
+  int64_t capacity = -1;
+  int64_t timeout_ms = -1;
+  bool retries_misses = false;
+  int64_t retry_delay_ms = -1;
+  int64_t attempts_max = -1;
+};
+
+// Joins each row with the rows that a table has now: inner or left. The columns of the input, then
+// `columns` of the table.
+struct LookupJoinNode {
+  JoinKind kind = JoinKind::kInner;
+  std::shared_ptr<const TableDefinition> table;
+  std::vector<size_t> columns;      // of the definition
+  std::vector<int32_t> input_keys;  // columns of the input, whose values are those of ..
+  std::vector<size_t> table_keys;   // .. these columns of the definition
+  std::optional<Bound> condition;   // over the columns of both
+  LookupHintNode hint;
+};
+
+// Each row with those of the table that a function makes of it: columns of the input, then columns
+// of the function's result.
+struct CorrelateNode {
+  std::shared_ptr<const TableFunction> function;
+  std::vector<int32_t> arguments;  // columns of the input
+  std::vector<int32_t> passed;     // columns of the input
+  std::vector<int32_t> given;      // columns of the function's result
+  bool is_left = false;            // a row whose table is empty comes once, with NULLs
+};
+
 struct UnionNode {};
 
 struct SortKeyNode {
@@ -117,7 +175,8 @@ struct SortKeyNode {
   friend bool operator==(const SortKeyNode&, const SortKeyNode&) = default;
 };
 
-// Adds the number of each row within its partition. Runs only below a limit on that number.
+// Adds the number of each row within its partition. Below a limit on that number it becomes a
+// TopNNode, else an OverNode.
 struct RankNode {
   enum class Function : uint8_t { kRowNumber, kRank, kDenseRank };
   Function function = Function::kRowNumber;
@@ -133,6 +192,11 @@ struct TopNNode {
   int64_t first = 1;
   int64_t last = 1;
   bool has_rank = false;
+  RankNode::Function function = RankNode::Function::kRowNumber;
+  // Partitions are windows, whose last moment is before this column: each is given once, when event
+  // time has passed it. -1: no.
+  int32_t window_end = -1;
+  bool newest = false;  // in the order in which rows came, the last one first; without order_by
 };
 
 // The first rows that come, in no order.
@@ -141,9 +205,82 @@ struct LimitNode {
   int64_t count = 0;
 };
 
-// The whole input, sorted when it has ended; of bounded inputs.
+// The whole input, sorted: when it has ended, or, `by_time` (the first key is a time attribute),
+// as event time goes on.
 struct SortNode {
   std::vector<SortKeyNode> order_by;
+  bool by_time = false;
+};
+
+// Rows of a partition around a row: from `preceding` before it to `following` behind it, counted in
+// rows, or in what the rows are ordered by (milliseconds for times). A negative number lies on the
+// other side.
+struct OverFrameNode {
+  static constexpr int64_t kUnbounded = INT64_MAX;
+  bool by_rows = false;
+  int64_t preceding = kUnbounded;
+  int64_t following = 0;
+  friend bool operator==(const OverFrameNode&, const OverFrameNode&) = default;
+};
+
+struct OverCallNode {
+  enum class Kind : uint8_t {
+    kAggregate,
+    kShift,  // LAG, or LEAD when `offset` is negative: the first argument; else the second one
+    kRowNumber,
+    kRank,
+    kDenseRank,
+    kPercentRank,
+    kCumeDist,
+    kNtile,  // `offset` parts
+  };
+  Kind kind = Kind::kAggregate;
+  AggregateCallNode call;  // of kShift: the arguments and the result
+  OverFrameNode frame;     // of kAggregate
+  int64_t offset = 0;
+  friend bool operator==(const OverCallNode&, const OverCallNode&) = default;
+};
+
+// Adds to each row the results of calls over its partition.
+struct OverNode {
+  // How rows are taken: as time goes on, each for good; all when the input has ended; or in any
+  // order, where results change when rows come and go.
+  enum class Mode : uint8_t { kByTime, kAtEnd, kUpdating };
+  Mode mode = Mode::kUpdating;
+  std::vector<int32_t> partition_by;
+  std::vector<SortKeyNode> order_by;
+  std::vector<OverCallNode> calls;
+};
+
+// MATCH_RECOGNIZE, over columns of the input. Values that conditions and measures are made of are
+// looked up along a match first (`lookups`), and are the columns of their expressions.
+struct MatchElementNode {
+  std::string variable;
+  int64_t least = 1;
+  int64_t most = 1;  // INT64_MAX: no limit
+  bool reluctant = false;
+};
+struct MatchLookupNode {
+  enum class Kind : uint8_t { kPrevious, kFirst, kLast, kAggregate, kTime };
+  Kind kind = Kind::kLast;
+  int32_t variable = -1;  // whose rows: an element of the pattern; -1: of all
+  int32_t column = 0;     // of the input
+  int64_t offset = 0;
+  AggregateCallNode call;  // of kAggregate
+  LogicalType type;
+  friend bool operator==(const MatchLookupNode&, const MatchLookupNode&) = default;
+};
+struct MatchNode {
+  enum class Skip : uint8_t { kPastLastRow, kToNextRow, kToFirst, kToLast };
+  std::vector<int32_t> partition_by;
+  std::vector<SortKeyNode> order_by;      // the first by time
+  std::vector<MatchElementNode> pattern;  // one behind the other
+  std::vector<MatchLookupNode> lookups;
+  std::vector<std::optional<Bound>> conditions;  // by element; none: any row
+  std::vector<Bound> measures;
+  Skip skip = Skip::kPastLastRow;
+  int32_t skip_to = -1;   // an element
+  int64_t within_ms = 0;  // 0: no limit
 };
 
 // Which windows the rows of a plan belong to, when columns say so.
@@ -156,7 +293,8 @@ struct WindowColumns {
 
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
-               WindowAggregateNode, JoinNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode>
+               WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, CorrelateNode,
+               UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode>
       node;
   RowType type;
   std::vector<PlanRef> inputs;
@@ -167,6 +305,9 @@ struct Plan {
   // What its rows may be, and whether an update comes with what was before.
   bool updates = false;
   bool emits_before = false;
+  // How long a reader with state keeps the rows of this plan, by the hint STATE_TTL; -1: as the
+  // settings say.
+  int64_t kept_ms = -1;
 
   const Plan& input(size_t index = 0) const { return *inputs[index]; }
 };
@@ -193,9 +334,16 @@ void for_each_column(const Bound& expression, F f) {
   for (const Bound& argument : expression.arguments) { for_each_column(argument, f); }
 }
 bool is_deterministic(const Bound& expression);
+// The parts of an AND.
+std::vector<Bound> split_conjunction(Bound condition);
+// All of them; nothing when there are none.
+std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
 
 // The plan as a tree of lines, for EXPLAIN and tests.
 std::string plan_text(const Plan& plan, bool with_changelog);
+// The same with what `note` says of each node behind its properties: "rows=[10]"; empty: nothing.
+std::string plan_text(const Plan& plan, bool with_changelog,
+                      const std::function<std::string(const Plan&)>& note);
 // An expression as text.
 std::string bound_text(const Bound& expression, const RowType* input = nullptr);
 

@@ -65,8 +65,25 @@ class QueryBinder {
   Result<PlanRef> expand_view(const CatalogObject& view);
   Result<PlanRef> window_table(const FunctionCall& call, Span span);
 
+  // ---- bind_temporal.cc
+  // A join with a table FOR SYSTEM_TIME AS OF the time of the left row.
+  Result<Planned> temporal_join(const Join& join, const TableReference& reference, Planned left);
+  struct TemporalSides;
+  Result<PlanRef> versioned_join(TemporalSides& sides, const NamedTable& table);
+  Result<PlanRef> lookup_join(TemporalSides& sides, const NamedTable& table);
+  Result<LookupHintNode> lookup_hint(const std::string& table);
+  // Of a SELECT whose FROM is bound.
+  Status check_hints(const std::vector<Hint>& hints) const;
+  // A table of FROM, as the hint STATE_TTL has it.
+  Result<PlanRef> with_state_ttl(PlanRef plan, const std::string& name);
+
+  // ---- bind_lateral.cc
+  // `right` is made of each row of `left` by a function.
+  Result<Planned> lateral(Planned left, const TableReference& right, const Join* join);
+
   // ---- bind_select.cc
   Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
+  Result<Planned> from_with_hints(const Select& select);
   Result<PlanRef> where(PlanRef plan, const Scope& scope, const Expression& condition);
   Result<PlanRef> subquery_condition(PlanRef plan, const Scope& scope, const In& in, bool negated);
   Result<PlanRef> exists_condition(PlanRef plan, const Subquery& exists, bool negated);
@@ -79,8 +96,6 @@ class QueryBinder {
   Result<std::vector<Item>> expand_items(const Select& select, const Scope& scope);
   Result<Sorted> project(PlanRef plan, ExpressionBinder& binder, const std::vector<Item>& items,
                          const std::vector<SortKey>& order_by);
-  Result<Planned> ranks(Planned input, const Select& select,
-                        std::vector<std::pair<const FunctionCall*, int32_t>>& ranked);
   Result<PlanRef> distinct(PlanRef plan);
 
   // ---- bind_aggregate.cc
@@ -94,12 +109,17 @@ class QueryBinder {
 
   const BinderEnvironment& environment_;
   const std::string_view text_;
-  const int32_t depth_;                     // of views
-  std::vector<const CommonTable*> common_;  // of WITH, the innermost last
+  const int32_t depth_;                       // of views
+  std::vector<const CommonTable*> common_;    // of WITH, the innermost last
+  const std::vector<Hint>* hints_ = nullptr;  // of the SELECT whose FROM is being bound
+  std::vector<std::string> used_hints_;       // the tables of it that were named there
 };
 
 // A scan of all columns of a table.
 PlanRef make_scan(std::shared_ptr<const TableDefinition> table, bool is_bounded, bool updates);
+
+// Adds the results of calls over partitions, in the way that the input allows.
+PlanRef make_over(PlanRef input, OverNode node);
 
 // Puts rows into windows.
 PlanRef make_window(PlanRef input, WindowNode node);
@@ -111,11 +131,16 @@ PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound>
 // A filter, whose parts go into the inner joins below it.
 PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
                            const FunctionRegistry& functions);
-std::vector<Bound> split_conjunction(Bound condition);
-// All of them; nothing when there are none.
-std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
+
+// Whether what stands in FROM is made of the columns to its left: UNNEST, TABLE(f(..)).
+bool is_lateral(const TableReference& reference);
 
 // Whether an aggregate is called in an expression, outside of queries inside of it.
 bool has_aggregate(const Expression& expression);
+// The calls with OVER in an expression, likewise.
+void collect_over_calls(const Expression& expression, std::vector<const Expression*>& calls);
+// What an aggregate gives. Errors: kSqlType.
+Result<LogicalType> aggregate_call_type(const std::string& name,
+                                        const std::vector<LogicalType>& types, bool may_be_empty);
 
 }  // namespace tidewheel::sql

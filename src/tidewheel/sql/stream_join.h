@@ -20,6 +20,8 @@ class PairFilter {
   // Sets keeps[i] to 1 for pairs for which the condition is true, else to 0. The columns are those
   // of the left and then of the right input, with `count` rows.
   virtual void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) = 0;
+  // Whether it looks at a column; the others' views may be empty.
+  virtual bool uses(size_t /*column*/) const { return true; }
 };
 
 enum class StreamJoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti };
