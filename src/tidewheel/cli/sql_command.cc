@@ -12,15 +12,15 @@
 #include "tidewheel/api/interruption.h"
 #include "tidewheel/api/run_report.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/cli/file_table.h"
 #include "tidewheel/cli/function_loader.h"
 #include "tidewheel/cli/sql_terminal.h"
 #include "tidewheel/cli/sql_view.h"
-#include "tidewheel/cli/table_registry.h"
 #include "tidewheel/dataflow/local_job.h"
 #include "tidewheel/sql/job_analysis.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/tables/file_table.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel {
 namespace {
@@ -54,7 +54,7 @@ class SqlRunner {
       : world_(world),
         command_(command),
         tables_(make_table_registry()),
-        session_(world, {.tables = tables_.get(),
+        session_(world, {.tables = tables_,
                          .config = {},
                          .resumes = command.resume,
                          .file_table =
@@ -256,7 +256,7 @@ class SqlRunner {
 
   World& world_;
   const SqlCommand& command_;
-  const std::unique_ptr<TableRegistry> tables_;
+  const std::shared_ptr<const TableRegistry> tables_;
   sql::Session session_;
   SqlViewOptions view_;
   bool timing_;

@@ -47,6 +47,11 @@ Status not_yet(const char* what) {
 
 }  // namespace
 
+void JobBuilder::use(BuildOptions options) {
+  options_ = std::move(options);
+  built_.clear();
+}
+
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   std::string text = node_line(plan);
   append_tables(plan, text);

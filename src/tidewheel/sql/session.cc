@@ -140,6 +140,12 @@ std::string Session::setting(const std::string& key) const {
   return known == nullptr ? "" : std::string(known->default_text);
 }
 
+BuildOptions Session::build_options(bool is_bounded) const {
+  return ReadSettings{*this}.build(world_, is_bounded);
+}
+
+void Session::lend_to(Env& env) const { env.graph()->keep(options_.tables); }
+
 std::unique_ptr<Env> Session::make_env(const std::string& name) {
   auto env = std::make_unique<Env>(world_, options_.config);
   // Jobs are found again by their names: each of a session has its own.
@@ -147,6 +153,7 @@ std::unique_ptr<Env> Session::make_env(const std::string& name) {
   if (chosen.empty()) { chosen = name; }
   const int32_t number = ++names_[chosen];
   env->default_name(number == 1 ? chosen : fmt::format("{}-{}", chosen, number));
+  lend_to(*env);
   return env;
 }
 
