@@ -48,6 +48,11 @@ Status not_yet(const char* what) {
 
 }  // namespace
 
+void JobBuilder::use(BuildOptions options) {
+  options_ = std::move(options);
+  built_.clear();
+}
+
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   std::string text = node_line(plan);
   append_tables(plan, text);
@@ -335,7 +340,7 @@ struct JobBuilder::NodeBuilder {
     spec.emits_before = plan.emits_before;
     spec.mini_batch = builder.options_.mini_batch;
     spec.at_end = node.mode == OverNode::Mode::kAtEnd;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     const bool by_time = node.mode == OverNode::Mode::kByTime;
     return builder.add(plan,
                        {.name = "OverAggregate",
