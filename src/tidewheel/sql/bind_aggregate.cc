@@ -661,6 +661,14 @@ class GroupByReader {
 
 namespace {
 
+const Expression* over_call_with_query(const Expression& expression) {
+  std::vector<const Expression*> calls;
+  collect_over_calls(expression, calls);
+  const auto it = std::find_if(calls.begin(), calls.end(),
+                               [](const Expression* call) { return has_query(*call); });
+  return it == calls.end() ? nullptr : *it;
+}
+
 // What one grouping set gives, in the columns of all: NULL for keys that it lacks.
 PlanRef of_all_keys(PlanRef plan, const Grouping& grouping, size_t number) {
   const KeySet& set = grouping.sets()[number];
@@ -790,13 +798,9 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
     if (item.expression == nullptr) {
       return error(select.items[0].value.span, ErrorId::kSqlQuery, "* can't stand beside GROUP BY");
     }
-    std::vector<const Expression*> calls;
-    collect_over_calls(*item.expression, calls);
-    for (const Expression* call : calls) {
-      if (has_query(*call)) {
-        return error(call->span, ErrorId::kSqlUnsupported,
-                     "beside GROUP BY a call with OVER can't have queries; use a query in FROM");
-      }
+    if (const Expression* const call = over_call_with_query(*item.expression)) {
+      return error(call->span, ErrorId::kSqlUnsupported,
+                   "beside GROUP BY a call with OVER can't have queries; use a query in FROM");
     }
     TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*item.expression, behind));
   }
