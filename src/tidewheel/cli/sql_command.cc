@@ -26,10 +26,11 @@ namespace tidewheel {
 namespace {
 
 constexpr int kFailed = 1;
+constexpr int kMisused = 2;
 constexpr int kInterrupted = 130;
 
 constexpr const char* kHelp =
-    "Statements end with ';'. Ctrl-C ends a query or drops what is typed; Ctrl-D or QUIT; the shell.\n"
+    "Statements end with ';'. Ctrl-C ends a query or drops what is typed; QUIT ends the shell.\n"
     "  SHOW TABLES;  DESCRIBE t;  EXPLAIN SELECT ..;  EXPLAIN ANALYZE SELECT ..;  SHOW FUNCTIONS;\n"
     "  SET;  SET 'key' = 'value';  RESET 'key';\n"
     "  INSERT INTO .. goes on by itself: SHOW JOBS;  DESCRIBE JOB 'id';  STOP JOB 'id' [WITH\n"
@@ -37,7 +38,7 @@ constexpr const char* kHelp =
     "  CLEAR;  QUIT;\n"
     "A file is a table: SELECT * FROM 'flights.csv' LIMIT 10;\n"
     "  \\d [t]    tables, or the columns of one     \\l        databases\n"
-    "  \\x        a line a column, on or off        \\timing   how long statements take, on or off\n"
+    "  \\x        a line a column, on or off        \\timing   times of statements, on or off\n"
     "  \\i FILE   executes a file                   \\q        the same as QUIT\n";
 
 InterruptionOptions shell_interruption() {
@@ -265,7 +266,9 @@ class SqlRunner {
 
 int failed(const Status& status) {
   print_error(status.to_string() + "\n");
-  return status.id() == ErrorId::kJobCancelled ? kInterrupted : kFailed;
+  return status.id() == ErrorId::kJobCancelled ? kInterrupted
+         : status.id() == ErrorId::kUsage      ? kMisused
+                                               : kFailed;
 }
 
 Status prepare(SqlRunner& runner, const SqlCommand& command) {

@@ -165,9 +165,6 @@ Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool ne
   return infer_changelog(plan, needs_before);
 }
 
-namespace {
-
-// What the caller does with the rows himself: sorting, and stopping when he has enough.
 PlanRef take_order(PlanRef plan, RunningQuery& running) {
   running.visible = plan->type.size();
   const auto* calc = std::get_if<CalcNode>(&plan->node);
@@ -197,8 +194,6 @@ PlanRef take_order(PlanRef plan, RunningQuery& running) {
   }
   return plan;
 }
-
-}  // namespace
 
 Result<StatementResult> Session::run_query(std::string_view text, const Query& query) {
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, this->plan(text, query, /*needs_before=*/true));

@@ -73,6 +73,10 @@ struct RunningQuery {
   std::unique_ptr<JobHandle> job;
 };
 
+// What the caller does with the rows of a query by himself is noted and taken out of its plan:
+// sorting, and stopping when he has enough.
+PlanRef take_order(PlanRef plan, RunningQuery& running);
+
 // An INSERT, or a set of them, that runs.
 struct RunningInsert {
   std::unique_ptr<Env> env;
