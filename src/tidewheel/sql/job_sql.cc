@@ -11,6 +11,7 @@
 #include "tidewheel/sql/optimizer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
+#include "tidewheel/sql/user_function.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -116,6 +117,13 @@ Status JobSql::insert(std::string_view text, const std::vector<Insert>& inserts)
     TIDEWHEEL_RETURN_IF_ERROR(this->insert(*prepared.plan, *prepared.sink));
   }
   return ok_status();
+}
+
+void JobSql::add_functions(std::shared_ptr<const FunctionLibrary> library,
+                           std::source_location where) {
+  const Result<UserFunctionsRef> functions = UserFunctions::of(std::move(library));
+  note(functions.ok() ? session_.add_functions(**functions) : functions.status(), where,
+       "add_functions");
 }
 
 void JobSql::add_stream(const std::string& name, const RowShape& shape, const ViewOptions& options,

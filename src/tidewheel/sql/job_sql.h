@@ -36,6 +36,7 @@ class JobSql : public std::enable_shared_from_this<JobSql> {
   // env.sql, env.table, env.view
   Table execute(std::string_view text, std::source_location where);
   Table named(std::string_view name, std::source_location where);
+  void add_functions(std::shared_ptr<const FunctionLibrary> library, std::source_location where);
   void add_stream(const std::string& name, const RowShape& shape, const ViewOptions& options,
                   StreamTable stream, std::source_location where);
 

@@ -22,6 +22,11 @@ sql::JobSql& job_sql(Env& env) {
 
 }  // namespace
 
+void add_functions(Env& env, std::shared_ptr<const FunctionLibrary> library,
+                   std::source_location where) {
+  job_sql(env).add_functions(std::move(library), where);
+}
+
 namespace sql {
 void add_view(Env& env, const std::string& name, const RowShape& shape, const ViewOptions& options,
               StreamTable stream, std::source_location where) {

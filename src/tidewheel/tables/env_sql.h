@@ -15,6 +15,15 @@
 
 namespace tidewheel {
 
+class FunctionLibrary;  // api/function_library.h
+
+// Has the SQL of a job know functions of C++, as temporary system functions:
+//   auto library = std::make_shared<tw::FunctionLibrary>();
+//   library->function("twice", [](int64_t x) { return 2 * x; });
+//   tw::add_functions(env, library);
+void add_functions(Env& env, std::shared_ptr<const FunctionLibrary> library,
+                   std::source_location where = std::source_location::current());
+
 namespace sql {
 void add_view(Env& env, const std::string& name, const RowShape& shape, const ViewOptions& options,
               StreamTable stream, std::source_location where);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "tidewheel/api/function_library.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/session.h"
@@ -302,6 +303,21 @@ TEST(EnvSql, results_do_not_depend_on_parallelism_or_batch_size) {
       EXPECT_EQ(rows_at_end, *expected) << parallelism << " " << rows;
     }
   }
+}
+
+TEST(EnvSql, functions_of_cpp_are_functions_of_the_jobs_sql) {
+  auto library = std::make_shared<FunctionLibrary>();
+  library->function("twice", [](int64_t x) { return 2 * x; });
+  Env env;
+  env.view("trades", env.from_collection(trades()));
+  add_functions(env, library);
+  library.reset();
+  auto found = env.sql("SELECT symbol, twice(cents) AS n FROM trades")
+                   .as<std::pair<std::string, std::optional<int64_t>>>()
+                   .collect();
+  run(env);
+  EXPECT_EQ(found.get(), (std::vector<std::pair<std::string, std::optional<int64_t>>>{
+                             {"A", 10}, {"B", 14}, {"A", 6}}));
 }
 
 // ---- Mistakes
