@@ -117,8 +117,8 @@ Result<PlanRef> QueryBinder::ordered(const Query& query, Sorted sorted) {
     made.type = plan->type;
     made.unique_keys = plan->unique_keys;
     made.updates = plan->updates;
-    const bool by_time = !limit.has_value() && !plan->is_bounded && !plan->updates &&
-                         is_by_time(*plan, sorted.keys);
+    const bool by_time =
+        !limit.has_value() && !plan->is_bounded && !plan->updates && is_by_time(*plan, sorted.keys);
     if (!by_time) {
       for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
     }

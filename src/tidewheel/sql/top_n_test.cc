@@ -111,7 +111,6 @@ TEST(TopN, by_rank_equal_rows_have_one_rank) {
 
 TEST(TopN, of_windows_rows_are_given_once_when_the_window_is_over) {
   TopNSpec spec = top(2, true);
-  spec.input.types[0] = LogicalType::with(TypeKind::kTimestamp, 3);
   spec.window_end = 0;
   SqlHarness harness = harness_of(spec);
   harness.push({"+I 10,1,a", "+I 10,5,b", "+I 20,7,c", "+I 10,3,d"}).restart().watermark(8);
