@@ -7,6 +7,10 @@
 #   The library holds its own engine and exports one function, so its compiler and libraries need not be
 #   those of the program that loads it.
 #
+# add_tidewheel_functions(NAME [SOURCES] file... [LINK library...])
+#   libNAME.so from the sources that define `void tidewheel_functions(tidewheel::FunctionLibrary&)`: SQL
+#   functions for CREATE FUNCTION .. USING LIBRARY (api/function_library.h).
+#
 # add_tidewheel_test(NAME [SOURCES] file... [JOB job] [LINK library...])
 #   A GoogleTest program, each test registered with ctest, with the simulated world and the harness of
 #   Tidewheel::testing; JOB links the job's own code into it.
@@ -54,6 +58,23 @@ function(add_tidewheel_job name)
   target_link_options(${name}_plugin PRIVATE
     -Wl,--no-undefined -Wl,--version-script=${TIDEWHEEL_JOB_DIR}/job_plugin.map -Wl,--build-id)
   set_target_properties(${name}_plugin PROPERTIES PREFIX lib OUTPUT_NAME ${name})
+endfunction()
+
+function(add_tidewheel_functions name)
+  cmake_parse_arguments(F "" "" "SOURCES;LINK" ${ARGN})
+  list(APPEND F_SOURCES ${F_UNPARSED_ARGUMENTS})
+  if(NOT F_SOURCES)
+    message(FATAL_ERROR "add_tidewheel_functions(${name}): no sources")
+  endif()
+  add_library(${name} MODULE ${F_SOURCES} ${TIDEWHEEL_JOB_DIR}/function_plugin.cc)
+  _tidewheel_job_flags(${name})
+  target_compile_definitions(${name} PRIVATE
+    TIDEWHEEL_PLUGIN_ABI=${TIDEWHEEL_PLUGIN_ABI} TIDEWHEEL_PLUGIN_FUNCTIONS="${name}"
+    TIDEWHEEL_PLUGIN_VERSION="${TIDEWHEEL_PLUGIN_VERSION}")
+  target_link_libraries(${name} PRIVATE Tidewheel::functions ${F_LINK})
+  target_link_options(${name} PRIVATE -Wl,--no-undefined -Wl,--gc-sections
+    -Wl,--version-script=${TIDEWHEEL_JOB_DIR}/function_plugin.map -Wl,--build-id)
+  set_target_properties(${name} PROPERTIES PREFIX lib OUTPUT_NAME ${name})
 endfunction()
 
 function(add_tidewheel_test name)

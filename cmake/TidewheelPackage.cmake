@@ -11,13 +11,19 @@ set(job_modules ${modules})
 list(FILTER job_modules EXCLUDE REGEX "^tidewheel_(cli|sim|testing)$")
 target_link_libraries(tidewheel_tidewheel INTERFACE ${job_modules})
 
+# What a library of SQL functions may use: values, and no engine.
+add_library(tidewheel_functions INTERFACE)
+add_library(Tidewheel::functions ALIAS tidewheel_functions)
+set_target_properties(tidewheel_functions PROPERTIES EXPORT_NAME functions)
+target_link_libraries(tidewheel_functions INTERFACE tidewheel_types)
+
 add_library(tidewheel_main STATIC ${PROJECT_SOURCE_DIR}/cmake/job_main.cc)
 add_library(Tidewheel::main ALIAS tidewheel_main)
 tidewheel_target(tidewheel_main)
 set_target_properties(tidewheel_main PROPERTIES EXPORT_NAME main)
 target_link_libraries(tidewheel_main PUBLIC tidewheel_api)
 
-set(exported ${modules} tidewheel_tidewheel tidewheel_main)
+set(exported ${modules} tidewheel_tidewheel tidewheel_functions tidewheel_main)
 list(REMOVE_ITEM exported tidewheel_cli)
 install(TARGETS ${exported} EXPORT TidewheelTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tidewheel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
@@ -25,7 +31,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tidewheel DESTINATION ${CMAKE_INSTAL
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tidewheel)
 install(EXPORT TidewheelTargets NAMESPACE Tidewheel:: DESTINATION ${package_dir})
 install(FILES cmake/TidewheelJob.cmake cmake/job_plugin.cc cmake/job_plugin.map
-  DESTINATION ${package_dir})
+  cmake/function_plugin.cc cmake/function_plugin.map DESTINATION ${package_dir})
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The same config file twice: beside the installed TidewheelJob.cmake, and in the build tree.

@@ -15,6 +15,7 @@
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/over.h"
+#include "tidewheel/sql/temporal_join.h"
 #include "tidewheel/sql/window_aggregate.h"
 
 namespace tidewheel::sql {
@@ -57,15 +58,16 @@ class ColumnInput {
       batches_.push_back(Element::rows(BatchRef::adopt(batch)));
     }
   }
-  // Rows of later passes are later.
-  void run(Operator& op, int64_t pass) {
+  // Rows of later passes are later. One batch in `right_every` goes to the second input; 0: none.
+  void run(Operator& op, int64_t pass, int64_t right_every = 0) {
     for (int64_t i = 0; i < kBatches; ++i) {
       auto& batch =
           const_cast<ColumnBatch&>(ColumnBatch::of(*batches_[static_cast<size_t>(i)].batch));
       int64_t* const times = batch.column(2).values<int64_t>();
       for (uint32_t j = 0; pass > 0 && j < 1024; ++j) { times[j] += kSpanMs; }
       uint32_t cursor = 0;
-      static_cast<void>(op.on_rows(0, batches_[static_cast<size_t>(i)], cursor));
+      const int32_t input = right_every > 0 && i % right_every == 0 ? 1 : 0;
+      static_cast<void>(op.on_rows(input, batches_[static_cast<size_t>(i)], cursor));
       if (i % 16 == 15) {
         static_cast<void>(op.on_watermark(pass * kSpanMs + i * 1024 / 100 - 200));
       }
@@ -89,7 +91,8 @@ AggregateCall call(AggregateFunction function, std::vector<int32_t> arguments) {
   return made;
 }
 
-void drive(benchmark::State& state, Result<std::unique_ptr<Operator>> made) {
+void drive(benchmark::State& state, Result<std::unique_ptr<Operator>> made,
+           int64_t right_every = 0) {
   if (!made.ok()) { return state.SkipWithError(made.status().to_string().c_str()); }
   const std::unique_ptr<Operator> op = std::move(made).value();
   ColumnInput input(static_cast<uint64_t>(state.range(0)));
@@ -98,8 +101,8 @@ void drive(benchmark::State& state, Result<std::unique_ptr<Operator>> made) {
   op->outputs()[0]->connect(drop);
   if (!op->open(context).ok()) { return state.SkipWithError("open"); }
   int64_t pass = 0;
-  input.run(*op, pass++);  // keys are there
-  for (auto _ : state) { input.run(*op, pass++); }
+  input.run(*op, pass++, right_every);  // keys are there
+  for (auto _ : state) { input.run(*op, pass++, right_every); }
   state.SetItemsProcessed(state.iterations() * ColumnInput::kBatches * 1024);
   op->close(false);
 }
@@ -176,6 +179,19 @@ void over_sum(benchmark::State& state) {
   drive(state, make_over_by_time(spec));
 }
 BENCHMARK(over_sum)->Args({1000, 10})->Args({1000, 1000})->Unit(benchmark::kMillisecond);
+
+// One row in 32 is a version.
+void temporal_join(benchmark::State& state) {
+  TemporalJoinSpec spec;
+  spec.left = input_type();
+  spec.right = input_type();
+  spec.left_keys = {0};
+  spec.right_keys = {0};
+  spec.left_time = 2;
+  spec.right_time = 2;
+  drive(state, make_temporal_join(spec, nullptr), /*right_every=*/32);
+}
+BENCHMARK(temporal_join)->Arg(1000)->Arg(100'000)->Unit(benchmark::kMillisecond);
 
 void split_columns(benchmark::State& state) {
   const auto partitioner = make_column_partitioner(input_type().types, {0});

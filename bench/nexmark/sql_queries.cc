@@ -7,8 +7,12 @@
 #include <vector>
 
 #include "tidewheel/api/env.h"
+#include "tidewheel/base/file_system.h"
+#include "tidewheel/base/random.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/connectors/file/table.h"
 #include "tidewheel/connectors/nexmark/table.h"
+#include "tidewheel/formats/csv/table.h"
 #include "tidewheel/sql/build.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/session.h"
@@ -81,6 +85,17 @@ WHERE rownum <= 1)"},
 SELECT bidder, COUNT(*) AS bid_count, window_start AS starttime, window_end AS endtime
 FROM TABLE(TUMBLE(TABLE bid_by_clock, DESCRIPTOR(p_time), INTERVAL '10' SECOND))
 GROUP BY bidder, window_start, window_end)"},
+    {"q13", "bids joined with a table in a file (bounded side input)", R"(
+SELECT B.auction, B.bidder, B.price, B.dateTime, S.`value`
+FROM (SELECT *, PROCTIME() AS p_time FROM bid) B
+JOIN side_input FOR SYSTEM_TIME AS OF B.p_time AS S ON MOD(B.auction, 10000) = S.key)"},
+    {"q14", "calculation", R"(
+SELECT auction, bidder, 0.908 * price AS price,
+  CASE WHEN HOUR(dateTime) >= 8 AND HOUR(dateTime) <= 18 THEN 'dayTime'
+       WHEN HOUR(dateTime) <= 6 OR HOUR(dateTime) >= 20 THEN 'nightTime'
+       ELSE 'otherTime' END AS bidTimeType,
+  dateTime, extra, REGEXP_COUNT(extra, 'c') AS c_counts
+FROM bid WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000)"},
     {"q15", "bidding statistics by day", R"(
 SELECT DATE_FORMAT(dateTime, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_bids,
   COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
@@ -159,7 +174,36 @@ CREATE TABLE person (id BIGINT, name STRING, emailAddress STRING, creditCard STR
   state STRING, dateTime TIMESTAMP(3), extra STRING,
   WATERMARK FOR dateTime AS dateTime - INTERVAL '4' SECOND)
 WITH ({0}, 'nexmark.kind' = 'person');
+CREATE TABLE side_input (key BIGINT, `value` STRING)
+WITH ('connector' = 'filesystem', 'path' = '{1}', 'format' = 'csv');
 )";
+
+// The file of q13: a value for each of ten thousand keys. It goes with the last reference.
+class SideInput {
+ public:
+  explicit SideInput(World& world)
+      : files_(world.files()),
+        path_(fmt::format("/tmp/tidewheel-side-input-{:016x}.csv", world.fork_random().next())) {}
+  ~SideInput() {
+    if (is_written_) { ignore(files_.remove(path_), "a temporary file"); }
+  }
+  SideInput(const SideInput&) = delete;
+  SideInput& operator=(const SideInput&) = delete;
+
+  const std::string& path() const { return path_; }
+  Status write() {
+    is_written_ = true;
+    std::string lines;
+    for (int64_t key = 0; key < kKeys; ++key) { lines += fmt::format("{0},value {0}\n", key); }
+    return write_all_durably(files_, path_, lines);
+  }
+
+ private:
+  static constexpr int64_t kKeys = 10'000;
+  FileSystem& files_;
+  const std::string path_;
+  bool is_written_ = false;
+};
 
 // Consumes every value, and builds nothing of them.
 class LightColumns {
@@ -245,21 +289,23 @@ std::span<const SqlQuery> all_sql_queries() { return kQueries; }
 
 Status build_sql_query(const SqlQuery& query, QueryRun& run) {
   struct Kept {
-    TableRegistry tables;
-    std::unique_ptr<sql::Session> session;  // whose functions the job calls
+    explicit Kept(World& world) : side_input(world) {}
+    SideInput side_input;
   };
-  const auto kept = std::make_shared<Kept>();
+  const auto kept = std::make_shared<Kept>(run.env.world());
   run.kept = kept;
-  TableRegistry& tables = kept->tables;
-  tables.add(nexmark::table_connector());
-  kept->session = std::make_unique<sql::Session>(
-      run.env.world(), sql::SessionOptions{.tables = &tables, .config = {}, .file_table = nullptr});
-  sql::Session& session = *kept->session;
+  const auto tables = std::make_shared<TableRegistry>();
+  tables->add(nexmark::table_connector());
+  tables->add(file::filesystem_table_connector());
+  tables->add(csv_table_format());
+  if (query.name == "q13") { TIDEWHEEL_RETURN_IF_ERROR(kept->side_input.write()); }
+  sql::Session session(run.env.world(), {.tables = tables, .config = {}, .file_table = nullptr});
+  session.lend_to(run.env);
   const std::string options = fmt::format(
       "'connector' = 'nexmark', 'events.num' = '{}', 'first-event.rate' = '{}', "
       "'next-event.rate' = '{}', 'seed' = '{}'",
       run.options.events, run.options.rate, run.options.rate, run.options.seed);
-  const std::string ddl = fmt::format(kTables, options);
+  const std::string ddl = fmt::format(kTables, options, kept->side_input.path());
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto statements, sql::parse_script(ddl));
   for (const sql::Statement& statement : statements) {
     TIDEWHEEL_RETURN_IF_ERROR(session.execute(ddl, statement).status());
@@ -271,7 +317,7 @@ Status build_sql_query(const SqlQuery& query, QueryRun& run) {
       session.plan(query.sql, std::get<sql::Query>(statement.node), run.check));
   sql::BuildOptions building;
   building.eval.clock = &run.env.world().clock();
-  sql::JobBuilder builder(run.env, tables, building);
+  sql::JobBuilder builder(run.env, *tables, building);
   TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> rows, builder.build(*plan));
   if (run.check) {
     rows.to(HashColumns(run.totals, plan->type.types)).uid("sink");

@@ -1,6 +1,7 @@
 #include "tidewheel/api/interruption.h"
 
 #include <cstdio>
+#include <limits>
 
 #include "tidewheel/base/signals.h"
 #include "tidewheel/dataflow/local_job.h"
@@ -29,13 +30,14 @@ Interruption::Interruption(InterruptionOptions options) : options_(std::move(opt
 Interruption::~Interruption() = default;
 
 Result<std::unique_ptr<Interruption>> Interruption::install(InterruptionOptions options) {
-  const bool has_savepoint = !options.savepoint_directory.empty();
+  const int answered = options.keeps_process                  ? std::numeric_limits<int>::max()
+                       : !options.savepoint_directory.empty() ? 2
+                                                              : 1;
   std::unique_ptr<Interruption> made(new Interruption(std::move(options)));
   Interruption* const interruption = made.get();
   TIDEWHEEL_ASSIGN_OR_RETURN(
       made->signal_handler_,
-      SignalHandler::install([interruption](int) { interruption->interrupt(); },
-                             /*answered=*/has_savepoint ? 2 : 1));
+      SignalHandler::install([interruption](int) { interruption->interrupt(); }, answered));
   return made;
 }
 
@@ -55,13 +57,16 @@ bool Interruption::interrupted() const {
 void Interruption::interrupt() {
   const Turn turn(busy_);
   if (++signals_ > 1) {
-    std::fputs("cancelling: press Ctrl-C again to end at once\n", stderr);
+    std::fputs(
+        options_.keeps_process ? "cancelling\n" : "cancelling: press Ctrl-C again to end at once\n",
+        stderr);
     if (job_ != nullptr) { job_->cancel(); }
     return;
   }
-  std::fputs(options_.savepoint_directory.empty()
-                 ? "stopping: press Ctrl-C again to end at once\n"
-                 : "stopping with a savepoint: press Ctrl-C again to cancel\n",
+  std::fputs(!options_.savepoint_directory.empty()
+                 ? "stopping with a savepoint: press Ctrl-C again to cancel\n"
+             : options_.keeps_process ? "stopping: press Ctrl-C again to cancel\n"
+                                      : "stopping: press Ctrl-C again to end at once\n",
              stderr);
   if (job_ != nullptr) { stop_job(); }
 }

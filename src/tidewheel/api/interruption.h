@@ -17,6 +17,9 @@ struct InterruptionOptions {
   // had happened; empty: it ends as if there were no more input.
   std::string savepoint_directory;
   bool drain = false;  // windows fire and sinks finish before the savepoint is taken
+  // No signal ends the process, which has more to do than this job: the second one cancels the job,
+  // and further ones do nothing.
+  bool keeps_process = false;
 };
 
 // While it lives, the first SIGINT or SIGTERM stops the job that is watched, so that its windows

@@ -214,6 +214,90 @@ Result<std::unique_ptr<TableSource>> TableConnector::source(const TableContext& 
 Result<std::unique_ptr<TableSink>> TableConnector::sink(const TableContext& context) const {
   return cannot(name(), "write", context);
 }
+Status RowLookup::find(std::span<const ColumnView>, uint32_t, LookedUpRows&) {
+  return unimplemented(ErrorId::kSqlUnsupported, "rows can't be looked up one by one");
+}
+Status RowLookup::load(RowBatch<ColumnRow>&) {
+  return unimplemented(ErrorId::kSqlUnsupported, "the table can't be read as a whole");
+}
+
+namespace {
+
+constexpr const char* kCacheNames[] = {"NONE", "PARTIAL", "FULL"};
+
+bool has_kind(const std::vector<LookupCaching::Kind>& kinds, LookupCaching::Kind kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+std::vector<std::string> cache_names(const std::vector<LookupCaching::Kind>& kinds) {
+  std::vector<std::string> names;
+  for (const LookupCaching::Kind kind : kinds) {
+    names.emplace_back(kCacheNames[static_cast<size_t>(kind)]);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<TableOption> lookup_options(const std::vector<LookupCaching::Kind>& kinds) {
+  const std::vector<std::string> names = cache_names(kinds);
+  std::vector<TableOption> options{
+      {"lookup.cache", false, names[0], "what lookup joins keep: " + joined(names)}};
+  if (has_kind(kinds, LookupCaching::Kind::kPartial)) {
+    options.push_back({"lookup.partial-cache.max-rows", false, "", "the least used rows go first"});
+    options.push_back({"lookup.partial-cache.expire-after-write", false, "", "since it was read"});
+    options.push_back({"lookup.partial-cache.expire-after-access", false, "", "since it was used"});
+    options.push_back(
+        {"lookup.partial-cache.cache-missing-key", false, "true", "keep that a key has no rows"});
+  }
+  if (has_kind(kinds, LookupCaching::Kind::kFull)) {
+    options.push_back({"lookup.full-cache.reload-strategy", false, "PERIODIC",
+                       "when the table is read again: PERIODIC"});
+    options.push_back({"lookup.full-cache.periodic-reload.interval", false, "",
+                       "how long after it was read; without it: never"});
+  }
+  return options;
+}
+
+LookupCaching read_lookup_caching(TableOptions& options,
+                                  const std::vector<LookupCaching::Kind>& kinds) {
+  LookupCaching caching;
+  caching.kind = kinds[options.choice("lookup.cache", cache_names(kinds), 0)];
+  const auto check_kind = [&](const char* key, LookupCaching::Kind kind) {
+    if (!options.has(key) || caching.kind == kind) { return; }
+    options.fail(key, std::string("goes with 'lookup.cache' = '") +
+                          kCacheNames[static_cast<size_t>(kind)] + "' only");
+  };
+  if (has_kind(kinds, LookupCaching::Kind::kPartial)) {
+    for (const char* key :
+         {"lookup.partial-cache.max-rows", "lookup.partial-cache.expire-after-write",
+          "lookup.partial-cache.expire-after-access", "lookup.partial-cache.cache-missing-key"}) {
+      check_kind(key, LookupCaching::Kind::kPartial);
+    }
+    caching.rows_max = options.number("lookup.partial-cache.max-rows", 0, 1);
+    caching.expire_after_write =
+        options.duration("lookup.partial-cache.expire-after-write", Duration(0));
+    caching.expire_after_access =
+        options.duration("lookup.partial-cache.expire-after-access", Duration(0));
+    caching.keeps_misses = options.flag("lookup.partial-cache.cache-missing-key", true);
+  }
+  if (has_kind(kinds, LookupCaching::Kind::kFull)) {
+    check_kind("lookup.full-cache.periodic-reload.interval", LookupCaching::Kind::kFull);
+    static_cast<void>(options.choice("lookup.full-cache.reload-strategy", {"PERIODIC"}, 0));
+    caching.reload_every =
+        options.duration("lookup.full-cache.periodic-reload.interval", Duration(0));
+  }
+  return caching;
+}
+
+Result<std::unique_ptr<TableLookup>> TableConnector::lookup(const TableContext&) const {
+  return std::unique_ptr<TableLookup>();
+}
+
+Result<std::vector<std::string>> TableConnector::partitions(FileSystem&,
+                                                            const TableContext& context) const {
+  return unimplemented(ErrorId::kSqlUnsupported, "the connector '{}' has no partitions (table {})",
+                       name(), context.table.path);
+}
 
 void TableRegistry::add(std::unique_ptr<TableConnector> connector) {
   connectors_[std::string(connector->name())] = std::move(connector);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,8 +20,10 @@
 
 namespace tidewheel {
 
-class Arena;  // types/arena.h
-class Env;    // api/env.h
+class Arena;        // types/arena.h
+struct ColumnView;  // types/column.h
+class Env;          // api/env.h
+class FileSystem;   // base/file_system.h
 class TableRegistry;
 struct ColumnRow;  // dataflow/column_batch.h
 template <class T>
@@ -202,6 +205,12 @@ struct ColumnPath {
   std::vector<size_t> fields = {};
 };
 
+// How much there is to read, as far as that is known without reading; -1: it is not.
+struct TableEstimate {
+  int64_t rows = -1;
+  int64_t bytes = -1;
+};
+
 // Reads a table. Made for one place of one query; the planner first says what it needs.
 class TableSource {
  public:
@@ -218,6 +227,8 @@ class TableSource {
   virtual bool keep_only(size_t /*column*/, const std::vector<int64_t>& /*values*/) {
     return false;
   }
+  // For EXPLAIN. May look at files, as `add_to` may not.
+  virtual TableEstimate estimate(FileSystem& /*files*/) const { return {}; }
   // No more rows are needed; a source may ignore it.
   virtual void limit(int64_t /*rows*/) {}
   // Adds the source's operators to the job, with names and uids that begin with `name` and `uid`.
@@ -234,6 +245,65 @@ class TableSink {
   // `rows` has the columns of the definition that are not virtual, in order.
   virtual Status add_to(Env& env, Stream<ColumnRow> rows, const std::string& name,
                         const std::string& uid) = 0;
+};
+
+// ---- Lookups: tables on the right side of a lookup join.
+
+// What is kept of what was looked up.
+struct LookupCaching {
+  enum class Kind : uint8_t {
+    kNone,
+    kPartial,  // rows of the keys that were asked for
+    kFull,     // the whole table, read before the first row is joined, and again from time to time
+  };
+  Kind kind = Kind::kNone;
+  // Of kPartial. 0: no limit.
+  int64_t rows_max = 0;
+  Duration expire_after_write{0};
+  Duration expire_after_access{0};
+  bool keeps_misses = true;  // that a key has no rows
+  // Of kFull; 0: it is read once.
+  Duration reload_every{0};
+};
+
+// The options 'lookup.cache', 'lookup.partial-cache.*' and 'lookup.full-cache.*' for the kinds of
+// cache that a connector can do, the first of which is its default.
+std::vector<TableOption> lookup_options(const std::vector<LookupCaching::Kind>& kinds);
+LookupCaching read_lookup_caching(TableOptions& options,
+                                  const std::vector<LookupCaching::Kind>& kinds);
+
+// Rows that were found. `rows` is a batch of the columns that were asked for.
+struct LookedUpRows {
+  RowBatch<ColumnRow>* rows = nullptr;
+  std::vector<uint32_t> keys;  // of each row, the number of its key; rising
+};
+
+// Reads rows of one table. One for each subtask. All calls come on the blocking pool, and may
+// block; one at a time, unless TableLookup::is_concurrent.
+class RowLookup {
+ public:
+  virtual ~RowLookup() = default;
+  // Appends the rows of `count` keys; keys[i] has the values of the i-th key column. Values are not
+  // NULL.
+  virtual Status find(std::span<const ColumnView> keys, uint32_t count, LookedUpRows& found);
+  // Appends all rows of the table.
+  virtual Status load(RowBatch<ColumnRow>& rows);
+};
+
+// How the rows of a table are found by keys. Made for one place of one query.
+class TableLookup {
+ public:
+  virtual ~TableLookup() = default;
+  // With kFull `load` is called, else `find`.
+  virtual LookupCaching caching() const = 0;
+  // Whether `find` may be called for several keys at the same time.
+  virtual bool is_concurrent() const { return false; }
+  // How often a call that fails is made again.
+  virtual int32_t retries_max() const { return 0; }
+  // Rows are found by `keys`, and have `columns`; both are columns of the definition. What it gives
+  // makes the reader of a subtask, in the world that `files` belongs to.
+  virtual Result<std::function<Result<std::unique_ptr<RowLookup>>(FileSystem& files)>> reader(
+      const std::vector<size_t>& keys, const std::vector<size_t>& columns) = 0;
 };
 
 // What a factory is given.
@@ -255,6 +325,12 @@ class TableConnector {
   // `infer`.
   virtual Result<std::unique_ptr<TableSource>> source(const TableContext& context) const;
   virtual Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const;
+  // Null: rows can't be looked up.
+  virtual Result<std::unique_ptr<TableLookup>> lookup(const TableContext& context) const;
+  // The partitions there are now, as `a=1/b=2`, in their order. Errors: kSqlUnsupported when it has
+  // none.
+  virtual Result<std::vector<std::string>> partitions(FileSystem& files,
+                                                      const TableContext& context) const;
 };
 
 // What a program's SQL can use. Filled once, then read by any thread.

@@ -132,6 +132,8 @@ struct SnapshotFlags {
 struct SqlFlags {
   const CLI::App* command = nullptr;
   SqlCommand sql;
+  // Settings with flags of their own, by their keys.
+  std::map<std::string, std::string> values;
   bool box = false;
   bool csv = false;
   bool json = false;
@@ -147,6 +149,11 @@ struct SqlFlags {
     added->add_option("-D", sql.settings, "As SET 'key' = 'value': -Dkey=value")
         ->type_name("KEY=VALUE")
         ->allow_extra_args(false);
+    added
+        ->add_option("--catalog", sql.catalog,
+                     "Keeps what is created in this folder, as files of SQL; without it, it goes "
+                     "with the session")
+        ->type_name("FOLDER");
     CLI::Option* const as_box = added->add_flag("--table", box, "Results in a box");
     CLI::Option* const as_csv = added->add_flag("--csv", csv, "Results as CSV, with a header");
     CLI::Option* const as_json = added->add_flag("--json", json, "Results as JSON, one row a line");
@@ -156,6 +163,24 @@ struct SqlFlags {
     as_json->excludes(as_csv);
     as_changelog->excludes(as_csv)->excludes(as_json);
     added->add_flag("--timing", sql.timing, "Says how long each statement took");
+    const auto value = [&](const std::string& names, const char* key, const char* type,
+                           const char* what) {
+      added->add_option(names, values[key], what)->type_name(type)->group("Jobs");
+    };
+    value("-p,--parallelism", "parallelism.default", "N", "Subtasks of each operator");
+    value("--checkpoint-interval", "execution.checkpointing.interval", "TIME",
+          "Takes a checkpoint so often, such as 1s");
+    value("--checkpoint-dir", "execution.checkpointing.dir", "FOLDER",
+          "Where checkpoints are kept");
+    value("--state-backend", "state.backend.type", "TYPE",
+          "hashmap (in memory) or rocksdb (on disk)");
+    value("-s,--from-savepoint", "execution.state-recovery.path", "PATH",
+          "INSERT starts from this savepoint or checkpoint");
+    added
+        ->add_flag("--resume", sql.resume,
+                   "Each INSERT goes on from its newest complete checkpoint in that folder; begins "
+                   "anew when there is none; is passed over when it had come to its end")
+        ->group("Jobs");
     added->footer(
         "A file is a table: tidewheel sql -e \"SELECT origin, COUNT(*) FROM 'flights.csv' GROUP BY "
         "origin\"");
@@ -165,6 +190,9 @@ struct SqlFlags {
     if (!command->parsed()) { return false; }
     line.command = Command::kSql;
     line.sql = sql;
+    for (const auto& [key, value] : values) {
+      if (!value.empty()) { line.sql.settings.push_back(key + "=" + value); }
+    }
     line.sql.output = box         ? SqlOutput::kBox
                       : csv       ? SqlOutput::kCsv
                       : json      ? SqlOutput::kJson

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "tidewheel/api/function_abi.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/version.h"
 
@@ -37,7 +38,8 @@ constexpr uint16_t kMachineHere = kMachineX86;
 #endif
 constexpr std::string_view kOwner{"Tidewheel\0\0\0", 12};
 constexpr const char* kEntryPoint = "tidewheel_plugin_main";
-constexpr std::string_view kAdvice = "name the libNAME.so that add_tidewheel_job builds";
+constexpr std::string_view kAdvice =
+    "name the libNAME.so that add_tidewheel_job, or add_tidewheel_functions, builds";
 
 template <class T>
 T load(std::string_view bytes, std::size_t offset) {
@@ -98,6 +100,8 @@ Result<JobNote> parse_text(std::string_view text) {
       note.compiler = value;
     } else if (key == "job") {
       note.job = value;
+    } else if (key == "functions") {
+      note.functions = value;
     }
   }
   if (note.abi == 0) { return no_library("its note is damaged"); }
@@ -111,8 +115,9 @@ std::string as_file(const std::string& path) {
 
 using EntryPoint = int (*)(int argc, const char* const* argv);
 
-// The address of the library's entry point.
-Result<void*> load_library(const std::string& path) {
+}  // namespace
+
+Result<void*> load_symbol(const std::string& path, const char* name) {
   // Local, so that the library's engine and its job are seen by nobody else.
   void* const library = dlopen(as_file(path).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -120,15 +125,13 @@ Result<void*> load_library(const std::string& path) {
     return failed_precondition(ErrorId::kJobLibrary, "{} can't be loaded: {}", path,
                                reason == nullptr ? "unknown reason" : reason);
   }
-  void* const symbol = dlsym(library, kEntryPoint);
+  void* const symbol = dlsym(library, name);
   if (symbol == nullptr) {
     return failed_precondition(ErrorId::kJobLibrary, "{} has no function {}: rebuild it", path,
-                               kEntryPoint);
+                               name);
   }
   return symbol;
 }
-
-}  // namespace
 
 Result<JobNote> read_job_note(ReadableFile& file) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string header, read_part(file, 0, kHeaderBytes));
@@ -172,7 +175,7 @@ Status check_job_note(const JobNote& note, const std::string& path) {
 }
 
 Result<int> run_job_library(const std::string& path, std::span<const std::string> arguments) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(void* const symbol, load_library(path));
+  TIDEWHEEL_ASSIGN_OR_RETURN(void* const symbol, load_symbol(path, kEntryPoint));
   const auto entry = reinterpret_cast<EntryPoint>(symbol);
   std::vector<const char*> argv;
   argv.push_back(path.c_str());
@@ -183,13 +186,18 @@ Result<int> run_job_library(const std::string& path, std::span<const std::string
 
 Diagnosis examine_job_library(const JobNote& note, const std::string& path) {
   Diagnosis diagnosis;
-  diagnosis.text = fmt::format(
-      "{}\n  job      : {}\n  built by : {}, headers {}\n  ABI      : {} (this program: {})\n",
-      path, note.job, note.compiler, note.version, note.abi, kPluginAbi);
+  const bool is_job = note.functions.empty();
+  diagnosis.text =
+      fmt::format("{}\n  {}: {}\n  built by : {}, headers {}\n  ABI      : {} (this program: {})\n",
+                  path, is_job ? "job      " : "functions", is_job ? note.job : note.functions,
+                  note.compiler, note.version, note.abi, kPluginAbi);
   Status status = check_job_note(note, path);
-  if (status.ok()) { status = load_library(path).status(); }
+  if (status.ok()) {
+    status = load_symbol(path, is_job ? kEntryPoint : abi::kFunctionsEntryPoint).status();
+  }
   diagnosis.healthy = status.ok();
-  diagnosis.text += diagnosis.healthy ? "  verdict  : it loads, and can be run here\n"
+  diagnosis.text += diagnosis.healthy ? (is_job ? "  verdict  : it loads, and can be run here\n"
+                                                : "  verdict  : it loads, and can be used here\n")
                                       : "  verdict  : " + status.to_string() + "\n";
   return diagnosis;
 }

@@ -3,51 +3,79 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <memory>
 #include <utility>
 
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/interruption.h"
-#include "tidewheel/base/time_zone.h"
+#include "tidewheel/api/run_report.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/cli/file_table.h"
+#include "tidewheel/cli/function_loader.h"
 #include "tidewheel/cli/sql_terminal.h"
-#include "tidewheel/cli/table_registry.h"
+#include "tidewheel/cli/sql_view.h"
+#include "tidewheel/dataflow/local_job.h"
+#include "tidewheel/sql/job_analysis.h"
 #include "tidewheel/sql/parser.h"
-#include "tidewheel/sql/result_text.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/tables/file_table.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel {
 namespace {
 
 constexpr int kFailed = 1;
-constexpr int64_t kFirstPollNs = 500'000;
-constexpr int64_t kPollNsMax = 20'000'000;
+constexpr int kMisused = 2;
+constexpr int kInterrupted = 130;
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-void print_error(const std::string& text) {
-  std::fflush(stdout);
-  std::fwrite(text.data(), 1, text.size(), stderr);
+constexpr const char* kHelp =
+    "Statements end with ';'. Ctrl-C ends a query or drops what is typed; QUIT ends the shell.\n"
+    "  SHOW TABLES;  DESCRIBE t;  EXPLAIN SELECT ..;  EXPLAIN ANALYZE SELECT ..;  SHOW FUNCTIONS;\n"
+    "  SET;  SET 'key' = 'value';  RESET 'key';\n"
+    "  INSERT INTO .. goes on by itself: SHOW JOBS;  DESCRIBE JOB 'id';  STOP JOB 'id' [WITH\n"
+    "  SAVEPOINT] [WITH DRAIN];  SET 'table.dml-sync' = 'true' waits for its end\n"
+    "  CLEAR;  QUIT;\n"
+    "A file is a table: SELECT * FROM 'flights.csv' LIMIT 10;\n"
+    "  \\d [t]    tables, or the columns of one     \\l        databases\n"
+    "  \\x        a line a column, on or off        \\timing   times of statements, on or off\n"
+    "  \\i FILE   executes a file                   \\q        the same as QUIT\n";
+
+InterruptionOptions shell_interruption() {
+  InterruptionOptions options;
+  options.keeps_process = true;
+  return options;
 }
 
 // Executes statements and shows what they give.
 class SqlRunner {
  public:
-  SqlRunner(World& world, const SqlCommand& command, Interruption& interruption)
+  SqlRunner(World& world, const SqlCommand& command)
       : world_(world),
         command_(command),
-        interruption_(interruption),
         tables_(make_table_registry()),
-        session_(world, {.tables = tables_.get(),
+        session_(world, {.tables = tables_,
                          .config = {},
+                         .resumes = command.resume,
                          .file_table =
                              [&world](const std::string& path) {
                                return make_file_table(world.files(), path);
-                             }}),
-        is_terminal_(output_is_terminal()) {}
+                             },
+                         .load_functions = make_function_loader(world.files())}),
+        timing_(command.timing) {
+    view_.is_terminal = output_is_terminal();
+    view_.shows_progress = error_is_terminal();
+  }
 
   sql::Session& session() { return session_; }
+
+  // In a script one Ctrl-C stops what runs, and a second one ends the process; in the shell each
+  // statement has its own.
+  Status watch_script() {
+    TIDEWHEEL_ASSIGN_OR_RETURN(interruption_, Interruption::install());
+    return ok_status();
+  }
+  bool interrupted() const { return interruption_ != nullptr && interruption_->interrupted(); }
 
   Status set(const std::string& assignment) {
     const size_t equals = assignment.find('=');
@@ -63,31 +91,113 @@ class SqlRunner {
     return session_.execute("", wrapped).status();
   }
 
-  // `echoes`: statements without a result say OK.
-  Status run(const std::string& text, bool echoes) {
+  // A script stops at the first statement that fails, and behind the one that was interrupted.
+  Status run(const std::string& text) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<sql::Statement> statements,
                                sql::parse_script(text));
     for (const sql::Statement& statement : statements) {
-      TIDEWHEEL_RETURN_IF_ERROR(run_one(text, statement, echoes));
+      if (interrupted()) {
+        return cancelled(ErrorId::kJobCancelled,
+                         "interrupted: the statements behind are not executed");
+      }
+      TIDEWHEEL_RETURN_IF_ERROR(run_one(text, statement));
+    }
+    return ok_status();
+  }
+  Status run_file(const std::string& path) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world_.files(), path));
+    return run(text).with_context("{}", path);
+  }
+  // Of jobs that nobody has waited for.
+  Status wait_for_jobs() {
+    return session_.wait_for_jobs([this](JobHandle* job) { interruption_->watch(job); });
+  }
+
+  // Statements and commands of a person, until there are no more.
+  void run_shell(SqlTerminal& terminal) {
+    is_shell_ = true;
+    interruption_.reset();  // at the prompt Ctrl-C is a key
+    while (true) {
+      for (const std::string& line : session_.take_ended_jobs()) { print(line + "\n"); }
+      const std::optional<ShellInput> input = terminal.next();
+      if (!input.has_value() || is_quit(*input)) {
+        if (may_quit(terminal)) { return; }
+        continue;
+      }
+      const Status status = input->is_command ? command(input->text) : run_watched(input->text);
+      if (!status.ok()) { print_error(status.to_string() + "\n"); }
+    }
+  }
+
+ private:
+  static bool is_quit(const ShellInput& input) {
+    return input.is_command &&
+           (input.text == "QUIT" || input.text == "EXIT" || input.text == "\\q");
+  }
+  bool may_quit(SqlTerminal& terminal) {
+    const std::vector<std::string> running = session_.running_jobs();
+    if (running.empty()) { return true; }
+    for (const std::string& job : running) { print("still running: " + job + "\n"); }
+    return terminal.confirm("They end with the shell. Quit? [y/N] ");
+  }
+
+  Status run_watched(const std::string& text) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(interruption_, Interruption::install(shell_interruption()));
+    const Status status = run(text);
+    interruption_.reset();
+    return status;
+  }
+
+  // Of the shell.
+  Status command(const std::string& text) {
+    const size_t blank = text.find_first_of(" \t");
+    const std::string name = text.substr(0, blank);
+    std::string argument;
+    if (blank != std::string::npos) {
+      const size_t begin = text.find_first_not_of(" \t;", blank);
+      if (begin != std::string::npos) { argument = text.substr(begin); }
+      while (!argument.empty() && (argument.back() == ';' || argument.back() == ' ')) {
+        argument.pop_back();
+      }
+    }
+    if (name == "HELP" || name == "\\?") {
+      print(kHelp);
+    } else if (name == "CLEAR") {
+      print("\x1b[H\x1b[2J");
+    } else if (name == "\\x") {
+      view_.expanded = !view_.expanded;
+      print(fmt::format("Expanded display is {}.\n", view_.expanded ? "on" : "off"));
+    } else if (name == "\\timing") {
+      timing_ = !timing_;
+      print(fmt::format("Timing is {}.\n", timing_ ? "on" : "off"));
+    } else if (name == "\\d") {
+      return run_watched(argument.empty() ? "SHOW TABLES" : "DESCRIBE " + argument);
+    } else if (name == "\\l") {
+      return run_watched("SHOW DATABASES");
+    } else if (name == "\\i") {
+      if (argument.empty()) { return invalid_argument(ErrorId::kUsage, "\\i takes a file"); }
+      TIDEWHEEL_ASSIGN_OR_RETURN(interruption_, Interruption::install(shell_interruption()));
+      const Status status = run_file(argument);
+      interruption_.reset();
+      return status;
+    } else {
+      return invalid_argument(ErrorId::kUsage, "there is no command {}; \\? lists those there are",
+                              name);
     }
     return ok_status();
   }
 
- private:
-  Status run_one(const std::string& text, const sql::Statement& statement, bool echoes) {
+  Status run_one(const std::string& text, const sql::Statement& statement) {
     const int64_t begun_ns = world_.clock().now_ns();
-    TIDEWHEEL_ASSIGN_OR_RETURN(sql::StatementResult result, session_.execute(text, statement));
-    if (const auto* done = std::get_if<sql::Done>(&result)) {
-      if (echoes) { print(done->message + "\n"); }
-    } else if (const auto* listing = std::get_if<sql::Listing>(&result)) {
-      show(*listing);
-    } else if (auto* query = std::get_if<sql::RunningQuery>(&result)) {
-      TIDEWHEEL_RETURN_IF_ERROR(show(*query));
+    choose_output();
+    Result<sql::StatementResult> result = session_.execute(text, statement);
+    if (result.status().id() == ErrorId::kJobFinished) {
+      print_error(std::string(result.status().message()) + "\n");
     } else {
-      TIDEWHEEL_RETURN_IF_ERROR(wait_for(std::get<sql::RunningInsert>(result)));
-      if (echoes) { print("OK\n"); }
+      TIDEWHEEL_RETURN_IF_ERROR(result.status());
+      TIDEWHEEL_RETURN_IF_ERROR(std::visit([this](auto& one) { return show(one); }, *result));
     }
-    if (command_.timing) {
+    if (timing_) {
       print(fmt::format("Time: {:.3f} ms\n",
                         static_cast<double>(world_.clock().now_ns() - begun_ns) * 1e-6));
     }
@@ -95,171 +205,76 @@ class SqlRunner {
     return ok_status();
   }
 
-  void show(const sql::Listing& listing) {
-    if (listing.is_text) {
-      for (const auto& row : listing.rows) { print(row[0] + "\n"); }
-      return;
-    }
-    if (output() == SqlOutput::kCsv || output() == SqlOutput::kJson) {
-      RowType type;
-      for (const std::string& column : listing.columns) { type.add(column, LogicalType::string()); }
-      const std::vector<bool> nulls(listing.columns.size(), false);
-      if (output() == SqlOutput::kCsv) { print(sql::csv_line(listing.columns, nulls)); }
-      for (const auto& row : listing.rows) {
-        print(output() == SqlOutput::kCsv ? sql::csv_line(row, nulls)
-                                          : sql::json_line(type, row, nulls));
-      }
-      return;
-    }
-    print(sql::box_text(listing.columns, std::vector<bool>(listing.columns.size(), false),
-                        listing.rows));
-  }
-
-  SqlOutput output() const {
-    if (command_.output != SqlOutput::kChosen) { return command_.output; }
+  void choose_output() {
+    view_.output = command_.output;
+    if (view_.output != SqlOutput::kChosen) { return; }
     if (session_.setting("sql-client.execution.result-mode") != "table") {
-      return SqlOutput::kChangelog;
+      view_.output = SqlOutput::kChangelog;
+    } else {
+      view_.output = view_.is_terminal ? SqlOutput::kBox : SqlOutput::kCsv;
     }
-    return is_terminal_ ? SqlOutput::kBox : SqlOutput::kCsv;
   }
 
-  // What the user sees of a query: rows as they come, or the table at the end.
-  struct Shown {
-    SqlOutput output = SqlOutput::kBox;
-    bool at_end = false;
-    RowType type;  // of the columns that are shown
-    int64_t count = 0;
-  };
-
-  Status show(sql::RunningQuery& query) {
-    Shown shown;
-    shown.output = output();
-    // Of an input that does not end there is no table at the end.
-    if (!query.is_bounded && (query.updates || shown.output == SqlOutput::kBox)) {
-      shown.output = SqlOutput::kChangelog;
-    }
-    shown.at_end = shown.output == SqlOutput::kBox || (shown.output != SqlOutput::kChangelog &&
-                                                       (query.updates || !query.order_by.empty()));
-    for (size_t i = 0; i < query.visible; ++i) {
-      shown.type.add(query.type.names[i], query.type.types[i]);
-    }
-    TimeZone zone = *TimeZone::find(session_.setting("table.local-time-zone"));
-    sql::ResultTable table(query.type, query.visible, query.order_by, zone);
-    if (!shown.at_end) { print_header(shown); }
-    bool enough = query.limit == 0;
-    interruption_.watch(query.job.get());
-    int64_t poll_ns = kFirstPollNs;
-    for (bool ended = false; !ended;) {
-      ended = query.job->wait(world_.clock().now_ns() + poll_ns);
-      poll_ns = std::min(poll_ns * 2, kPollNsMax);
-      for (const sql::ResultQueue::Rows& rows : query.rows->take_all()) {
-        if (shown.at_end) {
-          table.apply(rows);
-        } else {
-          print_rows(query, rows, shown, zone);
-        }
-        shown.count += rows.end - rows.begin;
-      }
-      std::fflush(stdout);
-      if (!ended && query.limit >= 0 && shown.count >= query.limit && !enough) {
-        enough = true;
-        query.job->cancel();
-      }
-    }
-    interruption_.watch(nullptr);
-    Status result = query.job->result();
-    if (enough && result.id() == ErrorId::kJobCancelled) { result = ok_status(); }
-    TIDEWHEEL_RETURN_IF_ERROR(std::move(result));
-    if (shown.at_end) { print_table(table, shown); }
+  Status show(const sql::Done& done) {
+    if (is_shell_) { print(done.message + "\n"); }
     return ok_status();
   }
-
-  void print_header(const Shown& shown) {
-    if (shown.output == SqlOutput::kCsv) {
-      print(sql::csv_line(shown.type.names, std::vector<bool>(shown.type.size(), false)));
-    } else if (shown.output == SqlOutput::kChangelog) {
-      std::string line = "op";
-      for (const std::string& name : shown.type.names) { line += " | " + name; }
-      print(line + "\n");
-    }
+  Status show(const sql::Listing& listing) {
+    show_listing(listing, view_);
+    return ok_status();
   }
-
-  void print_rows(const sql::RunningQuery& query, const sql::ResultQueue::Rows& rows,
-                  const Shown& shown, TimeZone& zone) {
-    std::string out;
-    for (uint32_t i = rows.begin; i < rows.end; ++i) {
-      if (query.limit >= 0 && shown.count + (i - rows.begin) >= query.limit) { break; }
-      sql::ResultTable::Row row = sql::result_row(query.type, rows.columns(), i, zone);
-      row.cells.resize(query.visible);
-      row.nulls.resize(query.visible);
-      if (shown.output == SqlOutput::kCsv) {
-        out += sql::csv_line(row.cells, row.nulls);
-      } else if (shown.output == SqlOutput::kJson) {
-        out += sql::json_line(shown.type, row.cells, row.nulls);
-      } else {
-        out += row_kind_text(rows.columns().kind(i));
-        for (size_t c = 0; c < query.visible; ++c) {
-          out += " | " + (row.nulls[c] ? std::string("NULL") : row.cells[c]);
-        }
-        out += '\n';
-      }
-    }
-    print(out);
+  Status show(sql::RunningQuery& query) {
+    interruption_->watch(query.job.get());
+    Status status = show_query(world_, query, view_, session_.setting("table.local-time-zone"));
+    interruption_->watch(nullptr);
+    return status;
   }
-
-  void print_table(const sql::ResultTable& table, const Shown& shown) {
-    const std::vector<const sql::ResultTable::Row*> rows = table.rows();
-    if (shown.output != SqlOutput::kBox) {
-      std::string out;
-      if (shown.output == SqlOutput::kCsv) { print_header(shown); }
-      for (const sql::ResultTable::Row* row : rows) {
-        const std::vector<std::string> cells(
-            row->cells.begin(), row->cells.begin() + static_cast<ptrdiff_t>(shown.type.size()));
-        out += shown.output == SqlOutput::kCsv ? sql::csv_line(cells, row->nulls)
-                                               : sql::json_line(shown.type, cells, row->nulls);
-      }
-      return print(out);
+  Status show(sql::RunningInsert& insert) {
+    tell_start(*insert.job);
+    if (!insert.waits) {
+      const std::string id = session_.submit(std::move(insert));
+      if (is_shell_) { print("Job ID: " + id + "\n"); }
+      return ok_status();
     }
-    std::vector<std::vector<std::string>> cells;
-    std::vector<bool> right;
-    for (const LogicalType& type : shown.type.types) { right.push_back(sql::is_shown_right(type)); }
-    for (const sql::ResultTable::Row* row : rows) {
-      auto& line = cells.emplace_back();
-      for (size_t i = 0; i < shown.type.size(); ++i) {
-        line.push_back(row->nulls[i] ? "NULL" : row->cells[i]);
-      }
-    }
-    print(sql::box_text(shown.type.names, right, cells));
-    print(fmt::format("{} row{}\n", rows.size(), rows.size() == 1 ? "" : "s"));
+    interruption_->watch(insert.job.get());
+    wait_for_job(world_, *insert.job, view_);
+    interruption_->watch(nullptr);
+    if (insert.analysis != nullptr) { print(insert.analysis->text(*insert.job) + "\n"); }
+    const std::string summary =
+        checkpoint_summary(insert.job->checkpoints(), insert.job->restarts());
+    if (!summary.empty()) { print_error(summary + "\n"); }
+    TIDEWHEEL_RETURN_IF_ERROR(insert.job->result());
+    if (is_shell_ && insert.analysis == nullptr) { print("OK\n"); }
+    return ok_status();
   }
-
-  Status wait_for(sql::RunningInsert& insert) {
-    interruption_.watch(insert.job.get());
-    insert.job->wait();
-    interruption_.watch(nullptr);
-    return insert.job->result();
+  void tell_start(const JobHandle& job) {
+    const Config& config = session_.options().config;
+    const std::string text = start_text(job.checkpoints(), job.name(), command_.resume,
+                                        config.get(options::kCheckpointDirectory));
+    if (!text.empty()) { print_error(text + "\n"); }
   }
 
   World& world_;
   const SqlCommand& command_;
-  Interruption& interruption_;
-  const std::unique_ptr<TableRegistry> tables_;
+  const std::shared_ptr<const TableRegistry> tables_;
   sql::Session session_;
-  const bool is_terminal_;
+  SqlViewOptions view_;
+  bool timing_;
+  bool is_shell_ = false;
+  std::unique_ptr<Interruption> interruption_;
 };
 
 int failed(const Status& status) {
   print_error(status.to_string() + "\n");
-  return kFailed;
+  return status.id() == ErrorId::kJobCancelled ? kInterrupted
+         : status.id() == ErrorId::kUsage      ? kMisused
+                                               : kFailed;
 }
 
-}  // namespace
-
-Result<int> run_sql_command(const SqlCommand& command) {
-  const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kWarning});
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Interruption> interruption,
-                             Interruption::install());
-  SqlRunner runner(*world, command, *interruption);
+Status prepare(SqlRunner& runner, const SqlCommand& command) {
+  if (!command.catalog.empty()) {
+    TIDEWHEEL_RETURN_IF_ERROR(runner.session().keep_catalog_in(command.catalog));
+  }
   // Who sees the result only has no use for every step on the way to it.
   if (command.output != SqlOutput::kChangelog) {
     TIDEWHEEL_RETURN_IF_ERROR(runner.set("table.exec.mini-batch.enabled=true"));
@@ -267,31 +282,48 @@ Result<int> run_sql_command(const SqlCommand& command) {
   for (const std::string& setting : command.settings) {
     TIDEWHEEL_RETURN_IF_ERROR(runner.set(setting));
   }
-  std::vector<std::string> scripts;
-  if (!command.init_file.empty()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(std::string text, read_all(world->files(), command.init_file));
-    scripts.push_back(std::move(text));
-  }
+  return ok_status();
+}
+
+// All that is no shell: files, -e, standard input.
+Status run_scripts(SqlRunner& runner, const SqlCommand& command, SqlTerminal* terminal) {
   for (const std::string& file : command.files) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(std::string text, read_all(world->files(), file));
-    scripts.push_back(std::move(text));
+    TIDEWHEEL_RETURN_IF_ERROR(runner.run_file(file));
   }
-  for (const std::string& text : command.texts) { scripts.push_back(text); }
-  for (const std::string& script : scripts) {
-    if (const Status status = runner.run(script, /*echoes=*/false); !status.ok()) {
+  for (const std::string& text : command.texts) { TIDEWHEEL_RETURN_IF_ERROR(runner.run(text)); }
+  if (terminal != nullptr) {
+    while (const std::optional<ShellInput> input = terminal->next()) {
+      TIDEWHEEL_RETURN_IF_ERROR(runner.run(input->text));
+    }
+  }
+  return runner.wait_for_jobs();
+}
+
+}  // namespace
+
+Result<int> run_sql_command(const SqlCommand& command) {
+  const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kWarning});
+  SqlRunner runner(*world, command);
+  std::unique_ptr<SqlTerminal> terminal;
+  if (command.files.empty() && command.texts.empty()) {
+    terminal = std::make_unique<SqlTerminal>(runner.session());
+  }
+  const bool is_shell = terminal != nullptr && terminal->is_interactive();
+  // A script goes on when an INSERT has ended, a person at once.
+  TIDEWHEEL_RETURN_IF_ERROR(runner.set(is_shell ? "table.dml-sync=false" : "table.dml-sync=true"));
+  TIDEWHEEL_RETURN_IF_ERROR(prepare(runner, command));
+  TIDEWHEEL_RETURN_IF_ERROR(runner.watch_script());
+  if (!command.init_file.empty()) {
+    if (const Status status = runner.run_file(command.init_file); !status.ok()) {
       return failed(status);
     }
   }
-  if (!command.files.empty() || !command.texts.empty()) { return 0; }
-  SqlTerminal terminal(runner.session());
-  int exit_status = 0;
-  while (std::optional<std::string> statement = terminal.next_statement()) {
-    const Status status = runner.run(*statement, terminal.is_interactive());
-    if (status.ok()) { continue; }
-    exit_status = failed(status);
-    if (!terminal.is_interactive()) { return exit_status; }
+  if (is_shell) {
+    runner.run_shell(*terminal);
+    return 0;
   }
-  return terminal.is_interactive() ? 0 : exit_status;
+  const Status status = run_scripts(runner, command, terminal.get());
+  return status.ok() ? 0 : failed(status);
 }
 
 }  // namespace tidewheel

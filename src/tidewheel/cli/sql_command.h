@@ -21,8 +21,10 @@ struct SqlCommand {
   std::vector<std::string> files;  // -f
   std::string init_file;           // -i: before all else; "" : none
   std::vector<std::string> settings;
+  std::string catalog;  // a folder, which keeps the default catalog; "": in memory
   SqlOutput output = SqlOutput::kChosen;
   bool timing = false;
+  bool resume = false;  // INSERTs go on from their newest checkpoints
 };
 
 // Returns the process's exit status. Errors are printed, and end the script.

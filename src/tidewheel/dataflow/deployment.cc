@@ -130,6 +130,9 @@ void Deployment::make_accounts() {
       names.insert(name);
     }
     groups_.push_back(&parts_.metrics.group(name));
+    groups_.back()->gauge("memoryPeakBytes", [account = accounts_.back().get()] {
+      return account->peak_bytes();
+    });
   }
 }
 

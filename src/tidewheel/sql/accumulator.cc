@@ -386,6 +386,28 @@ class NumberAccumulator final : public Accumulator {
     }
     results.finish();
   }
+  void fold_after(const AccumulatorInput& input, Column& column, Arena&) override {
+    const W* const values = arguments(input);
+    const size_t count = input.rows.size();
+    WideResults<W> results(column, 0, 1, count);
+    W* const to = results.values();
+    if constexpr (std::is_same_v<State, CountState>) {
+      if (input.resets == nullptr) {
+        for (size_t i = 0; i < count; ++i) {
+          to[i] = state(input.cells[i]).count += input.weights == nullptr ? 1 : input.weights[i];
+        }
+        return results.finish();
+      }
+    }
+    for (size_t i = 0; i < count; ++i) {
+      State& accumulated = state(input.cells[i]);
+      const int64_t weight = input.weights == nullptr ? 1 : input.weights[i];
+      if (weight != 0) { accumulated.add(value_at(values, i), weight); }
+      if (!accumulated.get(info_, to[i])) { results.set_null(i); }
+      if (input.resets != nullptr && input.resets[i] != 0) { accumulated = State(); }
+    }
+    results.finish();
+  }
   void results(std::span<std::byte* const> cells, Column& column, uint32_t at, uint32_t stride,
                Arena&) override {
     WideResults<W> results(column, at, stride, cells.size());
@@ -455,6 +477,14 @@ class TextAccumulator final : public Accumulator {
       put(input.cells[i], column, static_cast<uint32_t>(2 * i), arena);
       add_row(input, values, i,
               [&] { put(input.cells[i], column, static_cast<uint32_t>(2 * i + 1), arena); });
+    }
+  }
+  void fold_after(const AccumulatorInput& input, Column& column, Arena& arena) override {
+    const ColumnView& values = input.batch->view(static_cast<size_t>(argument_));
+    column.ensure(static_cast<uint32_t>(input.rows.size()));
+    for (size_t i = 0; i < input.rows.size(); ++i) {
+      add_row(input, values, i,
+              [&] { put(input.cells[i], column, static_cast<uint32_t>(i), arena); });
     }
   }
   void results(std::span<std::byte* const> cells, Column& column, uint32_t at, uint32_t stride,

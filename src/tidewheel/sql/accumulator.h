@@ -97,6 +97,8 @@ class Accumulator {
   // Adds, and puts the result before row i of the input into row 2 * i of `results`, and that after
   // it into row 2 * i + 1. Strings are copied into the arena.
   virtual void fold(const AccumulatorInput& input, Column& results, Arena& arena) = 0;
+  // The same with the result after row i in row i, and no others.
+  virtual void fold_after(const AccumulatorInput& input, Column& results, Arena& arena) = 0;
   // Puts the result of cells[i] into row at + stride * i.
   virtual void results(std::span<std::byte* const> cells, Column& results, uint32_t at,
                        uint32_t stride, Arena& arena) = 0;

@@ -10,6 +10,7 @@ void AggregateChunk::clear(uint32_t capacity) {
   if (rows.size() < capacity) {
     rows.resize(capacity);
     cells.resize(capacity);
+    states.resize(capacity);
     signs.resize(capacity);
     is_fresh.resize(capacity);
     is_gone.resize(capacity);
@@ -39,7 +40,7 @@ Status AggregateCalls::declare(KeyedState& state, const StateOptions& options, b
   for (size_t i = 0; i < set_.size(); ++i) {
     const AggregateCall& call = set_.calls()[i];
     distinct_of_.push_back(-1);
-    if (call.distinct) {
+    if (call.distinct && retracts) {
       const std::string name = describe_distinct(call);
       auto found = std::find_if(distincts_.begin(), distincts_.end(),
                                 [&](const Distinct& one) { return one.name == name; });
@@ -57,7 +58,48 @@ Status AggregateCalls::declare(KeyedState& state, const StateOptions& options, b
     }
   }
   changes_of_.resize(distincts_.size());
+  is_in_set_.assign(set_.size(), false);
+  fresh_of_.resize(set_.size());
+  return retracts ? Status() : declare_sets(state, options);
+}
+
+Status AggregateCalls::declare_sets(KeyedState& state, const StateOptions& options) {
+  for (size_t i = 0; i < set_.size(); ++i) {
+    const AggregateCall& call = set_.calls()[i];
+    if (!call.distinct) { continue; }
+    is_in_set_[i] = true;
+    auto found = std::find_if(sets_.begin(), sets_.end(), [&](const DistinctSet& one) {
+      return one.arguments == call.arguments && one.calls.size() < DistinctSetLayout::kCallsMax;
+    });
+    if (found == sets_.end()) {
+      sets_.push_back({call.arguments, {}, nullptr});
+      found = sets_.end() - 1;
+    }
+    found->calls.push_back(i);
+  }
+  int number = 0;
+  for (DistinctSet& set : sets_) {
+    std::vector<std::string> names;
+    for (const size_t call : set.calls) { names.push_back(set_.calls()[call].name); }
+    AggregateCall call = set_.calls()[set.calls[0]];
+    call.filter = -1;
+    std::string name = describe_distinct(call);
+    // More calls than a set has bits have several.
+    const bool is_first = std::none_of(
+        sets_.data(), &set, [&](const DistinctSet& one) { return one.arguments == set.arguments; });
+    if (!is_first) { name += "'" + std::to_string(++number); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(set.values, DistinctCalls::make(state, name, input_, set.arguments,
+                                                               options, std::move(names)));
+  }
+  sets_by_row_ = !sets_.empty();
   return {};
+}
+
+void AggregateCalls::defer_distinct() {
+  // A call that keeps values looks at them row by row.
+  const bool by_row = std::any_of(value_calls_.begin(), value_calls_.end(),
+                                  [&](const ValueCallOf& one) { return is_in_set_[one.call]; });
+  sets_by_row_ = sets_by_row_ && by_row;
 }
 
 void AggregateCalls::begin(const ColumnBatch& batch, uint32_t begin, uint32_t end) {
@@ -65,6 +107,9 @@ void AggregateCalls::begin(const ColumnBatch& batch, uint32_t begin, uint32_t en
   clear_results();
   for (Distinct& distinct : distincts_) { distinct.values->read(batch, begin, end); }
   for (auto& changes : changes_of_) { changes.clear(); }
+  begin_ = begin;
+  for (DistinctSet& set : sets_) { set.values->read(batch, begin, end); }
+  for (auto& fresh : fresh_of_) { fresh.clear(); }
 }
 
 void AggregateCalls::clear_results() {
@@ -94,13 +139,15 @@ void AggregateCalls::add_values(std::byte* row, uint32_t index, const AggregateC
     distinct.change = taken ? distinct.values->change(row, index, sign) : 0;
     changes_of_[d].push_back(static_cast<int8_t>(distinct.change));
   }
+  if (sets_by_row_) { add_to_sets(row, index, chunk.rows[last]); }
   const uint32_t target = chunk.targets[last];
   for (ValueCallOf& one : value_calls_) {
     Column& results = columns_[one.call];
     if (wanted == Wanted::kBoth) { one.values->result(row, results, 2 * target, *arena_); }
     const AggregateCall& call = set_.calls()[one.call];
     const int32_t distinct = distinct_of_[one.call];
-    const int weight = distinct >= 0 ? distincts_[static_cast<size_t>(distinct)].change
+    const int weight = is_in_set_[one.call] ? fresh_of_[one.call].back()
+                       : distinct >= 0      ? distincts_[static_cast<size_t>(distinct)].change
                        : counts(call, chunk.rows[last]) ? sign
                                                         : 0;
     if (weight != 0) { one.values->add(row, *batch_, chunk.rows[last], weight); }
@@ -113,6 +160,66 @@ void AggregateCalls::add_values(std::byte* row, uint32_t index, const AggregateC
   }
 }
 
+void AggregateCalls::add_to_sets(std::byte* row, uint32_t index, uint32_t batch_row) {
+  for (DistinctSet& set : sets_) {
+    uint64_t counted = 0;
+    for (size_t bit = 0; bit < set.calls.size(); ++bit) {
+      if (counts(set_.calls()[set.calls[bit]], batch_row)) { counted |= uint64_t{1} << bit; }
+    }
+    const uint64_t added = counted == 0 ? 0 : set.values->add(row, index, counted);
+    for (size_t bit = 0; bit < set.calls.size(); ++bit) {
+      fresh_of_[set.calls[bit]].push_back(static_cast<int8_t>((added >> bit) & 1));
+    }
+  }
+}
+
+// Sets the call's bit of counted_ for the rows that count for it.
+void AggregateCalls::find_counted(const AggregateCall& call, const AggregateChunk& chunk,
+                                  uint64_t bit) {
+  if (call.filter < 0) {
+    for (uint32_t i = 0; i < chunk.count; ++i) { counted_[i] |= bit; }
+    return;
+  }
+  const ColumnView& filter = batch_->view(static_cast<size_t>(call.filter));
+  if (filter.validity == nullptr && !filter.is_constant) {
+    const auto* const truth = filter.as<uint8_t>();
+    for (uint32_t i = 0; i < chunk.count; ++i) {
+      counted_[i] |= truth[chunk.rows[i]] != 0 ? bit : 0;
+    }
+    return;
+  }
+  for (uint32_t i = 0; i < chunk.count; ++i) {
+    const uint32_t row = chunk.rows[i];
+    if (!filter.is_null(row) && filter.at<uint8_t>(row) != 0) { counted_[i] |= bit; }
+  }
+}
+
+void AggregateCalls::count_distinct(const AggregateChunk& chunk) {
+  if (sets_by_row_) { return; }
+  for (DistinctSet& set : sets_) {
+    counted_.assign(chunk.count, 0);
+    added_.resize(chunk.count);
+    for (size_t bit = 0; bit < set.calls.size(); ++bit) {
+      find_counted(set_.calls()[set.calls[bit]], chunk, uint64_t{1} << bit);
+    }
+    for (const int32_t argument : set.arguments) {
+      const ColumnView& column = batch_->view(static_cast<size_t>(argument));
+      if (column.validity == nullptr) { continue; }
+      for (uint32_t i = 0; i < chunk.count; ++i) {
+        if (column.is_null(chunk.rows[i])) { counted_[i] = 0; }
+      }
+    }
+    set.values->add_all(chunk.states.data(), chunk.taken(), begin_, counted_.data(), added_.data());
+    for (size_t bit = 0; bit < set.calls.size(); ++bit) {
+      std::vector<int8_t>& fresh = fresh_of_[set.calls[bit]];
+      fresh.resize(chunk.count);
+      for (uint32_t i = 0; i < chunk.count; ++i) {
+        fresh[i] = static_cast<int8_t>((added_[i] >> bit) & 1);
+      }
+    }
+  }
+}
+
 void AggregateCalls::value_results(std::byte* row, uint32_t at) {
   for (ValueCallOf& one : value_calls_) {
     one.values->result(row, columns_[one.call], at, *arena_);
@@ -122,14 +229,23 @@ void AggregateCalls::value_results(std::byte* row, uint32_t at) {
 // Null when all rows count once.
 const int8_t* AggregateCalls::weights_of(size_t index, const AggregateChunk& chunk) {
   const AggregateCall& call = set_.calls()[index];
+  if (is_in_set_[index]) { return fresh_of_[index].data(); }
   if (distinct_of_[index] >= 0) {
     return changes_of_[static_cast<size_t>(distinct_of_[index])].data();
   }
-  bool looks = call.filter >= 0;
+  bool has_nulls = false;
   for (const int32_t column : call.arguments) {
-    looks = looks || batch_->view(static_cast<size_t>(column)).validity != nullptr;
+    has_nulls = has_nulls || batch_->view(static_cast<size_t>(column)).validity != nullptr;
   }
-  if (!looks) { return chunk.has_signs ? chunk.signs.data() : nullptr; }
+  if (call.filter >= 0 && !has_nulls && !chunk.has_signs) {
+    const ColumnView& filter = batch_->view(static_cast<size_t>(call.filter));
+    const std::span<const uint32_t> rows = chunk.taken();
+    if (filter.validity == nullptr && !filter.is_constant && chunk.is_ascending && !rows.empty() &&
+        rows.back() - rows.front() + 1 == rows.size()) {
+      return filter.as<int8_t>() + rows.front();  // truth values are 0 and 1
+    }
+  }
+  if (!has_nulls && call.filter < 0) { return chunk.has_signs ? chunk.signs.data() : nullptr; }
   if (chunk.has_signs) {
     weights_.assign(chunk.signs.begin(), chunk.signs.begin() + chunk.count);
   } else {
@@ -166,6 +282,7 @@ AccumulatorInput AggregateCalls::input_of(size_t call, const AggregateChunk& chu
 }
 
 void AggregateCalls::fold(const AggregateChunk& chunk, TextHeap& heap) {
+  count_distinct(chunk);
   for (size_t i = 0; i < set_.size(); ++i) {
     Accumulator* const accumulator = set_.accumulator(i);
     if (accumulator == nullptr) { continue; }
@@ -173,7 +290,15 @@ void AggregateCalls::fold(const AggregateChunk& chunk, TextHeap& heap) {
   }
 }
 
+void AggregateCalls::fold_after(const AggregateChunk& chunk, TextHeap& heap) {
+  count_distinct(chunk);
+  for (size_t i = 0; i < set_.size(); ++i) {
+    set_.accumulator(i)->fold_after(input_of(i, chunk, heap), columns_[i], *arena_);
+  }
+}
+
 void AggregateCalls::add(const AggregateChunk& chunk, TextHeap& heap) {
+  count_distinct(chunk);
   for (size_t i = 0; i < set_.size(); ++i) {
     Accumulator* const accumulator = set_.accumulator(i);
     if (accumulator != nullptr) { accumulator->add(input_of(i, chunk, heap)); }

@@ -38,7 +38,22 @@ bool is_window_function(const std::string& name) {
   return name == "TUMBLE" || name == "HOP" || name == "CUMULATE" || name == "SESSION";
 }
 
+// What is joined with a table that is made of no columns.
+Planned one_row() {
+  Plan one;
+  one.node = ValuesNode{{{}}};
+  return Planned{make_plan(std::move(one)), Scope()};
+}
+
 }  // namespace
+
+bool is_lateral(const TableReference& reference) {
+  if (std::holds_alternative<UnnestTable>(reference.node)) { return true; }
+  const auto* table = std::get_if<FunctionTable>(&reference.node);
+  if (table == nullptr) { return false; }
+  const auto* call = std::get_if<FunctionCall>(&table->call.node);
+  return call != nullptr && !is_window_function(in_capitals(call->name.parts.back().name));
+}
 
 Result<Planned> QueryBinder::from(const TableReference& reference) {
   return std::visit([&](const auto& node) { return from_node(node, reference); }, reference.node);
@@ -58,6 +73,7 @@ Result<Planned> QueryBinder::aliased(PlanRef plan, const std::optional<Alias>& a
       for (size_t i = 0; i < columns.size(); ++i) { columns.names[i] = alias->columns[i].name; }
     }
   }
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_state_ttl(std::move(plan), name));
   return Planned{std::move(plan), Scope::of(std::move(columns), std::move(name))};
 }
 
@@ -94,13 +110,16 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
   }
   if (table.name.parts.size() == 1) {
     for (size_t i = common_.size(); i-- > 0;) {
-      if (common_[i]->name.name != table.name.parts[0].name) { continue; }
-      // A query of WITH sees those before it.
-      const std::vector<const CommonTable*> all = common_;
-      const CommonTable& one = *common_[i];
+      if (common_[i].table->name.name != table.name.parts[0].name) { continue; }
+      // A query of WITH sees those before it, and what was around it.
+      const std::vector<Common> all = common_;
+      const std::vector<ExpressionBinder*> outers = outers_;
+      const CommonTable& one = *common_[i].table;
+      outers_.resize(std::min(outers_.size(), common_[i].outers));
       common_.resize(i);
       Result<PlanRef> plan = query(*one.query);
       common_ = all;
+      outers_ = outers;
       if (!plan.ok() || one.columns.empty()) { return plan; }
       TIDEWHEEL_ASSIGN_OR_RETURN(
           Planned renamed, aliased(std::move(*plan), Alias{one.name, one.columns}, one.name.name));
@@ -114,6 +133,7 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
     std::string message(found.status().message());
     return error(table.name.span(), found.status().id(), std::move(message));
   }
+  if (environment_.on_object) { environment_.on_object(table.name.span(), (*found)->path, depth_); }
   if ((*found)->view() != nullptr) { return expand_view(**found); }
   std::vector<Option> options;
   for (const Hint& hint : table.hints) {
@@ -129,8 +149,8 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
 
 Result<Planned> QueryBinder::from_node(const NamedTable& table, const TableReference& reference) {
   if (table.as_of.has_value()) {
-    return error(table.as_of->span, ErrorId::kSqlUnsupported,
-                 "temporal and lookup joins are not there yet");
+    return error(table.as_of->span, ErrorId::kSqlQuery,
+                 "FOR SYSTEM_TIME AS OF stands behind the right table of a JOIN .. ON only");
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, named(table));
   return aliased(std::move(plan), reference.alias,
@@ -143,15 +163,12 @@ Result<Planned> QueryBinder::from_node(const DerivedTable& table, const TableRef
 }
 
 Result<Planned> QueryBinder::from_node(const UnnestTable&, const TableReference& reference) {
-  return error(reference.span, ErrorId::kSqlUnsupported, "UNNEST is not there yet");
+  return lateral(one_row(), reference, nullptr);
 }
 Result<Planned> QueryBinder::from_node(const FunctionTable& table,
                                        const TableReference& reference) {
   const auto* call = std::get_if<FunctionCall>(&table.call.node);
-  if (call == nullptr || !is_window_function(in_capitals(call->name.parts.back().name))) {
-    return error(table.call.span, ErrorId::kSqlUnsupported,
-                 "the table functions that there are: TUMBLE, HOP, CUMULATE");
-  }
+  if (is_lateral(reference)) { return lateral(one_row(), reference, nullptr); }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, window_table(*call, table.call.span));
   return aliased(std::move(plan), reference.alias, "");
 }
@@ -306,6 +323,15 @@ PlanRef make_window(PlanRef input, WindowNode node) {
 
 Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& reference) {
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned left, from(*join.left));
+  if (const auto* table = std::get_if<NamedTable>(&join.right->node);
+      table != nullptr && table->as_of.has_value()) {
+    return temporal_join(join, reference, std::move(left));
+  }
+  if (is_lateral(*join.right)) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Planned both, lateral(std::move(left), *join.right, &join));
+    if (!reference.alias.has_value()) { return both; }
+    return aliased(std::move(both.plan), reference.alias, "");
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned right, from(*join.right));
   const JoinKind kind = join_kind(join.kind);
   if (join.natural) {
@@ -337,7 +363,23 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
     conditions.push_back(std::move(equal));
   }
   if (join.on.has_value()) {
-    ExpressionBinder binder(text_, scope, environment_.functions);
+    ExpressionBinder binder = expressions(scope);
+    if (has_query(*join.on)) {
+      if (kind != JoinKind::kInner) {
+        return error(join.on->span, ErrorId::kSqlUnsupported,
+                     "the condition of an outer join can't have queries; join what they give");
+      }
+      Planned joined{
+          make_join(std::move(left.plan), std::move(right.plan), kind, {}, environment_.functions),
+          std::move(scope)};
+      joined.scope.columns.types = joined.plan->type.types;
+      ExpressionBinder behind = expressions(joined.scope);
+      TIDEWHEEL_ASSIGN_OR_RETURN(joined.plan, filtered(joined.plan, behind, *join.on));
+      if (reference.alias.has_value()) {
+        return aliased(std::move(joined.plan), reference.alias, "");
+      }
+      return joined;
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, binder.bind_condition(*join.on));
     conditions = split_conjunction(std::move(condition));
   }

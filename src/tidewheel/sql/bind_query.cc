@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "tidewheel/sql/evaluator.h"
@@ -10,9 +11,7 @@
 #include "tidewheel/sql/typing.h"
 
 namespace tidewheel::sql {
-namespace {
-
-PlanRef union_of(std::vector<PlanRef> inputs) {
+PlanRef make_union(std::vector<PlanRef> inputs) {
   Plan plan;
   plan.type = inputs[0]->type;
   for (const PlanRef& input : inputs) {
@@ -24,11 +23,22 @@ PlanRef union_of(std::vector<PlanRef> inputs) {
       }
     }
   }
+  // What is in windows stays in them, when all are.
+  plan.window = inputs[0]->window;
+  for (const PlanRef& input : inputs) {
+    if (!plan.window.has_value() || !input->window.has_value() ||
+        !(input->window->window == plan.window->window) ||
+        input->window->start != plan.window->start || input->window->end != plan.window->end ||
+        input->window->time != plan.window->time) {
+      plan.window.reset();
+    }
+  }
   plan.node = UnionNode{};
   plan.inputs = std::move(inputs);
   return make_plan(std::move(plan));
 }
 
+namespace {
 // Whether rows can be sorted as time goes on.
 bool is_by_time(const Plan& plan, const std::vector<SortKeyNode>& keys) {
   return !keys.empty() && !keys[0].descending &&
@@ -45,7 +55,7 @@ std::vector<Bound> first_columns(const Plan& plan, size_t count) {
 
 Result<PlanRef> QueryBinder::query(const Query& query) {
   const size_t outer = common_.size();
-  for (const CommonTable& one : query.with) { common_.push_back(&one); }
+  for (const CommonTable& one : query.with) { common_.push_back({&one, outers_.size()}); }
   Result<Sorted> sorted = body(query);
   Result<PlanRef> plan =
       sorted.ok() ? ordered(query, std::move(*sorted)) : Result<PlanRef>(sorted.status());
@@ -74,7 +84,7 @@ Result<QueryBinder::Sorted> QueryBinder::sort_by_outputs(PlanRef plan,
   Sorted sorted;
   sorted.visible = plan->type.size();
   const Scope scope = Scope::of(plan->type, "");
-  ExpressionBinder binder(text_, scope, environment_.functions);
+  ExpressionBinder binder = expressions(scope);
   std::vector<Bound> outputs = all_columns(*plan);
   std::vector<std::string> names = plan->type.names;
   for (const SortKey& key : keys) {
@@ -189,16 +199,29 @@ Result<PlanRef> QueryBinder::set_operation(const SetOperation& operation) {
   TIDEWHEEL_ASSIGN_OR_RETURN(left, coerced(std::move(left), types, operation.left->span));
   TIDEWHEEL_ASSIGN_OR_RETURN(right, coerced(std::move(right), types, span));
   if (operation.kind == SetOperation::Kind::kUnion) {
-    PlanRef plan = union_of({std::move(left), std::move(right)});
-    return operation.all ? std::move(plan) : distinct(std::move(plan));
+    PlanRef plan = make_union({std::move(left), std::move(right)});
+    return operation.all ? std::move(plan) : make_distinct(std::move(plan));
   }
-  return error(span, ErrorId::kSqlUnsupported,
-               "INTERSECT and EXCEPT are not there; use IN, EXISTS or a join");
+  Plan plan;
+  const bool is_intersect = operation.kind == SetOperation::Kind::kIntersect;
+  plan.node = SetOperationNode{is_intersect, operation.all};
+  plan.type = left->type;
+  for (size_t i = 0; i < plan.type.size(); ++i) {
+    plan.type.types[i].time = TimeAttribute::kNone;
+    plan.type.types[i].nullable |= right->type.types[i].nullable;
+  }
+  if (!operation.all) {
+    plan.unique_keys.emplace_back(plan.type.size());
+    std::iota(plan.unique_keys[0].begin(), plan.unique_keys[0].end(), 0);
+  }
+  plan.updates = !is_intersect || left->updates || right->updates;
+  plan.inputs = {std::move(left), std::move(right)};
+  return make_plan(std::move(plan));
 }
 
 Result<PlanRef> QueryBinder::values(const Values& values) {
   const Scope scope;
-  ExpressionBinder binder(text_, scope, environment_.functions);
+  ExpressionBinder binder = expressions(scope);
   std::vector<std::vector<Bound>> rows;
   for (const Expression& row : values.rows) {
     std::vector<Bound> bound;
@@ -247,69 +270,6 @@ Result<PlanRef> bind_query(const BinderEnvironment& environment, std::string_vie
                            const Query& query) {
   QueryBinder binder(environment, text);
   return binder.query(query);
-}
-
-Result<PlanRef> fit_to_sink(const BinderEnvironment& environment, std::string_view text,
-                            const Query& query, PlanRef plan, const TableDefinition& sink,
-                            const std::vector<Identifier>& columns) {
-  std::vector<const TableColumn*> written;
-  for (const TableColumn& column : sink.columns) {
-    if (!column.is_virtual) { written.push_back(&column); }
-  }
-  // Which column of the query goes where; -1: NULL.
-  std::vector<int32_t> from(written.size(), -1);
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const auto it = std::find_if(written.begin(), written.end(), [&](const TableColumn* column) {
-      return column->name == columns[i].name;
-    });
-    if (it == written.end()) {
-      std::vector<std::string> names;
-      for (const TableColumn* column : written) { names.push_back(column->name); }
-      return error_at(text, columns[i].span, ErrorId::kSqlName,
-                      fmt::format("the table {} has no column '{}'{}", sink.path, columns[i].name,
-                                  near_miss(columns[i].name, names)));
-    }
-    from[static_cast<size_t>(it - written.begin())] = static_cast<int32_t>(i);
-  }
-  const size_t expected = columns.empty() ? written.size() : columns.size();
-  if (plan->type.size() != expected) {
-    return error_at(text, query.span, ErrorId::kSqlType,
-                    fmt::format("the query gives {} columns, and the table {} takes {}",
-                                plan->type.size(), sink.path, expected));
-  }
-  const Scope scope = Scope::of(plan->type, "");
-  ExpressionBinder binder(text, scope, environment.functions);
-  std::vector<Bound> outputs;
-  std::vector<std::string> names;
-  bool same = columns.empty();
-  for (size_t i = 0; i < written.size(); ++i) {
-    names.push_back(written[i]->name);
-    const int32_t index = columns.empty() ? static_cast<int32_t>(i) : from[i];
-    if (index < 0) {
-      if (!written[i]->type.nullable) {
-        return error_at(text, query.span, ErrorId::kSqlNotNull,
-                        fmt::format("the column '{}' can't be NULL, and nothing is inserted into "
-                                    "it",
-                                    written[i]->name));
-      }
-      outputs.push_back(Bound::of_literal({}, written[i]->type));
-      continue;
-    }
-    Bound column = Bound::of_column(index, plan->type.types[static_cast<size_t>(index)]);
-    same = same && column.type.same_type(written[i]->type);
-    Result<Bound> value = binder.coerce(std::move(column), written[i]->type, query.span);
-    if (!value.ok()) {
-      return error_at(text, query.span, ErrorId::kSqlType,
-                      fmt::format("column '{}' of the query is of type {}, and '{}' of the table "
-                                  "{} of type {}; use CAST",
-                                  plan->type.names[static_cast<size_t>(index)],
-                                  plan->type.types[static_cast<size_t>(index)].to_string(),
-                                  written[i]->name, sink.path, written[i]->type.to_string()));
-    }
-    outputs.push_back(std::move(*value));
-  }
-  if (same) { return plan; }
-  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
 }
 
 }  // namespace tidewheel::sql

@@ -2,6 +2,8 @@
 // become plans. Errors name line and column, underline the place and suggest the near miss:
 // kSqlName, kSqlType, kSqlQuery.
 #pragma once
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +23,9 @@ struct BinderEnvironment {
   // The table behind FROM 'file'; null: files can't be named.
   std::function<Result<std::shared_ptr<const TableDefinition>>(const std::string& path)> file_table;
   std::string time_zone = "UTC";
+  // Told of every table and view that a query names: where, which, and how many views deep (of 0
+  // the place is one in the query's own text).
+  std::function<void(Span place, const ObjectPath& object, int32_t depth)> on_object = nullptr;
 };
 
 // `text` is what the query's places refer to.
@@ -37,9 +42,11 @@ Result<RowType> table_columns(const BinderEnvironment& environment, const Catalo
 // A type as it was written. Errors: kSqlType.
 Result<LogicalType> bind_type(std::string_view text, const DataType& type);
 
-// Fits a query to the columns of a sink: their number, and their types by implicit casts.
+// Fits a query to the columns of a sink: their number, and their types by implicit casts. The
+// columns of `partition` have its values, and the query gives the others.
 Result<PlanRef> fit_to_sink(const BinderEnvironment& environment, std::string_view text,
                             const Query& query, PlanRef plan, const TableDefinition& sink,
-                            const std::vector<Identifier>& columns);
+                            const std::vector<Identifier>& columns,
+                            const std::vector<Insert::Partition>& partition = {});
 
 }  // namespace tidewheel::sql

@@ -13,10 +13,13 @@
 namespace tidewheel::sql {
 
 class ScalarFunction;  // sql/functions.h
+// Shared by all expressions that call it: a job goes on when its session has dropped the function.
+using FunctionRef = std::shared_ptr<const ScalarFunction>;
 
 struct Bound {
   enum class Kind : uint8_t {
     kColumn,   // `column` of the input
+    kOuter,    // `column` of the query around this one: gone when a query is bound
     kLiteral,  // `literal`
     kCall,     // `function` of `arguments`
     kCase,     // when, then, when, then, .., else: an odd number of arguments
@@ -30,8 +33,9 @@ struct Bound {
   Kind kind = Kind::kLiteral;
   LogicalType type;
   int32_t column = -1;
+  int32_t level = 0;  // of kOuter: how many queries are around the one that has the column
   Datum literal;
-  const ScalarFunction* function = nullptr;  // of the registry, which outlives the expression
+  FunctionRef function;
   std::vector<Bound> arguments;
   Span span;  // where it was written; not compared
 

@@ -3,18 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "tidewheel/api/env.h"
 #include "tidewheel/sql/calc.h"
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/column_partitioner.h"
+#include "tidewheel/sql/correlate.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
+#include "tidewheel/sql/lookup_join.h"
 #include "tidewheel/sql/match_recognize.h"
+#include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
+#include "tidewheel/sql/set_operation.h"
 #include "tidewheel/sql/sort.h"
+#include "tidewheel/sql/temporal_join.h"
 #include "tidewheel/sql/top_n.h"
 #include "tidewheel/sql/values_source.h"
 #include "tidewheel/sql/window_aggregate.h"
@@ -42,6 +48,11 @@ Status not_yet(const char* what) {
 
 }  // namespace
 
+void JobBuilder::use(BuildOptions options) {
+  options_ = std::move(options);
+  built_.clear();
+}
+
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   std::string text = node_line(plan);
   append_tables(plan, text);
@@ -50,12 +61,24 @@ std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   return number == 0 ? uid : fmt::format("{}-{}", uid, number);
 }
 
+std::string JobBuilder::new_name(const Plan& plan, std::string name) {
+  if (!options_.unique_names) { return name; }
+  name += fmt::format("[{}]", names_.size() + 1);
+  names_[plan_text(plan, true)] = name;
+  return name;
+}
+
+std::string JobBuilder::name_of(const Plan& plan) const {
+  const auto it = names_.find(plan_text(plan, true));
+  return it == names_.end() ? "" : it->second;
+}
+
 Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
                                   std::vector<Stream<ColumnRow>> inputs,
                                   std::function<Result<std::unique_ptr<Operator>>()> make) {
   const std::shared_ptr<JobGraph>& graph = env_.graph();
   GraphNode node;
-  node.name = added.name;
+  node.name = new_name(plan, added.name);
   node.uid = added.uid;
   node.description = node_line(plan);
   node.stateful = added.stateful;
@@ -98,34 +121,102 @@ struct JobBuilder::NodeBuilder {
   Result<Stream<ColumnRow>> input(size_t index = 0) const {
     return builder.build(plan.input(index));
   }
+  // How long rows of an input are kept.
+  int64_t ttl_ms(size_t index = 0) const {
+    const int64_t kept_ms = plan.input(index).kept_ms;
+    return kept_ms >= 0 ? kept_ms : builder.options_.state_ttl_ms;
+  }
 
   Result<Stream<ColumnRow>> operator()(const ScanNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
                                builder.tables_.connector(node.table->options.at("connector")));
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
                                connector->source({*node.table, builder.tables_}));
-    const bool projected = source->project(node.columns);
-    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows,
-                               source->add_to(builder.env_, "Source: " + node.table->path,
-                                              builder.uid_of(plan, "source")));
-    RowType given;
-    for (const TableColumn& column : node.table->columns) { given.add(column.name, column.type); }
-    const std::shared_ptr<const RowCodec> codec = make_column_codec(projected ? plan.type : given);
-    StreamEnds ends = rows.ends();
-    for (StreamEnd& end : ends) { end.row_codec = codec; }
-    rows = Stream<ColumnRow>(rows.graph(), std::move(ends));
-    if (projected || node.columns.size() == given.size()) { return rows; }
-    std::vector<Bound> outputs;
-    for (const size_t column : node.columns) {
-      outputs.push_back(Bound::of_column(static_cast<int32_t>(column), given.types[column]));
+    ScanNode rest = node;  // what is left to be done behind the source
+    std::erase_if(rest.kept, [&](const ScanNode::OneOf& one) {
+      return source->keep_only(one.column, one.values);
+    });
+    std::vector<ColumnPath> paths;
+    for (size_t i = 0; i < node.columns.size(); ++i) {
+      ColumnPath& path = paths.emplace_back(ColumnPath{node.columns[i]});
+      if (node.field(i) == ScanNode::kWhole) { continue; }
+      path.fields.push_back(static_cast<size_t>(node.field(i)));
     }
-    return calc(std::move(rows), std::nullopt, std::move(outputs), given.types);
+    const bool has_fields = std::any_of(
+        paths.begin(), paths.end(), [](const ColumnPath& path) { return !path.fields.empty(); });
+    if (rest.kept.empty() &&
+        (has_fields ? source->project_fields(paths) : source->project(node.columns))) {
+      return scan(*source, plan.type);
+    }
+    // Each column that is needed, once.
+    std::vector<size_t> columns;
+    const auto add = [&](size_t column) {
+      if (std::find(columns.begin(), columns.end(), column) == columns.end()) {
+        columns.push_back(column);
+      }
+    };
+    for (const size_t column : node.columns) { add(column); }
+    for (const ScanNode::OneOf& one : rest.kept) { add(one.column); }
+    if (!source->project(columns)) {
+      columns.resize(node.table->columns.size());
+      std::iota(columns.begin(), columns.end(), size_t{0});
+    }
+    return scan_and_calc(*source, rest, columns);
+  }
+  Result<Stream<ColumnRow>> scan(TableSource& source, const RowType& type) const {
+    const auto& node = std::get<ScanNode>(plan.node);
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const Stream<ColumnRow> rows,
+        source.add_to(builder.env_, "Source: " + node.table->path, builder.uid_of(plan, "source")));
+    StreamEnds ends = rows.ends();
+    const std::shared_ptr<const RowCodec> codec = make_column_codec(type);
+    for (StreamEnd& end : ends) { end.row_codec = codec; }
+    return Stream<ColumnRow>(rows.graph(), std::move(ends));
+  }
+  // What the source does not do itself. `columns`: those that it gives.
+  Result<Stream<ColumnRow>> scan_and_calc(TableSource& source, const ScanNode& node,
+                                          const std::vector<size_t>& columns) const {
+    RowType given;
+    for (const size_t column : columns) {
+      given.add(node.table->columns[column].name, node.table->columns[column].type);
+    }
+    const auto reference = [&](size_t column) {
+      const auto at = std::find(columns.begin(), columns.end(), column) - columns.begin();
+      return Bound::of_column(static_cast<int32_t>(at), given.types[static_cast<size_t>(at)]);
+    };
+    std::vector<Bound> conditions;
+    for (const ScanNode::OneOf& one : node.kept) {
+      Bound condition = one.condition;
+      for_each_column(condition,
+                      [&](Bound& column) { column.column = reference(one.column).column; });
+      conditions.push_back(std::move(condition));
+    }
+    std::vector<Bound> outputs;
+    for (size_t i = 0; i < node.columns.size(); ++i) {
+      Bound output = reference(node.columns[i]);
+      if (node.field(i) != ScanNode::kWhole) {
+        Bound field;
+        field.kind = Bound::Kind::kField;
+        field.type = plan.type.types[i];
+        field.column = node.field(i);
+        field.arguments.push_back(std::move(output));
+        output = std::move(field);
+      }
+      outputs.push_back(std::move(output));
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, scan(source, given));
+    const bool is_all = conditions.empty() && node.columns == columns &&
+                        std::all_of(node.fields.begin(), node.fields.end(),
+                                    [](int32_t field) { return field == ScanNode::kWhole; });
+    if (is_all) { return rows; }
+    return calc(std::move(rows), join_conjunction(std::move(conditions)), std::move(outputs),
+                given.types);
   }
 
   Result<Stream<ColumnRow>> operator()(const ValuesNode& node) const {
     const std::string uid = builder.uid_of(plan, "values");
-    Stream<ColumnRow> rows =
-        builder.env_.add_source("Values", ValuesSource(node.rows, plan.type.types));
+    Stream<ColumnRow> rows = builder.env_.add_source(builder.new_name(plan, "Values"),
+                                                     ValuesSource(node.rows, plan.type.types));
     rows.uid(uid);
     StreamEnds ends = rows.ends();
     for (StreamEnd& end : ends) { end.row_codec = make_column_codec(plan.type); }
@@ -159,6 +250,21 @@ struct JobBuilder::NodeBuilder {
         });
   }
 
+  Result<Stream<ColumnRow>> operator()(const CorrelateNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    CorrelateSpec spec;
+    spec.function = node.function;
+    spec.input = plan.input().type.types;
+    spec.arguments = node.arguments;
+    spec.passed = node.passed;
+    spec.given = node.given;
+    spec.is_left = node.is_left;
+    spec.emits_before = plan.emits_before;
+    return builder.add(plan, {.name = "Correlate", .uid = builder.uid_of(plan, "correlate")},
+                       {std::move(rows)},
+                       [spec = std::move(spec)] { return make_correlate(spec); });
+  }
+
   Result<Stream<ColumnRow>> operator()(const UnionNode&) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> first, input());
     StreamEnds ends = first.ends();
@@ -169,6 +275,28 @@ struct JobBuilder::NodeBuilder {
     return Stream<ColumnRow>(first.graph(), std::move(ends));
   }
 
+  Result<Stream<ColumnRow>> operator()(const SetOperationNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> left, input(0));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> right, input(1));
+    SetOperationSpec spec;
+    spec.is_intersect = node.is_intersect;
+    spec.all = node.all;
+    spec.left = plan.input(0).type;
+    spec.right = plan.input(1).type;
+    spec.output = plan.type;
+    spec.ttl_ms = builder.options_.state_ttl_ms;
+    std::vector<int32_t> keys(plan.type.size());
+    std::iota(keys.begin(), keys.end(), 0);
+    return builder.add(plan,
+                       {.name = node.is_intersect ? "Intersect" : "Except",
+                        .uid = builder.uid_of(plan, "set"),
+                        .stateful = true,
+                        .single = false},
+                       {builder.by_keys(std::move(left), spec.left, keys),
+                        builder.by_keys(std::move(right), spec.right, keys)},
+                       [spec] { return make_set_operation(spec); });
+  }
+
   Result<Stream<ColumnRow>> operator()(const AggregateNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
     GroupAggregateSpec spec;
@@ -177,7 +305,7 @@ struct JobBuilder::NodeBuilder {
     TIDEWHEEL_ASSIGN_OR_RETURN(spec.calls, calls(node.calls));
     spec.input_retracts = plan.input().updates;
     spec.emits_before = plan.emits_before;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     spec.mini_batch = builder.options_.mini_batch;
     return builder.add(plan,
                        {.name = node.calls.empty() ? "Distinct" : "GroupAggregate",
@@ -212,7 +340,7 @@ struct JobBuilder::NodeBuilder {
     spec.emits_before = plan.emits_before;
     spec.mini_batch = builder.options_.mini_batch;
     spec.at_end = node.mode == OverNode::Mode::kAtEnd;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     const bool by_time = node.mode == OverNode::Mode::kByTime;
     return builder.add(plan,
                        {.name = "OverAggregate",
@@ -346,7 +474,7 @@ struct JobBuilder::NodeBuilder {
       WindowJoinSpec spec;
       spec.left_window_end = node.left_window_end;
       spec.right_window_end = node.right_window_end;
-      return join("WindowJoin", std::move(spec), make_window_join);
+      return join("WindowJoin", node, std::move(spec), make_window_join);
     }
     if (node.left_time >= 0) {
       IntervalJoinSpec spec;
@@ -354,22 +482,101 @@ struct JobBuilder::NodeBuilder {
       spec.right_time = node.right_time;
       spec.lower_ms = node.lower_ms;
       spec.upper_ms = node.upper_ms;
-      return join("IntervalJoin", std::move(spec), make_interval_join);
+      return join("IntervalJoin", node, std::move(spec), make_interval_join);
     }
     StreamJoinSpec spec;
     spec.left_retracts = plan.input(0).updates;
     spec.right_retracts = plan.input(1).updates;
     spec.left_is_unique = is_unique(0, node.left_keys);
     spec.right_is_unique = is_unique(1, node.right_keys);
-    spec.left_ttl_ms = spec.right_ttl_ms = builder.options_.state_ttl_ms;
-    return join("Join", std::move(spec), make_stream_join);
+    spec.nulls_match = node.nulls_match;
+    spec.left_ttl_ms = ttl_ms(0);
+    spec.right_ttl_ms = ttl_ms(1);
+    return join("Join", node, std::move(spec), make_stream_join);
+  }
+  Result<Stream<ColumnRow>> operator()(const TemporalJoinNode& node) const {
+    TemporalJoinSpec spec;
+    spec.left_time = node.left_time;
+    spec.right_time = node.right_time;
+    spec.right_ttl_ms = ttl_ms(1);
+    return join("TemporalJoin", node, std::move(spec), make_temporal_join);
+  }
+  Result<Stream<ColumnRow>> operator()(const LookupJoinNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
+                               builder.tables_.connector(node.table->options.at("connector")));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableLookup> lookup,
+                               connector->lookup({*node.table, builder.tables_}));
+    TIDEWHEEL_ASSIGN_OR_RETURN(LookupJoinSpec spec, lookup_spec(node, *lookup));
+    std::vector<size_t> columns = node.columns;
+    if (spec.caching.kind == LookupCaching::Kind::kFull) {
+      for (const size_t key : node.table_keys) {
+        const auto it = std::find(columns.begin(), columns.end(), key);
+        spec.stored_keys.push_back(static_cast<int32_t>(it - columns.begin()));
+        if (it == columns.end()) { columns.push_back(key); }
+      }
+    }
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const TableColumn& column = node.table->columns[columns[i]];
+      spec.stored.add(column.name, column.type);
+      if (i < node.columns.size()) { spec.table.add(column.name, column.type); }
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(spec.make_reader, lookup->reader(node.table_keys, columns));
+    std::vector<LogicalType> types = spec.input.types;
+    types.insert(types.end(), spec.table.types.begin(), spec.table.types.end());
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    return builder.add(
+        plan, {.name = "LookupJoin", .uid = builder.uid_of(plan, "lookup")}, {std::move(rows)},
+        [spec = std::move(spec), types = std::move(types), condition = node.condition,
+         eval = builder.options_.eval]() -> Result<std::unique_ptr<Operator>> {
+          std::unique_ptr<PairFilter> filter;
+          if (condition.has_value()) {
+            TIDEWHEEL_ASSIGN_OR_RETURN(filter, make_pair_filter(*condition, types, eval));
+          }
+          return make_lookup_join(spec, std::move(filter));
+        });
+  }
+  // What the settings, the table and the hint say.
+  Result<LookupJoinSpec> lookup_spec(const LookupJoinNode& node, const TableLookup& lookup) const {
+    const LookupHintNode& hint = node.hint;
+    LookupJoinSpec spec;
+    spec.pads = node.kind == JoinKind::kLeft;
+    spec.input = plan.input().type;
+    spec.input_keys = node.input_keys;
+    spec.caching = lookup.caching();
+    spec.failures_max = lookup.retries_max();
+    const auto refuse = [&](const char* why) {
+      return invalid_argument(ErrorId::kSqlOption, "the hint LOOKUP can't be followed: {}: {}", why,
+                              node.table->path);
+    };
+    const bool has_hint = hint.is_async >= 0 || hint.is_ordered >= 0 || hint.capacity >= 0 ||
+                          hint.timeout_ms >= 0 || hint.retries_misses;
+    if (spec.caching.kind == LookupCaching::Kind::kFull && has_hint) {
+      return refuse("the whole table is in memory ('lookup.cache' = 'FULL')");
+    }
+    spec.is_async = hint.is_async > 0;
+    if (spec.is_async && !lookup.is_concurrent()) {
+      return refuse("the table takes one call at a time, so that 'async' has to be 'false'");
+    }
+    if (!spec.is_async && (hint.is_ordered >= 0 || hint.capacity >= 0 || hint.timeout_ms >= 0)) {
+      return refuse("'output-mode', 'capacity' and 'timeout' go with 'async' = 'true'");
+    }
+    const BuildOptions& settings = builder.options_;
+    spec.is_ordered = hint.is_ordered >= 0 ? hint.is_ordered > 0 : settings.lookup_is_ordered;
+    // Changes of a row may not overtake each other.
+    spec.is_ordered = spec.is_ordered || plan.input().updates;
+    spec.capacity = hint.capacity >= 0 ? hint.capacity : settings.lookup_capacity;
+    spec.timeout_ms = hint.timeout_ms >= 0 ? hint.timeout_ms : settings.lookup_timeout_ms;
+    if (hint.retries_misses) {
+      spec.attempts_max = static_cast<int32_t>(std::min<int64_t>(hint.attempts_max, INT32_MAX));
+      spec.retry_delay_ms = hint.retry_delay_ms;
+    }
+    return spec;
   }
   // What all joins have in common; `make(spec, filter)`.
-  template <class Spec>
+  template <class Node, class Spec>
   Result<Stream<ColumnRow>> join(
-      const char* name, Spec spec,
+      const char* name, const Node& node, Spec spec,
       Result<std::unique_ptr<Operator>> (*make)(Spec, std::unique_ptr<PairFilter>)) const {
-    const auto& node = std::get<JoinNode>(plan.node);
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> left, input(0));
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> right, input(1));
     spec.kind = static_cast<StreamJoinKind>(node.kind);
@@ -410,9 +617,10 @@ struct JobBuilder::NodeBuilder {
     spec.has_rank = node.has_rank;
     spec.function = static_cast<TopNFunction>(node.function);
     spec.window_end = node.window_end;
+    spec.newest = node.newest;
     spec.input_retracts = plan.input().updates;
     spec.emits_before = plan.emits_before;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     return builder.add(plan,
                        {.name = "TopN",
                         .uid = builder.uid_of(plan, "top"),
@@ -462,6 +670,54 @@ Result<Stream<ColumnRow>> JobBuilder::build(const Plan& plan) {
   return rows;
 }
 
+Stream<ColumnRow> JobBuilder::without_nulls(const Plan& plan, const TableDefinition& table,
+                                            Stream<ColumnRow> rows) {
+  NotNullSpec spec;
+  spec.table = table.path;
+  spec.drops = options_.drops_null_rows;
+  size_t index = 0;
+  for (const TableColumn& column : table.columns) {
+    if (column.is_virtual) { continue; }
+    if (!column.type.nullable && plan.type.types[index].nullable) {
+      spec.columns.push_back(static_cast<int32_t>(index));
+      spec.names.push_back(column.name);
+    }
+    ++index;
+  }
+  if (spec.columns.empty()) { return rows; }
+  Plan checked;
+  checked.node = CalcNode{std::nullopt, all_columns(plan)};
+  checked.type = plan.type;
+  checked.updates = plan.updates;
+  checked.inputs.push_back(std::make_shared<Plan>(plan));
+  return add(checked, {.name = "ConstraintEnforcer", .uid = uid_of(checked, "not-null")},
+             {std::move(rows)}, [spec = std::move(spec)]() -> Result<std::unique_ptr<Operator>> {
+               return make_not_null_operator(spec);
+             });
+}
+
+// Changes of a row must reach the same subtask of the sink, one behind the other.
+Stream<ColumnRow> JobBuilder::spread_for_sink(const Plan& plan, const TableDefinition& table,
+                                              Stream<ColumnRow> rows) {
+  std::vector<int32_t> keys;
+  std::vector<int32_t> all;
+  for (const TableColumn& column : table.columns) {
+    if (column.is_virtual) { continue; }
+    const auto index = static_cast<int32_t>(all.size());
+    all.push_back(index);
+    const std::vector<std::string>& key = table.primary_key;
+    if (std::find(key.begin(), key.end(), column.name) != key.end()) { keys.push_back(index); }
+  }
+  const KeyedShuffle shuffle = options_.keyed_shuffle;
+  // The sink's subtasks are others than those before it.
+  const bool is_apart = plan.updates && table.options.count("sink.parallelism") > 0;
+  const bool is_spread = keys.empty() ? is_apart
+                                      : shuffle == KeyedShuffle::kForce ||
+                                            (is_apart && shuffle == KeyedShuffle::kAuto);
+  if (!is_spread) { return rows; }
+  return by_keys(std::move(rows), plan.type, keys.empty() ? all : keys);
+}
+
 Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
   const auto option = table.options.find("connector");
   if (option == table.options.end()) {
@@ -481,6 +737,7 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
         table.path, updating == nullptr ? "" : node_line(*updating));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
+  rows = spread_for_sink(plan, table, without_nulls(plan, table, std::move(rows)));
   return sink->add_to(env_, std::move(rows), "Sink: " + table.path,
                       uid_of(plan, "sink") + "-" +
                           fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(

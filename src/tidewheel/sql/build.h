@@ -18,11 +18,23 @@ class Env;  // api/env.h
 
 namespace tidewheel::sql {
 
+// Whether rows on their way into a table with a primary key are spread by it.
+enum class KeyedShuffle : uint8_t { kAuto, kForce, kNone };
+
 struct BuildOptions {
   EvalOptions eval;
   bool watermark_per_record = false;
   int64_t state_ttl_ms = 0;
   bool mini_batch = false;
+  // Of lookup joins whose hints say nothing else.
+  int64_t lookup_capacity = 100;
+  int64_t lookup_timeout_ms = 180'000;
+  bool lookup_is_ordered = true;
+  // Rows with NULL for a column of a table that can't be NULL are left out; else they fail the job.
+  bool drops_null_rows = false;
+  KeyedShuffle keyed_shuffle = KeyedShuffle::kAuto;
+  // Operators have names of their own, by which what they did is found (`name_of`).
+  bool unique_names = false;
 };
 
 // Of one job: parts of plans that are equal are built once. One thread.
@@ -31,10 +43,14 @@ class JobBuilder {
   JobBuilder(Env& env, const TableRegistry& tables, BuildOptions options)
       : env_(env), tables_(tables), options_(std::move(options)) {}
 
+  // For what is built from now on, which then has no parts in common with what was built before.
+  void use(BuildOptions options);
   // The plan has its changelog kinds (changelog.h).
   Result<Stream<ColumnRow>> build(const Plan& plan);
   // The same into a table. Errors: kSqlQuery when the table can't take what the query gives.
   Status insert(const Plan& plan, const TableDefinition& table);
+  // With unique names: of the operator that was built for a plan; empty: there is none.
+  std::string name_of(const Plan& plan) const;
 
  private:
   struct NodeBuilder;
@@ -47,6 +63,12 @@ class JobBuilder {
     bool stateful = false;
     bool single = false;  // one subtask
   };
+  // The name of the next operator, for `plan`.
+  std::string new_name(const Plan& plan, std::string name);
+  Stream<ColumnRow> without_nulls(const Plan& plan, const TableDefinition& table,
+                                  Stream<ColumnRow> rows);
+  Stream<ColumnRow> spread_for_sink(const Plan& plan, const TableDefinition& table,
+                                    Stream<ColumnRow> rows);
   Stream<ColumnRow> add(const Plan& plan, Added added, std::vector<Stream<ColumnRow>> inputs,
                         std::function<Result<std::unique_ptr<Operator>>()> make);
   Stream<ColumnRow> by_keys(Stream<ColumnRow> rows, const RowType& type,
@@ -56,9 +78,10 @@ class JobBuilder {
 
   Env& env_;
   const TableRegistry& tables_;
-  const BuildOptions options_;
+  BuildOptions options_;
   std::map<std::string, Stream<ColumnRow>> built_;
-  std::map<std::string, int32_t> uids_;  // how often each was given
+  std::map<std::string, int32_t> uids_;       // how often each was given
+  std::map<std::string, std::string> names_;  // by the plan's text
 };
 
 }  // namespace tidewheel::sql

@@ -183,9 +183,7 @@ class WatermarkOperator final : public OutputOperator<ColumnRow> {
     }
     send_piece(rows, begin, rows.end);
     cursor = rows.end;
-    for (uint32_t row = begin; row < rows.end; ++row) {
-      static_cast<void>(advances(evaluated.view, row - shift));
-    }
+    advance_over(evaluated.view, begin - shift, rows.end - shift);
     send_watermark();
     return Progress::kDone;
   }
@@ -202,6 +200,16 @@ class WatermarkOperator final : public OutputOperator<ColumnRow> {
     if (value <= newest_) { return false; }
     newest_ = value;
     return true;
+  }
+  void advance_over(const ColumnView& values, uint32_t begin, uint32_t end) {
+    if (values.validity == nullptr && !values.is_constant) {
+      const auto* const times = values.as<int64_t>();
+      int64_t newest = newest_;
+      for (uint32_t row = begin; row < end; ++row) { newest = std::max(newest, times[row]); }
+      newest_ = newest;
+      return;
+    }
+    for (uint32_t row = begin; row < end; ++row) { static_cast<void>(advances(values, row)); }
   }
   void send_piece(const Element& rows, uint32_t begin, uint32_t end) {
     Element piece = rows;

@@ -50,6 +50,8 @@ int32_t fraction_digits(std::string_view text) {
   return point == std::string_view::npos ? 0 : static_cast<int32_t>(text.size() - point - 1);
 }
 
+}  // namespace
+
 const char* operator_name(Binary::Op op) {
   switch (op) {
     case Binary::Op::kAdd: return "+";
@@ -70,6 +72,15 @@ const char* operator_name(Binary::Op op) {
   }
   return "";
 }
+
+bool is_query(const Expression& expression) {
+  const auto* in = std::get_if<In>(&expression.node);
+  return std::holds_alternative<Subquery>(expression.node) ||
+         std::holds_alternative<Quantified>(expression.node) ||
+         (in != nullptr && in->query.has_value());
+}
+
+namespace {
 
 // Numbers may have more digits than a DECIMAL holds, and give NULL then.
 bool cast_may_give_null(const LogicalType& from, const LogicalType& to) {
@@ -203,6 +214,10 @@ Result<Bound> ExpressionBinder::bind(const Expression& expression) {
     TIDEWHEEL_ASSIGN_OR_RETURN(std::optional<Bound> instead, intercept_(expression));
     if (instead.has_value()) { return std::move(*instead); }
   }
+  if (is_query(expression)) {
+    if (queries_) { return queries_(expression, *this); }
+    return error(expression.span, ErrorId::kSqlUnsupported, "a query can't stand here");
+  }
   return bind_node(expression);
 }
 
@@ -227,11 +242,19 @@ Result<std::vector<Bound>> ExpressionBinder::bind_all(const Expressions& express
 
 Result<Bound> ExpressionBinder::call(std::string_view name, std::vector<Bound> arguments,
                                      Span span) {
+  const FunctionRef function = functions_.find(name);
+  if (function != nullptr) { return call(function, std::move(arguments), span); }
+  const Status unknown = functions_.unknown(Name{{{std::string(name), {}}}});
+  return error(span, unknown.id(), std::string(unknown.message()));
+}
+
+Result<Bound> ExpressionBinder::call(const FunctionRef& function, std::vector<Bound> arguments,
+                                     Span span) {
   std::vector<Argument> given;
   for (const Bound& argument : arguments) {
     given.push_back({argument.type, argument.is_literal() ? &argument.literal : nullptr});
   }
-  Result<Resolved> resolved = functions_.resolve(name, given);
+  Result<Resolved> resolved = FunctionRegistry::resolve(function, given);
   if (!resolved.ok()) {
     return error(span, resolved.status().id(), std::string(resolved.status().message()));
   }
@@ -346,7 +369,12 @@ Result<Bound> ExpressionBinder::bind_node(const IntervalLiteral& literal, Span s
   return bind_interval(text_, literal, span);
 }
 
-Result<Bound> ExpressionBinder::bind_node(const ColumnName& column, Span) {
+Result<Bound> ExpressionBinder::bind_node(const ColumnName& column, Span span) {
+  if (outer_ && !is_known(scope_, column.name)) {
+    Result<Bound> outer = outer_(column, span);
+    // What the name of a query around says there is more than that there is no such column.
+    if (outer.ok() || outer.status().id() != ErrorId::kSqlName) { return outer; }
+  }
   return resolve_column(scope_, text_, column.name);
 }
 
@@ -467,10 +495,6 @@ Result<Bound> ExpressionBinder::bind_node(const Like& like, Span span) {
 }
 
 Result<Bound> ExpressionBinder::bind_node(const In& in, Span span) {
-  if (in.query.has_value()) {
-    return error(span, ErrorId::kSqlUnsupported,
-                 "IN with a query can stand in WHERE only, by itself or joined to others by AND");
-  }
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound operand, bind(*in.operand));
   Bound either;
   either.kind = Bound::Kind::kOr;
@@ -616,10 +640,19 @@ Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, bind(*argument.value));
     arguments.push_back(std::move(value));
   }
-  if (name == "COALESCE" || name == "IF" || name == "NULLIF" || name == "IFNULL") {
-    return bind_conditional(name, std::move(arguments), span);
+  const NamedFunction found = functions_.look_up(call.name);
+  if (found.table != nullptr) {
+    return error(
+        call.name.span(), ErrorId::kSqlQuery,
+        fmt::format("{} makes tables: it stands in FROM, as LATERAL TABLE({}(..))", name, name));
   }
-  return this->call(name, std::move(arguments), span);
+  const bool is_builtin = found.scalar == nullptr || found.scalar == functions_.find(name);
+  const bool is_conditional =
+      name == "COALESCE" || name == "IF" || name == "NULLIF" || name == "IFNULL";
+  if (is_conditional && is_builtin) { return bind_conditional(name, std::move(arguments), span); }
+  if (found.scalar != nullptr) { return this->call(found.scalar, std::move(arguments), span); }
+  const Status unknown = functions_.unknown(call.name);
+  return error(call.name.span(), unknown.id(), std::string(unknown.message()));
 }
 
 Result<Bound> ExpressionBinder::bind_node(const SpecialCall& special, Span span) {

@@ -87,5 +87,6 @@ void add_time_texts(FunctionTable& table);
 void add_clocks(FunctionTable& table);
 void add_conditionals(FunctionTable& table);
 void add_collections(FunctionTable& table);
+void add_json(FunctionTable& table);
 
 }  // namespace tidewheel::sql

@@ -7,6 +7,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/config.h"
+#include "tidewheel/sql/expression.h"
 #include "tidewheel/sql/function_table.h"
 #include "tidewheel/sql/typing.h"
 
@@ -157,9 +158,9 @@ std::string usage_of(const ParsedOverload& overload) {
   return out + closing;
 }
 
-class TableFunction final : public ScalarFunction {
+class WordedFunction final : public ScalarFunction {
  public:
-  TableFunction(std::string name, FunctionTraits traits, std::vector<ParsedOverload> overloads)
+  WordedFunction(std::string name, FunctionTraits traits, std::vector<ParsedOverload> overloads)
       : ScalarFunction(std::move(name), traits), overloads_(std::move(overloads)) {}
 
   Result<Signature> resolve(std::span<const Argument> arguments) const override {
@@ -233,7 +234,7 @@ void FunctionTable::define(std::string name, FunctionTraits traits,
   for (size_t i = 0; i < signatures.size(); ++i) {
     overloads.push_back(parse_overload(signatures[i], makers[makers.size() == 1 ? 0 : i]));
   }
-  registry_.add(std::make_shared<TableFunction>(std::move(name), traits, std::move(overloads)));
+  registry_.add(std::make_shared<WordedFunction>(std::move(name), traits, std::move(overloads)));
 }
 
 void FunctionTable::define(std::string name, FunctionTraits traits, std::string usage,
@@ -275,16 +276,25 @@ bool any_nullable(std::span<const Argument> arguments) {
 
 Result<Resolved> FunctionRegistry::resolve(std::string_view name,
                                            std::span<const Argument> arguments) const {
-  const ScalarFunction* const function = find(name);
-  if (function == nullptr) {
-    const std::vector<std::string> all = names();
-    const std::vector<std::string_view> views(all.begin(), all.end());
-    const std::string nearest = nearest_text(in_capitals(name), views);
-    return not_found(ErrorId::kSqlName, "there is no function {}{}", name,
-                     nearest.empty() ? "" : "; did you mean " + nearest + "?");
-  }
+  FunctionRef function = find(name);
+  if (function == nullptr) { return unknown(Name{{{std::string(name), {}}}}); }
+  return resolve(std::move(function), arguments);
+}
+
+Result<Resolved> FunctionRegistry::resolve(FunctionRef function,
+                                           std::span<const Argument> arguments) {
   TIDEWHEEL_ASSIGN_OR_RETURN(Signature signature, function->resolve(arguments));
-  return Resolved{function, std::move(signature.result), std::move(signature.arguments)};
+  return Resolved{std::move(function), std::move(signature.result), std::move(signature.arguments)};
+}
+
+Status FunctionRegistry::unknown(const Name& name) const {
+  const std::vector<std::string> all = all_names();
+  const std::vector<std::string_view> views(all.begin(), all.end());
+  const std::string nearest = nearest_text(in_capitals(name.parts.back().name), views);
+  std::string text;
+  for (const Identifier& part : name.parts) { text += (text.empty() ? "" : ".") + part.name; }
+  return not_found(ErrorId::kSqlName, "there is no function {}{}", text,
+                   nearest.empty() ? "" : "; did you mean " + nearest + "?");
 }
 
 Result<Resolved> FunctionRegistry::resolve(std::string_view name,
@@ -294,9 +304,9 @@ Result<Resolved> FunctionRegistry::resolve(std::string_view name,
   return resolve(name, list);
 }
 
-const ScalarFunction* FunctionRegistry::find(std::string_view name) const {
+FunctionRef FunctionRegistry::find(std::string_view name) const {
   const auto found = functions_.find(in_capitals(name));
-  return found == functions_.end() ? nullptr : found->second.get();
+  return found == functions_.end() ? nullptr : found->second;
 }
 
 std::vector<std::string> FunctionRegistry::names() const {
@@ -322,6 +332,85 @@ void FunctionRegistry::add_alias(std::string_view name, std::string_view of) {
   functions_[in_capitals(name)] = function;
 }
 
+// ---- Functions of users
+
+void FunctionRegistry::set_current(std::string catalog, std::string database) {
+  catalog_ = std::move(catalog);
+  database_ = std::move(database);
+}
+
+Result<std::string> FunctionRegistry::path_of(FunctionLayer layer, const Name& name) const {
+  const std::string function = in_capitals(name.parts.back().name);
+  const size_t parts = name.parts.size();
+  if (layer == FunctionLayer::kTemporarySystem) {
+    if (parts == 1) { return function; }
+    return invalid_argument(ErrorId::kSqlCatalog,
+                            "a system function belongs to no database: its name has one part");
+  }
+  if (parts > 3) {
+    return invalid_argument(ErrorId::kSqlCatalog, "a name has three parts at most");
+  }
+  const std::string& database = parts > 1 ? name.parts[parts - 2].name : database_;
+  const std::string& catalog = parts > 2 ? name.parts[0].name : catalog_;
+  return catalog + "." + database + "." + function;
+}
+
+NamedFunction FunctionRegistry::find_user(FunctionLayer layer, const std::string& path) const {
+  const auto& users = users_[static_cast<size_t>(layer)];
+  const auto found = users.find(path);
+  return found == users.end() ? NamedFunction() : found->second;
+}
+
+NamedFunction FunctionRegistry::look_up(const Name& name) const {
+  if (name.parts.size() == 1) {
+    const std::string simple = in_capitals(name.parts[0].name);
+    if (NamedFunction found = find_user(FunctionLayer::kTemporarySystem, simple)) { return found; }
+    if (FunctionRef builtin = find(simple)) { return {std::move(builtin), nullptr}; }
+  }
+  const Result<std::string> path = path_of(FunctionLayer::kTemporary, name);
+  if (!path.ok()) { return {}; }
+  if (NamedFunction found = find_user(FunctionLayer::kTemporary, *path)) { return found; }
+  return find_user(FunctionLayer::kPermanent, *path);
+}
+
+bool FunctionRegistry::add_user(FunctionLayer layer, const std::string& path,
+                                NamedFunction function) {
+  return users_[static_cast<size_t>(layer)].emplace(path, std::move(function)).second;
+}
+
+bool FunctionRegistry::drop_user(FunctionLayer layer, const std::string& path) {
+  return users_[static_cast<size_t>(layer)].erase(path) > 0;
+}
+
+bool FunctionRegistry::has_user(FunctionLayer layer, const std::string& path) const {
+  return users_[static_cast<size_t>(layer)].contains(path);
+}
+
+std::vector<std::string> FunctionRegistry::user_names() const {
+  const std::string prefix = catalog_ + "." + database_ + ".";
+  std::vector<std::string> names;
+  for (const auto& layer : users_) {
+    for (const auto& [path, function] : layer) {
+      if (path.find('.') == std::string::npos) {
+        names.push_back(path);
+      } else if (path.starts_with(prefix)) {
+        names.push_back(path.substr(prefix.size()));
+      }
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::vector<std::string> FunctionRegistry::all_names() const {
+  std::vector<std::string> all = names();
+  for (std::string& name : user_names()) { all.push_back(std::move(name)); }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
 FunctionRegistry builtin_functions() {
   FunctionRegistry registry;
   FunctionTable table(registry);
@@ -338,6 +427,7 @@ FunctionRegistry builtin_functions() {
   add_clocks(table);
   add_conditionals(table);
   add_collections(table);
+  add_json(table);
   return registry;
 }
 

@@ -13,6 +13,7 @@
 // t), TIMESTAMPDIFF('DAY', a, b). TRIM takes its side as one: TRIM('BOTH', characters, text).
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,9 +27,13 @@
 
 namespace tidewheel::sql {
 
-class Kernel;        // sql/kernel.h
-struct KernelSetup;  // sql/kernel.h
+class Kernel;         // sql/kernel.h
+struct KernelSetup;   // sql/kernel.h
+struct Name;          // sql/expression.h
+class TableFunction;  // sql/table_function.h
 class ScalarFunction;
+using FunctionRef = std::shared_ptr<const ScalarFunction>;
+using TableFunctionRef = std::shared_ptr<const TableFunction>;
 
 // An argument as resolution sees it.
 struct Argument {
@@ -43,7 +48,7 @@ struct Signature {
 };
 
 struct Resolved {
-  const ScalarFunction* function = nullptr;
+  FunctionRef function;
   LogicalType result;
   std::vector<LogicalType> argument_types;
 };
@@ -69,7 +74,7 @@ struct FunctionTraits {
   FunctionForm form = FunctionForm::kKernel;
 };
 
-// A function of rows' values. Immutable; lives as long as the registry and all expressions.
+// A function of rows' values. Immutable.
 class ScalarFunction {
  public:
   ScalarFunction(std::string name, FunctionTraits traits)
@@ -94,15 +99,33 @@ class ScalarFunction {
   FunctionTraits traits_;
 };
 
+// What a name stands for: one of them.
+struct NamedFunction {
+  FunctionRef scalar;
+  TableFunctionRef table;
+  explicit operator bool() const { return scalar != nullptr || table != nullptr; }
+};
+
+// Where a user's function has its name. A simple name means: a temporary system function, else one
+// that is built in, else a temporary one of the current database, else a permanent one of it.
+enum class FunctionLayer : uint8_t { kTemporarySystem, kTemporary, kPermanent };
+
 // Functions by name. Immutable once it is shared.
 class FunctionRegistry {
  public:
+  // What a name in a query means; nothing: no function. Names of functions are case-insensitive.
+  NamedFunction look_up(const Name& name) const;
+  // "there is no function F; did you mean G?", with the place left out.
+  Status unknown(const Name& name) const;
+  // Casts and types of a call. Errors: kSqlType.
+  static Result<Resolved> resolve(FunctionRef function, std::span<const Argument> arguments);
+
   // Names of functions are case-insensitive. Errors: kSqlName with the nearest name, kSqlType.
   Result<Resolved> resolve(std::string_view name, std::span<const Argument> arguments) const;
   // The same without literals.
   Result<Resolved> resolve(std::string_view name, std::span<const LogicalType> arguments) const;
-  // Null when there is none.
-  const ScalarFunction* find(std::string_view name) const;
+  // One that is built in; null when there is none.
+  FunctionRef find(std::string_view name) const;
   // In capitals and in order, operators left out.
   std::vector<std::string> names() const;
 
@@ -110,8 +133,30 @@ class FunctionRegistry {
   void add(std::shared_ptr<const ScalarFunction> function);
   void add_alias(std::string_view name, std::string_view of);
 
+  // ---- Functions of users. A path is "catalog.database.name", of system functions "name".
+
+  // Where simple names, and those with a database only, are looked up.
+  void set_current(std::string catalog, std::string database);
+  // The path of a name of this layer. Errors: kSqlCatalog when a system function's has several
+  // parts.
+  Result<std::string> path_of(FunctionLayer layer, const Name& name) const;
+  // False when there is one of this path.
+  bool add_user(FunctionLayer layer, const std::string& path, NamedFunction function);
+  bool drop_user(FunctionLayer layer, const std::string& path);
+  bool has_user(FunctionLayer layer, const std::string& path) const;
+  // Names without their paths, in order: system functions, and those of the current database.
+  std::vector<std::string> user_names() const;
+  // Those, and what is built in.
+  std::vector<std::string> all_names() const;
+
  private:
-  std::unordered_map<std::string, std::shared_ptr<const ScalarFunction>> functions_;
+  NamedFunction find_user(FunctionLayer layer, const std::string& path) const;
+
+  std::unordered_map<std::string, FunctionRef> functions_;
+  // By layer; names in capitals.
+  std::map<std::string, NamedFunction> users_[3];
+  std::string catalog_ = "default_catalog";
+  std::string database_ = "default_database";
 };
 
 // All built-in functions. A copy shares them, and may be given more.

@@ -10,6 +10,7 @@
 
 #include "tidewheel/sql/function_table.h"
 #include "tidewheel/sql/like_pattern.h"
+#include "tidewheel/sql/regex_hint.h"
 #include "tidewheel/sql/text_ops.h"
 
 namespace tidewheel::sql {
@@ -46,7 +47,9 @@ class CompiledRegex {
       RE2::Options options;
       options.set_log_errors(false);
       pattern_ = pattern;
-      regex_ = std::make_unique<RE2>(piece(for_re2(pattern)), options);
+      const std::string translated = for_re2(pattern);
+      regex_ = std::make_unique<RE2>(piece(translated), options);
+      hint_ = regex_->ok() ? find_regex_hint(translated) : RegexHint();
     }
     return regex_->ok() ? regex_.get() : nullptr;
   }
@@ -54,10 +57,30 @@ class CompiledRegex {
     return "'" + pattern_ + "' is no regular expression: " + regex_->error() +
            " (RE2's syntax, without look-around and back references)";
   }
+  // The first match of the expression that `get` gave, from byte `from` on. Where it says which
+  // string each match has near its beginning, that string is looked for, and the expression tried
+  // there: RE2 needs several passes to find where a match begins, and one when it is told.
+  bool match(std::string_view text, size_t from, re2::StringPiece* groups, int count) const {
+    if (hint_.literal.empty()) {
+      return regex_->Match(piece(text), from, text.size(), RE2::UNANCHORED, groups, count);
+    }
+    size_t tried = from;  // matches do not begin before
+    for (size_t at = from;; ++at) {
+      at = text.find(hint_.literal, at);
+      if (at == std::string_view::npos) { return false; }
+      for (tried = std::max(tried, at - std::min(at, hint_.bytes_before_max)); tried <= at;
+           ++tried) {
+        if (regex_->Match(piece(text), tried, text.size(), RE2::ANCHOR_START, groups, count)) {
+          return true;
+        }
+      }
+    }
+  }
 
  private:
   std::string pattern_;
   std::unique_ptr<RE2> regex_;
+  RegexHint hint_;
 };
 
 // Refuses a bad literal before anything runs.
@@ -128,15 +151,14 @@ void similar(Out<uint8_t>& out, CompiledRegex& regex, Text text, Text pattern, T
 
 // ---- Regular expressions
 
-void replace_all(Out<Text>& out, const RE2& regex, Text text, Text with) {
+void replace_all(Out<Text>& out, const CompiledRegex& regex, Text text, Text with) {
   const std::string_view view = text.view();
   std::string made;
   size_t at = 0;    // what is copied so far
   size_t from = 0;  // where to search
   bool any = false;
   re2::StringPiece match;
-  while (from <= view.size() &&
-         regex.Match(piece(view), from, view.size(), RE2::UNANCHORED, &match, 1)) {
+  while (from <= view.size() && regex.match(view, from, &match, 1)) {
     const auto begin = static_cast<size_t>(match.data() - view.data());
     any = true;
     made += view.substr(at, begin - at);
@@ -155,10 +177,13 @@ void extract(Out<Text>& out, CompiledRegex& regexes, Text text, Text pattern, in
   if (group < 0 || group > std::min(regex->NumberOfCapturingGroups(), kGroupsMax)) {
     return out.set_null();
   }
-  re2::StringPiece groups[kGroupsMax + 1];
-  const auto count = static_cast<int>(group) + 1;
-  const bool found =
-      regex->Match(piece(text.view()), 0, text.size(), RE2::UNANCHORED, groups, count);
+  // Most calls ask for one of the first groups; room for all of them takes long to clear.
+  constexpr int64_t kFewGroups = 8;
+  re2::StringPiece few[kFewGroups];
+  std::vector<re2::StringPiece> many;
+  if (group >= kFewGroups) { many.resize(static_cast<size_t>(group) + 1); }
+  re2::StringPiece* const groups = many.empty() ? few : many.data();
+  const bool found = regexes.match(text.view(), 0, groups, static_cast<int>(group) + 1);
   const re2::StringPiece& match = groups[group];
   if (!found || match.data() == nullptr) { return out.set_null(); }
   out.set(Text(match.data(), match.size()));
@@ -166,11 +191,10 @@ void extract(Out<Text>& out, CompiledRegex& regexes, Text text, Text pattern, in
 
 // f(position, size) for each match, until it gives false.
 template <class F>
-void for_each_match(const RE2& regex, std::string_view text, F f) {
+void for_each_match(const CompiledRegex& regex, std::string_view text, F f) {
   size_t from = 0;
   re2::StringPiece match;
-  while (from <= text.size() &&
-         regex.Match(piece(text), from, text.size(), RE2::UNANCHORED, &match, 1)) {
+  while (from <= text.size() && regex.match(text, from, &match, 1)) {
     const auto begin = static_cast<size_t>(match.data() - text.data());
     if (!f(begin, match.size())) { return; }
     from = begin + std::max<size_t>(match.size(), 1);
@@ -195,9 +219,8 @@ void add_extractions(FunctionTable& table) {
   table.define("REGEXP_REPLACE", kCareful, {"string, string, string -> string"}, {with_regex([] {
                  return [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern,
                                                   Text with) mutable {
-                   const RE2* const compiled = regex.get(pattern.view());
-                   if (compiled == nullptr) { return out.fail(regex.error()); }
-                   replace_all(out, *compiled, text, with);
+                   if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
+                   replace_all(out, regex, text, with);
                  };
                })});
   table.define("REGEXP_SUBSTR", kCareful, {"string, string -> string?"}, {with_regex([] {
@@ -212,18 +235,16 @@ void add_matches(FunctionTable& table) {
                  return
                      [regex = CompiledRegex()](Out<uint8_t>& out, Text text, Text pattern) mutable {
                        if (pattern.empty()) { return out.set(0); }
-                       const RE2* const compiled = regex.get(pattern.view());
-                       if (compiled == nullptr) { return out.fail(regex.error()); }
-                       out.set(RE2::PartialMatch(piece(text.view()), *compiled) ? 1 : 0);
+                       if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
+                       out.set(regex.match(text.view(), 0, nullptr, 0) ? 1 : 0);
                      };
                })});
   table.define("REGEXP_COUNT", kCareful, {"string, string -> int"}, {with_regex([] {
                  return
                      [regex = CompiledRegex()](Out<int32_t>& out, Text text, Text pattern) mutable {
-                       const RE2* const compiled = regex.get(pattern.view());
-                       if (compiled == nullptr) { return out.fail(regex.error()); }
+                       if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
                        int32_t count = 0;
-                       for_each_match(*compiled, text.view(), [&](size_t, size_t) {
+                       for_each_match(regex, text.view(), [&](size_t, size_t) {
                          ++count;
                          return true;
                        });
@@ -233,10 +254,9 @@ void add_matches(FunctionTable& table) {
   table.define("REGEXP_INSTR", kCareful, {"string, string -> int"}, {with_regex([] {
                  return
                      [regex = CompiledRegex()](Out<int32_t>& out, Text text, Text pattern) mutable {
-                       const RE2* const compiled = regex.get(pattern.view());
-                       if (compiled == nullptr) { return out.fail(regex.error()); }
+                       if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
                        int64_t position = 0;
-                       for_each_match(*compiled, text.view(), [&](size_t at, size_t) {
+                       for_each_match(regex, text.view(), [&](size_t at, size_t) {
                          position = character_count(text.view().substr(0, at)) + 1;
                          return false;
                        });

@@ -122,8 +122,13 @@ void add_cases(FunctionTable& table) {
         append(buffer, text.view());
         return out.set_copy(buffer);
       }
-      char* const __restrict made = out.arena().allocate(text.size());
       const char* const from = text.data();
+      uint32_t changing = 0;
+      for (size_t i = 0; i < text.size(); ++i) {
+        changing |= static_cast<unsigned char>(from[i] - first) < 26 ? 1 : 0;
+      }
+      if (changing == 0) { return out.set(text); }
+      char* const __restrict made = out.arena().allocate(text.size());
       for (size_t i = 0; i < text.size(); ++i) {
         const bool changes = static_cast<unsigned char>(from[i] - first) < 26;
         made[i] = static_cast<char>(from[i] ^ (changes ? 0x20 : 0));

@@ -28,8 +28,13 @@ class GroupAggregate final : public KeyedOperator<K> {
         set_(std::move(set)),
         keys_(spec_.input.types, spec_.keys),
         output_types_(group_aggregate_output(spec_).types),
-        always_changes_(std::any_of(spec_.calls.begin(), spec_.calls.end(), [](const auto& call) {
-          return call.function == AggregateFunction::kCountStar && call.filter < 0;
+        always_changes_(std::any_of(spec_.calls.begin(), spec_.calls.end(),
+                                    [](const auto& call) {
+                                      return call.function == AggregateFunction::kCountStar &&
+                                             call.filter < 0;
+                                    })),
+        has_texts_(std::any_of(spec_.calls.begin(), spec_.calls.end(), [](const auto& call) {
+          return call.result.physical() == Physical::kText;
         })) {}
 
   ~GroupAggregate() override { this->drop_store(); }
@@ -43,7 +48,11 @@ class GroupAggregate final : public KeyedOperator<K> {
                                       spec_.mini_batch));
     TIDEWHEEL_ASSIGN_OR_RETURN(calls_, AggregateCalls::make(*store_, set_, spec_.input.types,
                                                             options, spec_.input_retracts));
-    return this->read_store();
+    TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
+    if (!store_->has_backend()) { calls_->defer_distinct(); }
+    sends_each_row_ = !spec_.input_retracts && !spec_.emits_before && !spec_.mini_batch &&
+                      (always_changes_ || spec_.ttl_ms > 0) && calls_->has_accumulators_only();
+    return {};
   }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
@@ -58,6 +67,7 @@ class GroupAggregate final : public KeyedOperator<K> {
  private:
   static constexpr uint32_t kChunk = 256;
   static constexpr uint32_t kMiniBatchRows = 4096;  // at most
+  static constexpr size_t kKeptPart = 8;  // of an input's rows: then their reader keeps it
 
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     touched_.clear();
@@ -73,6 +83,9 @@ class GroupAggregate final : public KeyedOperator<K> {
       calls_->add(chunk_, heap);
       calls_->results(cells_, 1, 2);
       list_touched();
+    } else if (sends_each_row_) {
+      calls_->fold_after(chunk_, heap);
+      return send_each_row(in, begin);
     } else {
       calls_->fold(chunk_, heap);
       list_rows();
@@ -99,6 +112,7 @@ class GroupAggregate final : public KeyedOperator<K> {
       const uint32_t i = chunk_.count++;
       chunk_.rows[i] = row;
       chunk_.cells[i] = cell;
+      chunk_.states[i] = store_->current_row();
       chunk_.is_fresh[i] = is_fresh ? 1 : 0;
       if (spec_.mini_batch) { chunk_.targets[i] = touch(row, cell, is_fresh); }
       if (calls_->has_values()) { add_values(row - begin); }
@@ -204,6 +218,35 @@ class GroupAggregate final : public KeyedOperator<K> {
                  });
   }
 
+  // Every row of the chunk gives one, with the results after it.
+  void send_each_row(const ColumnBatch& in, uint32_t first) {
+    const size_t key_count = spec_.keys.size();
+    const bool keeps_input = chunk_.count * kKeptPart >= in.size();
+    const bool has_fresh =
+        std::any_of(chunk_.is_fresh.begin(), chunk_.is_fresh.begin() + chunk_.count,
+                    [](uint8_t is_fresh) { return is_fresh != 0; });
+    emit_columns(
+        output(), output_types_, chunk_.count, [&](ColumnBatch& out, size_t from, size_t to) {
+          const auto begin = static_cast<uint32_t>(from);
+          const auto end = static_cast<uint32_t>(to);
+          const uint32_t at = out.size();
+          RowKind* const kinds = out.make_kinds(at + end - begin) + at;
+          std::fill_n(kinds, end - begin, RowKind::kUpdateAfter);
+          for (uint32_t i = begin; has_fresh && i < end; ++i) {
+            if (chunk_.is_fresh[i] != 0) { kinds[i - begin] = RowKind::kInsert; }
+          }
+          if (keeps_input) { out.keep(in); }
+          for (size_t c = 0; c < key_count; ++c) {
+            copy_rows(in.view(static_cast<size_t>(spec_.keys[c])), first + begin, first + end,
+                      out.column(c), at, keeps_input ? nullptr : &out.arena());
+          }
+          for (size_t c = 0; c < set_.size(); ++c) {
+            copy_rows(calls_->column(c).view(), begin, end, out.column(key_count + c), at);
+          }
+          if (has_texts_) { out.share_arena(calls_->arena()); }
+        });
+  }
+
   // Drops the state of keys that have no row left.
   void clear_gone(std::span<const K> keys, uint32_t begin) {
     for (uint32_t i = 0; i < chunk_.count; ++i) {
@@ -232,6 +275,8 @@ class GroupAggregate final : public KeyedOperator<K> {
   KeyReader keys_;
   const std::vector<LogicalType> output_types_;
   const bool always_changes_;  // a count of all rows is among the results
+  const bool has_texts_;       // among the results
+  bool sends_each_row_ = false;
   AggregateCell* cell_ = nullptr;
   std::unique_ptr<AggregateCalls> calls_;
 

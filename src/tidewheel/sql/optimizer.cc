@@ -6,6 +6,7 @@
 #include "tidewheel/sql/evaluator.h"
 #include "tidewheel/sql/functions.h"
 #include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/scan_pushdown.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -13,6 +14,14 @@ namespace {
 std::shared_ptr<Plan> copy_of(const Plan& plan) { return std::make_shared<Plan>(plan); }
 
 // ---- Folding
+
+// Of a join of any kind; null: it is none.
+std::optional<Bound>* join_condition(Plan& plan) {
+  if (auto* join = std::get_if<JoinNode>(&plan.node)) { return &join->condition; }
+  if (auto* join = std::get_if<TemporalJoinNode>(&plan.node)) { return &join->condition; }
+  if (auto* join = std::get_if<LookupJoinNode>(&plan.node)) { return &join->condition; }
+  return nullptr;
+}
 
 PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
   std::shared_ptr<Plan> made = copy_of(*plan);
@@ -28,10 +37,8 @@ PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
     }
   } else if (auto* watermark = std::get_if<WatermarkNode>(&made->node)) {
     if (watermark->has_value) { watermark->value = fold(std::move(watermark->value), options); }
-  } else if (auto* join = std::get_if<JoinNode>(&made->node)) {
-    if (join->condition.has_value()) {
-      join->condition = fold(std::move(*join->condition), options);
-    }
+  } else if (std::optional<Bound>* const condition = join_condition(*made)) {
+    if (condition->has_value()) { *condition = fold(std::move(**condition), options); }
   }
   return made;
 }
@@ -271,10 +278,14 @@ struct Pruner {
     // A row without columns could not be counted.
     if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) { keeps[0] = true; }
     std::vector<size_t> columns;
+    std::vector<int32_t> fields;
     for (size_t i = 0; i < keeps.size(); ++i) {
-      if (keeps[i]) { columns.push_back(node.columns[i]); }
+      if (!keeps[i]) { continue; }
+      columns.push_back(node.columns[i]);
+      fields.push_back(node.field(i));
     }
     node.columns = std::move(columns);
+    node.fields = std::move(fields);
     return keep_columns(plan, keeps);
   }
   std::vector<int32_t> operator()(ValuesNode& node) const {
@@ -330,6 +341,8 @@ struct Pruner {
   std::vector<int32_t> operator()(JoinNode& node) const {
     const size_t left_columns = plan.input(0).type.size();
     Needed both = needed;
+    const bool marks = node.kind == JoinKind::kMark;  // behind the left columns
+    if (marks) { both.pop_back(); }
     both.resize(left_columns + plan.input(1).type.size(), false);
     if (node.condition.has_value()) { need(*node.condition, both); }
     Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
@@ -353,8 +366,71 @@ struct Pruner {
     const auto shift = static_cast<int32_t>(plan.input(0).type.size());
     for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
     if (node.condition.has_value()) { move(*node.condition, moved); }
-    moved.resize(needed.size());
+    moved.resize(needed.size() - (marks ? 1 : 0));
+    return pass(std::move(moved), marks ? 1 : 0);
+  }
+  std::vector<int32_t> operator()(TemporalJoinNode& node) const {
+    const size_t left_columns = plan.input(0).type.size();
+    Needed both = needed;
+    if (node.condition.has_value()) { need(*node.condition, both); }
+    Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
+    Needed right(both.begin() + static_cast<ptrdiff_t>(left_columns), both.end());
+    need(node.left_keys, left);
+    need(node.right_keys, right);
+    left[static_cast<size_t>(node.left_time)] = true;
+    right[static_cast<size_t>(node.right_time)] = true;
+    std::vector<int32_t> moved = prune_input(plan, 0, left);
+    const std::vector<int32_t> moved_right = prune_input(plan, 1, right);
+    move(node.left_keys, moved);
+    move(node.right_keys, moved_right);
+    move(node.left_time, moved);
+    move(node.right_time, moved_right);
+    const auto shift = static_cast<int32_t>(plan.input(0).type.size());
+    for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
+    if (node.condition.has_value()) { move(*node.condition, moved); }
     return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(LookupJoinNode& node) const {
+    const size_t input_columns = plan.input().type.size();
+    Needed both = needed;
+    if (node.condition.has_value()) { need(*node.condition, both); }
+    Needed inner(both.begin(), both.begin() + static_cast<ptrdiff_t>(input_columns));
+    need(node.input_keys, inner);
+    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.input_keys, moved);
+    auto next = static_cast<int32_t>(plan.input().type.size());
+    std::vector<size_t> columns;
+    for (size_t i = input_columns; i < both.size(); ++i) {
+      moved.push_back(both[i] ? next++ : -1);
+      if (both[i]) { columns.push_back(node.columns[i - input_columns]); }
+    }
+    node.columns = std::move(columns);
+    if (node.condition.has_value()) { move(*node.condition, moved); }
+    return pass(std::move(moved));
+  }
+  std::vector<int32_t> operator()(CorrelateNode& node) const {
+    Needed keeps = needed;
+    // A row without columns could not be counted.
+    if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) {
+      keeps.back() = true;
+    }
+    const size_t passed_before = node.passed.size();
+    const auto kept = [&](const std::vector<int32_t>& columns, size_t first) {
+      std::vector<int32_t> left;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        if (keeps[first + i]) { left.push_back(columns[i]); }
+      }
+      return left;
+    };
+    node.passed = kept(node.passed, 0);
+    node.given = kept(node.given, passed_before);
+    Needed inner = none();
+    need(node.arguments, inner);
+    need(node.passed, inner);
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    move(node.arguments, moved);
+    move(node.passed, moved);
+    return keep_columns(plan, keeps);
   }
   std::vector<int32_t> operator()(UnionNode&) const {
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
@@ -363,6 +439,12 @@ struct Pruner {
       select(i, moved);
     }
     return keep_columns(plan, needed);
+  }
+  // Whether rows are equal depends on all columns.
+  std::vector<int32_t> operator()(SetOperationNode&) const {
+    const Needed all(needed.size(), true);
+    for (size_t i = 0; i < plan.inputs.size(); ++i) { prune_input(plan, i, all); }
+    return keep_columns(plan, all);
   }
   std::vector<int32_t> operator()(TopNNode& node) const {
     const size_t columns = plan.input().type.size();
@@ -511,7 +593,9 @@ Pruned prune(const Plan& plan, const Needed& needed) {
 Result<PlanRef> optimize(PlanRef plan, const EvalOptions& options) {
   plan = folded(plan, options);
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_top_n(plan));
-  return PlanRef(prune(*plan, Needed(plan->type.size(), true)).plan);
+  const Needed all(plan->type.size(), true);
+  plan = push_into_scans(prune(*plan, all).plan);
+  return PlanRef(prune(*plan, all).plan);
 }
 
 }  // namespace tidewheel::sql

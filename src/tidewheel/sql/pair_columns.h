@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/shared_rows.h"
 #include "tidewheel/sql/stream_join.h"
 
 namespace tidewheel::sql {
@@ -19,7 +20,8 @@ class PairColumns {
               std::unique_ptr<PairFilter> filter)
       : filter_(std::move(filter)),
         left_count_(left.size()),
-        sides_{RowBytes(left), RowBytes(right)} {
+        sides_{RowBytes(left), RowBytes(right)},
+        shared_{SharedRows(left), SharedRows(right)} {
     for (const LogicalType& type : left) { columns_.emplace_back(type); }
     for (const LogicalType& type : right) { columns_.emplace_back(type); }
   }
@@ -41,14 +43,16 @@ class PairColumns {
   void decode(size_t side, std::span<const Text> rows) {
     pointers_.clear();
     for (size_t c = 0; c < sides_[side].types().size(); ++c) {
-      pointers_.push_back(&columns_[side == 0 ? c : left_count_ + c]);
+      const size_t column = side == 0 ? c : left_count_ + c;
+      pointers_.push_back(filter_->uses(column) ? &columns_[column] : nullptr);
     }
-    sides_[side].decode(rows, pointers_, 0);
+    shared_[side].decode(sides_[side], rows, pointers_, 0, nullptr);
   }
 
   const std::unique_ptr<PairFilter> filter_;
   const size_t left_count_;
   RowBytes sides_[2];
+  SharedRows shared_[2];
   std::vector<Column> columns_;
   std::vector<Column*> pointers_;
   std::vector<ColumnView> views_;

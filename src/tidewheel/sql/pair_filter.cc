@@ -1,9 +1,11 @@
 #include "tidewheel/sql/pair_filter.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tidewheel/sql/evaluator.h"
 
@@ -23,6 +25,10 @@ class ConditionFilter final : public PairFilter {
     if (!status.ok()) { throw std::runtime_error(std::string(status.message())); }
     std::memset(keeps, 0, count);
     for (const uint32_t row : rows_) { keeps[row] = 1; }
+  }
+  bool uses(size_t column) const override {
+    const std::vector<int32_t>& used = condition_->input_columns();
+    return std::find(used.begin(), used.end(), static_cast<int32_t>(column)) != used.end();
   }
 
  private:

@@ -141,9 +141,12 @@ Result<Statement> Parser::create_function(bool temporary) {
   }
   if (!accept("USING")) { return make(std::move(function)); }
   TIDEWHEEL_RETURN_IF_ERROR(list([&]() -> Status {
-    if (!accept_one({"LIBRARY", "JAR", "FILE"}).has_value()) {
-      return unexpected(Words{"LIBRARY"});
+    if (at("JAR")) {
+      return error(peek().span,
+                   "functions here are written in C++ and not in Java: LANGUAGE CPP "
+                   "USING LIBRARY 'path.so', built by add_tidewheel_functions");
     }
+    TIDEWHEEL_RETURN_IF_ERROR(expect("LIBRARY"));
     TIDEWHEEL_ASSIGN_OR_RETURN(std::string path, string("the path of a library in quotes"));
     function.libraries.push_back(std::move(path));
     return {};
@@ -249,6 +252,10 @@ Status Parser::alter_action(Alter& alter) {
 
 Status Parser::alter_drop(Alter& alter) {
   DropPart part;
+  if (at_all({"PARTITION", "("})) {
+    return unsupported(peek().span,
+                       "ALTER TABLE .. DROP PARTITION; partitions are folders, delete them: this");
+  }
   if (accept_all({"PRIMARY", "KEY"})) {
     part.kind = DropPart::Kind::kPrimaryKey;
   } else if (accept("WATERMARK")) {
@@ -388,13 +395,21 @@ Result<Statement> Parser::show() {
     if (!what.has_value()) { return unexpected(Words{"CATALOG", "DATABASE"}); }
     show.what = what == "CATALOG" ? What::kCurrentCatalog : What::kCurrentDatabase;
   } else if (accept("CREATE")) {
-    const auto what = accept_one({"TABLE", "VIEW"});
-    if (!what.has_value()) { return unexpected(Words{"TABLE", "VIEW"}); }
-    show.what = what == "TABLE" ? What::kCreateTable : What::kCreateView;
+    const auto what = accept_one({"TABLE", "VIEW", "CATALOG"});
+    if (!what.has_value()) { return unexpected(Words{"TABLE", "VIEW", "CATALOG"}); }
+    show.what = what == "TABLE"  ? What::kCreateTable
+                : what == "VIEW" ? What::kCreateView
+                                 : What::kCreateCatalog;
     TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("a name"));
+  } else if (accept("PARTITIONS")) {
+    show.what = What::kPartitions;
+    TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("the name of a table"));
   } else {
+    for (const std::string_view word : {"MODULES", "FULL", "JARS", "PROCEDURES"}) {
+      if (at(word)) { return unsupported(peek().span, "SHOW " + std::string(word)); }
+    }
     return unexpected(Words{"TABLES", "VIEWS", "COLUMNS", "FUNCTIONS", "CREATE", "CATALOGS",
-                            "DATABASES", "CURRENT", "USER", "JOBS"});
+                            "DATABASES", "CURRENT", "USER", "PARTITIONS", "JOBS"});
   }
   return make(std::move(show));
 }

@@ -201,7 +201,11 @@ Result<AlterSchema> Parser::alter_schema(bool modify) {
       TIDEWHEEL_ASSIGN_OR_RETURN(action.primary_key, primary_key());
       return {};
     }
-    if (at("PARTITION")) { return unsupported(peek().span, "ALTER TABLE .. PARTITION"); }
+    if (at_all({"PARTITION", "("})) {
+      return unsupported(peek().span,
+                         "ALTER TABLE .. ADD PARTITION; partitions are there when they are "
+                         "written: this");
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(Column each, column(false));
     AlterSchema::Placed placed{std::move(each), false, {}};
     placed.first = accept("FIRST");

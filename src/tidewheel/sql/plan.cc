@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/table_function.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -105,6 +106,7 @@ std::vector<Bound> all_columns(const Plan& plan) {
 
 PlanRef make_calc(PlanRef input, std::optional<Bound> condition, std::vector<Bound> outputs,
                   std::vector<std::string> names) {
+  const int64_t kept_ms = input->kept_ms;
   if (const auto* inner = std::get_if<CalcNode>(&input->node);
       inner != nullptr && merges_for_free(condition, outputs, inner->outputs)) {
     for (Bound& output : outputs) { output = substitute(std::move(output), inner->outputs); }
@@ -119,6 +121,7 @@ PlanRef make_calc(PlanRef input, std::optional<Bound> condition, std::vector<Bou
   for (size_t i = 0; i < outputs.size(); ++i) { plan.type.add(names[i], outputs[i].type); }
   CalcNode calc{std::move(condition), std::move(outputs)};
   take_calc_traits(calc, *input, plan);
+  plan.kept_ms = kept_ms;
   plan.node = std::move(calc);
   plan.inputs.push_back(std::move(input));
   return std::make_shared<Plan>(std::move(plan));
@@ -285,10 +288,21 @@ struct NodeText {
 
   std::string operator()(const ScanNode& node) const {
     std::string columns;
-    for (const size_t column : node.columns) {
-      columns += (columns.empty() ? "" : ", ") + node.table->columns[column].name;
+    for (size_t i = 0; i < node.columns.size(); ++i) {
+      const TableColumn& column = node.table->columns[node.columns[i]];
+      columns += (columns.empty() ? "" : ", ") + column.name;
+      if (node.field(i) != ScanNode::kWhole) {
+        columns += "." + column.type.names[static_cast<size_t>(node.field(i))];
+      }
     }
-    return fmt::format("TableScan(table=[{}], fields=[{}])", node.table->path, columns);
+    std::string kept;
+    for (const ScanNode::OneOf& one : node.kept) {
+      kept += kept.empty() ? ", where=[" : " AND ";
+      kept += fmt::format("{} IN ({})", node.table->columns[one.column].name,
+                          fmt::join(one.values, ", "));
+    }
+    if (!kept.empty()) { kept += "]"; }
+    return fmt::format("TableScan(table=[{}], fields=[{}]{})", node.table->path, columns, kept);
   }
   std::string operator()(const ValuesNode& node) const {
     std::string rows;
@@ -333,7 +347,8 @@ struct NodeText {
   }
   std::string operator()(const JoinNode& node) const {
     static constexpr const char* kNames[] = {"InnerJoin",     "LeftOuterJoin", "RightOuterJoin",
-                                             "FullOuterJoin", "SemiJoin",      "AntiJoin"};
+                                             "FullOuterJoin", "SemiJoin",      "AntiJoin",
+                                             "MarkJoin"};
     RowType both = plan.input(0).type;
     for (size_t i = 0; i < plan.input(1).type.size(); ++i) {
       both.add(plan.input(1).type.names[i], plan.input(1).type.types[i]);
@@ -341,7 +356,8 @@ struct NodeText {
     std::string keys;
     for (size_t i = 0; i < node.left_keys.size(); ++i) {
       keys += (keys.empty() ? "" : ", ") + column_text(node.left_keys[i], plan.input(0).type) +
-              " = " + column_text(node.right_keys[i], plan.input(1).type);
+              (node.nulls_match ? " IS NOT DISTINCT FROM " : " = ") +
+              column_text(node.right_keys[i], plan.input(1).type);
     }
     const char* const prefix = node.left_window_end >= 0 ? "Window"
                                : node.left_time >= 0     ? "Interval"
@@ -356,7 +372,69 @@ struct NodeText {
     }
     return out + ")";
   }
+  // The columns of the input, then those of the other side.
+  RowType beside(const RowType& other) const {
+    RowType both = plan.input(0).type;
+    for (size_t i = 0; i < other.size(); ++i) { both.add(other.names[i], other.types[i]); }
+    return both;
+  }
+  static std::string where_text(const std::optional<Bound>& condition, const RowType& both) {
+    return condition.has_value() ? ", where=[" + bound_text(*condition, &both) + "]" : "";
+  }
+  std::string operator()(const TemporalJoinNode& node) const {
+    const RowType& right = plan.input(1).type;
+    std::string keys;
+    for (size_t i = 0; i < node.left_keys.size(); ++i) {
+      keys += (keys.empty() ? "" : ", ") + column_text(node.left_keys[i], in()) + " = " +
+              column_text(node.right_keys[i], right);
+    }
+    return fmt::format("TemporalJoin(joinType=[{}], on=[{}], asOf=[{} >= {}]{})",
+                       node.kind == JoinKind::kLeft ? "LeftOuterJoin" : "InnerJoin", keys,
+                       column_text(node.left_time, in()), column_text(node.right_time, right),
+                       where_text(node.condition, beside(right)));
+  }
+  std::string operator()(const LookupJoinNode& node) const {
+    RowType right;
+    std::string keys;
+    std::string columns;
+    for (const size_t column : node.columns) {
+      const TableColumn& one = node.table->columns[column];
+      right.add(one.name, one.type);
+      columns += (columns.empty() ? "" : ", ") + one.name;
+    }
+    for (size_t i = 0; i < node.input_keys.size(); ++i) {
+      keys += (keys.empty() ? "" : ", ") + node.table->columns[node.table_keys[i]].name + "=" +
+              column_text(node.input_keys[i], in());
+    }
+    std::string hint;
+    if (node.hint.is_async >= 0) { hint += node.hint.is_async > 0 ? ", async" : ", sync"; }
+    if (node.hint.is_ordered >= 0) { hint += node.hint.is_ordered > 0 ? "" : ", unordered"; }
+    if (node.hint.capacity >= 0) { hint += fmt::format(", capacity=[{}]", node.hint.capacity); }
+    if (node.hint.timeout_ms >= 0) {
+      hint += fmt::format(", timeout=[{} ms]", node.hint.timeout_ms);
+    }
+    if (node.hint.retries_misses) {
+      hint += fmt::format(", retry=[{} times, after {} ms]", node.hint.attempts_max,
+                          node.hint.retry_delay_ms);
+    }
+    return fmt::format("LookupJoin(table=[{}], joinType=[{}], lookup=[{}], select=[{}]{}{})",
+                       node.table->path,
+                       node.kind == JoinKind::kLeft ? "LeftOuterJoin" : "InnerJoin", keys, columns,
+                       where_text(node.condition, beside(right)), hint);
+  }
+  std::string operator()(const CorrelateNode& node) const {
+    std::string select = columns_text(node.passed, in());
+    for (size_t i = 0; i < node.given.size(); ++i) {
+      select += (select.empty() ? "" : ", ") + plan.type.names[node.passed.size() + i];
+    }
+    return fmt::format("Correlate(invocation=[{}({})], joinType=[{}], select=[{}])",
+                       node.function->name(), columns_text(node.arguments, in()),
+                       node.is_left ? "LeftOuterJoin" : "InnerJoin", select);
+  }
   std::string operator()(const UnionNode&) const { return "Union(all=[true])"; }
+  std::string operator()(const SetOperationNode& node) const {
+    return fmt::format("{}(all=[{}])", node.is_intersect ? "Intersect" : "Except", node.all);
+  }
   std::string operator()(const RankNode& node) const {
     return fmt::format("Rank(partitionBy=[{}], orderBy=[{}])",
                        columns_text(node.partition_by, in()), sort_text(node.order_by, in()));
@@ -365,8 +443,8 @@ struct NodeText {
     static constexpr const char* kRanks[] = {"", ", rank=[RANK]", ", rank=[DENSE_RANK]"};
     return fmt::format("{}TopN(partitionBy=[{}], orderBy=[{}], range=[{}..{}]{}{})",
                        node.window_end >= 0 ? "Window" : "", columns_text(node.partition_by, in()),
-                       sort_text(node.order_by, in()), node.first, node.last,
-                       kRanks[static_cast<size_t>(node.function)],
+                       node.newest ? "newest first" : sort_text(node.order_by, in()), node.first,
+                       node.last, kRanks[static_cast<size_t>(node.function)],
                        node.has_rank ? ", with rank" : "");
   }
   std::string operator()(const OverNode& node) const {
@@ -390,19 +468,29 @@ struct NodeText {
   }
 };
 
-void append_plan(std::string& out, const Plan& plan, bool with_changelog, const std::string& indent,
-                 const std::string& lead) {
+using Note = std::function<std::string(const Plan&)>;
+
+void append_plan(std::string& out, const Plan& plan, bool with_changelog, const Note& note,
+                 const std::string& indent, const std::string& lead) {
   out += lead + std::visit(NodeText{plan}, plan.node);
   if (with_changelog) {
     out.pop_back();
     out += !plan.updates       ? ", changelogMode=[I])"
            : plan.emits_before ? ", changelogMode=[I,UB,UA,D])"
                                : ", changelogMode=[I,UA,D])";
+    if (plan.kept_ms >= 0) {
+      out.pop_back();
+      out += fmt::format(", stateTtl=[{} ms])", plan.kept_ms);
+    }
+  }
+  if (const std::string text = note ? note(plan) : ""; !text.empty()) {
+    out.pop_back();
+    out += ", " + text + ")";
   }
   out += '\n';
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const bool last = i + 1 == plan.inputs.size();
-    append_plan(out, plan.input(i), with_changelog, indent + (last ? "   " : ":  "),
+    append_plan(out, plan.input(i), with_changelog, note, indent + (last ? "   " : ":  "),
                 indent + "+- ");
   }
 }
@@ -415,6 +503,8 @@ std::string bound_text(const Bound& expression, const RowType* input) {
     case Bound::Kind::kColumn:
       return input == nullptr ? fmt::format("${}", expression.column)
                               : column_text(expression.column, *input);
+    case Bound::Kind::kOuter:
+      return fmt::format("outer{}.${}", expression.level, expression.column);
     case Bound::Kind::kLiteral: return literal_text(expression.literal, expression.type);
     case Bound::Kind::kAnd: return "(" + joined_texts(arguments, input, " AND ") + ")";
     case Bound::Kind::kOr: return "(" + joined_texts(arguments, input, " OR ") + ")";
@@ -440,8 +530,11 @@ std::string bound_text(const Bound& expression, const RowType* input) {
 }
 
 std::string plan_text(const Plan& plan, bool with_changelog) {
+  return plan_text(plan, with_changelog, nullptr);
+}
+std::string plan_text(const Plan& plan, bool with_changelog, const Note& note) {
   std::string out;
-  append_plan(out, plan, with_changelog, "", "");
+  append_plan(out, plan, with_changelog, note, "", "");
   return out;
 }
 

@@ -3,6 +3,7 @@
 // turned into a job (build.h).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 namespace tidewheel::sql {
 
+class TableFunction;  // sql/table_function.h
 struct Plan;
 using PlanRef = std::shared_ptr<const Plan>;
 
@@ -22,6 +24,18 @@ using PlanRef = std::shared_ptr<const Plan>;
 struct ScanNode {
   std::shared_ptr<const TableDefinition> table;
   std::vector<size_t> columns;  // of the definition, in the order of the output
+  // Of each column the field of its row that is meant, or kWhole; empty: all are whole.
+  static constexpr int32_t kWhole = -1;
+  std::vector<int32_t> fields = {};
+  // Only rows in which these columns of the definition, integers, are one of the values.
+  struct OneOf {
+    size_t column = 0;
+    std::vector<int64_t> values;
+    Bound condition;  // the same, over that column alone
+  };
+  std::vector<OneOf> kept = {};
+
+  int32_t field(size_t index) const { return fields.empty() ? kWhole : fields[index]; }
 };
 
 struct ValuesNode {
@@ -88,7 +102,8 @@ struct WindowAggregateNode {
   bool is_attached = false;
 };
 
-enum class JoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti };
+// kMark: the left columns, and whether there is a match, as a BIGINT that is 0 or 1.
+enum class JoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti, kMark };
 
 // Joins on equal keys; without keys each row with each. `condition` is over the columns of the left
 // and then the right input.
@@ -97,6 +112,7 @@ struct JoinNode {
   std::vector<int32_t> left_keys;
   std::vector<int32_t> right_keys;
   std::optional<Bound> condition;
+  bool nulls_match = false;  // keys are compared by IS NOT DISTINCT FROM
   // Both sides are windows of the same kind and among the keys are their start and end: rows that
   // belong to a window that is over are not needed any more. Columns of window_end; -1: no.
   int32_t left_window_end = -1;
@@ -108,7 +124,57 @@ struct JoinNode {
   int64_t upper_ms = 0;
 };
 
+// Joins each row of the left input with the version that the right one had at the row's time: inner
+// or left. The keys are those of the versions.
+struct TemporalJoinNode {
+  JoinKind kind = JoinKind::kInner;
+  std::vector<int32_t> left_keys;
+  std::vector<int32_t> right_keys;
+  int32_t left_time = 0;
+  int32_t right_time = 0;
+  std::optional<Bound> condition;  // over the columns of both
+};
+
+// What the hint LOOKUP says; -1: it does not.
+struct LookupHintNode {
+  int8_t is_async = -1;
+  int8_t is_ordered = -1;
+  int64_t capacity = -1;
+  int64_t timeout_ms = -1;
+  bool retries_misses = false;
+  int64_t retry_delay_ms = -1;
+  int64_t attempts_max = -1;
+};
+
+// Joins each row with the rows that a table has now: inner or left. The columns of the input, then
+// `columns` of the table.
+struct LookupJoinNode {
+  JoinKind kind = JoinKind::kInner;
+  std::shared_ptr<const TableDefinition> table;
+  std::vector<size_t> columns;      // of the definition
+  std::vector<int32_t> input_keys;  // columns of the input, whose values are those of ..
+  std::vector<size_t> table_keys;   // .. these columns of the definition
+  std::optional<Bound> condition;   // over the columns of both
+  LookupHintNode hint;
+};
+
+// Each row with those of the table that a function makes of it: columns of the input, then columns
+// of the function's result.
+struct CorrelateNode {
+  std::shared_ptr<const TableFunction> function;
+  std::vector<int32_t> arguments;  // columns of the input
+  std::vector<int32_t> passed;     // columns of the input
+  std::vector<int32_t> given;      // columns of the function's result
+  bool is_left = false;            // a row whose table is empty comes once, with NULLs
+};
+
 struct UnionNode {};
+
+// INTERSECT and EXCEPT of two inputs with the same columns.
+struct SetOperationNode {
+  bool is_intersect = false;
+  bool all = false;
+};
 
 struct SortKeyNode {
   int32_t column = 0;
@@ -138,6 +204,7 @@ struct TopNNode {
   // Partitions are windows, whose last moment is before this column: each is given once, when event
   // time has passed it. -1: no.
   int32_t window_end = -1;
+  bool newest = false;  // in the order in which rows came, the last one first; without order_by
 };
 
 // The first rows that come, in no order.
@@ -234,8 +301,9 @@ struct WindowColumns {
 
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
-               WindowAggregateNode, JoinNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode,
-               OverNode, MatchNode>
+               WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, CorrelateNode,
+               UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode,
+               SetOperationNode>
       node;
   RowType type;
   std::vector<PlanRef> inputs;
@@ -246,6 +314,9 @@ struct Plan {
   // What its rows may be, and whether an update comes with what was before.
   bool updates = false;
   bool emits_before = false;
+  // How long a reader with state keeps the rows of this plan, by the hint STATE_TTL; -1: as the
+  // settings say.
+  int64_t kept_ms = -1;
 
   const Plan& input(size_t index = 0) const { return *inputs[index]; }
 };
@@ -272,9 +343,16 @@ void for_each_column(const Bound& expression, F f) {
   for (const Bound& argument : expression.arguments) { for_each_column(argument, f); }
 }
 bool is_deterministic(const Bound& expression);
+// The parts of an AND.
+std::vector<Bound> split_conjunction(Bound condition);
+// All of them; nothing when there are none.
+std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
 
 // The plan as a tree of lines, for EXPLAIN and tests.
 std::string plan_text(const Plan& plan, bool with_changelog);
+// The same with what `note` says of each node behind its properties: "rows=[10]"; empty: nothing.
+std::string plan_text(const Plan& plan, bool with_changelog,
+                      const std::function<std::string(const Plan&)>& note);
 // An expression as text.
 std::string bound_text(const Bound& expression, const RowType* input = nullptr);
 

@@ -1,4 +1,6 @@
 // How statements are written.
+#include <utility>
+
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/printer.h"
 
@@ -15,6 +17,12 @@ std::string_view text_of(ObjectKind kind) {
 
 std::string to_sql(const Statement& statement) {
   Printer printer;
+  printer.print(statement);
+  return printer.take();
+}
+
+std::string to_sql_lines(const Statement& statement) {
+  Printer printer(Printer::Layout::kLines);
   printer.print(statement);
   return printer.take();
 }
@@ -79,15 +87,21 @@ void Printer::table_elements(const CreateTable& table) {
     return;
   }
   text(" (");
-  list(table.columns, [this](const Column& each) { column(each); });
+  bool is_first = true;
+  const auto next = [&] { element_break(std::exchange(is_first, false)); };
+  for (const Column& each : table.columns) {
+    next();
+    column(each);
+  }
   if (table.watermark.has_value()) {
-    if (!table.columns.empty()) { text(", "); }
+    next();
     watermark(*table.watermark);
   }
   if (table.primary_key.has_value()) {
-    if (!table.columns.empty() || table.watermark.has_value()) { text(", "); }
+    next();
     primary_key(*table.primary_key);
   }
+  elements_end();
   text(")");
 }
 
@@ -112,9 +126,21 @@ void Printer::table_tail(const CreateTable& table) {
     names(table.partitioned_by);
   }
   if (!table.options.empty()) {
-    text(" WITH ");
-    options(table.options);
+    text(layout_ == Layout::kLines ? "\nWITH " : " WITH ");
+    table_options(table.options);
   }
+}
+
+void Printer::table_options(const std::vector<Option>& all) {
+  text("(");
+  for (size_t i = 0; i < all.size(); ++i) {
+    element_break(i == 0);
+    string(all[i].key);
+    text(" = ");
+    string(all[i].value);
+  }
+  elements_end();
+  text(")");
 }
 
 void Printer::like(const LikeTable& like) {
@@ -156,7 +182,7 @@ void Printer::node(const CreateView& view) {
     names(view.columns);
   }
   comment(view.comment);
-  text(" AS ");
+  text(layout_ == Layout::kLines ? "\nAS " : " AS ");
   print(view.query);
 }
 
@@ -327,14 +353,15 @@ void Printer::node(const Use& use) {
 
 void Printer::node(const Show& show) {
   constexpr std::string_view kWhat[] = {
-      "CATALOGS", "DATABASES",     "TABLES",       "VIEWS", "FUNCTIONS",       "USER FUNCTIONS",
-      "COLUMNS",  "CREATE TABLE ", "CREATE VIEW ", "JOBS",  "CURRENT CATALOG", "CURRENT DATABASE"};
+      "CATALOGS",       "DATABASES", "TABLES",          "VIEWS",           "FUNCTIONS",
+      "USER FUNCTIONS", "COLUMNS",   "CREATE TABLE",    "CREATE VIEW",     "CREATE CATALOG",
+      "PARTITIONS",     "JOBS",      "CURRENT CATALOG", "CURRENT DATABASE"};
   text("SHOW ");
   text(kWhat[static_cast<size_t>(show.what)]);
-  const bool is_create =
-      show.what == Show::What::kCreateTable || show.what == Show::What::kCreateView;
+  const bool is_direct =
+      show.what >= Show::What::kCreateTable && show.what <= Show::What::kPartitions;
   if (show.of.has_value()) {
-    if (!is_create) { text(" FROM "); }
+    text(is_direct ? " " : " FROM ");
     name(*show.of);
   }
   if (!show.like.has_value()) { return; }

@@ -15,6 +15,9 @@ namespace tidewheel::sql {
 
 class Printer {
  public:
+  enum class Layout : uint8_t { kOneLine, kLines };
+  explicit Printer(Layout layout = Layout::kOneLine) : layout_(layout) {}
+
   std::string take() { return std::move(out_); }
 
   void print(const Statement& statement);
@@ -32,6 +35,14 @@ class Printer {
       if (i > 0) { text(", "); }
       each(all[i]);
     }
+  }
+  // What begins an element of a table's definition, and what ends the last one.
+  void element_break(bool is_first) {
+    if (!is_first) { text(layout_ == Layout::kLines ? "," : ", "); }
+    if (layout_ == Layout::kLines) { text("\n  "); }
+  }
+  void elements_end() {
+    if (layout_ == Layout::kLines) { text("\n"); }
   }
   void list(const Expressions& all) {
     list(all, [this](const Expression& each) { print(each); });
@@ -140,8 +151,10 @@ class Printer {
   void primary_key(const PrimaryKey& key);
   void table_elements(const CreateTable& node);
   void table_tail(const CreateTable& node);
+  void table_options(const std::vector<Option>& all);
   void like(const LikeTable& like);
 
+  const Layout layout_;
   std::string out_;
 };
 

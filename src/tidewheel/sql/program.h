@@ -50,6 +50,7 @@ struct ProgramStep {
   Datum literal;        // of kConstant
   FunctionTraits traits;
   const void* identity = nullptr;  // the function; of casts a mark of their kind
+  FunctionRef function;            // what the kernel's code belongs to
   std::unique_ptr<Kernel> kernel;
   std::string text;  // of the expression, for errors
   bool borrows_input = false;

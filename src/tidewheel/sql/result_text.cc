@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/text_encodings.h"
 #include "tidewheel/types/column_text.h"
 
 namespace tidewheel::sql {
@@ -107,10 +108,15 @@ ResultTable::Row result_row(const RowType& type, const ColumnBatch& batch, uint3
     const bool is_null = batch.view(i).is_null(row);
     out.nulls.push_back(is_null);
     out.cells.emplace_back();
-    if (!is_null) {
-      append_value_text(out.cells.back(), type.types[i], batch.view(i), row,
-                        {.style = TextStyle::kSql, .zone = &zone});
+    if (is_null) { continue; }
+    std::string& cell = out.cells.back();
+    if (type.types[i].is_bytes()) {
+      // What bytes may do to a terminal, nobody knows.
+      cell = "x'" + to_hex(batch.view(i).at<Text>(row).view(), /*capitals=*/false) + "'";
+      continue;
     }
+    append_value_text(cell, type.types[i], batch.view(i), row,
+                      {.style = TextStyle::kSql, .zone = &zone});
   }
   return out;
 }

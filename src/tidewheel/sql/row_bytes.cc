@@ -280,6 +280,28 @@ void get_value(const LogicalType& type, const char*& from, Column& to, uint32_t 
   });
 }
 
+// place_of(i): where row i goes.
+template <class PlaceOf>
+void get_flat_column(const LogicalType& type, size_t count, const char** readers, Column& to,
+                     Arena* arena, PlaceOf place_of) {
+  const bool nullable = may_be_null(type);
+  with_physical(to.physical(), [&]<class T>() {
+    T* const values = to.values<T>();
+    for (size_t i = 0; i < count; ++i) {
+      const char*& from = readers[i];
+      if (nullable && *from++ == 0) {
+        to.set_null(place_of(i));
+        continue;
+      }
+      if constexpr (std::is_same_v<T, Text>) {
+        values[place_of(i)] = get_text(from, arena);
+      } else {
+        values[place_of(i)] = get_fixed<T>(from);
+      }
+    }
+  });
+}
+
 void get_column(const LogicalType& type, size_t count, const char** readers, Column& to,
                 uint32_t at, Arena* arena) {
   to.ensure(at + static_cast<uint32_t>(count));
@@ -289,22 +311,40 @@ void get_column(const LogicalType& type, size_t count, const char** readers, Col
     }
     return;
   }
-  const bool nullable = may_be_null(type);
-  with_physical(to.physical(), [&]<class T>() {
-    T* const values = to.values<T>() + at;
-    for (size_t i = 0; i < count; ++i) {
-      const char*& from = readers[i];
-      if (nullable && *from++ == 0) {
-        to.set_null(at + static_cast<uint32_t>(i));
-        continue;
-      }
-      if constexpr (std::is_same_v<T, Text>) {
-        values[i] = get_text(from, arena);
-      } else {
-        values[i] = get_fixed<T>(from);
-      }
+  get_flat_column(type, count, readers, to, arena,
+                  [at](size_t i) { return at + static_cast<uint32_t>(i); });
+}
+
+void skip_value(const LogicalType& type, const char*& from) {
+  if (may_be_null(type) && *from++ == 0) { return; }
+  const Physical physical = type.physical();
+  if (physical == Physical::kList) {
+    for (uint64_t count = get_varint(from); count > 0; --count) {
+      for (size_t c = 0; c < list_children(type); ++c) { skip_value(child_type(type, c), from); }
     }
-  });
+  } else if (physical == Physical::kStruct) {
+    for (const LogicalType& child : type.children) { skip_value(child, from); }
+    if (type.children.empty()) { ++from; }
+  } else if (physical == Physical::kText) {
+    static_cast<void>(get_text(from, nullptr));
+  } else {
+    from += physical_bytes(physical);
+  }
+}
+
+void skip_column(const LogicalType& type, size_t count, const char** readers) {
+  const Physical physical = type.physical();
+  if (is_nested(physical) || physical == Physical::kText) {
+    for (size_t i = 0; i < count; ++i) { skip_value(type, readers[i]); }
+    return;
+  }
+  const size_t bytes = physical_bytes(physical);
+  const bool nullable = may_be_null(type);
+  for (size_t i = 0; i < count; ++i) {
+    const char*& from = readers[i];
+    if (nullable && *from++ == 0) { continue; }
+    from += bytes;
+  }
 }
 
 LogicalType all_nullable(LogicalType type) {
@@ -365,15 +405,49 @@ void pick_columns(const ColumnBatch& batch, std::span<const int32_t> indexes,
 // ---- RowBytes
 
 RowBytes::RowBytes(std::vector<LogicalType> types, Form form)
-    : types_(std::move(types)), form_(form) {}
+    : types_(std::move(types)), form_(form) {
+  for (const LogicalType& type : types_) {
+    const Physical physical = type.physical();
+    if (is_nested(physical) || physical == Physical::kText) {
+      fixed_bytes_ = 0;
+      break;
+    }
+    fixed_bytes_ += physical_bytes(physical) + (may_be_null(type) ? 1 : 0);
+  }
+}
+
+bool RowBytes::encode_fixed(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
+                            Arena& arena, Text* out) {
+  if (fixed_bytes_ == 0 || rows.empty()) { return false; }
+  for (const ColumnView& column : columns) {
+    if (column.validity != nullptr) { return false; }
+  }
+  char* const bytes = arena.allocate(fixed_bytes_ * rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    out[i] = Text(bytes + i * fixed_bytes_, fixed_bytes_);
+  }
+  size_t at = 0;
+  for (size_t c = 0; c < types_.size(); ++c) {
+    const size_t flag = may_be_null(types_[c]) ? 1 : 0;
+    with_physical(types_[c].physical(), [&]<class T>() {
+      if constexpr (!std::is_same_v<T, Text>) {
+        char* to = bytes + at;
+        for (size_t i = 0; i < rows.size(); ++i, to += fixed_bytes_) {
+          if (flag != 0) { *to = '\1'; }
+          const T& value = columns[c].at<T>(rows[i]);
+          put_fixed(to + flag, form_ == Form::kCanonical ? canonical(value) : value);
+        }
+        at += flag + sizeof(T);
+      }
+    });
+  }
+  return true;
+}
 
 void RowBytes::encode(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
                       Arena& arena, Text* out) {
-  TIDEWHEEL_DCHECK(columns.size() == types_.size());
-  sizes_.assign(rows.size(), types_.empty() ? 1 : 0);
-  for (size_t c = 0; c < types_.size(); ++c) {
-    add_sizes(types_[c], columns[c], rows, form_, sizes_.data());
-  }
+  if (encode_fixed(columns, rows, arena, out)) { return; }
+  static_cast<void>(sizes(columns, rows));
   const size_t total = std::accumulate(sizes_.begin(), sizes_.end(), size_t{0});
   char* at = arena.allocate(total);
   cursors_.resize(rows.size());
@@ -382,11 +456,24 @@ void RowBytes::encode(std::span<const ColumnView> columns, std::span<const uint3
     cursors_[i] = at;
     at += sizes_[i];
   }
+  write(columns, rows, cursors_.data());
+}
+
+std::span<const uint32_t> RowBytes::sizes(std::span<const ColumnView> columns,
+                                          std::span<const uint32_t> rows) {
+  TIDEWHEEL_DCHECK(columns.size() == types_.size());
+  sizes_.assign(rows.size(), types_.empty() ? 1 : 0);
   for (size_t c = 0; c < types_.size(); ++c) {
-    put_column(types_[c], columns[c], rows, form_, cursors_.data());
+    add_sizes(types_[c], columns[c], rows, form_, sizes_.data());
   }
+  return sizes_;
+}
+
+void RowBytes::write(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
+                     char** to) {
+  for (size_t c = 0; c < types_.size(); ++c) { put_column(types_[c], columns[c], rows, form_, to); }
   if (types_.empty()) {
-    for (char* const cursor : cursors_) { *cursor = '\0'; }
+    for (size_t i = 0; i < rows.size(); ++i) { *to[i]++ = '\0'; }
   }
 }
 
@@ -395,8 +482,30 @@ void RowBytes::decode(std::span<const Text> rows, std::span<Column* const> colum
   TIDEWHEEL_DCHECK(columns.size() == types_.size());
   readers_.resize(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) { readers_[i] = rows[i].data(); }
+  size_t wanted = types_.size();  // the columns behind the last that is wanted are not looked at
+  while (wanted > 0 && columns[wanted - 1] == nullptr) { --wanted; }
+  for (size_t c = 0; c < wanted; ++c) {
+    if (columns[c] != nullptr) {
+      get_column(types_[c], rows.size(), readers_.data(), *columns[c], at, arena);
+    } else {
+      skip_column(types_[c], rows.size(), readers_.data());
+    }
+  }
+}
+
+void RowBytes::decode_to(std::span<const Text> rows, std::span<Column* const> columns,
+                         const uint32_t* places, Arena* arena) {
+  TIDEWHEEL_DCHECK(columns.size() == types_.size());
+  readers_.resize(rows.size());
+  uint32_t end = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    readers_[i] = rows[i].data();
+    end = std::max(end, places[i] + 1);
+  }
   for (size_t c = 0; c < types_.size(); ++c) {
-    get_column(types_[c], rows.size(), readers_.data(), *columns[c], at, arena);
+    columns[c]->ensure(end);
+    get_flat_column(types_[c], rows.size(), readers_.data(), *columns[c], arena,
+                    [places](size_t i) { return places[i]; });
   }
 }
 
@@ -548,6 +657,49 @@ SortKey::SortKey(const std::vector<LogicalType>& input, std::vector<SortColumn> 
   for (const SortColumn& column : columns_) {
     physicals_.push_back(input[static_cast<size_t>(column.column)].physical());
     TIDEWHEEL_CHECK(!is_nested(physicals_.back()), "a column without an order is sorted by");
+  }
+  for (const Physical physical : physicals_) {
+    if (physical == Physical::kText) {
+      fixed_bytes_ = 0;
+      break;
+    }
+    fixed_bytes_ += 1 + physical_bytes(physical);
+  }
+}
+
+void SortKey::encode(const ColumnView* all_columns, uint32_t begin, uint32_t end, Arena& arena,
+                     Text* out) const {
+  const bool has_nulls = std::any_of(columns_.begin(), columns_.end(), [&](const SortColumn& sort) {
+    return all_columns[sort.column].validity != nullptr;
+  });
+  if (fixed_bytes_ == 0 || has_nulls) {
+    std::string key;
+    for (uint32_t row = begin; row < end; ++row) {
+      key.clear();
+      encode(all_columns, row, key);
+      *out++ = arena.copy(key);
+    }
+    return;
+  }
+  char* const bytes = arena.allocate(fixed_bytes_ * (end - begin));
+  for (uint32_t i = 0; i < end - begin; ++i) {
+    out[i] = Text(bytes + i * fixed_bytes_, fixed_bytes_);
+  }
+  size_t at = 0;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    const ColumnView& column = all_columns[columns_[c].column];
+    with_physical(physicals_[c], [&]<class T>() {
+      if constexpr (!std::is_same_v<T, Text>) {
+        for (uint32_t row = begin; row < end; ++row) {
+          char* to = bytes + (row - begin) * fixed_bytes_ + at;
+          auto bits = ordered_bits(column.at<T>(row));
+          if (columns_[c].descending) { bits = static_cast<decltype(bits)>(~bits); }
+          *to++ = kValue;
+          for (size_t i = sizeof(T); i-- > 0;) { *to++ = static_cast<char>(bits >> (8 * i)); }
+        }
+        at += 1 + sizeof(T);
+      }
+    });
   }
 }
 

@@ -51,14 +51,28 @@ class RowBytes {
   // Encodes the rows `rows` of `columns`; out[i] are the bytes of rows[i], in `arena`.
   void encode(std::span<const ColumnView> columns, std::span<const uint32_t> rows, Arena& arena,
               Text* out);
-  // Puts the rows into `columns`, one for each type, at [at, at + rows.size()). Strings point into
-  // the bytes of the rows, or are copied into an arena. The bytes are those that `encode` gave.
+  // The same in two steps, for bytes that are written where they stay: how many bytes each row has,
+  // valid until the next call, then the bytes of rows[i] at to[i], which is moved behind them.
+  std::span<const uint32_t> sizes(std::span<const ColumnView> columns,
+                                  std::span<const uint32_t> rows);
+  void write(std::span<const ColumnView> columns, std::span<const uint32_t> rows, char** to);
+  // Puts the rows into `columns`, one for each type, at [at, at + rows.size()); null ones are
+  // passed over. Strings point into the bytes of the rows, or are copied into an arena. The bytes
+  // are those that `encode` gave.
   void decode(std::span<const Text> rows, std::span<Column* const> columns, uint32_t at,
               Arena* arena = nullptr);
+  // The same with row i at place places[i]. Of types that are not nested.
+  void decode_to(std::span<const Text> rows, std::span<Column* const> columns,
+                 const uint32_t* places, Arena* arena);
 
  private:
+  // Rows of numbers without NULLs: all have the same size.
+  bool encode_fixed(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
+                    Arena& arena, Text* out);
+
   std::vector<LogicalType> types_;
   Form form_;
+  size_t fixed_bytes_ = 0;  // of a row without NULLs; 0: strings or nested values are among them
   std::vector<uint32_t> sizes_;
   std::vector<char*> cursors_;
   std::vector<const char*> readers_;
@@ -130,12 +144,16 @@ class SortKey {
   // Columns of arrays, maps and rows have no order.
   SortKey(const std::vector<LogicalType>& input, std::vector<SortColumn> columns);
   void encode(const ColumnView* all_columns, uint32_t row, std::string& out) const;
+  // The keys of rows [begin, end) into out[0..], in `arena`.
+  void encode(const ColumnView* all_columns, uint32_t begin, uint32_t end, Arena& arena,
+              Text* out) const;
   // The value of a key of one column, into row `at`. Strings are copied.
   void decode_first(Text key, Column& to, uint32_t at, Arena& arena) const;
 
  private:
   std::vector<SortColumn> columns_;
   std::vector<Physical> physicals_;
+  size_t fixed_bytes_ = 0;  // of a key without NULLs; 0: strings are among the columns
 };
 
 }  // namespace tidewheel::sql

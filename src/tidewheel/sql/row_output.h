@@ -9,6 +9,7 @@
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/dataflow/output.h"
 #include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/shared_rows.h"
 
 namespace tidewheel::sql {
 
@@ -24,7 +25,9 @@ class RowOutput {
       : output_(std::move(output)),
         left_count_(left.size()),
         has_right_(has_right),
-        sides_{RowBytes(std::move(left)), RowBytes(std::move(right))} {}
+        sides_{RowBytes(std::move(left)), RowBytes(std::move(right))},
+        shared_{SharedRows(sides_[0].types()), SharedRows(sides_[1].types())},
+        is_flat_{is_flat(sides_[0].types()), is_flat(sides_[1].types())} {}
 
   // Rows of one input, and, `has_number`, a column of numbers behind them.
   RowOutput(std::vector<LogicalType> input, std::vector<LogicalType> output, bool has_number)
@@ -41,22 +44,42 @@ class RowOutput {
     bytes_.push_back(bytes);
     others_.push_back(other);
     kinds_.push_back(kind);
+    has_bytes_ = has_bytes_ || !bytes.empty();
   }
+  // What was added since the last `emit`.
+  std::span<const uint32_t> rows() const { return rows_; }
+  std::span<const Text> others() const { return others_; }
+  // Drops of it, where nothing was added by number, rows whose flag is 0.
+  void keep(const uint8_t* keeps);
   void add_numbered(uint32_t row, const Text& bytes, int64_t number, RowKind kind) {
     add(row, bytes, {}, kind);
     numbers_.push_back(number);
   }
-  // Sends what was added. Strings are copied. `in` may be null when all rows are bytes.
+  // A row of the other side, as bytes, with a number.
+  void add_other_numbered(const Text& other, int64_t number, RowKind kind) {
+    add(kNoRow, {}, other, kind);
+    numbers_.push_back(number);
+  }
+  // All bytes are in this arena: those who get the rows keep it, and strings are not copied. Until
+  // the next `emit`.
+  void share_bytes(const ArenaRef& arena) { bytes_arena_ = arena; }
+  // Sends what was added. Strings are copied, but those of `in` when many of its rows are sent:
+  // then it is kept. `in` may be null when all rows are bytes.
   void emit(Output<ColumnRow>& output, const ColumnBatch* in);
 
  private:
+  static bool is_flat(const std::vector<LogicalType>& types);
   void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
-                 const ColumnBatch* in, ColumnBatch& out);
+                 const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
+
+  void scatter_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
+                    const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
 
   const std::vector<LogicalType> output_;
   const size_t left_count_;
   const bool has_right_;
   RowBytes sides_[2];
+  SharedRows shared_[2];
   bool has_number_ = false;
   bool from_left_ = true;
   std::vector<int64_t> numbers_;
@@ -65,6 +88,13 @@ class RowOutput {
   std::vector<Text> others_;
   std::vector<RowKind> kinds_;
   std::vector<Column*> columns_;
+  bool is_flat_[2];  // no column of the side is nested
+  std::vector<uint32_t> row_places_;
+  std::vector<uint32_t> row_numbers_;
+  std::vector<uint32_t> byte_places_;
+  std::vector<Text> byte_rows_;
+  bool has_bytes_ = false;  // of this side
+  ArenaRef bytes_arena_;
 };
 
 }  // namespace tidewheel::sql

@@ -17,6 +17,8 @@
 #include "tidewheel/sql/optimizer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
+#include "tidewheel/sql/read_settings.h"
+#include "tidewheel/sql/sink_plan.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -27,6 +29,7 @@ struct Setting {
   OptionKind kind;
   std::string_view default_text;
   std::string_view description;
+  std::string_view choices = "";  // of a text: what it may be, compared without case
 };
 constexpr Setting kSettings[] = {
     {"pipeline.name", OptionKind::kText, "", "what the next jobs are called"},
@@ -35,8 +38,26 @@ constexpr Setting kSettings[] = {
     {"sql-client.execution.result-mode", OptionKind::kText, "table",
      "table: the rows there are at the end; changelog: every change; tableau: as changelog"},
     {"table.dml-sync", OptionKind::kBool, "false", "INSERT waits until its job has ended"},
+    {"table.exec.async-lookup.buffer-capacity", OptionKind::kInt, "100",
+     "calls of an asynchronous lookup join that may be under way"},
+    {"table.exec.async-lookup.output-mode", OptionKind::kText, "ORDERED",
+     "ORDERED: rows of asynchronous lookup joins keep their order; ALLOW_UNORDERED: as they come",
+     "ORDERED, ALLOW_UNORDERED"},
+    {"table.exec.async-lookup.timeout", OptionKind::kDuration, "3 min",
+     "how long an asynchronous lookup may take"},
     {"table.exec.mini-batch.enabled", OptionKind::kBool, "false",
      "aggregates give one change a key for each batch of rows, and not one for each row"},
+    {"table.exec.sink.keyed-shuffle", OptionKind::kText, "AUTO",
+     "whether rows for a table with a primary key are spread by it: AUTO, where subtasks of the "
+     "sink are others than those before it and rows change",
+     "AUTO, FORCE, NONE"},
+    {"table.exec.sink.not-null-enforcer", OptionKind::kText, "ERROR",
+     "a row with NULL for a column that can't be NULL fails the job, or is left out (DROP)",
+     "ERROR, DROP"},
+    {"table.exec.sink.upsert-materialize", OptionKind::kText, "AUTO",
+     "whether all rows of a primary key are kept, so that it has the last one of those there are: "
+     "AUTO, where rows of several keys of the query may have the same",
+     "AUTO, FORCE, NONE"},
     {"table.exec.state.ttl", OptionKind::kDuration, "0 ms",
      "how long state of a key is kept that is not used; 0: for ever"},
     {"table.local-time-zone", OptionKind::kText, "UTC",
@@ -56,12 +77,23 @@ Status check_setting(const Setting& setting, const std::string& value) {
   };
   switch (setting.kind) {
     case OptionKind::kBool: return parse_bool(value).ok() ? ok_status() : wrong("true or false");
-    case OptionKind::kInt: return parse_int(value).ok() ? ok_status() : wrong("a whole number");
+    case OptionKind::kInt:
+      return parse_int(value).ok() && *parse_int(value) >= 1 ? ok_status()
+                                                             : wrong("a whole number from 1 on");
     case OptionKind::kDuration:
       return parse_duration_ms(value).ok() ? ok_status() : wrong("a duration such as '5 s'");
     default: break;
   }
   if (setting.key == "table.local-time-zone") { return TimeZone::find(value).status(); }
+  if (!setting.choices.empty()) {
+    const std::string wanted = in_capitals(value);
+    for (size_t begin = 0; begin < setting.choices.size();) {
+      const size_t end = std::min(setting.choices.find(", ", begin), setting.choices.size());
+      if (setting.choices.substr(begin, end - begin) == wanted) { return ok_status(); }
+      begin = end + 2;
+    }
+    return wrong(std::string(setting.choices).c_str());
+  }
   if (setting.key == "sql-client.execution.result-mode" && value != "table" &&
       value != "changelog" && value != "tableau") {
     return wrong("table, changelog or tableau");
@@ -69,15 +101,18 @@ Status check_setting(const Setting& setting, const std::string& value) {
   return ok_status();
 }
 
-BinderEnvironment binder_environment(const Session& session, const SessionOptions& options) {
-  return {session.catalog(), session.functions(), *options.tables, options.file_table};
-}
-
 }  // namespace
 
 Session::Session(World& world, SessionOptions options)
-    : world_(world), options_(std::move(options)), functions_(builtin_functions()) {}
+    : world_(world),
+      options_(std::move(options)),
+      catalog_(&world),
+      functions_(builtin_functions()) {}
 Session::~Session() = default;
+
+BinderEnvironment Session::environment() const {
+  return {catalog_, functions_, tables(), options_.file_table};
+}
 
 std::vector<std::string> Session::column_names() const {
   std::vector<std::string> names;
@@ -93,58 +128,43 @@ std::vector<std::string> Session::column_names() const {
   return names;
 }
 
+std::vector<std::string> Session::setting_keys() const {
+  std::vector<std::string> keys;
+  for (const Setting& setting : kSettings) { keys.emplace_back(setting.key); }
+  return keys;
+}
+
 std::string Session::setting(const std::string& key) const {
   if (const auto it = settings_.find(key); it != settings_.end()) { return it->second; }
   const Setting* const known = find_setting(key);
   return known == nullptr ? "" : std::string(known->default_text);
 }
 
-namespace {
+BuildOptions Session::build_options(bool is_bounded) const {
+  return ReadSettings{*this}.build(world_, is_bounded);
+}
 
-struct ReadSettings {
-  const Session& session;
-  bool flag(const char* key) const { return *parse_bool(session.setting(key)); }
-  int64_t ms(const char* key) const { return *parse_duration_ms(session.setting(key)); }
-
-  EvalOptions eval(World& world, bool is_bounded) const {
-    EvalOptions options;
-    options.zone = *TimeZone::find(session.setting("table.local-time-zone"));
-    options.clock = &world.clock();
-    if (is_bounded) { options.query_start_ms = world.clock().wall_ms(); }
-    options.random_seed = world.fork_random().next();
-    options.database = session.catalog().current_database();
-    return options;
-  }
-  BuildOptions build(World& world, bool is_bounded) const {
-    BuildOptions options;
-    options.eval = eval(world, is_bounded);
-    options.watermark_per_record = ms("pipeline.auto-watermark-interval") == 0;
-    options.state_ttl_ms = ms("table.exec.state.ttl");
-    options.mini_batch = flag("table.exec.mini-batch.enabled");
-    return options;
-  }
-};
-
-}  // namespace
+void Session::lend_to(Env& env) const { env.graph()->keep(options_.tables); }
 
 std::unique_ptr<Env> Session::make_env(const std::string& name) {
   auto env = std::make_unique<Env>(world_, options_.config);
-  const std::string chosen = setting("pipeline.name");
-  env->default_name(chosen.empty() ? name : chosen);
+  // Jobs are found again by their names: each of a session has its own.
+  std::string chosen = setting("pipeline.name");
+  if (chosen.empty()) { chosen = name; }
+  const int32_t number = ++names_[chosen];
+  env->default_name(number == 1 ? chosen : fmt::format("{}-{}", chosen, number));
+  lend_to(*env);
   return env;
 }
 
 Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool needs_before) {
-  const BinderEnvironment environment = binder_environment(*this, options_);
+  const BinderEnvironment environment = this->environment();
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, bind_query(environment, text, query));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan,
                              optimize(std::move(plan), ReadSettings{*this}.eval(world_, false)));
   return infer_changelog(plan, needs_before);
 }
 
-namespace {
-
-// What the caller does with the rows himself: sorting, and stopping when he has enough.
 PlanRef take_order(PlanRef plan, RunningQuery& running) {
   running.visible = plan->type.size();
   const auto* calc = std::get_if<CalcNode>(&plan->node);
@@ -175,8 +195,6 @@ PlanRef take_order(PlanRef plan, RunningQuery& running) {
   return plan;
 }
 
-}  // namespace
-
 Result<StatementResult> Session::run_query(std::string_view text, const Query& query) {
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, this->plan(text, query, /*needs_before=*/true));
   RunningQuery running;
@@ -193,12 +211,26 @@ Result<StatementResult> Session::run_query(std::string_view text, const Query& q
   return StatementResult(std::move(running));
 }
 
-Result<Session::Prepared> Session::prepare_insert(std::string_view text, const Insert& insert) {
-  if (insert.overwrite || !insert.partition.empty()) {
-    return error_at(text, insert.table.span(), ErrorId::kSqlUnsupported,
-                    "INSERT OVERWRITE and PARTITION are not there yet");
+Result<bool> Session::takes_changes(const TableDefinition& table) const {
+  const auto option = table.options.find("connector");
+  if (option == table.options.end()) {
+    return invalid_argument(ErrorId::kSqlOption,
+                            "the table has no option 'connector', so that nobody can write it: {}",
+                            table.path);
   }
-  const BinderEnvironment environment = binder_environment(*this, options_);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
+                             tables().connector(option->second));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSink> sink,
+                             connector->sink({table, tables()}));
+  return sink->changelog() != ChangelogKinds::kAppend;
+}
+
+Result<Session::Prepared> Session::prepare_insert(std::string_view text, const Insert& insert) {
+  if (insert.overwrite) {
+    return error_at(text, insert.table.span(), ErrorId::kSqlUnsupported,
+                    "a table is added to while a query runs, and can't be overwritten by it; use "
+                    "INSERT INTO");
+  }
   Result<const CatalogObject*> found = catalog_.find(insert.table);
   if (!found.ok()) {
     return error_at(text, insert.table.span(), found.status().id(),
@@ -213,14 +245,27 @@ Result<Session::Prepared> Session::prepare_insert(std::string_view text, const I
     options.insert(options.end(), hint.options.begin(), hint.options.end());
   }
   Prepared prepared;
-  TIDEWHEEL_ASSIGN_OR_RETURN(prepared.sink, define_table(environment, **found, options));
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, bind_query(environment, text, insert.query));
-  TIDEWHEEL_ASSIGN_OR_RETURN(plan, fit_to_sink(environment, text, insert.query, std::move(plan),
-                                               *prepared.sink, insert.columns));
+  TIDEWHEEL_ASSIGN_OR_RETURN(prepared.bound, bind_query(environment(), text, insert.query));
+  TIDEWHEEL_RETURN_IF_ERROR(plan_insert(text, insert.query, **found, options, insert.columns,
+                                        insert.partition, prepared));
+  return prepared;
+}
+
+Status Session::plan_insert(std::string_view text, const Query& query, const CatalogObject& table,
+                            const std::vector<Option>& hints,
+                            const std::vector<Identifier>& columns,
+                            const std::vector<Insert::Partition>& partition, Prepared& prepared) {
+  const BinderEnvironment environment = this->environment();
+  TIDEWHEEL_ASSIGN_OR_RETURN(prepared.sink, define_table(environment, table, hints));
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, fit_to_sink(environment, text, query, prepared.bound,
+                                                       *prepared.sink, columns, partition));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan,
                              optimize(std::move(plan), ReadSettings{*this}.eval(world_, false)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool takes_changes, this->takes_changes(*prepared.sink));
+  plan = with_materializer(std::move(plan), *prepared.sink,
+                           ReadSettings{*this}.upsert_materialize(), takes_changes);
   prepared.plan = infer_changelog(plan, /*needs_before=*/true);
-  return prepared;
+  return ok_status();
 }
 
 Result<StatementResult> Session::run_inserts(std::string_view text,
@@ -239,49 +284,15 @@ Result<StatementResult> Session::run_inserts(std::string_view text,
     TIDEWHEEL_RETURN_IF_ERROR(builder.insert(*prepared.plan, *prepared.sink));
   }
   running.waits = ReadSettings{*this}.flag("table.dml-sync");
+  running.env->resume(options_.resumes);
+  if (options_.resumes && options_.config.get(options::kCheckpointDirectory).empty()) {
+    return invalid_argument(ErrorId::kUsage,
+                            "to go on from checkpoints takes the folder that they are in: SET '{}' "
+                            "= '..', or --checkpoint-dir",
+                            options::kCheckpointDirectory.key);
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(running.job, running.env->execute_async());
   return StatementResult(std::move(running));
-}
-
-Result<StatementResult> Session::explain(std::string_view text, const Explain& statement) {
-  bool with_changelog = false;
-  for (const Explain::Detail detail : statement.details) {
-    if (detail == Explain::Detail::kChangelogMode) {
-      with_changelog = true;
-    } else {
-      return unimplemented(ErrorId::kSqlUnsupported,
-                           "EXPLAIN shows CHANGELOG_MODE; the other details are not there yet");
-    }
-  }
-  Listing listing;
-  listing.is_text = true;
-  listing.columns = {"plan"};
-  const auto add = [&](const Plan& plan) {
-    const std::string lines = plan_text(plan, with_changelog);
-    for (size_t begin = 0; begin < lines.size();) {
-      const size_t end = lines.find('\n', begin);
-      listing.rows.push_back({lines.substr(begin, end - begin)});
-      begin = end + 1;
-    }
-  };
-  listing.rows.push_back({"== Optimized Physical Plan =="});
-  if (const auto* query = std::get_if<Query>(&statement.statement->node)) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const PlanRef plan, this->plan(text, *query, true));
-    add(*plan);
-  } else if (const auto* insert = std::get_if<Insert>(&statement.statement->node)) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const Prepared prepared, prepare_insert(text, *insert));
-    listing.rows.push_back({"Sink(table=[" + prepared.sink->path + "])"});
-    add(*prepared.plan);
-  } else if (const auto* set = std::get_if<StatementSet>(&statement.statement->node)) {
-    for (const Insert& one : set->inserts) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const Prepared prepared, prepare_insert(text, one));
-      listing.rows.push_back({"Sink(table=[" + prepared.sink->path + "])"});
-      add(*prepared.plan);
-    }
-  } else {
-    return invalid_argument(ErrorId::kSqlQuery, "EXPLAIN takes a query or an INSERT");
-  }
-  return StatementResult(std::move(listing));
 }
 
 Result<StatementResult> Session::set(const Set& statement) {
@@ -320,199 +331,6 @@ Result<StatementResult> Session::reset(const Reset& statement) {
   return StatementResult(Done{});
 }
 
-Result<StatementResult> Session::show(const Show& statement) {
-  Listing listing;
-  std::vector<std::string> names;
-  switch (statement.what) {
-    case Show::What::kCatalogs:
-      listing.columns = {"catalog name"};
-      names = catalog_.catalogs();
-      break;
-    case Show::What::kDatabases:
-      listing.columns = {"database name"};
-      names = catalog_.databases();
-      break;
-    case Show::What::kTables:
-      listing.columns = {"table name"};
-      names = catalog_.objects(true, true);
-      break;
-    case Show::What::kViews:
-      listing.columns = {"view name"};
-      names = catalog_.objects(false, true);
-      break;
-    case Show::What::kFunctions:
-      listing.columns = {"function name"};
-      names = functions_.names();
-      break;
-    case Show::What::kUserFunctions: listing.columns = {"function name"}; break;
-    case Show::What::kCurrentCatalog:
-      listing.columns = {"current catalog name"};
-      names = {catalog_.current_catalog()};
-      break;
-    case Show::What::kCurrentDatabase:
-      listing.columns = {"current database name"};
-      names = {catalog_.current_database()};
-      break;
-    case Show::What::kColumns: {
-      Describe describe;
-      describe.name = *statement.of;
-      return this->describe(describe);
-    }
-    case Show::What::kCreateTable:
-    case Show::What::kCreateView: {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(*statement.of));
-      Statement made;
-      if (const CreateTable* const table = object->table()) {
-        made.node = *table;
-      } else {
-        made.node = *object->view();
-      }
-      listing.is_text = true;
-      listing.columns = {"result"};
-      listing.rows.push_back({to_sql(made)});
-      return StatementResult(std::move(listing));
-    }
-    case Show::What::kJobs:
-      return unimplemented(ErrorId::kSqlUnsupported,
-                           "SHOW JOBS needs a cluster, and there is none");
-  }
-  const std::string pattern = statement.like.value_or("%");
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      const LikePattern like,
-      LikePattern::compile(statement.ignore_case ? in_capitals(pattern) : pattern, ""));
-  for (std::string& name : names) {
-    if (like.matches(statement.ignore_case ? in_capitals(name) : name) == statement.not_like) {
-      continue;
-    }
-    listing.rows.push_back({std::move(name)});
-  }
-  return StatementResult(std::move(listing));
-}
-
-Result<StatementResult> Session::describe(const Describe& statement) {
-  if (statement.kind != ObjectKind::kTable && statement.kind != ObjectKind::kView) {
-    return unimplemented(ErrorId::kSqlUnsupported, "DESCRIBE takes a table or a view");
-  }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(statement.name));
-  const BinderEnvironment environment = binder_environment(*this, options_);
-  Listing listing;
-  listing.columns = {"name", "type", "null", "key", "extras", "watermark"};
-  const CreateTable* const table = object->table();
-  RowType type;
-  if (table == nullptr) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const PlanRef plan,
-                               bind_query(environment, *object->text, object->view()->query));
-    type = plan->type;
-    for (size_t i = 0; i < object->view()->columns.size(); ++i) {
-      type.names[i] = object->view()->columns[i].name;
-    }
-  } else {
-    TIDEWHEEL_ASSIGN_OR_RETURN(type, table_columns(environment, *object));
-  }
-  for (size_t i = 0; i < type.size(); ++i) {
-    std::vector<std::string> row{type.names[i],
-                                 type.types[i].as_nullable().to_string(),
-                                 type.types[i].nullable ? "TRUE" : "FALSE",
-                                 "",
-                                 "",
-                                 ""};
-    if (type.types[i].time == TimeAttribute::kEvent) { row[1] += " *ROWTIME*"; }
-    if (table != nullptr) {
-      const Column& column = table->columns[i];
-      const auto* physical = std::get_if<PhysicalColumn>(&column);
-      bool is_key = physical != nullptr && physical->primary_key;
-      if (table->primary_key.has_value()) {
-        for (const Identifier& one : table->primary_key->columns) {
-          is_key = is_key || one.name == type.names[i];
-        }
-      }
-      if (is_key) { row[3] = "PRI"; }
-      if (const auto* computed = std::get_if<ComputedColumn>(&column)) {
-        row[4] = "AS " + to_sql(computed->value);
-      } else if (const auto* metadata = std::get_if<MetadataColumn>(&column)) {
-        row[4] = "METADATA";
-        if (metadata->key.has_value()) { row[4] += " FROM '" + *metadata->key + "'"; }
-        if (metadata->is_virtual) { row[4] += " VIRTUAL"; }
-      }
-      if (table->watermark.has_value() &&
-          table->watermark->column.parts.back().name == type.names[i]) {
-        row[5] = to_sql(table->watermark->value);
-      }
-    }
-    listing.rows.push_back(std::move(row));
-  }
-  return StatementResult(std::move(listing));
-}
-
-Result<StatementResult> Session::create_table(std::string_view text, const CreateTable& statement) {
-  if (statement.query.has_value() || statement.like.has_value()) {
-    return error_at(text, statement.name.span(), ErrorId::kSqlUnsupported,
-                    "CREATE TABLE with AS or LIKE is not there yet");
-  }
-  if (statement.distribution.has_value()) {
-    return error_at(text, statement.name.span(), ErrorId::kSqlUnsupported,
-                    "DISTRIBUTED BY is not there");
-  }
-  CatalogObject object;
-  object.path = catalog_.path_of(statement.name);
-  object.text = std::make_shared<const std::string>(text);
-  object.definition = statement;
-  object.temporary = statement.temporary;
-  // What is wrong with it is said now, and not when it is used.
-  const BinderEnvironment environment = binder_environment(*this, options_);
-  TIDEWHEEL_RETURN_IF_ERROR(table_columns(environment, object).status());
-  TIDEWHEEL_RETURN_IF_ERROR(
-      catalog_.create(std::move(object), statement.if_not_exists, statement.or_replace));
-  return StatementResult(Done{});
-}
-
-Result<StatementResult> Session::create_view(std::string_view text, const CreateView& statement) {
-  CatalogObject object;
-  object.path = catalog_.path_of(statement.name);
-  object.text = std::make_shared<const std::string>(text);
-  object.definition = statement;
-  object.temporary = statement.temporary;
-  const BinderEnvironment environment = binder_environment(*this, options_);
-  TIDEWHEEL_ASSIGN_OR_RETURN(const PlanRef plan, bind_query(environment, text, statement.query));
-  if (!statement.columns.empty() && statement.columns.size() != plan->type.size()) {
-    return error_at(text, statement.name.span(), ErrorId::kSqlName,
-                    fmt::format("the view names {} columns, and its query has {}",
-                                statement.columns.size(), plan->type.size()));
-  }
-  TIDEWHEEL_RETURN_IF_ERROR(catalog_.create(std::move(object), statement.if_not_exists, false));
-  return StatementResult(Done{});
-}
-
-Result<StatementResult> Session::alter(const Alter& statement) {
-  if (const auto* rename = std::get_if<RenameTo>(&statement.action)) {
-    TIDEWHEEL_RETURN_IF_ERROR(
-        catalog_.rename(statement.kind, statement.name, rename->name, statement.if_exists));
-    return StatementResult(Done{});
-  }
-  CatalogObject* const object = catalog_.find_mutable(catalog_.path_of(statement.name));
-  auto* const table = object == nullptr ? nullptr : std::get_if<CreateTable>(&object->definition);
-  if (table == nullptr) {
-    if (statement.if_exists) { return StatementResult(Done{}); }
-    return not_found(ErrorId::kSqlCatalog, "there is no table '{}'{}", name_text(statement.name),
-                     near_miss(statement.name.parts.back().name, catalog_.objects(true, false)));
-  }
-  if (const auto* set = std::get_if<SetOptions>(&statement.action)) {
-    for (const Option& option : set->options) {
-      std::erase_if(table->options, [&](const Option& old) { return old.key == option.key; });
-      table->options.push_back(option);
-    }
-    return StatementResult(Done{});
-  }
-  if (const auto* reset = std::get_if<ResetOptions>(&statement.action)) {
-    for (const std::string& key : reset->keys) {
-      std::erase_if(table->options, [&](const Option& old) { return old.key == key; });
-    }
-    return StatementResult(Done{});
-  }
-  return unimplemented(ErrorId::kSqlUnsupported,
-                       "ALTER changes names and options; columns can't be changed yet");
-}
-
 // By kind of statement.
 struct Session::Executor {
   Session& session;
@@ -533,12 +351,10 @@ struct Session::Executor {
     return done(session.catalog_.create_database(create));
   }
   Out operator()(const Drop& drop) const {
-    if (drop.kind == ObjectKind::kFunction) {
-      return unimplemented(ErrorId::kSqlUnsupported, "functions of one's own are not there yet");
-    }
+    if (drop.kind == ObjectKind::kFunction) { return done(session.drop_function(drop)); }
     return done(session.catalog_.drop(drop));
   }
-  Out operator()(const Alter& alter) const { return session.alter(alter); }
+  Out operator()(const Alter& alter) const { return session.alter(text, alter); }
   Out operator()(const Insert& insert) const { return session.run_inserts(text, {insert}); }
   Out operator()(const StatementSet& set) const {
     if (set.inserts.empty()) { return StatementResult(Done{}); }
@@ -546,26 +362,26 @@ struct Session::Executor {
   }
   Out operator()(const Explain& explain) const { return session.explain(text, explain); }
   Out operator()(const Use& use) const {
-    return done(use.kind == Use::Kind::kCatalog
-                    ? session.catalog_.use_catalog(use.name.parts.back().name)
-                    : session.catalog_.use_database(use.name));
+    Status used = use.kind == Use::Kind::kCatalog
+                      ? session.catalog_.use_catalog(use.name.parts.back().name)
+                      : session.catalog_.use_database(use.name);
+    session.functions_.set_current(session.catalog_.current_catalog(),
+                                   session.catalog_.current_database());
+    return done(std::move(used));
   }
   Out operator()(const Show& show) const { return session.show(show); }
   Out operator()(const Describe& describe) const { return session.describe(describe); }
   Out operator()(const Set& set) const { return session.set(set); }
   Out operator()(const Reset& reset) const { return session.reset(reset); }
-  Out operator()(const CreateFunction&) const {
-    return unimplemented(ErrorId::kSqlUnsupported, "functions of one's own are not there yet");
+  Out operator()(const CreateFunction& create) const {
+    return done(session.create_function(text, create));
   }
-  Out operator()(const DescribeJob&) const { return no_cluster(); }
-  Out operator()(const StopJob&) const { return no_cluster(); }
-  static Out no_cluster() {
-    return unimplemented(ErrorId::kSqlUnsupported,
-                         "jobs are looked at and stopped in a cluster, and there is none");
-  }
+  Out operator()(const DescribeJob& describe) const { return session.describe_job(describe); }
+  Out operator()(const StopJob& stop) const { return session.stop_job(stop); }
 };
 
 Result<StatementResult> Session::execute(std::string_view text, const Statement& statement) {
+  catalog_.forget();
   return std::visit(Executor{*this, text}, statement.node);
 }
 

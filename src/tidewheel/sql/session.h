@@ -14,11 +14,13 @@
 #include "tidewheel/api/table.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/status.h"
+#include "tidewheel/sql/binder.h"
 #include "tidewheel/sql/catalog.h"
 #include "tidewheel/sql/functions.h"
 #include "tidewheel/sql/plan.h"
 #include "tidewheel/sql/result.h"
 #include "tidewheel/sql/statement.h"
+#include "tidewheel/sql/user_function.h"
 
 namespace tidewheel {
 class Env;        // api/env.h
@@ -28,11 +30,19 @@ class World;      // base/world.h
 
 namespace tidewheel::sql {
 
+struct BinderEnvironment;  // sql/binder.h
+struct BuildOptions;       // sql/build.h
+class JobAnalysis;  // sql/job_analysis.h
+
 struct SessionOptions {
-  const TableRegistry* tables = nullptr;  // outlives the session
-  Config config;                          // of jobs
+  std::shared_ptr<const TableRegistry> tables;
+  Config config;  // of jobs
+  // INSERTs go on from the newest checkpoints of jobs of their names, where there are some.
+  bool resumes = false;
   // The table behind FROM 'file'; null: files can't be named.
   std::function<Result<std::shared_ptr<const TableDefinition>>(const std::string& path)> file_table;
+  // Loads what CREATE FUNCTION .. USING LIBRARY names; null: no libraries can be loaded.
+  FunctionLoader load_functions = nullptr;
 };
 
 // A statement that has nothing to show.
@@ -47,6 +57,9 @@ struct Listing {
   bool is_text = false;  // one column of lines, to be shown as they are
 };
 
+// Lines to be shown as they are.
+Listing text_listing(const std::string& text);
+
 // A query that runs. Rows come into `rows` while it does.
 struct RunningQuery {
   RowType type;
@@ -60,16 +73,23 @@ struct RunningQuery {
   std::unique_ptr<JobHandle> job;
 };
 
+// What the caller does with the rows of a query by himself is noted and taken out of its plan:
+// sorting, and stopping when he has enough.
+PlanRef take_order(PlanRef plan, RunningQuery& running);
+
 // An INSERT, or a set of them, that runs.
 struct RunningInsert {
   std::unique_ptr<Env> env;
   std::unique_ptr<JobHandle> job;
   bool waits = false;  // 'table.dml-sync': whoever executes it waits for its end
+  // Of EXPLAIN ANALYZE: what is shown when it has ended.
+  std::shared_ptr<const JobAnalysis> analysis;
 };
 
 using StatementResult = std::variant<Done, Listing, RunningQuery, RunningInsert>;
 
-// One thread. The world outlives the session and the jobs that it gave.
+// One thread. The world outlives the session and the jobs that it gave; the jobs may outlive the
+// session, because they share what they need of it.
 class Session {
  public:
   Session(World& world, SessionOptions options);
@@ -80,13 +100,47 @@ class Session {
   // `text`: what the statement was parsed from; its places refer to it.
   Result<StatementResult> execute(std::string_view text, const Statement& statement);
 
+  // Makes a program's functions known, as temporary system functions. Jobs that run keep what they
+  // call. Errors: kSqlCatalog when there is one of the name.
+  Status add_functions(const UserFunctions& functions);
+
   // The plan of a query, as it would run. For tests.
   Result<PlanRef> plan(std::string_view text, const Query& query, bool needs_before);
 
+  // ---- For jobs that somebody else builds and runs.
+
+  struct Prepared {
+    PlanRef bound;  // as it was written
+    PlanRef plan;
+    std::shared_ptr<const TableDefinition> sink;  // null: of a query
+  };
+  Result<Prepared> prepare_insert(std::string_view text, const Insert& insert);
+  BinderEnvironment environment() const;
+  // As the settings are now.
+  BuildOptions build_options(bool is_bounded) const;
+  // Has the job's graph keep what plans of this session refer to, and do not share.
+  void lend_to(Env& env) const;
+
+  // Has the default catalog in files of a folder, which is made when it is not there.
+  Status keep_catalog_in(const std::string& directory) {
+    return catalog_.keep_default_in(directory);
+  }
+  // Takes over an INSERT that nobody waits for: it goes on while other statements are executed,
+  // until it ends, is stopped, or the session ends. Returns its id.
+  std::string submit(RunningInsert insert);
+  // Ids and names of submitted jobs that still run.
+  std::vector<std::string> running_jobs() const;
+  // A line for each submitted job that has ended since this was asked before.
+  std::vector<std::string> take_ended_jobs();
+  // Waits for all of them. Errors: the first failure.
+  Status wait_for_jobs(const std::function<void(JobHandle*)>& watch);
+  const SessionOptions& options() const { return options_; }
   const Catalog& catalog() const { return catalog_; }
   const FunctionRegistry& functions() const { return functions_; }
   // Of all tables of the current database, for completion.
   std::vector<std::string> column_names() const;
+  // Keys of settings of SQL, which are no options of the engine.
+  std::vector<std::string> setting_keys() const;
   // The value of a setting: what was SET, or its default.
   std::string setting(const std::string& key) const;
   const TableRegistry& tables() const { return *options_.tables; }
@@ -95,28 +149,66 @@ class Session {
   struct Executor;
   Result<StatementResult> run_query(std::string_view text, const Query& query);
   Result<StatementResult> run_inserts(std::string_view text, const std::vector<Insert>& inserts);
-  Result<StatementResult> explain(std::string_view text, const Explain& statement);
   Result<StatementResult> set(const Set& statement);
   Result<StatementResult> reset(const Reset& statement);
-  Result<StatementResult> show(const Show& statement);
-  Result<StatementResult> describe(const Describe& statement);
-  Result<StatementResult> create_table(std::string_view text, const CreateTable& statement);
-  Result<StatementResult> create_view(std::string_view text, const CreateView& statement);
-  Result<StatementResult> alter(const Alter& statement);
+  // ---- session_functions.cc
+  Status create_function(std::string_view text, const CreateFunction& statement);
+  Status drop_function(const Drop& statement);
 
-  struct Prepared {
-    PlanRef plan;
-    std::shared_ptr<const TableDefinition> sink;
-  };
-  Result<Prepared> prepare_insert(std::string_view text, const Insert& insert);
+  // ---- execute_ddl.cc
+  Result<StatementResult> create_table(std::string_view text, const CreateTable& statement);
+  Result<StatementResult> create_table_as(std::string_view text, const CreateTable& statement);
+  // Makes it, when it is right. Returns whether it was made.
+  Result<bool> add_table(CatalogObject object, const CreateTable& statement);
+  Status check_table(const CatalogObject& object) const;
+  Result<StatementResult> create_view(std::string_view text, const CreateView& statement);
+  // A view whose names say in which catalog and database they are looked for.
+  Result<CatalogObject> make_view(std::string_view text, CreateView statement,
+                                  const ObjectPath& path) const;
+  Result<StatementResult> alter(std::string_view text, const Alter& statement);
+
+  // ---- execute_explain.cc
+  Result<StatementResult> explain(std::string_view text, const Explain& statement);
+  Result<std::vector<Prepared>> explained(std::string_view text, const Explain& statement);
+  Result<StatementResult> analyze(const std::vector<Prepared>& all, const Explain& statement);
+  Status build_explained(Env& env, const std::vector<Prepared>& all, bool unique_names,
+                         std::map<const Plan*, std::string>* names);
+
+  // ---- execute_jobs.cc
+  Listing show_jobs() const;
+  Result<StatementResult> describe_job(const DescribeJob& statement) const;
+  Result<StatementResult> stop_job(const StopJob& statement);
+
+  // ---- execute_show.cc
+  Result<StatementResult> show(const Show& statement);
+  Result<std::vector<std::string>> shown_names(const Show& statement);
+  Result<StatementResult> show_columns(const Show& statement);
+  Result<StatementResult> show_create(const Show& statement);
+  Result<StatementResult> describe(const Describe& statement);
+  Result<Listing> describe_columns(const CatalogObject& object);
+  Result<StatementResult> describe_container(const Describe& statement);
+
+  Result<bool> takes_changes(const TableDefinition& table) const;
+  // Of a query that is bound.
+  Status plan_insert(std::string_view text, const Query& query, const CatalogObject& table,
+                     const std::vector<Option>& hints, const std::vector<Identifier>& columns,
+                     const std::vector<Insert::Partition>& partition, Prepared& prepared);
   std::unique_ptr<Env> make_env(const std::string& name);
-  struct BinderEnvironmentHolder;
 
   World& world_;
   SessionOptions options_;
   Catalog catalog_;
   FunctionRegistry functions_;
   std::map<std::string, std::string> settings_;
+  std::map<std::string, int32_t> names_;  // of jobs: how often each was given
+  struct SubmittedJob {
+    int64_t begun_wall_ms = 0;
+    std::unique_ptr<Env> env;
+    std::unique_ptr<JobHandle> job;
+    bool is_told = false;  // that it has ended
+  };
+  Result<const SubmittedJob*> find_job(const std::string& id) const;
+  std::vector<SubmittedJob> jobs_;  // last: their functions are those of the session
 };
 
 }  // namespace tidewheel::sql

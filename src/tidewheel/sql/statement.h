@@ -129,7 +129,7 @@ struct CreateDatabase {
   std::vector<Option> options;
   friend bool operator==(const CreateDatabase&, const CreateDatabase&) = default;
 };
-// CREATE FUNCTION f AS 'symbol' [LANGUAGE CPP] [USING LIBRARY 'path' (or JAR)]
+// CREATE FUNCTION f AS 'symbol' [LANGUAGE CPP] [USING LIBRARY 'path']
 struct CreateFunction {
   bool temporary = false;
   bool system = false;
@@ -265,6 +265,8 @@ struct Show {
     kColumns,
     kCreateTable,
     kCreateView,
+    kCreateCatalog,
+    kPartitions,
     kJobs,
     kCurrentCatalog,
     kCurrentDatabase,

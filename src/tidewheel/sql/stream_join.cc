@@ -5,7 +5,9 @@
 
 #include "tidewheel/sql/join_input.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/row_list_cell.h"
 #include "tidewheel/sql/row_output.h"
+#include "tidewheel/sql/shared_rows.h"
 
 namespace tidewheel::sql {
 
@@ -28,8 +30,7 @@ using Kind = StreamJoinKind;
 
 bool counts_matches(Kind kind, bool left) {
   if (kind == Kind::kFull) { return true; }
-  return left ? kind == Kind::kLeft || kind == Kind::kSemi || kind == Kind::kAnti
-              : kind == Kind::kRight;
+  return left ? kind == Kind::kLeft || gives_left_only(kind) : kind == Kind::kRight;
 }
 // The rows of one side under the current key.
 class JoinSide {
@@ -62,11 +63,38 @@ class JoinSide {
     } else if (retracts || counts) {
       TIDEWHEEL_ASSIGN_OR_RETURN(map_, (state.declare<MapCell<Text, JoinedRow>>(name, options)));
     } else {
-      TIDEWHEEL_ASSIGN_OR_RETURN(list_, state.declare<ListCell<Text>>(name, options));
+      TIDEWHEEL_ASSIGN_OR_RETURN(list_, state.declare<RowListCell>(name, options));
     }
     return {};
   }
   bool is_unique() const { return only_ != nullptr; }
+  // Rows are added, and that is all.
+  bool only_adds() const { return list_ != nullptr; }
+  RowListCell& list() { return *list_; }
+  // Its rows are entries, which a backend has by the current key.
+  bool has_entries() const { return map_ != nullptr; }
+
+  // Has at hand what `for_each` will look at first.
+  void prefetch(std::byte* row) const {
+    if (list_ != nullptr) { list_->prefetch_begin(row); }
+  }
+  // Calls f(bytes, how often they are there) for what a key has. Valid until this side is changed.
+  template <class F>
+  void for_each(std::byte* row, F f) {
+    if (list_ != nullptr) {
+      return list_->for_each(row, [&](const Text& bytes) { f(bytes, int64_t{1}); });
+    }
+    if (only_ != nullptr) {
+      if (auto* const item = only_->find(row)) { f(item->value.row, int64_t{1}); }
+      return;
+    }
+    if (!KeyedState::has(row, map_->bit())) { return; }
+    auto* const map = map_->find(row);
+    for (auto place = map->begin(); !(place == map->end()); place = map->next(place)) {
+      auto& entry = map->at(place);
+      if (!map_->is_gone(entry)) { f(entry.key.value, entry.value.value.count); }
+    }
+  }
 
   // Appends what the current key has; `row` may be null. Valid until this side is changed.
   void find(std::byte* row, std::vector<Found>& found) {
@@ -83,10 +111,10 @@ class JoinSide {
         if (map_->is_gone(entry)) { continue; }
         found.push_back({entry.key.value, entry.value.value.count, &entry, nullptr});
       }
-    } else if (auto* const list = list_->find(row)) {
-      for (uint32_t i = 0; i < list->size; ++i) {
-        found.push_back({ListCell<Text>::value_of(list->items[i]), 1, nullptr, nullptr});
-      }
+    } else {
+      list_->for_each(row, [&](const Text& bytes) {
+        found.push_back({bytes, 1, nullptr, nullptr});
+      });
     }
   }
   void insert(std::byte* row, const Text& bytes, int64_t matches) {
@@ -121,7 +149,7 @@ class JoinSide {
   TextHeap* heap_ = nullptr;
   ValueCell<OnlyRow>* only_ = nullptr;
   MapCell<Text, JoinedRow>* map_ = nullptr;
-  ListCell<Text>* list_ = nullptr;
+  RowListCell* list_ = nullptr;
 };
 
 template <class K>
@@ -136,8 +164,11 @@ class StreamJoin final : public KeyedOperator<K> {
         spec_(std::move(spec)),
         filter_(std::move(filter)),
         inputs_{JoinInput(spec_.left, spec_.left_keys), JoinInput(spec_.right, spec_.right_keys)},
-        out_(spec_.left.types, spec_.right.types, stream_join_output(spec_).types,
-             !gives_left_only(spec_.kind)) {
+        shared_{SharedRows(spec_.left.types), SharedRows(spec_.right.types)},
+        out_(spec_.kind == Kind::kMark
+                 ? RowOutput(spec_.left.types, stream_join_output(spec_).types, true)
+                 : RowOutput(spec_.left.types, spec_.right.types, stream_join_output(spec_).types,
+                             !gives_left_only(spec_.kind))) {
     this->set_layout(join_layout(spec_.left, spec_.right, inputs_[0]));
     if (filter_ != nullptr) {
       for (const LogicalType& type : spec_.left.types) { pair_columns_.emplace_back(type); }
@@ -164,7 +195,8 @@ class StreamJoin final : public KeyedOperator<K> {
 
  private:
   using Found = JoinSide::Found;
-  static constexpr uint32_t kChunk = 256;
+  static constexpr uint32_t kChunk = 1024;  // the same rows of the other side come in many pairs
+  static constexpr uint32_t kAhead = 8;     // rows whose lists are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
 
   // A pair of a row and one of the other side that the filter has kept.
@@ -183,6 +215,9 @@ class StreamJoin final : public KeyedOperator<K> {
     in_ = &in;
     chunk_.read(inputs_[side_], in, begin, end, /*finds_nulls=*/!spec_.nulls_match);
     const std::span<const K> keys = chunk_.keys();
+    if (spec_.kind == Kind::kInner && in.kinds() == nullptr && sides_[side_].only_adds()) {
+      return append(cursor, end);
+    }
     if (filter_ != nullptr) { choose_pairs(begin, keys); }
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     out_.begin(is_left_);
@@ -195,6 +230,57 @@ class StreamJoin final : public KeyedOperator<K> {
       }
     }
     out_.emit(output(), &in);
+  }
+
+  // Rows that come to a side of an inner join which takes nothing back. The other side stays as it
+  // is meanwhile, so that pairs point into it until the filter has seen them together.
+  void append(uint32_t& cursor, uint32_t end) {
+    const uint32_t begin = cursor;
+    const uint32_t count = end - begin;
+    const std::span<const K> keys = chunk_.keys();
+    JoinSide& other = sides_[1 - side_];
+    RowListCell& own = sides_[side_].list();
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
+    const bool looks_ahead = !store_->has_backend() || !other.has_entries();
+    states_.assign(count, nullptr);
+    const auto look_up = [&](uint32_t i) {
+      batch.select(i);
+      if (!chunk_.has_null_key(i)) { states_[i] = store_->ensure_row(); }
+    };
+    for (uint32_t i = 0; looks_ahead && i < count; ++i) { look_up(i); }
+    out_.begin(is_left_);
+    for (uint32_t i = 0; i < count; ++i, ++cursor) {
+      if (out_.size() >= kRowsMax) {
+        send_pairs();
+        if (!output().ready()) { return; }
+      }
+      if (!looks_ahead) { look_up(i); }
+      if (i + kAhead < count && states_[i + kAhead] != nullptr) {
+        own.prefetch_end(states_[i + kAhead]);
+        other.prefetch(states_[i + kAhead]);
+      }
+      std::byte* const state = states_[i];
+      if (state == nullptr) { continue; }
+      own.add(state, chunk_.bytes(i));
+      other.for_each(state, [&](const Text& bytes, int64_t copies) {
+        for (; copies > 0; --copies) { out_.add(begin + i, {}, bytes, kPlus); }
+      });
+    }
+    send_pairs();
+  }
+  void send_pairs() {
+    if (filter_ != nullptr && out_.size() > 0) {
+      clear_pair_columns();
+      const size_t own_first = is_left_ ? 0 : spec_.left.size();
+      for (size_t c = 0; c < inputs_[side_].bytes.types().size(); ++c) {
+        if (!filter_->uses(own_first + c)) { continue; }
+        gather(in_->view(c), out_.rows(), pair_columns_[own_first + c], 0);
+      }
+      decode_pairs(1 - side_, out_.others());
+      out_.keep(evaluate(static_cast<uint32_t>(out_.size())).data());
+    }
+    out_.emit(output(), in_);
   }
 
   // ---- One row.
@@ -219,6 +305,7 @@ class StreamJoin final : public KeyedOperator<K> {
   // What the row, or its bytes, and its matches give.
   void put_row(uint32_t row, Text bytes, RowKind kind) {
     const bool retracts = is_retraction(kind);
+    if (spec_.kind == Kind::kMark) { return put_marked(row, bytes, retracts); }
     if (gives_left_only(spec_.kind)) { return put_left_only(row, bytes, retracts); }
     const bool other_pads = pads(spec_.kind, !is_left_);
     if (found_.empty()) {
@@ -250,6 +337,19 @@ class StreamJoin final : public KeyedOperator<K> {
       const bool comes = retracts != wants_match;
       for (int64_t copy = 0; turns && copy < match.count; ++copy) {
         out_.add(kNoRow, {}, match.row, comes ? kPlus : kMinus);
+      }
+      match.add_matches(retracts ? -1 : 1);
+    }
+  }
+  void put_marked(uint32_t row, Text bytes, bool retracts) {
+    if (is_left_) {
+      return out_.add_numbered(row, bytes, found_.empty() ? 0 : 1, retracts ? kMinus : kPlus);
+    }
+    for (const Found& match : found_) {
+      const bool turns = *match.matches() == (retracts ? 1 : 0);
+      for (int64_t copy = 0; turns && copy < match.count; ++copy) {
+        out_.add_other_numbered(match.row, retracts ? 1 : 0, kMinus);
+        out_.add_other_numbered(match.row, retracts ? 0 : 1, kPlus);
       }
       match.add_matches(retracts ? -1 : 1);
     }
@@ -356,9 +456,9 @@ class StreamJoin final : public KeyedOperator<K> {
     std::vector<Column*> columns;
     const size_t first = side == 0 ? 0 : spec_.left.size();
     for (size_t c = 0; c < inputs_[side].bytes.types().size(); ++c) {
-      columns.push_back(&pair_columns_[first + c]);
+      columns.push_back(filter_->uses(first + c) ? &pair_columns_[first + c] : nullptr);
     }
-    inputs_[side].bytes.decode(rows, columns, 0);
+    shared_[side].decode(inputs_[side].bytes, rows, columns, 0, nullptr);
   }
   const std::vector<uint8_t>& evaluate(uint32_t count) {
     keeps_.assign(count, 0);
@@ -376,6 +476,7 @@ class StreamJoin final : public KeyedOperator<K> {
   const StreamJoinSpec spec_;
   const std::unique_ptr<PairFilter> filter_;
   JoinInput inputs_[2];
+  SharedRows shared_[2];
   RowOutput out_;
   JoinSide sides_[2];
 
@@ -385,7 +486,8 @@ class StreamJoin final : public KeyedOperator<K> {
   const ColumnBatch* in_ = nullptr;
   uint32_t begin_ = 0;  // the first of them
   JoinChunk<K> chunk_;
-  std::vector<Found> found_;  // what the row at work matches
+  std::vector<std::byte*> states_;  // of the rows' keys
+  std::vector<Found> found_;        // what the row at work matches
   std::vector<Found> kept_found_;
   std::vector<Found> own_found_;
   std::vector<Kept> pairs_;
@@ -409,6 +511,9 @@ RowType stream_join_output(const StreamJoinSpec& spec) {
   };
   add(spec.left, pads(spec.kind, false));
   if (!gives_left_only(spec.kind)) { add(spec.right, pads(spec.kind, true)); }
+  if (spec.kind == StreamJoinKind::kMark) {
+    output.add("$mark", LogicalType::of(TypeKind::kBigint, false));
+  }
   return output;
 }
 

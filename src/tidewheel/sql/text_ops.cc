@@ -1,6 +1,8 @@
 #include "tidewheel/sql/text_ops.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 namespace tidewheel::sql {
 namespace {
@@ -177,7 +179,7 @@ std::string_view substring(std::string_view text, int64_t start, int64_t length)
 }
 
 int64_t position_of(std::string_view part, std::string_view text, int64_t from) {
-  if (from < 1) { return 0; }
+  from = std::max<int64_t>(from, 1);
   const size_t begin = character_offset(text, from - 1);
   if (part.empty()) { return from; }
   const size_t found = text.find(part, begin);
@@ -185,14 +187,49 @@ int64_t position_of(std::string_view part, std::string_view text, int64_t from) 
   return character_count(text.substr(0, found)) + 1;
 }
 
+namespace {
+
+// The same for a separator of one byte, eight bytes at a time: parts are short, so that a search
+// for each of their ends would hardly begin before it is over.
+bool split_part_at(std::string_view text, char separator, int64_t index, std::string_view& part) {
+  constexpr uint64_t kLow = 0x7f7f7f7f7f7f7f7fULL;
+  const uint64_t pattern = 0x0101010101010101ULL * static_cast<unsigned char>(separator);
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size(); at += sizeof(uint64_t)) {
+    const size_t count = std::min(text.size() - at, sizeof(uint64_t));
+    uint64_t word = ~pattern;  // bytes behind the text differ from the separator
+    if (count == sizeof(word)) {
+      std::memcpy(&word, text.data() + at, sizeof(word));
+    } else {
+      std::memcpy(&word, text.data() + at, count);
+    }
+    word ^= pattern;
+    // The high bit of each byte that is 0.
+    uint64_t found = ~(((word & kLow) + kLow) | word | kLow);
+    for (; found != 0; found &= found - 1) {
+      const size_t place = at + static_cast<size_t>(std::countr_zero(found)) / 8;
+      if (index == 0) {
+        part = text.substr(begin, place - begin);
+        return true;
+      }
+      if (--index == 0) { begin = place + 1; }
+    }
+  }
+  if (index != 0) { return false; }
+  part = text.substr(begin);
+  return true;
+}
+
+}  // namespace
+
 bool split_part(std::string_view text, std::string_view separator, int64_t index,
                 std::string_view& part) {
+  static_assert(std::endian::native == std::endian::little);
   if (text.empty() || index < 0) { return false; }
+  if (separator.size() == 1) { return split_part_at(text, separator[0], index, part); }
   const auto next = [&](std::string_view rest) {
     // Without a separator, blanks are.
-    return separator.empty()       ? rest.find_first_of(" \t\n\r\f\v")
-           : separator.size() == 1 ? rest.find(separator[0])
-                                   : rest.find(separator);
+    return separator.empty() ? rest.find_first_of(" \t\n\r\f\v") : rest.find(separator);
   };
   const size_t size = std::max<size_t>(separator.size(), 1);
   for (;; --index) {

@@ -5,17 +5,12 @@
 #include <optional>
 #include <utility>
 
+#include "tidewheel/sql/best_row_cell.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_output.h"
+#include "tidewheel/sql/top_rows_cell.h"
 
 namespace tidewheel::sql {
-
-// The row of a partition that comes first, with its sort key.
-struct BestRow {
-  Text order;
-  Text row;
-};
-
 namespace {
 
 constexpr char kName[] = "top n";
@@ -35,6 +30,7 @@ class TopN final : public KeyedOperator<K> {
         order_(spec_.input.types, top_n_order(spec_)),
         newest_first_(puts_newest_first(spec_)),
         keeps_best_(spec_.last == 1 && !spec_.input_retracts),
+        keeps_few_(!keeps_best_ && spec_.last <= kFewRows && !spec_.input_retracts),
         out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
     this->set_layout(top_n_layout(spec_, keys_));
   }
@@ -44,8 +40,9 @@ class TopN final : public KeyedOperator<K> {
     StateOptions options;
     options.ttl = Duration(spec_.ttl_ms);
     if (keeps_best_) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(best_,
-                                 store_->template declare<ValueCell<BestRow>>("row", options));
+      TIDEWHEEL_ASSIGN_OR_RETURN(best_, store_->template declare<BestRowCell>("row", options));
+    } else if (keeps_few_) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(top_, store_->template declare<TopRowsCell>("rows", options));
     } else {
       using Rows = MapCell<Text, Text>;
       TIDEWHEEL_ASSIGN_OR_RETURN(map_, store_->template declare<Rows>("rows", options));
@@ -63,6 +60,8 @@ class TopN final : public KeyedOperator<K> {
 
  private:
   static constexpr uint32_t kChunk = 256;
+  static constexpr int64_t kFewRows = 64;
+  static constexpr uint32_t kAhead = 8;     // rows whose best ones are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
   static constexpr uint32_t kNoRow = RowOutput::kNoRow;
   static constexpr size_t kNumberBytes = sizeof(uint64_t);
@@ -75,11 +74,15 @@ class TopN final : public KeyedOperator<K> {
     arena_.recycle();
     if (!arena_) { arena_ = Arena::create(); }
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
-    // Most rows are kept where there is one row a partition, or where all are kept.
+    orders_.resize(count);
+    order_.encode(in.views().data(), begin, end, *arena_, orders_.data());
+    rows_.resize(count);
+    std::iota(rows_.begin(), rows_.end(), begin);
+    if (keeps_best_) { return take_best(keys, cursor); }
+    if (keeps_few_) { return take_few(keys, cursor); }
+    // Most rows are kept where all are.
     encoded_.clear();
-    if (keeps_best_ || spec_.input_retracts) {
-      rows_.resize(count);
-      std::iota(rows_.begin(), rows_.end(), begin);
+    if (spec_.input_retracts) {
       encoded_.resize(count);
       bytes_.encode(in.views(), rows_, *arena_, encoded_.data());
     }
@@ -88,21 +91,22 @@ class TopN final : public KeyedOperator<K> {
     for (uint32_t i = 0; i < count; ++i) {
       batch.select(i);
       const uint32_t row = cursor++;
-      sort_key_.clear();
-      order_.encode(in.views().data(), row, sort_key_);
-      if (keeps_best_) {
-        take_best(i, row);
-      } else if (is_retraction(in.kind(row))) {
+      sort_key_.assign(orders_[i].view());
+      if (is_retraction(in.kind(row))) {
         take_back(i);
       } else {
         insert(i, row);
       }
       if (out_.size() >= kRowsMax) {
-        out_.emit(output(), &in);
+        send();
         if (!output().ready()) { return; }
       }
     }
-    out_.emit(output(), &in);
+    send();
+  }
+  void send() {
+    out_.share_bytes(arena_);
+    out_.emit(output(), in_);
   }
   Text bytes_of(uint32_t i, uint32_t row) {
     if (!encoded_.empty()) { return encoded_[i]; }
@@ -121,16 +125,104 @@ class TopN final : public KeyedOperator<K> {
 
   // ---- One row a partition.
 
-  void take_best(uint32_t i, uint32_t row) {
-    std::byte* const state = store_->ensure_row();
-    auto* const found = best_->find(state);
-    if (found != nullptr) {
-      const auto order = Text(sort_key_) <=> found->value.order;
-      if (order > 0 || (order == 0 && !newest_first_)) { return; }
-      if (spec_.emits_before) { put(kNoRow, found->value.row, 1, RowKind::kUpdateBefore); }
+  // Only those rows are encoded that are the best of their partition when all have been seen, and
+  // straight into the state.
+  void take_best(std::span<const K> keys, uint32_t& cursor) {
+    const uint32_t begin = cursor;
+    const auto count = static_cast<uint32_t>(keys.size());
+    const std::span<const uint32_t> sizes = bytes_.sizes(in_->views(), rows_);
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    look_up(batch, count);
+    out_.begin(true);
+    won_.clear();
+    for (uint32_t i = 0; i < count && (out_.size() < kRowsMax); ++i, ++cursor) {
+      if (i + kAhead < count) { best_->prefetch(states_[i + kAhead]); }
+      const BestRowCell::Best* const found = best_->find(states_[i]);
+      if (found != nullptr) {
+        const auto order = orders_[i] <=> best_->order_of(*found);
+        if (order > 0 || (order == 0 && !newest_first_)) { continue; }
+        if (spec_.emits_before) { put_former(*found, begin); }
+      }
+      put(begin + i, {}, 1, found == nullptr ? RowKind::kInsert : RowKind::kUpdateAfter);
+      best_->put(states_[i], orders_[i], sizes[i]).mark = i + 1;
+      won_.push_back(i);
     }
-    put(row, {}, 1, found == nullptr ? RowKind::kInsert : RowKind::kUpdateAfter);
-    best_->open(state).store(BestRow{Text(sort_key_), bytes_of(i, row)}, store_->heap());
+    write_best(begin);
+    send();
+  }
+  // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
+  template <class Batch>
+  void look_up(Batch& batch, uint32_t count) {
+    states_.resize(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      batch.select(i);
+      states_[i] = store_->ensure_row();
+    }
+  }
+  void put_former(const BestRowCell::Best& best, uint32_t begin) {
+    if (best.mark != 0) { return put(begin + best.mark - 1, {}, 1, RowKind::kUpdateBefore); }
+    put(kNoRow, best_->row_of(best), 1, RowKind::kUpdateBefore);
+  }
+  // The rows that have stayed the best of those that have won.
+  void write_best(uint32_t begin) {
+    rows_.clear();
+    cursors_.clear();
+    for (const uint32_t i : won_) {
+      BestRowCell::Best& best = *best_->find(states_[i]);
+      if (best.mark != i + 1) { continue; }
+      best.mark = 0;
+      rows_.push_back(begin + i);
+      cursors_.push_back(const_cast<char*>(best_->row_of(best).data()));
+    }
+    bytes_.write(in_->views(), rows_, cursors_.data());
+  }
+
+  // ---- A few rows a partition, none of which is taken back.
+
+  void take_few(std::span<const K> keys, uint32_t& cursor) {
+    const uint32_t begin = cursor;
+    const auto count = static_cast<uint32_t>(keys.size());
+    const std::span<const uint32_t> sizes = bytes_.sizes(in_->views(), rows_);
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    look_up(batch, count);
+    out_.begin(true);
+    won_.clear();
+    fresh_.assign(count, nullptr);
+    for (uint32_t i = 0; i < count && out_.size() < kRowsMax; ++i, ++cursor) {
+      if (i + kAhead < count) { top_->prefetch(states_[i + kAhead]); }
+      std::span<TopRowsCell::Entry> entries = top_->entries(states_[i]);
+      const size_t place = top_->place_of(entries, orders_[i], newest_first_);
+      if (place >= static_cast<size_t>(spec_.last)) { continue; }
+      put_inserted(place, begin + i, entries.size(), [&](size_t at, int64_t rank, RowKind kind) {
+        put_entry(entries[at], begin, rank, kind);
+      });
+      if (entries.size() >= static_cast<size_t>(spec_.last)) {
+        if (entries.back().mark != 0) { fresh_[entries.back().mark - 1] = nullptr; }
+        top_->drop_last(states_[i]);
+      }
+      TopRowsCell::Entry& made = top_->insert(states_[i], place, orders_[i], sizes[i]);
+      made.mark = i + 1;
+      fresh_[i] = const_cast<char*>(top_->row_of(made).data());
+      won_.push_back(i);
+    }
+    write_fresh(begin);
+    send();
+  }
+  void put_entry(const TopRowsCell::Entry& entry, uint32_t begin, int64_t rank, RowKind kind) {
+    if (entry.mark != 0) { return put(begin + entry.mark - 1, {}, rank, kind); }
+    put(kNoRow, top_->row_of(entry), rank, kind);
+  }
+  // The rows that have come into the state, and are still there.
+  void write_fresh(uint32_t begin) {
+    rows_.clear();
+    cursors_.clear();
+    for (const uint32_t i : won_) {
+      for (TopRowsCell::Entry& entry : top_->entries(states_[i])) { entry.mark = 0; }
+      if (fresh_[i] == nullptr) { continue; }
+      rows_.push_back(begin + i);
+      cursors_.push_back(fresh_[i]);
+    }
+    bytes_.write(in_->views(), rows_, cursors_.data());
   }
 
   // ---- Several. Entries of the map: sort key, number of the row; the row.
@@ -170,35 +262,39 @@ class TopN final : public KeyedOperator<K> {
     list_front(state, sort_key_, place);
     const auto last = static_cast<size_t>(spec_.last);
     if (place >= last && !spec_.input_retracts) { return; }
-    if (place < last) { put_inserted(place, row); }
+    if (place < last) {
+      put_inserted(place, row, front_.size(), [&](size_t at, int64_t rank, RowKind kind) {
+        put(kNoRow, front_[at], rank, kind);
+      });
+    }
     if (!spec_.input_retracts && front_.size() >= last) { drop_last(state); }
     map_->open(state, Text(sort_key_)).value.store(bytes_of(i, row), store_->heap());
   }
-  // The row has come to `place` of front_ (from 0).
-  void put_inserted(size_t place, uint32_t row) {
+  // The row has come to `place` (from 0) of `count` rows, at least as many as there are ranks, or
+  // all. `put_one(at, rank, kind)` gives what was at a place.
+  template <class PutOne>
+  void put_inserted(size_t place, uint32_t row, size_t count, PutOne put_one) {
     const auto first = static_cast<size_t>(spec_.first - 1);
     const auto last = static_cast<size_t>(spec_.last);
-    const size_t size = std::min(front_.size(), last);
+    const size_t size = std::min(count, last);
     if (!spec_.has_rank) {
-      if (front_.size() >= last) { put(kNoRow, front_[last - 1], 0, RowKind::kDelete); }
+      if (count >= last) { put_one(last - 1, 0, RowKind::kDelete); }
       if (place >= first) {
         put(row, {}, 0, RowKind::kInsert);
       } else if (size >= first) {
-        put(kNoRow, front_[first - 1], 0, RowKind::kInsert);
+        put_one(first - 1, 0, RowKind::kInsert);
       }
       return;
     }
     for (size_t at = std::max(place, first); at < std::min(size + 1, last); ++at) {
       const auto rank = static_cast<int64_t>(at + 1);
       const bool is_new_rank = at >= size;
-      if (!is_new_rank && spec_.emits_before) {
-        put(kNoRow, front_[at], rank, RowKind::kUpdateBefore);
-      }
+      if (!is_new_rank && spec_.emits_before) { put_one(at, rank, RowKind::kUpdateBefore); }
       const RowKind kind = is_new_rank ? RowKind::kInsert : RowKind::kUpdateAfter;
       if (at == place) {
         put(row, {}, rank, kind);
       } else {
-        put(kNoRow, front_[at - 1], rank, kind);
+        put_one(at - 1, rank, kind);
       }
     }
   }
@@ -268,8 +364,10 @@ class TopN final : public KeyedOperator<K> {
   const SortKey order_;
   const bool newest_first_;
   const bool keeps_best_;  // one row a partition, and none is taken back
+  const bool keeps_few_;   // the same of a few
   RowOutput out_;
-  ValueCell<BestRow>* best_ = nullptr;
+  BestRowCell* best_ = nullptr;
+  TopRowsCell* top_ = nullptr;
   MapCell<Text, Text>* map_ = nullptr;
   ValueCell<uint64_t>* next_ = nullptr;  // the number of the partition's next row
 
@@ -277,7 +375,12 @@ class TopN final : public KeyedOperator<K> {
   const ColumnBatch* in_ = nullptr;
   ArenaRef arena_;
   std::vector<uint32_t> rows_;
+  std::vector<Text> orders_;   // the sort keys
   std::vector<Text> encoded_;  // empty: rows are encoded when they are kept
+  std::vector<std::byte*> states_;
+  std::vector<uint32_t> won_;
+  std::vector<char*> cursors_;
+  std::vector<char*> fresh_;  // where the rows that have come are to be written; null: nowhere
   std::string sort_key_;
   std::vector<Text> front_;
 };
@@ -302,6 +405,7 @@ std::vector<SortColumn> top_n_order(const TopNSpec& spec) {
 }
 
 bool puts_newest_first(const TopNSpec& spec) {
+  if (spec.newest) { return true; }
   for (const SortColumn& sort : spec.order_by) {
     if (is_processing_time(spec, sort)) { return sort.descending; }
   }
@@ -314,6 +418,7 @@ std::string top_n_layout(const TopNSpec& spec, const KeyReader& keys) {
   static constexpr const char* kNames[] = {"", ", by rank", ", by dense rank"};
   std::string text =
       schema_of_row(spec.input).to_string() + ", by " + keys.describe() + ", in the order of";
+  if (spec.newest) { text += " coming, newest first"; }
   for (const SortColumn& sort : spec.order_by) {
     text += " " + spec.input.names[static_cast<size_t>(sort.column)];
     text += sort.descending ? " desc" : " asc";

@@ -32,6 +32,7 @@ struct TopNSpec {
   std::vector<SortColumn> order_by;
   int64_t first = 1;  // the ranks that are wanted
   int64_t last = 1;
+  bool newest = false;    // without an order: the row that came last is the first
   bool has_rank = false;  // BIGINT NOT NULL, behind the columns of the input
   bool input_retracts = false;
   bool emits_before = true;  // -U rows are wanted

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -88,6 +89,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     take_up(this->restored_watermark());
     const bool is_restored = this->is_restored();
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
+    if (!store_->has_backend()) { calls_->defer_distinct(); }
     if (is_restored) { list_restored_keys(); }
     wake_for_next_window();
     return {};
@@ -148,7 +150,8 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     WindowGrid::Range times;
     WindowGrid::Range windows;
     std::vector<K> keys;
-    ArenaRef arena;  // of their strings
+    std::vector<std::byte*> rows;  // of the keys, which stay where they are; not with a backend
+    ArenaRef arena;                // of their strings
     int64_t bytes = 0;
   };
   // The accumulators of a window with several slices, by key.
@@ -186,7 +189,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       const int32_t group = store_->hash_of(key).group;
       const bool is_gone = saved_drops_.was_dropped(group, last_window_of(key.slice));
       Slice* const slice = is_gone ? nullptr : slice_numbered(key.slice);
-      if (slice != nullptr) { return list_key(*slice, key.key); }
+      if (slice != nullptr) { return list_key(*slice, key.key, store_->current_row()); }
       clear_cells(store_->current_row());
     });
   }
@@ -208,7 +211,11 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     } else {
       const int64_t now =
           std::max(this->context().clock().wall_ms(), saturating_add(watermark_, int64_t{1}));
-      for (uint32_t row = begin; row < end; ++row) { place(row, now, keys[row - begin]); }
+      if (recent_ != nullptr && recent_->holds(now)) {
+        place_all(*recent_, begin, keys);
+      } else {
+        for (uint32_t row = begin; row < end; ++row) { place(row, now, keys[row - begin]); }
+      }
     }
     const auto count = static_cast<uint32_t>(slice_keys_.size());
     chunk_.clear(count);
@@ -225,10 +232,30 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   void place_by_column(const ColumnBatch& in, uint32_t begin, uint32_t end,
                        std::span<const K> keys) {
     const ColumnView& times = in.view(static_cast<size_t>(spec_.time));
+    if (recent_ != nullptr && times.validity == nullptr && !times.is_constant) {
+      const auto* const values = times.as<int64_t>();
+      int64_t least = values[begin];
+      int64_t greatest = least;
+      for (uint32_t row = begin; row < end; ++row) {
+        least = std::min(least, values[row]);
+        greatest = std::max(greatest, values[row]);
+      }
+      if (recent_->holds(least) && recent_->holds(greatest)) {
+        return place_all(*recent_, begin, keys);
+      }
+    }
     for (uint32_t row = begin; row < end; ++row) {
       if (times.validity != nullptr && times.is_null(row)) [[unlikely]] { throw_null_time(); }
       place(row, times.at<int64_t>(row), keys[row - begin]);
     }
+  }
+  // Most chunks lie in one slice.
+  void place_all(Slice& slice, uint32_t begin, std::span<const K> keys) {
+    rows_.resize(keys.size());
+    std::iota(rows_.begin(), rows_.end(), begin);
+    slices_of_.assign(keys.size(), &slice);
+    slice_keys_.resize(keys.size());
+    for (size_t i = 0; i < keys.size(); ++i) { slice_keys_[i] = {keys[i], slice.number}; }
   }
   void place(uint32_t row, int64_t time, const K& key) {
     if (recent_ != nullptr && recent_->holds(time)) [[likely]] {
@@ -255,10 +282,11 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     bool is_new = false;
     std::byte* const row = store_->ensure_row();
     std::byte* const cell = cell_->open(row, is_new);
-    if (is_new) { list_key(*slices_of_[i], slice_keys_[i].key); }
+    if (is_new) { list_key(*slices_of_[i], slice_keys_[i].key, row); }
     if (set_.counts_rows()) { AggregateSet::row_count(cell) += retracts ? -1 : 1; }
     chunk_.rows[i] = rows_[i];
     chunk_.cells[i] = cell;
+    chunk_.states[i] = row;
     chunk_.signs[i] = retracts ? -1 : 1;
     chunk_.count = i + 1;
     if (calls_->has_values()) {
@@ -292,7 +320,12 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     slice->windows = windows;
     return slices_.insert(place, std::move(slice))->get();
   }
-  void list_key(Slice& slice, const K& key) {
+  void list_key(Slice& slice, const K& key, std::byte* row) {
+    if (!store_->has_backend()) {
+      const size_t rows_capacity = slice.rows.capacity();
+      slice.rows.push_back(row);
+      charge(slice, static_cast<int64_t>((slice.rows.capacity() - rows_capacity) * sizeof(row)));
+    }
     const size_t capacity = slice.keys.capacity();
     if constexpr (std::is_same_v<K, Text>) {
       if (!slice.arena) { slice.arena = Arena::create(); }
@@ -372,22 +405,44 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     if (grid_.is_cumulative()) { return join_parts(); }
     merged_.emplace(this->context().key_groups(), this->context().max_parallelism(),
                     &this->context().memory());
+    merged_->index.reserve(merged_count_);  // as many as in the window before
     for (Slice* const part : parts_) {
+      if (!part->rows.empty() && part->windows.last > window_) {
+        merge_rows(*part);
+        continue;
+      }
       visit(*part, 0, part->keys.size(), [&](size_t i, std::byte* row) {
-        std::byte* const cell = cell_->find(row);
-        merge(part->keys[i], cell);
+        merge(part->keys[i], merged_hash(part->keys[i]), cell_->find(row));
         if (part->windows.last <= window_) { clear_cells(row); }
       });
     }
+    merged_count_ = merged_->keys.size();
     require(merged_->index.status());
+  }
+  KeyHash merged_hash(const K& key) { return key_hash(key, this->context().max_parallelism()); }
+  // Of a slice that is needed again: nothing of it changes, and its rows need not be looked up.
+  void merge_rows(const Slice& part) {
+    constexpr size_t kAhead = 12;
+    std::array<KeyHash, kAhead> hashes;
+    const size_t count = part.keys.size();
+    for (size_t i = 0; i < count + kAhead; ++i) {
+      if (i >= kAhead) {
+        const size_t at = i - kAhead;
+        merge(part.keys[at], hashes[at % kAhead], cell_->cell(part.rows[at]));
+      }
+      if (i < count) {
+        hashes[i % kAhead] = merged_hash(part.keys[i]);
+        merged_->index.prefetch(hashes[i % kAhead]);
+        __builtin_prefetch(part.rows[i] + cell_->offset());
+      }
+    }
   }
   size_t firing_count() const {
     return merged_.has_value() ? merged_->keys.size() : parts_.front()->keys.size();
   }
-  void merge(const K& key, const std::byte* cell) {
+  void merge(const K& key, KeyHash hash, const std::byte* cell) {
     bool inserted = false;
-    uint32_t& index =
-        merged_->index.upsert(key, key_hash(key, this->context().max_parallelism()), inserted);
+    uint32_t& index = merged_->index.upsert(key, hash, inserted);
     if (inserted) {
       index = static_cast<uint32_t>(merged_->keys.size());
       const size_t words = set_.bytes() / sizeof(uint64_t) + 1;
@@ -421,8 +476,9 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         });
         visit_as(first.number, part, begin, end, [&](size_t i, std::byte*) {
           bool is_new = false;
-          std::byte* const cell = cell_->open(store_->ensure_row(), is_new);
-          if (is_new) { list_key(first, part.keys[i]); }
+          std::byte* const row = store_->ensure_row();
+          std::byte* const cell = cell_->open(row, is_new);
+          if (is_new) { list_key(first, part.keys[i], row); }
           set_.merge(cell, copy_of(i), store_->heap());
           set_.release(copy_of(i), store_->heap());
         });
@@ -561,6 +617,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   int64_t window_ = 0;
   std::vector<Slice*> parts_;
   std::optional<Merged> merged_;
+  size_t merged_count_ = 0;  // keys of the window that was merged last
   size_t fired_keys_ = 0;
   std::vector<std::byte*> cells_;
   std::vector<K> emitted_keys_;

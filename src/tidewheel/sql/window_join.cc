@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tidewheel/base/metrics.h"
+#include "tidewheel/sql/row_list_cell.h"
 #include "tidewheel/sql/timed_join.h"
 
 namespace tidewheel::sql {
@@ -42,10 +43,8 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
-    TIDEWHEEL_ASSIGN_OR_RETURN(lists_[0],
-                               store_->template declare<ListCell<Text>>("left rows", {}));
-    TIDEWHEEL_ASSIGN_OR_RETURN(lists_[1],
-                               store_->template declare<ListCell<Text>>("right rows", {}));
+    TIDEWHEEL_ASSIGN_OR_RETURN(lists_[0], store_->template declare<RowListCell>("left rows", {}));
+    TIDEWHEEL_ASSIGN_OR_RETURN(lists_[1], store_->template declare<RowListCell>("right rows", {}));
     watermark_ = this->restored_watermark();
     return this->read_store();
   }
@@ -120,10 +119,10 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
   void take_list(size_t side, Group& group) {
     group.begin[side] = rows_[side].size();
     std::byte* const row = store_->current_row();
-    if (auto* const list = lists_[side]->find(row)) {
-      for (uint32_t i = 0; i < list->size; ++i) {
-        rows_[side].push_back(chunk_.arena().copy(ListCell<Text>::value_of(list->items[i]).view()));
-      }
+    if (KeyedState::has(row, lists_[side]->bit())) {
+      lists_[side]->for_each(row, [&](const Text& bytes) {
+        rows_[side].push_back(chunk_.arena().copy(bytes.view()));
+      });
       store_->clear_cell(row, *lists_[side]);
     }
     group.end[side] = rows_[side].size();
@@ -168,7 +167,7 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
   }
 
   Counter* late_dropped_ = nullptr;
-  ListCell<Text>* lists_[2] = {};
+  RowListCell* lists_[2] = {};
 
   // Of the windows at work.
   std::vector<Group> groups_;

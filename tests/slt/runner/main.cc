@@ -11,11 +11,13 @@
 #include "tests/slt/runner/script.h"
 #include "tests/slt/runner/script_table.h"
 #include "tidewheel/api/env.h"
+#include "tidewheel/base/file_system.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/cli/table_registry.h"
+#include "tidewheel/cli/function_loader.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/result_text.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel::slt {
 namespace {
@@ -63,6 +65,25 @@ std::vector<std::string> amount_to(const std::vector<std::string>& changes) {
   return table;
 }
 
+// A folder for one script, which names it {{folder}}.
+constexpr std::string_view kFolderWord = "{{folder}}";
+class Folder {
+ public:
+  explicit Folder(World& world)
+      : world_(world),
+        path_(fmt::format("{}/slt-{:016x}", world.environment("TMPDIR").value_or("/tmp"),
+                          world.fork_random().next())) {}
+  ~Folder() { ignore(world_.files().remove_all(path_), "a test's files are only rubbish"); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  Status make() const { return world_.files().make_directories(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  World& world_;
+  const std::string path_;
+};
+
 class Runner {
  public:
   Runner(World& world, const Options& options)
@@ -77,12 +98,20 @@ class Runner {
 
   // Returns how many records failed.
   Result<int> run_file(const std::string& path) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world_.files(), path));
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::string text, read_all(world_.files(), path));
+    const Folder folder(world_);
+    TIDEWHEEL_RETURN_IF_ERROR(folder.make());
+    for (size_t at = 0; (at = text.find(kFolderWord, at)) != std::string::npos;) {
+      text.replace(at, kFolderWord.size(), folder.path());
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Record> records, parse_script(text, path));
     feeds_ = std::make_shared<ScriptFeeds>();
     tables_ = make_table_registry();
     tables_->add(make_script_connector(feeds_));
-    sql::Session session(world_, {.tables = tables_.get(), .config = {}, .file_table = nullptr});
+    sql::Session session(world_, {.tables = tables_,
+                                  .config = {},
+                                  .file_table = nullptr,
+                                  .load_functions = load_functions()});
     if (options_.crashes) {
       TIDEWHEEL_RETURN_IF_ERROR(set(session, "execution.checkpointing.dir", checkpoints_));
       TIDEWHEEL_RETURN_IF_ERROR(set(session,
@@ -111,6 +140,12 @@ class Runner {
     return session.execute("", set).status();
   }
 
+  // Scripts name libraries by file: those that were built.
+  sql::FunctionLoader load_functions() {
+    return [load = make_function_loader(world_.files())](const std::string& name) {
+      return load(std::string(TIDEWHEEL_SLT_LIBRARIES) + "/" + name);
+    };
+  }
   Status run_record(sql::Session& session, const Record& record) {
     feeds_->by_table.clear();
     for (const Feed& feed : record.feeds) { feeds_->by_table[feed.table].push_back(feed); }
@@ -128,6 +163,10 @@ class Runner {
       TIDEWHEEL_RETURN_IF_ERROR(query->job->result());
       return check_rows(record, *query, query->rows->take_all());
     }
+    if (const auto* listing = std::get_if<sql::Listing>(&*result)) {
+      return record.kind == Record::Kind::kStatement ? ok_status()
+                                                     : check_listing(record, *listing);
+    }
     if (auto* insert = std::get_if<sql::RunningInsert>(&*result)) {
       insert->job->wait();
       return insert->job->result();
@@ -141,6 +180,9 @@ class Runner {
       if (auto* query = std::get_if<sql::RunningQuery>(&*result)) {
         query->job->wait();
         status = query->job->result();
+      } else if (auto* insert = std::get_if<sql::RunningInsert>(&*result)) {
+        insert->job->wait();
+        status = insert->job->result();
       }
     }
     if (status.ok()) {
@@ -150,6 +192,34 @@ class Runner {
     if (status.message().find(record.error) != std::string::npos) { return ok_status(); }
     return invalid_argument(ErrorId::kUsage, "it fails with:\n{}\nand not with: {}",
                             status.message(), record.error);
+  }
+
+  // What SHOW and its like give, in its order.
+  Status check_listing(const Record& record, const sql::Listing& listing) {
+    std::vector<std::string> found;
+    for (const std::vector<std::string>& row : listing.rows) {
+      std::string line;
+      for (const std::string& cell : row) {
+        if (listing.is_text) {
+          line += cell;
+        } else {
+          line += (line.empty() ? "" : " ") + cell_text(cell, false);
+        }
+      }
+      found.push_back(std::move(line));
+    }
+    return compare(record, found, record.expected);
+  }
+
+  Status compare(const Record& record, const std::vector<std::string>& found,
+                 const std::vector<std::string>& expected) {
+    if (options_.shows) {
+      fmt::print("{}----\n{}\n\n", record.sql, fmt::join(found, "\n"));
+      return ok_status();
+    }
+    if (found == expected) { return ok_status(); }
+    return invalid_argument(ErrorId::kUsage, "expected:\n  {}\nfound:\n  {}",
+                            fmt::join(expected, "\n  "), fmt::join(found, "\n  "));
   }
 
   // Of a job all of whose sources wait. It may have tasks that do not run yet even then.
@@ -237,13 +307,7 @@ class Runner {
       std::sort(found.begin(), found.end());
       std::sort(expected.begin(), expected.end());
     }
-    if (options_.shows) {
-      fmt::print("{}----\n{}\n\n", record.sql, fmt::join(found, "\n"));
-      return ok_status();
-    }
-    if (found == expected) { return ok_status(); }
-    return invalid_argument(ErrorId::kUsage, "expected:\n  {}\nfound:\n  {}",
-                            fmt::join(expected, "\n  "), fmt::join(found, "\n  "));
+    return compare(record, found, expected);
   }
 
   static constexpr int64_t kPollNs = 1'000'000;
@@ -252,7 +316,7 @@ class Runner {
   const Options& options_;
   const std::string checkpoints_;  // their folder
   std::shared_ptr<ScriptFeeds> feeds_;
-  std::unique_ptr<TableRegistry> tables_;
+  std::shared_ptr<TableRegistry> tables_;
   int records_ = 0;
 };
 

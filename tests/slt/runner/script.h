@@ -22,7 +22,8 @@
 // compares the rows there are at the end, in any order; `query ordered` in theirs; `query
 // changelog` every change. In rows values are separated by single spaces; those with spaces are in
 // single quotes, NULL is NULL. Fed rows are separated by two spaces or more, their values by
-// commas.
+// commas. What SHOW, DESCRIBE and EXPLAIN give is compared line by line, in its order. {{folder}}
+// anywhere is an empty folder that goes when the script has ended.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -97,6 +97,29 @@ Result<sql::Datum> parse_value(const std::string& text, const LogicalType& type)
   return sql::cast_datum(sql::Datum{value}, LogicalType::string(), type);
 }
 
+Result<ScriptRow> make_row(const TableDefinition& table, const std::vector<size_t>& columns,
+                           const Feed& feed) {
+  ScriptRow row;
+  if (feed.kind == Feed::Kind::kWatermark) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const sql::Datum time,
+                               parse_value(feed.text, LogicalType::with(TypeKind::kTimestamp, 3)));
+    row.watermark_ms = time.integer();
+    return row;
+  }
+  if (feed.kind == Feed::Kind::kRetraction) { row.kind = RowKind::kDelete; }
+  const std::vector<std::string> values = split_values(feed.text);
+  if (values.size() != table.columns.size()) {
+    return invalid_argument(ErrorId::kUsage, "a row of {} has {} values, not {}: {}", table.path,
+                            table.columns.size(), values.size(), feed.text);
+  }
+  for (const size_t column : columns) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(sql::Datum value,
+                               parse_value(values[column], table.columns[column].type));
+    row.values.push_back(std::move(value));
+  }
+  return row;
+}
+
 class ScriptTableSource final : public TableSource {
  public:
   ScriptTableSource(TableDefinition table, const std::vector<Feed>* feeds,
@@ -126,7 +149,7 @@ class ScriptTableSource final : public TableSource {
     std::vector<ScriptRow> rows;
     if (feeds_ != nullptr) {
       for (const Feed& feed : *feeds_) {
-        TIDEWHEEL_ASSIGN_OR_RETURN(ScriptRow row, make_row(feed));
+        TIDEWHEEL_ASSIGN_OR_RETURN(ScriptRow row, make_row(table_, columns_, feed));
         rows.push_back(std::move(row));
       }
     }
@@ -135,29 +158,6 @@ class ScriptTableSource final : public TableSource {
   }
 
  private:
-  Result<ScriptRow> make_row(const Feed& feed) const {
-    ScriptRow row;
-    if (feed.kind == Feed::Kind::kWatermark) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          const sql::Datum time,
-          parse_value(feed.text, LogicalType::with(TypeKind::kTimestamp, 3)));
-      row.watermark_ms = time.integer();
-      return row;
-    }
-    if (feed.kind == Feed::Kind::kRetraction) { row.kind = RowKind::kDelete; }
-    const std::vector<std::string> values = split_values(feed.text);
-    if (values.size() != table_.columns.size()) {
-      return invalid_argument(ErrorId::kUsage, "a row of {} has {} values, not {}: {}", table_.path,
-                              table_.columns.size(), values.size(), feed.text);
-    }
-    for (const size_t column : columns_) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(sql::Datum value,
-                                 parse_value(values[column], table_.columns[column].type));
-      row.values.push_back(std::move(value));
-    }
-    return row;
-  }
-
   const TableDefinition table_;
   const std::vector<Feed>* feeds_;
   const std::shared_ptr<Pause> pause_;
@@ -165,28 +165,125 @@ class ScriptTableSource final : public TableSource {
   bool retracts_ = false;
 };
 
+// The rows of a table's feed, looked up one by one: 'lookup' = 'true'.
+class ScriptRows final : public RowLookup {
+ public:
+  struct Table {
+    std::vector<ScriptRow> rows;  // with all columns
+    std::vector<LogicalType> types;
+    std::vector<size_t> keys;
+    std::vector<size_t> columns;
+  };
+  explicit ScriptRows(std::shared_ptr<const Table> table) : table_(std::move(table)) {}
+
+  Status find(std::span<const ColumnView> keys, uint32_t count, LookedUpRows& found) override {
+    for (uint32_t key = 0; key < count; ++key) {
+      for (const ScriptRow& row : table_->rows) {
+        if (!matches(keys, key, row)) { continue; }
+        ColumnBatch& out = *found.rows;
+        out.ensure_room(1);
+        for (size_t c = 0; c < table_->columns.size(); ++c) {
+          sql::put_datum(row.values[table_->columns[c]], out.column(c), out.size(), out.arena());
+        }
+        out.set_size(out.size() + 1);
+        found.keys.push_back(key);
+      }
+    }
+    return {};
+  }
+
+ private:
+  bool matches(std::span<const ColumnView> keys, uint32_t key, const ScriptRow& row) const {
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const size_t column = table_->keys[i];
+      const sql::Datum value = sql::datum_at(table_->types[column], keys[i], key);
+      if (!(value == row.values[column])) { return false; }
+    }
+    return true;
+  }
+  const std::shared_ptr<const Table> table_;
+};
+
+class ScriptLookup final : public TableLookup {
+ public:
+  ScriptLookup(ScriptRows::Table table, LookupCaching caching)
+      : table_(std::move(table)), caching_(caching) {}
+  LookupCaching caching() const override { return caching_; }
+  bool is_concurrent() const override { return true; }
+  Result<std::function<Result<std::unique_ptr<RowLookup>>(FileSystem&)>> reader(
+      const std::vector<size_t>& keys, const std::vector<size_t>& columns) override {
+    auto table = std::make_shared<ScriptRows::Table>(table_);
+    table->keys = keys;
+    table->columns = columns;
+    return std::function<Result<std::unique_ptr<RowLookup>>(FileSystem&)>(
+        [table](FileSystem&) -> Result<std::unique_ptr<RowLookup>> {
+          return std::make_unique<ScriptRows>(table);
+        });
+  }
+
+ private:
+  const ScriptRows::Table table_;
+  const LookupCaching caching_;
+};
+
 class ScriptConnector final : public TableConnector {
  public:
   explicit ScriptConnector(std::shared_ptr<const ScriptFeeds> feeds) : feeds_(std::move(feeds)) {}
   std::string_view name() const override { return "script"; }
   std::vector<TableOption> options() const override {
-    return {{"changelog", false, "append", "append or retract"},
-            {"bounded", false, "true", "false: planned as a table whose rows have no end"}};
+    std::vector<TableOption> options = lookup_options(kCaches);
+    options.push_back({"changelog", false, "append", "append or retract"});
+    options.push_back({"lookup", false, "false", "whether rows can be looked up"});
+    options.push_back({"bounded", false, "true", "false: planned as a table whose rows have no end"});
+    return options;
   }
   bool can_write() const override { return false; }
   Result<std::unique_ptr<TableSource>> source(const TableContext& context) const override {
-    TableOptions options(context.table, this->options());
-    static_cast<void>(options.choice("changelog", {"append", "retract"}, 0));
-    static_cast<void>(options.choice("bounded", {"true", "false"}, 0));
-    TIDEWHEEL_RETURN_IF_ERROR(options.finish());
-    const std::string& path = context.table.path;
-    const auto it = feeds_->by_table.find(path.substr(path.rfind('.') + 1));
-    const std::vector<Feed>* const feeds = it == feeds_->by_table.end() ? nullptr : &it->second;
+    LookupCaching caching;
+    bool has_lookup = false;
+    TIDEWHEEL_RETURN_IF_ERROR(read_options(context.table, caching, has_lookup));
     return std::unique_ptr<TableSource>(
-        std::make_unique<ScriptTableSource>(context.table, feeds, feeds_->pause));
+        std::make_unique<ScriptTableSource>(context.table, feeds_of(context.table), feeds_->pause));
+  }
+  Result<std::unique_ptr<TableLookup>> lookup(const TableContext& context) const override {
+    LookupCaching caching;
+    bool has_lookup = false;
+    TIDEWHEEL_RETURN_IF_ERROR(read_options(context.table, caching, has_lookup));
+    if (!has_lookup) { return std::unique_ptr<TableLookup>(); }
+    ScriptRows::Table table;
+    std::vector<size_t> all;
+    for (const TableColumn& column : context.table.columns) {
+      all.push_back(all.size());
+      table.types.push_back(column.type);
+    }
+    if (const std::vector<Feed>* const feeds = feeds_of(context.table)) {
+      for (const Feed& feed : *feeds) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(ScriptRow row, make_row(context.table, all, feed));
+        table.rows.push_back(std::move(row));
+      }
+    }
+    return std::unique_ptr<TableLookup>(std::make_unique<ScriptLookup>(std::move(table), caching));
   }
 
  private:
+  static inline const std::vector<LookupCaching::Kind> kCaches{LookupCaching::Kind::kNone,
+                                                               LookupCaching::Kind::kPartial};
+
+  Status read_options(const TableDefinition& table, LookupCaching& caching,
+                      bool& has_lookup) const {
+    TableOptions options(table, this->options());
+    static_cast<void>(options.choice("changelog", {"append", "retract"}, 0));
+    static_cast<void>(options.choice("bounded", {"true", "false"}, 0));
+    has_lookup = options.flag("lookup", false);
+    caching = read_lookup_caching(options, kCaches);
+    return options.finish();
+  }
+  // Null: it has none.
+  const std::vector<Feed>* feeds_of(const TableDefinition& table) const {
+    const auto it = feeds_->by_table.find(table.path.substr(table.path.rfind('.') + 1));
+    return it == feeds_->by_table.end() ? nullptr : &it->second;
+  }
+
   const std::shared_ptr<const ScriptFeeds> feeds_;
 };
 

@@ -26,6 +26,7 @@ class DatagenTable final : public TableSource {
     }
     return true;
   }
+  TableEstimate estimate(FileSystem&) const override { return {.rows = declared_.rows}; }
   void limit(int64_t rows) override {
     plan_.rows = plan_.rows < 0 ? rows : std::min(plan_.rows, rows);
   }

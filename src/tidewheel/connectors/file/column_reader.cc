@@ -238,11 +238,15 @@ Status ColumnReader::fill_file_columns(ColumnBatch& batch, uint32_t begin) {
 }
 
 Result<std::vector<FileSplit>> ColumnSource::discover(SplitContext& context) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<FileSplit> splits,
-                             find_splits(context.files(), plan_->paths, plan_->options,
-                                         plan_->messages_are_lines, context.is_first()));
-  if (plan_->path_pattern.empty()) { return splits; }
-  const std::regex pattern(plan_->path_pattern);
+  return plan_splits(context.files(), *plan_, context.is_first());
+}
+
+Result<std::vector<FileSplit>> plan_splits(FileSystem& files, const ColumnPlan& plan, bool first) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      std::vector<FileSplit> splits,
+      find_splits(files, plan.paths, plan.options, plan.messages_are_lines, first));
+  if (plan.path_pattern.empty()) { return splits; }
+  const std::regex pattern(plan.path_pattern);
   std::erase_if(splits,
                 [&](const FileSplit& split) { return !std::regex_match(split.path, pattern); });
   return splits;

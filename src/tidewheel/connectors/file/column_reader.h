@@ -44,6 +44,9 @@ Status check_partition_type(const LogicalType& type, const std::string& name);
 Status put_partition_value(const FileColumn& to, std::string_view text, Column& column,
                            uint32_t begin, uint32_t end, Arena& arena);
 
+// All that is to be read. `first`: a path that does not exist is an error.
+Result<std::vector<FileSplit>> plan_splits(FileSystem& files, const ColumnPlan& plan, bool first);
+
 // One split. Blocks. One thread at a time.
 class ColumnReader {
  public:

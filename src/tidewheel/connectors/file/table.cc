@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidewheel/api/env.h"
+#include "tidewheel/base/file_system.h"
 #include "tidewheel/connectors/file/column_reader.h"
 #include "tidewheel/connectors/file/column_sink.h"
 
@@ -56,6 +57,43 @@ RowType stored_columns(const TableDefinition& table) {
   return type;
 }
 
+bool is_hidden(const std::string& name) { return name.starts_with('.') || name.starts_with('_'); }
+
+// Of a file, or of all files in a folder; -1: it can't be read.
+int64_t bytes_below(FileSystem& files, const std::string& path) {
+  const Result<FileInfo> info = files.info(path);
+  if (!info.ok()) { return -1; }
+  if (!info->is_directory) { return info->size_bytes; }
+  const Result<std::vector<DirectoryEntry>> entries = files.list(path);
+  if (!entries.ok()) { return -1; }
+  int64_t bytes = 0;
+  for (const DirectoryEntry& entry : *entries) {
+    if (is_hidden(entry.name)) { continue; }
+    const int64_t below = bytes_below(files, join_path(path, entry.name));
+    if (below < 0) { return -1; }
+    bytes += below;
+  }
+  return bytes;
+}
+
+// The folders `column=value`, one level for each of `columns` from number `level` on.
+Status add_partition_folders(FileSystem& files, const std::string& folder,
+                             const std::vector<std::string>& columns, size_t level,
+                             const std::string& before, std::vector<std::string>& found) {
+  if (level == columns.size()) {
+    found.push_back(before);
+    return ok_status();
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.list(folder));
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_directory || !entry.name.starts_with(columns[level] + "=")) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(
+        add_partition_folders(files, join_path(folder, entry.name), columns, level + 1,
+                              before.empty() ? entry.name : before + "/" + entry.name, found));
+  }
+  return ok_status();
+}
+
 class FileTable final : public TableSource {
  public:
   FileTable(TableDefinition table, TableOptions options, const TableFormat& format, ColumnPlan plan,
@@ -89,8 +127,15 @@ class FileTable final : public TableSource {
     return {};
   }
   Status finish() const { return options_.finish(); }
+  std::shared_ptr<const ColumnPlan> plan() const {
+    return std::make_shared<const ColumnPlan>(plan_);
+  }
 
   bool is_bounded() const override { return to_ms(plan_.options.watch_every) <= 0; }
+  TableEstimate estimate(FileSystem& files) const override {
+    if (plan_.paths.front() == kStandardInput) { return {}; }
+    return {.bytes = bytes_below(files, plan_.paths.front())};
+  }
   bool project(const std::vector<size_t>& columns) override {
     columns_ = columns;
     return true;
@@ -118,6 +163,54 @@ class FileTable final : public TableSource {
   int64_t parallelism_;
 };
 
+// Reads the files anew, each time.
+class FileRows final : public RowLookup {
+ public:
+  FileRows(FileSystem& files, std::shared_ptr<const ColumnPlan> plan)
+      : files_(files), plan_(std::move(plan)) {}
+
+  Status load(ColumnBatch& rows) override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<FileSplit> splits,
+                               plan_splits(files_, *plan_, /*first=*/true));
+    for (const FileSplit& split : splits) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<ColumnReader> reader,
+                                 ColumnReader::open(files_, split, plan_, rows));
+      ColumnReader::Next next = ColumnReader::Next::kMore;
+      while (next == ColumnReader::Next::kMore) {
+        next = reader->read(rows, rows.size() + kStepRows);
+      }
+      if (next == ColumnReader::Next::kFailed) { return reader->status(); }
+    }
+    return {};
+  }
+
+ private:
+  static constexpr uint32_t kStepRows = 4096;  // for which room is made at a time
+
+  FileSystem& files_;
+  const std::shared_ptr<const ColumnPlan> plan_;
+};
+
+class FileLookup final : public TableLookup {
+ public:
+  FileLookup(std::unique_ptr<FileTable> table, LookupCaching caching)
+      : table_(std::move(table)), caching_(caching) {}
+  LookupCaching caching() const override { return caching_; }
+  Result<std::function<Result<std::unique_ptr<RowLookup>>(FileSystem&)>> reader(
+      const std::vector<size_t>&, const std::vector<size_t>& columns) override {
+    static_cast<void>(table_->project(columns));
+    TIDEWHEEL_RETURN_IF_ERROR(table_->prepare());
+    return std::function<Result<std::unique_ptr<RowLookup>>(FileSystem&)>(
+        [plan = table_->plan()](FileSystem& files) -> Result<std::unique_ptr<RowLookup>> {
+          return std::make_unique<FileRows>(files, plan);
+        });
+  }
+
+ private:
+  const std::unique_ptr<FileTable> table_;
+  const LookupCaching caching_;
+};
+
 class FileTableSink final : public TableSink {
  public:
   FileTableSink(ColumnSinkPlan plan, int64_t parallelism)
@@ -140,41 +233,43 @@ class FilesystemConnector final : public TableConnector {
   std::string_view name() const override { return "filesystem"; }
   RowType metadata() const override { return metadata_columns(); }
   std::vector<TableOption> options() const override {
-    return {{"path", true, "", "a file, or a folder of files"},
-            {"source.monitor-interval", false, "", "look for new files so often, and never end"},
-            {"source.path.regex-pattern", false, "", "files whose whole path matches are read"},
-            {"scan.parallelism", false, "", "how many subtasks read"},
-            {"sink.parallelism", false, "", "how many subtasks write"},
-            {"partition.default-name", false, kDefaultPartition, "stands for NULL in paths"},
-            {"sink.rolling-policy.file-size", false, "128 MB", "a larger file is closed"},
-            {"sink.rolling-policy.rollover-interval", false, "30 min", "so is an older one"},
-            {"sink.rolling-policy.inactivity-interval", false, "30 min",
-             "and one that got no row for so long"},
-            {"sink.rolling-policy.check-interval", false, "1 min", "how often times are looked at"},
-            {"auto-compaction", false, "false", "small files become one before they are seen"},
-            {"compaction.file-size", false, "", "how large files become by that"}};
+    std::vector<TableOption> options = lookup_options(kCaches);
+    const std::vector<TableOption> own = own_options();
+    options.insert(options.begin(), own.begin(), own.end());
+    return options;
   }
 
   Result<std::unique_ptr<TableSource>> source(const TableContext& context) const override {
-    TableOptions options(context.table, this->options());
-    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
-                               context.registry.format_of(options));
-    TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
-    read_sink_options(options);
-    ColumnPlan plan;
-    plan.paths = {plain_path(options.text("path"))};
-    plan.options.watch_every = options.duration("source.monitor-interval", Duration(0));
-    plan.path_pattern = options.text("source.path.regex-pattern");
-    if (!is_pattern(plan.path_pattern)) {
-      options.fail("source.path.regex-pattern", "must be a regular expression");
+    LookupCaching caching;
+    TIDEWHEEL_ASSIGN_OR_RETURN(auto table, file_table(context, caching));
+    return std::unique_ptr<TableSource>(std::move(table));
+  }
+  Result<std::unique_ptr<TableLookup>> lookup(const TableContext& context) const override {
+    LookupCaching caching;
+    TIDEWHEEL_ASSIGN_OR_RETURN(auto table, file_table(context, caching));
+    if (!table->is_bounded()) {
+      return invalid_argument(ErrorId::kSqlOption,
+                              "a table that is looked up is read as a whole, without "
+                              "'source.monitor-interval': {}",
+                              context.table.path);
     }
-    plan.default_partition = options.text("partition.default-name", kDefaultPartition);
-    const int64_t parallelism = options.number("scan.parallelism", 0, 1, kParallelismMax);
-    auto source = std::make_unique<FileTable>(context.table, std::move(options), *format,
-                                              std::move(plan), parallelism);
-    TIDEWHEEL_RETURN_IF_ERROR(source->prepare());
-    TIDEWHEEL_RETURN_IF_ERROR(source->finish());
-    return source;
+    return std::unique_ptr<TableLookup>(std::make_unique<FileLookup>(std::move(table), caching));
+  }
+
+  Result<std::vector<std::string>> partitions(FileSystem& files,
+                                              const TableContext& context) const override {
+    if (context.table.partitioned_by.empty()) {
+      return invalid_argument(ErrorId::kSqlQuery, "the table is not partitioned: {}",
+                              context.table.path);
+    }
+    const std::string folder =
+        plain_path(TableOptions(context.table, this->options()).text("path"));
+    std::vector<std::string> found;
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool exists, files.exists(folder));
+    if (!exists) { return found; }  // nothing was written yet
+    TIDEWHEEL_RETURN_IF_ERROR(
+        add_partition_folders(files, folder, context.table.partitioned_by, 0, "", found));
+    return found;
   }
 
   Result<std::unique_ptr<TableSink>> sink(const TableContext& context) const override {
@@ -183,6 +278,7 @@ class FilesystemConnector final : public TableConnector {
                                context.registry.format_of(options));
     TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
     ColumnSinkPlan plan = read_sink_options(options);
+    static_cast<void>(read_lookup_caching(options, kCaches));
     plan.folder = plain_path(options.text("path"));
     plan.default_partition = options.text("partition.default-name", kDefaultPartition);
     plan.options.suffix = "." + std::string(format->name());
@@ -212,7 +308,48 @@ class FilesystemConnector final : public TableConnector {
   }
 
  private:
+  static std::vector<TableOption> own_options() {
+    return {{"path", true, "", "a file, or a folder of files"},
+            {"source.monitor-interval", false, "", "look for new files so often, and never end"},
+            {"source.path.regex-pattern", false, "", "files whose whole path matches are read"},
+            {"scan.parallelism", false, "", "how many subtasks read"},
+            {"sink.parallelism", false, "", "how many subtasks write"},
+            {"partition.default-name", false, kDefaultPartition, "stands for NULL in paths"},
+            {"sink.rolling-policy.file-size", false, "128 MB", "a larger file is closed"},
+            {"sink.rolling-policy.rollover-interval", false, "30 min", "so is an older one"},
+            {"sink.rolling-policy.inactivity-interval", false, "30 min",
+             "and one that got no row for so long"},
+            {"sink.rolling-policy.check-interval", false, "1 min", "how often times are looked at"},
+            {"auto-compaction", false, "false", "small files become one before they are seen"},
+            {"compaction.file-size", false, "", "how large files become by that"}};
+  }
+
+  Result<std::unique_ptr<FileTable>> file_table(const TableContext& context,
+                                                LookupCaching& caching) const {
+    TableOptions options(context.table, this->options());
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
+                               context.registry.format_of(options));
+    TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
+    read_sink_options(options);
+    caching = read_lookup_caching(options, kCaches);
+    ColumnPlan plan;
+    plan.paths = {plain_path(options.text("path"))};
+    plan.options.watch_every = options.duration("source.monitor-interval", Duration(0));
+    plan.path_pattern = options.text("source.path.regex-pattern");
+    if (!is_pattern(plan.path_pattern)) {
+      options.fail("source.path.regex-pattern", "must be a regular expression");
+    }
+    plan.default_partition = options.text("partition.default-name", kDefaultPartition);
+    const int64_t parallelism = options.number("scan.parallelism", 0, 1, kParallelismMax);
+    auto source = std::make_unique<FileTable>(context.table, std::move(options), *format,
+                                              std::move(plan), parallelism);
+    TIDEWHEEL_RETURN_IF_ERROR(source->prepare());
+    TIDEWHEEL_RETURN_IF_ERROR(source->finish());
+    return source;
+  }
+
   static constexpr char kDefaultPartition[] = "__DEFAULT_PARTITION__";
+  static inline const std::vector<LookupCaching::Kind> kCaches{LookupCaching::Kind::kFull};
 
   static bool is_pattern(const std::string& text) {
     try {

@@ -144,6 +144,20 @@ class NexmarkTable final : public TableSource {
     }
     return true;
   }
+  // The kinds come in turn, so that their shares are exact.
+  TableEstimate estimate(FileSystem&) const override {
+    if (options_.events == 0) { return {}; }
+    const int64_t shares[] = {options_.person_proportion, options_.auction_proportion,
+                              options_.bid_proportion};
+    int64_t wanted = 0;
+    int64_t all = 0;
+    for (size_t kind = 0; kind < kKinds; ++kind) {
+      all += shares[kind];
+      wanted += layout_.wanted[kind] ? shares[kind] : 0;
+    }
+    const double share = static_cast<double>(wanted) / static_cast<double>(all);
+    return {.rows = static_cast<int64_t>(static_cast<double>(options_.events) * share)};
+  }
   Result<Stream<ColumnRow>> add_to(Env& env, const std::string& name,
                                    const std::string& uid) override {
     return env.add_source(name, EventColumnSource(options_, layout_)).uid(uid);

@@ -1,0 +1,66 @@
+#include "tidewheel/sql/best_row_cell.h"
+
+#include "tidewheel/state/cells.h"
+#include "tidewheel/types/serde.h"
+
+namespace tidewheel::sql {
+
+BestRowCell::BestRowCell(KeyedState& owner, const std::string& name, const StateOptions& options)
+    : KeyedCell(owner,
+                state_detail::with_value_schema(state_detail::cell_meta(name, "value", options),
+                                                encoded_schema<BestRow>()),
+                options) {}
+
+BestRowCell::Best& BestRowCell::put(std::byte* row, const Text& order, uint32_t row_bytes) {
+  Best& to = best(row);
+  if (!KeyedState::has(row, bit())) {
+    new (&to) Best();
+    KeyedState::mask_of(row) |= bit();
+  }
+  if (ttl_ms() > 0) { stamp(row) = state().now_ms(); }
+  TextHeap& heap = state().heap();
+  // One byte at least, so that what is there has a block.
+  const size_t bytes = size_t{row_bytes} + order.size() + 1;
+  if (!to.block || !heap.fits(to.block, bytes)) {
+    heap.free(to.block);
+    to.block = heap.allocate(bytes);
+  }
+  to.order_bytes = static_cast<uint32_t>(order.size());
+  to.row_bytes = row_bytes;
+  std::memcpy(bytes_of(to), order.data(), order.size());
+  return to;
+}
+
+void BestRowCell::write(std::byte* row, StateEntry entry, SnapshotWriter& writer) {
+  Writer& out = bytes_.writer();
+  out.clear();
+  if (!best(row).block) { return; }
+  if (ttl_ms() > 0) {
+    if (is_expired(stamp(row))) { return; }
+    out.fixed(stamp(row));
+  }
+  encode(out, BestRow{order_of(best(row)), row_of(best(row))});
+  entry.value = out.view();
+  writer.add(entry);
+}
+
+Status BestRowCell::open_restore(const StateMeta& meta) {
+  TIDEWHEEL_RETURN_IF_ERROR(check_form(meta, "value", has_stamps_));
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto decoder, StateDecoder<BestRow>::make(meta, meta.value_schema));
+  decoder_ = std::make_unique<StateDecoder<BestRow>>(std::move(decoder));
+  return ok_status();
+}
+
+Status BestRowCell::read(std::byte* row, bool, const StateEntry& entry) {
+  Reader reader(entry.value);
+  const int64_t used_at = has_stamps_ ? reader.fixed<int64_t>() : state().now_ms();
+  BestRow value;
+  decoder_->decode(reader, value);
+  TIDEWHEEL_RETURN_IF_ERROR(reader.finish());
+  const Best& kept = put(row, value.order, static_cast<uint32_t>(value.row.size()));
+  std::memcpy(bytes_of(kept) + kept.order_bytes, value.row.data(), value.row.size());
+  if (ttl_ms() > 0) { stamp(row) = used_at; }
+  return ok_status();
+}
+
+}  // namespace tidewheel::sql

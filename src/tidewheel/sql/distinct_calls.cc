@@ -1,0 +1,78 @@
+#include "tidewheel/sql/distinct_calls.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "tidewheel/sql/row_bytes.h"
+
+namespace tidewheel::sql {
+namespace {
+
+template <class K>
+class DistinctCallsOf final : public DistinctCalls {
+ public:
+  DistinctCallsOf(DistinctSetCell<K>& cell, KeyReader reader)
+      : cell_(cell), reader_(std::move(reader)) {}
+
+  void read(const RowBatch<ColumnRow>& batch, uint32_t begin, uint32_t end) override {
+    if constexpr (std::is_same_v<K, int64_t>) {
+      const std::span<const IntKey> keys = reader_.int_keys(batch, begin, end);
+      ints_.resize(keys.size());
+      for (size_t i = 0; i < keys.size(); ++i) { ints_[i] = keys[i].value_or(0); }
+      keys_ = ints_;
+    } else {
+      keys_ = reader_.text_keys(batch, begin, end);
+    }
+  }
+  uint64_t add(std::byte* state, uint32_t index, uint64_t bits) override {
+    return cell_.add(state, keys_[index], DistinctSetCell<K>::hash_of(keys_[index]), bits);
+  }
+  void add_all(std::byte* const* states, std::span<const uint32_t> rows, uint32_t begin,
+               const uint64_t* bits, uint64_t* added) override {
+    const size_t count = rows.size();
+    hashes_.resize(count);
+    for (size_t i = 0; i < count; ++i) {
+      hashes_[i] = DistinctSetCell<K>::hash_of(keys_[rows[i] - begin]);
+    }
+    for (size_t i = 0; i < std::min(count, kAhead); ++i) { cell_.prefetch(states[i], hashes_[i]); }
+    for (size_t i = 0; i < count; ++i) {
+      if (i + kAhead < count) { cell_.prefetch(states[i + kAhead], hashes_[i + kAhead]); }
+      added[i] =
+          bits[i] == 0 ? 0 : cell_.add(states[i], keys_[rows[i] - begin], hashes_[i], bits[i]);
+    }
+  }
+
+ private:
+  static constexpr size_t kAhead = 8;
+
+  DistinctSetCell<K>& cell_;
+  KeyReader reader_;
+  std::vector<int64_t> ints_;
+  std::span<const K> keys_;
+  std::vector<uint64_t> hashes_;
+};
+
+template <class K>
+Result<std::unique_ptr<DistinctCalls>> make_of(KeyedState& state, const std::string& name,
+                                               KeyReader reader, const StateOptions& options,
+                                               std::vector<std::string> calls) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto* const cell,
+                             DistinctSetCell<K>::declare(state, name, options, std::move(calls)));
+  return std::unique_ptr<DistinctCalls>(
+      std::make_unique<DistinctCallsOf<K>>(*cell, std::move(reader)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DistinctCalls>> DistinctCalls::make(
+    KeyedState& state, const std::string& name, const std::vector<LogicalType>& input,
+    std::vector<int32_t> arguments, const StateOptions& options, std::vector<std::string> calls) {
+  KeyReader reader(input, std::move(arguments));
+  if (reader.is_int()) {
+    return make_of<int64_t>(state, name, std::move(reader), options, std::move(calls));
+  }
+  return make_of<Text>(state, name, std::move(reader), options, std::move(calls));
+}
+
+}  // namespace tidewheel::sql

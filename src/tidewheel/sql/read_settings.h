@@ -1,0 +1,56 @@
+// The settings of a session as those who plan and build want them.
+#pragma once
+#include <string>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/time_zone.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/sql/build.h"
+#include "tidewheel/sql/lexer.h"
+#include "tidewheel/sql/session.h"
+#include "tidewheel/sql/sink_plan.h"
+
+namespace tidewheel::sql {
+
+// All values were checked when they were set.
+struct ReadSettings {
+  const Session& session;
+  bool flag(const char* key) const { return *parse_bool(session.setting(key)); }
+  std::string word(const char* key) const { return in_capitals(session.setting(key)); }
+  int64_t ms(const char* key) const { return *parse_duration_ms(session.setting(key)); }
+
+  EvalOptions eval(World& world, bool is_bounded) const {
+    EvalOptions options;
+    options.zone = *TimeZone::find(session.setting("table.local-time-zone"));
+    options.clock = &world.clock();
+    if (is_bounded) { options.query_start_ms = world.clock().wall_ms(); }
+    options.random_seed = world.fork_random().next();
+    options.database = session.catalog().current_database();
+    return options;
+  }
+  UpsertMaterialize upsert_materialize() const {
+    const std::string mode = word("table.exec.sink.upsert-materialize");
+    return mode == "FORCE"  ? UpsertMaterialize::kForce
+           : mode == "NONE" ? UpsertMaterialize::kNone
+                            : UpsertMaterialize::kAuto;
+  }
+  BuildOptions build(World& world, bool is_bounded) const {
+    BuildOptions options;
+    options.eval = eval(world, is_bounded);
+    options.watermark_per_record = ms("pipeline.auto-watermark-interval") == 0;
+    options.state_ttl_ms = ms("table.exec.state.ttl");
+    options.mini_batch = flag("table.exec.mini-batch.enabled");
+    options.drops_null_rows = word("table.exec.sink.not-null-enforcer") == "DROP";
+    const std::string shuffle = word("table.exec.sink.keyed-shuffle");
+    options.keyed_shuffle = shuffle == "FORCE"  ? KeyedShuffle::kForce
+                            : shuffle == "NONE" ? KeyedShuffle::kNone
+                                                : KeyedShuffle::kAuto;
+    options.lookup_capacity =
+        *parse_int(session.setting("table.exec.async-lookup.buffer-capacity"));
+    options.lookup_timeout_ms = ms("table.exec.async-lookup.timeout");
+    options.lookup_is_ordered = word("table.exec.async-lookup.output-mode") == "ORDERED";
+    return options;
+  }
+};
+
+}  // namespace tidewheel::sql
