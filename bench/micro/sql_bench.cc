@@ -14,6 +14,7 @@
 #include "tidewheel/dataflow/operator.h"
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/group_aggregate.h"
+#include "tidewheel/sql/over.h"
 #include "tidewheel/sql/temporal_join.h"
 #include "tidewheel/sql/window_aggregate.h"
 
@@ -163,6 +164,21 @@ void hop_count(benchmark::State& state) {
   window_count(state, {GridWindow::Kind::kHop, 1000, 100, 0});
 }
 BENCHMARK(hop_count)->Arg(1000)->Unit(benchmark::kMillisecond);
+
+// A sum over the rows before each row, by event time. Frames of 10 and of 1,000 rows cost alike.
+void over_sum(benchmark::State& state) {
+  OverSpec spec;
+  spec.input = input_type();
+  spec.input.types[2].time = TimeAttribute::kEvent;
+  spec.partition_by = {0};
+  spec.order_by = {{2, false, true}};
+  OverCall sum;
+  sum.call = call(AggregateFunction::kSum, {1});
+  sum.frame = {true, state.range(1), 0};
+  spec.calls.push_back(sum);
+  drive(state, make_over_by_time(spec));
+}
+BENCHMARK(over_sum)->Args({1000, 10})->Args({1000, 1000})->Unit(benchmark::kMillisecond);
 
 // One row in 32 is a version.
 void temporal_join(benchmark::State& state) {

@@ -34,7 +34,6 @@ OverSpec over() {
 }
 OverSpec over_time() {
   OverSpec spec = over();
-  spec.input.types[1] = LogicalType::with(TypeKind::kTimestamp, 3);
   spec.input.types[1].time = TimeAttribute::kEvent;
   return spec;
 }
@@ -140,9 +139,11 @@ std::vector<size_t> frame_rows(const OverFrame& frame, const std::vector<Row>& r
     if (!frame.by_rows) {
       const bool nulls = rows[i].order < 0 || rows[at].order < 0;
       distance = rows[i].order - rows[at].order;
-      if (nulls && distance != 0) {
-        // Between NULL and a value is no distance: it is farther than any.
-        const bool is_in = distance < 0 ? frame.preceding == kAll : frame.following == kAll;
+      if (nulls) {
+        // Between NULL and a value is no distance: it is farther than any. NULLs are together.
+        const bool is_in = distance == 0  ? true
+                           : distance < 0 ? frame.preceding == kAll
+                                          : frame.following == kAll;
         if (is_in) { inside.push_back(i); }
         continue;
       }

@@ -35,7 +35,6 @@ SortSpec by_two() {
 }
 SortSpec by_time() {
   SortSpec spec = by_two();
-  spec.input.types[0] = LogicalType::with(TypeKind::kTimestamp, 3);
   spec.input.types[0].time = TimeAttribute::kEvent;
   return spec;
 }

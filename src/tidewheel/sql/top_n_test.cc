@@ -126,7 +126,6 @@ TEST(TopN, by_rank_equal_rows_have_one_rank) {
 
 TEST(TopN, of_windows_rows_are_given_once_when_the_window_is_over) {
   TopNSpec spec = top(2, true);
-  spec.input.types[0] = LogicalType::with(TypeKind::kTimestamp, 3);
   spec.window_end = 0;
   SqlHarness harness = harness_of(spec);
   harness.push({"+I 10,1,a", "+I 10,5,b", "+I 20,7,c", "+I 10,3,d"}).restart().watermark(8);
@@ -136,6 +135,15 @@ TEST(TopN, of_windows_rows_are_given_once_when_the_window_is_over) {
   harness.restart().push({"+I 10,9,e", "+I 20,8,f"}).watermark(30);
   EXPECT_EQ(harness.take(), (Lines{"+I 20,8,f,1", "+I 20,7,c,2"}));
   EXPECT_EQ(harness.counter("numLateRecordsDropped"), 1);
+}
+
+TEST(TopN, of_windows_the_latest_of_equal_times_is_the_newest) {
+  TopNSpec spec = top(1, false);
+  spec.input.types[1] = LogicalType::with(TypeKind::kTimestamp, 3);
+  spec.window_end = 0;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 10,7,a", "+I 10,7,b", "+I 10,6,c"}).watermark(9);
+  EXPECT_EQ(harness.take(), Lines{"+I 10,1970-01-01 00:00:00.007,b"});
 }
 
 // ---- Against partitions that are sorted anew.

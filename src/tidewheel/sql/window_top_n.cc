@@ -39,7 +39,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
         keys_(spec_.input.types, spec_.partition_by),
         bytes_(spec_.input.types),
         order_(spec_.input.types, top_n_order(spec_)),
-        newest_first_(puts_newest_first(spec_)),
+        newest_first_(is_by_latest(spec_)),
         prunes_(spec_.function == TopNFunction::kRowNumber && !spec_.input_retracts),
         out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
     this->set_layout(top_n_layout(spec_, keys_));
@@ -79,6 +79,13 @@ class WindowTopN final : public TimedKeyedOperator<K> {
   static constexpr uint32_t kChunk = 256;
   static constexpr size_t kNumberBytes = sizeof(uint64_t);
 
+  // What was the time attribute before rows were put into windows is a time without a watermark
+  // behind it.
+  static bool is_by_latest(const TopNSpec& spec) {
+    if (puts_newest_first(spec)) { return true; }
+    return spec.order_by.size() == 1 && spec.order_by[0].descending &&
+           spec.input.types[static_cast<size_t>(spec.order_by[0].column)].is_timestamp();
+  }
   void renew_arena() {
     arena_.recycle();
     if (!arena_) { arena_ = Arena::create(); }

@@ -234,7 +234,7 @@ class ScriptConnector final : public TableConnector {
     std::vector<TableOption> options = lookup_options(kCaches);
     options.push_back({"changelog", false, "append", "append or retract"});
     options.push_back({"lookup", false, "false", "whether rows can be looked up"});
-    options.push_back({"bounded", false, "true", "false: planned as a table whose rows have no end"});
+    options.push_back({"bounded", false, "true", "false: planned as a table without an end"});
     return options;
   }
   bool can_write() const override { return false; }
