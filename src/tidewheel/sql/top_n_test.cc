@@ -177,7 +177,8 @@ Lines model(const TopNSpec& spec, std::vector<Row> rows) {
   int64_t rank = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
     const bool is_first = i == 0 || rows[i - 1].key != rows[i].key;
-    const bool is_peer = !is_first && rows[i - 1].value == rows[i].value;
+    const bool is_peer = !is_first && (sort.column == 2 ? rows[i - 1].text == rows[i].text
+                                                        : rows[i - 1].value == rows[i].value);
     number = is_first ? 1 : number + 1;
     switch (spec.function) {
       case TopNFunction::kRowNumber: rank = number; break;
