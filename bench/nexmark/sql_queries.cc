@@ -291,19 +291,16 @@ Status build_sql_query(const SqlQuery& query, QueryRun& run) {
   struct Kept {
     explicit Kept(World& world) : side_input(world) {}
     SideInput side_input;
-    TableRegistry tables;
-    std::unique_ptr<sql::Session> session;  // whose functions the job calls
   };
   const auto kept = std::make_shared<Kept>(run.env.world());
   run.kept = kept;
-  TableRegistry& tables = kept->tables;
-  tables.add(nexmark::table_connector());
-  tables.add(file::filesystem_table_connector());
-  tables.add(csv_table_format());
+  const auto tables = std::make_shared<TableRegistry>();
+  tables->add(nexmark::table_connector());
+  tables->add(file::filesystem_table_connector());
+  tables->add(csv_table_format());
   if (query.name == "q13") { TIDEWHEEL_RETURN_IF_ERROR(kept->side_input.write()); }
-  kept->session = std::make_unique<sql::Session>(
-      run.env.world(), sql::SessionOptions{.tables = &tables, .config = {}, .file_table = nullptr});
-  sql::Session& session = *kept->session;
+  sql::Session session(run.env.world(), {.tables = tables, .config = {}, .file_table = nullptr});
+  session.lend_to(run.env);
   const std::string options = fmt::format(
       "'connector' = 'nexmark', 'events.num' = '{}', 'first-event.rate' = '{}', "
       "'next-event.rate' = '{}', 'seed' = '{}'",
@@ -320,7 +317,7 @@ Status build_sql_query(const SqlQuery& query, QueryRun& run) {
       session.plan(query.sql, std::get<sql::Query>(statement.node), run.check));
   sql::BuildOptions building;
   building.eval.clock = &run.env.world().clock();
-  sql::JobBuilder builder(run.env, tables, building);
+  sql::JobBuilder builder(run.env, *tables, building);
   TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> rows, builder.build(*plan));
   if (run.check) {
     rows.to(HashColumns(run.totals, plan->type.types)).uid("sink");

@@ -19,6 +19,7 @@
 #include "tidewheel/formats/csv/reader.h"
 #include "tidewheel/formats/csv/writer.h"
 #include "tidewheel/formats/json/json.h"
+#include "tidewheel/tables/env_sql.h"
 
 namespace tidewheel {
 

@@ -315,6 +315,28 @@ def a_second_run_of_the_flights_replaces_its_own_results_only(programs):
     programs.run("flights", status=2, contains=("--data",))
 
 
+def sql_and_streams_share_a_job(programs):
+    """As a program and as a library, at any parallelism."""
+    def lines(program, *arguments):
+        out = programs.run(program, *arguments).stdout
+        return sorted(re.sub(r":?\d*> ", "> ", line, count=1) for line in out.splitlines())
+
+    wanted = lines("market", "--trades", 3000)
+    for prefix, words in (("busy", "window_start: 1970-01-01"), ("north", "kind: +U"), ("large", "+I[")):
+        expect(any(line.startswith(f"{prefix}> ") and words in line for line in wanted), f"no {prefix} in {wanted}")
+    expect(lines("tidewheel", "run", programs.folder / "libmarket.so", "--", "--trades", 3000) == wanted,
+           "the library finds something else")
+    large = [line for line in wanted if line.startswith(("busy", "large"))]
+    found = [line for line in lines("market", "--trades", 3000, "-p", 3) if line.startswith(("busy", "large"))]
+    expect(found == large, f"at parallelism 3 {found}, not {large}")
+
+
+def sql_is_linked_into_jobs_that_use_it(programs):
+    message = b"nothing can be inserted into a view"
+    expect(message in (programs.folder / "libmarket.so").read_bytes(), "the message is another one")
+    expect(message not in (programs.folder / "libwordcount.so").read_bytes(), "the word count has SQL in it")
+
+
 CASES = [case for name, case in list(globals().items())
          if callable(case) and getattr(case, "__code__", None) and case.__code__.co_varnames[:1] == ("programs",)
          and name != "lengths"]

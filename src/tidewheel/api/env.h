@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@
 
 namespace tidewheel {
 
+class Table;  // sql/table.h
 class World;  // base/world.h
 
 enum class Guarantee : uint8_t { exactly_once, at_least_once };
@@ -46,6 +48,15 @@ struct CheckpointOptions {
   std::optional<bool> incremental = {};
   std::optional<Retention> retention = {};
   std::optional<int32_t> retained = {};  // complete checkpoints that are kept
+};
+
+// `env.view("clicks", clicks, {.rowtime = "at"})`.
+struct ViewOptions {
+  // The column by which rows go through event time: a Timestamp of theirs, or one more column,
+  // which then has the times that the stream gave its rows. Empty: none is.
+  std::string rowtime = {};
+  // One more column: the time at which it is read.
+  std::string proctime = {};
 };
 
 // What is left of a job that has ended.
@@ -124,6 +135,22 @@ class Env {
   template <class F>
   auto generate(F function);
 
+  // ---- SQL ----
+  // Calls of these link SQL and all connectors into the program; they are defined in
+  // tables/env_sql.h, which tidewheel.h includes. Mistakes are reported when the job is run, with
+  // the place of the call.
+
+  // One statement, or several with `;` between them. A query gives its table, to be read by
+  // `.as<T>()`; INSERTs become parts of this job; CREATE, SET and the like hold for what follows.
+  Table sql(std::string_view text, std::source_location where = std::source_location::current());
+  // A table or view by its name.
+  Table table(std::string_view name, std::source_location where = std::source_location::current());
+  // Has SQL see a stream as a table: the fields of its rows are the columns. A stream of
+  // tw::Change<T> is a table that is updated.
+  template <class T>
+  void view(const std::string& name, const Stream<T>& stream, const ViewOptions& options = {},
+            std::source_location where = std::source_location::current());
+
   // ---- Running ----
 
   // Runs the job to its end. Errors: mistakes in the job (graph, settings), the failure that ended
@@ -142,6 +169,8 @@ class Env {
   // Called with every job that `execute` has run, when it has ended, however that was.
   void on_end(std::function<void(const JobHandle&)> hook) { on_end_ = std::move(hook); }
   const std::shared_ptr<JobGraph>& graph() const { return graph_; }
+  // The job's SQL, made when it is first asked for.
+  std::shared_ptr<void>& sql_state() { return sql_state_; }
 
  private:
   Result<LogicalGraph> finish_graph(std::string_view name);
@@ -151,6 +180,7 @@ class Env {
   Config config_;
   JobArgs args_;
   std::shared_ptr<JobGraph> graph_ = std::make_shared<JobGraph>();
+  std::shared_ptr<void> sql_state_;
   std::function<void(JobHandle*)> on_execute_;
   std::function<void(const JobHandle&)> on_end_;
   std::string default_name_ = "tidewheel job";

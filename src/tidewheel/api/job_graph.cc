@@ -40,6 +40,13 @@ std::shared_ptr<AlignmentGroup> JobGraph::alignment_group(const std::string& nam
   return group;
 }
 
+void JobGraph::keep(std::shared_ptr<const void> thing) {
+  const auto& kept = graph_.keeps;
+  if (std::find(kept.begin(), kept.end(), thing) == kept.end()) {
+    graph_.keeps.push_back(std::move(thing));
+  }
+}
+
 void JobGraph::fail(Status status) {
   if (failure_.ok()) { failure_ = std::move(status); }
 }

@@ -89,6 +89,8 @@ class JobGraph {
   bool is_read(int32_t id) const;
   bool is_empty() const { return graph_.nodes.empty(); }
   std::shared_ptr<AlignmentGroup> alignment_group(const std::string& name);
+  // Keeps `thing` for as long as the graph, and every job that was made of it.
+  void keep(std::shared_ptr<const void> thing);
 
   void fail(Status status);
   // Keeps a status that is a failure.

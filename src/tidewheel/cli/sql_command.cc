@@ -12,24 +12,25 @@
 #include "tidewheel/api/interruption.h"
 #include "tidewheel/api/run_report.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/cli/file_table.h"
 #include "tidewheel/cli/function_loader.h"
 #include "tidewheel/cli/sql_terminal.h"
 #include "tidewheel/cli/sql_view.h"
-#include "tidewheel/cli/table_registry.h"
 #include "tidewheel/dataflow/local_job.h"
 #include "tidewheel/sql/job_analysis.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/tables/file_table.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel {
 namespace {
 
 constexpr int kFailed = 1;
+constexpr int kMisused = 2;
 constexpr int kInterrupted = 130;
 
 constexpr const char* kHelp =
-    "Statements end with ';'. Ctrl-C ends a query or drops what is typed; Ctrl-D or QUIT; the shell.\n"
+    "Statements end with ';'. Ctrl-C ends a query or drops what is typed; QUIT ends the shell.\n"
     "  SHOW TABLES;  DESCRIBE t;  EXPLAIN SELECT ..;  EXPLAIN ANALYZE SELECT ..;  SHOW FUNCTIONS;\n"
     "  SET;  SET 'key' = 'value';  RESET 'key';\n"
     "  INSERT INTO .. goes on by itself: SHOW JOBS;  DESCRIBE JOB 'id';  STOP JOB 'id' [WITH\n"
@@ -37,7 +38,7 @@ constexpr const char* kHelp =
     "  CLEAR;  QUIT;\n"
     "A file is a table: SELECT * FROM 'flights.csv' LIMIT 10;\n"
     "  \\d [t]    tables, or the columns of one     \\l        databases\n"
-    "  \\x        a line a column, on or off        \\timing   how long statements take, on or off\n"
+    "  \\x        a line a column, on or off        \\timing   times of statements, on or off\n"
     "  \\i FILE   executes a file                   \\q        the same as QUIT\n";
 
 InterruptionOptions shell_interruption() {
@@ -53,7 +54,7 @@ class SqlRunner {
       : world_(world),
         command_(command),
         tables_(make_table_registry()),
-        session_(world, {.tables = tables_.get(),
+        session_(world, {.tables = tables_,
                          .config = {},
                          .resumes = command.resume,
                          .file_table =
@@ -255,7 +256,7 @@ class SqlRunner {
 
   World& world_;
   const SqlCommand& command_;
-  const std::unique_ptr<TableRegistry> tables_;
+  const std::shared_ptr<const TableRegistry> tables_;
   sql::Session session_;
   SqlViewOptions view_;
   bool timing_;
@@ -265,7 +266,9 @@ class SqlRunner {
 
 int failed(const Status& status) {
   print_error(status.to_string() + "\n");
-  return status.id() == ErrorId::kJobCancelled ? kInterrupted : kFailed;
+  return status.id() == ErrorId::kJobCancelled ? kInterrupted
+         : status.id() == ErrorId::kUsage      ? kMisused
+                                               : kFailed;
 }
 
 Status prepare(SqlRunner& runner, const SqlCommand& command) {

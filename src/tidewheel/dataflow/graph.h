@@ -74,6 +74,8 @@ struct LogicalGraph {
   std::string job_name = "tidewheel job";
   std::vector<GraphNode> nodes;
   std::vector<GraphEdge> edges;
+  // What the nodes' factories and operators refer to; given up after all of them.
+  std::vector<std::shared_ptr<const void>> keeps;
 };
 
 }  // namespace tidewheel

@@ -6,6 +6,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/sql/accumulator.h"
+#include "tidewheel/sql/bind_subquery.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
@@ -49,17 +50,50 @@ bool is_group_window(const Expression& expression) {
   return name == "TUMBLE" || name == "HOP" || name == "SESSION";
 }
 
+}  // namespace
+
 class Grouping {
  public:
-  Grouping(std::string_view text, const Scope& scope, const FunctionRegistry& functions)
-      : text_(text), input_(text, scope, functions) {}
+  Grouping(std::string_view text, ExpressionBinder input) : text_(text), input_(std::move(input)) {}
 
   ExpressionBinder& input() { return input_; }
   std::vector<Bound>& keys() { return keys_; }
+  size_t keys_count() const { return keys_.size(); }
   const std::vector<Bound>& arguments() const { return arguments_; }
   std::vector<AggregateCallNode>& calls() { return calls_; }
   void set_properties(std::vector<std::pair<std::string, size_t>> properties) {
     properties_ = std::move(properties);
+  }
+  // The expressions of GROUP BY, each with its key: those with queries are found by what they say.
+  void set_written(std::vector<std::pair<const Expression*, size_t>> written) {
+    written_ = std::move(written);
+  }
+  // The keys of each grouping set, by their numbers. Once all keys are there.
+  void set_sets(std::vector<std::vector<size_t>> sets) {
+    sets_ = std::move(sets);
+    for (size_t key = 0; key < keys_.size(); ++key) {
+      const bool always = std::all_of(sets_.begin(), sets_.end(), [&](const auto& set) {
+        return std::find(set.begin(), set.end(), key) != set.end();
+      });
+      key_types_.push_back(always ? keys_[key].type : keys_[key].type.as_nullable());
+    }
+  }
+  bool has_sets() const { return sets_.size() > 1; }
+  const std::vector<std::vector<size_t>>& sets() const { return sets_; }
+  const std::vector<LogicalType>& key_types() const { return key_types_; }
+  // The keys that GROUPING was called with, for each different call.
+  const std::vector<std::vector<size_t>>& groupings() const { return groupings_; }
+  // The grouping by one set only.
+  Grouping of_set(size_t set) const {
+    Grouping one = *this;
+    one.keys_.clear();
+    for (const size_t key : sets_[set]) { one.keys_.push_back(keys_[key]); }
+    const auto by = static_cast<int32_t>(keys_.size() - one.keys_.size());
+    for (AggregateCallNode& call : one.calls_) {
+      for (int32_t& argument : call.arguments) { argument -= by; }
+      if (call.filter >= 0) { call.filter -= by; }
+    }
+    return one;
   }
 
   // Binds what stands behind the grouping: keys and results are its columns.
@@ -69,6 +103,7 @@ class Grouping {
       if (!call->over.has_value() && is_aggregate_function(name)) {
         return add_call(name, *call, expression.span);
       }
+      if (name == "GROUPING" || name == "GROUPING_ID") { return add_grouping(*call, expression); }
       for (const auto& [property, key] : properties_) {
         if (name == property) { return std::optional<Bound>(key_column(key, expression.span)); }
       }
@@ -76,6 +111,12 @@ class Grouping {
     if (const auto* json = std::get_if<JsonCall>(&expression.node);
         json != nullptr && is_json_aggregate(*json)) {
       return add_json(*json, expression.span);
+    }
+    if (has_query(expression)) {
+      for (const auto& [one, key] : written_) {
+        if (*one == expression) { return std::optional<Bound>(key_column(key, expression.span)); }
+      }
+      return std::optional<Bound>();
     }
     if (has_aggregate(expression)) { return std::optional<Bound>(); }
     Result<Bound> bound = input_.bind(expression);
@@ -88,6 +129,7 @@ class Grouping {
     }
     if (std::holds_alternative<ColumnName>(expression.node)) {
       if (!bound.ok()) { return bound.status(); }
+      if (is_of_outer(*bound)) { return std::optional<Bound>(std::move(*bound)); }
       return error_at(
           text_, expression.span, ErrorId::kSqlQuery,
           fmt::format("'{}' is neither in GROUP BY nor in an aggregate", to_sql(expression)));
@@ -98,6 +140,8 @@ class Grouping {
   // What the aggregate reads: the keys, then arguments and filters.
   int32_t argument_column(Bound value) {
     for (const std::vector<Bound>* list : {&keys_, &arguments_}) {
+      // A key that a set leaves out is an argument like others.
+      if (has_sets() && list == &keys_) { continue; }
       const auto it = std::find(list->begin(), list->end(), value);
       if (it != list->end()) {
         return static_cast<int32_t>(it - list->begin()) +
@@ -110,8 +154,37 @@ class Grouping {
 
  private:
   Bound key_column(size_t index, Span span) const {
-    LogicalType type = keys_[index].type;
+    LogicalType type = key_types_.empty() ? keys_[index].type : key_types_[index];
     return Bound::of_column(static_cast<int32_t>(index), std::move(type), span);
+  }
+
+  // GROUPING(a, b): a bit for each argument, the last is the lowest: 1 where the row is of a set
+  // without it.
+  Result<std::optional<Bound>> add_grouping(const FunctionCall& call,
+                                            const Expression& expression) {
+    std::vector<size_t> keys;
+    for (const FunctionCall::Argument& argument : call.arguments) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const Bound bound, input_.bind(*argument.value));
+      const auto it = std::find(keys_.begin(), keys_.end(), bound);
+      if (it == keys_.end()) {
+        return error_at(text_, argument.value->span, ErrorId::kSqlQuery,
+                        "GROUPING takes expressions of GROUP BY");
+      }
+      keys.push_back(static_cast<size_t>(it - keys_.begin()));
+    }
+    if (keys.empty() || keys.size() > 62) {
+      return error_at(text_, expression.span, ErrorId::kSqlQuery,
+                      "GROUPING takes one expression of GROUP BY, or several");
+    }
+    const LogicalType type = LogicalType::of(TypeKind::kBigint, false);
+    if (!has_sets()) {
+      return std::optional<Bound>(Bound::of_literal({int64_t{0}}, type, expression.span));
+    }
+    auto it = std::find(groupings_.begin(), groupings_.end(), keys);
+    if (it == groupings_.end()) { it = groupings_.insert(groupings_.end(), std::move(keys)); }
+    const auto column = static_cast<int32_t>(keys_.size() + calls_.size() +
+                                             static_cast<size_t>(it - groupings_.begin()));
+    return std::optional<Bound>(Bound::of_column(column, type, expression.span));
   }
 
   Result<std::optional<Bound>> add_call(const std::string& name, const FunctionCall& call,
@@ -132,6 +205,10 @@ class Grouping {
         continue;
       }
       TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, input_.bind(argument));
+      if (is_of_outer(value)) {
+        return error_at(text_, argument.span, ErrorId::kSqlUnsupported,
+                        "an aggregate of columns of the query around can't stand in this one");
+      }
       types.push_back(value.type);
       if (name == "LISTAGG" && i == 1) {
         if (!value.is_literal() || !value.type.is_character()) {
@@ -151,7 +228,7 @@ class Grouping {
       node.filter = argument_column(std::move(filter));
     }
     Result<LogicalType> type =
-        aggregate_call_type(name, types, keys_.empty() || call.filter.has_value());
+        aggregate_call_type(name, types, may_be_empty() || call.filter.has_value());
     if (!type.ok()) {
       return error_at(text_, span, ErrorId::kSqlType, std::string(type.status().message()));
     }
@@ -165,7 +242,7 @@ class Grouping {
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound part, input_.json_part(json, span));
     AggregateCallNode node;
     node.function = "ARRAY_AGG";
-    node.result = LogicalType::array(part.type, keys_.empty());
+    node.result = LogicalType::array(part.type, may_be_empty());
     node.arguments.push_back(argument_column(std::move(part)));
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound whole,
                                input_.json_whole(json, result_column(std::move(node), span), span));
@@ -183,13 +260,36 @@ class Grouping {
     return Bound::of_column(column, it->result, span);
   }
 
+  bool may_be_empty() const {
+    if (!has_sets()) { return keys_.empty(); }
+    return std::any_of(sets_.begin(), sets_.end(), [](const auto& set) { return set.empty(); });
+  }
+  // Whether an expression is over columns, and all of them are of queries around.
+  static bool is_of_outer(const Bound& expression) {
+    bool inner = false;
+    bool outer = false;
+    const auto look = [&](const Bound& one, const auto& self) -> void {
+      inner = inner || one.kind == Bound::Kind::kColumn;
+      outer = outer || one.kind == Bound::Kind::kOuter;
+      for (const Bound& argument : one.arguments) { self(argument, self); }
+    };
+    look(expression, look);
+    return outer && !inner;
+  }
+
   const std::string_view text_;
   ExpressionBinder input_;
+  std::vector<std::pair<const Expression*, size_t>> written_;
+  std::vector<std::vector<size_t>> sets_;
+  std::vector<LogicalType> key_types_;
+  std::vector<std::vector<size_t>> groupings_;
   std::vector<Bound> keys_;
   std::vector<Bound> arguments_;
   std::vector<AggregateCallNode> calls_;
   std::vector<std::pair<std::string, size_t>> properties_;  // TUMBLE_START and such: which key
 };
+
+namespace {
 
 struct Inputs {
   PlanRef plan;  // keys, then arguments, then what was added
@@ -464,56 +564,239 @@ class WindowGrouping {
 
 }  // namespace
 
+// ---- Grouping sets
+
+namespace {
+
+using KeySet = std::vector<size_t>;
+
+// One set for each pair of `a` and `b`, with the keys of both.
+std::vector<KeySet> crossed(const std::vector<KeySet>& a, const std::vector<KeySet>& b) {
+  std::vector<KeySet> sets;
+  for (const KeySet& left : a) {
+    for (const KeySet& right : b) {
+      KeySet both = left;
+      for (const size_t key : right) {
+        if (std::find(both.begin(), both.end(), key) == both.end()) { both.push_back(key); }
+      }
+      sets.push_back(std::move(both));
+    }
+  }
+  return sets;
+}
+
+// The sets of CUBE, of which each element is in or not, or of ROLLUP, which leaves out the last.
+std::vector<KeySet> expanded(const std::vector<KeySet>& elements, bool is_cube) {
+  std::vector<KeySet> sets;
+  const size_t count = elements.size();
+  const size_t all = is_cube ? size_t{1} << count : count + 1;
+  for (size_t number = 0; number < all; ++number) {
+    std::vector<KeySet> one{{}};
+    for (size_t i = 0; i < count; ++i) {
+      const bool is_in = is_cube ? ((number >> (count - 1 - i)) & 1) == 0 : i + number < count;
+      if (is_in) { one = crossed(one, {elements[i]}); }
+    }
+    sets.push_back(std::move(one[0]));
+  }
+  return sets;
+}
+
+}  // namespace
+
+// Reads the elements of GROUP BY: which keys there are, and which of them make up each set.
+class GroupByReader {
+ public:
+  static constexpr size_t kSetsMax = 4096;
+  // `key` gives the numbers of the keys of an expression.
+  using Key = std::function<Result<std::vector<size_t>>(const Expression&)>;
+  GroupByReader(std::string_view text, Key key) : text_(text), key_(std::move(key)) {}
+
+  Result<std::vector<KeySet>> read(const Expressions& group_by) {
+    std::vector<KeySet> sets{{}};
+    for (const Expression& one : group_by) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<KeySet> its, element(one));
+      sets = crossed(sets, its);
+      if (sets.size() > kSetsMax) { return too_many(one.span); }
+    }
+    return sets;
+  }
+
+ private:
+  Status too_many(Span span) const {
+    return error_at(text_, span, ErrorId::kSqlQuery,
+                    fmt::format("there are more than {} grouping sets", kSetsMax));
+  }
+  Result<std::vector<KeySet>> element(const Expression& expression) {
+    const auto* sets = std::get_if<GroupingSets>(&expression.node);
+    if (sets == nullptr) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(KeySet one, keys(expression));
+      return std::vector<KeySet>{std::move(one)};
+    }
+    std::vector<KeySet> all;
+    for (const Expression& one : sets->elements) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<KeySet> its, element(one));
+      all.insert(all.end(), its.begin(), its.end());
+      if (all.size() > kSetsMax) { return too_many(one.span); }
+    }
+    if (sets->kind == GroupingSets::Kind::kSets) { return all; }
+    const bool is_cube = sets->kind == GroupingSets::Kind::kCube;
+    if (is_cube && all.size() > 12) { return too_many(expression.span); }
+    return expanded(all, is_cube);
+  }
+  // Those of (a, b), of (), or of a.
+  Result<KeySet> keys(const Expression& expression) {
+    const auto* row = std::get_if<Constructor>(&expression.node);
+    if (row == nullptr || row->kind != Constructor::Kind::kRow) { return key_(expression); }
+    KeySet all;
+    for (const Expression& one : row->values) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const KeySet its, keys(one));
+      all = crossed({all}, {its})[0];
+    }
+    return all;
+  }
+
+  const std::string_view text_;
+  const Key key_;
+};
+
+namespace {
+
+// What one grouping set gives, in the columns of all: NULL for keys that it lacks.
+PlanRef of_all_keys(PlanRef plan, const Grouping& grouping, size_t number) {
+  const KeySet& set = grouping.sets()[number];
+  std::vector<Bound> outputs;
+  std::vector<std::string> names;
+  const auto place_of = [&](size_t key) { return std::find(set.begin(), set.end(), key); };
+  for (size_t key = 0; key < grouping.keys_count(); ++key) {
+    const auto it = place_of(key);
+    names.push_back("$key" + std::to_string(key));
+    if (it == set.end()) {
+      outputs.push_back(Bound::of_literal({}, grouping.key_types()[key].as_nullable()));
+    } else {
+      const auto column = static_cast<size_t>(it - set.begin());
+      outputs.push_back(Bound::of_column(static_cast<int32_t>(column), plan->type.types[column]));
+      names.back() = plan->type.names[column];
+    }
+  }
+  for (size_t i = set.size(); i < plan->type.size(); ++i) {
+    outputs.push_back(Bound::of_column(static_cast<int32_t>(i), plan->type.types[i]));
+    names.push_back(plan->type.names[i]);
+  }
+  for (const std::vector<size_t>& keys : grouping.groupings()) {
+    int64_t bits = 0;
+    for (const size_t key : keys) { bits = bits * 2 + (place_of(key) == set.end() ? 1 : 0); }
+    names.push_back("$grouping" + std::to_string(names.size()));
+    outputs.push_back(Bound::of_literal({bits}, LogicalType::of(TypeKind::kBigint, false)));
+  }
+  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
+}  // namespace
+
+Result<PlanRef> QueryBinder::grouped(const PlanRef& input, Grouping& grouping, bool has_old_window,
+                                     Span span) {
+  const auto one = [&](Grouping& keys) -> Result<PlanRef> {
+    WindowGrouping windows(input, keys);
+    // In the older form the keys are those of the sessions by themselves.
+    if (windows.applies() && windows.is_session() && !has_old_window &&
+        !windows.are_sessions_by_keys()) {
+      return error(span, ErrorId::kSqlUnsupported,
+                   "the columns of PARTITION BY in SESSION have to be those of GROUP BY, beside "
+                   "window_start and window_end");
+    }
+    return windows.applies() ? windows.make() : group_aggregate(input, keys);
+  };
+  if (!grouping.has_sets()) { return one(grouping); }
+  // Each set is grouped by itself, over the same input.
+  std::vector<PlanRef> plans;
+  for (size_t i = 0; i < grouping.sets().size(); ++i) {
+    Grouping set = grouping.of_set(i);
+    TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, one(set));
+    plans.push_back(of_all_keys(std::move(plan), grouping, i));
+  }
+  return make_union(std::move(plans));
+}
+
+Result<std::vector<size_t>> QueryBinder::group_keys(
+    const Expression& expression, const Planned& input, Grouping& grouping,
+    const std::optional<std::string>& old_window,
+    std::vector<std::pair<std::string, size_t>>& properties) {
+  std::vector<Bound>& keys = grouping.keys();
+  const auto number_of = [&](Bound key) {
+    const auto it = std::find(keys.begin(), keys.end(), key);
+    const auto number = static_cast<size_t>(it - keys.begin());
+    if (it == keys.end()) { keys.push_back(std::move(key)); }
+    return number;
+  };
+  if (!is_group_window(expression)) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound key, grouping.input().bind(expression));
+    return std::vector<size_t>{number_of(std::move(key))};
+  }
+  const auto first = static_cast<int32_t>(input.scope.columns.size()) - 3;
+  std::vector<size_t> ends;
+  for (int32_t i = 0; i < 3; ++i) {
+    ends.push_back(number_of(Bound::of_column(
+        first + i, input.plan->type.types[static_cast<size_t>(first + i)], expression.span)));
+  }
+  properties.emplace_back(*old_window + "_START", ends[0]);
+  properties.emplace_back(*old_window + "_END", ends[1]);
+  const bool is_event = keys[ends[2]].type.time == TimeAttribute::kEvent;
+  properties.emplace_back(*old_window + (is_event ? "_ROWTIME" : "_PROCTIME"), ends[2]);
+  return ends;
+}
+
 Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& select,
                                                    const std::vector<SortKey>& order_by) {
-  std::vector<std::pair<std::string, size_t>> properties;
   const Expressions none;
   const Expressions& group_by = select.group_by.has_value() ? *select.group_by : none;
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<std::string> old_window,
                              old_group_window(input, group_by));
-  Grouping grouping(text_, input.scope, environment_.functions);
-  for (const Expression& one : group_by) {
-    if (std::holds_alternative<GroupingSets>(one.node)) {
-      return error(one.span, ErrorId::kSqlUnsupported,
-                   "GROUPING SETS, CUBE and ROLLUP are not there yet");
-    }
-    const auto* empty = std::get_if<Constructor>(&one.node);
-    if (empty != nullptr && empty->values.empty()) { continue; }  // GROUP BY ()
-    if (is_group_window(one)) {
-      const auto first = static_cast<int32_t>(input.plan->type.size()) - 3;
-      const size_t key = grouping.keys().size();
-      for (int32_t i = 0; i < 3; ++i) {
-        grouping.keys().push_back(Bound::of_column(
-            first + i, input.plan->type.types[static_cast<size_t>(first + i)], one.span));
-      }
-      const bool is_event = grouping.keys().back().type.time == TimeAttribute::kEvent;
-      properties.emplace_back(*old_window + "_START", key);
-      properties.emplace_back(*old_window + "_END", key + 1);
-      properties.emplace_back(*old_window + (is_event ? "_ROWTIME" : "_PROCTIME"), key + 2);
-      continue;
-    }
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound key, grouping.input().bind(one));
-    if (std::find(grouping.keys().begin(), grouping.keys().end(), key) == grouping.keys().end()) {
-      grouping.keys().push_back(std::move(key));
-    }
-  }
+  // Queries below the aggregate are joined to its input, those behind to what it gives.
+  QueryJoins below(*this, input.plan);
+  QueryJoins above(*this);
+  Grouping grouping(text_, expressions(input.scope));
+  grouping.input().set_queries([&](const Expression& query, ExpressionBinder& around) {
+    return below.value(query, around);
+  });
+  std::vector<std::pair<std::string, size_t>> properties;
+  std::vector<std::pair<const Expression*, size_t>> written;
+  GroupByReader reader(text_, [&](const Expression& one) -> Result<std::vector<size_t>> {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<size_t> keys,
+                               group_keys(one, input, grouping, old_window, properties));
+    written.emplace_back(&one, keys[0]);
+    return keys;
+  });
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<KeySet> sets, reader.read(group_by));
+  grouping.set_sets(std::move(sets));
+  grouping.set_written(std::move(written));
   grouping.set_properties(std::move(properties));
 
   // Items and conditions are bound first, since they say which aggregates there are.
   OverBinder overs(text_, select);
-  ExpressionBinder behind(text_, input.scope, environment_.functions);
+  ExpressionBinder behind = expressions(input.scope);
   behind.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
     if (std::optional<Bound> over = overs.column_of(expression)) { return over; }
     return grouping.intercept(expression);
   });
-  std::optional<Bound> having;
+  const ExpressionBinder::Queries queries = [&](const Expression& query, ExpressionBinder& around) {
+    return above.value(query, around);
+  };
+  behind.set_queries(queries);
   if (select.having.has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(having, behind.bind_condition(*select.having));
+    TIDEWHEEL_RETURN_IF_ERROR(behind.bind_condition(*select.having).status());
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
   for (const Item& item : items) {
     if (item.expression == nullptr) {
       return error(select.items[0].value.span, ErrorId::kSqlQuery, "* can't stand beside GROUP BY");
+    }
+    std::vector<const Expression*> calls;
+    collect_over_calls(*item.expression, calls);
+    for (const Expression* call : calls) {
+      if (has_query(*call)) {
+        return error(call->span, ErrorId::kSqlUnsupported,
+                     "beside GROUP BY a call with OVER can't have queries; use a query in FROM");
+      }
     }
     TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*item.expression, behind));
   }
@@ -523,18 +806,15 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
       TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*key.value, behind));
     }
   }
-  WindowGrouping windows(input.plan, grouping);
-  // In the older form the keys are those of the sessions by themselves.
-  if (windows.applies() && windows.is_session() && !old_window.has_value() &&
-      !windows.are_sessions_by_keys()) {
-    return error(select.items[0].value.span, ErrorId::kSqlUnsupported,
-                 "the columns of PARTITION BY in SESSION have to be those of GROUP BY, beside "
-                 "window_start and window_end");
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, grouped(below.plan(), grouping, old_window.has_value(),
+                                                   select.items[0].value.span));
+  if (select.having.has_value()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(plan, filtered(std::move(plan), behind, *select.having));
+    behind.set_queries(queries);
   }
-  PlanRef plan = windows.applies() ? windows.make() : group_aggregate(input.plan, grouping);
-  if (having.has_value()) { plan = make_filter(std::move(plan), std::move(*having)); }
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, overs.apply(std::move(plan)));
-  return project(std::move(plan), behind, items, order_by);
+  above.join_to(std::move(plan));
+  return project(above.plan(), behind, items, order_by);
 }
 
 // GROUP BY TUMBLE(ts, ..) is as if the input came from the table function of the same name. Gives
@@ -551,7 +831,7 @@ Result<std::optional<std::string>> QueryBinder::old_group_window(Planned& input,
       return error(one.span, ErrorId::kSqlQuery,
                    fmt::format("{} of GROUP BY takes a time and {} interval(s)", *found, lengths));
     }
-    ExpressionBinder binder(text_, input.scope, environment_.functions);
+    ExpressionBinder binder = expressions(input.scope);
     TIDEWHEEL_ASSIGN_OR_RETURN(const Bound time, binder.bind(*call.arguments[0].value));
     if (time.kind != Bound::Kind::kColumn || time.type.time == TimeAttribute::kNone) {
       return error(call.arguments[0].value->span, ErrorId::kSqlType,

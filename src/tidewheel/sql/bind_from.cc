@@ -110,13 +110,16 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
   }
   if (table.name.parts.size() == 1) {
     for (size_t i = common_.size(); i-- > 0;) {
-      if (common_[i]->name.name != table.name.parts[0].name) { continue; }
-      // A query of WITH sees those before it.
-      const std::vector<const CommonTable*> all = common_;
-      const CommonTable& one = *common_[i];
+      if (common_[i].table->name.name != table.name.parts[0].name) { continue; }
+      // A query of WITH sees those before it, and what was around it.
+      const std::vector<Common> all = common_;
+      const std::vector<ExpressionBinder*> outers = outers_;
+      const CommonTable& one = *common_[i].table;
+      outers_.resize(std::min(outers_.size(), common_[i].outers));
       common_.resize(i);
       Result<PlanRef> plan = query(*one.query);
       common_ = all;
+      outers_ = outers;
       if (!plan.ok() || one.columns.empty()) { return plan; }
       TIDEWHEEL_ASSIGN_OR_RETURN(
           Planned renamed, aliased(std::move(*plan), Alias{one.name, one.columns}, one.name.name));
@@ -360,7 +363,23 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
     conditions.push_back(std::move(equal));
   }
   if (join.on.has_value()) {
-    ExpressionBinder binder(text_, scope, environment_.functions);
+    ExpressionBinder binder = expressions(scope);
+    if (has_query(*join.on)) {
+      if (kind != JoinKind::kInner) {
+        return error(join.on->span, ErrorId::kSqlUnsupported,
+                     "the condition of an outer join can't have queries; join what they give");
+      }
+      Planned joined{
+          make_join(std::move(left.plan), std::move(right.plan), kind, {}, environment_.functions),
+          std::move(scope)};
+      joined.scope.columns.types = joined.plan->type.types;
+      ExpressionBinder behind = expressions(joined.scope);
+      TIDEWHEEL_ASSIGN_OR_RETURN(joined.plan, filtered(joined.plan, behind, *join.on));
+      if (reference.alias.has_value()) {
+        return aliased(std::move(joined.plan), reference.alias, "");
+      }
+      return joined;
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, binder.bind_condition(*join.on));
     conditions = split_conjunction(std::move(condition));
   }

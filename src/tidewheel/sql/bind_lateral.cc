@@ -137,7 +137,7 @@ Status check_join(std::string_view text, const Join& join, Span span) {
 
 Result<Planned> QueryBinder::lateral(Planned left, const TableReference& right, const Join* join) {
   if (join != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(check_join(text_, *join, right.span)); }
-  ExpressionBinder binder(text_, left.scope, environment_.functions);
+  ExpressionBinder binder = expressions(left.scope);
   const auto* unnest = std::get_if<UnnestTable>(&right.node);
   Result<LateralCall> bound =
       unnest != nullptr
@@ -163,7 +163,7 @@ Result<Planned> QueryBinder::lateral(Planned left, const TableReference& right, 
                              aliased(std::make_shared<Plan>(std::move(only)), right.alias, ""));
   Planned both{std::move(plan), Scope::beside(left.scope, named.scope)};
   if (join != nullptr && join->kind != Join::Kind::kLeft && join->on.has_value()) {
-    ExpressionBinder on(text_, both.scope, environment_.functions);
+    ExpressionBinder on = expressions(both.scope);
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, on.bind_condition(*join->on));
     both.plan = make_pushed_filter(std::move(both.plan), split_conjunction(std::move(condition)),
                                    environment_.functions);

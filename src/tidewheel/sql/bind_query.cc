@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "tidewheel/sql/evaluator.h"
@@ -10,9 +11,7 @@
 #include "tidewheel/sql/typing.h"
 
 namespace tidewheel::sql {
-namespace {
-
-PlanRef union_of(std::vector<PlanRef> inputs) {
+PlanRef make_union(std::vector<PlanRef> inputs) {
   Plan plan;
   plan.type = inputs[0]->type;
   for (const PlanRef& input : inputs) {
@@ -24,11 +23,22 @@ PlanRef union_of(std::vector<PlanRef> inputs) {
       }
     }
   }
+  // What is in windows stays in them, when all are.
+  plan.window = inputs[0]->window;
+  for (const PlanRef& input : inputs) {
+    if (!plan.window.has_value() || !input->window.has_value() ||
+        !(input->window->window == plan.window->window) ||
+        input->window->start != plan.window->start || input->window->end != plan.window->end ||
+        input->window->time != plan.window->time) {
+      plan.window.reset();
+    }
+  }
   plan.node = UnionNode{};
   plan.inputs = std::move(inputs);
   return make_plan(std::move(plan));
 }
 
+namespace {
 // Whether rows can be sorted as time goes on.
 bool is_by_time(const Plan& plan, const std::vector<SortKeyNode>& keys) {
   return !keys.empty() && !keys[0].descending &&
@@ -45,7 +55,7 @@ std::vector<Bound> first_columns(const Plan& plan, size_t count) {
 
 Result<PlanRef> QueryBinder::query(const Query& query) {
   const size_t outer = common_.size();
-  for (const CommonTable& one : query.with) { common_.push_back(&one); }
+  for (const CommonTable& one : query.with) { common_.push_back({&one, outers_.size()}); }
   Result<Sorted> sorted = body(query);
   Result<PlanRef> plan =
       sorted.ok() ? ordered(query, std::move(*sorted)) : Result<PlanRef>(sorted.status());
@@ -74,7 +84,7 @@ Result<QueryBinder::Sorted> QueryBinder::sort_by_outputs(PlanRef plan,
   Sorted sorted;
   sorted.visible = plan->type.size();
   const Scope scope = Scope::of(plan->type, "");
-  ExpressionBinder binder(text_, scope, environment_.functions);
+  ExpressionBinder binder = expressions(scope);
   std::vector<Bound> outputs = all_columns(*plan);
   std::vector<std::string> names = plan->type.names;
   for (const SortKey& key : keys) {
@@ -117,8 +127,8 @@ Result<PlanRef> QueryBinder::ordered(const Query& query, Sorted sorted) {
     made.type = plan->type;
     made.unique_keys = plan->unique_keys;
     made.updates = plan->updates;
-    const bool by_time = !limit.has_value() && !plan->is_bounded && !plan->updates &&
-                         is_by_time(*plan, sorted.keys);
+    const bool by_time =
+        !limit.has_value() && !plan->is_bounded && !plan->updates && is_by_time(*plan, sorted.keys);
     if (!by_time) {
       for (LogicalType& type : made.type.types) { type.time = TimeAttribute::kNone; }
     }
@@ -189,16 +199,29 @@ Result<PlanRef> QueryBinder::set_operation(const SetOperation& operation) {
   TIDEWHEEL_ASSIGN_OR_RETURN(left, coerced(std::move(left), types, operation.left->span));
   TIDEWHEEL_ASSIGN_OR_RETURN(right, coerced(std::move(right), types, span));
   if (operation.kind == SetOperation::Kind::kUnion) {
-    PlanRef plan = union_of({std::move(left), std::move(right)});
-    return operation.all ? std::move(plan) : distinct(std::move(plan));
+    PlanRef plan = make_union({std::move(left), std::move(right)});
+    return operation.all ? std::move(plan) : make_distinct(std::move(plan));
   }
-  return error(span, ErrorId::kSqlUnsupported,
-               "INTERSECT and EXCEPT are not there; use IN, EXISTS or a join");
+  Plan plan;
+  const bool is_intersect = operation.kind == SetOperation::Kind::kIntersect;
+  plan.node = SetOperationNode{is_intersect, operation.all};
+  plan.type = left->type;
+  for (size_t i = 0; i < plan.type.size(); ++i) {
+    plan.type.types[i].time = TimeAttribute::kNone;
+    plan.type.types[i].nullable |= right->type.types[i].nullable;
+  }
+  if (!operation.all) {
+    plan.unique_keys.emplace_back(plan.type.size());
+    std::iota(plan.unique_keys[0].begin(), plan.unique_keys[0].end(), 0);
+  }
+  plan.updates = !is_intersect || left->updates || right->updates;
+  plan.inputs = {std::move(left), std::move(right)};
+  return make_plan(std::move(plan));
 }
 
 Result<PlanRef> QueryBinder::values(const Values& values) {
   const Scope scope;
-  ExpressionBinder binder(text_, scope, environment_.functions);
+  ExpressionBinder binder = expressions(scope);
   std::vector<std::vector<Bound>> rows;
   for (const Expression& row : values.rows) {
     std::vector<Bound> bound;

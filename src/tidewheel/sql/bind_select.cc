@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/sql/bind_subquery.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
@@ -67,16 +68,6 @@ std::string item_name(const Expression& expression, size_t index) {
   return "EXPR$" + std::to_string(index);
 }
 
-// The parts of a condition that are joined by AND.
-void collect_conjuncts(const Expression& condition, std::vector<const Expression*>& parts) {
-  const auto* logical = std::get_if<Logical>(&condition.node);
-  if (logical == nullptr || !logical->is_and) {
-    parts.push_back(&condition);
-    return;
-  }
-  for (const Expression& operand : logical->operands) { collect_conjuncts(operand, parts); }
-}
-
 }  // namespace
 
 bool is_aggregate_function(std::string_view name) {
@@ -97,6 +88,7 @@ bool has_aggregate(const Expression& expression) {
   });
 }
 
+bool has_query(const Expression& expression) { return any_within(expression, is_query); }
 void collect_over_calls(const Expression& expression, std::vector<const Expression*>& calls) {
   static_cast<void>(any_within(expression, [&](const Expression& one) {
     const auto* call = std::get_if<FunctionCall>(&one.node);
@@ -150,7 +142,7 @@ static void make_names_unique(std::vector<std::string>& names) {
   }
 }
 
-Result<QueryBinder::Sorted> QueryBinder::project(PlanRef plan, ExpressionBinder& binder,
+Result<QueryBinder::Sorted> QueryBinder::project(PlanRef& plan, ExpressionBinder& binder,
                                                  const std::vector<Item>& items,
                                                  const std::vector<SortKey>& order_by) {
   std::vector<Bound> outputs;
@@ -198,77 +190,17 @@ Result<QueryBinder::Sorted> QueryBinder::project(PlanRef plan, ExpressionBinder&
     sorted.keys.push_back(
         {static_cast<int32_t>(index), key.descending, key.nulls_first.value_or(!key.descending)});
   }
-  sorted.plan = make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+  // Queries among the items may have been joined to the plan, which then has no columns of time.
+  for (Bound& output : outputs) {
+    if (output.kind == Bound::Kind::kColumn) {
+      output.type.time = plan->type.types[static_cast<size_t>(output.column)].time;
+    }
+  }
+  sorted.plan = make_calc(plan, std::nullopt, std::move(outputs), std::move(names));
   return sorted;
 }
 
-Result<PlanRef> QueryBinder::subquery_condition(PlanRef plan, const Scope& scope, const In& in,
-                                                bool negated) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef right, query(**in.query));
-  if (right->type.size() != 1) {
-    return error(
-        (*in.query)->span, ErrorId::kSqlType,
-        fmt::format("a query behind IN gives one column; this gives {}", right->type.size()));
-  }
-  ExpressionBinder binder(text_, scope, environment_.functions);
-  TIDEWHEEL_ASSIGN_OR_RETURN(Bound operand, binder.bind(*in.operand));
-  if (negated && (operand.type.nullable || right->type.types[0].nullable)) {
-    return error(in.operand->span, ErrorId::kSqlUnsupported,
-                 "NOT IN over columns that may be NULL is not there; use NOT EXISTS, or COALESCE");
-  }
-  std::vector<Bound> both;
-  both.push_back(std::move(operand));
-  both.push_back(Bound::of_column(static_cast<int32_t>(plan->type.size()), right->type.types[0]));
-  TIDEWHEEL_ASSIGN_OR_RETURN(Bound equal, binder.call("=", std::move(both), in.operand->span));
-  std::vector<Bound> conditions;
-  conditions.push_back(std::move(equal));
-  return make_join(std::move(plan), std::move(right), negated ? JoinKind::kAnti : JoinKind::kSemi,
-                   std::move(conditions), environment_.functions);
-}
-
-Result<PlanRef> QueryBinder::exists_condition(PlanRef plan, const Subquery& exists, bool negated) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef right, query(*exists.query));
-  return make_join(std::move(plan), std::move(right), negated ? JoinKind::kAnti : JoinKind::kSemi,
-                   {}, environment_.functions);
-}
-
-Result<PlanRef> QueryBinder::where(PlanRef plan, const Scope& scope, const Expression& condition) {
-  std::vector<const Expression*> parts;
-  collect_conjuncts(condition, parts);
-  ExpressionBinder binder(text_, scope, environment_.functions);
-  std::vector<Bound> conditions;
-  std::vector<std::pair<const Expression*, bool>> queries;
-  for (const Expression* part : parts) {
-    const Expression* inner = part;
-    bool negated = false;
-    if (const auto* unary = std::get_if<Unary>(&part->node);
-        unary != nullptr && unary->op == Unary::Op::kNot) {
-      inner = &*unary->operand;
-      negated = true;
-    }
-    const auto* in = std::get_if<In>(&inner->node);
-    const auto* exists = std::get_if<Subquery>(&inner->node);
-    if ((in != nullptr && in->query.has_value()) || (exists != nullptr && exists->exists)) {
-      queries.emplace_back(inner, negated);
-      continue;
-    }
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound bound, binder.bind_condition(*part));
-    for (Bound& one : split_conjunction(std::move(bound))) { conditions.push_back(std::move(one)); }
-  }
-  plan = make_pushed_filter(std::move(plan), std::move(conditions), environment_.functions);
-  for (const auto& [expression, negated] : queries) {
-    if (const auto* in = std::get_if<In>(&expression->node)) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          plan, subquery_condition(std::move(plan), scope, *in, negated != in->negated));
-    } else {
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          plan, exists_condition(std::move(plan), std::get<Subquery>(expression->node), negated));
-    }
-  }
-  return plan;
-}
-
-Result<PlanRef> QueryBinder::distinct(PlanRef plan) {
+PlanRef make_distinct(PlanRef plan) {
   Plan made;
   AggregateNode node;
   for (size_t i = 0; i < plan->type.size(); ++i) { node.keys.push_back(static_cast<int32_t>(i)); }
@@ -309,8 +241,8 @@ Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
       return error(select.where->span, ErrorId::kSqlQuery,
                    "WHERE is looked at before rows are aggregated; use HAVING");
     }
-    TIDEWHEEL_ASSIGN_OR_RETURN(input.plan,
-                               where(std::move(input.plan), input.scope, *select.where));
+    ExpressionBinder binder = expressions(input.scope);
+    TIDEWHEEL_ASSIGN_OR_RETURN(input.plan, filtered(std::move(input.plan), binder, *select.where));
   }
   const bool aggregates =
       select.group_by.has_value() || select.having.has_value() ||
@@ -322,14 +254,20 @@ Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
   } else {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
     OverBinder overs(text_, select);
-    ExpressionBinder binder(text_, input.scope, environment_.functions);
+    QueryJoins joins(*this, input.plan);
+    ExpressionBinder binder = expressions(input.scope);
+    binder.set_queries([&](const Expression& query, ExpressionBinder& around) {
+      return joins.value(query, around);
+    });
     for (const SelectItem& item : select.items) {
       TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(item.value, binder));
     }
     for (const SortKey& key : order_by) {
       TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(*key.value, binder));
     }
-    TIDEWHEEL_ASSIGN_OR_RETURN(input.plan, overs.apply(std::move(input.plan)));
+    // What queries in the calls gave stands before what the calls give.
+    TIDEWHEEL_ASSIGN_OR_RETURN(input.plan, overs.apply(joins.plan()));
+    joins.plan() = input.plan;
     // Columns may not be times any more, where rows are given in another order.
     for (size_t i = 0; i < input.scope.columns.size(); ++i) {
       input.scope.columns.types[i] = input.plan->type.types[i];
@@ -337,14 +275,14 @@ Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
     binder.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
       return overs.column_of(expression);
     });
-    TIDEWHEEL_ASSIGN_OR_RETURN(sorted, project(input.plan, binder, items, order_by));
+    TIDEWHEEL_ASSIGN_OR_RETURN(sorted, project(joins.plan(), binder, items, order_by));
   }
   if (select.distinct) {
     if (sorted.plan->type.size() != sorted.visible) {
       return error(order_by[0].value->span, ErrorId::kSqlQuery,
                    "with DISTINCT, rows can be sorted by what is selected only");
     }
-    TIDEWHEEL_ASSIGN_OR_RETURN(sorted.plan, distinct(std::move(sorted.plan)));
+    sorted.plan = make_distinct(std::move(sorted.plan));
   }
   return sorted;
 }

@@ -23,8 +23,8 @@ Bound Bound::of_literal(Datum value, LogicalType type, Span span) {
 }
 
 bool operator==(const Bound& a, const Bound& b) {
-  return a.kind == b.kind && a.type == b.type && a.column == b.column && a.literal == b.literal &&
-         a.function == b.function && a.arguments == b.arguments;
+  return a.kind == b.kind && a.type == b.type && a.column == b.column && a.level == b.level &&
+         a.literal == b.literal && a.function == b.function && a.arguments == b.arguments;
 }
 
 }  // namespace tidewheel::sql

@@ -19,6 +19,7 @@ using FunctionRef = std::shared_ptr<const ScalarFunction>;
 struct Bound {
   enum class Kind : uint8_t {
     kColumn,   // `column` of the input
+    kOuter,    // `column` of the query around this one: gone when a query is bound
     kLiteral,  // `literal`
     kCall,     // `function` of `arguments`
     kCase,     // when, then, when, then, .., else: an odd number of arguments
@@ -32,6 +33,7 @@ struct Bound {
   Kind kind = Kind::kLiteral;
   LogicalType type;
   int32_t column = -1;
+  int32_t level = 0;  // of kOuter: how many queries are around the one that has the column
   Datum literal;
   FunctionRef function;
   std::vector<Bound> arguments;

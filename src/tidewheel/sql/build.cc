@@ -18,6 +18,7 @@
 #include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
+#include "tidewheel/sql/set_operation.h"
 #include "tidewheel/sql/sort.h"
 #include "tidewheel/sql/temporal_join.h"
 #include "tidewheel/sql/top_n.h"
@@ -46,6 +47,11 @@ Status not_yet(const char* what) {
 }
 
 }  // namespace
+
+void JobBuilder::use(BuildOptions options) {
+  options_ = std::move(options);
+  built_.clear();
+}
 
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   std::string text = node_line(plan);
@@ -269,6 +275,28 @@ struct JobBuilder::NodeBuilder {
     return Stream<ColumnRow>(first.graph(), std::move(ends));
   }
 
+  Result<Stream<ColumnRow>> operator()(const SetOperationNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> left, input(0));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> right, input(1));
+    SetOperationSpec spec;
+    spec.is_intersect = node.is_intersect;
+    spec.all = node.all;
+    spec.left = plan.input(0).type;
+    spec.right = plan.input(1).type;
+    spec.output = plan.type;
+    spec.ttl_ms = builder.options_.state_ttl_ms;
+    std::vector<int32_t> keys(plan.type.size());
+    std::iota(keys.begin(), keys.end(), 0);
+    return builder.add(plan,
+                       {.name = node.is_intersect ? "Intersect" : "Except",
+                        .uid = builder.uid_of(plan, "set"),
+                        .stateful = true,
+                        .single = false},
+                       {builder.by_keys(std::move(left), spec.left, keys),
+                        builder.by_keys(std::move(right), spec.right, keys)},
+                       [spec] { return make_set_operation(spec); });
+  }
+
   Result<Stream<ColumnRow>> operator()(const AggregateNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
     GroupAggregateSpec spec;
@@ -461,6 +489,7 @@ struct JobBuilder::NodeBuilder {
     spec.right_retracts = plan.input(1).updates;
     spec.left_is_unique = is_unique(0, node.left_keys);
     spec.right_is_unique = is_unique(1, node.right_keys);
+    spec.nulls_match = node.nulls_match;
     spec.left_ttl_ms = ttl_ms(0);
     spec.right_ttl_ms = ttl_ms(1);
     return join("Join", node, std::move(spec), make_stream_join);

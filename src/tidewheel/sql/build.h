@@ -43,6 +43,8 @@ class JobBuilder {
   JobBuilder(Env& env, const TableRegistry& tables, BuildOptions options)
       : env_(env), tables_(tables), options_(std::move(options)) {}
 
+  // For what is built from now on, which then has no parts in common with what was built before.
+  void use(BuildOptions options);
   // The plan has its changelog kinds (changelog.h).
   Result<Stream<ColumnRow>> build(const Plan& plan);
   // The same into a table. Errors: kSqlQuery when the table can't take what the query gives.
@@ -76,7 +78,7 @@ class JobBuilder {
 
   Env& env_;
   const TableRegistry& tables_;
-  const BuildOptions options_;
+  BuildOptions options_;
   std::map<std::string, Stream<ColumnRow>> built_;
   std::map<std::string, int32_t> uids_;       // how often each was given
   std::map<std::string, std::string> names_;  // by the plan's text

@@ -55,6 +55,7 @@ class Describer {
   void append(const Bound& bound) {
     if (out_.size() > kTextBytesMax) { return; }
     switch (bound.kind) {
+      case Bound::Kind::kOuter: out_ += "outer column " + std::to_string(bound.column + 1); return;
       case Bound::Kind::kColumn: {
         const auto index = static_cast<size_t>(bound.column);
         out_ += index < options_.column_names.size() ? options_.column_names[index]
@@ -124,6 +125,8 @@ class Compiler {
   Result<uint32_t> add(const Bound& bound, uint32_t context) {
     switch (bound.kind) {
       case Bound::Kind::kColumn: return add_column(bound);
+      case Bound::Kind::kOuter:
+        return internal_error(ErrorId::kSqlQuery, "a column of a query around has stayed");
       case Bound::Kind::kLiteral: return add_constant(bound.literal, bound.type);
       case Bound::Kind::kCall: return add_call(bound, context);
       case Bound::Kind::kCast:

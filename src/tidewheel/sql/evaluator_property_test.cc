@@ -197,6 +197,7 @@ class Reference {
     switch (bound.kind) {
       case Bound::Kind::kColumn: return row_[static_cast<size_t>(bound.column)];
       case Bound::Kind::kLiteral: return bound.literal;
+      case Bound::Kind::kOuter: return {};  // not made here
       case Bound::Kind::kAnd:
       case Bound::Kind::kOr: return logic(bound);
       case Bound::Kind::kCase: return choice(bound);

@@ -182,7 +182,9 @@ Status Session::build_explained(Env& env, const std::vector<Prepared>& all, bool
     if (one.sink != nullptr) {
       TIDEWHEEL_RETURN_IF_ERROR(builder.insert(*one.plan, *one.sink));
     } else {
-      TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, builder.build(*one.plan));
+      RunningQuery shown;
+      const PlanRef plan = take_order(one.plan, shown);
+      TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, builder.build(*plan));
       rows.to(DiscardedResult()).name("result").uid("sql-result");
     }
     if (names == nullptr) { continue; }

@@ -50,6 +50,8 @@ int32_t fraction_digits(std::string_view text) {
   return point == std::string_view::npos ? 0 : static_cast<int32_t>(text.size() - point - 1);
 }
 
+}  // namespace
+
 const char* operator_name(Binary::Op op) {
   switch (op) {
     case Binary::Op::kAdd: return "+";
@@ -70,6 +72,15 @@ const char* operator_name(Binary::Op op) {
   }
   return "";
 }
+
+bool is_query(const Expression& expression) {
+  const auto* in = std::get_if<In>(&expression.node);
+  return std::holds_alternative<Subquery>(expression.node) ||
+         std::holds_alternative<Quantified>(expression.node) ||
+         (in != nullptr && in->query.has_value());
+}
+
+namespace {
 
 // Numbers may have more digits than a DECIMAL holds, and give NULL then.
 bool cast_may_give_null(const LogicalType& from, const LogicalType& to) {
@@ -202,6 +213,10 @@ Result<Bound> ExpressionBinder::bind(const Expression& expression) {
   if (intercept_) {
     TIDEWHEEL_ASSIGN_OR_RETURN(std::optional<Bound> instead, intercept_(expression));
     if (instead.has_value()) { return std::move(*instead); }
+  }
+  if (is_query(expression)) {
+    if (queries_) { return queries_(expression, *this); }
+    return error(expression.span, ErrorId::kSqlUnsupported, "a query can't stand here");
   }
   return bind_node(expression);
 }
@@ -354,7 +369,12 @@ Result<Bound> ExpressionBinder::bind_node(const IntervalLiteral& literal, Span s
   return bind_interval(text_, literal, span);
 }
 
-Result<Bound> ExpressionBinder::bind_node(const ColumnName& column, Span) {
+Result<Bound> ExpressionBinder::bind_node(const ColumnName& column, Span span) {
+  if (outer_ && !is_known(scope_, column.name)) {
+    Result<Bound> outer = outer_(column, span);
+    // What the name of a query around says there is more than that there is no such column.
+    if (outer.ok() || outer.status().id() != ErrorId::kSqlName) { return outer; }
+  }
   return resolve_column(scope_, text_, column.name);
 }
 
@@ -475,10 +495,6 @@ Result<Bound> ExpressionBinder::bind_node(const Like& like, Span span) {
 }
 
 Result<Bound> ExpressionBinder::bind_node(const In& in, Span span) {
-  if (in.query.has_value()) {
-    return error(span, ErrorId::kSqlUnsupported,
-                 "IN with a query can stand in WHERE only, by itself or joined to others by AND");
-  }
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound operand, bind(*in.operand));
   Bound either;
   either.kind = Bound::Kind::kOr;

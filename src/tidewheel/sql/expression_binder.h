@@ -23,6 +23,12 @@ class ExpressionBinder {
   ExpressionBinder(std::string_view text, const Scope& scope, const FunctionRegistry& functions)
       : text_(text), scope_(scope), functions_(functions) {}
   void set_intercept(Intercept intercept) { intercept_ = std::move(intercept); }
+  // Binds columns that the scope lacks: those of queries around this one.
+  using Outer = std::function<Result<Bound>(const ColumnName&, Span)>;
+  void set_outer(Outer outer) { outer_ = std::move(outer); }
+  // Gives the values of queries in expressions: Subquery, In, Quantified.
+  using Queries = std::function<Result<Bound>(const Expression&, ExpressionBinder&)>;
+  void set_queries(Queries queries) { queries_ = std::move(queries); }
 
   Result<Bound> bind(const Expression& expression);
   // A condition: of type BOOLEAN.
@@ -36,6 +42,9 @@ class ExpressionBinder {
   // made of the array of all of them.
   Result<Bound> json_part(const JsonCall& json, Span span);
   Result<Bound> json_whole(const JsonCall& json, Bound parts, Span span);
+
+  // NOT, where `negated`.
+  Result<Bound> negate(Bound value, bool negated, Span span);
 
   std::string_view text() const { return text_; }
   const Scope& scope() const { return scope_; }
@@ -73,7 +82,6 @@ class ExpressionBinder {
   Result<Bound> bind_node(const Node& node, Span span);
 
   Result<std::vector<Bound>> bind_all(const Expressions& expressions);
-  Result<Bound> negate(Bound value, bool negated, Span span);
   Result<Bound> compare(std::string_view op, Bound left, Bound right, Span span);
   Result<Bound> make_case(std::vector<Bound> parts, Span span);
   Result<Bound> bind_conditional(const std::string& name, std::vector<Bound> arguments, Span span);
@@ -82,7 +90,13 @@ class ExpressionBinder {
   const Scope& scope_;
   const FunctionRegistry& functions_;
   Intercept intercept_;
+  Outer outer_;
+  Queries queries_;
 };
+
+const char* operator_name(Binary::Op op);
+// Whether the expression is a query, or compares with what one gives.
+bool is_query(const Expression& expression);
 
 // An interval as it was written. Errors: kSqlSyntax.
 Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& literal, Span span);

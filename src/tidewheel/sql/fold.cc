@@ -100,6 +100,7 @@ Bound fold(Bound expression, const EvalOptions& options) {
   }
   switch (expression.kind) {
     case Bound::Kind::kColumn:
+    case Bound::Kind::kOuter:
     case Bound::Kind::kLiteral: return expression;
     case Bound::Kind::kAnd:
     case Bound::Kind::kOr: expression = fold_logic(std::move(expression)); break;

@@ -65,6 +65,35 @@ void add_choices(FunctionTable& table) {
       no_kernel);
 }
 
+// ---- $SINGLE_VALUE(value, count): what a query in the place of a value gives.
+
+class SingleValueKernel final : public Kernel {
+ public:
+  Status run(const KernelCall& call) override {
+    copy_rows(call.arguments[0], 0, call.rows, *call.result, 0);
+    const ColumnView& counts = call.arguments[1];
+    for (uint32_t row = 0; row < call.rows; ++row) {
+      if (call.is_active(row) && counts.at<int64_t>(row) > 1) {
+        return invalid_argument(ErrorId::kSqlValue,
+                                "a query in the place of a value gives more than one row: {}",
+                                counts.at<int64_t>(row));
+      }
+    }
+    return {};
+  }
+};
+
+void add_single_value(FunctionTable& table) {
+  table.define(
+      "$SINGLE_VALUE", kCarefulNullAware, "a value and a count",
+      [](std::span<const Argument> arguments) -> Result<Signature> {
+        if (arguments.size() != 2) { return not_these(); }
+        return Signature{arguments[0].type.as_nullable(),
+                         {arguments[0].type, LogicalType::of(TypeKind::kBigint, false)}};
+      },
+      [](const KernelSetup&) -> MadeKernel { return std::make_unique<SingleValueKernel>(); });
+}
+
 // ---- NULLIF
 
 // The first argument, NULL where the second is the same.
@@ -349,6 +378,7 @@ void add_typeof(FunctionTable& table) {
 
 void add_conditionals(FunctionTable& table) {
   add_choices(table);
+  add_single_value(table);
   add_nullif(table);
   define_extreme(table, "GREATEST", true);
   define_extreme(table, "LEAST", false);

@@ -19,7 +19,8 @@ inline bool pads(StreamJoinKind kind, bool left) {
          kind == (left ? StreamJoinKind::kLeft : StreamJoinKind::kRight);
 }
 inline bool gives_left_only(StreamJoinKind kind) {
-  return kind == StreamJoinKind::kSemi || kind == StreamJoinKind::kAnti;
+  return kind == StreamJoinKind::kSemi || kind == StreamJoinKind::kAnti ||
+         kind == StreamJoinKind::kMark;
 }
 
 // Reads the rows of one side. One thread.

@@ -29,6 +29,39 @@ bool is_call(const Bound& expression, std::string_view name, size_t arguments) {
          expression.arguments.size() == arguments;
 }
 
+bool has_outer(const Bound& expression) {
+  return expression.kind == Bound::Kind::kOuter ||
+         std::any_of(expression.arguments.begin(), expression.arguments.end(), has_outer);
+}
+
+// What can be a key of a join: `a = b` over one side each, or `a IS NOT DISTINCT FROM b` where both
+// may be NULL.
+enum class KeyForm : uint8_t { kNone, kEqual, kNullsMatch };
+
+KeyForm key_form(const Bound& condition, size_t left_columns) {
+  const bool equal = is_call(condition, "=", 2);
+  if (!equal && !is_call(condition, "IS NOT DISTINCT FROM", 2)) { return KeyForm::kNone; }
+  const Side a = side_of(condition.arguments[0], left_columns);
+  const Side b = side_of(condition.arguments[1], left_columns);
+  const bool joins =
+      (a == Side::kLeft && b == Side::kRight) || (a == Side::kRight && b == Side::kLeft);
+  if (!joins || has_outer(condition)) { return KeyForm::kNone; }
+  const bool both_null =
+      condition.arguments[0].type.nullable && condition.arguments[1].type.nullable;
+  return equal || !both_null ? KeyForm::kEqual : KeyForm::kNullsMatch;
+}
+
+// Keys are compared all in one way: NULLs match where nothing else can be a key.
+bool only_null_keys(const std::vector<Bound>& conditions, size_t left_columns) {
+  bool any = false;
+  for (const Bound& condition : conditions) {
+    const KeyForm form = key_form(condition, left_columns);
+    if (form == KeyForm::kEqual) { return false; }
+    any = any || form == KeyForm::kNullsMatch;
+  }
+  return any;
+}
+
 // A side of a join to which columns for keys that are expressions are added.
 struct JoinSide {
   PlanRef plan;
@@ -184,15 +217,22 @@ void add_unique_keys(const Plan& left, const Plan& right, const JoinNode& join, 
   }
 }
 
+bool gives_left_only(JoinKind kind) {
+  return kind == JoinKind::kSemi || kind == JoinKind::kAnti || kind == JoinKind::kMark;
+}
+
 PlanRef finish_join(PlanRef left, PlanRef right, JoinNode join) {
   Plan plan;
-  const bool one_sided = join.kind == JoinKind::kSemi || join.kind == JoinKind::kAnti;
+  const bool one_sided = gives_left_only(join.kind);
   const bool keeps_time = join.left_time >= 0;
-  find_windows(*left, *right, join);
+  if (join.kind != JoinKind::kMark && !join.nulls_match) { find_windows(*left, *right, join); }
   const bool by_window = join.left_window_end >= 0;
   add_columns(*left, pads_left(join.kind), keeps_time || by_window, plan.type);
   if (one_sided) {
     plan.unique_keys = left->unique_keys;
+    if (join.kind == JoinKind::kMark) {
+      plan.type.add("$mark", LogicalType::of(TypeKind::kBigint, false));
+    }
   } else {
     add_columns(*right, pads_right(join.kind), keeps_time || by_window, plan.type);
     add_unique_keys(*left, *right, join, plan);
@@ -213,11 +253,12 @@ void take_conditions(std::vector<Bound> conditions, JoinSide& left, JoinSide& ri
   Interval interval;
   std::vector<Bound> residual;
   std::vector<Bound> times;
+  join.nulls_match = only_null_keys(conditions, left_columns);
   for (Bound& condition : conditions) {
-    if (is_call(condition, "=", 2)) {
+    const KeyForm form = key_form(condition, left_columns);
+    if (form != KeyForm::kNone) {
       const Side a = side_of(condition.arguments[0], left_columns);
-      const Side b = side_of(condition.arguments[1], left_columns);
-      if ((a == Side::kLeft && b == Side::kRight) || (a == Side::kRight && b == Side::kLeft)) {
+      if (form == KeyForm::kEqual || join.nulls_match) {
         const size_t first = a == Side::kLeft ? 0 : 1;
         join.left_keys.push_back(left.column_of(condition.arguments[first]));
         join.right_keys.push_back(right.column_of(shifted(condition.arguments[1 - first], -shift)));
@@ -227,7 +268,7 @@ void take_conditions(std::vector<Bound> conditions, JoinSide& left, JoinSide& ri
     (take_bound(condition, left_columns, interval) ? times : residual)
         .push_back(std::move(condition));
   }
-  const bool one_sided = join.kind == JoinKind::kSemi || join.kind == JoinKind::kAnti;
+  const bool one_sided = gives_left_only(join.kind);
   if (interval.lower_ms.has_value() && interval.upper_ms.has_value() && !one_sided &&
       !left.plan->updates && !right.plan->updates) {
     join.left_time = interval.left;
@@ -300,7 +341,8 @@ PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound>
   for (Bound& condition : conditions) {
     const Side side = side_of(condition, left_columns);
     // A row that is padded when nothing joins it may not be filtered before.
-    if (side == Side::kLeft && !pads_right(kind) && kind != JoinKind::kAnti) {
+    if (side == Side::kLeft && !pads_right(kind) && kind != JoinKind::kAnti &&
+        kind != JoinKind::kMark) {
       left_only.push_back(std::move(condition));
     } else if (side == Side::kRight && !pads_left(kind)) {
       right_only.push_back(shifted(std::move(condition), -shift));
@@ -319,87 +361,38 @@ PlanRef make_join(PlanRef left, PlanRef right, JoinKind kind, std::vector<Bound>
   JoinNode join;
   join.kind = kind;
   take_conditions(std::move(rest), left_side, right_side, join);
-  const size_t right_columns = right_side.visible;
+  const size_t right_columns = kind == JoinKind::kMark ? 1 : right_side.visible;
   const size_t added = left_side.outputs.size() - left_columns;
-  const bool hides = added > 0 || right_side.outputs.size() > right_columns;
+  const bool hides = added > 0 || right_side.outputs.size() > right_side.visible;
   PlanRef plan = finish_join(left_side.finish(), right_side.finish(), std::move(join));
   return hides ? without_added(std::move(plan), left_columns, added, right_columns) : plan;
 }
 
-namespace {
-
-// Conditions over the columns that a correlate passes on are looked at before tables are made of
-// rows that do not pass.
-PlanRef push_below_correlate(const PlanRef& plan, const CorrelateNode& node,
-                             std::vector<Bound>& conditions, const FunctionRegistry& functions) {
-  std::vector<Bound> below;
-  std::vector<Bound> rest;
-  for (Bound& condition : conditions) {
-    bool is_below = is_deterministic(condition);
-    for_each_column(condition, [&](const Bound& column) {
-      is_below = is_below && static_cast<size_t>(column.column) < node.passed.size();
-    });
-    (is_below ? below : rest).push_back(std::move(condition));
-  }
-  conditions = std::move(rest);
-  if (below.empty()) { return plan; }
-  for (Bound& condition : below) {
-    for_each_column(condition, [&](Bound& column) {
-      column.column = node.passed[static_cast<size_t>(column.column)];
-    });
-  }
-  auto made = std::make_shared<Plan>(*plan);
-  made->inputs[0] = make_pushed_filter(made->inputs[0], std::move(below), functions);
-  return made;
-}
-
-}  // namespace
-
-PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
-                           const FunctionRegistry& functions) {
-  if (const auto* correlate = std::get_if<CorrelateNode>(&plan->node)) {
-    plan = push_below_correlate(plan, *correlate, conditions, functions);
-  }
-  const auto* join = std::get_if<JoinNode>(&plan->node);
-  const bool may_push = join != nullptr && join->kind == JoinKind::kInner &&
-                        std::all_of(conditions.begin(), conditions.end(), is_deterministic);
-  if (!may_push) {
-    std::optional<Bound> condition = join_conjunction(std::move(conditions));
-    return condition.has_value() ? make_filter(std::move(plan), std::move(*condition)) : plan;
-  }
-  // The join is made anew of all that its condition was, and what comes to it.
-  const auto shift = static_cast<int32_t>(plan->input(0).type.size());
-  std::vector<Bound> all;
-  const auto compare = [&](const char* name, Bound a, Bound b) {
-    Bound call;
-    const std::vector<LogicalType> types{a.type, b.type};
-    call.kind = Bound::Kind::kCall;
-    call.function = functions.find(name);
-    call.type = LogicalType::of(TypeKind::kBoolean, a.type.nullable || b.type.nullable);
-    call.arguments.push_back(std::move(a));
-    call.arguments.push_back(std::move(b));
-    all.push_back(std::move(call));
-  };
+std::vector<Bound> join_conditions(const Plan& plan, const FunctionRegistry& functions) {
+  const auto& join = std::get<JoinNode>(plan.node);
+  const auto shift = static_cast<int32_t>(plan.input(0).type.size());
   const auto column = [&](int32_t index, bool right) {
-    const Plan& side = plan->input(right ? 1 : 0);
+    const Plan& side = plan.input(right ? 1 : 0);
     return Bound::of_column(right ? index + shift : index,
                             side.type.types[static_cast<size_t>(index)]);
   };
-  for (size_t i = 0; i < join->left_keys.size(); ++i) {
-    compare("=", column(join->left_keys[i], false), column(join->right_keys[i], true));
+  std::vector<Bound> all;
+  for (size_t i = 0; i < join.left_keys.size(); ++i) {
+    Bound a = column(join.left_keys[i], false);
+    Bound b = column(join.right_keys[i], true);
+    Bound call;
+    call.kind = Bound::Kind::kCall;
+    call.function = functions.find(join.nulls_match ? "IS NOT DISTINCT FROM" : "=");
+    call.type = LogicalType::of(TypeKind::kBoolean,
+                                !join.nulls_match && (a.type.nullable || b.type.nullable));
+    call.arguments.push_back(std::move(a));
+    call.arguments.push_back(std::move(b));
+    all.push_back(std::move(call));
   }
-  if (join->condition.has_value()) {
-    for (Bound& part : split_conjunction(*join->condition)) { all.push_back(std::move(part)); }
+  if (join.condition.has_value()) {
+    for (Bound& part : split_conjunction(*join.condition)) { all.push_back(std::move(part)); }
   }
-  if (join->left_time >= 0) {
-    // An interval stays what it is; the rest is looked at behind it.
-    std::optional<Bound> condition = join_conjunction(std::move(conditions));
-    return make_filter(std::move(plan), std::move(*condition));
-  }
-  for (Bound& condition : conditions) { all.push_back(std::move(condition)); }
-  PlanRef left = plan->inputs[0];
-  PlanRef right = plan->inputs[1];
-  return make_join(std::move(left), std::move(right), JoinKind::kInner, std::move(all), functions);
+  return all;
 }
 
 }  // namespace tidewheel::sql

@@ -341,6 +341,8 @@ struct Pruner {
   std::vector<int32_t> operator()(JoinNode& node) const {
     const size_t left_columns = plan.input(0).type.size();
     Needed both = needed;
+    const bool marks = node.kind == JoinKind::kMark;  // behind the left columns
+    if (marks) { both.pop_back(); }
     both.resize(left_columns + plan.input(1).type.size(), false);
     if (node.condition.has_value()) { need(*node.condition, both); }
     Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
@@ -364,8 +366,8 @@ struct Pruner {
     const auto shift = static_cast<int32_t>(plan.input(0).type.size());
     for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
     if (node.condition.has_value()) { move(*node.condition, moved); }
-    moved.resize(needed.size());
-    return pass(std::move(moved));
+    moved.resize(needed.size() - (marks ? 1 : 0));
+    return pass(std::move(moved), marks ? 1 : 0);
   }
   std::vector<int32_t> operator()(TemporalJoinNode& node) const {
     const size_t left_columns = plan.input(0).type.size();
@@ -437,6 +439,12 @@ struct Pruner {
       select(i, moved);
     }
     return keep_columns(plan, needed);
+  }
+  // Whether rows are equal depends on all columns.
+  std::vector<int32_t> operator()(SetOperationNode&) const {
+    const Needed all(needed.size(), true);
+    for (size_t i = 0; i < plan.inputs.size(); ++i) { prune_input(plan, i, all); }
+    return keep_columns(plan, all);
   }
   std::vector<int32_t> operator()(TopNNode& node) const {
     const size_t columns = plan.input().type.size();

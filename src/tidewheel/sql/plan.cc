@@ -347,7 +347,8 @@ struct NodeText {
   }
   std::string operator()(const JoinNode& node) const {
     static constexpr const char* kNames[] = {"InnerJoin",     "LeftOuterJoin", "RightOuterJoin",
-                                             "FullOuterJoin", "SemiJoin",      "AntiJoin"};
+                                             "FullOuterJoin", "SemiJoin",      "AntiJoin",
+                                             "MarkJoin"};
     RowType both = plan.input(0).type;
     for (size_t i = 0; i < plan.input(1).type.size(); ++i) {
       both.add(plan.input(1).type.names[i], plan.input(1).type.types[i]);
@@ -355,7 +356,8 @@ struct NodeText {
     std::string keys;
     for (size_t i = 0; i < node.left_keys.size(); ++i) {
       keys += (keys.empty() ? "" : ", ") + column_text(node.left_keys[i], plan.input(0).type) +
-              " = " + column_text(node.right_keys[i], plan.input(1).type);
+              (node.nulls_match ? " IS NOT DISTINCT FROM " : " = ") +
+              column_text(node.right_keys[i], plan.input(1).type);
     }
     const char* const prefix = node.left_window_end >= 0 ? "Window"
                                : node.left_time >= 0     ? "Interval"
@@ -430,6 +432,9 @@ struct NodeText {
                        node.is_left ? "LeftOuterJoin" : "InnerJoin", select);
   }
   std::string operator()(const UnionNode&) const { return "Union(all=[true])"; }
+  std::string operator()(const SetOperationNode& node) const {
+    return fmt::format("{}(all=[{}])", node.is_intersect ? "Intersect" : "Except", node.all);
+  }
   std::string operator()(const RankNode& node) const {
     return fmt::format("Rank(partitionBy=[{}], orderBy=[{}])",
                        columns_text(node.partition_by, in()), sort_text(node.order_by, in()));
@@ -498,6 +503,8 @@ std::string bound_text(const Bound& expression, const RowType* input) {
     case Bound::Kind::kColumn:
       return input == nullptr ? fmt::format("${}", expression.column)
                               : column_text(expression.column, *input);
+    case Bound::Kind::kOuter:
+      return fmt::format("outer{}.${}", expression.level, expression.column);
     case Bound::Kind::kLiteral: return literal_text(expression.literal, expression.type);
     case Bound::Kind::kAnd: return "(" + joined_texts(arguments, input, " AND ") + ")";
     case Bound::Kind::kOr: return "(" + joined_texts(arguments, input, " OR ") + ")";

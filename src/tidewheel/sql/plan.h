@@ -102,7 +102,8 @@ struct WindowAggregateNode {
   bool is_attached = false;
 };
 
-enum class JoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti };
+// kMark: the left columns, and whether there is a match, as a BIGINT that is 0 or 1.
+enum class JoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti, kMark };
 
 // Joins on equal keys; without keys each row with each. `condition` is over the columns of the left
 // and then the right input.
@@ -111,6 +112,7 @@ struct JoinNode {
   std::vector<int32_t> left_keys;
   std::vector<int32_t> right_keys;
   std::optional<Bound> condition;
+  bool nulls_match = false;  // keys are compared by IS NOT DISTINCT FROM
   // Both sides are windows of the same kind and among the keys are their start and end: rows that
   // belong to a window that is over are not needed any more. Columns of window_end; -1: no.
   int32_t left_window_end = -1;
@@ -167,6 +169,12 @@ struct CorrelateNode {
 };
 
 struct UnionNode {};
+
+// INTERSECT and EXCEPT of two inputs with the same columns.
+struct SetOperationNode {
+  bool is_intersect = false;
+  bool all = false;
+};
 
 struct SortKeyNode {
   int32_t column = 0;
@@ -294,7 +302,8 @@ struct WindowColumns {
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
                WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, CorrelateNode,
-               UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode>
+               UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode,
+               SetOperationNode>
       node;
   RowType type;
   std::vector<PlanRef> inputs;

@@ -204,6 +204,17 @@ struct PlanEstimates::Rules {
   NodeEstimate operator()(const SortNode&) const {
     return {rows(), rows() < 0 ? -1 : rows() * (kEntryBytes + width_of(plan.type))};
   }
+  NodeEstimate operator()(const TemporalJoinNode&) const {
+    const double versions = rows(1);
+    return {rows(0), versions < 0 ? -1 : versions * (kEntryBytes + width_of(plan.input(1).type))};
+  }
+  NodeEstimate operator()(const LookupJoinNode&) const { return {rows(), 0}; }
+  NodeEstimate operator()(const CorrelateNode&) const {
+    return {rows() < 0 ? -1 : rows() * kElements, 0};
+  }
+  NodeEstimate operator()(const OverNode&) const {
+    return {rows(), rows() < 0 ? -1 : rows() * (kEntryBytes + width_of(plan.input().type))};
+  }
   // One of which no more is known than that its rows are those of its input.
   template <class Node>
   NodeEstimate operator()(const Node&) const {
@@ -268,8 +279,10 @@ struct StateText {
   int64_t ttl_ms;
 
   const RowType& in(size_t index = 0) const { return plan.input(index).type; }
-  std::string kept() const {
-    return ttl_ms == 0 ? "for ever" : fmt::format("for {} ms after its last use", ttl_ms);
+  // `hint`: what a hint says; -1: nothing.
+  std::string kept(int64_t hint = -1) const {
+    const int64_t ms = hint >= 0 ? hint : ttl_ms;
+    return ms == 0 ? "for ever" : fmt::format("for {} ms after its last use", ms);
   }
 
   std::string calls(const std::vector<AggregateCallNode>& all) const {
@@ -298,6 +311,10 @@ struct StateText {
   }
   std::string operator()(const JoinNode& node) const {
     std::string until = kept();
+    if (plan.input(0).kept_ms >= 0 || plan.input(1).kept_ms >= 0) {
+      until = fmt::format("the left ones {}, the right ones {}", kept(plan.input(0).kept_ms),
+                          kept(plan.input(1).kept_ms));
+    }
     if (node.left_window_end >= 0) { until = "until the window has ended"; }
     if (node.left_time >= 0) {
       until = fmt::format("until event time has passed them by {} ms and {} ms", -node.lower_ms,
@@ -308,13 +325,37 @@ struct StateText {
   }
   std::string operator()(const TopNNode& node) const {
     const bool all = plan.input().updates;
+    if (node.window_end >= 0) {
+      return fmt::format("{}: the first {} rows ({}), until the window has ended",
+                         by_text(in(), node.partition_by), node.last, names_of(in()));
+    }
     return fmt::format("{}: {} ({}), {}", by_text(in(), node.partition_by),
                        all ? "all rows" : fmt::format("the first {} rows", node.last),
                        names_of(in()), kept());
   }
+  std::string operator()(const TemporalJoinNode& node) const {
+    return fmt::format("{}: rows ({}), until event time has come to them; {}: versions ({}), {}",
+                       by_text(in(0), node.left_keys), names_of(in(0)),
+                       by_text(in(1), node.right_keys), names_of(in(1)),
+                       kept(plan.input(1).kept_ms));
+  }
+  std::string operator()(const OverNode& node) const {
+    static constexpr const char* kHowLong[] = {"as long as a frame reaches back",
+                                               "until the input has ended", "for ever"};
+    const bool has_ttl = node.mode == OverNode::Mode::kUpdating && ttl_ms > 0;
+    return fmt::format("{}: rows ({}), {}", by_text(in(), node.partition_by), names_of(in()),
+                       has_ttl ? kept() : kHowLong[static_cast<size_t>(node.mode)]);
+  }
+  std::string operator()(const MatchNode& node) const {
+    return fmt::format("{}: rows of matches that have begun ({}), {}",
+                       by_text(in(), node.partition_by), names_of(in()),
+                       node.within_ms > 0 ? fmt::format("for {} ms of event time", node.within_ms)
+                                          : "until they end");
+  }
   std::string operator()(const LimitNode&) const { return "in one place: how many rows have come"; }
-  std::string operator()(const SortNode&) const {
-    return fmt::format("in one place: all rows ({}), until the input has ended", names_of(in()));
+  std::string operator()(const SortNode& node) const {
+    return fmt::format("in one place: rows ({}), until {}", names_of(in()),
+                       node.by_time ? "event time has passed them" : "the input has ended");
   }
   template <class Node>
   std::string operator()(const Node&) const {

@@ -16,6 +16,8 @@
 
 namespace tidewheel::sql {
 
+class Grouping;  // bind_aggregate.cc
+
 struct Planned {
   PlanRef plan;
   Scope scope;
@@ -35,6 +37,13 @@ class QueryBinder {
   Result<PlanRef> scan_definition(std::shared_ptr<const TableDefinition> definition);
   Result<PlanRef> with_computed_columns(const CatalogObject& object, PlanRef plan);
   Result<PlanRef> with_watermark(const CatalogObject& object, PlanRef plan);
+
+  // ---- bind_subquery.cc
+  // A query within an expression that `around` binds, whose names it may use. Columns of `around`
+  // are then Bound::Kind::kOuter of level outer_level().
+  Result<PlanRef> inner_query(const Query& query, ExpressionBinder& around);
+  int32_t outer_level() const { return static_cast<int32_t>(outers_.size()); }
+  const FunctionRegistry& functions() const { return environment_.functions; }
 
  private:
   // ---- bind_query.cc
@@ -84,9 +93,6 @@ class QueryBinder {
   // ---- bind_select.cc
   Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
   Result<Planned> from_with_hints(const Select& select);
-  Result<PlanRef> where(PlanRef plan, const Scope& scope, const Expression& condition);
-  Result<PlanRef> subquery_condition(PlanRef plan, const Scope& scope, const In& in, bool negated);
-  Result<PlanRef> exists_condition(PlanRef plan, const Subquery& exists, bool negated);
   // The items of SELECT with `*` expanded: expressions, or columns of the input.
   struct Item {
     const Expression* expression = nullptr;  // null: `column`
@@ -94,14 +100,28 @@ class QueryBinder {
     std::string name;
   };
   Result<std::vector<Item>> expand_items(const Select& select, const Scope& scope);
-  Result<Sorted> project(PlanRef plan, ExpressionBinder& binder, const std::vector<Item>& items,
+  // Queries among the items may add to `plan` while they are bound.
+  Result<Sorted> project(PlanRef& plan, ExpressionBinder& binder, const std::vector<Item>& items,
                          const std::vector<SortKey>& order_by);
-  Result<PlanRef> distinct(PlanRef plan);
 
   // ---- bind_aggregate.cc
   Result<Sorted> aggregate(Planned input, const Select& select,
                            const std::vector<SortKey>& order_by);
+  // The rows of groups: keys, results, then what GROUPING gives.
+  Result<PlanRef> grouped(const PlanRef& input, Grouping& grouping, bool has_old_window, Span span);
+  // The numbers of the keys of an element of GROUP BY, which are added to the grouping.
+  Result<std::vector<size_t>> group_keys(const Expression& expression, const Planned& input,
+                                         Grouping& grouping,
+                                         const std::optional<std::string>& old_window,
+                                         std::vector<std::pair<std::string, size_t>>& properties);
   Result<std::optional<std::string>> old_group_window(Planned& input, const Expressions& group_by);
+
+  // ---- bind_subquery.cc
+  // A binder of expressions over a scope, that knows the names of the queries around too.
+  ExpressionBinder expressions(const Scope& scope);
+  Result<Bound> outer_column(size_t outer, const ColumnName& column, Span span);
+  // Rows for which a condition is true; queries within it are joined.
+  Result<PlanRef> filtered(PlanRef plan, ExpressionBinder& binder, const Expression& condition);
 
   Status error(Span span, ErrorId id, std::string message) const {
     return error_at(text_, span, id, std::move(message));
@@ -109,8 +129,14 @@ class QueryBinder {
 
   const BinderEnvironment& environment_;
   const std::string_view text_;
-  const int32_t depth_;                       // of views
-  std::vector<const CommonTable*> common_;    // of WITH, the innermost last
+  const int32_t depth_;  // of views
+  // Of WITH, the innermost last, and how many queries were around each.
+  struct Common {
+    const CommonTable* table = nullptr;
+    size_t outers = 0;
+  };
+  std::vector<Common> common_;
+  std::vector<ExpressionBinder*> outers_;  // what binds in the queries around, the innermost last
   const std::vector<Hint>* hints_ = nullptr;  // of the SELECT whose FROM is being bound
   std::vector<std::string> used_hints_;       // the tables of it that were named there
 };
@@ -135,8 +161,21 @@ PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
 // Whether what stands in FROM is made of the columns to its left: UNNEST, TABLE(f(..)).
 bool is_lateral(const TableReference& reference);
 
+// Splits alternatives into what all of them ask for and the rest, and adds what they ask of one
+// relation (first column and count) alone: that can be looked at before relations are joined.
+void add_implied(std::vector<Bound>& conditions,
+                 const std::vector<std::pair<size_t, size_t>>& relations);
+// What a regular join was made of: conditions over the columns of both sides.
+std::vector<Bound> join_conditions(const Plan& join, const FunctionRegistry& functions);
+// All rows of plans with the same columns.
+PlanRef make_union(std::vector<PlanRef> inputs);
+// Different rows.
+PlanRef make_distinct(PlanRef plan);
+
 // Whether an aggregate is called in an expression, outside of queries inside of it.
 bool has_aggregate(const Expression& expression);
+// Whether a query stands in an expression.
+bool has_query(const Expression& expression);
 // The calls with OVER in an expression, likewise.
 void collect_over_calls(const Expression& expression, std::vector<const Expression*>& calls);
 // What an aggregate gives. Errors: kSqlType.

@@ -55,6 +55,11 @@ class RowOutput {
     add(row, bytes, {}, kind);
     numbers_.push_back(number);
   }
+  // A row of the other side, as bytes, with a number.
+  void add_other_numbered(const Text& other, int64_t number, RowKind kind) {
+    add(kNoRow, {}, other, kind);
+    numbers_.push_back(number);
+  }
   // All bytes are in this arena: those who get the rows keep it, and strings are not copied. Until
   // the next `emit`.
   void share_bytes(const ArenaRef& arena) { bytes_arena_ = arena; }

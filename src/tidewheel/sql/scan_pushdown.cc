@@ -36,7 +36,7 @@ struct IgnoresEventTime {
   }
   bool operator()(const AggregateNode&) const { return true; }
   bool operator()(const UnionNode&) const { return true; }
-  bool operator()(const TopNNode&) const { return true; }
+  bool operator()(const TopNNode& node) const { return node.window_end < 0; }
   bool operator()(const LimitNode&) const { return true; }
   bool operator()(const ScanNode&) const { return true; }
   bool operator()(const WatermarkNode&) const { return true; }

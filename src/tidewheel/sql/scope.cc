@@ -117,6 +117,12 @@ Scope Scope::of(RowType columns, std::string alias) {
   return scope;
 }
 
+bool is_known(const Scope& scope, const Name& name) {
+  return (name.parts.size() > 1 &&
+          find_in(scope, &name.parts[0].name, name.parts[1].name, 2).column != kNone) ||
+         find_in(scope, nullptr, name.parts[0].name, 1).column != kNone;
+}
+
 Result<Bound> resolve_column(const Scope& scope, std::string_view text, const Name& name) {
   Found found;
   if (name.parts.size() > 1) { found = find_in(scope, &name.parts[0].name, name.parts[1].name, 2); }

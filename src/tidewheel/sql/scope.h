@@ -34,4 +34,7 @@ struct Scope {
 // near miss; when several columns have the name, all of them.
 Result<Bound> resolve_column(const Scope& scope, std::string_view text, const Name& name);
 
+// Whether the name means something here, be it in several tables.
+bool is_known(const Scope& scope, const Name& name);
+
 }  // namespace tidewheel::sql

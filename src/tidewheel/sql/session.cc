@@ -140,6 +140,12 @@ std::string Session::setting(const std::string& key) const {
   return known == nullptr ? "" : std::string(known->default_text);
 }
 
+BuildOptions Session::build_options(bool is_bounded) const {
+  return ReadSettings{*this}.build(world_, is_bounded);
+}
+
+void Session::lend_to(Env& env) const { env.graph()->keep(options_.tables); }
+
 std::unique_ptr<Env> Session::make_env(const std::string& name) {
   auto env = std::make_unique<Env>(world_, options_.config);
   // Jobs are found again by their names: each of a session has its own.
@@ -147,6 +153,7 @@ std::unique_ptr<Env> Session::make_env(const std::string& name) {
   if (chosen.empty()) { chosen = name; }
   const int32_t number = ++names_[chosen];
   env->default_name(number == 1 ? chosen : fmt::format("{}-{}", chosen, number));
+  lend_to(*env);
   return env;
 }
 
@@ -158,9 +165,6 @@ Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool ne
   return infer_changelog(plan, needs_before);
 }
 
-namespace {
-
-// What the caller does with the rows himself: sorting, and stopping when he has enough.
 PlanRef take_order(PlanRef plan, RunningQuery& running) {
   running.visible = plan->type.size();
   const auto* calc = std::get_if<CalcNode>(&plan->node);
@@ -190,8 +194,6 @@ PlanRef take_order(PlanRef plan, RunningQuery& running) {
   }
   return plan;
 }
-
-}  // namespace
 
 Result<StatementResult> Session::run_query(std::string_view text, const Query& query) {
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, this->plan(text, query, /*needs_before=*/true));

@@ -30,17 +30,19 @@ class World;      // base/world.h
 
 namespace tidewheel::sql {
 
+struct BinderEnvironment;  // sql/binder.h
+struct BuildOptions;       // sql/build.h
 class JobAnalysis;  // sql/job_analysis.h
 
 struct SessionOptions {
-  const TableRegistry* tables = nullptr;  // outlives the session
-  Config config;                          // of jobs
+  std::shared_ptr<const TableRegistry> tables;
+  Config config;  // of jobs
   // INSERTs go on from the newest checkpoints of jobs of their names, where there are some.
   bool resumes = false;
   // The table behind FROM 'file'; null: files can't be named.
   std::function<Result<std::shared_ptr<const TableDefinition>>(const std::string& path)> file_table;
   // Loads what CREATE FUNCTION .. USING LIBRARY names; null: no libraries can be loaded.
-  FunctionLoader load_functions;
+  FunctionLoader load_functions = nullptr;
 };
 
 // A statement that has nothing to show.
@@ -71,6 +73,10 @@ struct RunningQuery {
   std::unique_ptr<JobHandle> job;
 };
 
+// What the caller does with the rows of a query by himself is noted and taken out of its plan:
+// sorting, and stopping when he has enough.
+PlanRef take_order(PlanRef plan, RunningQuery& running);
+
 // An INSERT, or a set of them, that runs.
 struct RunningInsert {
   std::unique_ptr<Env> env;
@@ -82,7 +88,8 @@ struct RunningInsert {
 
 using StatementResult = std::variant<Done, Listing, RunningQuery, RunningInsert>;
 
-// One thread. The world outlives the session and the jobs that it gave.
+// One thread. The world outlives the session and the jobs that it gave; the jobs may outlive the
+// session, because they share what they need of it.
 class Session {
  public:
   Session(World& world, SessionOptions options);
@@ -99,6 +106,20 @@ class Session {
 
   // The plan of a query, as it would run. For tests.
   Result<PlanRef> plan(std::string_view text, const Query& query, bool needs_before);
+
+  // ---- For jobs that somebody else builds and runs.
+
+  struct Prepared {
+    PlanRef bound;  // as it was written
+    PlanRef plan;
+    std::shared_ptr<const TableDefinition> sink;  // null: of a query
+  };
+  Result<Prepared> prepare_insert(std::string_view text, const Insert& insert);
+  BinderEnvironment environment() const;
+  // As the settings are now.
+  BuildOptions build_options(bool is_bounded) const;
+  // Has the job's graph keep what plans of this session refer to, and do not share.
+  void lend_to(Env& env) const;
 
   // Has the default catalog in files of a folder, which is made when it is not there.
   Status keep_catalog_in(const std::string& directory) {
@@ -126,16 +147,10 @@ class Session {
 
  private:
   struct Executor;
-  struct Prepared {
-    PlanRef bound;  // as it was written
-    PlanRef plan;
-    std::shared_ptr<const TableDefinition> sink;  // null: of a query
-  };
   Result<StatementResult> run_query(std::string_view text, const Query& query);
   Result<StatementResult> run_inserts(std::string_view text, const std::vector<Insert>& inserts);
   Result<StatementResult> set(const Set& statement);
   Result<StatementResult> reset(const Reset& statement);
-  BinderEnvironment environment() const;
   // ---- session_functions.cc
   Status create_function(std::string_view text, const CreateFunction& statement);
   Status drop_function(const Drop& statement);
@@ -174,7 +189,6 @@ class Session {
   Result<StatementResult> describe_container(const Describe& statement);
 
   Result<bool> takes_changes(const TableDefinition& table) const;
-  Result<Prepared> prepare_insert(std::string_view text, const Insert& insert);
   // Of a query that is bound.
   Status plan_insert(std::string_view text, const Query& query, const CatalogObject& table,
                      const std::vector<Option>& hints, const std::vector<Identifier>& columns,

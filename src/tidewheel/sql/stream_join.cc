@@ -30,8 +30,7 @@ using Kind = StreamJoinKind;
 
 bool counts_matches(Kind kind, bool left) {
   if (kind == Kind::kFull) { return true; }
-  return left ? kind == Kind::kLeft || kind == Kind::kSemi || kind == Kind::kAnti
-              : kind == Kind::kRight;
+  return left ? kind == Kind::kLeft || gives_left_only(kind) : kind == Kind::kRight;
 }
 // The rows of one side under the current key.
 class JoinSide {
@@ -166,8 +165,10 @@ class StreamJoin final : public KeyedOperator<K> {
         filter_(std::move(filter)),
         inputs_{JoinInput(spec_.left, spec_.left_keys), JoinInput(spec_.right, spec_.right_keys)},
         shared_{SharedRows(spec_.left.types), SharedRows(spec_.right.types)},
-        out_(spec_.left.types, spec_.right.types, stream_join_output(spec_).types,
-             !gives_left_only(spec_.kind)) {
+        out_(spec_.kind == Kind::kMark
+                 ? RowOutput(spec_.left.types, stream_join_output(spec_).types, true)
+                 : RowOutput(spec_.left.types, spec_.right.types, stream_join_output(spec_).types,
+                             !gives_left_only(spec_.kind))) {
     this->set_layout(join_layout(spec_.left, spec_.right, inputs_[0]));
     if (filter_ != nullptr) {
       for (const LogicalType& type : spec_.left.types) { pair_columns_.emplace_back(type); }
@@ -304,6 +305,7 @@ class StreamJoin final : public KeyedOperator<K> {
   // What the row, or its bytes, and its matches give.
   void put_row(uint32_t row, Text bytes, RowKind kind) {
     const bool retracts = is_retraction(kind);
+    if (spec_.kind == Kind::kMark) { return put_marked(row, bytes, retracts); }
     if (gives_left_only(spec_.kind)) { return put_left_only(row, bytes, retracts); }
     const bool other_pads = pads(spec_.kind, !is_left_);
     if (found_.empty()) {
@@ -335,6 +337,19 @@ class StreamJoin final : public KeyedOperator<K> {
       const bool comes = retracts != wants_match;
       for (int64_t copy = 0; turns && copy < match.count; ++copy) {
         out_.add(kNoRow, {}, match.row, comes ? kPlus : kMinus);
+      }
+      match.add_matches(retracts ? -1 : 1);
+    }
+  }
+  void put_marked(uint32_t row, Text bytes, bool retracts) {
+    if (is_left_) {
+      return out_.add_numbered(row, bytes, found_.empty() ? 0 : 1, retracts ? kMinus : kPlus);
+    }
+    for (const Found& match : found_) {
+      const bool turns = *match.matches() == (retracts ? 1 : 0);
+      for (int64_t copy = 0; turns && copy < match.count; ++copy) {
+        out_.add_other_numbered(match.row, retracts ? 1 : 0, kMinus);
+        out_.add_other_numbered(match.row, retracts ? 0 : 1, kPlus);
       }
       match.add_matches(retracts ? -1 : 1);
     }
@@ -496,6 +511,9 @@ RowType stream_join_output(const StreamJoinSpec& spec) {
   };
   add(spec.left, pads(spec.kind, false));
   if (!gives_left_only(spec.kind)) { add(spec.right, pads(spec.kind, true)); }
+  if (spec.kind == StreamJoinKind::kMark) {
+    output.add("$mark", LogicalType::of(TypeKind::kBigint, false));
+  }
   return output;
 }
 

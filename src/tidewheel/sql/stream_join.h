@@ -24,11 +24,12 @@ class PairFilter {
   virtual bool uses(size_t /*column*/) const { return true; }
 };
 
-enum class StreamJoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti };
+enum class StreamJoinKind : uint8_t { kInner, kLeft, kRight, kFull, kSemi, kAnti, kMark };
 
-// The output has the columns of the left input, then, but for kSemi and kAnti, those of the right.
-// Rows of an outer side without a match come with NULLs, until there is one: then they are taken
-// back. kSemi gives left rows that have a match, kAnti those that have none.
+// The output has the columns of the left input, then, where both sides are given, those of the
+// right. Rows of an outer side without a match come with NULLs, until there is one: then they are
+// taken back. kSemi gives left rows that have a match, kAnti those that have none, and kMark all of
+// them, with a BIGINT behind their columns: 1 for rows that have a match, else 0.
 struct StreamJoinSpec {
   StreamJoinKind kind = StreamJoinKind::kInner;
   RowType left;

@@ -94,6 +94,16 @@ TEST(StreamJoin, a_row_of_a_unique_side_takes_the_place_of_the_one_before) {
   EXPECT_EQ(lines, (Lines{"-U 1,1,1,5", "-U 1,2,1,5", "+U 1,1,1,6", "+U 1,2,1,6"}));
 }
 
+TEST(StreamJoin, a_mark_says_whether_there_is_a_match) {
+  StreamJoinSpec spec = spec_of(Kind::kMark);
+  spec.right_retracts = true;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,10", "+I NULL,3"}, 0).push({"+I 1,5", "+I 1,6"}, 1).push({"-D 1,5"}, 1);
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,10,0", "+I NULL,3,0", "-D 1,10,0", "+I 1,10,1"}));
+  harness.restart().push({"-D 1,6"}, 1);
+  EXPECT_EQ(harness.take(), (Lines{"-D 1,10,1", "+I 1,10,0"}));
+}
+
 TEST(StreamJoin, nulls_match_when_they_are_asked_to) {
   StreamJoinSpec spec = spec_of(Kind::kSemi);
   spec.nulls_match = true;
@@ -141,8 +151,11 @@ Lines model(Kind kind, bool filter, const std::multiset<Pair>& left,
     for (const Pair& b : right) {
       if (!fits(a, b)) { continue; }
       found = true;
-      if (kind != Kind::kSemi && kind != Kind::kAnti) { rows.push_back(text(a) + "," + text(b)); }
+      if (kind != Kind::kSemi && kind != Kind::kAnti && kind != Kind::kMark) {
+        rows.push_back(text(a) + "," + text(b));
+      }
     }
+    if (kind == Kind::kMark) { rows.push_back(text(a) + (found ? ",1" : ",0")); }
     if ((kind == Kind::kSemi && found) || (kind == Kind::kAnti && !found)) {
       rows.push_back(text(a));
     }
@@ -163,7 +176,7 @@ Lines model(Kind kind, bool filter, const std::multiset<Pair>& left,
 
 void run_random(uint64_t seed) {
   Random random(seed);
-  StreamJoinSpec spec = spec_of(static_cast<Kind>(random.below(6)));
+  StreamJoinSpec spec = spec_of(static_cast<Kind>(random.below(7)));
   const bool filter = random.chance(0.5);
   bool retracts[2] = {random.chance(0.6), random.chance(0.6)};
   const bool unique[2] = {random.chance(0.3), random.chance(0.3)};

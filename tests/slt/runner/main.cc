@@ -14,10 +14,10 @@
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cli/function_loader.h"
-#include "tidewheel/cli/table_registry.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/result_text.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel::slt {
 namespace {
@@ -108,7 +108,7 @@ class Runner {
     feeds_ = std::make_shared<ScriptFeeds>();
     tables_ = make_table_registry();
     tables_->add(make_script_connector(feeds_));
-    sql::Session session(world_, {.tables = tables_.get(),
+    sql::Session session(world_, {.tables = tables_,
                                   .config = {},
                                   .file_table = nullptr,
                                   .load_functions = load_functions()});
@@ -316,7 +316,7 @@ class Runner {
   const Options& options_;
   const std::string checkpoints_;  // their folder
   std::shared_ptr<ScriptFeeds> feeds_;
-  std::unique_ptr<TableRegistry> tables_;
+  std::shared_ptr<TableRegistry> tables_;
   int records_ = 0;
 };
 

@@ -1,4 +1,4 @@
-#include "tidewheel/cli/table_registry.h"
+#include "tidewheel/tables/table_registry.h"
 
 #include "tidewheel/connectors/datagen/table.h"
 #include "tidewheel/connectors/discard/table.h"

@@ -1,4 +1,4 @@
-#include "tidewheel/cli/file_table.h"
+#include "tidewheel/tables/file_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "tidewheel/cli/table_registry.h"
+#include "tidewheel/tables/table_registry.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,440 @@
+#!/usr/bin/env python3
+"""Uses `tidewheel sql` as a person at a terminal does, and as a job that is killed.
+
+  sql_check.py TIDEWHEEL [CASE...]
+
+Each case is a function below; its name says what is shown."""
+import collections
+import errno
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import random
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+PATIENCE_S = 60
+ENDLESS = "CREATE TABLE s (n BIGINT, k INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', 'fields.k.min' = '1', 'fields.k.max' = '3');"
+
+
+class Failed(Exception):
+    pass
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+class Program:
+    """`tidewheel sql`, and a folder for the case at hand."""
+
+    def __init__(self, path, scratch):
+        self.path, self.scratch = path, scratch
+        self.environment = dict(os.environ, HOME=str(scratch), TERM="xterm")
+
+    def command(self, *arguments):
+        return [str(self.path), "sql", *map(str, arguments)]
+
+    def run(self, *arguments, status=0, text=None):
+        result = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+                                input=text, stdin=None if text is not None else subprocess.DEVNULL, env=self.environment)
+        expect(result.returncode == status, f"status {result.returncode}, not {status}\n{result.stdout}{result.stderr}")
+        return result
+
+    def shell(self, *arguments):
+        return Shell(self.command(*arguments), self.environment)
+
+    def file(self, name, text):
+        path = self.scratch / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+class Shell:
+    """The shell at a terminal of its own."""
+
+    def __init__(self, command, environment):
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execve(command[0], command, environment)
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 250, 0, 0))
+        self.seen = ""
+        self.wait_for("tidewheel> ")
+
+    def read(self, seconds):
+        ready, _, _ = select.select([self.terminal], [], [], seconds)
+        if not ready:
+            return ""
+        try:
+            got = os.read(self.terminal, 65536).decode("utf-8", "replace")
+        except OSError as error:  # the other end is closed
+            if error.errno != errno.EIO:
+                raise
+            got = ""
+        self.seen += got
+        return got
+
+    def wait_for(self, words, since=0):
+        """What was printed since then, up to these words."""
+        end = time.monotonic() + PATIENCE_S
+        while words not in self.seen[since:]:
+            expect(time.monotonic() < end, f"{words!r} does not come; there is:\n{self.seen[-2000:]}")
+            self.read(0.5)
+        return self.seen[since:]
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def say(self, line, words="tidewheel> "):
+        """Types a line, and gives what comes until these words do."""
+        since = len(self.seen)
+        self.type(line + "\n")
+        self.wait_for("\n", since)
+        return self.wait_for(words, since + len(line))
+
+    def end(self, text="QUIT;\n"):
+        self.type(text)
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            self.read(0.1)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid != 0:
+                os.close(self.terminal)
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        raise Failed(f"the shell does not end; there is:\n{self.seen[-2000:]}")
+
+
+# ---- The shell
+
+def ctrl_c_ends_the_query_and_not_the_shell(program):
+    shell = program.shell()
+    shell.say(ENDLESS)
+    for _ in range(3):
+        since = len(shell.seen)
+        shell.type("SELECT k, COUNT(*) AS c FROM s GROUP BY k;\n")
+        shell.wait_for("3 rows", since)
+        shell.type("\x03")
+        shell.wait_for("stopping", since)
+        shell.wait_for("tidewheel> ", since + 40)
+    expect("| 7" in shell.say("SELECT 3 + 4 AS seven;"), "the shell does not go on")
+    expect(shell.end() == 0, "the shell does not end well")
+
+
+def a_table_without_end_is_drawn_in_its_place(program):
+    shell = program.shell()
+    shell.say(ENDLESS)
+    since = len(shell.seen)
+    shell.type("SELECT k, COUNT(*) AS c FROM s GROUP BY k;\n")
+    shell.wait_for("A\x1b[J", since)  # up some lines, and clear what is below
+    shell.type("\x03")
+    shell.wait_for("tidewheel> ", since + 60)
+    shell.end()
+
+
+def ctrl_c_drops_what_is_typed(program):
+    shell = program.shell()
+    shell.type("SELECT 'never")
+    shell.wait_for("never")
+    since = len(shell.seen)
+    shell.type("\x03")
+    shell.wait_for("tidewheel> ", since)
+    expect("| 2" in shell.say("SELECT 1 + 1 AS two;"), "what was dropped is still there")
+    shell.end()
+
+
+def ctrl_d_ends_the_shell(program):
+    expect(program.shell().end("\x04") == 0, "Ctrl-D does not end it")
+    expect(program.shell().end("exit;\n") == 0, "EXIT does not end it")
+    expect(program.shell().end("\\q\n") == 0, "\\q does not end it")
+
+
+def statements_go_over_lines_and_end_with_a_semicolon(program):
+    shell = program.shell()
+    shell.say("SELECT 'a;", "-> ")
+    expect("b" in shell.say("b' AS x;"), "a semicolon in quotes ends a statement")
+    shell.say("CREATE TABLE p (a INT) WITH ('connector' = 'blackhole');")
+    shell.say("BEGIN STATEMENT SET;", "-> ")
+    shell.say("INSERT INTO p SELECT 1;", "-> ")
+    expect("Job ID: " in shell.say("END;"), "no job was started")
+    expect("line 1, column 8" in shell.say("SELECT nothing;"), "the place of an error is not shown")
+    shell.end()
+
+
+def commands_begin_with_a_backslash(program):
+    shell = program.shell()
+    shell.say("CREATE TABLE things (a INT, b STRING) WITH ('connector' = 'blackhole');")
+    expect("things" in shell.say("\\d"), "\\d does not list tables")
+    expect("STRING" in shell.say("\\d things"), "\\d t does not show columns")
+    expect("default_database" in shell.say("\\l"), "\\l does not list databases")
+    shell.say("\\x")
+    expect("-[ row 1 ]" in shell.say("SELECT 1 AS one, 'x' AS two;"), "\\x shows no rows by columns")
+    shell.say("\\x")
+    shell.say("\\timing")
+    expect("Time: " in shell.say("SELECT 1;"), "\\timing tells no time")
+    path = program.file("some.sql", "SELECT 40 + 2 AS answer;")
+    expect("42" in shell.say(f"\\i {path}"), "\\i executes nothing")
+    expect("there is no command \\nix" in shell.say("\\nix"), "an unknown command is taken")
+    expect("SHOW JOBS" in shell.say("HELP;"), "HELP does not help")
+    shell.end()
+
+
+def tab_completes_words(program):
+    shell = program.shell()
+    shell.say("CREATE TABLE thingamajigs (gizmo INT) WITH ('connector' = 'blackhole');")
+    for typed, complete in (("SELECT gizm\t", "gizmo"), ("DESCRIBE thingam\t", "thingamajigs"), ("SET 'table.exec.sink.not\t", "not-null-enforcer"),
+                            ("CREATE TABLE x (a INT) WITH ('conn\t", "'connector"), ("\\tim\t", "\\timing"), ("explai\t", "EXPLAIN")):
+        since = len(shell.seen)
+        shell.type(typed)
+        shell.wait_for(complete, since)
+        shell.type("\x03")
+        shell.wait_for("tidewheel> ", since + len(typed))
+    shell.end()
+
+
+def inserts_go_on_beside_other_statements(program):
+    shell = program.shell()
+    shell.say(ENDLESS)
+    shell.say("CREATE TABLE nowhere (k INT) WITH ('connector' = 'blackhole');")
+    job = re.search(r"Job ID: ([0-9a-f]{32})", shell.say("INSERT INTO nowhere SELECT k FROM s;")).group(1)
+    jobs = shell.say("SHOW JOBS;")
+    expect(job in jobs and "RUNNING" in jobs, f"the job is not listed: {jobs}")
+    expect("rows in" in shell.say(f"DESCRIBE JOB '{job}';"), "the job is not described")
+    expect("They end with the shell" in shell.say("QUIT;", "[y/N] "), "QUIT does not ask")
+    shell.say("n")
+    expect("Stopped" in shell.say(f"STOP JOB '{job}';"), "the job does not stop")
+    expect("CANCELED" in shell.say("SHOW JOBS;") or "CANCELLED" in shell.seen, "the job is not said to be cancelled")
+    expect("has ended already" in shell.say(f"STOP JOB '{job}';"), "a job is stopped twice")
+    expect("has submitted no job" in shell.say("STOP JOB 'x';"), "a job that is not there is stopped")
+    expect(shell.end() == 0, "the shell does not end")
+
+
+def a_running_query_is_analyzed_when_it_is_interrupted(program):
+    shell = program.shell()
+    shell.say(ENDLESS)
+    since = len(shell.seen)
+    shell.type("EXPLAIN ANALYZE SELECT k, COUNT(*) FROM s GROUP BY k;\n")
+    time.sleep(1.5)
+    shell.type("\x03")
+    shown = shell.wait_for("FINISHED after", since)
+    expect(re.search(r"GroupAggregate\(.*in=\[[1-9]\d*\], out=\[[1-9]\d*\], busy=\[\d+ ms\], memory=\[", shown), f"figures are missing: {shown}")
+    shell.end()
+
+
+# ---- EXPLAIN
+
+TABLES = """
+CREATE TABLE e (k INT, v BIGINT, t TIMESTAMP(3), WATERMARK FOR t AS t) WITH ('connector' = 'datagen', 'number-of-rows' = '1000', 'rows-per-second' = '1000000', 'fields.k.min' = '1',
+  'fields.k.max' = '9');
+CREATE TABLE o (k INT, c BIGINT, PRIMARY KEY (c) NOT ENFORCED) WITH ('connector' = 'print');
+"""
+
+
+def explain_has_the_sections_of_a_plan(program):
+    plain = program.run("-e", TABLES + "EXPLAIN SELECT k, COUNT(*) FROM e WHERE v > 3 GROUP BY k").stdout
+    for section in ("Abstract Syntax Tree", "Optimized Physical Plan", "Optimized Execution Plan", "State"):
+        expect(f"== {section} ==\n" in plain, f"there is no section {section}: {plain}")
+    expect("GroupAggregate by (k): COUNT(*), for ever" in plain, f"the state is not told: {plain}")
+    with_ttl = program.run("-e", TABLES + "SET 'table.exec.state.ttl' = '5 s'; EXPLAIN SELECT k, COUNT(*) FROM e GROUP BY k").stdout
+    expect("for 5000 ms after its last use" in with_ttl, f"the time to live is not told: {with_ttl}")
+    cost = program.run("-e", TABLES + "EXPLAIN ESTIMATED_COST, CHANGELOG_MODE SELECT k, COUNT(*) FROM e WHERE v = 3 GROUP BY k").stdout
+    expect("changelogMode=[I,UB,UA,D], rows=[15], state=[" in cost, f"no estimates: {cost}")
+    expect("rows=[1000]" in cost, f"the rows of the table are not known: {cost}")
+    whole = program.run("-e", TABLES + "EXPLAIN JSON_EXECUTION_PLAN SELECT 1").stdout
+    json.loads(whole[whole.index("== Physical Execution Plan ==") + 30:])
+    advice = program.run("-D", "table.exec.mini-batch.enabled=false", "-e",
+                         "CREATE TABLE s (k INT) WITH ('connector' = 'datagen'); EXPLAIN PLAN_ADVICE SELECT k, COUNT(*) FROM s GROUP BY k").stdout
+    expect("table.exec.state.ttl" in advice and "mini-batch" in advice, f"no advice: {advice}")
+    created = program.run("-e", TABLES + "EXPLAIN CREATE TABLE n WITH ('connector' = 'blackhole') AS SELECT k FROM e").stdout
+    expect("Sink(table=[default_catalog.default_database.n])" in created, created)
+
+
+def analyze_tells_what_operators_did(program):
+    query = "SELECT k, COUNT(*) AS c FROM e WHERE k < 5 GROUP BY k"
+    shown = program.run("-e", TABLES + "EXPLAIN ANALYZE " + query).stdout
+    expect(re.search(r"TableScan\(.*out=\[1000\], busy=\[\d+ ms\]", shown), f"the rows of the source are missing: {shown}")
+    expect(re.search(r"GroupAggregate\(.*in=\[\d+\], out=\[\d+\], busy=\[\d+ ms\], memory=\[[1-9]", shown), f"the state is missing: {shown}")
+    expect("FINISHED after" in shown, shown)
+    figures = json.loads(program.run("-e", TABLES + "EXPLAIN ANALYZE, JSON_EXECUTION_PLAN " + query).stdout)
+    expect(figures["state"] == "FINISHED" and figures["plans"][0]["plan"]["rows_out"] > 0, figures)
+    inserted = program.run("-e", TABLES + "EXPLAIN ANALYZE INSERT INTO o " + query).stdout
+    expect("+I[" in inserted and "Sink(table=" in inserted, inserted)
+
+
+def rows_of_one_primary_key_are_given_in_order(program):
+    data = program.file("data.json", "".join(json.dumps({"k": k}) + "\n" for k in "abaccabbc"))
+    script = f"""
+CREATE TABLE d (k STRING) WITH ('connector' = 'filesystem', 'path' = '{data}', 'format' = 'json');
+CREATE TABLE o (k STRING, c BIGINT, PRIMARY KEY (c) NOT ENFORCED) WITH ('connector' = 'print');
+SET 'table.exec.mini-batch.enabled' = 'false';
+"""
+    insert = "INSERT INTO o SELECT k, COUNT(*) FROM d GROUP BY k"
+    expect("TopN(partitionBy=[c], orderBy=[newest first]" in program.run("-e", script + "EXPLAIN " + insert).stdout, "rows are not kept by the table's key")
+    table = {}
+    for line in program.run("-e", script + insert).stdout.splitlines():
+        kind, k, c = re.fullmatch(r"(..)\[(\w), (\d)\]", line).groups()
+        if kind in ("+I", "+U"):
+            table[c] = k
+        elif kind == "-D":
+            expect(table.pop(c, None) is not None, f"a row is deleted that is not there: {line}")
+    expect(sorted(table) == ["3"] and table["3"] in "abc", f"the table at the end is {table}")
+    program.run("-e", script + "SET 'table.exec.sink.upsert-materialize' = 'NONE';" + insert)
+
+
+# ---- Scripts
+
+def what_is_wrong_is_named(program):
+    for arguments, status, words in ((["--nonsense"], 2, "--nonsense"), (["-f", "/not/there.sql"], 1, "/not/there.sql"),
+                                     (["-D", "nonsense"], 2, "-D takes key=value"), (["-D", "paralelism.default=2"], 1, "parallelism.default"),
+                                     (["-e", "SELEC 1"], 1, "SELECT"), (["-e", "SELECT * FROM 'no.csv'"], 1, "no.csv"),
+                                     (["--csv", "--json", "-e", "SELECT 1"], 2, "--json"), (["--catalog", "/proc/none", "-e", "SELECT 1"], 1, "/proc/none"),
+                                     (["--resume", "-e", "CREATE TABLE b (a INT) WITH ('connector' = 'blackhole'); INSERT INTO b SELECT 1"], 2, "checkpoint")):
+        result = program.run(*arguments, status=status)
+        expect(words in result.stderr, f"{arguments}: {words!r} is not in {result.stderr}")
+
+
+def odd_files_are_read_or_refused(program):
+    def select(name, content, status=0):
+        path = program.scratch / name
+        path.write_bytes(content)
+        return program.run("--csv", "-e", f"SELECT * FROM '{path}'", status=status)
+
+    expect(select("header.csv", b"a,b\n").stdout == "a,b\n", "a file with a header only")
+    expect(select("bom.csv", b"\xef\xbb\xbfa,b\n1,x\n").stdout == "a,b\n1,x\n", "a byte order mark")
+    expect(select("quoted.csv", b'a,b\n1,"x\ny"\n2,"z"\n').stdout == 'a,b\n1,"x\ny"\n2,z\n', "line ends in quotes")
+    expect(select("crlf.csv", b"a,b\r\n1,x\r\n").stdout == "a,b\n1,x\n", "line ends of two bytes")
+    expect(select("mixed.csv", b"a\n1\nx\n2.5\n").stdout == "a\n1\nx\n2.5\n", "values of several types")
+    expect(select("lines.jsonl", b'{"a":1}\n\n{"a":2.5,"b":"x"}\n').stdout == "a,b\n1.0,\n2.5,x\n", "fields that come and go")
+    for name, content in (("empty.csv", b""), ("empty.json", b""), ("array.json", b"[1,2]\n"), ("broken.json", b'{"a":\n')):
+        message = select(name, content, status=1).stderr
+        expect(name in message, f"the file is not named: {message}")
+    ragged = select("ragged.csv", b"a,b\n1,2\n3\n", status=1).stderr
+    expect("ragged.csv" in ragged and "line 3" in ragged, f"the line is not named: {ragged}")
+
+
+def tables_are_there_in_the_next_process(program):
+    catalog = program.scratch / "catalog"
+    program.run("--catalog", catalog, "-e", "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '3'); CREATE VIEW v AS SELECT COUNT(*) AS c FROM t")
+    expect(program.run("--catalog", catalog, "-e", "SELECT c FROM v").stdout == "c\n3\n", "the view is not there")
+    writers = [subprocess.Popen(program.command("--catalog", catalog, "-e", "; ".join(f"CREATE TABLE w{w}_{i} (a INT) WITH ('connector' = 'blackhole')" for i in range(20))),
+                                env=program.environment) for w in range(3)]
+    expect(all(writer.wait(PATIENCE_S) == 0 for writer in writers), "two that create at once get in each other's way")
+    tables = program.run("--catalog", catalog, "--csv", "-e", "SHOW TABLES LIKE 'w%'").stdout.split()
+    expect(len(tables) == 2 + 60, f"tables are lost: {tables}")
+    (catalog / "default_database" / "t.sql").write_text("CREATE TABLE", encoding="utf-8")
+    message = program.run("--catalog", catalog, "-e", "SELECT * FROM t", status=1).stderr
+    expect("damaged" in message and "t.sql" in message, message)
+    program.run("--catalog", catalog, "-e", "SELECT 1; INSERT INTO w0_1 SELECT 1; DROP TABLE t")
+
+
+def rows_of(folder, column):
+    counted = collections.Counter()
+    for path in pathlib.Path(folder).rglob("*.json"):
+        if path.name.startswith("."):
+            continue
+        for line in path.read_text(encoding="utf-8").splitlines():
+            counted[json.loads(line)[column]] += 1
+    return counted
+
+
+def a_script_that_is_killed_writes_each_row_once(program):
+    rows = 3000
+    out = program.scratch / "out"
+    script = program.file("job.sql", f"""
+CREATE TABLE numbers (n BIGINT, k AS n / 10) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', 'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{rows}');
+CREATE TABLE few (n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{out}/few', 'format' = 'json');
+CREATE TABLE all_rows (n BIGINT, k BIGINT) WITH ('connector' = 'filesystem', 'path' = '{out}/all', 'format' = 'json');
+CREATE TABLE sums (k BIGINT, n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{out}/sums', 'format' = 'json');
+INSERT INTO few VALUES (1), (2), (3);
+EXECUTE STATEMENT SET BEGIN
+  INSERT INTO all_rows SELECT n, k FROM numbers;
+  INSERT INTO sums SELECT k, n FROM (SELECT n, k, ROW_NUMBER() OVER (PARTITION BY k ORDER BY PROCTIME()) AS r FROM numbers) WHERE r = 1;
+END;
+INSERT INTO few VALUES (4);
+""")
+    command = program.command("-f", script, "--checkpoint-interval", "100ms", "--checkpoint-dir", program.scratch / "checkpoints", "--resume", "-p", "2")
+    chance = random.Random(7)
+    kills = 0
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        expect(time.monotonic() < end, "it does not come to its end")
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=program.environment)
+        try:
+            _, errors = process.communicate(timeout=chance.uniform(0.3, 1.2) if kills < 8 else PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            continue
+        expect(process.returncode == 0, f"status {process.returncode}: {errors}")
+        break
+    expect(kills >= 3, f"killed {kills} times only")
+    every = rows_of(out / "all", "n")
+    expect(every == collections.Counter(range(1, rows + 1)), f"{sum(every.values())} rows of {rows}, {len(every)} different ones; {kills} kills")
+    first = rows_of(out / "sums", "k")
+    expect(first == collections.Counter(range(0, rows // 10 + 1)), f"first rows: {sum(first.values())}, {len(first)} different ones")
+    expect(rows_of(out / "few", "n") == collections.Counter([1, 2, 3, 4]), f"what had ended is done again: {rows_of(out / 'few', 'n')}")
+
+
+def a_job_that_is_stopped_with_a_savepoint_goes_on_from_it(program):
+    rows = 2000
+    out = program.scratch / "out"
+    tables = f"""
+CREATE TABLE numbers (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', 'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{rows}');
+CREATE TABLE all_rows (n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{out}', 'format' = 'json');
+"""
+    path = program.file("tables.sql", tables)
+    shell = program.shell("-i", path, "-Dexecution.checkpointing.savepoint-dir=" + str(program.scratch / "savepoints"))
+    job = re.search(r"Job ID: ([0-9a-f]{32})", shell.say("INSERT INTO all_rows SELECT n FROM numbers;")).group(1)
+    time.sleep(0.7)
+    answer = shell.say(f"STOP JOB '{job}' WITH SAVEPOINT;")
+    savepoint = re.search(r"(/\S*savepoint-[0-9a-f-]+)", answer)
+    expect(savepoint is not None, f"no savepoint is named: {answer}")
+    shell.end()
+    some = rows_of(out, "n")
+    expect(0 < len(some) < rows, f"it was stopped with {len(some)} rows")
+    program.run("-i", path, "-s", savepoint.group(1), "-e", "INSERT INTO all_rows SELECT n FROM numbers")
+    every = rows_of(out, "n")
+    expect(every == collections.Counter(range(1, rows + 1)), f"{sum(every.values())} rows of {rows}, {len(every)} different ones")
+
+
+def a_full_disk_is_named(program):
+    full = "/dev/full"
+    if not os.path.exists(full):
+        return
+    with open(full, "wb") as nowhere:
+        process = subprocess.run(program.command("-e", "CREATE TABLE o (a INT) WITH ('connector' = 'stdout', 'format' = 'csv'); INSERT INTO o SELECT 1"), stdout=nowhere,
+                                 stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, env=program.environment, check=False)
+    expect(process.returncode == 1 and "No space left" in process.stderr, f"status {process.returncode}: {process.stderr}")
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    cases = [f for name, f in globals().items() if callable(f) and getattr(f, "__code__", None) and f.__code__.co_varnames[:1] == ("program",)]
+    chosen = [f for f in cases if len(sys.argv) == 2 or f.__name__ in sys.argv[2:]]
+    failures = 0
+    for case in chosen:
+        with tempfile.TemporaryDirectory(prefix="tidewheel_sql_") as scratch:
+            begun = time.monotonic()
+            try:
+                case(Program(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(scratch)))
+                print(f"ok {case.__name__} ({time.monotonic() - begun:.1f} s)", flush=True)
+            except (Failed, subprocess.TimeoutExpired) as failure:
+                failures += 1
+                print(f"FAILED {case.__name__}: {failure}", flush=True)
+    sys.exit(1 if failures > 0 else 0)
+
+
+if __name__ == "__main__":
+    main()
