@@ -135,6 +135,27 @@ std::optional<std::vector<int32_t>> version_key(const Plan& plan, std::string& w
   return key;
 }
 
+// A view of the newest rows of a log has fewer versions than the log: those that come behind a
+// newer one are missing. The join keeps versions by their time, and needs nothing below it to do
+// so.
+PlanRef with_all_versions(const PlanRef& right) {
+  const auto* calc = std::get_if<CalcNode>(&right->node);
+  if (calc == nullptr || !std::holds_alternative<RankNode>(right->input().node) ||
+      right->input().input().updates) {
+    return right;
+  }
+  const auto number = static_cast<int32_t>(right->input().type.size()) - 1;
+  bool uses_number = false;
+  for (const Bound& output : calc->outputs) {
+    for_each_column(output, [&](const Bound& column) { uses_number |= column.column == number; });
+  }
+  if (uses_number) { return right; }
+  auto made = std::make_shared<Plan>(
+      *make_calc(right->input().inputs[0], std::nullopt, calc->outputs, right->type.names));
+  made->kept_ms = right->kept_ms;
+  return made;
+}
+
 int32_t event_time_of(const RowType& type) {
   for (size_t i = 0; i < type.size(); ++i) {
     if (type.types[i].time == TimeAttribute::kEvent) { return static_cast<int32_t>(i); }
@@ -240,6 +261,7 @@ Result<PlanRef> QueryBinder::versioned_join(TemporalSides& sides, const NamedTab
                     "time attribute in versioned table, but {}: {}",
                     why, sides.name));
   }
+  sides.right = with_all_versions(sides.right);
   const LogicalType& right_time = sides.right->type.types[static_cast<size_t>(node.right_time)];
   if (right_time.kind != sides.as_of.type.kind) {
     return refuse(

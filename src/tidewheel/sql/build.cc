@@ -284,7 +284,7 @@ struct JobBuilder::NodeBuilder {
     spec.left = plan.input(0).type;
     spec.right = plan.input(1).type;
     spec.output = plan.type;
-    spec.ttl_ms = builder.options_.state_ttl_ms;
+    spec.ttl_ms = ttl_ms();
     std::vector<int32_t> keys(plan.type.size());
     std::iota(keys.begin(), keys.end(), 0);
     return builder.add(plan,

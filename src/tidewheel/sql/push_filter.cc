@@ -504,7 +504,11 @@ PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
   if (!std::all_of(conditions.begin(), conditions.end(), is_deterministic)) {
     return filter_above(std::move(plan), std::move(conditions));
   }
-  return FilterPush(plan, functions).push(std::move(conditions));
+  PlanRef pushed = FilterPush(plan, functions).push(std::move(conditions));
+  if (pushed->kept_ms == plan->kept_ms) { return pushed; }
+  auto made = std::make_shared<Plan>(*pushed);
+  made->kept_ms = plan->kept_ms;
+  return made;
 }
 
 }  // namespace tidewheel::sql
