@@ -191,7 +191,7 @@ class SqlRunner {
     const int64_t begun_ns = world_.clock().now_ns();
     choose_output();
     Result<sql::StatementResult> result = session_.execute(text, statement);
-    if (result.status().id() == ErrorId::kJobFinished) {
+    if (!result.ok() && result.status().id() == ErrorId::kJobFinished) {
       print_error(std::string(result.status().message()) + "\n");
     } else {
       TIDEWHEEL_RETURN_IF_ERROR(result.status());
