@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tidewheel/sql/binder.h"
+#include "tidewheel/sql/cast.h"
 #include "tidewheel/sql/catalog.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/query.h"
@@ -344,7 +345,9 @@ Result<Bound> ExpressionBinder::bind_node(const Literal& literal, Span span) {
       return number_literal(date->days(), TypeKind::kDate, span);
     }
     case Literal::Kind::kTime: {
-      const auto time = parse_time(literal.text);
+      // '2:55:00' is in the dialect's own examples.
+      const bool is_short = literal.text.size() > 1 && literal.text[1] == ':';
+      const auto time = parse_time(is_short ? "0" + literal.text : literal.text);
       if (!time.has_value()) {
         return error(span, ErrorId::kSqlSyntax, "a time is written 'HH:mm:ss'");
       }
@@ -353,13 +356,17 @@ Result<Bound> ExpressionBinder::bind_node(const Literal& literal, Span span) {
     case Literal::Kind::kTimestamp: {
       const auto time = parse_local_timestamp(literal.text);
       const int32_t digits = fraction_digits(literal.text);
-      if (!time.has_value() || digits > 3) {
+      if (!time.has_value() || digits > 9) {
         return error(span, ErrorId::kSqlSyntax,
-                     "a timestamp is written 'yyyy-MM-dd HH:mm:ss', with up to 3 digits of "
+                     "a timestamp is written 'yyyy-MM-dd HH:mm:ss', with up to 9 digits of "
                      "fractions");
       }
-      return Bound::of_literal({time->ms()},
-                               LogicalType::with(TypeKind::kTimestamp, digits, 0, false), span);
+      const LogicalType type = LogicalType::with(TypeKind::kTimestamp, digits, 0, false);
+      Result<Datum> value = cast_datum({literal.text}, LogicalType::string(), type);
+      if (!value.ok()) {
+        return error(span, ErrorId::kSqlSyntax, std::string(value.status().message()));
+      }
+      return Bound::of_literal(*std::move(value), type, span);
     }
   }
   return error(span, ErrorId::kSqlSyntax, "a literal of an unknown kind");
@@ -385,6 +392,11 @@ Result<Bound> ExpressionBinder::bind_node(const Unary& unary, Span span) {
       if (operand.type.is_numeric() || operand.type.is_interval()) { return operand; }
       return error(span, ErrorId::kSqlType, "only numbers and intervals can have a sign");
     case Unary::Op::kMinus: {
+      // One number, and not a call: -2147483648 is an INT, and types may depend on literals.
+      if (std::holds_alternative<Literal>(unary.operand->node) && operand.type.is_integer()) {
+        const int64_t value = -operand.literal.integer();
+        return number_literal(value, value >= INT32_MIN ? TypeKind::kInt : TypeKind::kBigint, span);
+      }
       std::vector<Bound> arguments;
       arguments.push_back(std::move(operand));
       return call("-", std::move(arguments), span);
