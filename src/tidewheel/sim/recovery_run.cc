@@ -260,7 +260,8 @@ class RecoveryRun {
     // The last life has to end, whatever is drawn.
     const bool short_timeout = draws(random, "timeout", 0.2);
     const int64_t timeout = one_of<int64_t>(random, {1, 5, 20, 100});
-    if (short_timeout && !last) { config.set(options::kCheckpointTimeout, timeout); }
+    has_short_timeout_ = short_timeout && !last;
+    if (has_short_timeout_) { config.set(options::kCheckpointTimeout, timeout); }
     const int64_t tolerable = one_of<int64_t>(random, {0, 1, 1000});
     if (!last || random.chance(0.5)) {
       config.set(options::kTolerableFailedCheckpoints, tolerable);
@@ -464,6 +465,10 @@ class RecoveryRun {
             : handle.cancel_with_savepoint(kSavepoints);
     if (!path.ok()) {
       note("no savepoint: " + path.status().to_string());
+      // A barrier that does not get on in ten minutes never will.
+      if (path.status().id() == ErrorId::kCheckpointExpired && !has_short_timeout_) {
+        fail("a savepoint hangs: " + path.status().to_string());
+      }
       // The job goes on, but this life is to end.
       if (process.alive()) { handle.cancel(); }
       return;
@@ -784,6 +789,7 @@ class RecoveryRun {
   bool resumes_elsewhere_ = false;   // not at what the job would find by itself
   bool started_from_point_ = false;  // the last life
   bool had_finished_ = false;        // before the last life
+  bool has_short_timeout_ = false;   // of checkpoints, in the life at hand
   bool suspended_ = false;
   bool finished_ = false;
   int64_t extra_lives_ = 0;
