@@ -79,12 +79,19 @@ int32_t place_of(const std::vector<Bound>& outputs, int32_t column) {
   return -1;
 }
 
+// Constants are not folded yet: 1 is CAST(1 AS BIGINT).
+const Bound& without_cast(const Bound& value) {
+  const bool casts = value.kind == Bound::Kind::kCast && value.type.is_integer() &&
+                     value.arguments[0].type.is_integer();
+  return casts ? without_cast(value.arguments[0]) : value;
+}
+
 // `number = 1` and the like.
 bool keeps_first_only(const Bound& condition, int32_t number) {
   if (condition.kind != Bound::Kind::kCall || condition.arguments.size() != 2) { return false; }
   const std::string_view op = condition.function->name();
-  const Bound& a = condition.arguments[0];
-  const Bound& b = condition.arguments[1];
+  const Bound& a = without_cast(condition.arguments[0]);
+  const Bound& b = without_cast(condition.arguments[1]);
   if (a.kind != Bound::Kind::kColumn || a.column != number || !b.is_literal() ||
       b.literal.is_null() || !b.type.is_integer()) {
     return false;
