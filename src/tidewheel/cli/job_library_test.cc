@@ -117,7 +117,8 @@ TEST(JobLibrary, any_damaged_byte_gives_an_answer) {
 }
 
 TEST(JobLibrary, another_abi_is_refused_in_words) {
-  JobNote other{.abi = kPluginAbi, .version = "9.9", .compiler = "g++ 99", .job = "x", .functions = {}};
+  JobNote other{
+      .abi = kPluginAbi, .version = "9.9", .compiler = "g++ 99", .job = "x", .functions = {}};
   EXPECT_TRUE(check_job_note(other, "libx.so").ok());
   other.abi = kPluginAbi + 1;
   const Status refused = check_job_note(other, "libx.so");
