@@ -92,6 +92,7 @@ Completion complete_sql(const sql::Session& session, std::string_view before) {
   const size_t quote = open_quote(before);
   if (quote != std::string_view::npos) {
     made.begin = quote;
+    made.ending = "'";
     const std::string capitals = sql::in_capitals(before.substr(0, quote - 1));
     const std::string place = last_word_of(capitals, {"SET", "RESET", "WITH", "OPTIONS"});
     const bool is_value = capitals.find_last_not_of(' ') != std::string::npos &&

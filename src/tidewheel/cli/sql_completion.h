@@ -13,6 +13,7 @@ namespace tidewheel {
 struct Completion {
   size_t begin = 0;  // of the word that is completed, in the text before the cursor
   std::vector<std::string> candidates;  // whole words, sorted; each begins as the word does
+  std::string ending = " ";             // what comes behind the only one: a blank, or the quote
 };
 
 // `before`: all of the statement before the cursor. In quotes: settings behind SET and RESET,

@@ -159,7 +159,7 @@ struct SqlTerminal::Editor {
     }
     if (common.size() > word.size() || found.candidates.size() == 1) {
       el_deletestr(edit, static_cast<int>(std::min(word.size(), typed.size())));
-      if (found.candidates.size() == 1) { common += word.empty() ? "" : " "; }
+      if (found.candidates.size() == 1) { common += found.ending; }
       if (el_insertstr(edit, common.c_str()) != 0) { return CC_REFRESH_BEEP; }
       return CC_REFRESH;
     }

@@ -270,7 +270,8 @@ void show_listing(const sql::Listing& listing, const SqlViewOptions& options) {
     return;
   }
   print(options.expanded ? expanded_text(listing.columns, listing.rows)
-                         : sql::box_text(listing.columns, nulls, listing.rows));
+                         : sql::box_text(listing.columns, nulls, listing.rows,
+                                         {.column_width_max = std::string::npos}));
 }
 
 Status show_query(World& world, sql::RunningQuery& query, const SqlViewOptions& options,

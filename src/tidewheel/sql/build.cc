@@ -64,6 +64,7 @@ std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
 std::string JobBuilder::new_name(const Plan& plan, std::string name) {
   if (!options_.unique_names) { return name; }
   name += fmt::format("[{}]", names_.size() + 1);
+  names_.emplace("#" + name, name);  // so that no number is given twice
   names_[plan_text(plan, true)] = name;
   return name;
 }
@@ -167,7 +168,8 @@ struct JobBuilder::NodeBuilder {
     const auto& node = std::get<ScanNode>(plan.node);
     TIDEWHEEL_ASSIGN_OR_RETURN(
         const Stream<ColumnRow> rows,
-        source.add_to(builder.env_, "Source: " + node.table->path, builder.uid_of(plan, "source")));
+        source.add_to(builder.env_, builder.new_name(plan, "Source: " + node.table->path),
+                      builder.uid_of(plan, "source")));
     StreamEnds ends = rows.ends();
     const std::shared_ptr<const RowCodec> codec = make_column_codec(type);
     for (StreamEnd& end : ends) { end.row_codec = codec; }

@@ -109,13 +109,18 @@ struct PlanEstimates::Rules {
     const auto source = (*connector)->source({*node.table, estimates.tables_});
     if (!source.ok()) { return made; }
     const TableEstimate known = (*source)->estimate(estimates.files_);
-    made.rows = static_cast<double>(known.rows);
+    // Conditions that the source takes over.
+    double part = 1;
+    for (const ScanNode::OneOf& kept : node.kept) {
+      part *= std::min(1.0, kEqualPart * static_cast<double>(kept.values.size()));
+    }
+    if (known.rows >= 0) { made.rows = std::ceil(static_cast<double>(known.rows) * part); }
     if (known.rows >= 0 || known.bytes < 0) { return made; }
     double width = 0;
     for (const TableColumn& column : node.table->columns) { width += width_of(column.type); }
     const auto format = node.table->options.find("format");
     const bool is_csv = format != node.table->options.end() && format->second == "csv";
-    made.rows = std::ceil(static_cast<double>(known.bytes) /
+    made.rows = std::ceil(part * static_cast<double>(known.bytes) /
                           std::max(1.0, width * (is_csv ? 1 : kJsonFactor)));
     return made;
   }
