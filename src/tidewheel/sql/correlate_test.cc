@@ -71,7 +71,8 @@ CorrelateSpec count_spec(bool is_left) {
 
 SqlHarness harness_of(const CorrelateSpec& spec, SqlHarnessOptions options = {}) {
   RowType output;
-  for (const LogicalType& type : correlate_output(spec).value()) { output.add("c", type); }
+  const std::vector<LogicalType> types = correlate_output(spec).value();
+  for (const LogicalType& type : types) { output.add("c", type); }
   RowType input;
   for (const LogicalType& type : spec.input) { input.add("c", type); }
   return SqlHarness([spec] { return make_correlate(spec).value(); }, {input}, output, options);

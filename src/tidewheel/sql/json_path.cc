@@ -237,7 +237,7 @@ class PathParser {
     if (!op.has_value()) {
       const bool is_path = filter.left.kind == JsonOperand::Kind::kElement ||
                            filter.left.kind == JsonOperand::Kind::kRoot;
-      if (!is_path) { return wrong("a comparison: == != < <= > >= =~ in nin"); }
+      if (!is_path || at('=')) { return wrong("a comparison: == != < <= > >= =~ in nin"); }
       return filter;
     }
     filter.kind = JsonFilter::Kind::kCompare;

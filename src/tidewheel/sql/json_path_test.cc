@@ -97,7 +97,7 @@ TEST(JsonPath, paths_lead_to_values) {
   const PathCase cases[] = {
       {"$.n", "10"},
       {"  lax  $ .n",
-       "the JSON path '  lax  $ .n' is wrong at character 9, '.n': a . or [ or the "
+       "the JSON path '  lax  $ .n' is wrong at character 10, '.n': a . or [ or the "
        "end was expected"},
       {"lax $.n", "10"},
       {"STRICT\t$['n']", "10"},
