@@ -275,6 +275,11 @@ Status prepare(SqlRunner& runner, const SqlCommand& command) {
   if (!command.catalog.empty()) {
     TIDEWHEEL_RETURN_IF_ERROR(runner.session().keep_catalog_in(command.catalog));
   }
+  // What failed is to be gone on with too.
+  if (command.resume) {
+    TIDEWHEEL_RETURN_IF_ERROR(runner.set(
+        "execution.checkpointing.externalized-checkpoint-retention=RETAIN_ON_CANCELLATION"));
+  }
   // Who sees the result only has no use for every step on the way to it.
   if (command.output != SqlOutput::kChangelog) {
     TIDEWHEEL_RETURN_IF_ERROR(runner.set("table.exec.mini-batch.enabled=true"));
