@@ -127,8 +127,10 @@ Result<void*> load_symbol(const std::string& path, const char* name) {
   }
   void* const symbol = dlsym(library, name);
   if (symbol == nullptr) {
-    return failed_precondition(ErrorId::kJobLibrary, "{} has no function {}: rebuild it", path,
-                               name);
+    return failed_precondition(
+        ErrorId::kJobLibrary,
+        "{} has no function {}: it holds something else, or was built by another version", path,
+        name);
   }
   return symbol;
 }
