@@ -82,9 +82,11 @@ class Generator:
     def scalar_query(self, scope, depth):
         select, inner = self.from_clause(scope, depth)
         where = f" WHERE {self.condition(inner, depth)}" if self.chance(0.8) else ""
-        value = self.rng.choice([f"MIN({self.number(inner, 0)})", f"MAX({self.number(inner, 0)})",
-                                 f"SUM({self.number(inner, 0)})", "COUNT(*)",
-                                 f"COUNT(DISTINCT {self.number(inner, 0)})"])
+        # An aggregate of outer columns alone would be one of the query around.
+        of = Scope(inner.columns)
+        value = self.rng.choice([f"MIN({self.number(of, 0)})", f"MAX({self.number(of, 0)})",
+                                 f"SUM({self.number(of, 0)})", "COUNT(*)",
+                                 f"COUNT(DISTINCT {self.number(of, 0)})"])
         if self.chance(0.15):
             value += f" + {self.rng.randint(1, 3)}"
         return f"(SELECT {value} FROM {select}{where})"
@@ -146,13 +148,18 @@ class Generator:
 
     def from_clause(self, outer, depth):
         text, columns = self.relation(outer, depth)
+        commas = None  # whether all is joined by commas
         for _ in range(self.rng.choice([0, 0, 1, 1, 2]) if depth > 0 else 0):
             right, added = self.relation(outer, depth)
             scope = Scope(columns + added)
             left_key, right_key = (Scope(one).pick(self.rng, "INT") for one in (columns, added))
             kind = self.rng.choice(["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", ","])
-            if kind == "," and "JOIN" in text:
+            # What stands before a comma can't be named in ON behind it.
+            if kind == "," and commas is False:
                 kind = "CROSS JOIN"
+            elif commas:
+                kind = ","
+            commas = kind == ","
             if kind in (",", "CROSS JOIN"):
                 text = f"{text}{'' if kind == ',' else ' '}{kind} {right}"
             else:
@@ -215,6 +222,7 @@ class Generator:
                 [(name, type_) for _, name, type_ in named])
 
     def aggregate(self, scope, depth):
+        scope = Scope(scope.columns)
         value = self.number(scope, 1 if depth > 1 else 0)
         call = self.rng.choice(["COUNT(*)", f"SUM({value})", f"MIN({value})", f"MAX({value})",
                                 f"COUNT({value})", f"COUNT(DISTINCT {value})"])
@@ -319,13 +327,13 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--keep", type=pathlib.Path, help="where the script is written to")
-    parser.add_argument("options", nargs="*", help="behind `--`: options of slt")
-    options = parser.parse_args()
+    own, _, of_slt = " ".join(["", *sys.argv[1:], ""]).partition(" -- ")
+    options = parser.parse_args(own.split())
     script = make_script(random.Random(options.seed), options.queries)
     path = options.keep or pathlib.Path(tempfile.gettempdir()) / f"random_{options.seed}.slt"
     path.write_text(script)
     print(f"seed {options.seed}: {options.queries} queries in {path}", flush=True)
-    return subprocess.run([options.slt, *options.options, path], check=False).returncode
+    return subprocess.run([options.slt, *of_slt.split(), path], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -103,7 +103,10 @@ class Grouping {
       if (!call->over.has_value() && is_aggregate_function(name)) {
         return add_call(name, *call, expression.span);
       }
-      if (name == "GROUPING" || name == "GROUPING_ID") { return add_grouping(*call, expression); }
+      const bool is_group_id = name == "GROUP_ID" && call->arguments.empty();
+      if (is_group_id || name == "GROUPING" || name == "GROUPING_ID") {
+        return add_grouping(*call, is_group_id, expression);
+      }
       for (const auto& [property, key] : properties_) {
         if (name == property) { return std::optional<Bound>(key_column(key, expression.span)); }
       }
@@ -159,8 +162,8 @@ class Grouping {
   }
 
   // GROUPING(a, b): a bit for each argument, the last is the lowest: 1 where the row is of a set
-  // without it.
-  Result<std::optional<Bound>> add_grouping(const FunctionCall& call,
+  // without it. GROUP_ID(), kept as a call without keys: how many sets like the row's come before.
+  Result<std::optional<Bound>> add_grouping(const FunctionCall& call, bool is_group_id,
                                             const Expression& expression) {
     std::vector<size_t> keys;
     for (const FunctionCall::Argument& argument : call.arguments) {
@@ -172,7 +175,7 @@ class Grouping {
       }
       keys.push_back(static_cast<size_t>(it - keys_.begin()));
     }
-    if (keys.empty() || keys.size() > 62) {
+    if ((keys.empty() && !is_group_id) || keys.size() > 62) {
       return error_at(text_, expression.span, ErrorId::kSqlQuery,
                       "GROUPING takes one expression of GROUP BY, or several");
     }
@@ -693,6 +696,13 @@ PlanRef of_all_keys(PlanRef plan, const Grouping& grouping, size_t number) {
   for (const std::vector<size_t>& keys : grouping.groupings()) {
     int64_t bits = 0;
     for (const size_t key : keys) { bits = bits * 2 + (place_of(key) == set.end() ? 1 : 0); }
+    for (size_t before = 0; keys.empty() && before < number; ++before) {
+      const KeySet& other = grouping.sets()[before];
+      bits +=
+          other.size() == set.size() && std::is_permutation(set.begin(), set.end(), other.begin())
+              ? 1
+              : 0;
+    }
     names.push_back("$grouping" + std::to_string(names.size()));
     outputs.push_back(Bound::of_literal({bits}, LogicalType::of(TypeKind::kBigint, false)));
   }
