@@ -125,6 +125,7 @@ struct Call {
   const QueryDraft& draft;
   std::source_location where;
   const char* name;
+  bool may_be_limited = false;  // by the next call
 
   // `change(query)` gives the next query; of a table that was wrong already nothing is made.
   template <class F>
@@ -141,7 +142,8 @@ struct Call {
     std::string text = to_sql(change(*draft.query));
     Result<Statement> parsed = parse_statement(text);
     if (!parsed.ok()) { return draft.sql->failed(parsed.status(), where, name); }
-    return draft.sql->draft(std::move(text), std::move(std::get<Query>(parsed->node)), where, name);
+    return draft.sql->draft(std::move(text), std::move(std::get<Query>(parsed->node)), where, name,
+                            may_be_limited);
   }
 };
 
@@ -258,7 +260,7 @@ Table Table::order_by_keys(const std::vector<SortBy>& keys, std::source_location
   for (const SortBy& key : keys) {
     if (error.ok()) { error = key.value().node().error; }
   }
-  return Call{*draft_, where, "order_by"}.make(
+  return Call{*draft_, where, "order_by", true}.make(
       [&](const Query& query) {
         Query made = query.order_by.empty() && !query.limit.has_value() && !query.offset.has_value()
                          ? query
@@ -347,7 +349,7 @@ Table GroupedTable::select_items(const std::vector<Item>& items, std::source_loc
         for (const Item& item : items) {
           select.items.push_back(sql::select_item(item.expression()));
         }
-        select.group_by.emplace();
+        if (!keys_.empty()) { select.group_by.emplace(); }
         for (const Item& key : keys_) { select.group_by->push_back(key.expression().node().tree); }
         if (having_.has_value()) { select.having = having_->node().tree; }
         return sql::query_of(std::move(select));

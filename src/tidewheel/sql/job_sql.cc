@@ -77,8 +77,10 @@ Table JobSql::nothing(std::string why) {
 }
 
 Table JobSql::draft(std::string text, Query query, std::source_location where,
-                    std::string_view call) {
-  const Result<PlanRef> plan = bind_query(binder_environment(), text, query);
+                    std::string_view call, bool may_be_limited) {
+  Query checked = query;
+  if (may_be_limited) { checked.limit = Expression{Literal{Literal::Kind::kInteger, "1"}, {}}; }
+  const Result<PlanRef> plan = bind_query(binder_environment(), text, checked);
   if (!plan.ok()) { return failed(plan.status(), where, call); }
   return Table(std::make_shared<const QueryDraft>(
       QueryDraft{shared_from_this(), std::move(text), std::move(query), {}}));

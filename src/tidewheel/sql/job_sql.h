@@ -50,8 +50,10 @@ class JobSql : public std::enable_shared_from_this<JobSql> {
   EvalOptions eval_options() const { return session_.build_options(false).eval; }
   const std::shared_ptr<JobGraph>& graph() const { return env_.graph(); }
 
-  // A table for a query that was written or made. Its errors are noted.
-  Table draft(std::string text, Query query, std::source_location where, std::string_view call);
+  // A table for a query that was written or made. Its errors are noted. `may_be_limited`: an order
+  // that needs a LIMIT is none of them yet.
+  Table draft(std::string text, Query query, std::source_location where, std::string_view call,
+              bool may_be_limited = false);
   Table failed(Status status, std::source_location where, std::string_view call);
   void note(Status status, std::source_location where, std::string_view call);
 
