@@ -285,7 +285,7 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 void append_json_number(std::string& out, std::string_view text) {
-  constexpr int64_t kExponentMax = 1'000'000'000;
+  constexpr int64_t kExponentMax = 1'000'000'000;  // larger ones are left as they are
   const size_t mark = text.find_first_of("eE");
   const size_t point = text.find('.');
   if (mark == std::string_view::npos && point == std::string_view::npos) {
@@ -309,6 +309,10 @@ void append_json_number(std::string& out, std::string_view text) {
     const std::string_view power = text.substr(mark + 1);
     for (const char c : power) {
       if (is_digit(c)) { exponent = std::min(exponent * 10 + (c - '0'), kExponentMax); }
+    }
+    if (exponent >= kExponentMax) {
+      out += text;
+      return;
     }
     scale -= power.front() == '-' ? -exponent : exponent;
   }

@@ -29,6 +29,8 @@ TEST(JsonDocument, what_is_read_is_written_compactly_with_keys_in_order) {
 TEST(JsonDocument, numbers_are_written_as_big_decimals_are) {
   EXPECT_EQ(again("[0.10,1e10,1E-7,0.0000001,123e-2,-0.0,-0,1.5e3,100,12345678901234567890]"),
             "[0.10,1E+10,1E-7,1E-7,1.23,0.0,0,1.5E+3,100,12345678901234567890]");
+  EXPECT_EQ(again("[12e999999999,12e99999999999]"), "[1.2E+1000000000,12e99999999999]");
+  EXPECT_EQ(again("[1.2E+1000000000]"), "[1.2E+1000000000]");
 }
 
 TEST(JsonDocument, escapes_mean_their_characters) {
