@@ -302,7 +302,12 @@ class OverByOrder final : public KeyedOperator<K> {
         reach_.has_peers ? order_of(change.first) : std::string_view(change.first);
     const Place out =
         step_back(map, map.lower_bound(Text(from.data(), from.size())), reach_.felt_before);
-    Place at = step_back(map, out, reach_.looks_before);
+    Place at = out;
+    if (reach_.has_peers && !(out == map.end())) {
+      const std::string_view order = order_of(map.at(out).key.value.view());
+      at = map.lower_bound(Text(order.data(), order.size()));
+    }
+    at = step_back(map, at, reach_.looks_before);
     begin_load();
     int64_t behind = 0;  // rows behind the change
     bool is_out = false;
