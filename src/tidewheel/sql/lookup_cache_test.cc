@@ -1,3 +1,4 @@
+// The partial cache. The operator itself is tested by scripts (tests/slt/join/lookup.slt).
 #include <gtest/gtest.h>
 
 #include "tidewheel/sql/lookup_cache.h"
