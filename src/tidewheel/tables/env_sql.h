@@ -1,5 +1,5 @@
 // SQL in a job: what Env's calls of it do. Here, and not with Env, because it knows all connectors:
-// a job that calls none of them is linked without SQL.
+// nothing else refers to SQL, so that a linker can leave it out.
 #pragma once
 #include <memory>
 #include <source_location>
