@@ -274,7 +274,22 @@ struct JobBuilder::NodeBuilder {
       TIDEWHEEL_ASSIGN_OR_RETURN(const Stream<ColumnRow> next, input(i));
       ends.insert(ends.end(), next.ends().begin(), next.ends().end());
     }
+    if (plan.updates) { keep_order(ends); }
     return Stream<ColumnRow>(first.graph(), std::move(ends));
+  }
+  // Changes that come from one subtask go to one, also where others come from several.
+  void keep_order(StreamEnds& ends) const {
+    const auto is_single = [&](const StreamEnd& end) {
+      const GraphNode& from = builder.env_.graph()->node(end.node);
+      return end.kind == EdgeKind::kForward &&
+             (from.parallelism == 1 || from.fixed_parallelism == 1);
+    };
+    if (std::all_of(ends.begin(), ends.end(), is_single)) { return; }
+    for (StreamEnd& end : ends) {
+      if (!is_single(end)) { continue; }
+      end.kind = EdgeKind::kGlobal;
+      end.kind_chosen = true;
+    }
   }
 
   Result<Stream<ColumnRow>> operator()(const SetOperationNode& node) const {
