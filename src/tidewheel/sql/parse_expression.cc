@@ -357,7 +357,19 @@ std::optional<Literal> Parser::literal() {
 // (x), (x, y) or (SELECT ..)
 Result<Expression> Parser::in_parentheses() {
   const Span begin = peek().span;
-  if (at_query(1)) {
+  // ((SELECT ..) + 1) is an expression: what stands behind the inner parentheses says so.
+  const auto goes_on_as_query = [&] {
+    if (!at("(", 1)) { return true; }
+    size_t next = 2;
+    for (int32_t open = 1; open > 0 && peek(next).kind != TokenKind::kEnd; ++next) {
+      open += at("(", next) ? 1 : at(")", next) ? -1 : 0;
+    }
+    static constexpr std::string_view kBehind[] = {")",     "UNION", "INTERSECT", "EXCEPT", "MINUS",
+                                                   "ORDER", "LIMIT", "OFFSET",    "FETCH"};
+    return std::any_of(std::begin(kBehind), std::end(kBehind),
+                       [&](std::string_view word) { return at(word, next); });
+  };
+  if (at_query(1) && goes_on_as_query()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(Query of, query_in_parentheses());
     return Expression{Subquery{false, std::move(of)}, span_since(begin)};
   }
