@@ -257,9 +257,12 @@ class Runner {
       rows = query->rows->take_all();
       checkpoint = fmt::format("{}/{}/chk-{}", checkpoints_, job.job_id(), id);
     }
+    // A script that sets its parallelism means it.
+    const bool rescales = !options_.parallelism_after.empty() &&
+                          session.setting("parallelism.default") == options_.parallelism;
     const auto after = [&](const std::string& path, const std::string& parallelism) -> Status {
       TIDEWHEEL_RETURN_IF_ERROR(set(session, "execution.state-recovery.path", path));
-      if (options_.parallelism_after.empty()) { return ok_status(); }
+      if (!rescales) { return ok_status(); }
       return set(session, "parallelism.default", parallelism);
     };
     TIDEWHEEL_RETURN_IF_ERROR(after(checkpoint, options_.parallelism_after));
