@@ -130,9 +130,8 @@ void Deployment::make_accounts() {
       names.insert(name);
     }
     groups_.push_back(&parts_.metrics.group(name));
-    groups_.back()->gauge("memoryPeakBytes", [account = accounts_.back().get()] {
-      return account->peak_bytes();
-    });
+    groups_.back()->gauge("memoryPeakBytes",
+                          [account = accounts_.back().get()] { return account->peak_bytes(); });
   }
 }
 

@@ -32,7 +32,7 @@ namespace tidewheel::sql {
 
 struct BinderEnvironment;  // sql/binder.h
 struct BuildOptions;       // sql/build.h
-class JobAnalysis;  // sql/job_analysis.h
+class JobAnalysis;         // sql/job_analysis.h
 
 struct SessionOptions {
   std::shared_ptr<const TableRegistry> tables;
