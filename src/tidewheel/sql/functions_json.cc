@@ -26,6 +26,20 @@ std::string word_of(const KernelSetup& setup, size_t argument) {
 
 Status failed(std::string_view what) { return invalid_argument(ErrorId::kSqlValue, "{}", what); }
 
+// A rule by which the arguments at these places have to be words, as the binder makes them.
+SignatureRule with_words(std::vector<size_t> places, SignatureRule rule) {
+  return [places = std::move(places),
+          rule = std::move(rule)](std::span<const Argument> arguments) -> Result<Signature> {
+    for (const size_t place : places) {
+      const bool is_word = place < arguments.size() && arguments[place].type.is_character() &&
+                           arguments[place].literal != nullptr &&
+                           !arguments[place].literal->is_null();
+      if (!is_word) { return not_these(); }
+    }
+    return rule(arguments);
+  };
+}
+
 // Rules for calls that the binder makes: it has given the right arguments.
 SignatureRule json_rule(size_t texts, LogicalType result) {
   return [texts, result](std::span<const Argument> arguments) -> Result<Signature> {
@@ -650,17 +664,21 @@ class WholeKernel final : public Kernel {
 void add_aggregate_parts(FunctionTable& table) {
   table.define(
       "$JSON_MEMBER", kCarefulNullAware, "JSON_OBJECTAGG([KEY] key VALUE value)",
-      [](std::span<const Argument> arguments) -> Result<Signature> {
-        if (arguments.size() != 4 || !arguments[2].type.is_character()) { return not_these(); }
-        TIDEWHEEL_ASSIGN_OR_RETURN(Signature signature,
-                                   json_rule(2, LogicalType::string())(arguments));
-        return signature;
-      },
+      with_words({0, 1},
+                 [](std::span<const Argument> arguments) -> Result<Signature> {
+                   if (arguments.size() != 4 || !arguments[2].type.is_character()) {
+                     return not_these();
+                   }
+                   return json_rule(2, LogicalType::string())(arguments);
+                 }),
       [](const KernelSetup& setup) -> MadeKernel { return std::make_unique<MemberKernel>(setup); });
   const auto whole = [&](const char* name, bool is_object) {
     table.define(
         name, kCareful, "an array of texts",
-        [](std::span<const Argument> arguments) -> Result<Signature> {
+        [is_object](std::span<const Argument> arguments) -> Result<Signature> {
+          if (arguments.size() != (is_object ? 1U : 2U)) { return not_these(); }
+          if (arguments[0].type.kind != TypeKind::kArray) { return not_these(); }
+          if (!is_object && arguments[1].literal == nullptr) { return not_these(); }
           Signature signature;
           signature.result = LogicalType::string(arguments[0].type.nullable);
           for (const Argument& argument : arguments) {
@@ -677,7 +695,7 @@ void add_aggregate_parts(FunctionTable& table) {
 }
 
 Result<Signature> object_rule(std::span<const Argument> arguments) {
-  if (arguments.size() < 2) { return not_these(); }
+  if (arguments[1].literal->text().size() * 2 != arguments.size() - 2) { return not_these(); }
   Signature signature;
   signature.result = LogicalType::string(false);
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -687,6 +705,11 @@ Result<Signature> object_rule(std::span<const Argument> arguments) {
     signature.arguments.push_back(type);
   }
   return signature;
+}
+
+Result<Signature> array_rule(std::span<const Argument> arguments) {
+  if (arguments[1].literal->text().size() != arguments.size() - 2) { return not_these(); }
+  return json_rule(2, LogicalType::string(false))(arguments);
 }
 
 // ASCII with escapes, and \uXXXX for all else.
@@ -739,12 +762,11 @@ void add_makers(FunctionTable& table) {
       },
       [](const KernelSetup& setup) -> MadeKernel { return std::make_unique<StringKernel>(setup); });
   table.define("JSON_OBJECT", kCarefulNullAware, "JSON_OBJECT([KEY key VALUE value, ..])",
-               object_rule, [](const KernelSetup& setup) -> MadeKernel {
+               with_words({0, 1}, object_rule), [](const KernelSetup& setup) -> MadeKernel {
                  return std::make_unique<ConstructorKernel>(setup, true);
                });
   table.define("JSON_ARRAY", kCarefulNullAware, "JSON_ARRAY([value, ..])",
-               json_rule(2, LogicalType::string(false)),
-               [](const KernelSetup& setup) -> MadeKernel {
+               with_words({0, 1}, array_rule), [](const KernelSetup& setup) -> MadeKernel {
                  return std::make_unique<ConstructorKernel>(setup, false);
                });
   table.define("JSON_QUOTE", kCareful, {"string -> string"},
@@ -774,7 +796,8 @@ void add_json(FunctionTable& table) {
   add_makers(table);
   add_aggregate_parts(table);
   table.define("JSON_EXISTS", kCarefulNullAware, "JSON_EXISTS(STRING, path)",
-               json_rule(3, LogicalType::of(TypeKind::kBoolean)), path_kernel<ExistsKernel>);
+               with_words({2}, json_rule(3, LogicalType::of(TypeKind::kBoolean))),
+               path_kernel<ExistsKernel>);
   const auto returning = [](size_t count, size_t type) {
     return [count, type](std::span<const Argument> arguments) -> Result<Signature> {
       if (arguments.size() != count) { return not_these(); }
@@ -785,10 +808,10 @@ void add_json(FunctionTable& table) {
   };
   table.define("JSON_VALUE", kCarefulNullAware,
                "JSON_VALUE(STRING, path [RETURNING type] [.. ON EMPTY] [.. ON ERROR])",
-               returning(7, 6), value_maker);
+               with_words({2, 4}, returning(7, 6)), value_maker);
   table.define("JSON_QUERY", kCarefulNullAware,
-               "JSON_QUERY(STRING, path [.. WRAPPER] [.. ON EMPTY] [.. ON ERROR])", returning(6, 5),
-               path_kernel<QueryKernel>);
+               "JSON_QUERY(STRING, path [.. WRAPPER] [.. ON EMPTY] [.. ON ERROR])",
+               with_words({2, 3, 4}, returning(6, 5)), path_kernel<QueryKernel>);
 }
 
 }  // namespace tidewheel::sql
