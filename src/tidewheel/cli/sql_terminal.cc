@@ -179,6 +179,9 @@ struct SqlTerminal::Editor {
     prompt = with_prompt;
     interrupted = false;
     int count = 0;
+    // Before the prompt is there: el_gets would do it behind it, and a Ctrl-C in between would be a
+    // signal, by which the shell ends.
+    el_set(edit, EL_PREP_TERM, 1);
     const char* const read = el_gets(edit, &count);
     if (interrupted) { return std::string(); }
     if (read == nullptr || count <= 0) { return std::nullopt; }
