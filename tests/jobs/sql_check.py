@@ -117,6 +117,13 @@ class Shell:
 
 # ---- The shell
 
+def wait_for_job(shell, state):
+    """Until the only job of the shell has come to this state."""
+    end = time.monotonic() + PATIENCE_S
+    while state not in shell.say("SHOW JOBS;"):
+        expect(time.monotonic() < end, f"the job is not {state}; there is:\n{shell.seen[-2000:]}")
+
+
 def ctrl_c_ends_the_query_and_not_the_shell(program):
     shell = program.shell()
     shell.say(ENDLESS)
@@ -171,6 +178,7 @@ def statements_go_over_lines_and_end_with_a_semicolon(program):
     shell.say("INSERT INTO p SELECT 1;", "-> ")
     expect("Job ID: " in shell.say("END;"), "no job was started")
     expect("line 1, column 8" in shell.say("SELECT nothing;"), "the place of an error is not shown")
+    wait_for_job(shell, "FINISHED")  # else the shell asks whether it may end
     shell.end()
 
 
@@ -206,8 +214,8 @@ def inserts_go_on_beside_other_statements(program):
     shell.say(ENDLESS)
     shell.say("CREATE TABLE nowhere (k INT) WITH ('connector' = 'blackhole');")
     job = re.search(r"Job ID: ([0-9a-f]{32})", shell.say("INSERT INTO nowhere SELECT k FROM s;")).group(1)
-    jobs = shell.say("SHOW JOBS;")
-    expect(job in jobs and "RUNNING" in jobs, f"the job is not listed: {jobs}")
+    wait_for_job(shell, "RUNNING")
+    expect(job in shell.say("SHOW JOBS;"), "the job is not listed")
     expect("rows in" in shell.say(f"DESCRIBE JOB '{job}';"), "the job is not described")
     expect("They end with the shell" in shell.say("QUIT;", "[y/N] "), "QUIT does not ask")
     shell.say("n")
