@@ -30,7 +30,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tidewheel DESTINATION ${CMAKE_INSTAL
   FILES_MATCHING PATTERN "*.h" PATTERN "*.inc" PATTERN "cli" EXCLUDE)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tidewheel)
 install(EXPORT TidewheelTargets NAMESPACE Tidewheel:: DESTINATION ${package_dir})
-install(FILES cmake/TidewheelJob.cmake cmake/job_plugin.cc cmake/job_plugin.map
+install(FILES cmake/TidewheelJob.cmake cmake/plugin_note.h cmake/job_plugin.cc cmake/job_plugin.map
   cmake/function_plugin.cc cmake/function_plugin.map DESTINATION ${package_dir})
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
