@@ -338,57 +338,46 @@ struct Pruner {
     move(node.partition_by, moved);
     return pass(std::move(moved), 3);
   }
-  std::vector<int32_t> operator()(JoinNode& node) const {
-    const size_t left_columns = plan.input(0).type.size();
-    Needed both = needed;
-    const bool marks = node.kind == JoinKind::kMark;  // behind the left columns
-    if (marks) { both.pop_back(); }
-    both.resize(left_columns + plan.input(1).type.size(), false);
+  // The keys and the condition of a join, and more columns of both sides (-1: none). `both`: which
+  // columns of both are needed behind it. Returns where these have gone.
+  template <class Node>
+  std::vector<int32_t> prune_sides(Node& node, Needed both, std::initializer_list<int32_t*> lefts,
+                                   std::initializer_list<int32_t*> rights) const {
+    const auto left_columns = static_cast<ptrdiff_t>(plan.input(0).type.size());
     if (node.condition.has_value()) { need(*node.condition, both); }
-    Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
-    Needed right(both.begin() + static_cast<ptrdiff_t>(left_columns), both.end());
-    need(node.left_keys, left);
-    need(node.right_keys, right);
-    for (const int32_t column : {node.left_window_end, node.left_time}) {
-      if (column >= 0) { left[static_cast<size_t>(column)] = true; }
-    }
-    for (const int32_t column : {node.right_window_end, node.right_time}) {
-      if (column >= 0) { right[static_cast<size_t>(column)] = true; }
-    }
-    std::vector<int32_t> moved = prune_input(plan, 0, left);
-    const std::vector<int32_t> moved_right = prune_input(plan, 1, right);
-    move(node.left_keys, moved);
-    move(node.right_keys, moved_right);
-    move(node.left_window_end, moved);
-    move(node.right_window_end, moved_right);
-    move(node.left_time, moved);
-    move(node.right_time, moved_right);
+    const auto prune_side = [&](size_t side, Needed inner, std::vector<int32_t>& keys,
+                                std::initializer_list<int32_t*> columns) {
+      need(keys, inner);
+      for (const int32_t* const column : columns) {
+        if (*column >= 0) { inner[static_cast<size_t>(*column)] = true; }
+      }
+      std::vector<int32_t> moved = prune_input(plan, side, inner);
+      move(keys, moved);
+      for (int32_t* const column : columns) { move(*column, moved); }
+      return moved;
+    };
+    std::vector<int32_t> moved =
+        prune_side(0, Needed(both.begin(), both.begin() + left_columns), node.left_keys, lefts);
+    const std::vector<int32_t> moved_right =
+        prune_side(1, Needed(both.begin() + left_columns, both.end()), node.right_keys, rights);
     const auto shift = static_cast<int32_t>(plan.input(0).type.size());
     for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
     if (node.condition.has_value()) { move(*node.condition, moved); }
+    return moved;
+  }
+  std::vector<int32_t> operator()(JoinNode& node) const {
+    Needed both = needed;
+    const bool marks = node.kind == JoinKind::kMark;  // behind the left columns
+    if (marks) { both.pop_back(); }
+    both.resize(plan.input(0).type.size() + plan.input(1).type.size(), false);
+    std::vector<int32_t> moved =
+        prune_sides(node, std::move(both), {&node.left_window_end, &node.left_time},
+                    {&node.right_window_end, &node.right_time});
     moved.resize(needed.size() - (marks ? 1 : 0));
     return pass(std::move(moved), marks ? 1 : 0);
   }
   std::vector<int32_t> operator()(TemporalJoinNode& node) const {
-    const size_t left_columns = plan.input(0).type.size();
-    Needed both = needed;
-    if (node.condition.has_value()) { need(*node.condition, both); }
-    Needed left(both.begin(), both.begin() + static_cast<ptrdiff_t>(left_columns));
-    Needed right(both.begin() + static_cast<ptrdiff_t>(left_columns), both.end());
-    need(node.left_keys, left);
-    need(node.right_keys, right);
-    left[static_cast<size_t>(node.left_time)] = true;
-    right[static_cast<size_t>(node.right_time)] = true;
-    std::vector<int32_t> moved = prune_input(plan, 0, left);
-    const std::vector<int32_t> moved_right = prune_input(plan, 1, right);
-    move(node.left_keys, moved);
-    move(node.right_keys, moved_right);
-    move(node.left_time, moved);
-    move(node.right_time, moved_right);
-    const auto shift = static_cast<int32_t>(plan.input(0).type.size());
-    for (const int32_t column : moved_right) { moved.push_back(column < 0 ? -1 : column + shift); }
-    if (node.condition.has_value()) { move(*node.condition, moved); }
-    return pass(std::move(moved));
+    return pass(prune_sides(node, needed, {&node.left_time}, {&node.right_time}));
   }
   std::vector<int32_t> operator()(LookupJoinNode& node) const {
     const size_t input_columns = plan.input().type.size();
