@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/timed_join.h"
 
 namespace tidewheel::sql {
@@ -27,19 +28,7 @@ StreamJoinSpec stream_spec(const IntervalJoinSpec& spec) {
 }
 
 // Entries of a side's map: time, then number of the row, both so that bytes are in their order.
-void append_ordered(uint64_t number, std::string& out) {
-  for (int shift = 56; shift >= 0; shift -= 8) { out += static_cast<char>(number >> shift); }
-}
-void append_time(int64_t time, std::string& out) {
-  append_ordered(static_cast<uint64_t>(time) ^ (uint64_t{1} << 63), out);
-}
-int64_t time_of(const Text& key) {
-  uint64_t number = 0;
-  for (size_t i = 0; i < sizeof(number); ++i) {
-    number = number << 8 | static_cast<unsigned char>(key[i]);
-  }
-  return static_cast<int64_t>(number ^ (uint64_t{1} << 63));
-}
+int64_t time_of(const Text& key) { return ordered_time_at(key, 0); }
 
 template <class K>
 class IntervalJoin final : public TimedJoin<K, IntervalJoinSpec> {
@@ -133,7 +122,7 @@ class IntervalJoin final : public TimedJoin<K, IntervalJoinSpec> {
     std::byte* const state = store_->ensure_row();
     uint64_t& next = next_->open(state).value;
     key_.clear();
-    append_time(time, key_);
+    append_ordered_time(time, key_);
     append_ordered(next++, key_);
     rows_[side]->open(state, Text(key_)).value.store(TimedBytes{bytes, is_matched}, store_->heap());
     const TimerCell::Times* const set = timer_->find(state);
@@ -150,7 +139,7 @@ class IntervalJoin final : public TimedJoin<K, IntervalJoinSpec> {
                                    : saturating_add(time, spec_.upper_ms);
     auto* const map = other.find(state);
     key_.clear();
-    append_time(first, key_);
+    append_ordered_time(first, key_);
     for (auto at = map->lower_bound(Text(key_)); !(at == map->end()); at = map->next(at)) {
       Entry& entry = map->at(at);
       if (time_of(entry.key.value) > last) { break; }

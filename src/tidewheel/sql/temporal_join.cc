@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/timed_join.h"
 
 namespace tidewheel::sql {
@@ -32,20 +33,7 @@ StreamJoinSpec stream_spec(const TemporalJoinSpec& spec) {
   return stream;
 }
 
-// Numbers whose bytes are in their order.
-void append_ordered(uint64_t number, std::string& out) {
-  for (int shift = 56; shift >= 0; shift -= 8) { out += static_cast<char>(number >> shift); }
-}
-void append_time(int64_t time, std::string& out) {
-  append_ordered(static_cast<uint64_t>(time) ^ (uint64_t{1} << 63), out);
-}
-int64_t time_of(const Text& key) {
-  uint64_t number = 0;
-  for (size_t i = 0; i < sizeof(number); ++i) {
-    number = number << 8 | static_cast<unsigned char>(key[i]);
-  }
-  return static_cast<int64_t>(number ^ (uint64_t{1} << 63));
-}
+int64_t time_of(const Text& key) { return ordered_time_at(key, 0); }
 
 // Under each key: left rows by time and number, versions by time, and a timer at the time at which
 // the first left row can be joined or the first version dropped, or before.
@@ -124,7 +112,7 @@ class TemporalJoin final : public TimedJoin<K, TemporalJoinSpec> {
     std::byte* const state = store_->ensure_row();
     uint64_t& next = next_->open(state).value;
     key_.clear();
-    append_time(time, key_);
+    append_ordered_time(time, key_);
     append_ordered(next++, key_);
     waiting_->open(state, Text(key_))
         .value.store(WaitingRow{bytes, static_cast<uint8_t>(kind)}, store_->heap());
@@ -135,7 +123,7 @@ class TemporalJoin final : public TimedJoin<K, TemporalJoinSpec> {
     // The only version of a key is not looked at before another comes.
     const bool is_first = !KeyedState::has(state, versions_->bit());
     key_.clear();
-    append_time(time, key_);
+    append_ordered_time(time, key_);
     versions_->open(state, Text(key_))
         .value.store(RowVersion{is_end ? Text() : bytes, is_end}, store_->heap());
     if (!is_first || is_end) { wake_at(state, time); }
