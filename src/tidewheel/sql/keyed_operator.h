@@ -123,6 +123,21 @@ class TimedKeyedOperator : public KeyedOperator<K> {
   using KeyedOperator<K>::KeyedOperator;
 
   int64_t restored_watermark() const { return saved_watermark_.restored(); }
+  // What on_watermark does: fire_some() does some of what the watermark asks for, and answers false
+  // when there is nothing left.
+  template <class FireSome>
+  Progress advance(int64_t time_ms, FireSome fire_some) {
+    if (time_ms > watermark_) {
+      watermark_ = time_ms;
+      is_advancing_ = true;
+    }
+    while (is_advancing_) {
+      if (!this->ready()) { return Progress::kBlocked; }
+      this->guard([&] { is_advancing_ = fire_some(); });
+    }
+    this->require(this->store_->status());
+    return Operator::on_watermark(time_ms);
+  }
   void write_beside(SnapshotWriter& writer) override {
     saved_watermark_.write(writer);
     KeyedOperator<K>::write_beside(writer);
@@ -132,6 +147,7 @@ class TimedKeyedOperator : public KeyedOperator<K> {
 
  private:
   WatermarkState saved_watermark_;
+  bool is_advancing_ = false;
 };
 
 // An operator for keys that are a number, or bytes.

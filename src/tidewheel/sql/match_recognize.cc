@@ -291,16 +291,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
   }
   Progress on_watermark(int64_t time_ms) override {
     if (!is_event_time_) { return Operator::on_watermark(time_ms); }
-    if (time_ms > watermark_) {
-      watermark_ = time_ms;
-      is_advancing_ = true;
-    }
-    while (is_advancing_) {
-      if (!ready()) { return Progress::kBlocked; }
-      guard([&] { is_advancing_ = fire_some(); });
-    }
-    require(store_->status());
-    return Operator::on_watermark(time_ms);
+    return this->advance(time_ms, [&] { return fire_some(); });
   }
 
  private:
@@ -563,7 +554,6 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
   MapCell<int64_t, MatchRow>* rows_ = nullptr;
   ListCell<SavedMatch>* matches_ = nullptr;
   ValueCell<MatchProgress>* progress_ = nullptr;
-  bool is_advancing_ = false;
 
   // Of the rows at work.
   ArenaRef arena_;

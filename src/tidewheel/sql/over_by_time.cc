@@ -91,16 +91,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
   }
   Progress on_watermark(int64_t time_ms) override {
     if (!is_event_time_) { return Operator::on_watermark(time_ms); }
-    if (time_ms > watermark_) {
-      watermark_ = time_ms;
-      is_advancing_ = true;
-    }
-    while (is_advancing_) {
-      if (!ready()) { return Progress::kBlocked; }
-      guard([&] { is_advancing_ = fire_some(); });
-    }
-    require(store_->status());
-    return Operator::on_watermark(time_ms);
+    return this->advance(time_ms, [&] { return fire_some(); });
   }
   // State of keys for which nothing has come for as long as the TTL goes, unless rows wait.
   Progress on_processing_time(int64_t now_ms) override {
@@ -496,7 +487,6 @@ class OverByTime final : public TimedKeyedOperator<K> {
   ListCell<OverStart>* starts_ = nullptr;
   TimerCell* idle_ = nullptr;
   TimerCell* empty_ = nullptr;
-  bool is_advancing_ = false;
 
   // Of the rows at work.
   ArenaRef arena_;

@@ -227,16 +227,7 @@ class TimeSort final : public TimedKeyedOperator<IntKey> {
                        });
   }
   Progress on_watermark(int64_t time_ms) override {
-    if (time_ms > watermark_) {
-      watermark_ = time_ms;
-      is_advancing_ = true;
-    }
-    while (is_advancing_) {
-      if (!ready()) { return Progress::kBlocked; }
-      guard([&] { is_advancing_ = give_some(); });
-    }
-    require(store_->status());
-    return Operator::on_watermark(time_ms);
+    return this->advance(time_ms, [&] { return give_some(); });
   }
 
  private:
@@ -301,7 +292,6 @@ class TimeSort final : public TimedKeyedOperator<IntKey> {
   Rows* rows_ = nullptr;
   ValueCell<uint64_t>* next_ = nullptr;
   const IntKey key_ = 0;
-  bool is_advancing_ = false;
   std::string order_;
   ArenaRef arena_;
   std::vector<std::string> given_;

@@ -1,4 +1,4 @@
-// What joins that go by event time have in common: window joins and interval joins.
+// What joins that go by event time have in common: window joins, interval joins and temporal joins.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -20,16 +20,7 @@ class TimedJoin : public TimedKeyedOperator<K> {
 
  public:
   Progress on_watermark(int64_t time_ms) final {
-    if (time_ms > this->watermark_) {
-      this->watermark_ = time_ms;
-      is_advancing_ = true;
-    }
-    while (is_advancing_) {
-      if (!this->ready()) { return Progress::kBlocked; }
-      this->guard([&] { is_advancing_ = advance_some(); });
-    }
-    this->require(this->store_->status());
-    return Operator::on_watermark(time_ms);
+    return this->advance(time_ms, [&] { return advance_some(); });
   }
 
  protected:
@@ -56,9 +47,6 @@ class TimedJoin : public TimedKeyedOperator<K> {
   JoinInput inputs_[2];
   RowOutput out_;
   JoinChunk<K> chunk_;
-
- private:
-  bool is_advancing_ = false;
 };
 
 }  // namespace tidewheel::sql

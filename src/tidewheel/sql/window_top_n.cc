@@ -63,16 +63,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
                              });
   }
   Progress on_watermark(int64_t time_ms) override {
-    if (time_ms > watermark_) {
-      watermark_ = time_ms;
-      is_advancing_ = true;
-    }
-    while (is_advancing_) {
-      if (!ready()) { return Progress::kBlocked; }
-      guard([&] { is_advancing_ = fire_some(); });
-    }
-    require(store_->status());
-    return Operator::on_watermark(time_ms);
+    return this->advance(time_ms, [&] { return fire_some(); });
   }
 
  private:
@@ -223,7 +214,6 @@ class WindowTopN final : public TimedKeyedOperator<K> {
   Counter* late_dropped_ = nullptr;
   Rows* rows_ = nullptr;
   ValueCell<WindowTopNProgress>* progress_ = nullptr;
-  bool is_advancing_ = false;
 
   // Of the rows at work.
   ArenaRef arena_;
