@@ -3,10 +3,13 @@
 // it.
 #include "plugin_note.h"
 #include "tidewheel/api/function_library.h"
+#include "tidewheel/base/version.h"
 
 void tidewheel_functions(tidewheel::FunctionLibrary& library);
 
 namespace {
+
+static_assert(TIDEWHEEL_PLUGIN_ABI == tidewheel::kPluginAbi);
 
 [[gnu::section(".note.tidewheel"), gnu::used,
   gnu::aligned(4)]] constinit const tidewheel::PluginNote

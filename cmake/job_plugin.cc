@@ -3,8 +3,11 @@
 // it. The library holds its own engine, so only a command line crosses this border.
 #include "plugin_note.h"
 #include "tidewheel/api/job_main.h"
+#include "tidewheel/base/version.h"
 
 namespace {
+
+static_assert(TIDEWHEEL_PLUGIN_ABI == tidewheel::kPluginAbi);
 
 [[gnu::section(".note.tidewheel"), gnu::used,
   gnu::aligned(4)]] constinit const tidewheel::PluginNote

@@ -6,8 +6,6 @@
 #include <cstdint>
 #include <iterator>
 
-#include "tidewheel/base/version.h"
-
 #define TIDEWHEEL_TEXT_(x) #x
 #define TIDEWHEEL_TEXT(x) TIDEWHEEL_TEXT_(x)
 #ifdef __clang__
@@ -16,7 +14,8 @@
 #define TIDEWHEEL_COMPILER "g++ " __VERSION__
 #endif
 
-// Lines of `key=value`; `line` says what the library holds.
+// Lines of `key=value`; `line` says what the library holds. The ABI and the version are defined
+// where a library is compiled (TidewheelJob.cmake).
 #define TIDEWHEEL_PLUGIN_NOTE(line)                                                 \
   "abi=" TIDEWHEEL_TEXT(TIDEWHEEL_PLUGIN_ABI) "\nversion=" TIDEWHEEL_PLUGIN_VERSION \
                                               "\ncompiler=" TIDEWHEEL_COMPILER "\n" line "\n"
@@ -39,6 +38,5 @@ struct PluginNote {
     std::copy(std::begin(lines), std::end(lines), std::begin(text));
   }
 };
-static_assert(TIDEWHEEL_PLUGIN_ABI == kPluginAbi);
 
 }  // namespace tidewheel
