@@ -17,6 +17,7 @@ namespace tidewheel::bench {
 namespace {
 
 constexpr double kPatienceS = 600;
+constexpr double kSteadyS = 20;
 
 Status configure(const StateRun& run, Config& config) {
   config.set(options::kParallelism, run.parallelism);
@@ -112,6 +113,21 @@ void note_checkpoints(const CheckpointStatistics& checkpoints, int64_t from_ns,
   figures.changes_mb = quantile(written, 0.5);
 }
 
+// What is measured is the steady state: the first checkpoint that has all keys, which is written
+// whole or nearly so, is over, and a checkpoint is done before the next one is due; if they never
+// keep up, what there is after a while.
+Status wait_for_steady_checkpoints(JobHandle& job, World& world, OwnMemory& memory,
+                                   const StateRun& run) {
+  const int64_t full_ns = world.clock().now_ns();
+  const double deadline = wall_now() + kSteadyS;
+  return wait_until(job, memory, [&] {
+    if (wall_now() > deadline) { return true; }
+    const auto latest = job.checkpoints().latest_completed;
+    return latest.has_value() && latest->trigger_ns >= full_ns &&
+           latest->duration_ns <= run.checkpoint_interval_ms * 1'000'000;
+  });
+}
+
 // `end_as_killed` does not return.
 Result<StateFigures> measure(const StateRun& run,
                              const std::function<void(const StateFigures&)>& end_as_killed) {
@@ -132,6 +148,9 @@ Result<StateFigures> measure(const StateRun& run,
   if (!run.resume) {
     TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return progress->filling == 0; }));
     figures.fill_per_s = static_cast<double>(run.workload.keys) / (wall_now() - begun);
+  }
+  if (run.checkpoint_interval_ms > 0 && !run.resume) {
+    TIDEWHEEL_RETURN_IF_ERROR(wait_for_steady_checkpoints(*job, *world, memory, run));
   }
   const double warm = wall_now() + run.warm_up_s;
   TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return wall_now() >= warm; }));

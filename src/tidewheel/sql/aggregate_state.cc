@@ -196,14 +196,14 @@ void AggregateCell::renew(std::byte* row, bool& is_new) {
     is_new = true;
   }
   if (is_new) {
-    KeyedState::mask_of(row) |= bit();
+    KeyedState::head_of(row) |= bit();
     set_.init(cell(row));
     if (has_mark_) { mark(cell(row)) = 0; }
   }
   if (ttl_ms() > 0) { stamp(row) = state().now_ms(); }
 }
 
-void AggregateCell::write(std::byte* row, StateEntry entry, SnapshotWriter& writer) {
+void AggregateCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) {
   bytes_.clear();
   if (ttl_ms() > 0) {
     if (is_expired(stamp(row))) { return; }
@@ -227,7 +227,7 @@ Status AggregateCell::read(std::byte* row, bool is_new, const StateEntry& entry)
   Reader reader(entry.value);
   const int64_t used_at = has_stamps_ ? reader.fixed<int64_t>() : state().now_ms();
   if (!is_new) { set_.release(cell(row), state().heap()); }
-  KeyedState::mask_of(row) |= bit();
+  KeyedState::head_of(row) |= bit();
   set_.init(cell(row));
   if (has_mark_) { mark(cell(row)) = 0; }
   migration_->decode(reader, cell(row), state().heap());

@@ -96,7 +96,7 @@ class AggregateCell final : public KeyedCell {
   bool goes_with_heap() const override { return true; }
   bool stamp_comes_first() const override { return ttl_ms() > 0; }
   bool expire(std::byte* row) override { return is_expired(stamp(row)); }
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override;
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override;
   Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 

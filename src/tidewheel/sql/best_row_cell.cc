@@ -15,7 +15,7 @@ BestRowCell::Best& BestRowCell::put(std::byte* row, const Text& order, uint32_t 
   Best& to = best(row);
   if (!KeyedState::has(row, bit())) {
     new (&to) Best();
-    KeyedState::mask_of(row) |= bit();
+    KeyedState::head_of(row) |= bit();
   }
   if (ttl_ms() > 0) { stamp(row) = state().now_ms(); }
   TextHeap& heap = state().heap();
@@ -31,7 +31,7 @@ BestRowCell::Best& BestRowCell::put(std::byte* row, const Text& order, uint32_t 
   return to;
 }
 
-void BestRowCell::write(std::byte* row, StateEntry entry, SnapshotWriter& writer) {
+void BestRowCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) {
   Writer& out = bytes_.writer();
   out.clear();
   if (!best(row).block) { return; }

@@ -100,7 +100,7 @@ class DistinctSetCell final : public KeyedCell {
   void make_empty(std::byte* row) override {
     new (&table(row)) Table();
     rebuild(table(row), kCapacityMin);
-    KeyedState::mask_of(row) |= bit();
+    KeyedState::head_of(row) |= bit();
   }
   bool has_any(std::byte* row) override {
     const Table& of_key = table(row);
@@ -130,7 +130,7 @@ class DistinctSetCell final : public KeyedCell {
     });
     if (any_gone) { rebuild(from, from.capacity); }
   }
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override {
     const Table& from = table(row);
     for_each(from, [&](Entry& one) {
       if (is_gone(from, one)) { return; }

@@ -36,7 +36,7 @@ bool RowListCell::expire(std::byte* row) {
   return rows.used == 0;
 }
 
-void RowListCell::write(std::byte* row, StateEntry entry, SnapshotWriter& writer) {
+void RowListCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) {
   if (ttl_ms() > 0) { expire(row); }
   const List& rows = list(row);
   if (rows.used == 0) { return; }

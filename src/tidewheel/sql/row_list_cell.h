@@ -44,7 +44,7 @@ class RowListCell final : public KeyedCell {
   char* add(std::byte* row, size_t size) {
     if (!KeyedState::has(row, bit())) {
       new (&list(row)) List();
-      KeyedState::mask_of(row) |= bit();
+      KeyedState::head_of(row) |= bit();
     }
     List& rows = list(row);
     const size_t needed = head_bytes() + size;
@@ -78,7 +78,7 @@ class RowListCell final : public KeyedCell {
   void destroy(std::byte* row) override { state().heap().free(list(row).block); }
   bool goes_with_heap() const override { return true; }
   bool expire(std::byte* row) override;
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override;
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override;
   Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 

@@ -48,7 +48,7 @@ TopRowsCell::Entry& TopRowsCell::insert(std::byte* row, size_t place, const Text
   TextHeap& heap = state().heap();
   if (!KeyedState::has(row, bit())) {
     new (&of_key) Rows();
-    KeyedState::mask_of(row) |= bit();
+    KeyedState::head_of(row) |= bit();
   }
   if (of_key.count == of_key.capacity) {
     const uint32_t capacity = std::max<uint32_t>(2, of_key.capacity * 2);
@@ -101,7 +101,7 @@ bool TopRowsCell::expire(std::byte* row) {
   return kept == 0;
 }
 
-void TopRowsCell::write(std::byte* row, StateEntry entry, SnapshotWriter& writer) {
+void TopRowsCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) {
   if (ttl_ms() > 0) { expire(row); }
   const std::span<const Entry> entries = all(rows(row));
   if (entries.empty()) { return; }

@@ -66,7 +66,7 @@ class TopRowsCell final : public KeyedCell {
   void destroy(std::byte* row) override;
   bool goes_with_heap() const override { return true; }
   bool expire(std::byte* row) override;
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override;
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override;
   Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 

@@ -1,7 +1,9 @@
 // Numbers and strings as the snapshot format has them: little-endian groups of 7 bits whose top bit
 // says that more follow, and strings behind their size.
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -26,6 +28,19 @@ inline void put_fixed64(std::string& out, uint64_t number) {
   char bytes[8];
   for (int i = 0; i < 8; ++i) { bytes[i] = static_cast<char>(number >> (8 * i)); }
   out.append(bytes, 8);
+}
+
+// Writes at `at`, where there is room; returns the end. Most keys and values are short: no call is
+// made for those of 8 to 16 bytes.
+inline char* put_bytes(char* at, std::string_view bytes) {
+  const size_t size = bytes.size();
+  if (size - 8 <= 8) [[likely]] {
+    std::memcpy(at, bytes.data(), 8);
+    std::memcpy(at + size - 8, bytes.data() + size - 8, 8);
+  } else if (size > 0) {
+    std::memcpy(at, bytes.data(), size);
+  }
+  return at + size;
 }
 
 // Reads them. After a failure all reads fail.

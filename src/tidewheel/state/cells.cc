@@ -15,7 +15,7 @@ void TimerCell::set(std::byte* row, int64_t time) {
   Times* times = find(row);
   if (times == nullptr) {
     times = new (row + offset()) Times{time, time};
-    KeyedState::mask_of(row) |= bit();
+    KeyedState::head_of(row) |= bit();
     state().queue_named_timer(domain_, id_, time, KeyedState::kNotQueued);
     return;
   }
@@ -49,7 +49,7 @@ bool TimerCell::is_due(std::byte* row, int64_t time) {
   return true;
 }
 
-void TimerCell::write(std::byte* row, StateEntry entry, SnapshotWriter& writer) {
+void TimerCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) {
   const Times& times = *find(row);
   if (times.target == kCancelled) { return; }
   entry.value = bytes_.encode(times.target);
@@ -69,7 +69,7 @@ Status TimerCell::read(std::byte* row, bool, const StateEntry& entry) {
 Status TimerCell::load(std::byte* row, const StateEntry& entry) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto time, decode_all<int64_t>(entry.value));
   new (row + offset()) Times{time, time};
-  KeyedState::mask_of(row) |= bit();
+  KeyedState::head_of(row) |= bit();
   return ok_status();
 }
 

@@ -70,7 +70,7 @@ class ValueCell : public KeyedCell {
       }
     } else {
       new (&item(row)) Item();
-      KeyedState::mask_of(row) |= bit();
+      KeyedState::head_of(row) |= bit();
     }
     if (ttl_ms() > 0) { stamp(row) = state().now_ms(); }
     return item(row);
@@ -83,8 +83,9 @@ class ValueCell : public KeyedCell {
   }
   bool goes_with_heap() const override { return std::is_trivially_destructible_v<Item>; }
   bool stamp_comes_first() const override { return ttl_ms() > 0; }
+  bool is_always_written() const override { return ttl_ms() == 0; }
   bool expire(std::byte* row) override { return is_expired(stamp(row)); }
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override {
     Writer& out = bytes_.writer();
     out.clear();
     if (ttl_ms() > 0) {
@@ -108,7 +109,7 @@ class ValueCell : public KeyedCell {
     decoder_->decode(reader, value);
     TIDEWHEEL_RETURN_IF_ERROR(reader.finish());
     if (is_new) { new (&item(row)) Item(); }
-    KeyedState::mask_of(row) |= bit();
+    KeyedState::head_of(row) |= bit();
     item(row).store(value, state().heap());
     if (ttl_ms() > 0) { stamp(row) = used_at; }
     return ok_status();
@@ -181,7 +182,7 @@ class ListCell final : public KeyedCell {
   List& open(std::byte* row) {
     if (!KeyedState::has(row, bit())) {
       new (&list(row)) List();
-      KeyedState::mask_of(row) |= bit();
+      KeyedState::head_of(row) |= bit();
     }
     return list(row);
   }
@@ -213,7 +214,7 @@ class ListCell final : public KeyedCell {
     list_.size = kept;
     return kept == 0;
   }
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override {
     List& from = list(row);
     if (ttl_ms() > 0) { expire(row); }
     if (from.size == 0) { return; }
@@ -444,7 +445,7 @@ class MapCell final : public KeyedCell {
   bool stamp_comes_first() const override { return ttl_ms() > 0; }
   void make_empty(std::byte* row) override {
     new (&blocks(row)) Blocks();
-    KeyedState::mask_of(row) |= bit();
+    KeyedState::head_of(row) |= bit();
   }
   bool has_any(std::byte* row) override {
     Blocks& map = *find(row);
@@ -472,7 +473,7 @@ class MapCell final : public KeyedCell {
       place = map.next(place);
     }
   }
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override {
     Blocks& map = blocks(row);
     for (Place place = map.begin(); !(place == map.end()); place = map.next(place)) {
       const Entry& from = map.at(place);
@@ -625,7 +626,7 @@ class TimerCell final : public KeyedCell {
   void destroy(std::byte*) override {}
   bool expire(std::byte*) override { return false; }
   const TimerCell* as_timer() const override { return this; }
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override;
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override;
   Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
   Status load(std::byte* row, const StateEntry& entry) override;

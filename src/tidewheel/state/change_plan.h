@@ -11,16 +11,19 @@
 namespace tidewheel {
 
 // Each group is written whole in one of kLayersMax snapshots, in turn, and earlier when the changes
-// written since outweigh it. One thread.
+// written since outweigh it. Of groups that are outweighed bit by bit only some are in one
+// snapshot: as they have all changed at the same rate, it would be all of them at once. Those of
+// which half changes anyway cost little more as a whole. One thread.
 class ChangePlan {
  public:
   static constexpr int32_t kLayersMax = 16;
+  static constexpr size_t kOutweighedPart = 8;  // of the groups: one in 8
 
   // `keeps_changes`: whoever has the state remembers from barrier to barrier what was changed.
   explicit ChangePlan(KeyGroupRange groups = {}, bool keeps_changes = false);
 
-  // A barrier.
-  void begin(const SnapshotStart& start);
+  // A barrier. `units`: how many there are now, of all groups, if that is known.
+  void begin(const SnapshotStart& start, size_t units = 0);
   // What the snapshot that was begun is to have.
   StateContent content() const { return content_; }
   bool is_whole(int32_t group) const {
@@ -28,14 +31,15 @@ class ChangePlan {
   }
   bool keeps_changes() const { return keeps_changes_; }
   // A unit of the group goes into the snapshot.
-  void note_unit(int32_t group) { ++(is_whole(group) ? whole_units_ : changes_)[index_of(group)]; }
+  void note_unit(int32_t group) { ++(is_whole(group) ? whole_units_ : recent_)[index_of(group)]; }
   // A unit of the group is erased; the next snapshot has to say so.
-  void note_erased(int32_t group) { ++changes_[index_of(group)]; }
+  void note_erased(int32_t group) { ++recent_[index_of(group)]; }
   // The next snapshot is one of everything: the last one has come to nothing, or too much has
   // changed at once.
   void write_all_next() { last_checkpoint_ = 0; }
 
  private:
+  void take_outweighed(size_t units);
   size_t index_of(int32_t group) const { return static_cast<size_t>(group - first_); }
 
   int32_t first_ = 0;
@@ -43,9 +47,11 @@ class ChangePlan {
   StateContent content_ = StateContent::kAll;
   int64_t last_checkpoint_ = 0;  // 0: none that changes could be based on
   size_t turn_ = 0;
+  size_t next_outweighed_ = 0;         // the group at which the search for outweighed ones goes on
   std::vector<uint8_t> whole_;         // by group: written whole this time
   std::vector<uint32_t> whole_units_;  // as it was written whole last
-  std::vector<uint32_t> changes_;      // written since
+  std::vector<uint32_t> recent_;       // changes since the last barrier
+  std::vector<uint32_t> changes_;      // those since it was written whole, without the recent ones
 };
 
 }  // namespace tidewheel

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "tidewheel/state/byte_cursor.h"
+
 namespace tidewheel {
 namespace {
 
@@ -20,20 +22,33 @@ void EntryBuffer::add(const StateEntry& entry) {
   const Sizes sizes{static_cast<uint32_t>(entry.key.size()),
                     static_cast<uint32_t>(entry.name_space.size()),
                     static_cast<uint32_t>(entry.value.size())};
-  if (pieces_.empty() || pieces_.back().size() >= kPieceBytes) { pieces_.emplace_back(); }
-  std::string& to = pieces_.back();
-  const size_t before = to.size();
-  to.append(reinterpret_cast<const char*>(&sizes), sizeof(sizes));
-  to.append(entry.key);
-  to.append(entry.name_space);
-  to.append(entry.value);
-  bytes_ += static_cast<int64_t>(to.size() - before);
+  const size_t bytes =
+      sizeof(sizes) + entry.key.size() + entry.name_space.size() + entry.value.size();
+  if (pieces_.empty() || pieces_.back().capacity - pieces_.back().size < bytes) [[unlikely]] {
+    add_piece(bytes);
+  }
+  Piece& to = pieces_.back();
+  char* at = to.bytes.get() + to.size;
+  std::memcpy(at, &sizes, sizeof(sizes));
+  at = put_bytes(at + sizeof(sizes), entry.key);
+  at = put_bytes(at, entry.name_space);
+  put_bytes(at, entry.value);
+  to.size += bytes;
+  bytes_ += static_cast<int64_t>(bytes);
+}
+
+void EntryBuffer::add_piece(size_t bytes_min) {
+  const size_t doubled = pieces_.empty() ? kPieceBytesMin : pieces_.back().capacity * 2;
+  Piece piece;
+  piece.capacity = std::max(std::min(doubled, kPieceBytesMax), bytes_min);
+  piece.bytes.reset(new char[piece.capacity]);  // not cleared
+  pieces_.push_back(std::move(piece));
 }
 
 bool EntryBuffer::next(StateEntry& entry) {
-  if (piece_ < pieces_.size() && offset_ == pieces_[piece_].size()) {
+  if (piece_ < pieces_.size() && offset_ == pieces_[piece_].size) {
     bytes_ -= static_cast<int64_t>(offset_);
-    pieces_[piece_++] = std::string();
+    pieces_[piece_++] = Piece();
     offset_ = 0;
   }
   if (piece_ == pieces_.size()) {
@@ -41,10 +56,10 @@ bool EntryBuffer::next(StateEntry& entry) {
     piece_ = 0;
     return false;
   }
-  const std::string& from = pieces_[piece_];
+  const char* const from = pieces_[piece_].bytes.get() + offset_;
   Sizes sizes;
-  std::memcpy(&sizes, from.data() + offset_, sizeof(sizes));
-  const char* at = from.data() + offset_ + sizeof(sizes);
+  std::memcpy(&sizes, from, sizeof(sizes));
+  const char* at = from + sizeof(sizes);
   entry.key = {at, sizes.key};
   entry.name_space = {at + sizes.key, sizes.name_space};
   entry.value = {at + sizes.key + sizes.name_space, sizes.value};

@@ -12,7 +12,8 @@
 
 namespace tidewheel {
 
-// Units or entries, one behind the other. What was read is freed piece by piece.
+// Units or entries, one behind the other, in pieces that stay where they are. What was read is
+// freed piece by piece.
 class EntryBuffer {
  public:
   void add(const StateEntry& entry);
@@ -21,9 +22,16 @@ class EntryBuffer {
   int64_t bytes() const { return bytes_; }
 
  private:
-  static constexpr size_t kPieceBytes = 64 * 1024;
+  static constexpr size_t kPieceBytesMin = 512;  // of the first; the others double
+  static constexpr size_t kPieceBytesMax = 64 * 1024;
+  struct Piece {
+    std::unique_ptr<char[]> bytes;
+    size_t size = 0;
+    size_t capacity = 0;
+  };
+  void add_piece(size_t bytes_min);
 
-  std::vector<std::string> pieces_;
+  std::vector<Piece> pieces_;
   size_t piece_ = 0;  // where `next` goes on
   size_t offset_ = 0;
   int64_t bytes_ = 0;

@@ -85,7 +85,7 @@ void KeyedState::destroy_cells(std::byte* row) {
   for (uint64_t left = mask_of(row); left != 0; left &= left - 1) {
     cells_[static_cast<size_t>(__builtin_ctzll(left))]->destroy(row);
   }
-  mask_of(row) = 0;
+  head_of(row) &= ~kMask;
 }
 
 bool KeyedState::all_cells_go_with_heap() const {
@@ -98,7 +98,7 @@ bool KeyedState::expire_cells(std::byte* row) {
     KeyedCell& cell = *cells_[static_cast<size_t>(__builtin_ctzll(left))];
     if (cell.ttl_ms() > 0 && cell.expire(row)) {
       cell.destroy(row);
-      mask_of(row) &= ~cell.bit();
+      head_of(row) &= ~cell.bit();
     }
   }
   return mask_of(row) == 0;

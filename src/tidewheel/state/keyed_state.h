@@ -41,8 +41,13 @@ class KeyedCell {
   virtual bool goes_with_heap() const { return false; }
   // Drops what has expired; true when nothing is left.
   virtual bool expire(std::byte* row) = 0;
-  // Writes the cell as one entry or several.
-  virtual void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) = 0;
+  // Writes the cell as one entry or several, of the group and key of `entry`, which has no
+  // namespace; value and namespace are void afterwards. (A copy of an entry that was just made
+  // waits for its stores, which costs more than all the rest.)
+  virtual void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) = 0;
+  // Whether a cell that is set is always written as an entry, so that it never has to be said in
+  // its stead that there is none.
+  virtual bool is_always_written() const { return false; }
   // Gets ready for the entries of `meta`.
   virtual Status open_restore(const StateMeta& meta) = 0;
   // Takes an entry into the cell, which is new (its bit was not set) or has had entries before.
@@ -96,7 +101,7 @@ class KeyedCell {
 // The rows, the states and the current key. One thread.
 class KeyedState {
  public:
-  static constexpr size_t kStatesMax = 64;
+  static constexpr size_t kStatesMax = 48;
 
   // For handles that are bound to nothing: every use of it throws.
   KeyedState();
@@ -139,12 +144,21 @@ class KeyedState {
     if (!has_current_key_) [[unlikely]] { throw_no_current_key(state_name); }
   }
 
-  static uint64_t& mask_of(std::byte* row) { return *reinterpret_cast<uint64_t*>(row); }
-  static bool has(std::byte* row, uint64_t bit) { return (mask_of(row) & bit) != 0; }
+  // A row begins with its head: a bit for each cell that is set, and in its upper 16 bits whatever
+  // the owner of the rows marks them with.
+  static uint64_t& head_of(std::byte* row) { return *reinterpret_cast<uint64_t*>(row); }
+  static uint64_t mask_of(std::byte* row) { return head_of(row) & kMask; }
+  static bool has(std::byte* row, uint64_t bit) { return (head_of(row) & bit) != 0; }
+  static uint16_t mark_of(std::byte* row) {
+    return static_cast<uint16_t>(head_of(row) >> kStatesMax);
+  }
+  static void set_mark(std::byte* row, uint16_t mark) {
+    head_of(row) = mask_of(row) | uint64_t{mark} << kStatesMax;
+  }
   // Destroys a cell that exists. The row goes when this was the last, at the end of the batch.
   void clear_cell(std::byte* row, KeyedCell& cell) {
     cell.destroy(row);
-    mask_of(row) &= ~cell.bit();
+    head_of(row) &= ~cell.bit();
     if (mask_of(row) == 0 && row == current_row_) { note_empty_row(); }
   }
 
@@ -198,6 +212,8 @@ class KeyedState {
   std::vector<KeyedCell*> timer_cells_;  // by id
 
  private:
+  static constexpr uint64_t kMask = (uint64_t{1} << kStatesMax) - 1;
+
   Result<KeyedCell*> find_declared(const std::string& name, const void* tag,
                                    const StateOptions& options) const;
   void place(std::unique_ptr<KeyedCell> cell, const void* tag, size_t size, size_t alignment);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -45,7 +46,9 @@ struct FiredTimer {
 //
 // Snapshots: looking a key up counts as touching all its states. A key that is touched for the
 // first time after the barrier has its cells encoded before, all of them; see KeyedTable for the
-// bits behind it. A list or map is written whole for its key.
+// bits behind it. A list or map is written whole for its key. Rows are marked with the number of
+// the barrier after which they were touched last, so that the index's bits are looked at once for
+// each key and barrier, and not for each record.
 template <class K>
 class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
  public:
@@ -187,6 +190,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     const uint32_t row = rows_.allocate();
     index_.upsert(*current_key_, current_hash_) = row;
     current_row_ = rows_.at(row);
+    set_mark(current_row_, mark_);
     return current_row_;
   }
   void note_empty_row() override { maybe_empty_.push_back(current_hash_); }
@@ -205,6 +209,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     TimerService<K, uint16_t> named;
   };
   static constexpr uint32_t kRowsExpiredPerRecord = 3;
+  static constexpr uint32_t kSweepBarriers = 8192;  // in how many all marks are looked at
 
   Timers& timers(TimeDomain domain) {
     auto& timers = timers_[static_cast<size_t>(domain)];
@@ -228,9 +233,27 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     timer_key_ = timer.key;
     set_current(timer_key_, service.due_hash());
   }
-  std::byte* find_row(const K& key, KeyHash hash) {
+  // Finds a row some keys before it is used: nothing of it may be changed before touch_row.
+  std::byte* find_row(const K& key, KeyHash hash) const {
     const uint32_t* const row = index_.find(key, hash);
     return row == nullptr ? nullptr : rows_.at(*row);
+  }
+  bool is_touched(std::byte* row) const { return mark_of(row) == mark_; }
+  std::byte* touch_row(const K& key, KeyHash hash) {
+    const uint32_t* const row = index_.find(key, hash);
+    if (row == nullptr) { return nullptr; }
+    set_mark(rows_.at(*row), mark_);
+    return rows_.at(*row);
+  }
+  // A barrier: no row is touched.
+  void begin_marks() {
+    if (++mark_ == 0) { mark_ = 1; }  // new rows have 0
+    // An old mark must be gone when its number comes again. It is, of all rows, in good time.
+    const uint32_t some = rows_.used() / kSweepBarriers + 64;
+    if (swept_ >= rows_.used()) { swept_ = 0; }
+    for (const uint32_t end = std::min(swept_ + some, rows_.used()); swept_ < end; ++swept_) {
+      set_mark(rows_.at(swept_), 0);
+    }
   }
   // Frees the rows that have no cell left.
   void free_empty_rows() {
@@ -251,8 +274,11 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   Status read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta);
   static Result<size_t> count_keys(SnapshotReader& reader, const StateMeta& meta);
 
-  // ---- Snapshots. A group's keys are walked over first, and give entries of all states into
-  // buffers; then each state has its turn.
+  // ---- Snapshots. A group's keys are walked over, and give entries of all states. They go to the
+  // writer at once where nothing can be found to be erased on the way, since that has to come
+  // first: in groups that are written whole, and in a store of one state whose cells are always
+  // written. All others, and those that come before the group's turn or while it is interrupted, go
+  // into buffers, from which each state is written when the walk is over.
 
   // What a state has for the snapshot that is under way, and for the next one.
   struct SavedState {
@@ -260,8 +286,8 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     GroupBuffers buffers;
     GroupBuffers erased_next;  // keys that were erased since the last barrier
   };
-  enum class Stage : uint8_t { kWalk, kBegin, kErased, kEntries };
-  static constexpr size_t kBudget = 64 * 1024;  // slots looked at in one call
+  enum class Stage : uint8_t { kOpen, kWalk, kState, kErased, kEntries };
+  static constexpr size_t kBudget = 32 * 1024;  // slots looked at in one call: some 100 us
 
   // What there is with a backend only.
   struct Backed {
@@ -331,8 +357,16 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   void make_saved_states();
   void abort_writing();
   bool write_group(SnapshotWriter& writer, size_t& budget);
+  bool open_group(SnapshotWriter& writer);
+  bool walk_group(SnapshotWriter& writer, size_t& budget);
+  bool is_written_at_once(int32_t group) const {
+    return plan_.is_whole(group) || (saved_.size() == 1 && cells()[0]->is_always_written());
+  }
+  void begin_state(SnapshotWriter& writer, const SavedState& state) const;
   bool write_state(SnapshotWriter& writer, SavedState& state);
   void entry(int32_t group, const K& key, uint32_t& row) override;
+  void write_now(int32_t group, const K& key, std::byte* row);
+  void fetch_ahead(std::span<uint32_t* const> rows) override;
   void erased(int32_t group, const K& key) override;
   void cleared() override { plan_.write_all_next(); }
   bool is_whole(int32_t group) const override {
@@ -355,9 +389,13 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   std::vector<SavedState> saved_;  // by the index of the state
   StateBytes saved_key_;
   bool is_saving_ = false;
+  uint16_t mark_ = 0;          // of the rows whose keys were touched since the last barrier
+  bool touches_many_ = false;  // the last batch did: some time after a barrier
+  uint32_t swept_ = 0;         // rows below have no mark but those of the last barriers
   // Where `write` goes on.
   int32_t saving_group_ = 0;
-  Stage stage_ = Stage::kWalk;
+  Stage stage_ = Stage::kOpen;
+  SnapshotWriter* walk_writer_ = nullptr;  // of the walk at work; null: entries go into buffers
   size_t saving_state_ = 0;
   size_t saving_domain_ = 0;  // of the timers, at last
 };
@@ -378,7 +416,8 @@ class KeyedBatch {
         next_(begin),
         hashed_(begin),
         found_(begin),
-        end_(end) {
+        end_(end),
+        fetches_bits_(store.touches_many_) {
     store_.begin_work();
     if (store_.has_backend()) [[unlikely]] { store_.fetch(begin, end, key_at_); }
     while (hashed_ < end_ && hashed_ - begin < 2 * kAhead) { hash_one(); }
@@ -386,6 +425,7 @@ class KeyedBatch {
   }
   ~KeyedBatch() {
     store_.clear_current();
+    store_.touches_many_ = touches_ * kManyTouches > next_ - begin_;
     store_.end_work(next_ - begin_);
   }
   KeyedBatch(const KeyedBatch&) = delete;
@@ -398,18 +438,26 @@ class KeyedBatch {
     store_.current_key_ = &key_of(slot);
     store_.current_hash_ = slot.hash;
     store_.has_current_key_ = true;
-    // A key without a row may have got one from an earlier record of this batch.
-    store_.current_row_ = slot.row != nullptr ? slot.row : store_.find_row(key_of(slot), slot.hash);
+    if (slot.row != nullptr && store_.is_touched(slot.row)) [[likely]] {
+      store_.current_row_ = slot.row;
+    } else {
+      // A key without a row may have got one from an earlier record of this batch.
+      store_.current_row_ = store_.touch_row(key_of(slot), slot.hash);
+      ++touches_;
+    }
     if (store_.backed_ != nullptr) [[unlikely]] { store_.backed_->rows.use(store_.current_row_); }
     ++next_;
     // One slot stays free: the current key's must live until the next call.
     if (hashed_ < end_ && hashed_ - index < 2 * kAhead) { hash_one(); }
     if (found_ < hashed_) { find_one(); }
+    if (fetches_bits_ && found_ - index > kTouchAhead) { fetch_bits(index + kTouchAhead); }
   }
 
  private:
   static constexpr uint32_t kAhead = 12;
-  static constexpr uint32_t kSlots = 32;  // a power of two above 2 * kAhead
+  static constexpr uint32_t kTouchAhead = 4;
+  static constexpr uint32_t kManyTouches = 16;  // one record in so many
+  static constexpr uint32_t kSlots = 32;        // a power of two above 2 * kAhead
   using KeyResult = std::invoke_result_t<KeyAt&, uint32_t>;
   static constexpr bool kByReference =
       std::is_lvalue_reference_v<KeyResult> && std::is_same_v<std::remove_cvref_t<KeyResult>, K>;
@@ -435,7 +483,7 @@ class KeyedBatch {
       slot.key = key_at_(hashed_);
     }
     slot.hash = store_.hash_of(key_of(slot));
-    store_.index_.prefetch(slot.hash);
+    store_.index_.prefetch_slot(slot.hash);
     ++hashed_;
   }
   void find_one() {
@@ -447,6 +495,12 @@ class KeyedBatch {
     }
     ++found_;
   }
+  // What touching a row for the first time since the barrier needs, once the row has come.
+  void fetch_bits(uint32_t index) const {
+    const Slot& slot = slots_[index % kSlots];
+    if (slot.row == nullptr || store_.is_touched(slot.row)) { return; }
+    store_.index_.prefetch_bits(slot.hash);
+  }
 
   KeyedStore<K>& store_;
   KeyAt key_at_;
@@ -455,6 +509,8 @@ class KeyedBatch {
   uint32_t hashed_;
   uint32_t found_;
   const uint32_t end_;
+  const bool fetches_bits_;
+  uint32_t touches_ = 0;  // of keys that were not touched since the barrier
   std::array<Slot, kSlots> slots_;
 };
 template <class K, class KeyAt>
@@ -559,8 +615,10 @@ template <class K>
 void KeyedStore<K>::begin_snapshot(const SnapshotStart& start) {
   if (backed_ != nullptr) { return begin_backed_snapshot(start); }
   abort_writing();
+  if (!maybe_empty_.empty()) { free_empty_rows(); }
+  begin_marks();
   make_saved_states();
-  plan_.begin(start);
+  plan_.begin(start, index_.size());
   for (SavedState& state : saved_) {
     state.buffers.clear();
     state.buffers.swap(state.erased_next);
@@ -572,7 +630,7 @@ void KeyedStore<K>::begin_snapshot(const SnapshotStart& start) {
   }
   is_saving_ = true;
   saving_group_ = index_.key_groups().first;
-  stage_ = Stage::kWalk;
+  stage_ = Stage::kOpen;
   saving_domain_ = 0;
 }
 
@@ -602,7 +660,7 @@ bool KeyedStore<K>::write(SnapshotWriter& writer) {
   if (!is_saving_) { return true; }
   now_ms_ = clock_.wall_ms();
   size_t budget = kBudget;
-  for (; saving_group_ <= index_.key_groups().last; ++saving_group_, stage_ = Stage::kWalk) {
+  for (; saving_group_ <= index_.key_groups().last; ++saving_group_, stage_ = Stage::kOpen) {
     if (!writer.ready() || !write_group(writer, budget)) { return false; }
   }
   for (; saving_domain_ < timers_.size(); ++saving_domain_) {
@@ -615,32 +673,64 @@ bool KeyedStore<K>::write(SnapshotWriter& writer) {
 
 template <class K>
 bool KeyedStore<K>::write_group(SnapshotWriter& writer, size_t& budget) {
-  if (stage_ == Stage::kWalk) {
-    if (!index_.write_group(saving_group_, budget, [] { return true; })) { return false; }
-    saving_state_ = 0;
-    stage_ = Stage::kBegin;
+  if (stage_ == Stage::kOpen) {
+    if (!open_group(writer)) { return false; }
+    stage_ = Stage::kWalk;
   }
-  for (; saving_state_ < saved_.size(); ++saving_state_, stage_ = Stage::kBegin) {
+  if (stage_ == Stage::kWalk) {
+    if (!walk_group(writer, budget)) { return false; }
+    saving_state_ = 0;
+    stage_ = Stage::kState;
+  }
+  for (; saving_state_ < saved_.size(); ++saving_state_, stage_ = Stage::kState) {
     if (!write_state(writer, saved_[saving_state_])) { return false; }
   }
   return true;
 }
 
+// What comes before the entries of a group that are written during the walk.
 template <class K>
-bool KeyedStore<K>::write_state(SnapshotWriter& writer, SavedState& state) {
-  const bool has_changes = plan_.content() == StateContent::kChanges;
-  if (has_changes) {
+bool KeyedStore<K>::open_group(SnapshotWriter& writer) {
+  if (!is_written_at_once(saving_group_)) { return true; }
+  for (SavedState& state : saved_) {
+    begin_state(writer, state);
+    if (plan_.content() == StateContent::kAll) { continue; }
+    if (plan_.is_whole(saving_group_)) {
+      writer.whole_group(saving_group_);
+    } else if (!state.buffers.write_erased(saving_group_, writer)) {
+      return false;  // there is one state: this one
+    }
+  }
+  return true;
+}
+
+template <class K>
+bool KeyedStore<K>::walk_group(SnapshotWriter& writer, size_t& budget) {
+  if (!is_written_at_once(saving_group_)) {
+    return index_.write_group(saving_group_, budget, [] { return true; });
+  }
+  if (!saved_.empty()) { begin_state(writer, saved_[0]); }
+  walk_writer_ = &writer;
+  const bool is_done =
+      index_.write_group(saving_group_, budget, [&writer] { return writer.ready(); });
+  walk_writer_ = nullptr;
+  return is_done;
+}
+
+template <class K>
+void KeyedStore<K>::begin_state(SnapshotWriter& writer, const SavedState& state) const {
+  if (plan_.content() == StateContent::kChanges) {
     writer.begin_changes(state.meta);
   } else {
     writer.begin_state(state.meta);
   }
-  if (stage_ == Stage::kBegin) {
-    stage_ = Stage::kEntries;
-    if (has_changes && plan_.is_whole(saving_group_)) {
-      writer.whole_group(saving_group_);
-    } else if (has_changes) {
-      stage_ = Stage::kErased;
-    }
+}
+
+template <class K>
+bool KeyedStore<K>::write_state(SnapshotWriter& writer, SavedState& state) {
+  begin_state(writer, state);
+  if (stage_ == Stage::kState) {
+    stage_ = is_written_at_once(saving_group_) ? Stage::kEntries : Stage::kErased;
   }
   if (stage_ == Stage::kErased) {
     if (!state.buffers.write_erased(saving_group_, writer)) { return false; }
@@ -661,8 +751,11 @@ void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
     return;
   }
   plan_.note_unit(group);
-  const bool is_change = !plan_.is_whole(group);
   std::byte* const cells_of_key = rows_.at(row);
+  if (walk_writer_ != nullptr && group == saving_group_) {
+    return write_now(group, key, cells_of_key);
+  }
+  const bool is_change = !plan_.is_whole(group);
   StateEntry made;
   made.group = group;
   made.key = saved_key_.encode(key);
@@ -670,9 +763,38 @@ void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
     KeyedCell& cell = *cells()[i];
     GroupBuffers& to = saved_[i].buffers;
     const uint64_t before = to.added();
-    if (has(cells_of_key, cell.bit())) { cell.write(cells_of_key, made, to); }
+    if (has(cells_of_key, cell.bit())) {
+      made.name_space = {};
+      cell.write(cells_of_key, made, to);
+    }
     // The key may have had this state when it was written last.
     if (is_change && to.added() == before) { to.erase(group, made.key, {}); }
+  }
+}
+
+template <class K>
+void KeyedStore<K>::write_now(int32_t group, const K& key, std::byte* row) {
+  StateEntry made;
+  made.group = group;
+  made.key = saved_key_.encode(key);
+  for (size_t i = 0; i < saved_.size(); ++i) {
+    KeyedCell& cell = *cells()[i];
+    if (!has(row, cell.bit())) {
+      TIDEWHEEL_DCHECK(plan_.is_whole(group), "a row without a cell at a barrier");
+      continue;
+    }
+    if (saved_.size() > 1) { begin_state(*walk_writer_, saved_[i]); }
+    made.name_space = {};
+    cell.write(row, made, *walk_writer_);
+  }
+}
+
+template <class K>
+void KeyedStore<K>::fetch_ahead(std::span<uint32_t* const> rows) {
+  const bool is_long = rows_.row_bytes() > 64;
+  for (const uint32_t* const row : rows) {
+    prefetch_for_write(rows_.at(*row));
+    if (is_long) { prefetch_for_write(rows_.at(*row) + 64); }
   }
 }
 

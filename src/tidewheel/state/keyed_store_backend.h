@@ -323,6 +323,7 @@ void KeyedStore<K>::begin_backed_snapshot(const SnapshotStart& start) {
   if (backed.stage != Backed::Stage::kIdle) { abort_backed(); }
   backed.start = start;
   backed.rows.next_epoch();
+  begin_marks();
   index_.begin_snapshot(*this, StateContent::kAll, false);
   for (size_t domain = 0; domain < timers_.size(); ++domain) {
     if (timers_[domain] == nullptr) { continue; }

@@ -4,10 +4,12 @@
 // or dropped by itself, with one table and one allocation for all groups.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -111,6 +113,8 @@ class TableTracker {
   virtual void cleared() = 0;
   // Whether all entries of a group are wanted, and not only those that have changed.
   virtual bool is_whole(int32_t group) const = 0;
+  // `entry` comes for these next: what it reads of them outside of the table may be fetched.
+  virtual void fetch_ahead(std::span<V* const>) {}
 
  protected:
   ~TableTracker() = default;
@@ -172,14 +176,26 @@ class KeyedTable {
   // Brings the slot of a key into the cache; a few keys ahead of its use.
   void prefetch(KeyHash hash) const {
     const uint32_t order = order_of(hash);
-    if (order >= frontier_) [[unlikely]] {
-      prefetch_for_write(&old_.slots[old_.home_of(order)]);
-      return;
+    const Area& area = area_of(order);
+    const size_t home = area.home_of(order);
+    prefetch_for_write(&area.slots[home]);
+    if (tracker_ != nullptr && area.dirty != nullptr) [[unlikely]] {
+      prefetch_for_write(&area.dirty[home / 64]);
     }
-    const size_t home = main_.home_of(order);
-    prefetch_for_write(&main_.slots[home]);
-    if (tracker_ != nullptr && main_.dirty != nullptr) [[unlikely]] {
-      prefetch_for_write(&main_.dirty[home / 64]);
+  }
+  // The two parts of it, for who knows of most keys that they were touched since the barrier.
+  void prefetch_slot(KeyHash hash) const {
+    const uint32_t order = order_of(hash);
+    const Area& area = area_of(order);
+    prefetch_for_write(&area.slots[area.home_of(order)]);
+  }
+  void prefetch_bits(KeyHash hash) const {
+    if (tracker_ == nullptr) { return; }
+    const uint32_t order = order_of(hash);
+    const Area& area = area_of(order);
+    const size_t word = area.home_of(order) / 64;
+    for (const uint64_t* bits : {area.dirty, area.done, area.before}) {
+      if (bits != nullptr) { prefetch_for_write(&bits[word]); }
     }
   }
 
@@ -568,8 +584,12 @@ class KeyedTable {
     return static_cast<uint32_t>(order) + static_cast<uint32_t>(order == 0);  // 0: an empty slot
   }
   int32_t group_of(const Slot& slot) const {
-    return grouped_ ? groups_.first + static_cast<int32_t>(slot.order / group_step_)
-                    : hash_of(slot.key.value).group;
+    if (!grouped_) { return hash_of(slot.key.value).group; }
+    // order / group_step_ without a division: this is it, or one below.
+    const auto count = static_cast<uint64_t>(std::max(groups_.count(), 1));
+    uint64_t group = (slot.order * count) >> 32;
+    group += static_cast<uint64_t>(slot.order >= (group + 1) * group_step_);
+    return groups_.first + static_cast<int32_t>(group);
   }
   Area& area_of(uint32_t order) { return order < frontier_ ? main_ : old_; }
   const Area& area_of(uint32_t order) const { return order < frontier_ ? main_ : old_; }
@@ -922,8 +942,17 @@ class KeyedTable {
       area.make_bits(area.before, memory_);
     }
   }
+  // Whether an entry was touched since the barrier, so that there is nothing to be done for it:
+  // one look at one word, which `prefetch` has fetched.
+  bool is_touched(const Area& area, size_t index) const {
+    return area.dirty != nullptr ? Area::get(area.dirty, index)
+                                 : area.done == nullptr || Area::get(area.done, index);
+  }
+  void touch(Area& area, size_t index) {
+    if (!is_touched(area, index)) { touch_first(area, index); }
+  }
   // Out of line, so that tables that nobody tracks are as fast as ever.
-  [[gnu::noinline, gnu::cold]] void touch(Area& area, size_t index) {
+  [[gnu::noinline]] void touch_first(Area& area, size_t index) {
     if (area.dirty != nullptr) { Area::set(area.dirty, index); }
     if (area.done != nullptr && !Area::get(area.done, index)) { write_early(area, index); }
   }
@@ -1033,44 +1062,87 @@ class KeyedTable {
     budget -= std::min(budget, kVisitCost);
     return write_slots(area, last, budget, ready);
   }
-  // Goes on to `last`, and to the end of what spilled over behind it.
+  // Goes on to `last`, and to the end of what spilled over behind it. Entries come in bunches, for
+  // which the tracker can fetch what it needs: rows elsewhere would be a miss each.
   template <class Ready>
   bool write_slots(Area& area, size_t last, size_t& budget, Ready& ready) {
     const bool whole = area.before == nullptr || walk_.all || tracker_->is_whole(walk_.group);
-    for (size_t& index = walk_.index; index < area.count;) {
-      if (index > last) {
-        if (area.slots[index].order == 0) { return true; }
-        if (!write_slot(area, index, budget, ready)) { return false; }
-        ++index;
-        continue;
-      }
+    size_t& index = walk_.index;
+    // One bunch is on its way to the cache while the one before it is written.
+    Bunch bunches[2];
+    gather(area, index, last, whole, bunches[0]);
+    for (int current = 0; index <= last; current ^= 1) {
+      Bunch& bunch = bunches[current];
       if (budget == 0) { return false; }
-      const size_t word = index / 64;
+      budget -= std::min(budget, bunch.end - index);
+      gather(area, bunch.end, last, whole, bunches[current ^ 1]);
+      for (size_t i = 0; i < bunch.size; ++i) {
+        index = bunch.slots[i];
+        if (!write_slot(area, index, budget, ready)) { return false; }
+      }
+      index = bunch.end;
+    }
+    for (; index < area.count && area.slots[index].order != 0; ++index) {
+      if (!write_slot(area, index, budget, ready)) { return false; }
+    }
+    return true;
+  }
+  // Slots that may have a pending entry.
+  struct Bunch {
+    static constexpr size_t kEnough = 32;
+    static constexpr size_t kWordsMax = 32;
+    static constexpr size_t kSlots = kEnough + 63;
+    size_t end = 0;  // where the next one begins
+    size_t size = 0;
+    std::array<size_t, kSlots> slots;
+  };
+  // Takes what comes next from `from` on, up to `last`, and has it fetched.
+  void gather(Area& area, size_t from, size_t last, bool whole, Bunch& bunch) {
+    bunch.size = 0;
+    for (size_t words = 0; from <= last && bunch.size < Bunch::kEnough; ++words) {
+      if (words == Bunch::kWordsMax) { break; }
+      const size_t word = from / 64;
       const size_t end = std::min(word * 64 + 64, last + 1);
-      budget -= std::min(budget, end - index);
-      uint64_t candidates = ~area.done[word] & (~uint64_t{0} << (index % 64));
+      uint64_t candidates = ~area.done[word] & (~uint64_t{0} << (from % 64));
       if (end % 64 != 0) { candidates &= (uint64_t{1} << (end % 64)) - 1; }
       if (!whole) { candidates &= area.before[word]; }
       for (; candidates != 0; candidates &= candidates - 1) {
-        index = word * 64 + static_cast<size_t>(__builtin_ctzll(candidates));
-        if (!write_slot(area, index, budget, ready)) { return false; }
+        const size_t index = word * 64 + static_cast<size_t>(__builtin_ctzll(candidates));
+        bunch.slots[bunch.size++] = index;
+        if (!whole) { prefetch_for_write(&area.slots[index]); }  // else they are side by side
       }
-      index = end;
+      from = end;
     }
-    return true;
+    bunch.end = from;
+    fetch_filled(area, bunch);
+  }
+  // Drops the empty slots of a bunch, and tells the tracker of the others.
+  void fetch_filled(Area& area, Bunch& bunch) {
+    std::array<V*, Bunch::kSlots> values;
+    size_t count = 0;
+    for (size_t i = 0; i < bunch.size; ++i) {
+      const size_t index = bunch.slots[i];
+      Slot& slot = area.slots[index];
+      bunch.slots[count] = index;
+      values[count] = &slot.value.value;
+      count += static_cast<size_t>(slot.order != 0);
+    }
+    bunch.size = count;
+    if (count > 0) { tracker_->fetch_ahead(std::span<V* const>(values.data(), count)); }
   }
   // False when the entry has its turn, and ready() says no.
   template <class Ready>
   bool write_slot(Area& area, size_t index, size_t& budget, Ready& ready) {
     Slot& slot = area.slots[index];
-    if (slot.order == 0 || Area::get(area.done, index)) { return true; }
-    const int32_t group = group_of(slot);
-    if (group != walk_.group && !walk_.all) { return true; }
-    if (!is_wanted(area, index)) { return true; }
-    if (group == walk_.group && !ready()) { return false; }
+    const bool has_turn = grouped_ ? slot.order - order_begin(walk_.group) < group_step_
+                                   : group_of(slot) == walk_.group;
+    if (!has_turn && !walk_.all) { return true; }
+    if (Area::get(area.done, index) || !is_wanted(area, index)) { return true; }
+    if (has_turn && !ready()) { return false; }
     budget -= std::min(budget, kVisitCost);
     Area::set(area.done, index);
-    tracker_->entry(group, std::as_const(slot.key.value), slot.value.value);
+    tracker_->entry(has_turn ? walk_.group : group_of(slot), std::as_const(slot.key.value),
+                    slot.value.value);
     return true;
   }
 

@@ -42,7 +42,7 @@ class ObjectCell final : public KeyedCell {
   Object& open(std::byte* row) {
     if (!KeyedState::has(row, bit())) {
       new (&object(row)) Object();
-      KeyedState::mask_of(row) |= bit();
+      KeyedState::head_of(row) |= bit();
     }
     return object(row);
   }
@@ -52,7 +52,7 @@ class ObjectCell final : public KeyedCell {
     object(row).~Object();
   }
   bool expire(std::byte*) override { return false; }
-  void write(std::byte* row, StateEntry entry, SnapshotWriter& writer) override {
+  void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override {
     saved_ = Saved();
     codec_->save(object(row), saved_);
     entry.value = bytes_.encode(saved_);

@@ -175,7 +175,8 @@ void RowStore::write(std::byte* row, int32_t group, std::string_view key) {
     bool has_written = false;
     if (has) {
       CellWriter writer(backend_, store, stored_key_);
-      cell.write(row, {group, key, {}, {}}, writer);
+      StateEntry entry{group, key, {}, {}};
+      cell.write(row, entry, writer);
       has_written = writer.has_written();
     }
     if (has_written) {
@@ -250,7 +251,8 @@ void RowStore::put_entry(size_t index, const StateEntry& entry) {
 
 void RowStore::put_cell(size_t index, std::byte* row, int32_t group, std::string_view key) {
   CellWriter writer(backend_, stores_[index], stored_key_);
-  stores_[index].cell->write(row, {group, key, {}, {}}, writer);
+  StateEntry entry{group, key, {}, {}};
+  stores_[index].cell->write(row, entry, writer);
 }
 
 StoredKeys::StoredKeys(const RowStore& rows, const StoreView& view) : rows_(rows) {

@@ -1,6 +1,5 @@
 // Encodes entries into blocks, and makes segments in memory of them.
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "tidewheel/base/check.h"
@@ -12,11 +11,6 @@ namespace tidewheel {
 namespace {
 
 bool is_by_group(StateKind kind) { return kind == StateKind::kKeyed || kind == StateKind::kTimers; }
-
-char* put_raw(char* at, std::string_view bytes) {
-  if (!bytes.empty()) { std::memcpy(at, bytes.data(), bytes.size()); }
-  return at + bytes.size();
-}
 
 // Blocks that are kept as they were made.
 class MemoryBytes final : public SegmentBytes {
@@ -83,6 +77,14 @@ void SegmentEncoder::begin_changes(const StateMeta& meta) {
 
 void SegmentEncoder::begin(const StateMeta& meta, StateContent content) {
   if (current_ != nullptr && current_->segment.meta.name == meta.name) { return; }
+  // Several states that are written key by key come round and round.
+  const size_t next = current_number_ + 1 < segments_.size() ? current_number_ + 1 : 0;
+  if (next < segments_.size() && segments_[next]->segment.meta.name == meta.name &&
+      segments_[next]->segment.content == content) {
+    current_number_ = next;
+    current_ = segments_[next].get();
+    return;
+  }
   const auto [found, is_new] = by_name_.try_emplace(meta.name, segments_.size());
   current_number_ = found->second;
   if (is_new) {
@@ -141,7 +143,7 @@ void SegmentEncoder::erase(int32_t group, std::string_view key, std::string_view
   char* const begin = current_->open.room(2 * kNumberBytesMax + key.size() + name_space.size());
   char* at = put_number(begin, key.size());
   at = put_number(at, name_space.size());
-  at = put_raw(put_raw(at, key), name_space);
+  at = put_bytes(put_bytes(at, key), name_space);
   current_->open.set_end(at);
   ++entry.erased;
   ++current_->segment.erased;
@@ -156,7 +158,7 @@ void SegmentEncoder::add(const StateEntry& entry) {
   char* at = put_number(begin, entry.key.size());
   at = put_number(at, entry.name_space.size());
   at = put_number(at, entry.value.size());
-  at = put_raw(put_raw(put_raw(at, entry.key), entry.name_space), entry.value);
+  at = put_bytes(put_bytes(put_bytes(at, entry.key), entry.name_space), entry.value);
   open.open.set_end(at);
   ++open.segment.entries;
   grown(open, static_cast<size_t>(at - begin));

@@ -33,6 +33,8 @@ class StateRows {
     const uint32_t shifted = row + kFirstRows;
     return bases_[static_cast<size_t>(31 - __builtin_clz(shifted))] + shifted * row_bytes_;
   }
+  // Rows handed out at least once: numbers below it have an address.
+  uint32_t used() const { return used_; }
   uint32_t size() const { return used_ - free_count_; }
   int64_t memory_bytes() const { return memory_.bytes(); }
   const Status& status() const { return memory_.status(); }

@@ -251,6 +251,112 @@ TEST(StoreSnapshot, is_the_state_as_it_was_at_the_barrier) {
   }
 }
 
+// A store of one state, whose entries are written during the walk, changed by batches of keys.
+class BatchRun {
+ public:
+  struct Counts {
+    Value<int64_t> count{"count"};
+  };
+  using Model = std::map<int64_t, int64_t>;
+
+  explicit BatchRun(uint64_t seed)
+      : random_(seed), keyed_(kAllGroups, kMaxParallelism, nullptr, clock_) {
+    bind(keyed_, counts_);
+    keyed_.keep_changes();
+  }
+  // Adds to the counts of some keys, several times of a few; clears some.
+  void batch(uint64_t keys) {
+    std::vector<int64_t> batch(1 + random_.below(60));
+    for (int64_t& key : batch) { key = static_cast<int64_t>(random_.below(keys)); }
+    KeyedBatch chosen(keyed_, 0, static_cast<uint32_t>(batch.size()),
+                      [&](uint32_t i) -> const int64_t& { return batch[i]; });
+    for (uint32_t i = 0; i < batch.size(); ++i) {
+      chosen.select(i);
+      if (random_.below(12) == 0) {
+        counts_->count.clear();
+        model_.erase(batch[i]);
+      } else {
+        counts_->count.update([](int64_t& n) { ++n; });
+        ++model_[batch[i]];
+      }
+    }
+  }
+  // With batches between the pieces that are written.
+  void snapshot(uint64_t keys) {
+    const Model expected = model_;
+    ++checkpoint_;
+    keyed_.begin_snapshot({checkpoint_, checkpoint_ - 1});
+    SegmentWriter writer(kPlace);
+    for (;;) {
+      batch(keys);
+      writer.grant(1 + random_.below(400));
+      if (keyed_.write(writer)) { break; }
+    }
+    for (const SnapshotSegmentRef& segment : writer.finish()) {
+      if (segment->content == StateContent::kAll) { layers_.clear(); }
+      layers_.push_back(segment);
+    }
+    EXPECT_EQ(read(), expected) << "snapshot " << checkpoint_;
+  }
+  // Nothing is changed between them: after the first, there is nothing new in any.
+  void empty_snapshots(int count) {
+    for (int i = 0; i < count; ++i) {
+      ++checkpoint_;
+      keyed_.begin_snapshot({checkpoint_, checkpoint_ - 1});
+      SegmentWriter writer(kPlace);
+      while (!keyed_.write(writer)) {}
+      if (i == 0) { layers_.push_back(writer.finish().front()); }
+    }
+  }
+
+ private:
+  static void bind(KeyedStore<int64_t>& keyed, std::optional<Counts>& counts) {
+    BindingScope scope(&keyed, nullptr);
+    const Counts prototype;
+    counts.emplace(prototype);
+    EXPECT_TRUE(scope.status().ok());
+  }
+  Model read() {
+    KeyedStore<int64_t> restored(kAllGroups, kMaxParallelism, nullptr, clock_);
+    std::optional<Counts> counts;
+    bind(restored, counts);
+    const auto reader = SegmentReader::open(kPlace, layers_);
+    EXPECT_TRUE(reader.ok() && restored.read(**reader).ok());
+    Model found;
+    restored.for_each_key([&](int64_t key) { found[key] = *counts->count; });
+    return found;
+  }
+
+  Random random_;
+  TestClock clock_;
+  KeyedStore<int64_t> keyed_;
+  std::optional<Counts> counts_;
+  Model model_;
+  int64_t checkpoint_ = 0;
+  std::vector<SnapshotSegmentRef> layers_;
+};
+
+TEST(StoreSnapshot, of_one_state_is_that_of_the_barrier_while_batches_come) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    BatchRun run(seed);
+    for (int i = 0; i < 60 && !HasFailure(); ++i) {
+      run.batch(2000);
+      run.snapshot(i % 2 == 0 ? 2000 : 50);
+    }
+  }
+}
+
+// The mark of a row has 16 bits: a key that was touched so many barriers ago is not touched now.
+TEST(StoreSnapshot, old_marks_are_gone_when_their_number_comes_again) {
+  BatchRun run(3);
+  for (int i = 0; i < 40; ++i) { run.batch(300); }
+  run.snapshot(300);
+  for (int i = 0; i < 20; ++i) { run.batch(300); }
+  run.empty_snapshots(65535 - 1);
+  run.snapshot(300);
+}
+
 TEST(StoreSnapshot, operator_state_is_that_of_the_barrier) {
   struct Rules {
     OperatorList<int64_t> seen{"seen"};

@@ -56,7 +56,7 @@ class TableSnapshot final : private TableTracker<K, V> {
 
   void begin(const SnapshotStart& start) {
     abort_writing();
-    plan_.begin(start);
+    plan_.begin(start, table_->size());
     erased_.swap(erased_next_);
     erased_next_.clear();
     table_->begin_snapshot(*this, plan_.content(), plan_.keeps_changes());

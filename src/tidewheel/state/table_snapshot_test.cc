@@ -292,6 +292,44 @@ TEST(ChangePlan, a_group_is_written_whole_when_changes_outweigh_it) {
   EXPECT_LE(checkpoint, 4);
 }
 
+TEST(ChangePlan, groups_that_are_outweighed_together_are_written_whole_one_after_another) {
+  ChangePlan plan({0, 127}, true);
+  for (int64_t checkpoint = 1; checkpoint < 60; ++checkpoint) {
+    plan.begin({checkpoint, checkpoint - 1}, 128 * 100);
+    int whole = 0;
+    for (int32_t group = 0; group < 128; ++group) {
+      whole += plan.is_whole(group) ? 1 : 0;
+      for (int i = 0; i < (plan.is_whole(group) ? 100 : 10); ++i) { plan.note_unit(group); }
+    }
+    if (checkpoint > 1) { EXPECT_LE(whole, 128 / 8 + 128 / 16) << checkpoint; }
+  }
+}
+
+TEST(ChangePlan, groups_that_change_as_a_whole_are_written_whole) {
+  ChangePlan plan({0, 31}, true);
+  for (int64_t checkpoint = 1; checkpoint < 10; ++checkpoint) {
+    plan.begin({checkpoint, checkpoint - 1}, 32 * 100);
+    for (int32_t group = 0; group < 32; ++group) {
+      if (checkpoint > 2) { EXPECT_TRUE(plan.is_whole(group)) << checkpoint; }
+      for (int i = 0; i < 100; ++i) { plan.note_unit(group); }
+      for (int i = 0; i < 100; ++i) { plan.note_erased(group); }
+    }
+  }
+}
+
+// What has come since a group was written whole counts: in the time in which state is filled, all
+// would be outweighed.
+TEST(ChangePlan, groups_that_grow_are_not_outweighed_by_what_is_new) {
+  ChangePlan plan({0, 31}, true);
+  plan.begin({1, 0}, 32 * 10);
+  for (int i = 0; i < 10; ++i) { plan.note_unit(0); }
+  plan.begin({2, 1}, 32 * 100);
+  for (int i = 0; i < 90; ++i) { plan.note_unit(0); }
+  EXPECT_FALSE(plan.is_whole(0));
+  plan.begin({3, 2}, 32 * 100);
+  EXPECT_FALSE(plan.is_whole(0));
+}
+
 TEST(ChangePlan, changes_are_based_on_the_barrier_before_only) {
   ChangePlan plan({0, 9}, true);
   plan.begin({7, 0});
