@@ -23,6 +23,10 @@ constexpr const char* kHelp =
 
   A job counts hits by key: first each key once, then as fast as it goes (or at a rate), evenly
   among a part of the keys that is another one each second.
+  Between two checkpoints the keys of two parts are hit, if not at the very same times. With
+  checkpoints, a run is measured from when one that has all keys is complete, and is done before
+  the next is due (after 20 seconds at the latest): what comes before, the first whole ones, is
+  slower.
 
   --keys N,N,...         how many keys (state: 1000000,10000000; checkpoint: 10000000)
   --large                state: 50000000 keys too
