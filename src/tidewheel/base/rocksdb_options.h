@@ -18,7 +18,15 @@ inline constexpr DoubleOption kRocksdbHotFraction{
 inline constexpr DoubleOption kRocksdbCachedFraction{
     {"state.backend.rocksdb.cached-entries.fraction", OptionKind::kDouble, "0.5",
      "Part of the job's memory, less 8 MB, for entries of state that are kept as bytes in front of "
-     "RocksDB, all operators together."}};
+     "RocksDB, all operators together. With an entry file they are there, and this part goes to "
+     "hot entries too."}};
+inline constexpr MemoryOption kRocksdbEntryFileSize{
+    {"state.backend.rocksdb.entry-file.size", OptionKind::kMemory, "1 gb",
+     "Size up to which entries that are not hot are in a file that is mapped into memory, all "
+     "operators together; RocksDB has those beyond, and all when there is a checkpoint. Its pages "
+     "are the system's cache, not the job's memory: up to what the machine has to spare. 0: no "
+     "file.",
+     0}};
 inline constexpr BoolOption kRocksdbManagedMemory{
     {"state.backend.rocksdb.memory.managed", OptionKind::kBool, "true",
      "Keep block caches and write buffers of all operators together within the managed part of the "

@@ -44,6 +44,7 @@ class StoredWindow : public ::testing::Test {
     ASSERT_TRUE(world_->files().make_directories(directory_ + "/snapshots").ok());
     config_.set(options::kRocksdbLocalDirectory, directory_);
     config_.set(options::kRocksdbHotFraction, 0.006);  // not all keys stay in memory
+    config_.set(options::kRocksdbEntryFileSize, 0);
     backends_ = make_rocksdb_backends(*world_, config_, memory_, 1).value();
   }
   void TearDown() override {

@@ -329,13 +329,25 @@ void RocksdbBackend::take_part(SharedRead& read) {
   }
 }
 
+// One after another they share the way to their files and blocks.
+void RocksdbBackend::sort_keys(std::span<const std::string_view> keys) {
+  sorted_.clear();
+  for (const std::string_view key : keys) {
+    sorted_.push_back({key_order(key), static_cast<uint32_t>(sorted_.size())});
+  }
+  std::sort(sorted_.begin(), sorted_.end(), [&](const SortedKey& a, const SortedKey& b) {
+    return a.order != b.order ? a.order < b.order : keys[a.index] < keys[b.index];
+  });
+  keys_.clear();
+  for (const SortedKey& sorted : sorted_) { keys_.push_back(slice(keys[sorted.index])); }
+}
+
 Status RocksdbBackend::find_many(StoreId state, std::span<const std::string_view> keys,
                                  Values& values) {
   const size_t count = keys.size();
   values.assign(count, std::nullopt);
   if (count == 0) { return {}; }
-  keys_.clear();
-  for (const std::string_view key : keys) { keys_.push_back(slice(key)); }
+  sort_keys(keys);
   for (::rocksdb::PinnableSlice& found : found_) { found.Reset(); }
   if (found_.size() < count) { found_ = std::vector<::rocksdb::PinnableSlice>(count); }
   statuses_.assign(count, ::rocksdb::Status());
@@ -353,7 +365,7 @@ Status RocksdbBackend::find_many(StoreId state, std::span<const std::string_view
   }
   for (size_t i = 0; i < count; ++i) {
     if (statuses_[i].ok()) [[likely]] {
-      values[i] = view_of(found_[i]);
+      values[sorted_[i].index] = view_of(found_[i]);
     } else if (!statuses_[i].IsNotFound()) {
       return failure(statuses_[i]);
     }

@@ -36,6 +36,7 @@ struct RocksdbShared {
   std::string directory;         // of this job alone
   int64_t hot_bytes = 0;         // for decoded entries in front of all databases
   int64_t cached_bytes = 0;      // for entries as bytes between these and the databases
+  int64_t file_bytes = 0;        // of the files that these are in; 0: they are in memory
   bool can_share_reads = false;  // there is more than one core
   TimerStorage timers;
   std::atomic<int32_t> live{0};            // databases
@@ -145,6 +146,12 @@ class RocksdbBackend final : public StateBackend {
   std::unique_ptr<::rocksdb::WriteBatch> behind_batch_;
   Status behind_status_;                // sticks
   std::shared_ptr<Event> behind_done_;  // null: there is none
+  struct SortedKey {
+    uint64_t order = 0;
+    uint32_t index = 0;  // among the keys that were asked for
+  };
+  void sort_keys(std::span<const std::string_view> keys);
+  std::vector<SortedKey> sorted_;
   std::vector<::rocksdb::Slice> keys_;
   std::vector<::rocksdb::PinnableSlice> found_;
   std::vector<::rocksdb::Status> statuses_;

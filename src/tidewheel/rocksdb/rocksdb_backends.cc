@@ -5,6 +5,7 @@
 
 #include "tidewheel/base/allocator.h"
 #include "tidewheel/base/executor.h"
+#include "tidewheel/base/file_memory.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
@@ -28,11 +29,12 @@ std::string folder_name(std::string_view uid) {
 }
 
 constexpr int kArenasMax = 2;
+constexpr size_t kFileChunkBytes = 64 << 10;  // fewer to be known than small ones
 
 class RocksdbBackends final : public StateBackends {
  public:
   RocksdbBackends(World& world, const Config& config, MemoryPool& memory)
-      : shared_{world, config, {}, {}, 0, 0, false, {}},
+      : shared_{world, config, {}, {}, 0, 0, 0, false, {}},
         memory_(memory),
         account_(&memory, "rocksdb: block cache and write buffers") {}
   ~RocksdbBackends() override {
@@ -48,6 +50,8 @@ class RocksdbBackends final : public StateBackends {
     shared_.hot_bytes = static_cast<int64_t>(limit * config.get(options::kRocksdbHotFraction));
     shared_.cached_bytes =
         static_cast<int64_t>(limit * config.get(options::kRocksdbCachedFraction));
+    shared_.file_bytes = config.get(options::kRocksdbEntryFileSize);
+    if (shared_.file_bytes > 0) { shared_.hot_bytes += std::exchange(shared_.cached_bytes, 0); }
     // The databases' own threads, and the pool's, allocate blocks that others free.
     limit_allocator_arenas(kArenasMax);
     shared_.can_share_reads = shared_.world.executor().core_count() > 1;
@@ -76,15 +80,22 @@ class RocksdbBackends final : public StateBackends {
                     place.subtask, made_.fetch_add(1));
     auto backend = std::make_unique<RocksdbBackend>(shared_, place, std::move(directory), metrics);
     TIDEWHEEL_RETURN_IF_ERROR(backend->open());
-    return std::unique_ptr<StateBackend>(std::make_unique<EntryCache>(
-        std::move(backend),
-        EntryCacheOptions{.bytes = [this] { return cached_bytes(); }, .memory = &memory_}));
+    EntryCacheOptions options{.bytes = [this] { return cached_bytes(); }, .memory = &memory_};
+    if (shared_.file_bytes > 0) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(
+          options.file,
+          FileMemory::open(shared_.directory, static_cast<size_t>(shared_.file_bytes)));
+      options.chunk_bytes = kFileChunkBytes;
+    }
+    return std::unique_ptr<StateBackend>(
+        std::make_unique<EntryCache>(std::move(backend), std::move(options)));
   }
 
  private:
   // Each of the backends that there are has the same part.
   int64_t cached_bytes() const {
-    return shared_.cached_bytes / std::max(shared_.live.load(std::memory_order_relaxed), 1);
+    return std::max(shared_.cached_bytes, shared_.file_bytes) /
+           std::max(shared_.live.load(std::memory_order_relaxed), 1);
   }
 
   RocksdbShared shared_;

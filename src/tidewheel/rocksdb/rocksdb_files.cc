@@ -25,7 +25,7 @@ namespace tidewheel {
 namespace {
 
 constexpr uint64_t kStatesVersion = 1;
-constexpr size_t kCopyBytes = 1 << 20;
+constexpr size_t kCopyBytes = 128 << 10;
 
 struct FreeHash {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }

@@ -317,8 +317,10 @@ Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
   const auto limit_for = [&](int64_t least, const DoubleOption& part) {
     return static_cast<int64_t>(static_cast<double>(least) / config.get(part)) + 1;
   };
-  int64_t least = std::max(limit_for(kCachedBytesMin, options::kRocksdbCachedFraction),
-                           limit_for(kHotBytesMin, options::kRocksdbHotFraction));
+  int64_t least = limit_for(kHotBytesMin, options::kRocksdbHotFraction);
+  if (config.get(options::kRocksdbEntryFileSize) == 0) {
+    least = std::max(least, limit_for(kCachedBytesMin, options::kRocksdbCachedFraction));
+  }
   const bool has_own =
       !config.get(options::kRocksdbManagedMemory) || config.get(options::kRocksdbFixedPerSlot) > 0;
   if (!has_own) { least = std::max(least, limit_for(kManagedBytesMin, options::kManagedFraction)); }
@@ -350,6 +352,11 @@ Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
   database.write_buffer_manager = memory.write_buffers;
+  if (memory.total_bytes > 0) {
+    // Each file that is written has one, and several are at once.
+    database.writable_file_max_buffer_size =
+        static_cast<size_t>(std::clamp<int64_t>(memory.total_bytes / 64, 64 << 10, 1 << 20));
+  }
   // There is no log: what is not in a snapshot is worth nothing after a crash.
   database.env = working_files();
   database.avoid_flush_during_shutdown = true;

@@ -418,8 +418,12 @@ int64_t own_memory_bytes() {
   return 0;
 }
 
-// Entries that leave the cache, come back from files, and are changed again.
-TEST_F(RocksdbTest, state_larger_than_memory_is_found_again) {
+class RocksdbLargeState : public RocksdbTest, public ::testing::WithParamInterface<int64_t> {};
+
+// Entries that leave the cache, come back from files, and are changed again: without an entry file,
+// with one that is too small, and with one that has room for all.
+TEST_P(RocksdbLargeState, is_found_again_and_keeps_to_the_memory) {
+  config_.set(options::kRocksdbEntryFileSize, GetParam());
   MemoryPool small("job", 16 << 20);
   backends_ = make_rocksdb_backends(*world_, config_, small, 1).value();
   auto backend = make();
@@ -462,6 +466,39 @@ TEST_F(RocksdbTest, state_larger_than_memory_is_found_again) {
   backend.reset();
   backends_.reset();
   EXPECT_EQ(small.used_bytes(), 0);
+}
+INSTANTIATE_TEST_SUITE_P(EntryFile, RocksdbLargeState,
+                         ::testing::Values(0, int64_t{6} << 20, int64_t{1} << 30));
+
+// What the entry file has goes into snapshots, comes back from them, and is not taken for all there
+// is then.
+TEST_F(RocksdbTest, entries_in_the_file_are_in_snapshots) {
+  auto backend = make();
+  const StoreId state = backend->open_state(state_of("counts")).value();
+  for (int i = 0; i < 20'000; ++i) {
+    put(*backend, state, i % 128, "key " + std::to_string(i), std::to_string(i));
+  }
+  backend->erase(state, key_of(7, "key 7"));
+  ASSERT_TRUE(backend->commit().ok());
+  backend->begin_cut();
+  put(*backend, state, 1, "key 1", "newer");
+  for (bool prepared = false; !prepared;) { prepared = backend->prepare_cut().value(); }
+  FolderSnapshot made(world_->files(), directory_ + "/snapshot");
+  ASSERT_NO_FATAL_FAILURE(snapshot(*backend, 1, 0, made));
+  EXPECT_EQ(find(*backend, state, 1, "key 1"), "newer");
+  backend.reset();
+
+  auto restored = make();
+  made.native_.groups = {0, 127};
+  ASSERT_TRUE(restored->restore(made).ok());
+  const StoreId again = restored->open_state(state_of("counts")).value();
+  EXPECT_TRUE(restored->is_restored(again));
+  EXPECT_EQ(find(*restored, again, 1, "key 1"), "1");
+  EXPECT_EQ(find(*restored, again, 7, "key 7"), "nothing");
+  EXPECT_EQ(find(*restored, again, 19'999 % 128, "key 19999"), "19999");
+  restored->erase(again, key_of(2, "key 2"));
+  ASSERT_TRUE(restored->commit().ok());
+  EXPECT_EQ(find(*restored, again, 2, "key 2"), "nothing");
 }
 
 TEST_F(RocksdbTest, figures_are_metrics_when_asked_for) {

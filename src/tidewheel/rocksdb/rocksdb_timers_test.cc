@@ -140,6 +140,7 @@ struct Sessions {
 // Named timers, whose index is in the backend, in snapshots of its own and after them.
 TEST_P(RocksdbTimers, named_timers_fire_once_after_a_restore) {
   config_.set(options::kRocksdbHotFraction, 0.0041);  // rows come and go
+  config_.set(options::kRocksdbEntryFileSize, 0);
   backends_ = make_rocksdb_backends(*world_, config_, memory_, 1).value();
   const TimerDuelWorld world = duel_world();
   Random random(GetParam());

@@ -233,6 +233,7 @@ class RecoveryRun {
     config.set(options::kRocksdbHotFraction, one_of(own, {0.0001, 0.0001, 0.4}));
     config.set(options::kRocksdbTimerFactory, std::string(own.chance(0.7) ? "ROCKSDB" : "HEAP"));
     config.set(options::kRocksdbTimerCacheSize, one_of<int64_t>(own, {0, 0, 1, 3}));
+    config.set(options::kRocksdbCachedFraction, one_of(own, {0.0001, 0.0005, 0.5}));
   }
   void draw_copies_config(Config& config) {
     config.set(options::kLocalBackup, copies_random_.chance(0.8));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/file_memory.h"
 #include "tidewheel/base/large_memory.h"
 #include "tidewheel/base/prefetch.h"
 #include "tidewheel/types/hash.h"
@@ -22,6 +23,7 @@ constexpr int kUsual = 8;   // sizes are those of the state's first entry
 constexpr int kEpoch = 16;  // of a dirty one: when it was changed
 constexpr int kUse = 32;    // twice this: how often it was asked for, up to 3
 constexpr int kUses = 3 * kUse;
+constexpr int kBelow = 128;  // the backend below may have an entry of the key
 
 constexpr uint32_t kCutMax = 15;
 constexpr size_t kStatesMax = 255;
@@ -29,7 +31,9 @@ constexpr uint32_t kScansMax = 8;  // of a state that is kept here
 constexpr size_t kOldRecordsAtOnce = 4096;
 constexpr int64_t kChunksMin = 8;
 constexpr int64_t kChunksSpare = 1024;  // of the numbers there are: for what is on its way
-constexpr size_t kBucketsMin = 64;
+constexpr size_t kRecordsAhead = 12;    // fetched into the processor's cache before they are used
+constexpr size_t kBytesLookedAtOnce = 1 << 20;
+constexpr uint32_t kDepthMax = 26;
 
 uint8_t* put_varint(uint8_t* to, uint32_t value) {
   for (; value >= 0x80; value >>= 7) { *to++ = static_cast<uint8_t>(value | 0x80); }
@@ -47,6 +51,26 @@ const uint8_t* take_varint(const uint8_t* from, uint32_t& value) {
     value |= static_cast<uint32_t>(*from & 0x7F) << shift;
     if ((*from++ & 0x80) == 0) { return from; }
   }
+}
+
+// Keys are short mostly, and a call of memcmp costs more than to compare them.
+bool same_bytes(const char* a, const char* b, size_t size) {
+  if (size > 16) { return std::memcmp(a, b, size) == 0; }
+  const auto differs = [&]<class T>(size_t at, T x, T y) {
+    std::memcpy(&x, a + at, sizeof(T));
+    std::memcpy(&y, b + at, sizeof(T));
+    return x != y;
+  };
+  if (size >= 8) {
+    return !differs(0, uint64_t{}, uint64_t{}) && !differs(size - 8, uint64_t{}, uint64_t{});
+  }
+  if (size >= 4) {
+    return !differs(0, uint32_t{}, uint32_t{}) && !differs(size - 4, uint32_t{}, uint32_t{});
+  }
+  for (size_t i = 0; i < size; ++i) {
+    if (a[i] != b[i]) { return false; }
+  }
+  return true;
 }
 
 // Entries in the order of their keys: those above hide those below.
@@ -139,14 +163,15 @@ EntryCache::EntryCache(std::unique_ptr<StateBackend> below, EntryCacheOptions op
       options_(std::move(options)),
       memory_(options_.memory, "entries in front of the state backend") {
   TIDEWHEEL_CHECK(options_.chunk_bytes >= 1024 && options_.chunk_bytes % 64 == 0, "a chunk's size");
-  bucket_count_max_ = kBucketsMin;
-  resize_index(kBucketsMin);
+  set_directory({make_segment()});
   set_budget();
 }
 
 EntryCache::~EntryCache() {
   for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) { give_back(chunk); }
-  free_zeroed(index_, bucket_count_ * sizeof(Bucket));
+  for (const auto& [segment, is_in_file] : segments_) {
+    if (!is_in_file) { free_zeroed(segment, sizeof(Segment)); }
+  }
 }
 
 // ---- Records
@@ -191,51 +216,57 @@ uint32_t EntryCache::zeros_at_end(std::string_view bytes) {
 
 // ---- The index
 
-EntryCache::Bucket& EntryCache::bucket_of(uint64_t hash, size_t& number) const {
-  number = static_cast<size_t>((hash & 0xFFFFFFFF) * bucket_count_ >> 32);
-  return index_[number];
+// The low half of the hash, bent by a curve whose slope goes from 4/3 to 2/3.
+uint64_t EntryCache::directory_number(uint64_t hash) {
+  const uint64_t low = hash & 0xFFFFFFFF;
+  return low + (low * (0xFFFFFFFF - low) >> 32) / 3;
+}
+
+// Within its segment.
+size_t EntryCache::bucket_number(uint64_t hash) {
+  return static_cast<size_t>((hash >> 32 & 0xFFFF) * kSegmentBuckets >> 16);
 }
 
 EntryCache::Place* EntryCache::find(uint64_t hash, uint32_t state, std::string_view key,
                                     uint32_t key_cut) const {
   const auto tag = static_cast<uint8_t>(hash >> 56);
-  size_t number = 0;
-  for (Bucket* bucket = &bucket_of(hash, number);; bucket = &index_[number]) {
+  const size_t stored = key.size() - key_cut;
+  Bucket* const buckets = segment_of(hash).buckets;
+  size_t number = bucket_number(hash);
+  for (Bucket* bucket = &buckets[number];; bucket = &buckets[number]) {
     for (size_t i = 0; i < kBucketRecords; ++i) {
       if (bucket->tags[i] != tag || bucket->places[i] == 0) { continue; }
       const Record record = read(at(bucket->places[i]));
-      const size_t stored = key.size() - key_cut;
       if (record.state == state && record.key_size == key.size() && (record.cut & 15U) == key_cut &&
-          std::memcmp(record.key, key.data(), stored) == 0) {
+          same_bytes(record.key, key.data(), stored)) {
         return &bucket->places[i];
       }
     }
     if (bucket->passed == 0) { return nullptr; }
-    number = number + 1 == bucket_count_ ? 0 : number + 1;
+    number = number + 1 == kSegmentBuckets ? 0 : number + 1;
   }
 }
 
 // Where the index has this place.
 EntryCache::Place* EntryCache::slot_of(uint64_t hash, Place place) const {
-  size_t number = 0;
-  for (Bucket* bucket = &bucket_of(hash, number);; bucket = &index_[number]) {
+  Bucket* const buckets = segment_of(hash).buckets;
+  size_t number = bucket_number(hash);
+  for (Bucket* bucket = &buckets[number];; bucket = &buckets[number]) {
     for (Place& other : bucket->places) {
       if (other == place) { return &other; }
     }
     TIDEWHEEL_CHECK(bucket->passed != 0, "a record is not in the index");
-    number = number + 1 == bucket_count_ ? 0 : number + 1;
+    number = number + 1 == kSegmentBuckets ? 0 : number + 1;
   }
 }
 
 void EntryCache::prefetch_bucket(uint64_t hash) const {
-  size_t number = 0;
-  prefetch_for_write(&bucket_of(hash, number));
+  prefetch_for_write(&segment_of(hash).buckets[bucket_number(hash)]);
 }
 
 // The record that a key with this hash has, most likely. Its bucket was fetched before.
 void EntryCache::prefetch_record(uint64_t hash) const {
-  size_t number = 0;
-  const Bucket& bucket = bucket_of(hash, number);
+  const Bucket& bucket = segment_of(hash).buckets[bucket_number(hash)];
   for (size_t i = 0; i < kBucketRecords; ++i) {
     if (bucket.tags[i] == static_cast<uint8_t>(hash >> 56) && bucket.places[i] != 0) {
       return prefetch_for_write(at(bucket.places[i]));
@@ -244,74 +275,123 @@ void EntryCache::prefetch_record(uint64_t hash) const {
 }
 
 void EntryCache::index_put(uint64_t hash, Place place) {
-  size_t number = 0;
-  for (Bucket* bucket = &bucket_of(hash, number);; bucket = &index_[number]) {
+  while (segment_of(hash).size >= kSegmentRecordsMax) [[unlikely]] {
+      split(hash);
+    }
+  Segment& segment = segment_of(hash);
+  ++segment.size;
+  ++size_;
+  size_t number = bucket_number(hash);
+  for (;;) {
+    Bucket& bucket = segment.buckets[number];
     for (size_t i = 0; i < kBucketRecords; ++i) {
-      if (bucket->places[i] != 0) { continue; }
-      bucket->places[i] = place;
-      bucket->tags[i] = static_cast<uint8_t>(hash >> 56);
-      ++size_;
+      if (bucket.places[i] != 0) { continue; }
+      bucket.places[i] = place;
+      bucket.tags[i] = static_cast<uint8_t>(hash >> 56);
       return;
     }
-    ++bucket->passed;
-    number = number + 1 == bucket_count_ ? 0 : number + 1;
+    ++bucket.passed;
+    number = number + 1 == kSegmentBuckets ? 0 : number + 1;
   }
 }
 
 void EntryCache::index_erase(uint64_t hash, Place* slot) {
-  size_t number = 0;
-  for (Bucket* bucket = &bucket_of(hash, number);; bucket = &index_[number]) {
-    if (slot >= bucket->places && slot < bucket->places + kBucketRecords) { break; }
-    --bucket->passed;
-    number = number + 1 == bucket_count_ ? 0 : number + 1;
+  Segment& segment = segment_of(hash);
+  size_t number = bucket_number(hash);
+  for (;;) {
+    Bucket& bucket = segment.buckets[number];
+    if (slot >= bucket.places && slot < bucket.places + kBucketRecords) { break; }
+    --bucket.passed;
+    number = number + 1 == kSegmentBuckets ? 0 : number + 1;
   }
   *slot = 0;
+  --segment.size;
   --size_;
 }
 
-// The records are put into it from their chunks, so that there are never two of it.
-void EntryCache::resize_index(size_t buckets) {
-  free_zeroed(index_, bucket_count_ * sizeof(Bucket));
-  memory_.release(index_bytes_of(bucket_count_));
-  bucket_count_ = buckets;
-  memory_.reserve(index_bytes_of(bucket_count_));
-  index_ = static_cast<Bucket*>(allocate_zeroed(bucket_count_ * sizeof(Bucket)));
-  ghosts_.assign(bucket_count_ * kGhostsPerBucket, 0);
-  ghosts_.shrink_to_fit();
-  size_ = 0;
-  for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
-    for_each_in(chunk, [this](const Record& record, Place place) {
-      const std::string_view key = key_of(record);
-      index_put(hash_of(record.state, key), place);
-    });
+EntryCache::Segment* EntryCache::make_segment() {
+  if (block_left_ == 0) {
+    const size_t count = std::max<size_t>(options_.chunk_bytes / sizeof(Segment), 1);
+    block_ = reinterpret_cast<Segment*>(take_from_file(count * sizeof(Segment)));
+    block_left_ = block_ == nullptr ? 0 : count;
   }
+  index_bytes_ += static_cast<int64_t>(sizeof(Segment));
+  if (block_left_ > 0) {
+    --block_left_;
+    segments_.emplace_back(block_, true);
+    return block_++;
+  }
+  memory_.reserve(static_cast<int64_t>(sizeof(Segment)));
+  segments_.emplace_back(static_cast<Segment*>(allocate_zeroed(sizeof(Segment))), false);
+  return segments_.back().first;
 }
 
-int64_t EntryCache::index_bytes_of(size_t buckets) {
-  return static_cast<int64_t>(buckets * (sizeof(Bucket) + kGhostsPerBucket * sizeof(uint16_t)));
+void EntryCache::set_directory(std::vector<Segment*> directory) {
+  memory_.reserve(static_cast<int64_t>(directory.capacity() * sizeof(Segment*)));
+  memory_.release(static_cast<int64_t>(directory_.capacity() * sizeof(Segment*)));
+  directory_ = std::move(directory);
 }
 
-bool EntryCache::is_index_full() const { return size_ >= bucket_count_ * kBucketRecords / 4 * 3; }
+// Half of the hashes of a segment get one of their own.
+void EntryCache::split(uint64_t hash) {
+  Segment& full = segment_of(hash);
+  TIDEWHEEL_CHECK(full.depth < kDepthMax, "too many keys have the same hash");
+  if (full.depth == depth_) {
+    std::vector<Segment*> doubled;
+    doubled.reserve(directory_.size() * 2);
+    for (Segment* const segment : directory_) { doubled.insert(doubled.end(), 2, segment); }
+    set_directory(std::move(doubled));
+    ++depth_;
+  }
+  Segment* const made = make_segment();
+  set_budget();
+  give_back_spare();
+  std::memcpy(made->ghosts, full.ghosts, sizeof(full.ghosts));
+  made->depth = ++full.depth;
+  // Directory entries of the segment are side by side.
+  const size_t count = size_t{1} << (depth_ - full.depth);
+  const size_t first =
+      (directory_number(hash) >> (32 - depth_)) / (2 * count) * (2 * count) + count;
+  std::fill_n(directory_.begin() + static_cast<ptrdiff_t>(first), count, made);
 
-void EntryCache::grow_index() {
-  // Room for it is made first, and that may be enough.
-  bucket_count_max_ = bucket_count_ + std::max(bucket_count_ / 4, kBucketsMin);
-  set_budget();
-  make_room();
-  if (is_index_full()) { resize_index(bucket_count_max_); }
-  bucket_count_max_ = bucket_count_;
-  set_budget();
+  std::array<Place, kSegmentBuckets * kBucketRecords> places;
+  size_t found = 0;
+  for (const Bucket& bucket : full.buckets) {
+    for (const Place place : bucket.places) {
+      if (place != 0) {
+        prefetch_for_write(at(place));
+        places[found++] = place;
+      }
+    }
+  }
+  std::memset(full.buckets, 0, sizeof(full.buckets));
+  size_ -= full.size;
+  full.size = 0;
+  for (size_t i = 0; i < found; ++i) {
+    const Record record = read(at(places[i]));
+    index_put(hash_of(record.state, key_of(record)), places[i]);
+  }
 }
 
 // ---- Chunks and queues
 
 void EntryCache::set_budget() {
   const int64_t chunk = static_cast<int64_t>(options_.chunk_bytes);
+  const int64_t bytes = std::min(options_.bytes(), file_bytes_max_);
+  const auto directory = static_cast<int64_t>(directory_.capacity() * sizeof(Segment*));
   // One is begun before room is made, and clearing one takes up to two before it is free.
-  const int64_t left = (options_.bytes() - index_bytes_of(bucket_count_max_)) / chunk - 4;
+  const int64_t left = (bytes - index_bytes_ - 2 * directory) / chunk - 5;
   // And places have 32 bits.
   const int64_t numbers = static_cast<int64_t>(uint64_t{UINT32_MAX} * kUnit / options_.chunk_bytes);
   bytes_max_ = std::clamp<int64_t>(left, kChunksMin, numbers - kChunksSpare) * chunk;
+}
+
+// Null when there is no file, or the disk is full: then what there is has to do.
+std::byte* EntryCache::take_from_file(size_t bytes) {
+  if (options_.file == nullptr) { return nullptr; }
+  std::byte* const taken = options_.file->allocate(bytes);
+  if (taken == nullptr) { file_bytes_max_ = in_use_bytes_ + index_bytes_; }
+  return taken;
 }
 
 uint32_t EntryCache::take_chunk(QueueName queue, size_t bytes) {
@@ -331,11 +411,16 @@ uint32_t EntryCache::take_chunk(QueueName queue, size_t bytes) {
                     "a cache of entries has more chunks than places can name");
     Chunk& made = chunks_[number];
     made.capacity = std::max(bytes, options_.chunk_bytes);
-    memory_.reserve(static_cast<int64_t>(made.capacity));
-    made.bytes = static_cast<std::byte*>(allocate_zeroed(made.capacity));
+    made.bytes = take_from_file(made.capacity);
+    made.is_in_file = made.bytes != nullptr;
+    if (!made.is_in_file) {
+      memory_.reserve(static_cast<int64_t>(made.capacity));
+      made.bytes = static_cast<std::byte*>(allocate_zeroed(made.capacity));
+    }
   }
   chunks_[number].used = 0;
   chunks_[number].queue = queue;
+  chunks_[number].has_dirty = false;
   in_use_bytes_ += static_cast<int64_t>(chunks_[number].capacity);
   return number;
 }
@@ -343,23 +428,37 @@ uint32_t EntryCache::take_chunk(QueueName queue, size_t bytes) {
 void EntryCache::free_chunk(uint32_t number) {
   Chunk& chunk = chunks_[number];
   in_use_bytes_ -= static_cast<int64_t>(chunk.capacity);
-  chunk.used = 0;
+  dead_bytes_ -= chunk.dead_bytes;
+  chunk.used = chunk.dead_bytes = 0;
   free_chunks_.push_back(number);
-  const auto held = [this] {
-    return in_use_bytes_ + static_cast<int64_t>(free_chunks_.size() * options_.chunk_bytes);
-  };
-  while (!free_chunks_.empty() && (chunk.capacity > options_.chunk_bytes || held() > bytes_max_)) {
-    give_back(free_chunks_.back());
-    unused_numbers_.push_back(free_chunks_.back());
-    free_chunks_.pop_back();
+  if (chunk.capacity > options_.chunk_bytes) { give_back_last_free(); }
+  give_back_spare();
+}
+
+// Free chunks beyond the budget.
+void EntryCache::give_back_spare() {
+  while (!free_chunks_.empty() &&
+         in_use_bytes_ + static_cast<int64_t>(free_chunks_.size() * options_.chunk_bytes) >
+             bytes_max_) {
+    give_back_last_free();
   }
+}
+
+void EntryCache::give_back_last_free() {
+  give_back(free_chunks_.back());
+  unused_numbers_.push_back(free_chunks_.back());
+  free_chunks_.pop_back();
 }
 
 void EntryCache::give_back(uint32_t number) {
   Chunk& chunk = chunks_[number];
   if (chunk.bytes == nullptr) { return; }
-  free_zeroed(chunk.bytes, chunk.capacity);
-  memory_.release(static_cast<int64_t>(chunk.capacity));
+  if (chunk.is_in_file) {
+    options_.file->free(chunk.bytes, chunk.capacity);
+  } else {
+    free_zeroed(chunk.bytes, chunk.capacity);
+    memory_.release(static_cast<int64_t>(chunk.capacity));
+  }
   chunk = {};
 }
 
@@ -374,6 +473,7 @@ std::byte* EntryCache::room_for(QueueName name, size_t bytes, Place& place) {
   place = static_cast<Place>((chunks.back() * options_.chunk_bytes + chunk.used) / kUnit);
   std::byte* const room = chunk.bytes + chunk.used;
   chunk.used += bytes;
+  chunk.has_dirty = true;
   return room;
 }
 
@@ -413,6 +513,13 @@ EntryCache::Place EntryCache::append(QueueName queue, const New& made) {
   return place;
 }
 
+void EntryCache::note_dead(const Record& record, Place place) {
+  set_flags(record, record.flags & ~kLive);
+  const auto bytes = static_cast<uint32_t>(record.bytes());
+  chunks_[size_t{place} * kUnit / options_.chunk_bytes].dead_bytes += bytes;
+  dead_bytes_ += bytes;
+}
+
 // Has a record go on in another chunk.
 void EntryCache::move(const Record& record, int flags, Place* slot, QueueName to) {
   const size_t bytes = record.bytes();
@@ -420,27 +527,28 @@ void EntryCache::move(const Record& record, int flags, Place* slot, QueueName to
   std::byte* const room = room_for(to, bytes, place);
   std::memcpy(room, record.at, bytes);
   room[0] = static_cast<std::byte>(flags);
-  set_flags(record, record.flags & ~kLive);
+  note_dead(record, *slot);
   *slot = place;
 }
 
-void EntryCache::forget(const Record& record, uint64_t hash, Place* slot) {
-  set_flags(record, record.flags & ~kLive);
+// `flags`: those that it has now.
+void EntryCache::forget(const Record& record, int flags, uint64_t hash, Place* slot) {
+  if ((flags & kBelow) != 0) { stores_[record.state].is_complete = false; }
+  note_dead(record, *slot);
   index_erase(hash, slot);
 }
 
 // ---- Which records stay
 
 bool EntryCache::was_turned_away(uint64_t hash) {
-  uint16_t& ghost = ghosts_[static_cast<size_t>((hash >> 32) * ghosts_.size() >> 32)];
+  uint16_t& ghost = segment_of(hash).ghosts[(hash >> 32 & 0xFFFF) * kGhosts >> 16];
   if (ghost != static_cast<uint16_t>(hash | 1)) { return false; }
   ghost = 0;
   return true;
 }
 
 void EntryCache::turn_away(uint64_t hash) {
-  ghosts_[static_cast<size_t>((hash >> 32) * ghosts_.size() >> 32)] =
-      static_cast<uint16_t>(hash | 1);
+  segment_of(hash).ghosts[(hash >> 32 & 0xFFFF) * kGhosts >> 16] = static_cast<uint16_t>(hash | 1);
 }
 
 // The record's chunk is being cleared.
@@ -453,15 +561,12 @@ void EntryCache::go_on(const Record& record, Place place, uint64_t hash, QueueNa
     return move(record, flags, slot, QueueName::kMain);
   }
   if (from == QueueName::kSmall) { turn_away(hash); }
-  if (is_old(flags)) {
-    write_below(record);
-    flags &= ~kDirty;
-  }
+  if (is_old(flags)) { flags = write_below(record) & ~kUses; }
   // While a cut is on its way, what is clean may be so by a write that is not yet committed.
   if ((flags & kDirty) != 0 || cutting_ != Cutting::kNo) {
     return move(record, flags, slot, QueueName::kLeaving);
   }
-  forget(record, hash, slot);
+  forget(record, flags, hash, slot);
 }
 
 // Of its records, whose buckets are fetched ahead.
@@ -484,15 +589,31 @@ void EntryCache::clear_oldest(QueueName name) {
   free_chunk(oldest);
 }
 
+// Where more than half is void: the live records of the oldest chunk become the newest.
+void EntryCache::compact_oldest() {
+  const QueueName name = queue(QueueName::kMain).size() > queue(QueueName::kSmall).size()
+                             ? QueueName::kMain
+                             : QueueName::kSmall;
+  const uint32_t oldest = queue(name).front();
+  queue(name).pop_front();
+  hash_chunk(oldest);
+  const uint64_t* hash = chunk_hashes_.data();
+  for_each_in(oldest, [&](const Record& record, Place place) {
+    Place* const slot = slot_of(*hash++, place);
+    // It may come where the cut has been already.
+    const int flags = is_old(record.flags) ? write_below(record) : record.flags;
+    move(record, flags, slot, name);
+  });
+  free_chunk(oldest);
+}
+
 // Has the records that leave written below. They stay until the next time, because until then it is
 // not sure that they are seen there.
 void EntryCache::submit_leaving() {
   std::deque<uint32_t>& leaving = queue(QueueName::kLeaving);
   for (const uint32_t chunk : leaving) {
     for_each_in(chunk, [this](const Record& record, Place) {
-      if ((record.flags & kDirty) == 0) { return; }
-      write_below(record);
-      set_flags(record, record.flags & ~kDirty);
+      if ((record.flags & kDirty) != 0) { set_flags(record, write_below(record)); }
     });
   }
   note(below_->commit_behind());
@@ -514,7 +635,8 @@ void EntryCache::settle_left(const Record& record, Place place, uint64_t hash) {
   const int flags = record.flags & ~kUses;
   if ((record.flags & kUses) != 0) { return move(record, flags, slot, QueueName::kMain); }
   if ((flags & kDirty) != 0) { return move(record, flags, slot, QueueName::kSmall); }
-  forget(record, hash, slot);
+  // What was erased is not there any more, now.
+  forget(record, (flags & kErased) != 0 ? flags & ~kBelow : flags, hash, slot);
 }
 
 bool EntryCache::may_submit() {
@@ -529,6 +651,11 @@ int64_t EntryCache::queue_bytes(QueueName name) {
 }
 
 void EntryCache::make_room() {
+  constexpr int64_t kChunksCompacted = 32;
+  if (dead_bytes_ > in_use_bytes_ / 2 &&
+      in_use_bytes_ > kChunksCompacted * static_cast<int64_t>(options_.chunk_bytes)) [[unlikely]] {
+    compact_oldest();
+  }
   if (in_use_bytes_ <= bytes_max_) [[likely]] { return; }
   const int64_t leave_at =
       std::min<int64_t>(static_cast<int64_t>(below_->write_batch_bytes()), bytes_max_ / 8);
@@ -568,11 +695,13 @@ Result<StoreId> EntryCache::open_state(const StoreState& state) {
   store.is_direct = state.has_namespace || is_timers || below >= kStatesMax;
   has_direct_ = has_direct_ || (store.is_direct && !is_timers);
   has_kept_ = has_kept_ || !store.is_direct;
+  store.is_complete = !below_->is_restored(below);
   return below;
 }
 
 int64_t EntryCache::cache_bytes() const {
-  return below_->cache_bytes() + (has_kept_ ? 0 : options_.bytes());
+  const bool has_spare = !has_kept_ && options_.file == nullptr;
+  return below_->cache_bytes() + (has_spare ? options_.bytes() : 0);
 }
 
 bool EntryCache::note(Status status) {
@@ -601,12 +730,10 @@ Status EntryCache::find_many(StoreId state, std::span<const std::string_view> ke
   found_bytes_.clear();
   found_.clear();
   missing_.clear();
-  constexpr size_t kAhead = 16;
+  const size_t first = std::min(kRecordsAhead, keys.size());
+  for (size_t i = 0; i < first; ++i) { prefetch_record(hashes_[i]); }
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (i % kAhead == 0) {
-      const size_t end = std::min(i + kAhead, keys.size());
-      for (size_t k = i; k < end; ++k) { prefetch_record(hashes_[k]); }
-    }
+    if (i + kRecordsAhead < keys.size()) { prefetch_record(hashes_[i + kRecordsAhead]); }
     find_one(state, keys[i], hashes_[i]);
   }
   if (!missing_.empty()) {
@@ -632,8 +759,8 @@ void EntryCache::find_one(StoreId state, std::string_view key, uint64_t hash) {
   Found found;
   const Place* const slot = find(hash, state, key, zeros_at_end(key));
   if (slot == nullptr) {
-    found.is_below = true;
-    missing_.push_back(key);
+    found.is_below = !stores_[state].is_complete;
+    if (found.is_below) { missing_.push_back(key); }
   } else {
     const Record record = read(at(*slot));
     if ((record.flags & kUses) != kUses) { set_flags(record, record.flags + kUse); }
@@ -682,8 +809,11 @@ void EntryCache::add_pending(StoreId state, bool erases, std::string_view key,
 }
 
 void EntryCache::write_pending() {
-  for (const Pending& each : pending_) { prefetch_record(each.hash); }
-  for (const Pending& each : pending_) {
+  const size_t first = std::min(kRecordsAhead, pending_.size());
+  for (size_t i = 0; i < first; ++i) { prefetch_record(pending_[i].hash); }
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    if (i + kRecordsAhead < pending_.size()) { prefetch_record(pending_[i + kRecordsAhead].hash); }
+    const Pending& each = pending_[i];
     New made;
     const std::string_view key(pending_bytes_.data() + each.key_begin, each.key_size);
     if (each.erases) {
@@ -700,7 +830,6 @@ void EntryCache::write_pending() {
 
 void EntryCache::write(StoreId state, uint64_t hash, std::string_view key, New& made) {
   make_room();
-  if (is_index_full()) [[unlikely]] { grow_index(); }
   Store& store = stores_[state];
   if (!store.has_usual && (made.flags & kErased) == 0) {
     store.has_usual = true;
@@ -713,22 +842,27 @@ void EntryCache::write(StoreId state, uint64_t hash, std::string_view key, New& 
   made.flags |= kDirty | epoch_;
   Place* const slot = find(hash, state, key, made.key_cut);
   if (slot == nullptr) {
+    if (!store.is_complete) { made.flags |= kBelow; }
+    if ((made.flags & (kErased | kBelow)) == kErased) { return; }  // there was none
     index_put(hash, append(was_turned_away(hash) ? QueueName::kMain : QueueName::kSmall, made));
     return;
   }
-  const Record record = read(at(*slot));
-  if (is_old(record.flags)) { write_below(record); }
+  Record record = read(at(*slot));
+  if (is_old(record.flags)) { record.flags = static_cast<uint8_t>(write_below(record)); }
+  made.flags |= record.flags & (kUses | kBelow);
+  if ((made.flags & (kErased | kBelow)) == kErased) {
+    return forget(record, made.flags, hash, slot);  // nobody else knows of it
+  }
+  Chunk& chunk = chunks_[size_t{*slot} * kUnit / options_.chunk_bytes];
+  chunk.has_dirty = true;
   if (overwrite(record, made)) { return; }
-  const size_t chunk = size_t{*slot} * kUnit / options_.chunk_bytes;
-  made.flags |= record.flags & kUses;
-  set_flags(record, record.flags & ~kLive);
-  *slot = append(chunks_[chunk].queue == QueueName::kSmall ? QueueName::kSmall : QueueName::kMain,
-                 made);
+  note_dead(record, *slot);
+  *slot = append(chunk.queue == QueueName::kSmall ? QueueName::kSmall : QueueName::kMain, made);
 }
 
 // In its place, when the value takes the same room there.
 bool EntryCache::overwrite(const Record& record, const New& made) {
-  const int kept = record.flags & (kLive | kUsual | kUses);
+  const int kept = record.flags & (kLive | kUsual);
   if ((made.flags & kErased) == 0) {
     const uint32_t room = record.stored_value();
     if (record.value_size != made.value.size() || room < made.value.size() - made.value_cut) {
@@ -740,11 +874,15 @@ bool EntryCache::overwrite(const Record& record, const New& made) {
   return true;
 }
 
-void EntryCache::write_below(const Record& record) {
+int EntryCache::write_below(const Record& record) {
   const std::string_view key = key_of(record);
   ++figures_.written;
-  if ((record.flags & kErased) != 0) { return below_->erase(record.state, key); }
-  below_->put(record.state, key, value_of(record));
+  if ((record.flags & kErased) != 0) {
+    below_->erase(record.state, key);
+  } else {
+    below_->put(record.state, key, value_of(record));
+  }
+  return (record.flags & ~kDirty) | kBelow;
 }
 
 Status EntryCache::commit() {
@@ -783,12 +921,21 @@ Result<bool> EntryCache::prepare_cut() {
     TIDEWHEEL_RETURN_IF_ERROR(below_->commit_behind());
   }
   size_t written = 0;
-  for (; cut_chunk_ < chunks_.size() && written < kOldRecordsAtOnce; ++cut_chunk_) {
+  size_t looked_at = 0;
+  for (;
+       cut_chunk_ < chunks_.size() && written < kOldRecordsAtOnce && looked_at < kBytesLookedAtOnce;
+       ++cut_chunk_) {
+    Chunk& chunk = chunks_[cut_chunk_];
+    if (!chunk.has_dirty) { continue; }
+    chunk.has_dirty = false;
+    looked_at += chunk.used;
     for_each_in(static_cast<uint32_t>(cut_chunk_), [&](const Record& record, Place) {
-      if (!is_old(record.flags)) { return; }
-      write_below(record);
-      set_flags(record, record.flags & ~kDirty);
-      ++written;
+      if (is_old(record.flags)) {
+        set_flags(record, write_below(record));
+        ++written;
+      } else if ((record.flags & kDirty) != 0) {
+        chunk.has_dirty = true;
+      }
     });
   }
   if (cut_chunk_ < chunks_.size()) { return false; }
@@ -825,12 +972,14 @@ std::unique_ptr<StoreView> EntryCache::view() {
   return std::make_unique<OverlayView>(below_->view(), std::move(above));
 }
 
+// What the backend below does not have, in the middle of a cut.
 std::shared_ptr<const EntryCache::Changed> EntryCache::kept(StoreId state) {
+  if (cutting_ == Cutting::kOld) { note(below_->commit()); }  // then it has all that is clean
   auto above = std::make_shared<Changed>();
   for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+    if (!chunks_[chunk].has_dirty) { continue; }
     for_each_in(chunk, [&](const Record& record, Place) {
-      // What is clean in a chunk that leaves may be on its way still.
-      if (record.state != state) { return; }
+      if (record.state != state || (record.flags & kDirty) == 0) { return; }
       const std::string_view key = key_of(record);
       std::optional<std::string>& value = (*above)[std::string(key)];
       if ((record.flags & kErased) == 0) { value = value_of(record); }
@@ -842,22 +991,40 @@ std::shared_ptr<const EntryCache::Changed> EntryCache::kept(StoreId state) {
 std::unique_ptr<StoreCursor> EntryCache::scan(StoreId state) {
   write_pending();
   Store& store = stores_[state];
-  if (!store.is_direct && ++store.scans > kScansMax && may_submit()) { make_direct(state); }
+  if (!store.is_direct && may_submit()) {
+    write_all(state);
+    if (++store.scans > kScansMax) { make_direct(state); }
+    return below_->scan(state);
+  }
   if (store.is_direct) { return below_->scan(state); }
-  return std::make_unique<OverlayCursor>(below_->scan(state), kept(state));
+  auto above = kept(state);
+  return std::make_unique<OverlayCursor>(below_->scan(state), std::move(above));
 }
 
-// It is read in order again and again, for which the backend below has to have all of it.
+// So that the backend below has all of a state.
+void EntryCache::write_all(StoreId state) {
+  for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+    if (!chunks_[chunk].has_dirty) { continue; }
+    for_each_in(chunk, [&](const Record& record, Place) {
+      if (record.state != state || (record.flags & kDirty) == 0) { return; }
+      set_flags(record, write_below(record));
+      if (below_->uncommitted_bytes() >= below_->write_batch_bytes()) {
+        note(below_->commit_behind());
+      }
+    });
+  }
+  note(below_->commit());
+}
+
+// It is read in order again and again: all of it is below, and it is not kept here any more.
 void EntryCache::make_direct(StoreId state) {
   for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
     for_each_in(chunk, [&](const Record& record, Place place) {
       if (record.state != state) { return; }
-      if ((record.flags & kDirty) != 0) { write_below(record); }
       const uint64_t hash = hash_of(state, key_of(record));
-      forget(record, hash, slot_of(hash, place));
+      forget(record, record.flags, hash, slot_of(hash, place));
     });
   }
-  note(below_->commit());
   stores_[state].is_direct = has_direct_ = true;
 }
 
@@ -920,6 +1087,7 @@ void EntryCache::abort_own_snapshot() {
     note(below_->commit());  // what is clean has to be seen
     // What was old is not any more.
     for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+      if (!chunks_[chunk].has_dirty) { continue; }
       for_each_in(chunk, [this](const Record& record, Place) {
         set_flags(record, (record.flags & ~kEpoch) | epoch_);
       });
@@ -931,7 +1099,7 @@ void EntryCache::abort_own_snapshot() {
 EntryCache::Figures EntryCache::figures() const {
   Figures figures = figures_;
   figures.entries = size_;
-  figures.bytes = memory_.bytes();
+  figures.bytes = in_use_bytes_ + index_bytes_;
   return figures;
 }
 

@@ -1,5 +1,6 @@
-// The entries of a backend, as bytes, in as little memory as they go into: what stands between the
+// The entries of a backend, as bytes, in as little room as they go into: what stands between the
 // decoded rows of the hottest keys and a store on disk, where each miss costs a hundred times more.
+// The room is memory, or pages of a file, which the system keeps as it has memory to spare.
 //
 // Which entries stay is decided as in S3-FIFO (Yang et al., "FIFO queues are all you need for cache
 // eviction", SOSP 2023): what is new goes through a small queue, from which only what was asked for
@@ -24,12 +25,16 @@
 
 namespace tidewheel {
 
+class FileMemory;  // base/file_memory.h
 class MemoryPool;  // base/memory_pool.h
 
 struct EntryCacheOptions {
   std::function<int64_t()> bytes;  // all that it may take now
   MemoryPool* memory = nullptr;    // null: nothing is accounted
   size_t chunk_bytes = 16 << 10;
+  // What the entries and their index are in, as far as it goes, and then not accounted; null:
+  // memory.
+  std::shared_ptr<FileMemory> file = nullptr;
 };
 
 // In front of another backend, and a backend itself. What is put is seen at once, and goes on to
@@ -37,7 +42,8 @@ struct EntryCacheOptions {
 //
 // Memory is chunks of equal size, in three queues. Records are appended to the newest chunk of a
 // queue, and the oldest is cleared as a whole: what it has goes on to another queue, or goes. So
-// there is nothing to be linked or freed for a record, and no hole stays.
+// there is nothing to be linked or freed for a record, and no hole stays. Where more than half is
+// void before there is need of room, the oldest chunk goes to the end of its queue without that.
 //   small    what is new: a tenth
 //   main     what was asked for again
 //   leaving  what was changed and is to be written below. It is found until that is done.
@@ -52,6 +58,13 @@ struct EntryCacheOptions {
 // Integers of fixed width, of which most bytes are zero, take what they need.
 //
 // The index is buckets of a cache line: places of up to 12 records, and a byte of the hash of each.
+// Buckets are in segments of a page, which split when they are full (extendible hashing, Fagin et
+// al. 1979), so that it grows without a pause. Hashes are bent so that segments of one part of them
+// are twice as full as those of another: they split one after another and not all at once, and the
+// index as a whole is always as full.
+//
+// As long as no entry has ever gone from here that the backend below has, what is not found here is
+// nowhere (`is_complete`): a state that fits is never looked for below.
 //
 // A cut (`begin_cut`): each record that is changed then is old: it is written below bit by bit, or
 // just before it is changed again. What is newer stays above until the cut is done.
@@ -101,7 +114,7 @@ class EntryCache final : public StateBackend {
     uint64_t missed = 0;
     uint64_t written = 0;  // entries, to the backend below
     size_t entries = 0;
-    int64_t bytes = 0;  // memory that is held
+    int64_t bytes = 0;  // of records and index
   };
   Figures figures() const;
 
@@ -123,14 +136,30 @@ class EntryCache final : public StateBackend {
     uint8_t unused[2];
   };
   static_assert(sizeof(Bucket) == 64);
+  static constexpr size_t kSegmentBuckets = 56;
+  // Then it splits. Probes are still short.
+  static constexpr size_t kSegmentRecordsMax = kSegmentBuckets * kBucketRecords * 7 / 8;
+  static constexpr size_t kGhosts = kSegmentBuckets * kGhostsPerBucket;
+  struct Segment {
+    Bucket buckets[kSegmentBuckets];
+    uint16_t ghosts[kGhosts];  // by hash: some more of the hash of what was turned away
+    uint32_t size;             // records
+    uint32_t depth;            // bits of the hash that all of them share
+    uint8_t unused[56];
+  };
+  static_assert(sizeof(Segment) == 4096);
   struct Chunk {
     std::byte* bytes = nullptr;
     size_t capacity = 0;  // more than others have for one large record
     size_t used = 0;
+    uint32_t dead_bytes = 0;  // of records that are not live
     QueueName queue = QueueName::kSmall;
+    bool has_dirty = false;  // it may have records that are
+    bool is_in_file = false;
   };
   struct Store {
     bool is_direct = false;
+    bool is_complete = false;
     bool has_usual = false;
     uint32_t scans = 0;
     uint32_t usual_key_size = 0;
@@ -161,7 +190,7 @@ class EntryCache final : public StateBackend {
     uint32_t key_size = 0;
     uint32_t value_size = 0;  // the value is behind the key
   };
-  static constexpr size_t kPendingMax = 32;
+  static constexpr size_t kPendingMax = 128;
   using Changed = std::map<std::string, std::optional<std::string>, std::less<>>;
 
   static uint64_t hash_of(uint32_t state, std::string_view key);
@@ -182,31 +211,39 @@ class EntryCache final : public StateBackend {
   template <class F>
   void for_each_in(uint32_t chunk, F f);
 
-  Bucket& bucket_of(uint64_t hash, size_t& number) const;
+  Segment& segment_of(uint64_t hash) const {
+    return *directory_[directory_number(hash) >> (32 - depth_)];
+  }
+  static uint64_t directory_number(uint64_t hash);
+  static size_t bucket_number(uint64_t hash);
   Place* find(uint64_t hash, uint32_t state, std::string_view key, uint32_t key_cut) const;
   Place* slot_of(uint64_t hash, Place place) const;
   void index_put(uint64_t hash, Place place);
   void index_erase(uint64_t hash, Place* slot);
-  void resize_index(size_t buckets);
-  static int64_t index_bytes_of(size_t buckets);
-  bool is_index_full() const;
-  void grow_index();
+  Segment* make_segment();
+  void split(uint64_t hash);
+  void set_directory(std::vector<Segment*> directory);
 
   std::deque<uint32_t>& queue(QueueName name) { return queues_[static_cast<size_t>(name)]; }
   int64_t queue_bytes(QueueName name);
   void set_budget();
+  std::byte* take_from_file(size_t bytes);
   uint32_t take_chunk(QueueName queue, size_t bytes);
   void free_chunk(uint32_t number);
   void give_back(uint32_t number);
+  void give_back_last_free();
+  void give_back_spare();
   std::byte* room_for(QueueName name, size_t bytes, Place& place);
   Place append(QueueName queue, const New& made);
   void move(const Record& record, int flags, Place* slot, QueueName to);
-  void forget(const Record& record, uint64_t hash, Place* slot);
+  void forget(const Record& record, int flags, uint64_t hash, Place* slot);
+  void note_dead(const Record& record, Place place);
 
   bool was_turned_away(uint64_t hash);
   void turn_away(uint64_t hash);
   void make_room();
   void clear_oldest(QueueName name);
+  void compact_oldest();
   void go_on(const Record& record, Place place, uint64_t hash, QueueName from);
   void hash_chunk(uint32_t number);
   void submit_leaving();
@@ -220,10 +257,12 @@ class EntryCache final : public StateBackend {
   void prefetch_record(uint64_t hash) const;
   void write(StoreId state, uint64_t hash, std::string_view key, New& made);
   bool overwrite(const Record& record, const New& made);
-  void write_below(const Record& record);
+  // Returns the flags that the record has after that.
+  int write_below(const Record& record);
   bool is_old(int flags) const;
   void finish_old();
   void end_cut();
+  void write_all(StoreId state);
   void make_direct(StoreId state);
   std::shared_ptr<const Changed> kept(StoreId state);
   bool note(Status status);
@@ -241,15 +280,20 @@ class EntryCache final : public StateBackend {
   std::vector<uint32_t> free_chunks_;     // with memory
   std::vector<uint32_t> unused_numbers_;  // without
   int64_t in_use_bytes_ = 0;              // of chunks with records
+  int64_t dead_bytes_ = 0;                // of these
   int64_t bytes_max_ = 0;
+  int64_t file_bytes_max_ = INT64_MAX;          // less once the disk had no room
   std::array<std::deque<uint32_t>, 3> queues_;  // of chunks, the newest at the end
   std::vector<uint32_t> submitted_;             // chunks whose records are on their way below
 
-  Bucket* index_ = nullptr;
-  size_t bucket_count_ = 0;
-  size_t bucket_count_max_ = 0;   // what memory is kept for: more while it grows
-  size_t size_ = 0;               // records in the index
-  std::vector<uint16_t> ghosts_;  // by hash: some more of the hash of what was turned away
+  // Segments by the first `depth_` bits of what the hash is bent to.
+  std::vector<Segment*> directory_;
+  uint32_t depth_ = 0;
+  std::vector<std::pair<Segment*, bool>> segments_;  // all, and whether they are in the file
+  Segment* block_ = nullptr;                         // of the file, for the next segments
+  size_t block_left_ = 0;
+  int64_t index_bytes_ = 0;  // of segments
+  size_t size_ = 0;          // records in the index
 
   Cutting cutting_ = Cutting::kNo;
   bool cut_has_begun_ = false;       // this one is the backend's below

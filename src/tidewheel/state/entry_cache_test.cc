@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tidewheel/base/file_memory.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/random.h"
 #include "tidewheel/state/map_backend.h"
@@ -141,9 +142,13 @@ class EntryCacheRandom : public ::testing::TestWithParam<int> {
   EntryCacheRandom() {
     auto below = std::make_unique<LateBackend>(random_);
     below_ = below.get();
-    cache_ = std::make_unique<EntryCache>(
-        std::move(below),
-        EntryCacheOptions{.bytes = [this] { return budget_; }, .chunk_bytes = 1024});
+    EntryCacheOptions options{.bytes = [this] { return budget_; }, .chunk_bytes = 1024};
+    // In a file with room for all of it, or one that is full before the budget is.
+    if (GetParam() % 3 != 0) {
+      const size_t bytes_max = GetParam() % 3 == 1 ? 4 << 20 : 60 << 10;
+      options.file = FileMemory::open(::testing::TempDir(), bytes_max).value();
+    }
+    cache_ = std::make_unique<EntryCache>(std::move(below), std::move(options));
     for (const char* name : {"a", "b"}) {
       EXPECT_EQ(cache_->open_state(state_of(name)).value(), models_.size());
       models_.emplace_back();
@@ -335,6 +340,44 @@ TEST(EntryCache, keys_that_come_once_do_not_drive_out_hot_ones) {
   const double disturbed = run_zipf(1 << 20, true).hit_rate;
   EXPECT_GT(alone, 0.7);
   EXPECT_GT(disturbed, alone - 0.1);
+}
+
+// Nothing of it was ever below.
+TEST(EntryCache, a_state_that_fits_is_not_looked_for_below) {
+  Random random(1);
+  auto below = std::make_unique<LateBackend>(random);
+  LateBackend& late = *below;
+  int64_t budget = 4 << 20;
+  EntryCache cache(std::move(below), {.bytes = [&] { return budget; }, .chunk_bytes = 1024});
+  const StoreId state = cache.open_state(state_of("counts")).value();
+  StateBackend::Values values;
+  const auto find = [&](uint64_t number) {
+    const std::string key = integer_key(number);
+    const std::string_view keys[] = {key};
+    EXPECT_TRUE(cache.find_many(state, keys, values).ok());
+    return values[0].has_value();
+  };
+  for (uint64_t i = 0; i < 5000; ++i) {
+    EXPECT_FALSE(find(i));
+    cache.put(state, integer_key(i), "value");
+  }
+  for (uint64_t i = 0; i < 5000; i += 2) { cache.erase(state, integer_key(i)); }
+  for (uint64_t i = 0; i < 5000; ++i) { EXPECT_EQ(find(i), i % 2 == 1); }
+  EXPECT_EQ(late.reads, 0U);
+  EXPECT_EQ(cache.figures().written, 0U);
+  // What was erased has left nothing, and its room is used again.
+  EXPECT_EQ(cache.figures().entries, 2500U);
+  for (int round = 0; round < 50; ++round) {
+    for (uint64_t i = 5000; i < 8000; ++i) { cache.put(state, integer_key(i), "value"); }
+    for (uint64_t i = 5000; i < 8000; ++i) { cache.erase(state, integer_key(i)); }
+  }
+  EXPECT_FALSE(find(6000));
+  EXPECT_LT(cache.figures().bytes, 600'000);
+  EXPECT_EQ(late.reads, 0U);
+  budget = 8192;  // now most of them go, and are looked for
+  for (uint64_t i = 10'000; i < 12'000; ++i) { cache.put(state, integer_key(i), "value"); }
+  for (uint64_t i = 0; i < 5000; ++i) { EXPECT_EQ(find(i), i % 2 == 1); }
+  EXPECT_GT(late.reads, 0U);
 }
 
 TEST(EntryCache, a_failure_below_is_kept) {

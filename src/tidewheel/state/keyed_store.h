@@ -305,6 +305,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     std::function<void()> wake;
     int64_t budget_bytes = 0;  // of the backend's cache_bytes, when rows_max was made of it
     size_t rows_max = 0;
+    size_t rows_limit = 0;                          // with those that can't leave at a barrier
     uint32_t used_timers = 0;                       // services, by bits
     typename KeyedTable<K, uint32_t>::Cursor hand;  // of the clock
     StateBytes key_bytes;
@@ -318,6 +319,8 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     size_t state = 0;
   };
   static constexpr size_t kRowsMin = 64;       // cached at least
+  static constexpr int64_t kBarrierPart = 8;   // of the rows: an eighth
+  static constexpr int kRowsAhead = 12;        // of the hand, fetched into the processor's cache
   static constexpr int64_t kTimerPart = 4;     // of the cache: a quarter
   static constexpr size_t kFlushSlots = 2048;  // looked at in one call
 
@@ -330,6 +333,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // Nothing that was changed after the barrier may be written now.
   bool is_gated() const;
   bool cut_backed(SnapshotWriter& writer);
+  bool open_gate();
   void set_rows_max();
   void check_backend(const Status& status) const {
     if (!status.ok()) [[unlikely]] { throw StateError(status); }

@@ -90,15 +90,20 @@ void KeyedStore<K>::set_rows_max() {
   if (used != 0) { share_timer_budget(for_timers); }
   const auto row_bytes = static_cast<int64_t>(rows_.row_bytes());
   const auto slot_bytes = static_cast<int64_t>(KeyedTable<K, uint32_t>::slot_size());
-  backed.rows_max = kRowsMin;
+  backed.rows_max = backed.rows_limit = kRowsMin;
   for (int64_t power = kRowsMin * 2; power < int64_t{1} << 31; power *= 2) {
     // All rows of full chunks, with an index of twice as many slots; or as many as an index of the
-    // same number of slots takes.
+    // same number of slots takes. A part is kept for rows that can't leave at a barrier.
+    int64_t limit = 0;
     if (power * (row_bytes + 2 * slot_bytes) <= budget) {
-      backed.rows_max = static_cast<size_t>(power - 64);
+      limit = power - 64;
     } else if (power * (row_bytes + slot_bytes) <= budget) {
-      backed.rows_max = static_cast<size_t>(power * 5 / 8 - 64);
+      limit = power * 5 / 8 - 64;
+    } else {
+      return;
     }
+    backed.rows_limit = static_cast<size_t>(limit);
+    backed.rows_max = static_cast<size_t>(limit - limit / kBarrierPart);
   }
 }
 
@@ -129,22 +134,28 @@ void KeyedStore<K>::make_room(size_t needed) {
   if (!is_over(needed)) { return; }
   Backed& backed = *backed_;
   bool gated = is_gated();
-  // The hand may have to come by twice: once to take the second chance.
+  const K* ahead_key = nullptr;
+  uint32_t* ahead_row = nullptr;
+  auto ahead = backed.hand;
+  for (int i = 0; i < kRowsAhead && index_.next(ahead, ahead_key, ahead_row); ++i) {
+    prefetch_for_write(rows_.at(*ahead_row));
+  }
+  // The hand may have to come by several times, until a row has no more uses.
   for (size_t looked = 0; is_over(needed) && index_.size() > 0; ++looked) {
-    if (looked > 2 * index_.size() + 2) {
+    if (looked > RowStore::kRoundsMax * index_.size() + 2) {
       // All that is left was changed after the barrier.
-      if (backed.stage != Backed::Stage::kOwn || !gated) { break; }
-      if (index_.size() + needed < backed.rows_max + backed.rows_max / 2) { break; }
-      backed.rows.backend().wait_for_cut();
+      if (!gated || index_.size() + needed <= backed.rows_limit) { break; }
+      if (!open_gate()) { break; }
       gated = false;
       looked = 0;
     }
     const K* key = nullptr;
     uint32_t* row = nullptr;
     if (!index_.next(backed.hand, key, row)) {
-      backed.hand = {};
+      backed.hand = ahead = {};
       continue;
     }
+    if (index_.next(ahead, ahead_key, ahead_row)) { prefetch_for_write(rows_.at(*ahead_row)); }
     std::byte* const cells_of_key = rows_.at(*row);
     if (backed.rows.take_used(cells_of_key)) { continue; }
     if (backed.rows.is_dirty(cells_of_key)) {
@@ -157,6 +168,16 @@ void KeyedStore<K>::make_room(size_t needed) {
     destroy_cells(rows_.at(gone));
     rows_.free(gone);
   }
+}
+
+// Waits until what was changed after the barrier may be written. False when that takes the writer
+// of the snapshot to come by.
+template <class K>
+bool KeyedStore<K>::open_gate() {
+  Backed& backed = *backed_;
+  while (backed.stage == Backed::Stage::kFlush) { static_cast<void>(flush_backed()); }
+  if (is_gated() && backed.stage == Backed::Stage::kOwn) { backed.rows.backend().wait_for_cut(); }
+  return !is_gated();
 }
 
 // ---- Restoring

@@ -49,10 +49,7 @@ Status MapBackend::find_many(StoreId state, std::span<const std::string_view> ke
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
   const Entries& entries = *stores_.at(state).entries;
   values.clear();
-  std::string_view last;
   for (const std::string_view key : keys) {
-    TIDEWHEEL_DCHECK(values.empty() || last < key);
-    last = key;
     const auto found = entries.find(key);
     if (found == entries.end()) {
       values.emplace_back();

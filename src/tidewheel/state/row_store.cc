@@ -107,14 +107,10 @@ void RowStore::add_miss(std::byte* row, int32_t group, std::string_view key) {
   make_store_key(stored_key_, group, key);
   keys_.append(stored_key_);
   miss.key_size = static_cast<uint32_t>(stored_key_.size());
-  miss.order = key_order(stored_key_);
   misses_.push_back(miss);
 }
 
 Status RowStore::load() {
-  std::sort(misses_.begin(), misses_.end(), [this](const Miss& a, const Miss& b) {
-    return a.order != b.order ? a.order < b.order : key_of(a) < key_of(b);
-  });
   key_views_.clear();
   for (const Miss& miss : misses_) { key_views_.push_back(key_of(miss)); }
   Status status;

@@ -28,7 +28,8 @@ class EntryChanges {
 };
 
 // A row is a copy of what the backend has of its key, or newer. Behind its cells it has marks:
-//   used     it was looked up since the hand of the clock has come by
+//   used     how often it was looked up, up to 3; the hand of the clock takes one off each time it
+//            comes by. The first time does not count: that is what it came for
 //   dirty    it may differ from what the backend has. Whoever looks a key up to work on it makes
 //   the
 //            row dirty: nobody is asked whether something was really changed
@@ -48,6 +49,9 @@ class RowStore {
         key_schema_(std::move(key_schema)),
         current_key_(std::move(current_key)) {}
 
+  // How often take_used says so of a row that is not used any more, at most.
+  static constexpr size_t kRoundsMax = 4;
+
   // When all states are declared, before the first row.
   Status open();
   StateBackend& backend() { return backend_; }
@@ -58,7 +62,7 @@ class RowStore {
   // ---- Marks
   void use(std::byte* row) const {
     Marks& marks = marks_of(row);
-    marks.used = 1;
+    marks.used = static_cast<uint8_t>(marks.used + (marks.used < kUsesMax ? 1 : 0));
     marks.dirty = 1;
     marks.epoch = epoch_;
   }
@@ -68,9 +72,10 @@ class RowStore {
     return marks_of(row).dirty != 0 && marks_of(row).epoch == epoch_;
   }
   bool take_used(std::byte* row) const {
-    const bool used = marks_of(row).used != 0;
-    marks_of(row).used = 0;
-    return used;
+    Marks& marks = marks_of(row);
+    if (marks.used <= 1) { return false; }
+    --marks.used;
+    return true;
   }
   void next_epoch() { ++epoch_; }
   void note_visit(std::byte* row, uint16_t visit) const { marks_of(row).visit = visit; }
@@ -124,8 +129,8 @@ class RowStore {
     std::byte* row = nullptr;
     uint32_t key_begin = 0;  // in keys_
     uint32_t key_size = 0;
-    uint64_t order = 0;  // the first bytes of the key as a number: what to compare first
   };
+  static constexpr uint8_t kUsesMax = kRoundsMax;
   class CellWriter;
   class MapWriter;
 

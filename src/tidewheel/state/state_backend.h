@@ -93,8 +93,8 @@ class StateBackend {
   // Whether it has been filled by `restore` already.
   virtual bool is_restored(StoreId) const { return false; }
 
-  // The values of keys, which are sorted and different; nothing where there is none. The views are
-  // valid until the next call.
+  // The values of keys, which are different; nothing where there is none. The views are valid until
+  // the next call.
   using Values = std::vector<std::optional<std::string_view>>;
   virtual Status find_many(StoreId state, std::span<const std::string_view> keys,
                            Values& values) = 0;
