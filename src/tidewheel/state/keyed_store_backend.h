@@ -22,6 +22,7 @@ Status KeyedStore<K>::open_backend(StateBackend& backend, SnapshotReader* reader
     return backed_->current_bytes.encode(*current_key_);
   });
   backed_->own_snapshots = own_snapshots && backend.has_own_snapshots();
+  index_.keep_sparse();  // rows leave in its order
   if (backend.timer_storage().in_backend) { open_timers(); }
   backed_->wake = std::move(wake);
   row_store_ = &backed_->rows;
@@ -92,13 +93,13 @@ void KeyedStore<K>::set_rows_max() {
   const auto slot_bytes = static_cast<int64_t>(KeyedTable<K, uint32_t>::slot_size());
   backed.rows_max = backed.rows_limit = kRowsMin;
   for (int64_t power = kRowsMin * 2; power < int64_t{1} << 31; power *= 2) {
-    // All rows of full chunks, with an index of twice as many slots; or as many as an index of the
-    // same number of slots takes. A part is kept for rows that can't leave at a barrier.
+    // All rows of full chunks, with an index of four times as many slots; or as many as an index of
+    // twice the number takes. A part is kept for rows that can't leave at a barrier.
     int64_t limit = 0;
-    if (power * (row_bytes + 2 * slot_bytes) <= budget) {
+    if (power * (row_bytes + 4 * slot_bytes) <= budget) {
       limit = power - 64;
-    } else if (power * (row_bytes + slot_bytes) <= budget) {
-      limit = power * 5 / 8 - 64;
+    } else if (power * (row_bytes + 2 * slot_bytes) <= budget) {
+      limit = static_cast<int64_t>(index_.entries_of_sparse(static_cast<size_t>(2 * power))) - 64;
     } else {
       return;
     }

@@ -492,6 +492,12 @@ class KeyedTable {
     while (count > fill_limit(capacity)) { capacity *= 2; }
     if (capacity > capacity_) { rebuild(capacity, grouped_); }
   }
+  // For who erases along the table's order while other keys come: right before the place where that
+  // goes on, the table is twice as full as the whole, and probes must be short there too. Before the
+  // first entry.
+  void keep_sparse() { filled_ = kFilledSparse; }
+  // How many entries a sparse table of so many slots takes before it grows.
+  static size_t entries_of_sparse(size_t slots) { return slots * kFilledSparse / 8; }
   // From which capacity on the table grows in steps; for tests.
   void grow_in_steps_from(size_t capacity) { stepwise_from_ = capacity; }
   // Forgets all entries; keeps the memory for as many again. What a snapshot is still to have is
@@ -535,7 +541,7 @@ class KeyedTable {
   static size_t entries_within(int64_t bytes) {
     size_t capacity = kCapacityMin;
     while (static_cast<int64_t>(capacity * 3 * sizeof(Slot)) <= bytes) { capacity *= 2; }
-    return fill_limit(capacity);
+    return capacity * kFilled / 8;
   }
   // kMemoryLimit once there was no memory to grow; ask once a batch.
   const Status& status() {
@@ -557,13 +563,16 @@ class KeyedTable {
   static constexpr size_t kCapacityMin = 16;
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
+  // Eighths of the slots that are in use when the table grows.
+  static constexpr size_t kFilled = 5;
+  static constexpr size_t kFilledSparse = 3;
   static constexpr uint64_t kNoFrontier = uint64_t{1} << 32;
   static constexpr size_t kStepwiseFrom = 32768;  // smaller tables are rebuilt in 0.3 ms
   static constexpr size_t kStepSlots = 32;        // moved by an insertion
   static constexpr size_t kVisitCost = 16;        // of an entry or a region, in slots looked at
   static constexpr size_t kDiscardBytes = size_t{2} << 20;  // of moved slots, given back at a time
 
-  static size_t fill_limit(size_t capacity) { return capacity * 5 / 8; }
+  size_t fill_limit(size_t capacity) const { return capacity * filled_ / 8; }
   static Stored<V>& stored_of(V& value) {
     static_assert(offsetof(Stored<V>, value) == 0);
     return *reinterpret_cast<Stored<V>*>(&value);
@@ -1161,6 +1170,7 @@ class KeyedTable {
   Area main_;
   size_t capacity_ = 0;  // slots that orders are scaled to; a power of two, or 0
   size_t probe_max_ = kProbeMax;
+  size_t filled_ = kFilled;
   size_t not_regrouped_size_ = 0;  // size at which regroup was last in vain
   Area old_;                       // while the table grows; no slots otherwise
   size_t moved_ = 0;               // slots of old_ that have been moved

@@ -38,6 +38,31 @@ TEST(KeyedTable, finds_what_was_put) {
   EXPECT_TRUE(table.empty());
 }
 
+// As a cache does: keys come at random, and go along the table's order, so that what is right
+// before the cursor is twice as full as the whole.
+TEST(KeyedTable, a_sparse_table_keeps_its_order_when_keys_go_along_it) {
+  constexpr size_t kKeys = 40'000;
+  KeyedTable<int64_t, int64_t> table(kAllGroups, kMaxParallelism, nullptr);
+  table.keep_sparse();
+  KeyedTable<int64_t, int64_t>::Cursor cursor;
+  int64_t memory_bytes = 0;
+  for (int64_t added = 0; added < 500'000; ++added) {
+    if (table.size() == kKeys) {
+      const int64_t* key = nullptr;
+      int64_t* value = nullptr;
+      if (!table.next(cursor, key, value)) {
+        cursor = {};
+        ASSERT_TRUE(table.next(cursor, key, value));
+      }
+      table.erase_last(cursor);
+    }
+    table.upsert(added, hash_of(added)) = added;
+    if (table.size() == kKeys && memory_bytes == 0) { memory_bytes = table.memory_bytes(); }
+    ASSERT_TRUE(table.is_grouped()) << added;
+  }
+  EXPECT_EQ(table.memory_bytes(), memory_bytes);
+}
+
 TEST(KeyedTable, strings_are_found_by_views) {
   KeyedTable<std::string, int32_t> table(kAllGroups, kMaxParallelism, nullptr);
   const std::string name = "a name that is longer than what fits into a string itself";
