@@ -493,7 +493,7 @@ class KeyedTable {
     if (capacity > capacity_) { rebuild(capacity, grouped_); }
   }
   // For who erases along the table's order while other keys come: right before the place where that
-  // goes on, the table is twice as full as the whole, and probes must be short there too. Before the
+  // is, the table is twice as full as the whole, and probes must be short there too. Before the
   // first entry.
   void keep_sparse() { filled_ = kFilledSparse; }
   // How many entries a sparse table of so many slots takes before it grows.
