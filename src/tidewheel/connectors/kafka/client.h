@@ -142,6 +142,9 @@ class Producer {
  public:
   virtual ~Producer() = default;
 
+  // Blocks until the client knows the topic, and gives the number of its partitions. Without it the
+  // first message may wait for a second until the client asks. Errors: kKafkaTopic, kKafkaBroker.
+  virtual Result<int32_t> learn_topic(const std::string& topic, Duration timeout) = 0;
   // Queues a message, whose bytes are copied. False: the queue is full; the context is woken when
   // there may be room. Errors: kKafkaMessage, kKafkaTransaction, kKafkaFenced.
   virtual Result<bool> produce(const std::string& topic, const OutgoingMessage& message) = 0;

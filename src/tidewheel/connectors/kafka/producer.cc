@@ -4,6 +4,7 @@
 
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "tidewheel/connectors/kafka/native.h"
 
@@ -18,7 +19,31 @@ class NativeProducer final : public Producer {
  public:
   NativeProducer(std::shared_ptr<Handle> handle, std::string transactional_id)
       : handle_(std::move(handle)), transactional_id_(std::move(transactional_id)) {}
-  ~NativeProducer() override { Handle::close(std::move(handle_)); }
+  ~NativeProducer() override {
+    for (rd_kafka_topic_t* const topic : topics_) { rd_kafka_topic_destroy(topic); }
+    Handle::close(std::move(handle_));
+  }
+
+  // The client forgets a topic that nobody holds.
+  Result<int32_t> learn_topic(const std::string& name, Duration timeout) override {
+    rd_kafka_topic_t* const topic = rd_kafka_topic_new(handle_->get(), name.c_str(), nullptr);
+    if (topic == nullptr) {
+      return handle_->describe(status_of(rd_kafka_last_error(), fmt::format("topic '{}'", name)));
+    }
+    topics_.push_back(topic);
+    const rd_kafka_metadata_t* metadata = nullptr;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(handle_->get(), 0, topic, &metadata, milliseconds(timeout));
+    int32_t partition_count = 0;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
+      code = metadata->topics[0].err;
+      partition_count = metadata->topics[0].partition_cnt;
+    }
+    if (metadata != nullptr) { rd_kafka_metadata_destroy(metadata); }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && partition_count > 0) { return partition_count; }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) { code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART; }
+    return handle_->describe(status_of(code, fmt::format("topic '{}'", name)));
+  }
 
   Result<bool> produce(const std::string& topic, const OutgoingMessage& message) override {
     std::array<rd_kafka_vu_t, kFieldsMax> fields{};
@@ -127,6 +152,7 @@ class NativeProducer final : public Producer {
 
   std::shared_ptr<Handle> handle_;
   const std::string transactional_id_;
+  std::vector<rd_kafka_topic_t*> topics_;  // held, so that the client knows them
 };
 
 }  // namespace
