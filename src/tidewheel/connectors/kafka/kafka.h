@@ -1,0 +1,4 @@
+// Kafka's topics as sources and sinks. Included by jobs that use them: tidewheel.h does not.
+#pragma once
+#include "tidewheel/connectors/kafka/options.h"
+#include "tidewheel/connectors/kafka/source.h"
