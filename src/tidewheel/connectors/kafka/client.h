@@ -122,11 +122,11 @@ class Consumer {
 
 // A message to be written.
 struct OutgoingMessage {
-  std::optional<std::string_view> key;
-  std::optional<std::string_view> value;  // nothing: a tombstone
+  std::optional<std::string_view> key = std::nullopt;
+  std::optional<std::string_view> value = std::nullopt;  // nothing: a tombstone
   int32_t partition = kAnyPartition;
   int64_t timestamp_ms = kNoMessageTime;  // the client's clock
-  std::span<const Header> headers;
+  std::span<const Header> headers = {};
 };
 
 // Messages that were produced and have been answered for, since the producer was made.
