@@ -172,19 +172,22 @@ void Handle::wake_no_more_on(rd_kafka_queue_s* queue) {
 void Handle::serve(int timeout_ms) { rd_kafka_poll(native_, timeout_ms); }
 
 void Handle::on_error(int code, const char* reason) {
-  const std::lock_guard lock(mutex_);
-  if (code == RD_KAFKA_RESP_ERR__FATAL) {
-    std::array<char, 512> text{};
-    const rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(native_, text.data(), text.size());
-    const Meaning meaning = meaning_of(fatal);
-    news_.fatal = Status(StatusCode::kFailedPrecondition,
-                         meaning.id == ErrorId::kKafkaBroker ? ErrorId::kKafkaFenced : meaning.id,
-                         fmt::format("the Kafka client has failed for good: {} ({})", text.data(),
-                                     rd_kafka_err2name(fatal)));
+  if (code != RD_KAFKA_RESP_ERR__FATAL) {
+    std::string text = reason == nullptr ? "" : reason;
+    const std::lock_guard guard(lock_);
+    ++news_.broker_failures;
+    news_.last_failure = std::move(text);
     return;
   }
-  ++news_.broker_failures;
-  news_.last_failure = reason == nullptr ? "" : reason;
+  std::array<char, 512> text{};
+  const rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(native_, text.data(), text.size());
+  const Meaning meaning = meaning_of(fatal);
+  Status status(StatusCode::kFailedPrecondition,
+                meaning.id == ErrorId::kKafkaBroker ? ErrorId::kKafkaFenced : meaning.id,
+                fmt::format("the Kafka client has failed for good: {} ({})", text.data(),
+                            rd_kafka_err2name(fatal)));
+  const std::lock_guard guard(lock_);
+  news_.fatal = std::move(status);
 }
 
 void Handle::on_delivery(int code, const std::string& topic, int32_t partition) {
@@ -192,30 +195,35 @@ void Handle::on_delivery(int code, const std::string& topic, int32_t partition) 
     delivered_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  failed_deliveries_.fetch_add(1, std::memory_order_relaxed);
-  const std::lock_guard lock(mutex_);
-  if (!first_delivery_failure_.ok()) { return; }
-  first_delivery_failure_ =
+  Status failure =
       status_of(code, fmt::format("writing to topic '{}', partition {}", topic, partition));
+  const std::lock_guard guard(lock_);
+  failed_deliveries_.fetch_add(1, std::memory_order_relaxed);
+  if (first_delivery_failure_.ok()) { first_delivery_failure_ = std::move(failure); }
 }
 
 void Handle::on_commit(int code) {
   commits_in_flight_.fetch_sub(1, std::memory_order_relaxed);
-  const std::lock_guard lock(mutex_);
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET) {
-    ++news_.commits;
-    return;
+  const bool done = code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET;
+  std::string failure;
+  if (!done) {
+    failure = fmt::format("committing offsets of the group: {}",
+                          rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(code)));
   }
-  ++news_.failed_commits;
-  news_.last_failure = fmt::format("committing offsets of the group: {}",
-                                   rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(code)));
+  const std::lock_guard guard(lock_);
+  if (done) {
+    ++news_.commits;
+  } else {
+    ++news_.failed_commits;
+    news_.last_failure = std::move(failure);
+  }
 }
 
 Deliveries Handle::deliveries() {
   Deliveries all{delivered_.load(std::memory_order_relaxed),
                  failed_deliveries_.load(std::memory_order_relaxed), Status()};
   if (all.failed > 0) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard guard(lock_);
     all.first_failure = first_delivery_failure_;
   }
   return all;
@@ -223,7 +231,7 @@ Deliveries Handle::deliveries() {
 
 ClientNews Handle::take_news() {
   serve();
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard guard(lock_);
   ClientNews news = std::exchange(news_, {});
   news_.fatal = news.fatal;
   return news;
@@ -233,7 +241,7 @@ Status Handle::describe(const Status& status) {
   if (status.ok()) { return status; }
   std::string reason;
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard guard(lock_);
     reason = news_.last_failure;
   }
   std::string text = fmt::format("Kafka at '{}': {}", brokers_, status.message());

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "tidewheel/base/completion_gate.h"
+#include "tidewheel/base/leaf_lock.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/connectors/kafka/client.h"
 
@@ -85,7 +85,7 @@ class Handle {
   std::atomic<int64_t> delivered_{0};
   std::atomic<int64_t> failed_deliveries_{0};
   std::atomic<int64_t> commits_in_flight_{0};
-  std::mutex mutex_;  // a leaf; guards what is below
+  LeafLock lock_;  // guards what is below
   ClientNews news_;
   Status first_delivery_failure_;
 };
