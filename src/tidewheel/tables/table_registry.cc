@@ -3,6 +3,7 @@
 #include "tidewheel/connectors/datagen/table.h"
 #include "tidewheel/connectors/discard/table.h"
 #include "tidewheel/connectors/file/table.h"
+#include "tidewheel/connectors/kafka/table.h"
 #include "tidewheel/connectors/nexmark/table.h"
 #include "tidewheel/connectors/print/table.h"
 #include "tidewheel/connectors/socket/table.h"
@@ -19,6 +20,8 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   registry->add(file::filesystem_table_connector());
   registry->add(file::stdin_table_connector());
   registry->add(file::stdout_table_connector());
+  registry->add(kafka::table_connector());
+  registry->add(kafka::upsert_table_connector());
   registry->add(nexmark::table_connector());
   registry->add(print_table_connector());
   registry->add(socket::table_connector());
