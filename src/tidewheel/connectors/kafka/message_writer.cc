@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kRoomPauseMs = 5;
+constexpr int64_t kSettlePauseMs = 20;
 // Flushing is done in steps, between which it can be given up.
 constexpr Duration kFlushStep{500};
 
@@ -218,10 +219,28 @@ Status TransactionCommitter::resolve(const PendingTransaction& pending) {
   return ok_status();
 }
 
+Result<std::optional<int64_t>> TransactionCommitter::settled_marker(Transactions& cluster,
+                                                                    const MarkerPlace& place) {
+  const int64_t deadline_ns =
+      shared_->world.clock->now_ns() + to_ms(shared_->options.request_timeout) * kNsPerMs;
+  while (true) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Marker marker, cluster.marker(place));
+    if (marker.is_settled) { return marker.value; }
+    if (shared_->give_up->load(std::memory_order_acquire)) { return given_up(); }
+    if (shared_->world.clock->now_ns() >= deadline_ns) {
+      return unavailable(ErrorId::kKafkaBroker,
+                         "Kafka has not ended a transaction that has offsets of group '{}' within "
+                         "{} ms",
+                         place.group, to_ms(shared_->options.request_timeout));
+    }
+    pause(shared_->world, kSettlePauseMs);
+  }
+}
+
 Result<bool> TransactionCommitter::was_committed(Transactions& cluster,
                                                  const PendingTransaction& pending) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<int64_t> marker,
-                             cluster.marker({pending.marker_group, pending.marker_topic}));
+                             settled_marker(cluster, {pending.marker_group, pending.marker_topic}));
   if (marker.has_value()) { return *marker >= pending.marker_value; }
   switch (shared_->options.on_lost_marker) {
     case LostMarker::kSendAgain: return false;
@@ -379,10 +398,10 @@ Status ProducerSupply::Maker::look_at_others() {
   constexpr int64_t kLookAgainMs = 50;
   while (!to_await.empty()) {
     const PendingTransaction& next = to_await.back();
-    TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<int64_t> marker,
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Marker marker,
                                transactions->marker({next.marker_group, next.marker_topic}));
     // One that is lost is for its own subtask to judge.
-    if (marker.has_value() && *marker < next.marker_value) {
+    if (!marker.is_settled || (marker.value.has_value() && *marker.value < next.marker_value)) {
       pause(shared->world, kLookAgainMs);
       return ok_status();
     }

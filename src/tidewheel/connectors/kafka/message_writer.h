@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -109,6 +110,7 @@ class TransactionCommitter {
  private:
   Result<Transactions*> transactions();
   Status resolve(const PendingTransaction& pending);
+  Result<std::optional<int64_t>> settled_marker(Transactions& cluster, const MarkerPlace& place);
   Result<bool> was_committed(Transactions& transactions, const PendingTransaction& pending);
   Status send_again(Producer& producer, Transactions& transactions,
                     const PendingTransaction& pending);
@@ -157,6 +159,8 @@ class MessageWriter {
   bool ready();
   // Only after `ready` was true, for as many messages as there are in a batch.
   Status write(const OutgoingMessage& message);
+  // Has `ready` asked again; for parts of the sink that wait for something. Any thread, any time.
+  std::function<void()> waker() const { return shared_->client_context().wake; }
   int32_t partition_count() const { return lease_ != nullptr ? lease_->partition_count : 0; }
   void end_of_input() { has_ended_ = true; }
   Result<PrepareJob<PendingTransaction>> prepare(int64_t checkpoint);

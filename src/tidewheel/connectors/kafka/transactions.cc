@@ -82,17 +82,18 @@ class WireTransactions final : public Transactions {
     return refused(wire::Api::kOffsetCommit, place.group, written.error);
   }
 
-  Result<std::optional<int64_t>> marker(const MarkerPlace& place) override {
+  Result<Marker> marker(const MarkerPlace& place) override {
     TIDEWHEEL_ASSIGN_OR_RETURN(
         const wire::FetchedOffset fetched,
         ask<wire::FetchedOffset>(begin(), CoordinatorKind::kGroup, place.group,
                                  wire::fetch_offset(offset_of(place, 0)),
                                  wire::read_fetched_offset));
+    if (fetched.error == ErrorCode::kUnstableOffsetCommit) { return Marker{false, std::nullopt}; }
     if (fetched.error != ErrorCode::kNone) {
       return refused(wire::Api::kOffsetFetch, place.group, fetched.error);
     }
-    if (fetched.offset < 0) { return std::optional<int64_t>(); }
-    return std::optional<int64_t>(fetched.offset);
+    if (fetched.offset < 0) { return Marker(); }
+    return Marker{true, fetched.offset};
   }
 
   Result<std::vector<std::string>> list(std::string_view prefix) override {

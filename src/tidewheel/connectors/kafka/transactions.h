@@ -28,6 +28,12 @@ struct MarkerPlace {
   std::string topic;  // its partition 0
 };
 
+struct Marker {
+  // False: a transaction that has the marker is open or being ended; ask again.
+  bool is_settled = true;
+  std::optional<int64_t> value;  // nothing: there is no marker
+};
+
 // One thread at a time.
 class Transactions {
  public:
@@ -43,9 +49,8 @@ class Transactions {
                               const ProducerIdentity& producer) = 0;
   // Writes the marker outside of any transaction.
   virtual Status set_marker(const MarkerPlace& place, int64_t value) = 0;
-  // Of all transactions that were committed, none of which is still being ended. Nothing: there is
-  // no marker.
-  virtual Result<std::optional<int64_t>> marker(const MarkerPlace& place) = 0;
+  // What the transaction that was committed last has said.
+  virtual Result<Marker> marker(const MarkerPlace& place) = 0;
   // All ids that begin with `prefix`, of which the cluster knows something.
   virtual Result<std::vector<std::string>> list(std::string_view prefix) = 0;
   // Ends what is open under the id, and keeps its producer from ever doing anything again.

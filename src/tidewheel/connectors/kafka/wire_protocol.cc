@@ -224,8 +224,7 @@ bool is_retriable(ErrorCode code) {
     case ErrorCode::kRequestTimedOut:
     case ErrorCode::kNetworkException:
     case ErrorCode::kCoordinatorLoading:
-    case ErrorCode::kConcurrentTransactions:
-    case ErrorCode::kUnstableOffsetCommit: return true;
+    case ErrorCode::kConcurrentTransactions: return true;
     default: return names_wrong_coordinator(code);
   }
 }
