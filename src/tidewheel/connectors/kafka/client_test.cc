@@ -162,19 +162,6 @@ TEST_F(KafkaClient, topics_and_the_ends_of_their_logs_are_told) {
   EXPECT_EQ((*marks)[1].end, 3);
 }
 
-TEST_F(KafkaClient, a_time_is_turned_into_offsets) {
-  if (!is_real()) { GTEST_SKIP() << "brokers within the process can't look for times"; }
-  const std::string name = topic("times", 1);
-  write(name, 0, {"a", "b", "c"}, /*first_time_ms=*/5'000);
-  const std::vector<TopicPartition> partitions = {{name, 0}};
-  for (const auto& [time, offset] :
-       std::vector<std::pair<int64_t, int64_t>>{{1, 0}, {5'001, 1}, {9'000, kOffsetLatest}}) {
-    const auto found = admin()->offsets_at(partitions, time);
-    ASSERT_TRUE(found.ok()) << found.status().to_string();
-    EXPECT_EQ((*found)[0].offset, offset) << time;
-  }
-}
-
 TEST_F(KafkaClient, a_transaction_is_seen_when_it_is_committed) {
   const std::string name = topic("transaction", 1);
   const auto writer = producer({{"transactional.id", named("id")}});
@@ -191,19 +178,6 @@ TEST_F(KafkaClient, a_transaction_is_seen_when_it_is_committed) {
   const auto reader = reader_client->open({name, 0}, kOffsetEarliest);
   ASSERT_TRUE(reader.ok());
   EXPECT_EQ(read_all(**reader).values, (std::vector<std::string>{"a"}));
-}
-
-TEST_F(KafkaClient, another_producer_of_the_same_id_is_fenced) {
-  if (!is_real()) { GTEST_SKIP() << "brokers within the process don't fence"; }
-  const std::string name = topic("fenced", 1);
-  const auto first = producer({{"transactional.id", named("one")}});
-  ASSERT_TRUE(first->init_transactions(Duration(20'000)).ok());
-  ASSERT_TRUE(first->begin_transaction().ok());
-  send(*first, name, {.value = "a", .partition = 0});
-  const auto second = producer({{"transactional.id", named("one")}});
-  ASSERT_TRUE(second->init_transactions(Duration(20'000)).ok());
-  const Status status = first->commit_transaction(Duration(20'000));
-  EXPECT_EQ(status.id(), ErrorId::kKafkaFenced) << status.to_string();
 }
 
 TEST_F(KafkaClient, a_message_that_is_too_large_is_refused) {

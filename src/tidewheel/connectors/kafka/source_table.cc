@@ -264,7 +264,7 @@ class KafkaTable final : public TableSource {
 std::vector<TableOption> source_table_options(bool upserts) {
   std::vector<TableOption> options = {
       {"topic", false, "", upserts ? "the topic" : "the topics, as in 'a;b'"},
-      {"properties.bootstrap.servers", true, "", "the brokers, as in 'host:9092;other:9092'"},
+      {"properties.bootstrap.servers", true, "", "the brokers, as in 'host:9092,other:9092'"},
       {"properties.group.id", false, "", "the group, whose offsets say how far the job is"},
       {kBounded, false, "unbounded",
        "unbounded, latest-offset, group-offsets, timestamp or specific-offsets: where reading ends"},

@@ -9,57 +9,17 @@
 
 #include "tidewheel/api/collect.h"
 #include "tidewheel/api/env.h"
-#include "tidewheel/connectors/kafka/kafka_testing.h"
+#include "tidewheel/connectors/kafka/source_testing.h"
 #include "tidewheel/formats/csv/reader.h"
 #include "tidewheel/formats/json/json.h"
 
 namespace tidewheel::kafka {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 struct Reading {
   std::string sensor;
   int64_t value = 0;
   friend auto operator<=>(const Reading&, const Reading&) = default;
-};
-
-class KafkaSourceTest : public KafkaTest {
- protected:
-  SourceOptions options(Strings topics) {
-    SourceOptions made;
-    made.brokers = brokers();
-    made.topics = std::move(topics);
-    made.start = Start::earliest();
-    made.stop = Stop::latest();
-    made.request_timeout = Duration(20'000);
-    return made;
-  }
-  struct Outcome {
-    Status status;
-    Strings values;  // sorted
-    JobResult result;
-  };
-  // Runs a bounded job over messages.
-  Outcome run(SourceOptions asked, int32_t parallelism = 1, const std::string& folder = "") {
-    Env env(world(), Config());
-    env.parallelism(parallelism);
-    if (!folder.empty()) { env.checkpoints({.every = Duration(50), .directory = folder}); }
-    auto rows = env.from("messages", records(std::move(asked)))
-                    .map([](const Record& record) {
-                      return record.value.has_value() ? record.value->str() : std::string("<none>");
-                    })
-                    .collect();
-    Outcome outcome;
-    const Result<JobResult> result = env.execute();
-    if (!result.ok()) {
-      outcome.status = result.status();
-      return outcome;
-    }
-    outcome.result = *result;
-    outcome.values = rows.sorted();
-    return outcome;
-  }
 };
 
 TEST_F(KafkaSourceTest, a_bounded_job_reads_every_message_of_every_partition_once) {
@@ -111,20 +71,6 @@ TEST_F(KafkaSourceTest, reading_begins_and_ends_at_offsets) {
   EXPECT_EQ(run(asked).values, Strings());
 }
 
-TEST_F(KafkaSourceTest, reading_begins_and_ends_at_times) {
-  if (!is_real()) { GTEST_SKIP() << "brokers within the process can't look for times"; }
-  const std::string name = topic("times", 1);
-  write(name, 0, {"a", "b", "c", "d"}, /*first_time_ms=*/1'000);
-  SourceOptions asked = options({name});
-  asked.start = Start::at(Timestamp(1'001));
-  EXPECT_EQ(run(asked).values, (Strings{"b", "c", "d"}));
-  asked.stop = Stop::at(Timestamp(1'003));
-  EXPECT_EQ(run(asked).values, (Strings{"b", "c"}));
-  asked.start = Start::at(Timestamp(9'000));
-  asked.stop = Stop::latest();
-  EXPECT_EQ(run(asked).values, Strings());
-}
-
 TEST_F(KafkaSourceTest, a_group_without_offsets_fails_unless_told_where_to_begin) {
   const std::string name = topic("group", 1);
   write(name, 0, {"a", "b"});
@@ -158,13 +104,6 @@ TEST_F(KafkaSourceTest, the_group_hears_of_a_complete_checkpoint) {
   asked.start = Start::group_offsets();
   EXPECT_EQ(run(asked).values, Strings{"d"});
   ignore(world().files().remove_all(folder), "left for a look");
-}
-
-TEST_F(KafkaSourceTest, a_topic_that_does_not_exist_is_named) {
-  if (!is_real()) { GTEST_SKIP() << "brokers within the process make topics on demand"; }
-  const Outcome outcome = run(options({named("missing")}));
-  EXPECT_EQ(outcome.status.id(), ErrorId::kKafkaTopic) << outcome.status.to_string();
-  EXPECT_NE(outcome.status.message().find(named("missing")), std::string::npos);
 }
 
 TEST_F(KafkaSourceTest, an_offset_that_is_gone_follows_the_policy) {
@@ -323,32 +262,6 @@ TEST_F(KafkaSourceTest, topics_that_come_later_are_read_from_their_beginning) {
   (*job)->stop();
   EXPECT_TRUE((*job)->result().ok()) << (*job)->result().to_string();
   EXPECT_EQ(rows.sorted(), (Strings{"b", "c"}));
-}
-
-TEST_F(KafkaSourceTest, reading_goes_on_when_a_broker_was_away) {
-  if (is_real()) { GTEST_SKIP() << "the script restarts real brokers"; }
-  const std::string name = topic("away", 2);
-  for (int32_t i = 0; i < 2; ++i) {
-    ASSERT_TRUE(cluster_->set_leader(name, i, 1).ok());
-    write(name, i, {"before"});
-  }
-  SourceOptions asked = options({name});
-  asked.stop = Stop::never();
-  Env env(world(), Config());
-  auto seen = std::make_shared<std::atomic<int>>(0);
-  env.from("messages", records(asked)).map([seen](const Record&) { return ++*seen; }).collect();
-  auto job = env.execute_async();
-  ASSERT_TRUE(job.ok());
-  EXPECT_TRUE(wait_for([&] { return seen->load() == 2; }));
-  cluster_->set_broker(1, false);
-  ASSERT_TRUE(cluster_->set_leader(name, 0, 2).ok());  // one has moved, one waits
-  write(name, 0, {"meanwhile"});
-  EXPECT_TRUE(wait_for([&] { return seen->load() == 3; }));
-  cluster_->set_broker(1, true);
-  write(name, 1, {"after"});
-  EXPECT_TRUE(wait_for([&] { return seen->load() == 4; }));
-  (*job)->stop();
-  EXPECT_TRUE((*job)->result().ok()) << (*job)->result().to_string();
 }
 
 TEST(KafkaSourceOptions, mistakes_are_refused) {
