@@ -123,7 +123,7 @@ class MessageSink {
     for (size_t i = 0; i < rows.size(); ++i) {
       message_.begin(writer_->partition_count(),
                      timestamps[i] == kNoTimestamp ? kNoMessageTime : timestamps[i]);
-      TIDEWHEEL_RETURN_IF_ERROR(format(rows[i]));
+      TIDEWHEEL_RETURN_IF_ERROR(put_message(rows[i]));
       TIDEWHEEL_RETURN_IF_ERROR(writer_->write(message_.finish()));
     }
     return ok_status();
@@ -149,7 +149,7 @@ class MessageSink {
     using type = typename decltype(std::declval<const U&>().open())::value_type;
   };
 
-  Status format(const T& row) {
+  Status put_message(const T& row) {
     if constexpr (sink_detail::WritesMessage<F, T>) {
       return status_of([&] { return std::as_const(format_)(row, message_); });
     } else {
