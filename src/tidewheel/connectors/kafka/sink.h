@@ -6,7 +6,7 @@
 //                               append_json(message.value(), order);
 //                             }));
 //   lines.to(tw::kafka::sink({..}));                             // text as it is, without a key
-//   orders.to(tw::kafka::sink({..}, tw::json::lines_of<Order>()));  // a format of values
+//   orders.to(tw::kafka::sink({..}, tw::json()));  // a format of values
 //
 // A function that writes a message may answer Status, or nothing. What it does not say of the time
 // is the row's event time, if it has one.
