@@ -94,7 +94,7 @@ Status fill(const Options& options) {
   std::string value;
   for (int64_t i = 0; i < options.messages;) {
     value = fmt::format(
-        R"({{"id":{},"user":"user-{}","price":{}.25,"at":{},"note":"a note of some words, as they come"}})",
+        R"({{"id":{},"user":"user-{}","price":{}.25,"at":{},"note":"some words, as they come"}})",
         i, i % 5'000, i % 997, 1'700'000'000'000 + i);
     TIDEWHEEL_ASSIGN_OR_RETURN(
         const bool taken,

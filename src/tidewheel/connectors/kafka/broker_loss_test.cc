@@ -1,3 +1,4 @@
+// Brokers that go away and come back, which only those within the process can be told to do.
 #include <gtest/gtest.h>
 
 #include <atomic>

@@ -33,6 +33,7 @@ class ColumnDecoder {
 
   Status open(SourceContext& context);
   Result<bool> read(const MessageView& view, SourceOut<ColumnRow>& out);
+  void close() { decoders_.reset(); }  // which wake the source until then
 
  private:
   struct Decoders {

@@ -30,8 +30,8 @@
 
 namespace tidewheel::kafka {
 
-// Makes rows of messages, in a copy for each subtask: `open` comes first. `read` answers as
-// SourceClient::read says.
+// Makes rows of messages, in a copy for each subtask: `open` comes first, and `close`, if there is
+// one, last. `read` answers as SourceClient::read says.
 template <class D>
 concept MessageDecoder = std::copy_constructible<D> &&
     requires(D decoder, SourceContext& context, const MessageView& message,
@@ -65,7 +65,10 @@ class KafkaSource {
     TIDEWHEEL_ASSIGN_OR_RETURN(client_, SourceClient::open(context, options_));
     return ok_status();
   }
-  void close() { client_.reset(); }
+  void close() {
+    client_.reset();
+    if constexpr (requires { decoder_.close(); }) { decoder_.close(); }
+  }
   Status open_split(Split& split) { return client_->open_split(split); }
   void close_split(Split& split) { client_->close_split(split); }
   void checkpoint_complete(std::span<const Split> splits) { client_->checkpoint_complete(splits); }

@@ -267,7 +267,7 @@ std::vector<TableOption> source_table_options(bool upserts) {
       {"properties.bootstrap.servers", true, "", "the brokers, as in 'host:9092,other:9092'"},
       {"properties.group.id", false, "", "the group, whose offsets say how far the job is"},
       {kBounded, false, "unbounded",
-       "unbounded, latest-offset, group-offsets, timestamp or specific-offsets: where reading ends"},
+       "unbounded, latest-offset, group-offsets, timestamp or specific-offsets: where it ends"},
       {kStopOffsets, false, "", "'partition:0,offset:42;partition:1,offset:300'"},
       {kStopTime, false, "", "milliseconds since 1970"},
       {kDiscovery, false, "5 min", "how often new partitions are looked for; 0: never"},
