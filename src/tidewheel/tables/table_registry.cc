@@ -7,6 +7,7 @@
 #include "tidewheel/connectors/nexmark/table.h"
 #include "tidewheel/connectors/print/table.h"
 #include "tidewheel/connectors/socket/table.h"
+#include "tidewheel/formats/avro/table.h"
 #include "tidewheel/formats/csv/table.h"
 #include "tidewheel/formats/json/table.h"
 #include "tidewheel/formats/raw/table.h"
@@ -25,6 +26,7 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   registry->add(nexmark::table_connector());
   registry->add(print_table_connector());
   registry->add(socket::table_connector());
+  registry->add(avro_table_format());
   registry->add(csv_table_format());
   registry->add(json_table_format());
   registry->add(raw_table_format());
