@@ -114,6 +114,11 @@ class NativePartition final : public PartitionReader {
     queue_ = rd_kafka_queue_get_partition(handle_->get(), partition_.topic.c_str(),
                                           partition_.partition);
     TIDEWHEEL_CHECK(queue_ != nullptr, "a consumer has a queue for each partition");
+    // What an earlier reader has left: a queue that is not empty wakes nobody when more comes.
+    natives_.resize(1);
+    while (rd_kafka_consume_batch_queue(queue_, 0, natives_.data(), 1) > 0) {
+      rd_kafka_message_destroy(natives_.front());
+    }
     handle_->wake_on(queue_);
     if (rd_kafka_consume_start(topic_, partition_.partition, offset) != 0) {
       return handle_->describe(status_of(rd_kafka_last_error(), place()));
