@@ -27,7 +27,9 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   registry->add(print_table_connector());
   registry->add(socket::table_connector());
   registry->add(avro_table_format());
+  registry->add(avro_confluent_table_format());
   registry->add(csv_table_format());
+  registry->add(debezium_json_table_format());
   registry->add(json_table_format());
   registry->add(raw_table_format());
   return registry;

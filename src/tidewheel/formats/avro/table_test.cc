@@ -2,14 +2,51 @@
 
 #include <gtest/gtest.h>
 
-#include "tidewheel/formats/avro/avro_testing.h"
 #include "tidewheel/formats/avro/container.h"
 #include "tidewheel/formats/avro/wire.h"
+#include "tidewheel/formats/json/table.h"
+#include "tidewheel/testing/column_rows.h"
 
 namespace tidewheel {
 namespace {
 
 using namespace test;
+
+LogicalType of(TypeKind kind, int32_t precision = 0) { return LogicalType::with(kind, precision); }
+// A column of each type that Avro has a form for, whatever the options.
+NamedTypes every_type() {
+  LogicalType multiset = LogicalType::array(LogicalType::string());
+  multiset.kind = TypeKind::kMultiset;
+  return {{"boolean", of(TypeKind::kBoolean)},
+          {"tinyint", of(TypeKind::kTinyint)},
+          {"smallint", of(TypeKind::kSmallint)},
+          {"int_", of(TypeKind::kInt).as_nullable(false)},
+          {"bigint", of(TypeKind::kBigint)},
+          {"float_", of(TypeKind::kFloat)},
+          {"double_", of(TypeKind::kDouble)},
+          {"decimal_", LogicalType::decimal(5, 2)},
+          {"large", LogicalType::decimal(38, 2)},
+          {"text", LogicalType::string()},
+          {"bytes", of(TypeKind::kVarbinary, LogicalType::kMaxLength)},
+          {"day", of(TypeKind::kDate)},
+          {"time_", of(TypeKind::kTime, 3)},
+          {"ms", of(TypeKind::kTimestamp, 3)},
+          {"list", LogicalType::array(LogicalType::array(of(TypeKind::kInt)))},
+          {"map_", LogicalType::map(LogicalType::string(), LogicalType::array(of(TypeKind::kInt)))},
+          {"multiset_", multiset},
+          {"row_", LogicalType::row({"x", "y"}, {of(TypeKind::kInt),
+                                                 LogicalType::array(LogicalType::string())})}};
+}
+constexpr char kEveryValue[] =
+    "{\"boolean\":true,\"tinyint\":-128,\"smallint\":-300,\"int_\":-2147483648,"
+    "\"bigint\":9223372036854775807,\"float_\":0.1,\"double_\":1.0E10,\"decimal_\":-1.50,"
+    "\"large\":-123456789012345678901234567890.00,\"text\":\"\xc3\xa4\xc3\xb6\",\"bytes\":\"QUJD\","
+    "\"day\":\"2020-02-29\",\"time_\":\"10:00:01.5\",\"ms\":\"1969-12-31 23:59:59.999\","
+    "\"list\":[[1,null],[],null],\"map_\":{\"k\":[1],\"l\":null},\"multiset_\":{\"e\":2},"
+    "\"row_\":{\"x\":null,\"y\":[\"a\",\"b\"]}}\n"
+    "{\"int_\":0}\n"
+    "{\"int_\":1,\"list\":[],\"map_\":{},\"row_\":{},\"large\":0,\"decimal_\":999.99}\n";
+
 using Options = std::map<std::string, std::string>;
 using Texts = std::vector<std::string>;
 #define EXPECT_CONTAINS(text, part) \
@@ -36,7 +73,7 @@ class Avro {
 
   Texts messages(std::string_view lines) {
     Rows rows(row_);
-    rows.add(lines);
+    rows.add(json_table_format(), lines);
     Texts messages;
     const auto encoder = make_encoder_();
     for (uint32_t i = 0; i < rows.sealed().size(); ++i) {
@@ -56,7 +93,7 @@ class Avro {
   // A file with blocks of so many rows.
   std::string file(std::string_view lines, uint32_t block_rows) {
     Rows rows(row_);
-    rows.add(lines);
+    rows.add(json_table_format(), lines);
     std::string file = head_;
     const auto encoder = make_encoder_();
     EXPECT_TRUE(encoder->writes_blocks());
@@ -109,7 +146,7 @@ class Avro {
 
 Texts every_row() {
   Rows rows(row_of(every_type()));
-  rows.add(kEveryValue);
+  rows.add(json_table_format(), kEveryValue);
   return rows.texts();
 }
 
