@@ -164,6 +164,7 @@ Result<PendingTransaction> TransactionCommitter::prepare(ProducerLease& lease,
   pending.marker_group = place.group;
   pending.marker_topic = place.topic;
   pending.marker_value = marker_value;
+  pending.parallelism = shared_->parallelism;
   return pending;
 }
 
@@ -354,6 +355,7 @@ Result<std::shared_ptr<ProducerLease>> ProducerSupply::Maker::make(int32_t numbe
   }
   auto lease = std::make_shared<ProducerLease>();
   lease->number = number;
+  if (shared->give_up->load(std::memory_order_acquire)) { return given_up(); }
   Properties properties = shared->properties;
   if (number >= 0) {
     lease->transactional_id = shared->names.id(number);
@@ -439,16 +441,16 @@ void MessageWriter::recover(const Recovery& recovery) {
     if (parsed.has_value() && parsed->subtask == shared_->subtask) {
       shared_->keep_number(parsed->number);
     }
+    // Which keys a subtask has follows from the parallelism.
+    const bool may_have_own_keys = pending.parallelism != shared_->parallelism ||
+                                   !parsed.has_value() || parsed->subtask == shared_->subtask;
     if (belongs_to(saved, shared_->subtask, shared_->parallelism)) {
       shared_->unresolved.fetch_add(1, std::memory_order_relaxed);
-    } else if (saved.parallelism != shared_->parallelism) {
-      of_others.push_back({pending.transactional_id,
-                           pending.producer_id,
-                           pending.producer_epoch,
-                           pending.marker_group,
-                           pending.marker_topic,
-                           pending.marker_value,
-                           {}});
+    } else if (may_have_own_keys) {
+      PendingTransaction& other = of_others.emplace_back();
+      other.marker_group = pending.marker_group;
+      other.marker_topic = pending.marker_topic;
+      other.marker_value = pending.marker_value;
     }
   }
   supply_.start(std::move(ids), std::move(of_others));
@@ -572,9 +574,11 @@ Result<PrepareJob<PendingTransaction>> MessageWriter::prepare(int64_t checkpoint
   });
 }
 
-void MessageWriter::close(bool finished) {
+void MessageWriter::close() {
   shared_->gate->close();
-  if (!finished) { shared_->give_up->store(true, std::memory_order_release); }
+  // Nobody waits for what is still on the pool: when the job has ended well, that is a producer
+  // that was made ahead.
+  shared_->give_up->store(true, std::memory_order_release);
   const bool is_open = lease_ != nullptr && has_begun_ && shared_->is_transactional();
   if (!is_open) { return; }
   // Readers need not wait until it expires.

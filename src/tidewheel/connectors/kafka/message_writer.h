@@ -165,7 +165,7 @@ class MessageWriter {
   void end_of_input() { has_ended_ = true; }
   Result<PrepareJob<PendingTransaction>> prepare(int64_t checkpoint);
   const std::shared_ptr<TransactionCommitter>& committer() const { return committer_; }
-  void close(bool finished);
+  void close();
 
  private:
   bool send_overflow();

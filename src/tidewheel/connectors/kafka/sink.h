@@ -134,8 +134,8 @@ class MessageSink {
   }
   Result<PrepareJob<Pending>> prepare(int64_t checkpoint) { return writer_->prepare(checkpoint); }
   Status commit(const Pending& pending) const { return writer_->committer()->commit(pending); }
-  Status close(bool finished) {
-    if (writer_ != nullptr) { writer_->close(finished); }
+  Status close(bool) {
+    if (writer_ != nullptr) { writer_->close(); }
     return ok_status();
   }
 

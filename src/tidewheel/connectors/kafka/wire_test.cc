@@ -35,7 +35,7 @@ std::string bytes_of(std::string_view hex_text) {
 
 TEST(KafkaWire, requests_are_the_protocols_bytes) {
   EXPECT_EQ(hex(wire::frame(wire::end_transaction("tx", {5, 2}, true), 7, "c")),
-            "0000001e"              // size
+            "0000001a"              // size
             "001a0001000000070001"  // EndTxn, version 1, correlation 7, client id
             "63"
             "00027478"
@@ -200,7 +200,7 @@ std::vector<ResponseCase> response_cases() {
            "03"
            "0261"
            "0000000000000001"
-           "0178"
+           "0278"
            "00"
            "0262"
            "0000000000000002"
