@@ -21,7 +21,7 @@ namespace {
 using kafka::DeliveryGuarantee;
 
 constexpr const char* kHelp =
-    R"(kafka_bench sink: messages a second from Kafka through keyed state to Kafka, with each guarantee
+    R"(kafka_bench sink: messages a second from Kafka through keyed state to Kafka
 
   --brokers HOST:PORT    (TIDEWHEEL_KAFKA_BOOTSTRAP)
   --messages N           how many go through in a run (2000000)
@@ -107,8 +107,8 @@ Status fill(const Options& options) {
                                      {&world->executor(), [] {}}));
   for (int64_t i = 0; i < options.messages;) {
     const std::string value = fmt::format(
-        R"({{"id":{},"user":"user-{}","price":{}.25,"at":{},"note":"a note of some words, as they come"}})",
-        i, i % 5'000, i % 997, 1'700'000'000'000 + i);
+        R"({{"id":{},"user":"user-{}","price":{}.25,"at":{},"note":"a note, as they come"}})", i,
+        i % 5'000, i % 997, 1'700'000'000'000 + i);
     const kafka::OutgoingMessage message = {
         .value = value, .partition = static_cast<int32_t>(i % options.partitions)};
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool taken, producer->produce(options.in, message));

@@ -1,3 +1,5 @@
+// The requests and responses of the small client as bytes, and the client beside a broker that
+// answers by a script.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -77,8 +79,9 @@ struct ResponseCase {
   ReadText read;
 };
 
-std::vector<ResponseCase> response_cases() {
-  const auto number = [](ErrorCode code) { return static_cast<int>(code); };
+int number(ErrorCode code) { return static_cast<int>(code); }
+
+std::vector<ResponseCase> cases_of_producers() {
   return {{"ApiVersions",
            "0000"
            "00000002"
@@ -89,7 +92,7 @@ std::vector<ResponseCase> response_cases() {
            "0000"
            "0005",
            "0: 65 26",
-           [=](std::string_view body) -> Result<std::string> {
+           [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto all, wire::read_api_versions(body));
              std::string text = fmt::format("{}:", number(all.error));
              for (const auto& range : all.ranges) { text += fmt::format(" {}", range.api); }
@@ -115,7 +118,7 @@ std::vector<ResponseCase> response_cases() {
            "000161"
            "00002384",
            "0 a:9092",
-           [=](std::string_view body) -> Result<std::string> {
+           [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto found, wire::read_coordinator(body));
              return fmt::format("{} {}", number(found.error), found.address.to_string());
            }},
@@ -125,19 +128,21 @@ std::vector<ResponseCase> response_cases() {
            "0000000000000102"
            "0003",
            "51 258 3",
-           [=](std::string_view body) -> Result<std::string> {
+           [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto one, wire::read_init_producer_id(body));
              return fmt::format("{} {} {}", number(one.error), one.producer.id, one.producer.epoch);
            }},
           {"EndTxn",
            "00000000"
            "002f",
-           "47",
-           [=](std::string_view body) -> Result<std::string> {
+           "47", [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto one, wire::read_add_offsets(body));
              return fmt::format("{}", number(one.error));
-           }},
-          {"OffsetCommit",
+           }}};
+}
+
+std::vector<ResponseCase> cases_of_offsets() {
+  return {{"OffsetCommit",
            "00000000"
            "00000001"
            "000174"
@@ -147,7 +152,7 @@ std::vector<ResponseCase> response_cases() {
            "00000001"
            "0010",
            "16",
-           [=](std::string_view body) -> Result<std::string> {
+           [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto one, wire::read_offset_commit(body));
              return fmt::format("{}", number(one.error));
            }},
@@ -165,12 +170,14 @@ std::vector<ResponseCase> response_cases() {
            "00"
            "0000"
            "00",
-           "88 9",
-           [=](std::string_view body) -> Result<std::string> {
+           "88 9", [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto one, wire::read_fetched_offset(body));
              return fmt::format("{} {}", number(one.error), one.offset);
-           }},
-          {"DescribeTransactions",
+           }}};
+}
+
+std::vector<ResponseCase> cases_of_transactions() {
+  return {{"DescribeTransactions",
            "00000000"
            "02"
            "0000"
@@ -188,7 +195,7 @@ std::vector<ResponseCase> response_cases() {
            "00"
            "00",
            "0 Ongoing 5 2",
-           [=](std::string_view body) -> Result<std::string> {
+           [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto one, wire::read_described_transaction(body));
              return fmt::format("{} {} {} {}", number(one.error), one.state, one.producer.id,
                                 one.producer.epoch);
@@ -208,7 +215,7 @@ std::vector<ResponseCase> response_cases() {
            "00"
            "00",
            "0 a b",
-           [=](std::string_view body) -> Result<std::string> {
+           [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto all, wire::read_listed_transactions(body));
              std::string text = fmt::format("{}", number(all.error));
              for (const std::string& one : all.ids) { text += ' ' + one; }
@@ -218,14 +225,18 @@ std::vector<ResponseCase> response_cases() {
            "003a"
            "00026e6f"
            "00000000",
-           "58 no", [=](std::string_view body) -> Result<std::string> {
+           "58 no", [](std::string_view body) -> Result<std::string> {
              TIDEWHEEL_ASSIGN_OR_RETURN(const auto one, wire::read_sasl_answer(body));
              return fmt::format("{} {}", number(one.error), one.message);
            }}};
 }
 
 TEST(KafkaWire, responses_are_read_and_refused_when_they_end_anywhere) {
-  for (const ResponseCase& one : response_cases()) {
+  std::vector<ResponseCase> cases;
+  for (const auto& some : {cases_of_producers(), cases_of_offsets(), cases_of_transactions()}) {
+    cases.insert(cases.end(), some.begin(), some.end());
+  }
+  for (const ResponseCase& one : cases) {
     const std::string body = bytes_of(one.body);
     const Result<std::string> text = one.read(body);
     ASSERT_TRUE(text.ok()) << one.name << ": " << text.status().to_string();
