@@ -41,12 +41,12 @@ TEST_F(RealKafka, reading_begins_and_ends_at_times) {
   write(name, 0, {"a", "b", "c", "d"}, /*first_time_ms=*/1'000);
   SourceOptions asked = options({name});
   asked.start = Start::at(Timestamp(1'001));
-  EXPECT_EQ(run(asked).values, (Strings{"b", "c", "d"}));
+  EXPECT_EQ(values_of(asked), (Strings{"b", "c", "d"}));
   asked.stop = Stop::at(Timestamp(1'003));
-  EXPECT_EQ(run(asked).values, (Strings{"b", "c"}));
+  EXPECT_EQ(values_of(asked), (Strings{"b", "c"}));
   asked.start = Start::at(Timestamp(9'000));
   asked.stop = Stop::latest();
-  EXPECT_EQ(run(asked).values, Strings());
+  EXPECT_EQ(values_of(asked), Strings());
 }
 
 TEST_F(RealKafka, a_topic_that_does_not_exist_is_named) {

@@ -101,7 +101,7 @@ TEST_F(KafkaClient, a_partition_is_read_from_any_offset_to_its_end) {
     const auto reader = reader_client->open({name, 0}, from);
     ASSERT_TRUE(reader.ok());
     const Seen seen = read_all(**reader);
-    EXPECT_EQ(seen.reached, 4);
+    EXPECT_EQ(seen.reached, 4) << seen.status.to_string();
     EXPECT_EQ(seen.values.size(), from < 0 ? 0U : static_cast<size_t>(4 - from)) << from;
   }
 }

@@ -61,14 +61,14 @@ TEST_F(KafkaSourceTest, reading_begins_and_ends_at_offsets) {
   write(name, 1, {"b0", "b1", "b2"});
   SourceOptions asked = options({name});
   asked.start = Start::at_offsets({{{name, 0}, 2}});
-  EXPECT_EQ(run(asked).values, (Strings{"a2", "a3", "b0", "b1", "b2"}));
+  EXPECT_EQ(values_of(asked), (Strings{"a2", "a3", "b0", "b1", "b2"}));
   asked.stop = Stop::at_offsets({{{name, 0}, 3}, {{name, 1}, 1}});
-  EXPECT_EQ(run(asked).values, (Strings{"a2", "b0"}));
+  EXPECT_EQ(values_of(asked), (Strings{"a2", "b0"}));
   asked.stop = Stop::at_offsets({{{name, 0}, 3}});
   EXPECT_EQ(run(asked).status.id(), ErrorId::kConnectorOption);
   asked.start = Start::latest();
   asked.stop = Stop::latest();
-  EXPECT_EQ(run(asked).values, Strings());
+  EXPECT_EQ(values_of(asked), Strings());
 }
 
 TEST_F(KafkaSourceTest, a_group_without_offsets_fails_unless_told_where_to_begin) {
@@ -80,9 +80,9 @@ TEST_F(KafkaSourceTest, a_group_without_offsets_fails_unless_told_where_to_begin
   asked.group = named("g");
   EXPECT_EQ(run(asked).status.id(), ErrorId::kKafkaOffset);
   asked.properties["auto.offset.reset"] = "latest";
-  EXPECT_EQ(run(asked).values, Strings());
+  EXPECT_EQ(values_of(asked), Strings());
   asked.properties["auto.offset.reset"] = "earliest";
-  EXPECT_EQ(run(asked).values, (Strings{"a", "b"}));
+  EXPECT_EQ(values_of(asked), (Strings{"a", "b"}));
 }
 
 TEST_F(KafkaSourceTest, the_group_hears_of_a_complete_checkpoint) {
@@ -102,7 +102,7 @@ TEST_F(KafkaSourceTest, the_group_hears_of_a_complete_checkpoint) {
   // Another job of the group goes on from there.
   write(name, 0, {"d"});
   asked.start = Start::group_offsets();
-  EXPECT_EQ(run(asked).values, Strings{"d"});
+  EXPECT_EQ(values_of(asked), Strings{"d"});
   ignore(world().files().remove_all(folder), "left for a look");
 }
 

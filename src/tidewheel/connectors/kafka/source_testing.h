@@ -30,6 +30,12 @@ class KafkaSourceTest : public KafkaTest {
     Strings values;  // sorted
     JobResult result;
   };
+  // What a bounded job over messages reads.
+  Strings values_of(const SourceOptions& asked) {
+    const Outcome outcome = run(asked);
+    EXPECT_TRUE(outcome.status.ok()) << outcome.status.to_string();
+    return outcome.values;
+  }
   // Runs a bounded job over messages.
   Outcome run(SourceOptions asked, int32_t parallelism = 1, const std::string& folder = "") {
     Env env(world(), Config());
