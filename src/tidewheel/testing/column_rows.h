@@ -1,13 +1,12 @@
 // Rows of columns, given and shown as text.
 #pragma once
-#include <gtest/gtest.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tidewheel/api/table.h"
+#include "tidewheel/base/check.h"
 #include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/testing/table_harness.h"
@@ -27,26 +26,26 @@ inline std::vector<size_t> all_of(const RowType& row) {
 }
 
 // A batch of rows of these types.
-class Rows {
+class ColumnRows {
  public:
-  explicit Rows(const RowType& row)
+  explicit ColumnRows(const RowType& row)
       : row_(row), pool_(BatchPool::create_for<ColumnRow>(64, nullptr)) {
     batch_ = static_cast<ColumnBatch*>(pool_->acquire());
     batch_->set_types(row.types);
   }
-  ~Rows() { batch_->release(); }
-  Rows(const Rows&) = delete;
-  Rows& operator=(const Rows&) = delete;
+  ~ColumnRows() { batch_->release(); }
+  ColumnRows(const ColumnRows&) = delete;
+  ColumnRows& operator=(const ColumnRows&) = delete;
 
   // Adds lines of a format, such as json_table_format().
   void add(const std::unique_ptr<TableFormat>& format, std::string_view lines) {
     TableOptions options(table_of({}, {{"connector", "test"}}), format->options());
     const auto make = format->decoder(DecodedRow::all(row_), options);
-    ASSERT_TRUE(make.ok()) << make.status().to_string();
+    TIDEWHEEL_CHECK(make.ok(), "{}", make.status().message());
     const auto decoder = (*make)();
     size_t taken = 0;
     decoder->read(batch_->arena().copy(lines), true, taken, *batch_, 1 << 20);
-    ASSERT_TRUE(decoder->status().ok()) << decoder->status().to_string();
+    TIDEWHEEL_CHECK(decoder->status().ok(), "{}", decoder->status().message());
   }
   ColumnBatch& batch() { return *batch_; }
   ColumnBatch& sealed() {

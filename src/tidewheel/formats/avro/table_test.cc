@@ -72,7 +72,7 @@ class Avro {
   const RowType& row() const { return row_; }
 
   Texts messages(std::string_view lines) {
-    Rows rows(row_);
+    ColumnRows rows(row_);
     rows.add(json_table_format(), lines);
     Texts messages;
     const auto encoder = make_encoder_();
@@ -82,7 +82,7 @@ class Avro {
     return messages;
   }
   Texts decode(const Texts& messages) {
-    Rows rows(row_);
+    ColumnRows rows(row_);
     const auto decoder = make_decoder_();
     for (const std::string& message : messages) {
       const auto done = decoder->decode(Text(message), rows.batch());
@@ -92,7 +92,7 @@ class Avro {
   }
   // A file with blocks of so many rows.
   std::string file(std::string_view lines, uint32_t block_rows) {
-    Rows rows(row_);
+    ColumnRows rows(row_);
     rows.add(json_table_format(), lines);
     std::string file = head_;
     const auto encoder = make_encoder_();
@@ -116,7 +116,7 @@ class Avro {
     size_t given = 0;
     auto next = RowDecoder::Next::kFull;
     while (next == RowDecoder::Next::kFull) {
-      Rows rows(row_);
+      ColumnRows rows(row_);
       std::vector<std::string> kept;  // the bytes live as long as the batch
       kept.reserve(file.size() + 2);
       do {
@@ -145,7 +145,7 @@ class Avro {
 };
 
 Texts every_row() {
-  Rows rows(row_of(every_type()));
+  ColumnRows rows(row_of(every_type()));
   rows.add(json_table_format(), kEveryValue);
   return rows.texts();
 }
@@ -180,12 +180,12 @@ TEST(AvroTable, reading_goes_on_in_the_middle_of_a_block) {
         "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":\"y\"}\n{\"a\":3,\"b\":\"z\"}\n{\"a\":4}\n", 3);
     for (uint32_t first_rows = 1; first_rows <= 4; ++first_rows) {
       const auto first = avro.make_decoder()();
-      Rows rows(avro.row());
+      ColumnRows rows(avro.row());
       size_t taken = 0;
       ASSERT_EQ(first->read(file, true, taken, rows.batch(), first_rows), RowDecoder::Next::kFull);
       // As a restored reader does: the head, then what was not taken.
       const auto second = avro.make_decoder()();
-      Rows more(avro.row());
+      ColumnRows more(avro.row());
       size_t head = 0;
       ASSERT_TRUE(second->needs_header());
       second->read(file, true, head, more.batch(), 0);
