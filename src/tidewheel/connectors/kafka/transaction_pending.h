@@ -14,7 +14,7 @@ struct PendingTransaction {
   std::string marker_topic;
   int64_t marker_value = 0;
   int32_t parallelism = 1;  // of the sink when it was written: which keys may be in it
-  std::string output;  // KeptOutput::take
+  std::string output;       // KeptOutput::take
 };
 
 }  // namespace tidewheel::kafka
