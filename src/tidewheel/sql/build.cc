@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tidewheel/api/env.h"
+#include "tidewheel/api/split_watermarks.h"
 #include "tidewheel/sql/calc.h"
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/changelog_normalize.h"
@@ -19,6 +20,7 @@
 #include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
+#include "tidewheel/sql/row_watermarks.h"
 #include "tidewheel/sql/set_operation.h"
 #include "tidewheel/sql/sort.h"
 #include "tidewheel/sql/temporal_join.h"
@@ -130,6 +132,12 @@ struct JobBuilder::NodeBuilder {
   }
 
   Result<Stream<ColumnRow>> operator()(const ScanNode& node) const {
+    bool follows = false;
+    return scan_table(node, nullptr, follows);
+  }
+  // `follows`: the source follows `watermark`, which may be null, in each of its splits.
+  Result<Stream<ColumnRow>> scan_table(const ScanNode& node, const WatermarkNode* watermark,
+                                       bool& follows) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
                                builder.tables_.connector(node.table->options.at("connector")));
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
@@ -150,6 +158,13 @@ struct JobBuilder::NodeBuilder {
         paths.begin(), paths.end(), [](const ColumnPath& path) { return !path.fields.empty(); });
     if (!upserts && rest.kept.empty() &&
         (has_fields ? source->project_fields(paths) : source->project(node.columns))) {
+      auto* const splits = dynamic_cast<SplitWatermarkSource*>(source.get());
+      if (watermark != nullptr && splits != nullptr) {
+        follows = true;
+        splits->follow_watermarks(
+            make_row_watermarks(watermark->value, plan.type.types, builder.options_.eval),
+            builder.options_.watermark_per_record);
+      }
       return scan(*source, plan.type);
     }
     // Each column that is needed, once.
@@ -274,8 +289,14 @@ struct JobBuilder::NodeBuilder {
   }
 
   Result<Stream<ColumnRow>> operator()(const WatermarkNode& node) const {
-    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
-    if (!node.has_value) { return rows; }
+    const auto* const table = std::get_if<ScanNode>(&plan.input().node);
+    bool follows = false;
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        Stream<ColumnRow> rows,
+        table == nullptr || !node.has_value
+            ? input()
+            : NodeBuilder{builder, plan.input()}.scan_table(*table, &node, follows));
+    if (!node.has_value || follows) { return rows; }
     return builder.add(
         plan, {.name = "WatermarkAssigner", .uid = builder.uid_of(plan, "watermark")},
         {std::move(rows)},

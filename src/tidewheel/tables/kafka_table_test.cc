@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -167,6 +169,62 @@ TEST_F(KafkaSql, bad_records_are_counted_or_told) {
                 create + with(name, std::string(kJson) + ", 'json.ignore-parse-errors' = 'true'"),
                 "SELECT a FROM t"),
             (std::vector<int64_t>{1, 2}));
+}
+
+struct WindowCount {
+  LocalTimestamp window_start;
+  int64_t n = 0;
+  friend auto operator<=>(const WindowCount&, const WindowCount&) = default;
+};
+constexpr char kByWindow[] =
+    "SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' "
+    "SECOND)) GROUP BY window_start, window_end";
+constexpr char kTimed[] =
+    "CREATE TABLE t (a BIGINT, ts TIMESTAMP(3) METADATA FROM 'timestamp', WATERMARK FOR ts AS ts - "
+    "INTERVAL '1' SECOND)";
+
+TEST_F(KafkaSql, a_partition_that_is_ahead_makes_nothing_late_in_others) {
+  const std::string name = topic("ahead", 3);
+  for (int32_t partition = 0; partition < 3; ++partition) {
+    const auto writer = producer();
+    for (int i = 0; i < 3'000; ++i) {
+      send(*writer, name,
+           {.value = R"({"a": 1})", .partition = partition, .timestamp_ms = 1'000 + i * 100});
+    }
+    ASSERT_TRUE(writer->flush(Duration(20'000)).ok());
+  }
+  for (const int64_t batch_rows : {16, 1024}) {
+    Env env(world(), Config());
+    env.batch_rows(batch_rows);
+    static_cast<void>(env.sql(kTimed + with(name, kJson)));
+    auto rows = env.sql(kByWindow).as<WindowCount>().collect();
+    const auto result = env.execute();
+    ASSERT_TRUE(result.ok()) << result.status().to_string();
+    int64_t all = 0;
+    for (const WindowCount& window : rows.get()) { all += window.n; }
+    EXPECT_EQ(all, 9'000) << batch_rows;
+    EXPECT_EQ(rows.get().size(), 31U);
+  }
+}
+
+TEST_F(KafkaSql, a_partition_without_messages_holds_windows_back_until_it_is_idle) {
+  const std::string name = topic("idle", 2);
+  write(name, 0, {R"({"a": 1})"}, /*first_time_ms=*/1'000);
+  write(name, 0, {R"({"a": 1})"}, /*first_time_ms=*/60'000);
+  Env env(world(), Config());
+  static_cast<void>(env.sql(kTimed + std::string(" WITH ('topic' = '") + name +
+                            "', 'properties.bootstrap.servers' = '" + brokers() + "', " + kJson +
+                            ", 'scan.watermark.idle-timeout' = '100 ms')"));
+  auto seen = std::make_shared<std::atomic<int>>(0);
+  env.sql(kByWindow)
+      .as<WindowCount>()
+      .map([seen](const WindowCount&) { return ++*seen; })
+      .collect();
+  auto job = env.execute_async();
+  ASSERT_TRUE(job.ok()) << job.status().to_string();
+  EXPECT_TRUE(wait_for([&] { return seen->load() == 1; }));
+  (*job)->cancel();
+  static_cast<void>((*job)->result());
 }
 
 }  // namespace

@@ -22,6 +22,9 @@ Status ColumnDecoder::open(SourceContext& context) {
   decoders_ = std::make_shared<Decoders>();
   if (plan_->make_value) { decoders_->value = plan_->make_value(); }
   if (plan_->make_key) { decoders_->key = plan_->make_key(); }
+  if (plan_->make_watermarks) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(decoders_->watermarks, plan_->make_watermarks());
+  }
   errors_ = &context.metrics().counter("numRecordsInErrors");
   TIDEWHEEL_RETURN_IF_ERROR(open_one(decoders_->value.get(), context));
   return open_one(decoders_->key.get(), context);
@@ -107,6 +110,14 @@ Result<bool> ColumnDecoder::read_key(const Message& message, ColumnBatch& batch,
   batch.set_size(end);
   count_skipped();
   return is_row;
+}
+
+Status ColumnDecoder::finish_read(SourceOut<ColumnRow>& out, uint32_t begin) {
+  ColumnBatch& batch = out.batch();
+  if (decoders_->watermarks == nullptr || begin == batch.size()) { return {}; }
+  int64_t* const times = batch.make_timestamps(batch.size());
+  batch.seal();
+  return decoders_->watermarks->fill(batch, begin, batch.size(), times);
 }
 
 void ColumnDecoder::count_skipped() {

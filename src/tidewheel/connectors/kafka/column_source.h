@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tidewheel/api/split_watermarks.h"
 #include "tidewheel/api/table.h"
 #include "tidewheel/connectors/kafka/metadata_columns.h"
 #include "tidewheel/connectors/kafka/source.h"
@@ -20,8 +21,9 @@ struct ColumnPlan {
   std::vector<size_t> key_columns;    // of the batch, those that `make_key` writes
   std::vector<size_t> value_columns;  // those that `make_value` writes
   std::vector<MetadataColumn> metadata;
-  bool key_is_in_value = false;  // of a message with a value the key need not be read
-  bool needs_world = false;      // the decoders have to be opened
+  bool key_is_in_value = false;       // of a message with a value the key need not be read
+  bool needs_world = false;           // the decoders have to be opened
+  MakeRowWatermarks make_watermarks;  // null: nobody wants the splits' watermarks
   // Messages are upserts of their key: updates, or, without a value, deletions.
   bool upserts = false;
 };
@@ -33,12 +35,15 @@ class ColumnDecoder {
 
   Status open(SourceContext& context);
   Result<bool> read(const MessageView& view, SourceOut<ColumnRow>& out);
+  // Gives rows the watermarks that they ask for as their times: see RowTimeClock.
+  Status finish_read(SourceOut<ColumnRow>& out, uint32_t begin);
   void close() { decoders_.reset(); }  // which wake the source until then
 
  private:
   struct Decoders {
     std::unique_ptr<RowDecoder> value;
     std::unique_ptr<RowDecoder> key;
+    std::unique_ptr<RowWatermarks> watermarks;
   };
   Status open_one(RowDecoder* decoder, SourceContext& context);
   // Appends the rows of the value; the number of them.

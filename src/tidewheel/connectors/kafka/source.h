@@ -31,7 +31,8 @@
 namespace tidewheel::kafka {
 
 // Makes rows of messages, in a copy for each subtask: `open` comes first, and `close`, if there is
-// one, last. `read` answers as SourceClient::read says.
+// one, last. `read` answers as SourceClient::read says; `finish_read(out, begin)`, if there is one,
+// comes when a call has added the rows from `begin` on.
 template <class D>
 concept MessageDecoder = std::copy_constructible<D> &&
     requires(D decoder, SourceContext& context, const MessageView& message,
@@ -73,8 +74,13 @@ class KafkaSource {
   void close_split(Split& split) { client_->close_split(split); }
   void checkpoint_complete(std::span<const Split> splits) { client_->checkpoint_complete(splits); }
   ReadResult read(Split& split, SourceOut<output>& out) {
-    return client_->read(split, out,
-                         [&](const MessageView& message) { return decoder_.read(message, out); });
+    const uint32_t begin = out.batch().size();
+    ReadResult result = client_->read(
+        split, out, [&](const MessageView& message) { return decoder_.read(message, out); });
+    if constexpr (requires { decoder_.finish_read(out, begin); }) {
+      TIDEWHEEL_RETURN_IF_ERROR(decoder_.finish_read(out, begin));
+    }
+    return result;
   }
 
  private:

@@ -9,6 +9,7 @@
 
 #include "tidewheel/api/env.h"
 #include "tidewheel/connectors/kafka/column_source.h"
+#include "tidewheel/connectors/kafka/row_time_clock.h"
 #include "tidewheel/connectors/kafka/table_layout.h"
 
 namespace tidewheel::kafka {
@@ -26,6 +27,10 @@ constexpr char kBadRecords[] = "scan.bad-records";
 constexpr char kDeadLetters[] = "scan.dead-letter.topic";
 constexpr char kDeleted[] = "scan.deleted-topic";
 constexpr char kParallelism[] = "scan.parallelism";
+constexpr char kIdle[] = "scan.watermark.idle-timeout";
+constexpr char kAlignGroup[] = "scan.watermark.alignment.group";
+constexpr char kAlignDrift[] = "scan.watermark.alignment.max-drift";
+constexpr char kAlignInterval[] = "scan.watermark.alignment.update-interval";
 
 std::vector<std::string> split_text(std::string_view text, char at) {
   std::vector<std::string> parts;
@@ -154,13 +159,62 @@ SourceOptions read_source_options(TableOptions& options, bool upserts) {
   return made;
 }
 
-class KafkaTable final : public TableSource {
+WatermarkOptions read_watermark_options(TableOptions& options) {
+  WatermarkOptions made;
+  made.idle_after_ms = to_ms(options.duration(kIdle, Duration(0)));
+  made.alignment_group = options.text(kAlignGroup);
+  made.alignment_drift_ms = to_ms(options.duration(kAlignDrift, Duration(0)));
+  made.alignment_interval_ms = to_ms(options.duration(kAlignInterval, Duration(1000)));
+  if (made.alignment_group.empty() == options.has(kAlignDrift)) {
+    options.fail(options.has(kAlignDrift) ? kAlignGroup : kAlignDrift,
+                 "is needed beside the other: a group and how far its members may drift apart");
+  }
+  if (made.alignment_group.empty() && options.has(kAlignInterval)) {
+    options.fail(kAlignInterval, fmt::format("goes with '{}' only", kAlignGroup));
+  }
+  return made;
+}
+
+// The node of a source with a clock for each of its splits.
+Stream<ColumnRow> add_with_clock(Env& env, const std::string& name, ColumnSource source,
+                                 WatermarkOptions watermarks) {
+  const std::shared_ptr<JobGraph>& graph = env.graph();
+  GraphNode node;
+  node.name = name;
+  node.is_source = true;
+  node.stateful = true;
+  // The graph owns the nodes, so they hold it weakly.
+  const std::weak_ptr<JobGraph> owner = graph;
+  auto id = std::make_shared<int32_t>(-1);
+  node.make_coordinator = [source, name, watermarks, owner,
+                           id]() -> Result<std::unique_ptr<OperatorCoordinator>> {
+    EnumeratorOptions options{.name = name, .source_id = *id};
+    if (!watermarks.alignment_group.empty()) {
+      if (const auto held = owner.lock()) {
+        options.alignment = held->alignment_group(watermarks.alignment_group);
+      }
+      options.alignment_drift_ms = watermarks.alignment_drift_ms;
+    }
+    return make_enumerator(source, std::move(options));
+  };
+  *id = graph->add_node(
+      std::move(node),
+      [source = std::move(source), watermarks = std::move(watermarks)](
+          const std::shared_ptr<const NodeLinks>&) -> Result<std::unique_ptr<Operator>> {
+        return std::make_unique<SourceReader<ColumnSource>>(
+            source, std::make_unique<RowTimeClock>(watermarks));
+      });
+  return Stream<ColumnRow>(graph, {{.node = *id}});
+}
+
+class KafkaTable final : public TableSource, public SplitWatermarkSource {
  public:
-  KafkaTable(TableDefinition table, TableLayout layout, SourceOptions options, bool upserts,
-             int64_t parallelism)
+  KafkaTable(TableDefinition table, TableLayout layout, SourceOptions options,
+             WatermarkOptions watermarks, bool upserts, int64_t parallelism)
       : table_(std::move(table)),
         layout_(std::move(layout)),
         options_(std::move(options)),
+        watermarks_(std::move(watermarks)),
         upserts_(upserts),
         parallelism_(parallelism) {
     for (size_t i = 0; i < table_.columns.size(); ++i) { columns_.push_back(i); }
@@ -177,13 +231,25 @@ class KafkaTable final : public TableSource {
   Result<Stream<ColumnRow>> add_to(Env& env, const std::string& name,
                                    const std::string& uid) override {
     TIDEWHEEL_ASSIGN_OR_RETURN(ColumnPlan plan, plan_columns());
-    const auto rows =
-        env.add_source(
-               name,
-               ColumnSource(options_,
-                            ColumnDecoder(std::make_shared<const ColumnPlan>(std::move(plan)))))
+    if (!make_watermarks_ &&
+        (watermarks_.idle_after_ms > 0 || !watermarks_.alignment_group.empty())) {
+      return invalid_argument(ErrorId::kSqlOption,
+                              "'scan.watermark.*' need a WATERMARK of columns that are stored or "
+                              "metadata, so that the source follows it: {}",
+                              table_.path);
+    }
+    plan.make_watermarks = make_watermarks_;
+    ColumnSource source(options_,
+                        ColumnDecoder(std::make_shared<const ColumnPlan>(std::move(plan))));
+    const Stream<ColumnRow> rows =
+        (make_watermarks_ ? add_with_clock(env, name, std::move(source), watermarks_)
+                          : env.add_source(name, std::move(source)))
             .uid(uid);
     return parallelism_ > 0 ? rows.parallelism(static_cast<int32_t>(parallelism_)) : rows;
+  }
+  void follow_watermarks(MakeRowWatermarks make, bool per_record) override {
+    make_watermarks_ = std::move(make);
+    watermarks_.per_record = per_record;
   }
 
   // Errors: kSqlOption, kSqlType.
@@ -254,6 +320,8 @@ class KafkaTable final : public TableSource {
   const TableDefinition table_;
   TableLayout layout_;
   const SourceOptions options_;
+  WatermarkOptions watermarks_;
+  MakeRowWatermarks make_watermarks_;  // null: the source does not follow them
   const bool upserts_;
   const int64_t parallelism_;
   std::vector<size_t> columns_;  // of the definition, those that are read
@@ -274,7 +342,11 @@ std::vector<TableOption> source_table_options(bool upserts) {
       {kBadRecords, false, "fail", "fail, skip or dead-letter: records that can't be read"},
       {kDeadLetters, false, "", "the topic that they are written to"},
       {kDeleted, false, "fail", "fail or end: when a topic is deleted that is being read"},
-      {kParallelism, false, "", "how many subtasks read"}};
+      {kParallelism, false, "", "how many subtasks read"},
+      {kIdle, false, "0", "a partition without messages for so long holds no watermark back"},
+      {kAlignGroup, false, "", "sources of the same group keep together in event time"},
+      {kAlignDrift, false, "", "how far one may be ahead of the slowest"},
+      {kAlignInterval, false, "1 s", "how often they tell each other"}};
   if (upserts) { return options; }
   options.push_back({"topic-pattern", false, "", "a regular expression for whole names of topics"});
   options.push_back({kStartup, false, "group-offsets",
@@ -289,12 +361,13 @@ Result<std::unique_ptr<TableSource>> make_source_table(const TableContext& conte
                                                        TableOptions options, bool upserts) {
   TIDEWHEEL_ASSIGN_OR_RETURN(TableLayout layout, lay_out(context, options, upserts));
   SourceOptions source = read_source_options(options, upserts);
+  WatermarkOptions watermarks = read_watermark_options(options);
   const int64_t parallelism = options.number(kParallelism, 0, 1, kParallelismMax);
   TIDEWHEEL_RETURN_IF_ERROR(options.finish());
   TIDEWHEEL_RETURN_IF_ERROR(source.validate());
   layout.name_topic(source.topics.size() == 1 ? source.topics.front() : "");
   auto table = std::make_unique<KafkaTable>(context.table, std::move(layout), std::move(source),
-                                            upserts, parallelism);
+                                            std::move(watermarks), upserts, parallelism);
   TIDEWHEEL_ASSIGN_OR_RETURN(const ColumnPlan plan, table->plan_columns());
   static_cast<void>(plan);
   return std::unique_ptr<TableSource>(std::move(table));

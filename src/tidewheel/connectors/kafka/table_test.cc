@@ -127,6 +127,9 @@ TEST_F(KafkaTableTest, mistakes_in_options_are_named) {
                "one topic");
   expect_wrong({{"scan.bad-records", "dead-letter"}}, "scan.dead-letter.topic");
   expect_wrong({{"scan.dead-letter.topic", "x"}}, "scan.bad-records");
+  expect_wrong({{"scan.watermark.alignment.group", "g"}}, "alignment.max-drift");
+  expect_wrong({{"scan.watermark.alignment.max-drift", "1 s"}}, "alignment.group");
+  expect_wrong({{"scan.watermark.alignment.update-interval", "1 s"}}, "alignment.group");
   expect_wrong({{"key.format", ""}}, "key.format", /*upserts=*/true);
   expect_wrong({{"key.fields", "id"}}, "PRIMARY KEY", /*upserts=*/true);
   expect_wrong({{"scan.startup.mode", "latest-offset"}}, "not known", /*upserts=*/true);
