@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "tidewheel/connectors/kafka/jaas.h"
 #include "tidewheel/connectors/kafka/native.h"
 
 namespace tidewheel::kafka {
@@ -60,60 +60,6 @@ Status set_one(rd_kafka_conf_t* conf, std::string_view name, std::string_view va
                           text.data());
 }
 
-// The value of `name="value";` in a JAAS line.
-std::optional<std::string> jaas_field(std::string_view line, std::string_view name) {
-  size_t at = 0;
-  while ((at = line.find(name, at)) != std::string_view::npos) {
-    const bool starts = at == 0 || line[at - 1] == ' ' || line[at - 1] == '\t';
-    size_t next = at + name.size();
-    at = next;
-    if (!starts) { continue; }
-    while (next < line.size() && line[next] == ' ') { ++next; }
-    if (next >= line.size() || line[next] != '=') { continue; }
-    ++next;
-    while (next < line.size() && line[next] == ' ') { ++next; }
-    if (next >= line.size()) { return std::nullopt; }
-    std::string value;
-    if (const char quote = line[next]; quote == '"' || quote == '\'') {
-      for (++next; next < line.size() && line[next] != quote; ++next) {
-        if (line[next] == '\\' && next + 1 < line.size()) { ++next; }
-        value += line[next];
-      }
-    } else {
-      while (next < line.size() && line[next] != ' ' && line[next] != ';') {
-        value += line[next++];
-      }
-    }
-    return value;
-  }
-  return std::nullopt;
-}
-
-// "org.apache.kafka.common.security.plain.PlainLoginModule required username="a" password="b";"
-Status set_jaas(rd_kafka_conf_t* conf, const std::string& line) {
-  const bool by_password = line.find("PlainLoginModule") != std::string::npos ||
-                           line.find("ScramLoginModule") != std::string::npos;
-  const bool by_ticket = line.find("Krb5LoginModule") != std::string::npos;
-  const Pair fields[] = {
-      {by_ticket ? "principal" : "username",
-       by_ticket ? "sasl.kerberos.principal" : "sasl.username"},
-      {by_ticket ? "keyTab" : "password", by_ticket ? "sasl.kerberos.keytab" : "sasl.password"}};
-  if (!by_password && !by_ticket) {
-    return invalid_argument(ErrorId::kConnectorOption,
-                            "'sasl.jaas.config' names no login module that is known here "
-                            "(PlainLoginModule, ScramLoginModule, Krb5LoginModule)");
-  }
-  for (const Pair& field : fields) {
-    const std::optional<std::string> value = jaas_field(line, field.name);
-    if (!value.has_value()) {
-      return invalid_argument(ErrorId::kConnectorOption, "'sasl.jaas.config' has no '{}'",
-                              field.name);
-    }
-    TIDEWHEEL_RETURN_IF_ERROR(set_one(conf, field.value, *value));
-  }
-  return {};
-}
-
 Status set_trust_store(rd_kafka_conf_t* conf, const Properties& properties,
                        const std::string& path) {
   const auto type = properties.find("ssl.truststore.type");
@@ -159,7 +105,8 @@ Status apply_properties(const Properties& properties, HandleKind kind, rd_kafka_
       continue;
     }
     if (name == "sasl.jaas.config") {
-      TIDEWHEEL_RETURN_IF_ERROR(set_jaas(conf, value));
+      TIDEWHEEL_ASSIGN_OR_RETURN(const Properties read, read_jaas(value));
+      for (const auto& [own, text] : read) { TIDEWHEEL_RETURN_IF_ERROR(set_one(conf, own, text)); }
       continue;
     }
     if (name == "ssl.truststore.location") {
