@@ -47,8 +47,12 @@ struct CountOrders {
   }
 };
 
+// What a reader of committed messages may expect.
+enum class Promise : uint8_t { kExactlyOnce, kNothingLost, kNothingTwice };
+
 struct RunOptions {
   uint64_t seed = 1;
+  Promise promise = Promise::kExactlyOnce;
   DeliveryGuarantee guarantee = DeliveryGuarantee::kExactlyOnce;
   int64_t orders = 400;
   int32_t customers = 7;
@@ -56,6 +60,7 @@ struct RunOptions {
   bool rescales = true;
   ClusterFaults faults = {};
   LostMarker on_lost_marker = LostMarker::kFail;
+  int64_t restarts_max = 1'000;
 };
 
 struct RunResult {
@@ -91,23 +96,31 @@ SinkOptions sink_options(const RunOptions& run, const SimLink& link) {
 std::string judge(const SimCluster& cluster, const RunOptions& options) {
   std::map<std::string, int64_t> expected;
   for (const Order& order : make_orders(options)) { ++expected[order.customer]; }
-  std::map<std::string, int64_t> last;
+  std::map<std::string, std::vector<int64_t>> counts;  // by customer, in the order of the log
   for (const auto& partition : cluster.partitions()) {
     for (const SimRecord& record : partition) {
       if (record.state == SimRecord::State::kOpen) { return "a message is in an open transaction"; }
       if (record.state == SimRecord::State::kAborted) { continue; }
-      const int64_t count = std::stoll(record.value);
-      if (options.guarantee == DeliveryGuarantee::kAtLeastOnce) {
-        last[record.key] = std::max(last[record.key], count);
-        continue;
-      }
-      if (count != last[record.key] + 1) {
-        return fmt::format("{}: {} comes after {}", record.key, count, last[record.key]);
-      }
-      last[record.key] = count;
+      counts[record.key].push_back(std::stoll(record.value));
     }
   }
-  if (last != expected) { return "messages are missing"; }
+  for (const auto& [customer, orders] : expected) {
+    std::vector<int64_t>& of_customer = counts[customer];
+    for (size_t i = 1; options.promise == Promise::kExactlyOnce && i < of_customer.size(); ++i) {
+      if (of_customer[i] != of_customer[i - 1] + 1) {
+        return fmt::format("{}: {} comes after {}", customer, of_customer[i], of_customer[i - 1]);
+      }
+    }
+    const std::set<int64_t> different(of_customer.begin(), of_customer.end());
+    const bool is_whole = static_cast<int64_t>(different.size()) == orders &&
+                          *different.begin() == 1 && *different.rbegin() == orders;
+    if (options.promise != Promise::kNothingTwice && !is_whole) {
+      return fmt::format("{}: messages are missing", customer);
+    }
+    if (options.promise != Promise::kNothingLost && different.size() != of_customer.size()) {
+      return fmt::format("{}: messages are there twice", customer);
+    }
+  }
   for (const auto& [id, transaction] : cluster.transactions()) {
     if (transaction.state == SimTransaction::State::kOngoing) { return id + " was left open"; }
   }
@@ -160,7 +173,7 @@ class KafkaRun {
     config.set(options::kCheckpointDirectory, std::string("/checkpoints"));
     config.set(options::kCheckpointRetention, std::string("RETAIN_ON_CANCELLATION"));
     config.set(options::kRestartStrategy, std::string("fixed-delay"));
-    config.set(options::kFixedDelayAttempts, 1'000);
+    config.set(options::kFixedDelayAttempts, options_.restarts_max);
     config.set(options::kFixedDelay, simulation().draw(1, 200));
     return config;
   }
@@ -254,9 +267,42 @@ TEST(KafkaSinkSimulation, at_least_once_loses_nothing) {
     RunOptions options;
     options.seed = seed;
     options.guarantee = DeliveryGuarantee::kAtLeastOnce;
+    options.promise = Promise::kNothingLost;
     const RunResult result = KafkaRun(options).run();
     ASSERT_TRUE(result.status.ok()) << "seed " << seed << ": " << result.status.to_string();
     ASSERT_EQ(result.wrong, "") << "seed " << seed;
+  }
+}
+
+// Offsets of groups are forgotten now and then, and with them what was committed.
+TEST(KafkaSinkSimulation, a_lost_marker_is_judged_as_the_user_has_said) {
+  struct Case {
+    LostMarker policy;
+    Promise promise;
+  };
+  for (const Case& one : {Case{LostMarker::kSendAgain, Promise::kNothingLost},
+                          Case{LostMarker::kDrop, Promise::kNothingTwice},
+                          Case{LostMarker::kFail, Promise::kExactlyOnce}}) {
+    int64_t failures = 0;
+    for (uint64_t seed = 1; seed <= 40; ++seed) {
+      RunOptions options;
+      options.seed = seed;
+      options.faults = drawn_faults(seed);
+      options.faults.lost_offsets = 0.01;
+      options.on_lost_marker = one.policy;
+      options.promise = one.promise;
+      options.restarts_max = 30;
+      const RunResult result = KafkaRun(options).run();
+      if (one.policy == LostMarker::kFail && !result.status.ok()) {
+        ASSERT_EQ(result.status.id(), ErrorId::kKafkaTransaction) << result.status.to_string();
+        ASSERT_EQ(result.status.code(), StatusCode::kDataLoss) << result.status.to_string();
+        ++failures;
+        continue;
+      }
+      ASSERT_TRUE(result.status.ok()) << "seed " << seed << ": " << result.status.to_string();
+      ASSERT_EQ(result.wrong, "") << "seed " << seed;
+    }
+    EXPECT_EQ(failures > 0, one.policy == LostMarker::kFail);
   }
 }
 
