@@ -65,7 +65,7 @@ SinkShared::SinkShared(SinkContext& context, const SinkOptions& the_options, Tra
     : options(the_options),
       properties(the_options.producer_properties()),
       names(std::move(n)),
-      world{&context.network(), &context.executor(), &context.clock()},
+      world{&context.network(), &context.executor(), &context.clock(), context.random().next()},
       client(the_options.client != nullptr ? the_options.client : real_client()),
       subtask(context.subtask_index()),
       parallelism(context.parallelism()),

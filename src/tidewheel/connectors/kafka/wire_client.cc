@@ -8,6 +8,7 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/leaf_lock.h"
+#include "tidewheel/connectors/kafka/sasl.h"
 
 namespace tidewheel::kafka {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 constexpr int64_t kNsPerMs = 1'000'000;
 // A call that was given up is noticed so late at most.
 constexpr int64_t kLookAgainNs = 200 * kNsPerMs;
+constexpr char kScram256[] = "SCRAM-SHA-256";
+constexpr char kScram512[] = "SCRAM-SHA-512";
 
 std::string property(const Properties& properties, const std::string& key, std::string fallback) {
   const auto found = properties.find(key);
@@ -63,18 +66,19 @@ Result<WireSettings> WireSettings::from(const Properties& properties) {
         protocol);
   }
   if (is_sasl(protocol)) {
-    const std::string mechanism =
+    settings.mechanism =
         property(properties, "sasl.mechanism", property(properties, "sasl.mechanisms", "GSSAPI"));
-    if (mechanism != "PLAIN") {
+    if (settings.mechanism != "PLAIN" && settings.mechanism != kScram256 &&
+        settings.mechanism != kScram512) {
       return invalid_argument(
           ErrorId::kConnectorOption,
-          "exactly-once delivery to Kafka works with the property sasl.mechanism of PLAIN, not "
-          "'{}': take another mechanism or another delivery guarantee",
-          mechanism);
+          "exactly-once delivery to Kafka works with the property sasl.mechanism of PLAIN, {} or "
+          "{}, not '{}': take another mechanism or another delivery guarantee",
+          kScram256, kScram512, settings.mechanism);
     }
-    settings.uses_sasl_plain = true;
-    settings.user = property(properties, "sasl.username", "");
-    settings.password = property(properties, "sasl.password", "");
+    const std::string jaas = property(properties, "sasl.jaas.config", "");
+    settings.user = property(properties, "sasl.username", jaas_value(jaas, "username"));
+    settings.password = property(properties, "sasl.password", jaas_value(jaas, "password"));
   }
   const Result<std::vector<NetworkAddress>> brokers =
       parse_brokers(property(properties, "bootstrap.servers", ""));
@@ -180,7 +184,7 @@ Result<std::string> WireClient::call_on(Link& link, const wire::Request& request
 
 Status WireClient::prepare(Link& link, int64_t deadline_ns) {
   TIDEWHEEL_RETURN_IF_ERROR(check_versions(link, deadline_ns));
-  return settings_.uses_sasl_plain ? authenticate(link, deadline_ns) : ok_status();
+  return settings_.mechanism.empty() ? ok_status() : authenticate(link, deadline_ns);
 }
 
 Status WireClient::check_versions(Link& link, int64_t deadline_ns) {
@@ -198,23 +202,45 @@ Status WireClient::check_versions(Link& link, int64_t deadline_ns) {
 }
 
 Status WireClient::authenticate(Link& link, int64_t deadline_ns) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string hello,
-                             exchange(link, wire::sasl_handshake("PLAIN"), deadline_ns));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const std::string hello,
+      exchange(link, wire::sasl_handshake(settings_.mechanism), deadline_ns));
   TIDEWHEEL_ASSIGN_OR_RETURN(const wire::Simple offered, wire::read_sasl_handshake(hello));
-  wire::SaslAnswer answer{offered.error, {}, {}};
-  if (answer.error == wire::ErrorCode::kNone) {
+  if (offered.error != wire::ErrorCode::kNone) { return refusal(link, {offered.error, {}, {}}); }
+  if (settings_.mechanism == "PLAIN") {
     std::string proof(1, '\0');
     proof += settings_.user;
     proof += '\0';
     proof += settings_.password;
-    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string body,
-                               exchange(link, wire::sasl_authenticate(proof), deadline_ns));
-    TIDEWHEEL_ASSIGN_OR_RETURN(answer, wire::read_sasl_answer(body));
+    return send_proof(link, proof, deadline_ns).status();
   }
-  if (answer.error == wire::ErrorCode::kNone) { return ok_status(); }
-  return failed_precondition(
-      ErrorId::kKafkaAccess, "Kafka's broker {} did not let user '{}' in with SASL PLAIN: {} {}",
-      link.address.to_string(), settings_.user, wire::error_text(answer.error), answer.message);
+  // Unlike those of other clients and of other connections of this one.
+  std::string nonce =
+      fmt::format("{:016x}{:016x}{:08x}", world_.random, world_.clock->now_ns(), next_correlation_);
+  Scram scram(settings_.mechanism == kScram256 ? ScramHash::kSha256 : ScramHash::kSha512,
+              settings_.user, settings_.password, std::move(nonce));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string challenge,
+                             send_proof(link, scram.first(), deadline_ns));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string proof, scram.finish(challenge));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string verdict, send_proof(link, proof, deadline_ns));
+  return scram.check(verdict);
+}
+
+// What the broker says to it.
+Result<std::string> WireClient::send_proof(Link& link, const std::string& proof,
+                                           int64_t deadline_ns) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string body,
+                             exchange(link, wire::sasl_authenticate(proof), deadline_ns));
+  TIDEWHEEL_ASSIGN_OR_RETURN(wire::SaslAnswer answer, wire::read_sasl_answer(body));
+  if (answer.error != wire::ErrorCode::kNone) { return refusal(link, answer); }
+  return std::move(answer.bytes);
+}
+
+Status WireClient::refusal(const Link& link, const wire::SaslAnswer& answer) const {
+  return failed_precondition(ErrorId::kKafkaAccess,
+                             "Kafka's broker {} did not let user '{}' in with SASL {}: {} {}",
+                             link.address.to_string(), settings_.user, settings_.mechanism,
+                             wire::error_text(answer.error), answer.message);
 }
 
 // ---- Bytes

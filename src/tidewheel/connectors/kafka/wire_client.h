@@ -25,7 +25,7 @@ struct WireSettings {
   std::vector<NetworkAddress> bootstrap;
   std::string client_id = "tidewheel";
   int64_t request_timeout_ms = 30'000;
-  bool uses_sasl_plain = false;
+  std::string mechanism;  // of SASL: "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"; empty: none
   std::string user;
   std::string password;
 
@@ -39,6 +39,7 @@ struct WireWorld {
   Network* network = nullptr;
   Executor* executor = nullptr;
   Clock* clock = nullptr;
+  uint64_t random = 0;  // drawn for this client; for nonces
 };
 
 // Set by whoever does not need the results of calls any more: they end soon, with kCancelled.
@@ -69,6 +70,8 @@ class WireClient {
   Status prepare(Link& link, int64_t deadline_ns);
   Status check_versions(Link& link, int64_t deadline_ns);
   Status authenticate(Link& link, int64_t deadline_ns);
+  Result<std::string> send_proof(Link& link, const std::string& proof, int64_t deadline_ns);
+  Status refusal(const Link& link, const wire::SaslAnswer& answer) const;
   Result<std::string> exchange(Link& link, const wire::Request& request, int64_t deadline_ns);
   Status write_all(Link& link, std::string_view bytes, int64_t deadline_ns);
   Status read_all(Link& link, std::string& into, size_t size, int64_t deadline_ns);
