@@ -10,29 +10,6 @@
 namespace tidewheel::avro {
 namespace {
 
-int64_t floor_divided(int64_t value, int64_t divisor) {
-  const int64_t quotient = value / divisor;
-  return value % divisor < 0 ? quotient - 1 : quotient;
-}
-
-// A big-endian number in two's complement. False when it has more than 128 bits.
-bool parse_unscaled(std::string_view bytes, Int128& value) {
-  if (bytes.empty()) {
-    value = 0;
-    return true;
-  }
-  const bool negative = (static_cast<uint8_t>(bytes[0]) & 0x80) != 0;
-  const char sign = negative ? '\xff' : '\0';
-  while (bytes.size() > 16) {
-    if (bytes[0] != sign || ((bytes[1] ^ sign) & 0x80) != 0) { return false; }
-    bytes.remove_prefix(1);
-  }
-  auto bits = static_cast<UInt128>(negative ? Int128{-1} : Int128{0});
-  for (const char byte : bytes) { bits = (bits << 8) | static_cast<uint8_t>(byte); }
-  value = static_cast<Int128>(bits);
-  return true;
-}
-
 bool are_distinct(const Text* begin, const Text* end) {
   constexpr std::ptrdiff_t kFew = 16;
   if (end - begin > kFew) {

@@ -11,25 +11,6 @@
 namespace tidewheel::avro {
 namespace {
 
-// In two's complement, big-endian: the fewest bytes, or `size` of them. False: it needs more.
-bool append_unscaled(Int128 value, size_t size, bool is_fixed, std::string& out) {
-  char bytes[16];
-  auto bits = static_cast<UInt128>(value);
-  for (size_t i = 16; i > 0; --i, bits >>= 8) { bytes[i - 1] = static_cast<char>(bits); }
-  const char sign = value < 0 ? '\xff' : '\0';
-  size_t begin = 0;
-  while (begin < 15 && bytes[begin] == sign && ((bytes[begin + 1] ^ sign) & 0x80) == 0) { ++begin; }
-  const std::string_view shortest(bytes + begin, 16 - begin);
-  if (!is_fixed) {
-    append_bytes(out, shortest);
-    return true;
-  }
-  if (shortest.size() > size) { return false; }
-  out.append(size - shortest.size(), sign);
-  out += shortest;
-  return true;
-}
-
 int64_t units_of(Logical logical) {
   switch (logical) {
     case Logical::kTimestampMicros:
@@ -319,8 +300,7 @@ bool ColumnEncoder::append_whole(const ColumnView& column, uint32_t row, std::st
   }
   if (how_ == How::kScaled) {
     if (divisor_ > 1) {
-      const int64_t quotient = value / divisor_;
-      value = value % divisor_ < 0 ? quotient - 1 : quotient;
+      value = floor_divided(value, divisor_);
     } else if (__builtin_mul_overflow(value, factor_, &value)) {
       return false;
     }

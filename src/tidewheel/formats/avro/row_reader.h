@@ -30,6 +30,7 @@ class RowReader final : public RowDecoder {
   Result<bool> decode(Text message, RowBatch<ColumnRow>& rows) override;
 
   void go_on(int64_t line) override {
+    in_block_ = false;
     rows_to_skip_ = line - 1;
     line_ = line;
   }

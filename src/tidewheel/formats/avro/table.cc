@@ -1,15 +1,14 @@
 #include "tidewheel/formats/avro/table.h"
 
-#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/formats/avro/avro.h"
 #include "tidewheel/formats/avro/column_encoder.h"
 #include "tidewheel/formats/avro/row_reader.h"
 #include "tidewheel/formats/avro/sql_schema.h"
-#include "tidewheel/types/hash.h"
 
 namespace tidewheel {
 namespace {
@@ -43,16 +42,6 @@ class AvroRowEncoder final : public RowEncoder {
   const std::shared_ptr<const WritePlan> plan_;
   std::string values_;
 };
-
-// All files of a table have the same marker, so that small ones can be merged as they are.
-Marker marker_of(const std::string& schema) {
-  Marker marker{};
-  const uint64_t first = hash_bytes(schema.data(), schema.size());
-  const uint64_t second = mix64(first + 1);
-  std::memcpy(marker.data(), &first, sizeof first);
-  std::memcpy(marker.data() + sizeof first, &second, sizeof second);
-  return marker;
-}
 
 class AvroTableFormat final : public TableFormat {
  public:

@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "tidewheel/types/decimal.h"
+
 namespace tidewheel::avro {
 
 static_assert(std::endian::native == std::endian::little, "numbers are copied as they are");
@@ -111,6 +113,20 @@ void append_fixed(std::string& out, const T& value) {
 inline void append_bytes(std::string& out, std::string_view bytes) {
   append_long(out, static_cast<int64_t>(bytes.size()));
   out.append(bytes);
+}
+
+// ---- Decimals: a whole number in two's complement, the highest byte first.
+
+// False when it has more than 128 bits.
+bool parse_unscaled(std::string_view bytes, Int128& value);
+// The fewest bytes with their size before them; or, `is_fixed`, as many as `size` says: false when
+// it needs more.
+bool append_unscaled(Int128 value, size_t size, bool is_fixed, std::string& out);
+
+// Rounded down.
+inline int64_t floor_divided(int64_t value, int64_t divisor) {
+  const int64_t quotient = value / divisor;
+  return value % divisor < 0 ? quotient - 1 : quotient;
 }
 
 }  // namespace tidewheel::avro
