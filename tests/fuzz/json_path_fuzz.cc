@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "tidewheel/base/check.h"
-#include "tidewheel/sql/json_document.h"
 #include "tidewheel/sql/json_path.h"
+#include "tidewheel/types/json_document.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   using namespace tidewheel;

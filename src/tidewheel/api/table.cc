@@ -186,6 +186,15 @@ DecodedRow DecodedRow::all(RowType message) {
   return row;
 }
 
+Status RowEncoder::encode_block(const ColumnBatch& rows, std::span<const uint32_t> indexes,
+                                std::string& stream) {
+  for (const uint32_t row : indexes) {
+    TIDEWHEEL_RETURN_IF_ERROR(encode(rows, row, stream));
+    stream += '\n';
+  }
+  return {};
+}
+
 RowDecoder::Next RowDecoder::read(std::string_view bytes, bool ended, size_t& taken,
                                   ColumnBatch& rows, uint32_t rows_max) {
   taken = 0;

@@ -21,9 +21,12 @@
 namespace tidewheel {
 
 class Arena;        // types/arena.h
+class Clock;        // base/clock.h
 struct ColumnView;  // types/column.h
 class Env;          // api/env.h
+class Executor;     // base/executor.h
 class FileSystem;   // base/file_system.h
+class Network;      // base/network.h
 class TableRegistry;
 struct ColumnRow;  // dataflow/column_batch.h
 template <class T>
@@ -82,6 +85,10 @@ class TableOptions {
   int64_t bytes(const std::string& key, int64_t fallback);
   // Index of one of `choices`, which are compared without case.
   size_t choice(const std::string& key, const std::vector<std::string>& choices, size_t fallback);
+  // Sets an option that was not given.
+  void set_default(const std::string& key, std::string value) {
+    options_.emplace(key, std::move(value));
+  }
   // All options that begin with `prefix` are known.
   std::map<std::string, std::string> with_prefix(const std::string& prefix);
   // Notes an error about a key.
@@ -112,11 +119,29 @@ struct DecodedRow {
     size_t field = 0;
     size_t column = 0;
   };
+  // What a message says besides its fields: by its key in TableFormat::metadata().
+  struct WantedMetadata {
+    std::string key;
+    size_t column = 0;
+  };
   RowType message;
   std::vector<Wanted> wanted;  // each field and each column at most once
+  std::vector<WantedMetadata> metadata = {};
 
   // All fields, in their order.
   static DecodedRow all(RowType message);
+};
+
+// What a format may use of the outside world: those that ask a service, such as a registry of
+// schemas. All of it outlives the decoders and encoders that are given it.
+struct FormatContext {
+  Network* network = nullptr;
+  Executor* executor = nullptr;
+  Clock* clock = nullptr;
+  // Called on any thread, sometimes in vain, until the decoder or encoder is destroyed: a call that
+  // was answered with "not yet" may now be made again. It must be quick. Empty: whoever calls may
+  // block, and so the format waits within the call.
+  std::function<void()> wake;
 };
 
 // Reads messages, or a stream of bytes that holds many, into columns. One thread.
@@ -131,10 +156,15 @@ class RowDecoder {
   };
   virtual ~RowDecoder() = default;
 
-  // Appends the row of `message` to the batch, to whose columns it was told to write. Text may
-  // point into the message, whose bytes live as long as the batch. Returns false when the message
-  // is no row (empty, or skipped and counted). Errors: kRecordMalformed, saying what is wrong and
-  // where; nothing of the message is appended.
+  // Once, before all else; needless for formats whose `needs_world` is false. Never blocks.
+  virtual Status open(const FormatContext& /*context*/) { return {}; }
+
+  // Appends the row of `message` to the batch, to whose columns it was told to write: of a change
+  // that is an update two rows, and the kinds of rows (`make_kinds`) for formats of change logs.
+  // Text may point into the message, whose bytes live as long as the batch. Returns false when the
+  // message is no row (empty, or skipped and counted). Errors: kRecordMalformed, saying what is
+  // wrong and where; kFormatNotYet: the same message is to be given again after FormatContext::wake
+  // was called. With either nothing of the message is appended.
   virtual Result<bool> decode(Text message, RowBatch<ColumnRow>& rows) = 0;
 
   // ---- Streams. As it is here, each line is a message.
@@ -169,8 +199,22 @@ class RowDecoder {
 class RowEncoder {
  public:
   virtual ~RowEncoder() = default;
-  // Appends the message of row `row`. Errors: kRecordMalformed.
+  // Once, before all else; needless for formats whose `needs_world` is false. Never blocks.
+  virtual Status open(const FormatContext& /*context*/) { return {}; }
+  // False: rows can't be encoded yet; FormatContext::wake is called when asking again may help.
+  // Once true, it stays true. Errors: those of a service that the format asks.
+  virtual Result<bool> ready() { return true; }
+  // Appends the message of row `row`: for formats of change logs, of the change that it is.
+  // Errors: kRecordMalformed.
   virtual Status encode(const RowBatch<ColumnRow>& rows, uint32_t row, std::string& message) = 0;
+
+  // ---- Streams. As it is here, each message is a line.
+
+  // Whether a stream is made of blocks that hold several rows, instead of lines.
+  virtual bool writes_blocks() const { return false; }
+  // Appends a block of these rows of the batch, at least one. Errors: kRecordMalformed.
+  virtual Status encode_block(const RowBatch<ColumnRow>& rows, std::span<const uint32_t> indexes,
+                              std::string& stream);
 };
 
 using MakeDecoder = std::function<std::unique_ptr<RowDecoder>()>;
@@ -184,6 +228,16 @@ class TableFormat {
   virtual std::vector<TableOption> options() const = 0;
   // What it can say of changes; kRetract and kUpsert for formats of change logs.
   virtual ChangelogKinds changelog() const { return ChangelogKinds::kAppend; }
+  // Whether decoders and encoders have to be opened with a FormatContext.
+  virtual bool needs_world() const { return false; }
+  // False: what is written are single messages, which can't be told from each other in a file.
+  virtual bool has_streams() const { return true; }
+  // What a message says besides its fields, all of it read only; see DecodedRow::metadata.
+  virtual RowType metadata() const { return {}; }
+  // For connectors whose messages lie in a topic, before `decoder` and `encoder`: sets the options
+  // that follow from it and were not given. `of_keys`: the messages are the keys of others.
+  virtual void name_topic(const std::string& /*topic*/, bool /*of_keys*/,
+                          TableOptions& /*options*/) const {}
   // Each line of a stream is a message, so that reading can begin at any line.
   virtual bool messages_are_lines(const TableOptions& /*options*/) const { return false; }
   // What opens each file of messages; such as a header.

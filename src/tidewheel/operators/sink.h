@@ -6,6 +6,7 @@
 //     Status write(const Fare& row);                          // or write(row, timestamp_ms), or
 //     Status write_rows(std::span<const Fare> rows, std::span<const int64_t> timestamps_ms);  // or
 //     Status write_batch(const RowBatch<Fare>& rows, uint32_t begin, uint32_t end);
+//     bool ready();                                           // optional: see below
 //     Status flush();                                         // optional: see below
 //     Status end_of_input();                                  // optional: no row comes any more
 //     Result<int64_t> on_time(int64_t wall_ms);               // optional: see below
@@ -13,9 +14,10 @@
 //   };
 //
 // A copy of the struct for each subtask does the writing, on the subtask's thread. `write` may also
-// answer void. `flush` comes before every snapshot and when the input has ended: all rows taken so
-// far are to be safe, or visible, then. `on_time` comes after `open`, and then when the wall clock
-// has passed what it answered last (Clock::kNever: not any more).
+// answer void. While `ready` answers false no rows come; it is asked again after
+// SinkContext::wake(). `flush` comes before every snapshot and when the input has ended: all rows
+// taken so far are to be safe, or visible, then. `on_time` comes after `open`, and then when the
+// wall clock has passed what it answered last (Clock::kNever: not any more).
 //
 // A sink that commits in two phases has besides:
 //   struct Pending { std::string upload_id; };             // a record: kept in the checkpoint

@@ -79,6 +79,11 @@ class SinkOperatorBase : public Operator {
   // After the sink was opened. `restored` is this subtask's share of what the snapshot holds.
   Status open_base(OperatorContext& context, Encoded restored);
   void close_base();
+  // Whether the sink takes rows now; if not, the task is called again after a wake.
+  bool note_ready(bool ready) {
+    waits_ = !ready;
+    return ready;
+  }
   void fail_unless_ok(const Status& status, std::string_view call);
 
  private:
@@ -118,7 +123,7 @@ class SinkOperatorBase : public Operator {
   std::shared_ptr<Outcome> outcome_;    // of that one
   int64_t preparing_ = 0;               // how many of them prepare
   bool input_ended_ = false;
-  bool waits_ = false;  // the latest call was refused because calls are under way
+  bool waits_ = false;  // the latest call was refused: calls are under way, or the sink is full
   Counter* committed_count_ = nullptr;
   Counter* failed_count_ = nullptr;
 };
@@ -165,10 +170,12 @@ class SinkWriter final : public SinkOperatorBase {
     S& sink = *sink_;
     try {
       if constexpr (sink_detail::WritesBatch<S, T>) {
+        if (!sink_takes_rows()) { return Progress::kBlocked; }
         const uint32_t begin = std::exchange(cursor, rows.end);
         const Status status = sink.write_batch(in, begin, rows.end);
         if (!status.ok()) { throw_user_failure(context(), "write_batch", status, ""); }
       } else if constexpr (sink_detail::WritesRows<S, T>) {
+        if (!sink_takes_rows()) { return Progress::kBlocked; }
         const uint32_t begin = std::exchange(cursor, rows.end);
         const Status status =
             sink.write_rows(std::span<const T>(in.rows() + begin, rows.end - begin),
@@ -176,6 +183,7 @@ class SinkWriter final : public SinkOperatorBase {
         if (!status.ok()) { throw_user_failure(context(), "write_rows", status, ""); }
       } else {
         for (; cursor < rows.end; ++cursor) {
+          if (!sink_takes_rows()) { return Progress::kBlocked; }
           write_row(sink, in.row(cursor), in.timestamps()[cursor]);
         }
       }
@@ -335,6 +343,15 @@ class SinkWriter final : public SinkOperatorBase {
       static_cast<void>(context);
     }
     return {};
+  }
+  bool sink_takes_rows() {
+    if constexpr (requires {
+                    { sink_->ready() } -> std::same_as<bool>;
+                  }) {
+      return note_ready(sink_->ready());
+    } else {
+      return true;
+    }
   }
   void write_row(S& sink, const T& row, int64_t time_ms) {
     const auto call = [&] {

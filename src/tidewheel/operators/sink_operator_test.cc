@@ -369,6 +369,45 @@ TEST_F(SinkTest, other_sinks_flush_before_a_snapshot) {
   EXPECT_EQ(log_->take(), Lines({"flush 2"}));
 }
 
+// Has room for a row at every third time that it is asked.
+struct Narrow {
+  using input = int64_t;
+  std::shared_ptr<Log> log;
+  int64_t asked = 0;
+  bool ready() { return ++asked % 3 == 0; }
+  void write(const int64_t& row) { log->committed.push_back(row); }
+};
+struct NarrowForRows : Narrow {
+  Status write_rows(std::span<const int64_t> rows, std::span<const int64_t>) {
+    log->committed.insert(log->committed.end(), rows.begin(), rows.end());
+    return {};
+  }
+};
+
+TEST_F(SinkTest, gets_rows_only_while_it_is_ready) {
+  const std::vector<testing::TimedRow<int64_t>> rows = {{1, 0}, {2, 0}, {3, 0}};
+  auto narrow = make<Narrow>();
+  narrow->push_rows(rows);
+  EXPECT_EQ(log_->committed, Numbers({1, 2, 3}));
+  make<NarrowForRows>()->push_rows(rows);
+  EXPECT_EQ(log_->committed, Numbers({1, 2, 3, 1, 2, 3}));
+  // What is refused is asked again after a wake, not in a loop.
+  SinkWriter<Narrow> writer(Narrow{log_});
+  EXPECT_EQ(writer.waits_until_ns(), std::nullopt);
+  auto pool = BatchPool::create_for<int64_t>(1, nullptr);
+  auto* batch = static_cast<RowBatch<int64_t>*>(pool->acquire());
+  batch->append(4, 0);
+  const Element element = Element::rows(BatchRef(batch));
+  batch->release();
+  uint32_t cursor = 0;
+  EXPECT_EQ(writer.on_rows(0, element, cursor), Progress::kBlocked);
+  EXPECT_EQ(cursor, 0U);
+  EXPECT_EQ(writer.waits_until_ns(), Clock::kNever);
+  EXPECT_EQ(writer.on_rows(0, element, cursor), Progress::kBlocked);
+  EXPECT_EQ(writer.on_rows(0, element, cursor), Progress::kDone);
+  EXPECT_EQ(writer.waits_until_ns(), std::nullopt);
+}
+
 TEST_F(SinkTest, are_told_the_time_they_have_asked_for) {
   auto sink = make<Flushing>();
   sink->advance_to_wall_ms(1000);

@@ -25,6 +25,9 @@
 //   // Above 0: unbounded, and `discover` is called again and again.
 //   int64_t discovery_interval_ms() const;
 //   SplitAssignment assignment() const;  // default: kOnRequest
+//   // A checkpoint is complete, in which this subtask had these splits. Best effort: for telling
+//   // others how far the job is.
+//   void checkpoint_complete(std::span<const Split> splits);
 //   // What is left of a split, in about so many splits: after a restore with more subtasks than
 //   // splits, so that each has something to read. The rows are the same, in any order.
 //   std::vector<Split> divide(const Split& split, int32_t parts) const;
@@ -36,6 +39,7 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -5,6 +5,7 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/executor.h"
+#include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/state/snapshot.h"
 
@@ -132,7 +133,9 @@ void SourceOperatorBase::update_idleness(int64_t now_ns) {
 void SourceOperatorBase::send_watermark(int64_t now_ns, bool dry) {
   if (const std::optional<int64_t> combined = combined_watermark()) { pacer_.offer(*combined); }
   if (pacer_.is_due(now_ns, dry)) {
-    static_cast<void>(port_->send(Element::watermark(pacer_.take(now_ns))));
+    const int64_t watermark = pacer_.take(now_ns);
+    context_->metrics().gauge("watermarkLag").set(context_->clock().wall_ms() - watermark);
+    static_cast<void>(port_->send(Element::watermark(watermark)));
   }
 }
 

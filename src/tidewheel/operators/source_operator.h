@@ -6,8 +6,11 @@
 #include <concepts>
 #include <cstdint>
 #include <exception>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +25,7 @@
 #include "tidewheel/operators/split_enumerator.h"
 #include "tidewheel/operators/watermark.h"
 #include "tidewheel/state/codec.h"
+#include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
 
@@ -158,6 +162,11 @@ inline constexpr bool kReadBlocks = requires {
   requires S::blocking;
 };
 template <class S>
+inline constexpr bool kHearsOfCheckpoints = requires(S& source,
+                                                     std::span<const typename S::Split> splits) {
+  source.checkpoint_complete(splits);
+};
+template <class S>
 inline constexpr bool kDivides = requires(const S& source, const typename S::Split& split) {
   { source.divide(split, int32_t{2}) } -> std::same_as<std::vector<typename S::Split>>;
 };
@@ -198,6 +207,24 @@ class SourceReader final : public SourceOperatorBase {
       } catch (...) { return failure_of_open(); }
     }
     return {};
+  }
+
+  void begin_snapshot(const SnapshotStart& start) override {
+    if constexpr (kHearsOfCheckpoints<S>) {
+      std::vector<Split>& splits = begun_[start.checkpoint];
+      for (const Entry& entry : entries_) { splits.push_back(entry.split); }
+    }
+    Operator::begin_snapshot(start);
+  }
+  void on_checkpoint_complete(int64_t checkpoint) override {
+    if constexpr (kHearsOfCheckpoints<S>) {
+      const auto end = begun_.upper_bound(checkpoint);
+      if (end == begun_.begin()) { return; }
+      core_->source.checkpoint_complete(std::span<const Split>(std::prev(end)->second));
+      begun_.erase(begun_.begin(), end);
+    } else {
+      static_cast<void>(checkpoint);
+    }
   }
 
   void close(bool finished) override {
@@ -415,6 +442,9 @@ class SourceReader final : public SourceOperatorBase {
   std::optional<SourceContext> source_context_;
   std::vector<Entry> entries_;            // beside lanes()
   std::vector<SavedSplit<Split>> saved_;  // from `restore` to `open`
+  // The splits of snapshots that are not complete yet, by checkpoint; only for a source that wants
+  // to hear of them.
+  std::map<int64_t, std::vector<Split>> begun_;
   std::shared_ptr<BatchPool> pool_;
   Output<T> output_;
   bool reading_ = false;  // a read is on the blocking pool, or done and not taken

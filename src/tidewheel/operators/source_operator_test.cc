@@ -120,6 +120,34 @@ TEST(SourceReader, per_record_watermarks_stand_behind_each_row_that_advances_the
             (std::vector<int64_t>{0, -1000 + 6, 10, -1000 - 4, 20, -1000 - 14, 30, -1000 - 24}));
 }
 
+// Times that notes what it hears of checkpoints.
+struct HeardTimes : Times {
+  std::shared_ptr<std::vector<int64_t>> heard = std::make_shared<std::vector<int64_t>>();
+  void checkpoint_complete(std::span<const EventSplit> splits) {
+    for (const EventSplit& split : splits) { heard->push_back(split.next); }
+  }
+};
+
+TEST(SourceReader, a_source_hears_of_the_splits_of_a_complete_checkpoint) {
+  HeardTimes source;
+  source.endless = true;
+  OperatorHarness harness(reader(source, monotonous()));
+  give(harness, {.id = 1, .count = 3, .step = 1});
+  harness.poll_all();
+  static_cast<void>(harness.snapshot({.checkpoint = 1}));
+  EXPECT_TRUE(source.heard->empty());
+  give(harness, {.id = 2, .count = 5, .step = 1});
+  harness.poll_all();
+  static_cast<void>(harness.snapshot({.checkpoint = 2}));
+  harness.checkpoint_complete(1);
+  EXPECT_EQ(*source.heard, (std::vector<int64_t>{3}));
+  static_cast<void>(harness.snapshot({.checkpoint = 3}));
+  harness.checkpoint_complete(3);  // covers the second
+  EXPECT_EQ(*source.heard, (std::vector<int64_t>{3, 3, 5}));
+  harness.checkpoint_complete(3);
+  EXPECT_EQ(source.heard->size(), 3U);
+}
+
 // A split that has no rows for now would else hold back all others until it has.
 TEST(SourceReader, a_restored_split_has_the_event_time_that_it_had) {
   HarnessSnapshot snapshot;

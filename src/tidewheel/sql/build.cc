@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "tidewheel/api/env.h"
+#include "tidewheel/api/split_watermarks.h"
 #include "tidewheel/sql/calc.h"
 #include "tidewheel/sql/changelog.h"
+#include "tidewheel/sql/changelog_normalize.h"
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/correlate.h"
 #include "tidewheel/sql/group_aggregate.h"
@@ -18,6 +20,7 @@
 #include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
+#include "tidewheel/sql/row_watermarks.h"
 #include "tidewheel/sql/set_operation.h"
 #include "tidewheel/sql/sort.h"
 #include "tidewheel/sql/temporal_join.h"
@@ -129,13 +132,21 @@ struct JobBuilder::NodeBuilder {
   }
 
   Result<Stream<ColumnRow>> operator()(const ScanNode& node) const {
+    bool follows = false;
+    return scan_table(node, nullptr, follows);
+  }
+  // `follows`: the source follows `watermark`, which may be null, in each of its splits.
+  Result<Stream<ColumnRow>> scan_table(const ScanNode& node, const WatermarkNode* watermark,
+                                       bool& follows) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
                                builder.tables_.connector(node.table->options.at("connector")));
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
                                connector->source({*node.table, builder.tables_}));
+    // A row that is left out would not take back the one before it.
+    const bool upserts = source->changelog() == ChangelogKinds::kUpsert;
     ScanNode rest = node;  // what is left to be done behind the source
     std::erase_if(rest.kept, [&](const ScanNode::OneOf& one) {
-      return source->keep_only(one.column, one.values);
+      return !upserts && source->keep_only(one.column, one.values);
     });
     std::vector<ColumnPath> paths;
     for (size_t i = 0; i < node.columns.size(); ++i) {
@@ -145,8 +156,15 @@ struct JobBuilder::NodeBuilder {
     }
     const bool has_fields = std::any_of(
         paths.begin(), paths.end(), [](const ColumnPath& path) { return !path.fields.empty(); });
-    if (rest.kept.empty() &&
+    if (!upserts && rest.kept.empty() &&
         (has_fields ? source->project_fields(paths) : source->project(node.columns))) {
+      auto* const splits = dynamic_cast<SplitWatermarkSource*>(source.get());
+      if (watermark != nullptr && splits != nullptr) {
+        follows = true;
+        splits->follow_watermarks(
+            make_row_watermarks(watermark->value, plan.type.types, builder.options_.eval),
+            builder.options_.watermark_per_record);
+      }
       return scan(*source, plan.type);
     }
     // Each column that is needed, once.
@@ -158,6 +176,9 @@ struct JobBuilder::NodeBuilder {
     };
     for (const size_t column : node.columns) { add(column); }
     for (const ScanNode::OneOf& one : rest.kept) { add(one.column); }
+    if (upserts) {
+      for (const std::string& name : node.table->primary_key) { add(column_named(node, name)); }
+    }
     if (!source->project(columns)) {
       columns.resize(node.table->columns.size());
       std::iota(columns.begin(), columns.end(), size_t{0});
@@ -207,12 +228,39 @@ struct JobBuilder::NodeBuilder {
       outputs.push_back(std::move(output));
     }
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, scan(source, given));
+    if (source.changelog() == ChangelogKinds::kUpsert) {
+      std::vector<int32_t> keys;
+      for (const std::string& name : node.table->primary_key) {
+        keys.push_back(static_cast<int32_t>(given.find(name)));
+      }
+      rows = normalize(std::move(rows), given, std::move(keys));
+    }
     const bool is_all = conditions.empty() && node.columns == columns &&
                         std::all_of(node.fields.begin(), node.fields.end(),
                                     [](int32_t field) { return field == ScanNode::kWhole; });
     if (is_all) { return rows; }
     return calc(std::move(rows), join_conjunction(std::move(conditions)), std::move(outputs),
                 given.types);
+  }
+
+  static size_t column_named(const ScanNode& node, const std::string& name) {
+    const auto& columns = node.table->columns;
+    const auto found = std::find_if(columns.begin(), columns.end(),
+                                    [&](const TableColumn& one) { return one.name == name; });
+    return static_cast<size_t>(found - columns.begin());
+  }
+  // Upserts as a changelog. `given`: the columns of the rows.
+  Stream<ColumnRow> normalize(Stream<ColumnRow> rows, const RowType& given,
+                              std::vector<int32_t> keys) const {
+    ChangelogNormalizeSpec spec{given, keys, builder.options_.state_ttl_ms};
+    const Stream<ColumnRow> made = builder.add(
+        plan,
+        {.name = "ChangelogNormalize", .uid = builder.uid_of(plan, "normalize"), .stateful = true},
+        {builder.by_keys(std::move(rows), given, keys)},
+        [spec] { return make_changelog_normalize(spec); });
+    StreamEnds ends = made.ends();
+    for (StreamEnd& end : ends) { end.row_codec = make_column_codec(given); }
+    return Stream<ColumnRow>(made.graph(), std::move(ends));
   }
 
   Result<Stream<ColumnRow>> operator()(const ValuesNode& node) const {
@@ -241,8 +289,14 @@ struct JobBuilder::NodeBuilder {
   }
 
   Result<Stream<ColumnRow>> operator()(const WatermarkNode& node) const {
-    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
-    if (!node.has_value) { return rows; }
+    const auto* const table = std::get_if<ScanNode>(&plan.input().node);
+    bool follows = false;
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        Stream<ColumnRow> rows,
+        table == nullptr || !node.has_value
+            ? input()
+            : NodeBuilder{builder, plan.input()}.scan_table(*table, &node, follows));
+    if (!node.has_value || follows) { return rows; }
     return builder.add(
         plan, {.name = "WatermarkAssigner", .uid = builder.uid_of(plan, "watermark")},
         {std::move(rows)},

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "tidewheel/base/status.h"
-#include "tidewheel/sql/json_document.h"
+#include "tidewheel/types/json_document.h"
 
 namespace re2 {
 class RE2;

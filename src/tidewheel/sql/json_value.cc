@@ -4,9 +4,9 @@
 #include <map>
 #include <utility>
 
-#include "tidewheel/sql/json_document.h"
 #include "tidewheel/types/base64.h"
 #include "tidewheel/types/column_text.h"
+#include "tidewheel/types/json_document.h"
 #include "tidewheel/types/text.h"
 
 namespace tidewheel::sql {

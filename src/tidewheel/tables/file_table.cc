@@ -8,6 +8,7 @@
 
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/connectors/file/input_stream.h"
+#include "tidewheel/formats/avro/infer.h"
 #include "tidewheel/formats/csv/infer.h"
 #include "tidewheel/formats/json/infer.h"
 
@@ -32,6 +33,8 @@ bool is_csv(std::string_view path) { return ends_with_any(plain_name(path), {".c
 bool is_json(std::string_view path) {
   return ends_with_any(plain_name(path), {".json", ".jsonl", ".ndjson"});
 }
+
+bool is_avro(std::string_view path) { return plain_name(path).ends_with(".avro"); }
 
 struct Sample {
   std::string bytes;
@@ -65,11 +68,13 @@ Result<std::string> find_example(FileSystem& files, const std::string& path) {
   for (const DirectoryEntry& entry : entries) {
     const bool hidden = entry.name.starts_with('.') || entry.name.starts_with('_');
     if (entry.is_directory || hidden) { continue; }
-    if (is_csv(entry.name) || is_json(entry.name)) { return join_path(path, entry.name); }
+    if (is_csv(entry.name) || is_json(entry.name) || is_avro(entry.name)) {
+      return join_path(path, entry.name);
+    }
   }
-  return invalid_argument(ErrorId::kSqlOption,
-                          "no file in this folder is .csv, .tsv, .json, .jsonl or .ndjson: {}",
-                          path);
+  return invalid_argument(
+      ErrorId::kSqlOption,
+      "no file in this folder is .csv, .tsv, .json, .jsonl, .ndjson or .avro: {}", path);
 }
 
 }  // namespace
@@ -96,11 +101,18 @@ Result<std::shared_ptr<const TableDefinition>> make_file_table(FileSystem& files
     type = std::move(found.type);
     table->options = std::move(found.options);
     table->options["format"] = "json";
+  } else if (is_avro(example)) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Sample sample, read_sample(files, example));
+    TIDEWHEEL_ASSIGN_OR_RETURN(avro::Inferred found,
+                               avro::infer(sample.bytes).with_context("{}", example));
+    type = std::move(found.type);
+    table->options["format"] = "avro";
+    table->options["avro.schema"] = std::move(found.schema);
   } else {
     return invalid_argument(
         ErrorId::kSqlOption,
-        "what a file holds is told by its ending: .csv, .tsv, .json, .jsonl or .ndjson, and .gz or "
-        ".zst behind it; for others declare a table: {}",
+        "what a file holds is told by its ending: .csv, .tsv, .json, .jsonl, .ndjson or .avro, and "
+        ".gz or .zst behind it; for others declare a table: {}",
         path);
   }
   if (example != path) {

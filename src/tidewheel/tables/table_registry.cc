@@ -3,9 +3,11 @@
 #include "tidewheel/connectors/datagen/table.h"
 #include "tidewheel/connectors/discard/table.h"
 #include "tidewheel/connectors/file/table.h"
+#include "tidewheel/connectors/kafka/table.h"
 #include "tidewheel/connectors/nexmark/table.h"
 #include "tidewheel/connectors/print/table.h"
 #include "tidewheel/connectors/socket/table.h"
+#include "tidewheel/formats/avro/table.h"
 #include "tidewheel/formats/csv/table.h"
 #include "tidewheel/formats/json/table.h"
 #include "tidewheel/formats/raw/table.h"
@@ -19,10 +21,15 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   registry->add(file::filesystem_table_connector());
   registry->add(file::stdin_table_connector());
   registry->add(file::stdout_table_connector());
+  registry->add(kafka::table_connector());
+  registry->add(kafka::upsert_table_connector());
   registry->add(nexmark::table_connector());
   registry->add(print_table_connector());
   registry->add(socket::table_connector());
+  registry->add(avro_table_format());
+  registry->add(avro_confluent_table_format());
   registry->add(csv_table_format());
+  registry->add(debezium_json_table_format());
   registry->add(json_table_format());
   registry->add(raw_table_format());
   return registry;

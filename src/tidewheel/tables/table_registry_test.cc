@@ -11,8 +11,8 @@ namespace {
 TEST(TableRegistry, has_the_connectors_and_formats_of_the_program) {
   const auto registry = make_table_registry();
   EXPECT_EQ(registry->connector_names(),
-            (std::vector<std::string>{"blackhole", "datagen", "filesystem", "nexmark", "print",
-                                      "socket", "stdin", "stdout"}));
+            (std::vector<std::string>{"blackhole", "datagen", "filesystem", "kafka", "nexmark",
+                                      "print", "socket", "stdin", "stdout", "upsert-kafka"}));
   EXPECT_EQ(registry->format_names(), (std::vector<std::string>{"csv", "json", "raw"}));
   const auto unknown = registry->connector("nexmak");
   EXPECT_EQ(unknown.status().id(), ErrorId::kSqlOption);

@@ -1,6 +1,7 @@
 #include "tidewheel/connectors/file/column_sink.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/random.h"
@@ -65,7 +66,24 @@ std::string_view ColumnFileSink::bucket_of(const ColumnBatch& rows, uint32_t row
   return bucket_;
 }
 
-Status ColumnFileSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+// A block for each bucket.
+Status ColumnFileSink::write_blocks(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+  for (uint32_t row = begin; row < end; ++row) {
+    const std::string_view bucket = bucket_of(rows, row);
+    auto it = block_rows_.find(bucket);
+    if (it == block_rows_.end()) { it = block_rows_.emplace(std::string(bucket), 0).first; }
+    it->second.push_back(row);
+  }
+  for (const auto& [bucket, indexes] : block_rows_) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const block, parts_->begin_record(bucket));
+    TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode_block(rows, indexes, *block));
+    TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
+  }
+  block_rows_.clear();
+  return ok_status();
+}
+
+Status ColumnFileSink::write_lines(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
   for (uint32_t row = begin; row < end; ++row) {
     TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record,
                                parts_->begin_record(bucket_of(rows, row)));
@@ -73,6 +91,12 @@ Status ColumnFileSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint
     *record += '\n';
     TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
   }
+  return ok_status();
+}
+
+Status ColumnFileSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+  TIDEWHEEL_RETURN_IF_ERROR(encoder_->writes_blocks() ? write_blocks(rows, begin, end)
+                                                      : write_lines(rows, begin, end));
   bytes_count_->add(parts_->bytes_written() -
                     std::exchange(counted_bytes_, parts_->bytes_written()));
   return ok_status();
@@ -98,10 +122,9 @@ Status ColumnStreamSink::open(SinkContext& context) {
 // Once a batch, so that lines of several subtasks rarely tear each other.
 Status ColumnStreamSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
   buffer_.clear();
-  for (uint32_t row = begin; row < end; ++row) {
-    TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode(rows, row, buffer_));
-    buffer_ += '\n';
-  }
+  indexes_.resize(end - begin);
+  std::iota(indexes_.begin(), indexes_.end(), begin);
+  TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode_block(rows, indexes_, buffer_));
   return stream_->append(buffer_);
 }
 

@@ -1,6 +1,8 @@
 // Writes rows of columns into part files, in a table's format, by partition.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,12 +61,15 @@ class ColumnFileSink {
 
  private:
   std::string_view bucket_of(const ColumnBatch& rows, uint32_t row);
+  Status write_lines(const ColumnBatch& rows, uint32_t begin, uint32_t end);
+  Status write_blocks(const ColumnBatch& rows, uint32_t begin, uint32_t end);
 
   std::shared_ptr<const ColumnSinkPlan> plan_;
   FileSystem* files_ = nullptr;
   Counter* bytes_count_ = nullptr;
   int64_t counted_bytes_ = 0;
   std::string bucket_;
+  std::map<std::string, std::vector<uint32_t>, std::less<>> block_rows_;  // by bucket
   // Of this copy, from `open` on.
   std::shared_ptr<RowEncoder> encoder_;
   std::shared_ptr<PartWriter> parts_;
@@ -85,6 +90,7 @@ class ColumnStreamSink {
   MakeEncoder make_encoder_;
   std::string head_;
   std::string buffer_;
+  std::vector<uint32_t> indexes_;
   std::shared_ptr<RowEncoder> encoder_;
   std::shared_ptr<WritableFile> stream_;
 };

@@ -7,6 +7,8 @@
 //   void append_header(std::string& out) const;             // optional: opens each part
 //   void append_row(std::string& out, const T& row) const;  // one record, with what ends it; or
 //                                                           // Status, when a row can be refused
+//   Status append_rows(std::string& out, std::span<const T> rows) const;  // optional: a block of
+//                                                           // rows, where there are no buckets
 // or a copyable function `void(std::string& out, const T& row)`.
 #pragma once
 #include <concepts>
@@ -100,16 +102,10 @@ class PartFileSink {
   Status recover(const PartRecovery& recovery) { return parts_->recover(recovery); }
 
   Status write_rows(std::span<const T> rows, std::span<const int64_t> timestamps) {
-    int64_t now_ms = 0;
-    if constexpr (kByTime) { now_ms = clock_->wall_ms(); }
-    for (size_t i = 0; i < rows.size(); ++i) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, begin(rows[i], timestamps[i], now_ms));
-      if constexpr (std::same_as<decltype(row_writer_->append_row(*record, rows[i])), Status>) {
-        TIDEWHEEL_RETURN_IF_ERROR(row_writer_->append_row(*record, rows[i]));
-      } else {
-        row_writer_->append_row(*record, rows[i]);
-      }
-      TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
+    if constexpr (kWritesBlocks) {
+      TIDEWHEEL_RETURN_IF_ERROR(write_block(rows));
+    } else {
+      TIDEWHEEL_RETURN_IF_ERROR(write_each(rows, timestamps));
     }
     bytes_count_->add(parts_->bytes_written() -
                       std::exchange(counted_bytes_, parts_->bytes_written()));
@@ -135,7 +131,32 @@ class PartFileSink {
 
  private:
   static constexpr bool kByTime = std::same_as<Bucket, TimeBucket>;
+  static constexpr bool kWritesBlocks =
+      std::same_as<Bucket, NoBuckets> &&
+      requires(const RowWriter& writer, std::string& out, std::span<const T> rows) {
+    { writer.append_rows(out, rows) } -> std::same_as<Status>;
+  };
 
+  Status write_block(std::span<const T> rows) {
+    if (rows.empty()) { return ok_status(); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const block, parts_->begin_record({}));
+    TIDEWHEEL_RETURN_IF_ERROR(row_writer_->append_rows(*block, rows));
+    return parts_->record_done();
+  }
+  Status write_each(std::span<const T> rows, std::span<const int64_t> timestamps) {
+    int64_t now_ms = 0;
+    if constexpr (kByTime) { now_ms = clock_->wall_ms(); }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, begin(rows[i], timestamps[i], now_ms));
+      if constexpr (std::same_as<decltype(row_writer_->append_row(*record, rows[i])), Status>) {
+        TIDEWHEEL_RETURN_IF_ERROR(row_writer_->append_row(*record, rows[i]));
+      } else {
+        row_writer_->append_row(*record, rows[i]);
+      }
+      TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
+    }
+    return ok_status();
+  }
   PartPlace place_of(SinkContext& context) {
     PartPlace place;
     place.folder = folder_;

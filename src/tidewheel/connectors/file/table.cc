@@ -57,6 +57,14 @@ RowType stored_columns(const TableDefinition& table) {
   return type;
 }
 
+// Errors: kSqlOption for a format whose messages can't follow each other in a file.
+Status check_streams(const TableFormat& format, const TableDefinition& table) {
+  if (format.has_streams()) { return {}; }
+  return invalid_argument(ErrorId::kSqlOption,
+                          "the format '{}' is for messages of a log, and not for files: {}",
+                          format.name(), table.path);
+}
+
 bool is_hidden(const std::string& name) { return name.starts_with('.') || name.starts_with('_'); }
 
 // Of a file, or of all files in a folder; -1: it can't be read.
@@ -131,6 +139,7 @@ class FileTable final : public TableSource {
     return std::make_shared<const ColumnPlan>(plan_);
   }
 
+  ChangelogKinds changelog() const override { return format_.changelog(); }
   bool is_bounded() const override { return to_ms(plan_.options.watch_every) <= 0; }
   TableEstimate estimate(FileSystem& files) const override {
     if (plan_.paths.front() == kStandardInput) { return {}; }
@@ -213,8 +222,9 @@ class FileLookup final : public TableLookup {
 
 class FileTableSink final : public TableSink {
  public:
-  FileTableSink(ColumnSinkPlan plan, int64_t parallelism)
-      : plan_(std::move(plan)), parallelism_(parallelism) {}
+  FileTableSink(ColumnSinkPlan plan, ChangelogKinds changelog, int64_t parallelism)
+      : plan_(std::move(plan)), changelog_(changelog), parallelism_(parallelism) {}
+  ChangelogKinds changelog() const override { return changelog_; }
   Status add_to(Env&, Stream<ColumnRow> rows, const std::string& name,
                 const std::string& uid) override {
     const SinkEnd end =
@@ -225,6 +235,7 @@ class FileTableSink final : public TableSink {
 
  private:
   ColumnSinkPlan plan_;
+  ChangelogKinds changelog_;
   int64_t parallelism_;
 };
 
@@ -276,6 +287,7 @@ class FilesystemConnector final : public TableConnector {
     TableOptions options(context.table, this->options());
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
     TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
     ColumnSinkPlan plan = read_sink_options(options);
     static_cast<void>(read_lookup_caching(options, kCaches));
@@ -304,7 +316,7 @@ class FilesystemConnector final : public TableConnector {
     TIDEWHEEL_ASSIGN_OR_RETURN(plan.make_encoder, format->encoder(message, columns, options));
     plan.head = format->file_head(message, options);
     TIDEWHEEL_RETURN_IF_ERROR(options.finish());
-    return std::make_unique<FileTableSink>(std::move(plan), parallelism);
+    return std::make_unique<FileTableSink>(std::move(plan), format->changelog(), parallelism);
   }
 
  private:
@@ -329,6 +341,7 @@ class FilesystemConnector final : public TableConnector {
     TableOptions options(context.table, this->options());
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
     TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
     read_sink_options(options);
     caching = read_lookup_caching(options, kCaches);
@@ -402,6 +415,7 @@ class StdinConnector final : public TableConnector {
     TableOptions options(context.table, {});
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
     ColumnPlan plan;
     plan.paths = {std::string(kStandardInput)};
     plan.options.split_bytes = 0;
@@ -416,8 +430,9 @@ class StdinConnector final : public TableConnector {
 
 class StdoutTable final : public TableSink {
  public:
-  StdoutTable(MakeEncoder make_encoder, std::string head)
-      : make_encoder_(std::move(make_encoder)), head_(std::move(head)) {}
+  StdoutTable(MakeEncoder make_encoder, std::string head, ChangelogKinds changelog)
+      : make_encoder_(std::move(make_encoder)), head_(std::move(head)), changelog_(changelog) {}
+  ChangelogKinds changelog() const override { return changelog_; }
   Status add_to(Env&, Stream<ColumnRow> rows, const std::string& name,
                 const std::string& uid) override {
     static_cast<void>(rows.to(ColumnStreamSink(std::string(kStandardOutput), make_encoder_, head_))
@@ -430,6 +445,7 @@ class StdoutTable final : public TableSink {
  private:
   MakeEncoder make_encoder_;
   std::string head_;
+  ChangelogKinds changelog_;
 };
 
 class StdoutConnector final : public TableConnector {
@@ -441,6 +457,7 @@ class StdoutConnector final : public TableConnector {
     TableOptions options(context.table, {});
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
     RowType message;
     std::vector<size_t> columns;
     for (const TableColumn& column : context.table.columns) {
@@ -452,7 +469,8 @@ class StdoutConnector final : public TableConnector {
                                format->encoder(message, columns, options));
     std::string head = format->file_head(message, options);
     TIDEWHEEL_RETURN_IF_ERROR(options.finish());
-    return std::make_unique<StdoutTable>(std::move(make_encoder), std::move(head));
+    return std::make_unique<StdoutTable>(std::move(make_encoder), std::move(head),
+                                         format->changelog());
   }
 };
 

@@ -281,6 +281,8 @@ class Rows {
   using Reader = csv::Reader<T>;
   explicit Rows(Options options) : options_(std::move(options)) {}
   Result<Reader> open(std::string place) const { return Reader::open(options_, std::move(place)); }
+  // For connectors whose records come one by one, in messages.
+  Result<LineParser<T>> open_messages() const { return LineParser<T>::open(options_, "message"); }
   const Options& options() const { return options_; }
 
  private:

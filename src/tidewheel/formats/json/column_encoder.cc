@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/formats/json/writer.h"
 #include "tidewheel/types/column_text.h"
 
@@ -145,6 +146,33 @@ bool ColumnEncoder::append_row(const ColumnView& column, uint32_t row, std::stri
   }
   out += '}';
   return good;
+}
+
+RowObjectEncoder::RowObjectEncoder(const RowType& row, std::vector<size_t> columns,
+                                   const JsonOptions& options)
+    : columns_(std::move(columns)) {
+  for (size_t i = 0; i < row.size(); ++i) {
+    encoders_.emplace_back(row.types[i], options);
+    keys_.push_back(ColumnEncoder::key_text(row.names[i]));
+  }
+}
+
+Status RowObjectEncoder::append(const ColumnBatch& rows, uint32_t row, std::string& out) const {
+  bool good = true;
+  bool first = true;
+  out += '{';
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    const ColumnView& column = rows.view(columns_[i]);
+    if (encoders_[i].is_left_out(column, row)) { continue; }
+    if (!std::exchange(first, false)) { out += ','; }
+    out += keys_[i];
+    good &= encoders_[i].append(column, row, out);
+  }
+  out += '}';
+  if (good) { return {}; }
+  return invalid_argument(ErrorId::kRecordMalformed,
+                          "a map has a key that is NULL, which JSON can't express: set "
+                          "json.map-null-key.mode to DROP or LITERAL");
 }
 
 }  // namespace tidewheel::json_detail

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tidewheel/api/table.h"
 #include "tidewheel/formats/json/options.h"
 #include "tidewheel/types/column.h"
 
@@ -34,6 +35,20 @@ class ColumnEncoder {
   JsonOptions options_;
   std::vector<ColumnEncoder> children_;
   std::vector<std::string> keys_;  // of a row's fields
+};
+
+// Writes rows of a batch as objects. Immutable after construction.
+class RowObjectEncoder {
+ public:
+  // Field i of `row` is column columns[i] of a batch.
+  RowObjectEncoder(const RowType& row, std::vector<size_t> columns, const JsonOptions& options);
+  // Errors: kRecordMalformed, when a map has a key that is NULL, and may not.
+  Status append(const RowBatch<ColumnRow>& rows, uint32_t row, std::string& out) const;
+
+ private:
+  const std::vector<size_t> columns_;
+  std::vector<ColumnEncoder> encoders_;
+  std::vector<std::string> keys_;
 };
 
 }  // namespace tidewheel::json_detail

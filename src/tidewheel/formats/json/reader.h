@@ -148,6 +148,7 @@ class JsonReader : public json_detail::JsonReaderBase {
   }
   // For callers whose bytes are others each time, such as one line after another.
   using JsonReaderBase::forget;
+  using JsonReaderBase::take_all_as_one;
 
  private:
   JsonReader(JsonOptions options, std::string place)
@@ -199,6 +200,12 @@ class JsonLineParser {
                                JsonReader<T>::open(options, std::move(place)));
     return JsonLineParser(std::move(reader));
   }
+  // The same for messages: each is one record, which may have line ends inside.
+  static Result<JsonLineParser> open_messages(JsonOptions options = {}) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(JsonLineParser parser, open(std::move(options), "message"));
+    parser.reader_.take_all_as_one();
+    return parser;
+  }
   // Errors: kRecordMalformed.
   Status parse(std::string_view line, T& row, Arena* arena = nullptr) {
     size_t taken = 0;
@@ -229,6 +236,10 @@ class JsonRows {
   using Reader = JsonReader<T>;
   explicit JsonRows(JsonOptions options) : options_(std::move(options)) {}
   Result<Reader> open(std::string place) const { return Reader::open(options_, std::move(place)); }
+  // For connectors whose records come one by one, in messages.
+  Result<JsonLineParser<T>> open_messages() const {
+    return JsonLineParser<T>::open_messages(options_);
+  }
   const JsonOptions& options() const { return options_; }
 
  private:

@@ -8,12 +8,13 @@
 #include "tidewheel/formats/json/column_decoder.h"
 #include "tidewheel/formats/json/column_encoder.h"
 #include "tidewheel/formats/json/reader.h"
+#include "tidewheel/formats/json/table_options.h"
 
 namespace tidewheel {
 namespace {
 
 using json_detail::ColumnDecoder;
-using json_detail::ColumnEncoder;
+using json_detail::RowObjectEncoder;
 
 std::vector<size_t> fields_of(const DecodedRow& row) {
   std::vector<size_t> fields;
@@ -85,48 +86,20 @@ class JsonRowDecoder final : public RowDecoder, private json_detail::JsonReaderB
 class JsonRowEncoder final : public RowEncoder {
  public:
   JsonRowEncoder(const RowType& type, std::vector<size_t> columns, const JsonOptions& options)
-      : columns_(std::move(columns)) {
-    for (size_t i = 0; i < type.size(); ++i) {
-      encoders_.emplace_back(type.types[i], options);
-      keys_.push_back(ColumnEncoder::key_text(type.names[i]));
-    }
-  }
+      : encoder_(type, std::move(columns), options) {}
   Status encode(const ColumnBatch& rows, uint32_t row, std::string& message) override {
-    bool good = true;
-    bool first = true;
-    message += '{';
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      const ColumnView& column = rows.view(columns_[i]);
-      if (encoders_[i].is_left_out(column, row)) { continue; }
-      if (!std::exchange(first, false)) { message += ','; }
-      message += keys_[i];
-      good &= encoders_[i].append(column, row, message);
-    }
-    message += '}';
-    if (good) { return {}; }
-    return invalid_argument(ErrorId::kRecordMalformed,
-                            "a map has a key that is NULL, which JSON can't express: set "
-                            "json.map-null-key.mode to DROP or LITERAL");
+    return encoder_.append(rows, row, message);
   }
 
  private:
-  const std::vector<size_t> columns_;  // of the batch
-  std::vector<ColumnEncoder> encoders_;
-  std::vector<std::string> keys_;
+  const RowObjectEncoder encoder_;
 };
 
 class JsonTableFormat final : public TableFormat {
  public:
   std::string_view name() const override { return "json"; }
   std::vector<TableOption> options() const override {
-    return {{kFailOnMissing, false, "false", "a field that is not there is an error, and not NULL"},
-            {kIgnoreErrors, false, "false",
-             "values that can't be read are NULL, records that can't be read are left out"},
-            {kTimestamps, false, "SQL", "SQL or ISO-8601: how points in time are written"},
-            {kNullKeys, false, "FAIL", "FAIL, DROP or LITERAL: what becomes of keys that are NULL"},
-            {kNullKeyLiteral, false, "null", "the key that stands for NULL"},
-            {kPlainDecimals, false, "false", "decimals are written without an exponent"},
-            {kIgnoreNulls, false, "false", "fields that are NULL are not written"}};
+    return json_detail::table_options(kJson, /*of_changes=*/false);
   }
   bool messages_are_lines(const TableOptions&) const override { return true; }
 
@@ -135,7 +108,8 @@ class JsonTableFormat final : public TableFormat {
       TIDEWHEEL_RETURN_IF_ERROR(
           ColumnDecoder::check(row.message.types[wanted.field], row.message.names[wanted.field]));
     }
-    return MakeDecoder([row, parsed = parse(options)]() -> std::unique_ptr<RowDecoder> {
+    return MakeDecoder([row, parsed = json_detail::read_table_options(
+                                 kJson, false, options)]() -> std::unique_ptr<RowDecoder> {
       return std::make_unique<JsonRowDecoder>(row, parsed);
     });
   }
@@ -144,36 +118,15 @@ class JsonTableFormat final : public TableFormat {
     for (size_t i = 0; i < type.size(); ++i) {
       TIDEWHEEL_RETURN_IF_ERROR(ColumnDecoder::check(type.types[i], type.names[i]));
     }
-    return MakeEncoder([type, columns, parsed = parse(options)]() -> std::unique_ptr<RowEncoder> {
+    return MakeEncoder([type, columns,
+                        parsed = json_detail::read_table_options(
+                            kJson, false, options)]() -> std::unique_ptr<RowEncoder> {
       return std::make_unique<JsonRowEncoder>(type, columns, parsed);
     });
   }
 
  private:
-  static constexpr char kFailOnMissing[] = "json.fail-on-missing-field";
-  static constexpr char kIgnoreErrors[] = "json.ignore-parse-errors";
-  static constexpr char kTimestamps[] = "json.timestamp-format.standard";
-  static constexpr char kNullKeys[] = "json.map-null-key.mode";
-  static constexpr char kNullKeyLiteral[] = "json.map-null-key.literal";
-  static constexpr char kPlainDecimals[] = "json.encode.decimal-as-plain-number";
-  static constexpr char kIgnoreNulls[] = "json.encode.ignore-null-fields";
-
-  static JsonOptions parse(TableOptions& options) {
-    JsonOptions parsed;
-    parsed.fail_on_missing_field = options.flag(kFailOnMissing, false);
-    parsed.ignore_parse_errors = options.flag(kIgnoreErrors, false);
-    if (parsed.fail_on_missing_field && parsed.ignore_parse_errors) {
-      options.fail(kIgnoreErrors, "can't be true together with json.fail-on-missing-field");
-    }
-    parsed.timestamp_format =
-        static_cast<JsonTimestampFormat>(options.choice(kTimestamps, {"SQL", "ISO-8601"}, 0));
-    parsed.map_null_key_mode =
-        static_cast<JsonMapNullKey>(options.choice(kNullKeys, {"FAIL", "DROP", "LITERAL"}, 0));
-    parsed.map_null_key_literal = options.text(kNullKeyLiteral, "null");
-    parsed.encode_decimal_as_plain_number = options.flag(kPlainDecimals, false);
-    parsed.encode_ignore_null_fields = options.flag(kIgnoreNulls, false);
-    return parsed;
-  }
+  static constexpr char kJson[] = "json";
 };
 
 }  // namespace

@@ -7,5 +7,7 @@
 namespace tidewheel {
 
 std::unique_ptr<TableFormat> json_table_format();
+// `debezium-json`: change logs of databases.
+std::unique_ptr<TableFormat> debezium_json_table_format();
 
 }  // namespace tidewheel

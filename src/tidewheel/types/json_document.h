@@ -1,14 +1,14 @@
 // A JSON text, read into a flat list of its values.
 //
-// Not simdjson: SQL's functions have to give numbers back digit by digit (0.10, 1e400), take the
-// last of equal keys, and say of every text whether all of it is JSON.
+// Not simdjson: SQL's functions and schemas have to give numbers back digit by digit (0.10, 1e400),
+// take the last of equal keys, and say of every text whether all of it is JSON.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace tidewheel::sql {
+namespace tidewheel {
 
 enum class JsonKind : uint8_t { kNull, kFalse, kTrue, kNumber, kString, kArray, kObject };
 
@@ -66,4 +66,4 @@ void append_json_number(std::string& out, std::string_view text);
 // Compact; keys in order, so that equal objects have equal texts.
 void append_json(std::string& out, const JsonDocument& document, uint32_t index);
 
-}  // namespace tidewheel::sql
+}  // namespace tidewheel

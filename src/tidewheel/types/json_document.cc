@@ -1,11 +1,11 @@
-#include "tidewheel/sql/json_document.h"
+#include "tidewheel/types/json_document.h"
 
 #include <algorithm>
 #include <cstring>
 #include <map>
 #include <utility>
 
-namespace tidewheel::sql {
+namespace tidewheel {
 namespace {
 
 constexpr uint64_t kOnes = 0x0101010101010101;
@@ -376,4 +376,4 @@ void append_json(std::string& out, const JsonDocument& document, uint32_t index)
   out += '}';
 }
 
-}  // namespace tidewheel::sql
+}  // namespace tidewheel

@@ -1,0 +1,23 @@
+// Makes a topic, unless it is there: orders_topic BROKERS NAME PARTITIONS CLEANUP_POLICY
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+
+#include "tidewheel/connectors/kafka/client.h"
+
+namespace tw = tidewheel;
+
+int main(int argc, char** argv) {
+  if (argc != 5) {
+    fmt::print(stderr, "orders_topic BROKERS NAME PARTITIONS CLEANUP_POLICY\n");
+    return 2;
+  }
+  const auto admin =
+      tw::kafka::real_client()->admin({{"bootstrap.servers", argv[1]}}, tw::Duration(30'000));
+  const tw::Status status = admin.ok() ? (*admin)->create_topic(argv[2], std::stoi(argv[3]),
+                                                                {{"cleanup.policy", argv[4]}})
+                                       : admin.status();
+  if (!status.ok()) { fmt::print(stderr, "orders_topic: {}\n", status.to_string()); }
+  return status.ok() ? 0 : 1;
+}

@@ -1,0 +1,214 @@
+// The format `avro-confluent`: messages that name their writer's schema by its id in a registry.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/formats/avro/column_decoder.h"
+#include "tidewheel/formats/avro/column_encoder.h"
+#include "tidewheel/formats/avro/sql_schema.h"
+#include "tidewheel/formats/avro/table.h"
+#include "tidewheel/registry/client.h"
+#include "tidewheel/registry/table_options.h"
+
+namespace tidewheel {
+namespace {
+
+using namespace avro;
+
+constexpr char kConfluent[] = "avro-confluent";
+
+struct DecodePlan {
+  DecodedRow row;
+  Schema reader;
+  registry::Options registry;
+};
+
+class ConfluentDecoder final : public RowDecoder {
+ public:
+  explicit ConfluentDecoder(std::shared_ptr<const DecodePlan> plan) : plan_(std::move(plan)) {}
+
+  Status open(const FormatContext& context) override {
+    client_ = std::make_unique<registry::Client>(plan_->registry, context);
+    return {};
+  }
+
+  Result<bool> decode(Text message, ColumnBatch& rows) override {
+    if (message.empty()) { return false; }
+    const auto framed = registry::unframed(message);
+    if (!framed.has_value()) {
+      return invalid_argument(ErrorId::kRecordMalformed,
+                              "the message does not begin with 0 and the id of a schema, as the "
+                              "format avro-confluent has it");
+    }
+    if (decoder_ == nullptr || framed->id != id_) { TIDEWHEEL_RETURN_IF_ERROR(use(framed->id)); }
+    const uint32_t row = rows.size();
+    rows.ensure_room(1);
+    decoder_->bind(rows);
+    WireReader in(framed->value);
+    if (!decoder_->decode(in, row)) {
+      decoder_->drop_row(rows, row);
+      return invalid_argument(ErrorId::kRecordMalformed, "{} (schema {})", decoder_->fault(), id_);
+    }
+    if (in.left() > 0) {
+      decoder_->drop_row(rows, row);
+      return invalid_argument(ErrorId::kRecordMalformed,
+                              "the message has {} bytes more than schema {} says", in.left(), id_);
+    }
+    rows.set_size(row + 1);
+    return true;
+  }
+
+ private:
+  Status use(int32_t id) {
+    auto it = decoders_.find(id);
+    if (it == decoders_.end()) {
+      TIDEWHEEL_CHECK(client_ != nullptr, "a decoder of avro-confluent that was not opened");
+      auto found = client_->schema(id);
+      if (!found.ok()) {
+        const Status& status = found.status();
+        if (status.code() != StatusCode::kNotFound) { return status; }
+        return invalid_argument(ErrorId::kRecordMalformed, "{}", status.message());
+      }
+      TIDEWHEEL_ASSIGN_OR_RETURN(ColumnDecoder decoder, compile(id, **found));
+      it = decoders_.emplace(id, std::move(decoder)).first;
+    }
+    decoder_ = &it->second;
+    id_ = id;
+    return {};
+  }
+  Result<ColumnDecoder> compile(int32_t id, const registry::RegisteredSchema& found) const {
+    if (found.type != "AVRO") {
+      return invalid_argument(ErrorId::kFormatSchema, "schema {} is of type {}, and not AVRO", id,
+                              found.type);
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Schema writer,
+                               Schema::parse(found.texts).with_context("schema {}", id));
+    return ColumnDecoder::compile(writer, plan_->reader, plan_->row).with_context("schema {}", id);
+  }
+
+  const std::shared_ptr<const DecodePlan> plan_;
+  std::unique_ptr<registry::Client> client_;
+  std::map<int32_t, ColumnDecoder> decoders_;
+  ColumnDecoder* decoder_ = nullptr;  // of `id_`
+  int32_t id_ = 0;
+};
+
+struct EncodePlan {
+  ColumnEncoder encoder;
+  registry::RegisteredSchema schema;
+  std::string subject;
+  bool registers = true;
+  registry::Options registry;
+};
+
+class ConfluentEncoder final : public RowEncoder {
+ public:
+  explicit ConfluentEncoder(std::shared_ptr<const EncodePlan> plan) : plan_(std::move(plan)) {}
+
+  Status open(const FormatContext& context) override {
+    client_ = std::make_unique<registry::Client>(plan_->registry, context);
+    return {};
+  }
+  Result<bool> ready() override {
+    if (id_.has_value()) { return true; }
+    TIDEWHEEL_CHECK(client_ != nullptr, "an encoder of avro-confluent that was not opened");
+    const Result<int32_t> id = client_->id_of(plan_->subject, plan_->schema, plan_->registers);
+    if (!id.ok() && id.status().id() == ErrorId::kFormatNotYet) { return false; }
+    if (!id.ok()) { return id.status(); }
+    id_ = *id;
+    return true;
+  }
+  Status encode(const ColumnBatch& rows, uint32_t row, std::string& message) override {
+    if (!id_.has_value()) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_ready, ready());
+      if (!is_ready) {
+        return unavailable(ErrorId::kFormatNotYet, "the schema is being registered");
+      }
+    }
+    const size_t size = message.size();
+    registry::append_frame(message, *id_);
+    Status status = plan_->encoder.append(rows.views(), row, message);
+    if (!status.ok()) { message.resize(size); }
+    return status;
+  }
+
+ private:
+  const std::shared_ptr<const EncodePlan> plan_;
+  std::unique_ptr<registry::Client> client_;
+  std::optional<int32_t> id_;
+};
+
+class ConfluentTableFormat final : public TableFormat {
+ public:
+  std::string_view name() const override { return kConfluent; }
+  std::vector<TableOption> options() const override {
+    std::vector<TableOption> options = registry::table_options(kConfluent);
+    options.push_back({kSchema, false, "", "JSON, in place of the one that follows from columns"});
+    options.push_back({kLegacyTimestamps, false, "true",
+                       "TIMESTAMP is timestamp-millis; else local-timestamp-millis or -micros, "
+                       "and TIMESTAMP_LTZ has a form too"});
+    return options;
+  }
+  bool needs_world() const override { return true; }
+  bool has_streams() const override { return false; }
+  void name_topic(const std::string& topic, bool of_keys, TableOptions& options) const override {
+    registry::name_topic(kConfluent, topic, of_keys, options);
+  }
+
+  Result<MakeDecoder> decoder(const DecodedRow& row, TableOptions& options) const override {
+    const registry::TableSettings settings = registry::read_table_options(kConfluent, options);
+    TIDEWHEEL_ASSIGN_OR_RETURN(Schema reader, schema_for(row.message, options));
+    TIDEWHEEL_RETURN_IF_ERROR(ColumnDecoder::compile(reader, reader, row).status());
+    auto plan =
+        std::make_shared<const DecodePlan>(DecodePlan{row, std::move(reader), settings.options});
+    return MakeDecoder([plan]() -> std::unique_ptr<RowDecoder> {
+      return std::make_unique<ConfluentDecoder>(plan);
+    });
+  }
+  Result<MakeEncoder> encoder(const RowType& message, const std::vector<size_t>& columns,
+                              TableOptions& options) const override {
+    registry::TableSettings settings = registry::read_table_options(kConfluent, options);
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Schema schema, schema_for(message, options));
+    if (settings.subject.empty()) {
+      options.fail(std::string(kConfluent) + ".subject", "is needed to write");
+    }
+    constexpr std::string_view kRecord = "{record}";
+    if (const size_t at = settings.subject.find(kRecord); at != std::string::npos) {
+      settings.subject.replace(at, kRecord.size(), schema.node(schema.root()).name);
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(ColumnEncoder encoder,
+                               ColumnEncoder::make(schema, message, columns));
+    auto plan = std::make_shared<const EncodePlan>(EncodePlan{std::move(encoder),
+                                                              {"AVRO", {schema.to_json()}},
+                                                              settings.subject,
+                                                              settings.registers,
+                                                              settings.options});
+    return MakeEncoder([plan]() -> std::unique_ptr<RowEncoder> {
+      return std::make_unique<ConfluentEncoder>(plan);
+    });
+  }
+
+ private:
+  static constexpr char kSchema[] = "avro-confluent.schema";
+  static constexpr char kLegacyTimestamps[] = "avro-confluent.timestamp_mapping.legacy";
+
+  static Result<Schema> schema_for(const RowType& row, TableOptions& options) {
+    SqlSchemaOptions how;
+    how.legacy_timestamps = options.flag(kLegacyTimestamps, true);
+    const std::string text = options.text(kSchema);
+    if (text.empty()) { return schema_of(row, how); }
+    return Schema::parse(text).with_context("option '{}'", kSchema);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<TableFormat> avro_confluent_table_format() {
+  return std::make_unique<ConfluentTableFormat>();
+}
+
+}  // namespace tidewheel
