@@ -1,6 +1,7 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
 
 namespace tidewheel {
@@ -91,6 +92,31 @@ std::span<const ConfigOption* const> all_options() {
       &options::kRestPort,
       &options::kRestBindAddress,
       &options::kRestBindPort,
+      &options::kWebRefreshInterval,
+      &options::kWebAllowOrigin,
+      &options::kWebSubmit,
+      &options::kWebCancel,
+      &options::kWebRescale,
+      &options::kWebUploadDirectory,
+      &options::kWebDirectory,
+      &options::kRestContentLengthMax,
+      &options::kRestIdleTimeout,
+      &options::kRestConnectionsMax,
+      &options::kWebTimeout,
+      &options::kRestStoreDuration,
+      &options::kLeaderTimeout,
+      &options::kMetricsUpdateInterval,
+      &options::kFlameGraphs,
+      &options::kFlameGraphSamples,
+      &options::kFlameGraphDelay,
+      &options::kFlameGraphDepth,
+      &options::kFlameGraphRefresh,
+      &options::kRestTokenFile,
+      &options::kRestRetries,
+      &options::kRestRetryDelay,
+      &options::kRestConnectTimeout,
+      &options::kClientHeartbeatInterval,
+      &options::kClientHeartbeatTimeout,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,
