@@ -61,7 +61,7 @@ class ProcessLauncher {
   virtual Result<std::unique_ptr<ChildProcess>> start(ProcessSpec spec,
                                                       std::function<void(ProcessEnd)> on_end) = 0;
   // Why limits of memory can't be enforced here; empty: they are.
-  virtual std::string why_no_memory_limits() const = 0;
+  virtual std::string why_no_memory_limits() = 0;
   // The path of the program that this process runs.
   virtual std::string own_program() const = 0;
 };
