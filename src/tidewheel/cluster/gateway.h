@@ -167,9 +167,9 @@ struct TaskManagerSummary {
 
 // A process that has logs, metrics and threads.
 struct ProcessName {
-  std::string task_manager;  // its id; empty: the JobManager
+  std::string task_manager = {};  // its id; empty: the JobManager
   // Empty: the manager itself; else the job's own process under it: its worker, or its master.
-  std::string job_id;
+  std::string job_id = {};
 };
 
 struct LogFileInfo {

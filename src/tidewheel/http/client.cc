@@ -404,15 +404,15 @@ Result<HttpResponse> HttpClient::call(HttpCall call) {
   return std::move(**response);
 }
 
-std::string basic_authorization(std::string_view user_info) {
+std::string base64(std::string_view bytes) {
   static constexpr char kDigits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out = "Basic ";
-  for (size_t i = 0; i < user_info.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, user_info.size() - i);
+  std::string out;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
     uint32_t bits = 0;
     for (size_t k = 0; k < 3; ++k) {
-      bits = bits << 8 | (k < count ? static_cast<unsigned char>(user_info[i + k]) : 0U);
+      bits = bits << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
     }
     for (size_t k = 0; k < 4; ++k) {
       out.push_back(k <= count ? kDigits[bits >> (18 - 6 * k) & 63] : '=');
@@ -420,5 +420,7 @@ std::string basic_authorization(std::string_view user_info) {
   }
   return out;
 }
+
+std::string basic_authorization(std::string_view user_info) { return "Basic " + base64(user_info); }
 
 }  // namespace tidewheel

@@ -57,6 +57,7 @@ class HttpClient {
   const std::unique_ptr<Loop> loop_;
 };
 
+std::string base64(std::string_view bytes);
 // The field `Authorization` of "user:password".
 std::string basic_authorization(std::string_view user_info);
 

@@ -126,8 +126,7 @@ class HttpServer::Loop final : public Turnable {
     bool is_head = false;     // the answer has no body
     uint64_t exchange = 0;    // counts requests: answers to former ones do nothing
     int64_t deadline_ns = Clock::kNever;
-    int64_t stage_since_ns = 0;
-    int64_t stage_bytes = 0;  // of the body, or the answer
+    int64_t stage_bytes = 0;  // of the body, or the answer, since it was looked at last
     std::shared_ptr<std::atomic<bool>> is_queued = std::make_shared<std::atomic<bool>>(false);
   };
 
@@ -226,22 +225,20 @@ class HttpServer::Loop final : public Turnable {
     if (deadline_ns != Clock::kNever) { deadlines_.emplace(deadline_ns, id); }
   }
 
-  // Bytes have to move at a rate: when it is looked at again, and whether it was enough.
+  // Bytes have to move at a rate; whether they do is looked at now and then.
   void start_watching(uint64_t id, Peer& peer) {
-    peer.stage_since_ns = now_ns();
     peer.stage_bytes = 0;
-    set_deadline(id, peer, peer.stage_since_ns + options_.head_timeout_ms * kMsToNs);
+    set_deadline(id, peer, now_ns() + options_.head_timeout_ms * kMsToNs);
   }
   bool is_fast_enough(const Peer& peer) const {
-    const int64_t ms = (now_ns() - peer.stage_since_ns) / kMsToNs - options_.head_timeout_ms / 2;
-    return peer.stage_bytes >= ms * options_.bytes_per_second_min / 1000;
+    return peer.stage_bytes >= options_.head_timeout_ms * options_.bytes_per_second_min / 1000;
   }
 
   void expire(uint64_t id) {
     Peer& peer = *find(id);
     const bool is_moving = peer.stage == Stage::kBody || peer.stage == Stage::kSending;
     if (is_moving && is_fast_enough(peer)) {
-      set_deadline(id, peer, now_ns() + options_.head_timeout_ms * kMsToNs);
+      start_watching(id, peer);
       return;
     }
     const bool is_asked =
@@ -438,7 +435,7 @@ class HttpServer::Loop final : public Turnable {
 
   void serve(uint64_t id, Peer& peer) {
     peer.stage = Stage::kServing;
-    set_deadline(id, peer, Clock::kNever);
+    set_deadline(id, peer, now_ns() + options_.answer_timeout_ms * kMsToNs);
     auto answerer = std::make_shared<Answerer>(mail_, this, id, peer.exchange);
     service_.serve(std::exchange(peer.request, {}),
                    [answerer](HttpResponse response) { answerer->answer(std::move(response)); });

@@ -40,11 +40,13 @@ struct HttpServerOptions {
   int64_t taken_bytes_max = int64_t{100} << 20;  // given to a taker
   // A head must be complete so long after its first byte.
   int64_t head_timeout_ms = 15'000;
-  // A body must come, and an answer be taken, at this rate at least, after a grace of
-  // head_timeout_ms.
+  // A body must come, and an answer be taken, at this rate at least, in each period of
+  // head_timeout_ms that it takes.
   int64_t bytes_per_second_min = 1024;
   // Between two requests.
   int64_t idle_timeout_ms = 300'000;
+  // A request that the service has not answered for so long is answered with 504.
+  int64_t answer_timeout_ms = 600'000;
 };
 
 // Has a thread of its own. The world and the service outlive it.

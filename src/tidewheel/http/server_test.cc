@@ -317,6 +317,16 @@ TEST(HttpServer, a_request_that_is_dropped_is_answered) {
   EXPECT_EQ(response->status, 500);
 }
 
+TEST(HttpServer, a_request_that_nobody_answers_is_given_up) {
+  Hosts hosts({.answer_timeout_ms = 20'000});
+  const auto response = hosts.get("/later");
+  ASSERT_TRUE(response.ok());
+  EXPECT_EQ(response->status, 504);
+  // Too late, and without effect.
+  hosts.service.waiting[0]({.body = "at last"});
+  EXPECT_EQ(hosts.get("/a")->body, "GET /a ");
+}
+
 TEST(HttpServer, expectations_are_met) {
   Hosts hosts;
   RawPeer peer(hosts);
