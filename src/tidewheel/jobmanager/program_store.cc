@@ -1,5 +1,7 @@
 #include "tidewheel/jobmanager/program_store.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -26,9 +28,8 @@ std::string tame_name(std::string_view name) {
   return out;
 }
 
-// Between two file systems a file can't be renamed.
-Status move_file(FileSystem& files, const std::string& from, const std::string& to) {
-  if (files.rename(from, to).ok()) { return ok_status(); }
+// Complete, or not at all.
+Status copy_file(FileSystem& files, const std::string& from, const std::string& to) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto source, files.open_read(from));
   const std::string part = to + ".part";
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto target, files.open_write(part, WriteMode::kTruncate));
@@ -40,8 +41,21 @@ Status move_file(FileSystem& files, const std::string& from, const std::string& 
   }
   TIDEWHEEL_RETURN_IF_ERROR(target->sync());
   TIDEWHEEL_RETURN_IF_ERROR(target->close());
-  TIDEWHEEL_RETURN_IF_ERROR(files.rename(part, to));
+  return files.rename(part, to);
+}
+
+// Between two file systems a file can't be renamed.
+Status move_file(FileSystem& files, const std::string& from, const std::string& to) {
+  if (files.rename(from, to).ok()) { return ok_status(); }
+  TIDEWHEEL_RETURN_IF_ERROR(copy_file(files, from, to));
   return files.remove(from);
+}
+
+Status check_program_name(const std::string& name) {
+  if (name.ends_with(".so") || is_sql_program(name)) { return ok_status(); }
+  return invalid_argument(ErrorId::kArtifact,
+                          "a program is a shared library (*.so) or an SQL script (*.sql), not '{}'",
+                          name);
 }
 
 Status no_program(const std::string& id) {
@@ -49,6 +63,25 @@ Status no_program(const std::string& id) {
 }
 
 }  // namespace
+
+Result<std::string> sha256_of_file(FileSystem& files, const std::string& path) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto file, files.open_read(path));
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> hash(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  bool fine = hash != nullptr && EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr) == 1;
+  std::vector<char> buffer(kCopyBytes);
+  while (fine) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t bytes, file->read(buffer));
+    if (bytes == 0) { break; }
+    fine = EVP_DigestUpdate(hash.get(), buffer.data(), static_cast<size_t>(bytes)) == 1;
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int digest_bytes = 0;
+  fine = fine && EVP_DigestFinal_ex(hash.get(), digest, &digest_bytes) == 1;
+  if (!fine) { return unavailable(ErrorId::kArtifact, "{} can't be hashed", path); }
+  std::string out;
+  for (unsigned int i = 0; i < digest_bytes; ++i) { out += fmt::format("{:02x}", digest[i]); }
+  return out;
+}
 
 bool is_sql_program(std::string_view name) { return name.ends_with(".sql"); }
 
@@ -78,13 +111,8 @@ Result<ProgramInfo> ProgramStore::add(const UploadedProgram& upload, int64_t now
   };
   ProgramInfo info;
   info.name = tame_name(upload.name);
-  if (!info.name.ends_with(".so") && !is_sql_program(info.name)) {
-    return refused(
-        invalid_argument(ErrorId::kArtifact,
-                         "a program is a shared library (*.so) or an SQL script (*.sql), "
-                         "not '{}'",
-                         info.name));
-  }
+  Status named = check_program_name(info.name);
+  if (!named.ok()) { return refused(std::move(named)); }
   if (!is_sha256(upload.sha256)) {
     return refused(invalid_argument(ErrorId::kArtifact, "'{}' is no SHA-256", upload.sha256));
   }
@@ -102,6 +130,18 @@ Result<ProgramInfo> ProgramStore::add(const UploadedProgram& upload, int64_t now
         fmt::format("{}\n{}\n{}\n{}\n", info.name, info.sha256, info.bytes, info.uploaded_ms));
   }
   if (!status.ok()) { return refused(std::move(status)); }
+  return info;
+}
+
+Result<ProgramInfo> ProgramStore::add_copy(const std::string& path) {
+  ProgramInfo info;
+  info.name = tame_name(file_name(path));
+  TIDEWHEEL_RETURN_IF_ERROR(check_program_name(info.name));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const FileInfo file, files_.info(path));
+  info.bytes = file.size_bytes;
+  TIDEWHEEL_ASSIGN_OR_RETURN(info.sha256, sha256_of_file(files_, path));
+  TIDEWHEEL_RETURN_IF_ERROR(files_.make_directories(join_path(directory_, "blobs")));
+  TIDEWHEEL_RETURN_IF_ERROR(copy_file(files_, path, blob_path(info.sha256)));
   return info;
 }
 

@@ -25,6 +25,8 @@ class ProgramStore {
 
   // Takes the file over, or removes it. Errors: kArtifact when its name is neither *.so nor *.sql.
   Result<ProgramInfo> add(const UploadedProgram& upload, int64_t now_ms);
+  // A copy of a file that stays where it is; it is no upload, and has no id.
+  Result<ProgramInfo> add_copy(const std::string& path);
   // The newest first.
   Result<std::vector<ProgramInfo>> list();
   // Errors: kArtifact when there is none.
@@ -43,6 +45,8 @@ class ProgramStore {
   Random random_;
 };
 
+// Of the file's bytes, as 64 lower-case hex digits.
+Result<std::string> sha256_of_file(FileSystem& files, const std::string& path);
 bool is_sql_program(std::string_view name);
 // 64 lower-case hex digits.
 bool is_sha256(std::string_view text);

@@ -70,7 +70,7 @@ class SlotPool {
   void give(Job& job, const std::string& name);
   std::string choose(const Job& job) const;
 
-  const SlotChoice choice_;
+  SlotChoice choice_;
   std::map<std::string, TaskManager> task_managers_;
   std::map<std::string, Job> jobs_;
   uint64_t next_order_ = 1;
