@@ -54,7 +54,7 @@ struct RpcOptions {
 struct RpcCall {
   std::string service;
   std::string method;
-  std::string body;
+  std::string body = {};
   uint64_t fence = 0;  // see RpcService
   // From now on, waiting for a connection included.
   int64_t timeout_ms = 10'000;
@@ -63,7 +63,7 @@ struct RpcCall {
 struct RpcNotice {
   std::string service;
   std::string method;
-  std::string body;
+  std::string body = {};
   uint64_t fence = 0;
 };
 

@@ -28,6 +28,7 @@ class FrameReader {
  public:
   // A frame with a longer body is an error, and is noticed before memory is taken for it.
   explicit FrameReader(uint32_t body_bytes_max) : body_bytes_max_(body_bytes_max) {}
+  void set_body_bytes_max(uint32_t bytes) { body_bytes_max_ = bytes; }
 
   // Reads once from the connection. Invalidates bodies. Call `next` until it is false first.
   Result<Transfer::State> fill(Connection& connection);
@@ -42,7 +43,7 @@ class FrameReader {
   static constexpr size_t kBufferBytes = size_t{256} << 10;
   void make_room();
 
-  const uint32_t body_bytes_max_;
+  uint32_t body_bytes_max_;
   std::unique_ptr<char[]> buffer_;
   size_t capacity_ = 0;
   size_t begin_ = 0;  // of what was not given out

@@ -31,14 +31,14 @@ struct Hello {
   uint64_t session = 0;
   uint64_t received = 0;
   bool resumes = false;
-  std::string name;
+  std::string name = {};
 };
 std::string encode_hello(const Hello& hello);
 Result<Hello> decode_hello(std::string_view body);
 
 struct Welcome {
   uint64_t received = 0;
-  std::string name;
+  std::string name = {};
 };
 std::string encode_welcome(const Welcome& welcome);
 Result<Welcome> decode_welcome(std::string_view body);
