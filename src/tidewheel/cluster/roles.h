@@ -61,5 +61,7 @@ std::string role_config_text(const Config& config);
 inline constexpr int kRoleDone = 0;     // the job has ended, or the worker was told to end
 inline constexpr int kRoleFailed = 1;   // what went wrong is on standard error
 inline constexpr int kRoleMisused = 2;  // the command line is wrong
+// The JobManager, or the job's master, is lost: nothing is wrong with the job.
+inline constexpr int kRoleLost = 3;
 
 }  // namespace tidewheel

@@ -757,6 +757,15 @@ void JobMaster::cancel() {
   post([this] { end_by(JobState::kCancelling); });
 }
 
+void JobMaster::abandon() {
+  post([this] {
+    if (ended_now_) { return; }
+    mailbox_.close();
+    ended_now_ = true;
+    ended_->set();
+  });
+}
+
 void JobMaster::savepoint(SavepointRequest request, std::function<void(Result<std::string>)> done) {
   auto answer = std::make_shared<Answer<std::string>>(std::move(done));
   post([this, request = std::move(request), answer = std::move(answer)] {

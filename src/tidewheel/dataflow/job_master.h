@@ -81,6 +81,9 @@ class JobMaster final : public Turnable,
   void stop();
   void cancel();
   void fail(Status failure);
+  // It stops turning, and `ended` is set, while the job is what it was: another master goes on with
+  // it from its newest checkpoint. Tasks are left to their fleet.
+  void abandon();
   // `done` is called once, on this or another thread.
   void savepoint(SavepointRequest request, std::function<void(Result<std::string>)> done);
   void cancel_with_savepoint(std::string directory, std::function<void(Result<std::string>)> done);

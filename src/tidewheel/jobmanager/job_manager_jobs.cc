@@ -189,11 +189,11 @@ void JobManager::Role::launch_master(Job& job, const std::string& directory) {
   role.arguments.assign(program.arguments().begin(), program.arguments().end());
   role.config_file = join_path(directory, "config.yaml");
   role.working_directory = directory;
-  role.listen_at = {options_.listen_at.host, 0};
+  role.listen_at = {options_.bind_host, 0};
   role.host = options_.host;
-  const bool everywhere = options_.listen_at.host.empty() || options_.listen_at.host == "0.0.0.0" ||
-                          options_.listen_at.host == "::";
-  role.manager = {everywhere ? "localhost" : options_.listen_at.host, port()};
+  const bool everywhere =
+      options_.bind_host.empty() || options_.bind_host == "0.0.0.0" || options_.bind_host == "::";
+  role.manager = {everywhere ? "localhost" : options_.bind_host, port()};
   role.manager_fence = fence_;
   ProcessSpec spec;
   spec.program = options_.launcher->own_program();
@@ -236,7 +236,8 @@ void JobManager::Role::on_master_end(const std::string& id, uint64_t epoch, cons
       const std::string why =
           fmt::format("the job's master {}; it has said:\n{}", end.describe(), words);
       // What it says itself will be no different the next time; a crash may.
-      const bool by_itself = end.signal == 0 && end.exit_code != kRoleDone;
+      const bool by_itself =
+          end.signal == 0 && (end.exit_code == kRoleFailed || end.exit_code == kRoleMisused);
       if (by_itself) { return finish(*known, ClusterJobStatus::kFailed, why, ""); }
       restart_master(*known, why);
     });
