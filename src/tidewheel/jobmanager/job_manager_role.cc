@@ -50,13 +50,20 @@ Status JobManager::Role::listen() {
   RpcOptions rpc;
   rpc.name = "JobManager";
   rpc.listens = true;
-  rpc.listen_at = options_.listen_at;
   rpc.network = options_.network;
   rpc.heartbeat_interval_ms = options_.config.get(options::kHeartbeatInterval);
   rpc.heartbeat_timeout_ms = options_.config.get(options::kHeartbeatTimeout);
-  TIDEWHEEL_ASSIGN_OR_RETURN(endpoint_, RpcEndpoint::start(world_, rpc));
-  serve();
-  return ok_status();
+  Status status = invalid_argument(ErrorId::kNetworkAddress, "there is no port to listen at");
+  for (const uint16_t port : options_.ports) {
+    rpc.listen_at = {options_.bind_host, port};
+    auto endpoint = RpcEndpoint::start(world_, rpc);
+    status = endpoint.status();
+    if (!endpoint.ok()) { continue; }
+    endpoint_ = std::move(*endpoint);
+    serve();
+    break;
+  }
+  return status;
 }
 
 void JobManager::Role::serve() {
