@@ -15,6 +15,7 @@
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/job_report_builder.h"
 #include "tidewheel/cluster/manager.pb.h"
+#include "tidewheel/cluster/metric_report_builder.h"
 #include "tidewheel/cluster/remote_fleet.h"
 #include "tidewheel/dataflow/job_master.h"
 #include "tidewheel/dataflow/job_setup.h"
@@ -264,6 +265,17 @@ void MasterProcess::serve_manager() {
         pb::ReportResponse response;
         response.set_report(report());
         answer.ok(response);
+      });
+  service->on<pb::Empty, pb::MetricsResponse>(
+      "Metrics",
+      [this](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::MetricsResponse>& answer) {
+        fleet_->collect_metrics([this, answer](const std::shared_ptr<pb::MetricReport>& report) {
+          add_job_metrics(metrics_.collect(world_.clock().now_ns()), *report);
+          add_task_metrics(chained_, *fleet_, *report);
+          pb::MetricsResponse response;
+          response.set_report(report->SerializeAsString());
+          answer.ok(response);
+        });
       });
   service->on<pb::Empty, pb::Empty>(
       "Cancel", [this](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::Empty>& answer) {

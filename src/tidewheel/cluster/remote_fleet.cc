@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
 
@@ -12,6 +13,8 @@ namespace {
 
 // Attempts at a task that are remembered.
 constexpr size_t kAttemptsMax = 16;
+// A worker that takes longer is left out of the metrics.
+constexpr int64_t kMetricsMs = 2'000;
 
 // What a region starts from, until it is sent.
 struct RemoteStart final : TaskFleet::Prepared {
@@ -511,6 +514,31 @@ std::map<std::string, int64_t> RemoteFleet::accumulators() const {
     for (const auto& [name, value] : member->accumulators) { sums[name] += value; }
   }
   return sums;
+}
+
+void RemoteFleet::collect_metrics(std::function<void(std::shared_ptr<pb::MetricReport>)> done) {
+  struct Collection {
+    std::shared_ptr<pb::MetricReport> report = std::make_shared<pb::MetricReport>();
+    size_t awaited = 0;
+    std::function<void(std::shared_ptr<pb::MetricReport>)> done;
+  };
+  auto collection = std::make_shared<Collection>();
+  collection->done = std::move(done);
+  collection->awaited = members_.size();
+  if (members_.empty()) { return collection->done(collection->report); }
+  for (const auto& [number, member] : members_) {
+    RpcClient client = member->client;
+    client.set_timeout_ms(kMetricsMs);
+    client.call<pb::WorkerMetricsResponse>(
+        "Metrics", pb::WorkerMetricsRequest(),
+        [collection](const Result<pb::WorkerMetricsResponse>& response) {
+          pb::MetricReport part;
+          if (response.ok() && part.ParseFromString(response->report())) {
+            collection->report->MergeFrom(part);
+          }
+          if (--collection->awaited == 0) { collection->done(collection->report); }
+        });
+  }
 }
 
 }  // namespace tidewheel

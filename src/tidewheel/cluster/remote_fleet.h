@@ -23,6 +23,7 @@ class CheckpointStore;  // checkpoint/checkpoint_store.h
 namespace pb {
 class FiguresNotice;          // cluster/worker.proto
 class HappenedNotice;         // the same
+class MetricReport;           // cluster/job_report.proto
 class RegisterWorkerRequest;  // the same
 class RegisterWorkerResponse;
 class WorkerFailedNotice;
@@ -103,6 +104,8 @@ class RemoteFleet final : public TaskFleet {
   void count_states(int32_t (&counts)[kExecutionStateCount]) const;
   // Sums over all workers.
   std::map<std::string, int64_t> accumulators() const;
+  // Asks all workers. `done` gets what has come in time, on the master's thread.
+  void collect_metrics(std::function<void(std::shared_ptr<pb::MetricReport>)> done);
 
   // ---- TaskFleet
   Result<std::shared_ptr<Prepared>> prepare(size_t region,

@@ -19,6 +19,8 @@
 #include "tidewheel/checkpoint/rules.h"
 #include "tidewheel/checkpoint/worker_storage.h"
 #include "tidewheel/cluster/exchange.h"
+#include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/metric_report_builder.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
 #include "tidewheel/cluster/worker_plans.h"
@@ -33,7 +35,6 @@ namespace {
 
 // How often figures of tasks are told.
 constexpr int64_t kFiguresMs = 1'000;
-constexpr std::string_view kAccumulatorGroup = "accumulators";
 
 // Where the tasks of one attempt at a region are. Kept by its tasks.
 class AttemptEdges final : public RemoteEdges {
@@ -151,6 +152,8 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void note_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
   void add_figures(const Region& region, TaskId task, pb::FiguresNotice& notice);
   void add_accumulators(pb::FiguresNotice& notice);
+  bool is_here(TaskId task) const;
+  pb::WorkerMetricsResponse collect_metrics() const;
   void figures_timer();
 
   void end_by(Status result);
@@ -225,6 +228,10 @@ void WorkerProcess::serve() {
   service->on_notice<pb::DeliverNotice>(
       "Deliver",
       [this](const RpcRequest&, const pb::DeliverNotice& notice) { on_deliver(notice); });
+  service->on<pb::WorkerMetricsRequest, pb::WorkerMetricsResponse>(
+      "Metrics",
+      [this](const RpcRequest&, const pb::WorkerMetricsRequest&,
+             const RpcAnswer<pb::WorkerMetricsResponse>& answer) { answer.ok(collect_metrics()); });
   service->on_notice<pb::EndNotice>("End", [this](const RpcRequest&, const pb::EndNotice& notice) {
     if (!notice.reason().empty()) { logger_.info("told to end: {}", notice.reason()); }
     end_by(ok_status());
@@ -691,19 +698,32 @@ void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNoti
 }
 
 void WorkerProcess::add_accumulators(pb::FiguresNotice& notice) {
-  std::map<std::string, int64_t> sums;
-  for (const MetricValue& metric : metrics_->collect(world_.clock().now_ns())) {
-    const size_t dot = metric.scope.rfind('.');
-    const std::string_view last = std::string_view(metric.scope).substr(dot + 1);
-    if (metric.kind == MetricValue::Kind::kCounter && last == kAccumulatorGroup) {
-      sums[metric.name] += metric.value;
-    }
-  }
+  const std::map<std::string, int64_t> sums =
+      sum_accumulators(chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
+                       [this](TaskId task) { return is_here(task); });
   for (const auto& [name, value] : sums) {
     pb::AccumulatorFigure& figure = *notice.add_accumulators();
     figure.set_name(name);
     figure.set_value(value);
   }
+}
+
+// Its present attempt ran, or runs, here.
+bool WorkerProcess::is_here(TaskId task) const {
+  const Region& region = regions_[layout_.region_of(task.vertex)];
+  return std::find(region.tasks.begin(), region.tasks.end(), task) != region.tasks.end();
+}
+
+pb::WorkerMetricsResponse WorkerProcess::collect_metrics() const {
+  pb::MetricReport report;
+  if (metrics_ != nullptr) {
+    add_operator_metrics(
+        chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
+        [this](TaskId task) { return is_here(task); }, report);
+  }
+  pb::WorkerMetricsResponse response;
+  response.set_report(report.SerializeAsString());
+  return response;
 }
 
 // Runs while tasks do.
