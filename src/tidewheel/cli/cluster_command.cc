@@ -4,12 +4,42 @@
 #include <cstdio>
 
 #include "tidewheel/cli/cluster_process.h"
+#include "tidewheel/cli/config_command.h"
 
 namespace tidewheel {
 namespace {
 
 constexpr std::string_view kJobManagerCommand = "jobmanager";
 constexpr std::string_view kTaskManagerCommand = "taskmanager";
+constexpr std::string_view kConfigCommand = "config";
+
+using Arguments = std::span<const std::string>;
+
+void show(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+// Returns true when there is nothing more to do: help was shown.
+Result<bool> parse(CLI::App& app, Arguments own) {
+  // CLI11 takes arguments from the back.
+  std::vector<std::string> reversed(own.rbegin(), own.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    show(app.help());
+    return true;
+  } catch (const CLI::ParseError& error) {
+    return invalid_argument(ErrorId::kUsage, "{}; see {} --help", error.what(), app.get_name());
+  }
+  return false;
+}
+
+void add_config_flags(CLI::App& app, std::string& directory, std::vector<std::string>& settings) {
+  app.add_option("--configDir,-c", directory,
+                 "Folder of config.yaml; else TIDEWHEEL_CONF_DIR, or conf beside bin")
+      ->type_name("FOLDER");
+  app.add_option("-D", settings, "Sets an option: -Dkey=value")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
 
 struct ManagerFlags {
   ManagerCommand command;
@@ -17,12 +47,7 @@ struct ManagerFlags {
   ProgramRun run;
 
   void add_to(CLI::App& app, bool is_job_manager) {
-    app.add_option("--configDir,-c", command.config_directory,
-                   "Folder of config.yaml; else TIDEWHEEL_CONF_DIR, or conf beside bin")
-        ->type_name("FOLDER");
-    app.add_option("-D", command.settings, "Sets an option: -Dkey=value")
-        ->type_name("KEY=VALUE")
-        ->allow_extra_args(false);
+    add_config_flags(app, command.config_directory, command.settings);
     if (!is_job_manager) { return; }
     const char* const group = "One application, with which the cluster ends";
     app.add_option("--application", application, "Its program: a libNAME.so or an SQL script")
@@ -44,34 +69,42 @@ struct ManagerFlags {
   }
 };
 
-}  // namespace
-
-bool is_cluster_command(std::span<const std::string> arguments) {
-  return !arguments.empty() &&
-         (arguments[0] == kJobManagerCommand || arguments[0] == kTaskManagerCommand);
+Result<int> run_config(Arguments own) {
+  ConfigCommand command;
+  CLI::App app("Shows each setting, where it comes from, and its default.", "tidewheel config");
+  add_config_flags(app, command.config_directory, command.settings);
+  app.add_option("--value", command.value_of, "Shows the value of this key alone")
+      ->type_name("KEY");
+  app.add_flag("--set", command.set_only, "Leaves out what has its default");
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, own));
+  if (shown) { return 0; }
+  const std::unique_ptr<World> world = make_real_world();
+  command.config_directory = config_directory(*world, command.config_directory);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, show_config(*world, command));
+  show(text);
+  return 0;
 }
 
-Result<int> run_cluster_command(std::span<const std::string> arguments) {
+}  // namespace
+
+bool is_cluster_command(Arguments arguments) {
+  return !arguments.empty() &&
+         (arguments[0] == kJobManagerCommand || arguments[0] == kTaskManagerCommand ||
+          arguments[0] == kConfigCommand);
+}
+
+Result<int> run_cluster_command(Arguments arguments) {
+  if (arguments[0] == kConfigCommand) { return run_config(arguments.subspan(1)); }
   const bool is_job_manager = arguments[0] == kJobManagerCommand;
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  const auto own_count = static_cast<size_t>(dashes - arguments.begin()) - 1;
   ManagerFlags flags;
   CLI::App app(is_job_manager ? "Runs the JobManager of a cluster, and its REST API."
                               : "Runs a TaskManager: the slots of one machine.",
                "tidewheel " + arguments[0]);
   flags.add_to(app, is_job_manager);
-  // CLI11 takes arguments from the back.
-  std::vector<std::string> own(std::make_reverse_iterator(dashes),
-                               std::make_reverse_iterator(arguments.begin() + 1));
-  try {
-    app.parse(own);
-  } catch (const CLI::CallForHelp&) {
-    const std::string help = app.help();
-    std::fwrite(help.data(), 1, help.size(), stdout);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return invalid_argument(ErrorId::kUsage, "{}; see tidewheel {} --help", error.what(),
-                            arguments[0]);
-  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, arguments.subspan(1, own_count)));
+  if (shown) { return 0; }
   if (!flags.application.empty()) {
     if (dashes != arguments.end()) { flags.run.arguments.assign(dashes + 1, arguments.end()); }
     flags.command.application = JobManagerOptions::Application{flags.application, flags.run};

@@ -1,4 +1,5 @@
-// The managers of a cluster, as commands: `tidewheel jobmanager` and `tidewheel taskmanager`.
+// The managers of a cluster, as commands: `tidewheel jobmanager` and `tidewheel taskmanager`; and
+// `tidewheel config`.
 #pragma once
 #include <span>
 #include <string>

@@ -40,17 +40,21 @@ Result<std::vector<uint16_t>> job_manager_ports(const Config& config) {
 
 }  // namespace
 
+std::string config_directory(World& world, const std::string& given) {
+  if (!given.empty()) { return given; }
+  const auto named = world.environment("TIDEWHEEL_CONF_DIR");
+  if (named.has_value()) { return *named; }
+  const std::string program = make_process_launcher()->own_program();
+  return join_path(parent_path(parent_path(program)), "conf");
+}
+
 Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char* role) {
   ManagerGround ground;
   ground.world = make_real_world({.blocking_threads_max = 4});
   World& world = *ground.world;
-  ground.program = make_process_launcher()->own_program();
-  std::string directory = command.config_directory;
-  if (directory.empty()) {
-    directory = world.environment("TIDEWHEEL_CONF_DIR")
-                    .value_or(join_path(parent_path(parent_path(ground.program)), "conf"));
-  }
-  TIDEWHEEL_ASSIGN_OR_RETURN(DirectoryConfig read, read_config_directory(world.files(), directory));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      DirectoryConfig read,
+      read_config_directory(world.files(), config_directory(world, command.config_directory)));
   const Logger log = world.logger().named(role);
   for (const std::string& warning : read.warnings) { log.warning("{}", warning); }
   ground.config = std::move(read.config);

@@ -36,8 +36,9 @@ struct WorkingDirectory {
 struct ManagerGround {
   std::unique_ptr<World> world;
   Config config;
-  std::string program;  // the path of this one
 };
+// The one given, else TIDEWHEEL_CONF_DIR, else conf beside the program's bin.
+std::string config_directory(World& world, const std::string& given);
 Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char* role);
 // The first of io.tmp.dirs/tidewheel-ROLE-0, -1, ... that no process holds.
 Result<WorkingDirectory> claim_working_directory(FileSystem& files, const Config& config,
