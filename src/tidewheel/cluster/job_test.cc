@@ -523,6 +523,23 @@ TEST_P(ClusterJob, another_master_goes_on_with_it) {
   EXPECT_EQ(job.manager.report.checkpoints().restored(), 1);
 }
 
+TEST_P(ClusterJob, that_has_ended_is_told_by_the_next_master_and_not_run_again) {
+  JobOnWorkers job(*machines_, {.count = 2'000});
+  job.set("execution.checkpointing.interval", "50 ms");
+  job.start_master(1);
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 2, ""}});
+  ASSERT_TRUE(job.master->wait().ok());
+  job.master.reset();
+  const int64_t rows = job.results->rows_so_far();
+  job.manager.status = -1;
+  job.start_master(2, "master2");
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  EXPECT_EQ(job.manager.status, static_cast<int32_t>(ClusterJobStatus::kFinished));
+  EXPECT_EQ(job.results->rows_so_far(), rows);
+}
+
 TEST_P(ClusterJob, without_slots_it_fails_and_says_what_it_waits_for) {
   JobOnWorkers job(*machines_, {.count = 100});
   job.set("slot.request.timeout", "300 ms");
