@@ -4,6 +4,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/inspect.h"
+#include "tidewheel/cli/client_command.h"
 #include "tidewheel/cli/cluster_command.h"
 #include "tidewheel/cli/cluster_program.h"
 #include "tidewheel/cli/command_line.h"
@@ -46,6 +47,7 @@ Result<int> carry_out(const CommandLine& line) {
     return 0;
   }
   if (line.command == Command::kSql) { return run_sql_command(line.sql); }
+  if (line.command == Command::kClient) { return run_client_command(line.client); }
   JobNote note;
   {
     // Gone before the job starts: the library brings a world of its own.
