@@ -12,6 +12,9 @@
 namespace tidewheel {
 namespace {
 
+// A checkpoint that is older is none.
+constexpr int64_t kAgeNsMax = int64_t{1} << 60;
+
 Status bad_message(std::string_view what) {
   return data_loss(ErrorId::kRpcMessage, "a message of a worker or its master: {}", what);
 }
@@ -56,7 +59,8 @@ void to_message(const CheckpointPlan& plan, const Clock& clock, pb::PlanMessage&
 
 Result<CheckpointPlanRef> from_message(const pb::PlanMessage& message, const Clock& clock) {
   if (message.id() < 1 || message.kind() > static_cast<uint32_t>(SnapshotKind::kSavepoint) ||
-      message.after() > static_cast<uint32_t>(AfterSavepoint::kDrain)) {
+      message.after() > static_cast<uint32_t>(AfterSavepoint::kDrain) || message.age_ns() < 0 ||
+      message.age_ns() > kAgeNsMax || message.unaligned_after_ns() < 0) {
     return bad_message("the plan of a checkpoint has values that can't be");
   }
   auto plan = std::make_shared<CheckpointPlan>();
