@@ -9,7 +9,8 @@ namespace tidewheel::options {
 
 inline constexpr TextOption kJobManagerAddress{
     {"jobmanager.rpc.address", OptionKind::kText, "localhost",
-     "Host by which others reach the JobManager; with high availability it is told by the leader."}};
+     "Host by which others reach the JobManager; with high availability the leader says "
+     "which it is."}};
 inline constexpr IntOption kJobManagerPort{
     {"jobmanager.rpc.port", OptionKind::kInt, "6123",
      "Port of the JobManager for the cluster's own messages; 0: any free one.", 0, 65535}};
@@ -31,8 +32,7 @@ inline constexpr TextOption kTaskManagerDataPort{
      "Ports of workers, as taskmanager.rpc.port; each worker needs one."}};
 inline constexpr TextOption kTaskManagerId{
     {"taskmanager.resource-id", OptionKind::kText, "",
-     "Name of the TaskManager in the cluster; empty: its host and port, and some letters by chance.",
-     INT64_MIN, INT64_MAX}};
+     "Name of the TaskManager in the cluster; empty: its host and port, and letters by chance."}};
 inline constexpr BoolOption kAllowOpenBind{
     {"security.allow-unauthenticated-bind", OptionKind::kBool, "false",
      "Listen at addresses that other machines reach although nobody has to prove who they are."}};
@@ -113,6 +113,14 @@ inline constexpr DurationOption kZooKeeperSession{
     {"high-availability.zookeeper.client.session-timeout", OptionKind::kDuration, "60 s",
      "A leader that ZooKeeper has not heard of for this long is replaced; it steps down before.",
      1000, 3'600'000}};
+
+inline constexpr TextOption kZooKeeperAcl{
+    {"high-availability.zookeeper.client.acl", OptionKind::kText, "open",
+     "open: whoever reaches ZooKeeper may change the cluster's nodes; creator: only who has proved "
+     "to be the same by high-availability.zookeeper.client.authorization."}};
+inline constexpr TextOption kZooKeeperAuthorization{
+    {"high-availability.zookeeper.client.authorization", OptionKind::kText, "",
+     "What this process proves to ZooKeeper: a scheme and its text, such as digest:user:password."}};
 
 // ---- REST
 

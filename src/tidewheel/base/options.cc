@@ -88,6 +88,8 @@ std::span<const ConfigOption* const> all_options() {
       &options::kZooKeeperQuorum,
       &options::kZooKeeperRoot,
       &options::kZooKeeperSession,
+      &options::kZooKeeperAcl,
+      &options::kZooKeeperAuthorization,
       &options::kRestAddress,
       &options::kRestPort,
       &options::kRestBindAddress,

@@ -8,6 +8,7 @@
 #include "tidewheel/base/version.h"
 #include "tidewheel/rest/server.h"
 #include "tidewheel/taskmanager/task_manager.h"
+#include "tidewheel/zookeeper/zookeeper_high_availability.h"
 
 namespace tidewheel {
 namespace {
@@ -115,7 +116,12 @@ Result<std::unique_ptr<HighAvailability>> open_high_availability(World& world,
     TIDEWHEEL_ASSIGN_OR_RETURN(election.directory, high_availability_directory(config));
     return make_file_high_availability(world, election);
   }
-  return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}', only NONE or filesystem",
+  if (type == "zookeeper") {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const ZooKeeperOptions found, zookeeper_options(config));
+    return make_zookeeper_high_availability(world, found);
+  }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} can't be '{}', only NONE, filesystem or zookeeper",
                           options::kHighAvailability.key, config.get(options::kHighAvailability));
 }
 
