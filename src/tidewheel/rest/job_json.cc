@@ -7,6 +7,7 @@
 
 #include "tidewheel/cluster/gateway.h"
 #include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/rest/java_throwable.h"
 #include "tidewheel/rest/json_writer.h"
 #include "tidewheel/rest/statistics.h"
 
@@ -421,11 +422,11 @@ std::string job_result_json(const pb::JobReport& job) {
   json.member("net-runtime", std::max<int64_t>(0, job.end_ms() - job.start_ms()));
   if (status != ClusterJobStatus::kFinished) {
     const bool has_failure = status == ClusterJobStatus::kFailed && job.failures_size() > 0;
-    json.begin_object("failure-cause");
-    json.member("class", has_failure ? job.failures(0).error() : "TW1802 kJobCancelled");
-    json.member("stack-trace",
-                has_failure ? stack_trace_of(job.failures(0)) : "the job was cancelled");
-    json.end_object();
+    const std::string error = has_failure ? job.failures(0).error() : "TW1802 kJobCancelled";
+    const std::string text =
+        has_failure ? stack_trace_of(job.failures(0)) : "the job was cancelled";
+    json.begin_object("failure-cause").member("class", error).member("stack-trace", text);
+    json.member("serialized-throwable", serialized_throwable(error, text)).end_object();
   }
   return json.end_object().end_object().take();
 }
