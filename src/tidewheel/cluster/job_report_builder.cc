@@ -6,6 +6,7 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/parallelism.h"
 #include "tidewheel/dataflow/chaining.h"
 
 namespace tidewheel {
@@ -27,12 +28,6 @@ std::string_view ship_strategy(EdgeKind kind) {
     case EdgeKind::kCustom: return "CUSTOM";
   }
   return "";
-}
-
-// A vertex has the id of the operator at its head.
-std::string vertex_id(const ChainedGraph& chained, int32_t vertex) {
-  const int32_t head = chained.vertices[report_index(vertex)].nodes.front();
-  return to_hex(chained.operator_ids[report_index(head)]);
 }
 
 bool is_secret(std::string_view key) {
@@ -111,7 +106,7 @@ void fill_task_checkpoints(const ChainedGraph& chained, const CheckpointFigures&
     pb::TaskCheckpointReport*& task = by_vertex[figures.vertex];
     if (task == nullptr) {
       task = report.add_tasks();
-      task->set_vertex_id(vertex_id(chained, figures.vertex));
+      task->set_vertex_id(vertex_id_of(chained, figures.vertex));
       task->set_subtasks(chained.vertices[report_index(figures.vertex)].parallelism);
     }
     pb::SubtaskCheckpointReport& entry = *task->add_acknowledged();
@@ -224,7 +219,7 @@ void fill_plan(const ChainedGraph& chained, pb::JobReport& report) {
   for (size_t i = 0; i < chained.vertices.size(); ++i) {
     const ChainVertex& vertex = chained.vertices[i];
     pb::VertexReport& entry = *report.add_vertices();
-    entry.set_id(vertex_id(chained, static_cast<int32_t>(i)));
+    entry.set_id(vertex_id_of(chained, static_cast<int32_t>(i)));
     entry.set_name(vertex.name);
     entry.set_parallelism(vertex.parallelism);
     entry.set_max_parallelism(vertex.max_parallelism);

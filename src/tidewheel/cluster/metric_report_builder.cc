@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/parallelism.h"
 
 namespace tidewheel {
 namespace {
@@ -84,11 +85,6 @@ void add_metric(const std::string& name, const MetricValue& from, pb::MetricScop
       add(name + "_p95").set_integer(from.p95);
       add(name + "_p99").set_integer(from.p99);
   }
-}
-
-std::string vertex_id_of(const ChainedGraph& chained, int32_t vertex) {
-  const int32_t head = chained.vertices[static_cast<size_t>(vertex)].nodes.front();
-  return to_hex(chained.operator_ids[static_cast<size_t>(head)]);
 }
 
 }  // namespace

@@ -119,6 +119,11 @@ void RemoteFleet::on_register(const RpcRequest& from, const pb::RegisterWorkerRe
   for (const GraphNode& node : parts_.chained.graph.nodes) {
     response.add_max_parallelism(node.max_parallelism);
   }
+  for (const auto& [id, parallelism] : parts_.parallelism) {
+    pb::VertexParallelism& vertex = *response.add_parallelism();
+    vertex.set_vertex_id(id);
+    vertex.set_parallelism(parallelism);
+  }
   answer.ok(response);
 }
 
@@ -326,6 +331,13 @@ void RemoteFleet::shut_down() {
   over_ = true;
   for (const auto& [number, member] : members_) { member->client.notify("End", pb::EndNotice()); }
   changed();
+}
+
+void RemoteFleet::hand_over(const std::string& reason) {
+  over_ = true;
+  pb::EndNotice notice;
+  notice.set_reason(reason);
+  for (const auto& [number, member] : members_) { member->client.notify("End", notice); }
 }
 
 // ---- Checkpoints and events

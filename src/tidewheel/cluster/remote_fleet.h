@@ -11,6 +11,7 @@
 #include "tidewheel/base/log.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/cluster/gateway.h"
+#include "tidewheel/cluster/parallelism.h"
 #include "tidewheel/dataflow/chaining.h"
 #include "tidewheel/dataflow/task_fleet.h"
 #include "tidewheel/dataflow/task_layout.h"
@@ -78,7 +79,8 @@ class RemoteFleet final : public TaskFleet {
     FleetListener& listener;
     std::string job_name;
     uint64_t epoch = 0;
-    uint64_t token = 0;  // a secret of the job's workers
+    uint64_t token = 0;                    // a secret of the job's workers
+    ParallelismByVertex parallelism = {};  // of vertices that have another than their program says
     int64_t slot_timeout_ns = Clock::kNever;
     // Something that is shown of the job has changed.
     std::function<void()> on_changed;
@@ -93,6 +95,9 @@ class RemoteFleet final : public TaskFleet {
   void assign(SlotAssignment assignment);
   // Its TaskManager has seen it end.
   void worker_lost(const std::string& worker_id, const Status& why);
+
+  // Another fleet takes over: workers are told to end, others come to it.
+  void hand_over(const std::string& reason);
 
   int32_t missing_slots() const;
   // Why the job can't be deployed now, for people; empty: it can.

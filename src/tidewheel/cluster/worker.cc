@@ -21,6 +21,7 @@
 #include "tidewheel/cluster/exchange.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/metric_report_builder.h"
+#include "tidewheel/cluster/parallelism.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
 #include "tidewheel/cluster/worker_plans.h"
@@ -80,17 +81,14 @@ class AttemptEdges final : public RemoteEdges {
 
 class WorkerProcess final : public JobWorker, private TaskListener {
  public:
-  WorkerProcess(World& world, ChainedGraph chained, Config config, Options options)
+  WorkerProcess(World& world, LogicalGraph graph, Config config, Options options)
       : world_(world),
         role_(std::move(options.role)),
         network_(options.network),
         config_(std::move(config)),
-        chained_(std::move(chained)),
-        layout_(chained_),
+        graph_(std::move(graph)),
         logger_(world.logger().named("worker")),
-        ended_(world.executor().make_event()),
-        regions_(layout_.region_count()),
-        attempts_(layout_.region_count()) {}
+        ended_(world.executor().make_event()) {}
   ~WorkerProcess() override;
 
   Status connect();
@@ -163,8 +161,12 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   const ProcessRole role_;
   Network* const network_;
   const Config config_;
+  const LogicalGraph graph_;
+  // ---- Once the master has said at which parallelism it runs.
   ChainedGraph chained_;
-  const TaskLayout layout_;
+  std::optional<TaskLayout> layout_;
+  std::vector<Region> regions_;
+  std::unique_ptr<std::atomic<uint64_t>[]> attempts_;  // by region, for the tasks' threads
   Logger logger_;
   const std::unique_ptr<Event> ended_;
   Status result_;
@@ -175,8 +177,6 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   std::unique_ptr<StateBackends> backends_;
   std::unique_ptr<WorkerStorage> storage_;
   WorkerPlans plans_;
-  std::vector<Region> regions_;
-  std::vector<std::atomic<uint64_t>> attempts_;  // by region, for the tasks' threads
   bool figures_due_ = false;
   bool ending_ = false;
 
@@ -284,6 +284,14 @@ void WorkerProcess::fail(const Status& why) {
 
 Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
   number_ = response.number();
+  ParallelismByVertex parallelism;
+  for (const pb::VertexParallelism& vertex : response.parallelism()) {
+    parallelism[vertex.vertex_id()] = vertex.parallelism();
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(chained_, chain_graph_at(graph_, config_, parallelism));
+  layout_.emplace(chained_);
+  regions_.resize(layout_->region_count());
+  attempts_ = std::make_unique<std::atomic<uint64_t>[]>(regions_.size());
   if (const uint64_t own = graph_fingerprint(chained_); own != response.fingerprint()) {
     return failed_precondition(
         ErrorId::kGraphMismatch,
@@ -377,16 +385,16 @@ Result<std::vector<ExchangePeer>> WorkerProcess::peers_of(const pb::DeployNotice
     }
     peers.push_back(found->second);
   }
-  if (peers.size() != static_cast<size_t>(layout_.slot_count())) {
+  if (peers.size() != static_cast<size_t>(layout_->slot_count())) {
     return data_loss(ErrorId::kRpcMessage, "the master names {} slots, the job has {}",
-                     peers.size(), layout_.slot_count());
+                     peers.size(), layout_->slot_count());
   }
   return peers;
 }
 
 // A slot that was here once stays, with its thread, though others may have its tasks now.
 Status WorkerProcess::add_slots(const pb::DeployNotice& notice) {
-  for (int32_t slot = 0; slot < layout_.slot_count(); ++slot) {
+  for (int32_t slot = 0; slot < layout_->slot_count(); ++slot) {
     if (notice.worker_of_slot(slot) != number_ || slot_workers_.contains(slot)) { continue; }
     Slot& added = deployment_->add_slot(slot);
     slot_workers_[slot] = world_.executor().start_worker(fmt::format("tw-slot-{}", slot), added);
@@ -408,9 +416,9 @@ void WorkerProcess::begin(size_t index, const pb::DeployNotice& notice) {
     fail(peers.status());
     return;
   }
-  region.edges = std::make_shared<AttemptEdges>(*exchange_, layout_, region.attempt, number_,
+  region.edges = std::make_shared<AttemptEdges>(*exchange_, *layout_, region.attempt, number_,
                                                 std::move(peers).value());
-  for (const TaskId task : layout_.tasks_of(index)) {
+  for (const TaskId task : layout_->tasks_of(index)) {
     if (region.edges->is_here(task)) { region.tasks.push_back(task); }
   }
   region.live = region.tasks.size();
@@ -507,8 +515,8 @@ void WorkerProcess::on_to_region(const pb::ToRegionNotice& notice) {
       notice.what() == pb::ToRegionNotice::CANCEL) {
     // It never began here: its tasks end without having been.
     const auto next = std::exchange(region.next, nullptr);
-    for (const TaskId task : layout_.tasks_of(index)) {
-      const uint64_t worker = next->worker_of_slot(layout_.slot_of(task));
+    for (const TaskId task : layout_->tasks_of(index)) {
+      const uint64_t worker = next->worker_of_slot(layout_->slot_of(task));
       if (worker == number_) {
         tell_end(task, notice.attempt(), TaskState::kCancelled, ok_status());
       }
@@ -536,7 +544,7 @@ void WorkerProcess::on_channel_lost(ExchangeChannelId channel, const Status& why
     if (region.state != Region::State::kRunning) { continue; }
     const std::optional<TaskId> id = region.edges->task_of(channel.number);
     if (!id) { continue; }
-    Task* const task = deployment_->tasks()[layout_.place_of(*id)];
+    Task* const task = deployment_->tasks()[layout_->place_of(*id)];
     if (task != nullptr) { task->fail(why); }
   }
 }
@@ -554,7 +562,7 @@ void WorkerProcess::on_trigger(const pb::TriggerNotice& notice) {
   std::vector<TaskId> tasks;
   for (const pb::TaskName& task : notice.tasks()) {
     const TaskId id = from_message(task);
-    const auto& all = layout_.tasks();
+    const auto& all = layout_->tasks();
     if (std::find(all.begin(), all.end(), id) != all.end()) { tasks.push_back(id); }
   }
   // One plan for all that take part here.
@@ -578,7 +586,7 @@ void WorkerProcess::on_deliver(const pb::DeliverNotice& notice) {
   const auto nodes = static_cast<int32_t>(chained_.graph.nodes.size());
   if (deployment_ == nullptr || notice.node() < 0 || notice.node() >= nodes) { return; }
   const int32_t vertex = chained_.vertex_of_node[static_cast<size_t>(notice.node())];
-  const Region& region = regions_[layout_.region_of(vertex)];
+  const Region& region = regions_[layout_->region_of(vertex)];
   if (region.attempt != notice.attempt() || region.state != Region::State::kRunning) { return; }
   const int32_t parallelism = chained_.vertices[static_cast<size_t>(vertex)].parallelism;
   if (notice.subtask() < 0 || notice.subtask() >= parallelism) { return; }
@@ -590,7 +598,7 @@ void WorkerProcess::on_deliver(const pb::DeliverNotice& notice) {
 pb::HappenedNotice WorkerProcess::happened(TaskId task) const {
   pb::HappenedNotice notice;
   to_message(task, *notice.mutable_task());
-  const size_t region = layout_.region_of(task.vertex);
+  const size_t region = layout_->region_of(task.vertex);
   notice.set_attempt(attempts_[region].load(std::memory_order_acquire));
   return notice;
 }
@@ -647,7 +655,7 @@ void WorkerProcess::on_snapshot_declined(Task& task, int64_t checkpoint, Status 
 
 void WorkerProcess::on_task_ended(Task& task, TaskState state, Status failure) {
   const TaskId id = name_of_task(task);
-  const size_t region = layout_.region_of(id.vertex);
+  const size_t region = layout_->region_of(id.vertex);
   loop_->post([this, id, state, failure = std::move(failure),
                attempt = attempts_[region].load(std::memory_order_acquire)] {
     note_end(id, attempt, state, failure);
@@ -657,7 +665,7 @@ void WorkerProcess::on_task_ended(Task& task, TaskState state, Status failure) {
 // The figures come first, so that those of a job that has ended are whole.
 void WorkerProcess::note_end(TaskId task, uint64_t attempt, TaskState state,
                              const Status& failure) {
-  const size_t index = layout_.region_of(task.vertex);
+  const size_t index = layout_->region_of(task.vertex);
   Region& region = regions_[index];
   TIDEWHEEL_CHECK(region.attempt == attempt && region.live > 0, "a task has ended twice");
   --region.live;
@@ -682,7 +690,7 @@ void WorkerProcess::tell_end(TaskId task, uint64_t attempt, TaskState state,
 }
 
 void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNotice& notice) {
-  const Task* const task = deployment_->tasks()[layout_.place_of(id)];
+  const Task* const task = deployment_->tasks()[layout_->place_of(id)];
   if (task == nullptr) { return; }
   const TaskInfo info = task->info();
   pb::TaskFigures& figures = *notice.add_tasks();
@@ -710,7 +718,7 @@ void WorkerProcess::add_accumulators(pb::FiguresNotice& notice) {
 
 // Its present attempt ran, or runs, here.
 bool WorkerProcess::is_here(TaskId task) const {
-  const Region& region = regions_[layout_.region_of(task.vertex)];
+  const Region& region = regions_[layout_->region_of(task.vertex)];
   return std::find(region.tasks.begin(), region.tasks.end(), task) != region.tasks.end();
 }
 
@@ -778,8 +786,8 @@ WorkerProcess::~WorkerProcess() {
 
 Result<std::unique_ptr<JobWorker>> JobWorker::start(World& world, LogicalGraph graph, Config config,
                                                     Options options) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(ChainedGraph chained, chain_graph(std::move(graph), config));
-  auto worker = std::make_unique<WorkerProcess>(world, std::move(chained), std::move(config),
+  TIDEWHEEL_RETURN_IF_ERROR(chain_graph(graph, config).status());
+  auto worker = std::make_unique<WorkerProcess>(world, std::move(graph), std::move(config),
                                                 std::move(options));
   TIDEWHEEL_RETURN_IF_ERROR(worker->connect());
   return std::unique_ptr<JobWorker>(std::move(worker));
