@@ -80,6 +80,10 @@ inline constexpr TextOption kLogDirectory{
 
 // ---- Memory
 
+inline constexpr MemoryOption kJobManagerMemory{
+    {"jobmanager.memory.process.size", OptionKind::kMemory, "0",
+     "Memory of each job's master, which the system enforces where it can; 0: no limit.", 0}};
+
 inline constexpr MemoryOption kTaskManagerMemory{
     {"taskmanager.memory.process.size", OptionKind::kMemory, "0",
      "Memory of a TaskManager and all its workers; each slot has an equal part of what the "

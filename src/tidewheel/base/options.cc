@@ -81,6 +81,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kTemporaryDirectories,
       &options::kLogDirectory,
       &options::kTaskManagerMemory,
+      &options::kJobManagerMemory,
       &options::kHighAvailability,
       &options::kHighAvailabilityDirectory,
       &options::kClusterId,
