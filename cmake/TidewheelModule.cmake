@@ -132,3 +132,22 @@ function(tidewheel_module name)
     tidewheel_test(${flat}_test PREFIX "${name}." SOURCES ${tests} LINK ${library} ${M_TEST_LINK})
   endif()
 endfunction()
+
+# tidewheel_protos(MODULE file...): compiles what protoc makes of the module's .proto files into it, without the
+# project's warnings. Headers of the engine name the messages only; sources of modules that link it see them.
+find_program(TIDEWHEEL_PROTOC protoc REQUIRED)
+function(tidewheel_protos module)
+  set(proto_root ${CMAKE_CURRENT_BINARY_DIR}/proto)
+  file(MAKE_DIRECTORY ${proto_root})
+  foreach(file ${ARGN})
+    string(REGEX REPLACE "\\.proto$" ".pb" output ${proto_root}/tidewheel/${module}/${file})
+    add_custom_command(OUTPUT ${output}.cc ${output}.h
+      COMMAND ${TIDEWHEEL_PROTOC} --proto_path=${PROJECT_SOURCE_DIR}/src --cpp_out=${proto_root}
+        tidewheel/${module}/${file}
+      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${module}/${file})
+    target_sources(tidewheel_${module} PRIVATE ${output}.cc)
+    set_source_files_properties(${output}.cc PROPERTIES COMPILE_OPTIONS -w
+      SKIP_PRECOMPILE_HEADERS ON)
+  endforeach()
+  target_include_directories(tidewheel_${module} SYSTEM PUBLIC $<BUILD_INTERFACE:${proto_root}>)
+endfunction()

@@ -118,6 +118,10 @@ Result<LogicalGraph> Env::finish_graph(std::string_view name) {
 Result<std::unique_ptr<JobHandle>> Env::execute_async(std::string_view name) {
   was_executed_ = true;
   TIDEWHEEL_ASSIGN_OR_RETURN(LogicalGraph graph, finish_graph(name));
+  if (runner_) {
+    TIDEWHEEL_RETURN_IF_ERROR(runner_(std::move(graph), config_));
+    return failed_precondition(ErrorId::kJobFinished, "the job has ended on the cluster");
+  }
   return LocalJobRunner(*world_).start(std::move(graph), config_,
                                        {.resume = resumes_, .job_id = {}});
 }

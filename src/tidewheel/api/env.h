@@ -69,6 +69,9 @@ struct JobResult {
   int64_t restarts = 0;
 };
 
+// Runs a job's graph instead of this process, to its end: on a cluster.
+using JobRunner = std::function<Status(LogicalGraph graph, const Config& config)>;
+
 // A job while it is put together. One thread. Streams keep its graph alive, not the environment
 // itself.
 class Env {
@@ -162,6 +165,10 @@ class Env {
   Result<std::string> explain();
   Result<std::string> explain_json();
 
+  // From now on `execute` and `execute_async` have the job run by it. They return when it has
+  // ended: kJobFinished, or the failure that ended it. The program is to end then.
+  void run_with(JobRunner runner) { runner_ = std::move(runner); }
+
   bool is_empty() const { return graph_->is_empty(); }
   bool was_executed() const { return was_executed_; }
   // Called with every handle that `execute` waits for; so that somebody else can stop the job.
@@ -181,6 +188,7 @@ class Env {
   JobArgs args_;
   std::shared_ptr<JobGraph> graph_ = std::make_shared<JobGraph>();
   std::shared_ptr<void> sql_state_;
+  JobRunner runner_;
   std::function<void(JobHandle*)> on_execute_;
   std::function<void(const JobHandle&)> on_end_;
   std::string default_name_ = "tidewheel job";

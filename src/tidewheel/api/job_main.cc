@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tidewheel/api/cluster_role.h"
 #include "tidewheel/api/command_line.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/interruption.h"
@@ -117,6 +118,30 @@ Status run(Env& env, const JobCommandLine& line) {
   return status;
 }
 
+// The author's code, up to the job that it executes.
+Status run_program(World& world, const ProcessRole& role, const Config& config,
+                   const JobRunner& runner) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const Job::Build build, choose_job(role.entry));
+  Env env(world, config, JobArgs(role.arguments));
+  env.default_name(role.entry.empty() ? job_name_of(role.program) : role.entry);
+  env.run_with(runner);
+  TIDEWHEEL_RETURN_IF_ERROR(build_job(build, env));
+  if (env.was_executed()) { return {}; }
+  return env.execute().status();
+}
+
+int run_as_role(const std::vector<std::string>& arguments) {
+  const Result<ProcessRole> role = parse_role(arguments);
+  if (!role.ok()) {
+    print(stderr, role.status().to_string() + "\n");
+    return kRoleMisused;
+  }
+  const std::unique_ptr<World> world = make_real_world();
+  return run_cluster_role(*world, *role, [&](const Config& config, const JobRunner& runner) {
+    return run_program(*world, *role, config, runner);
+  });
+}
+
 Status carry_out(const JobCommandLine& line, const std::string& program, World& world) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const Job::Build build, choose_job(line.job));
   Env env(world, line.config, JobArgs(line.arguments));
@@ -134,6 +159,7 @@ Status carry_out(const JobCommandLine& line, const std::string& program, World& 
 
 int job_main(int argc, const char* const* argv) {
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (is_role(arguments)) { return run_as_role(arguments); }
   const Result<JobCommandLine> line = parse_job_command_line(arguments);
   if (!line.ok()) {
     print(stderr, line.status().to_string() + "\n");

@@ -1,7 +1,5 @@
 #include "tidewheel/base/config.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -11,6 +9,7 @@
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/fixed_options.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/base/yaml_settings.h"
 
 namespace tidewheel {
 namespace {
@@ -150,36 +149,6 @@ Status unknown_option(std::string_view key) {
                           "there is no configuration key '{}'; did you mean '{}'?", key, nearest);
 }
 
-// Flattens nested YAML maps into dotted keys.
-Status load_node(Config& config, const YAML::Node& node, const std::string& prefix,
-                 std::string_view name) {
-  const auto place = [&](const YAML::Node& at) {
-    return fmt::format("{}, line {}", name, at.Mark().line + 1);
-  };
-  if (node.IsMap()) {
-    for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) {
-        return invalid_argument(ErrorId::kConfigFile, "{}: a key must be a plain text",
-                                place(entry.first));
-      }
-      const std::string& part = entry.first.Scalar();
-      const std::string key = prefix.empty() ? part : prefix + "." + part;
-      if (entry.second.IsMap()) {
-        TIDEWHEEL_RETURN_IF_ERROR(load_node(config, entry.second, key, name));
-      } else if (entry.second.IsScalar()) {
-        TIDEWHEEL_RETURN_IF_ERROR(
-            config.set(key, entry.second.Scalar()).with_context("{}", place(entry.first)));
-      } else {
-        return invalid_argument(ErrorId::kConfigFile, "{}: '{}' has no value", place(entry.first),
-                                key);
-      }
-    }
-    return {};
-  }
-  if (node.IsNull() || !node.IsDefined()) { return {}; }
-  return invalid_argument(ErrorId::kConfigFile, "{}: expected 'key: value' lines", place(node));
-}
-
 }  // namespace
 
 Status Config::set(std::string_view key, std::string_view value) {
@@ -209,12 +178,9 @@ Status Config::set_assignment(std::string_view assignment) {
 }
 
 Status Config::load_yaml(std::string_view text, std::string_view name) {
-  try {
-    return load_node(*this, YAML::Load(std::string(text)), "", name);
-  } catch (const YAML::Exception& error) {
-    return invalid_argument(ErrorId::kConfigFile, "{}, line {}, column {}: {}", name,
-                            error.mark.line + 1, error.mark.column + 1, error.msg);
-  }
+  return read_yaml_settings(text, name, [this](const YamlSetting& setting) {
+    return set(setting.key, setting.value).with_context("{}", setting.place);
+  });
 }
 
 Status Config::load_file(FileSystem& files, const std::string& path) {

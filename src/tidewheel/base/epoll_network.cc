@@ -115,6 +115,7 @@ class Poller {
     start();
     const uint64_t ticket = next_ticket_++;
     const bool has_deadline = socket->deadline_ns() != Clock::kNever;
+    if (has_deadline) { timed_.emplace(ticket, socket); }
     sockets_.emplace(ticket, std::move(socket));
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -128,6 +129,7 @@ class Poller {
     std::shared_ptr<Watched> dropped;  // destroyed outside of the lock
     const std::lock_guard lock(mutex_);
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    timed_.erase(ticket);
     const auto found = sockets_.find(ticket);
     if (found != sockets_.end()) {
       dropped = std::move(found->second);
@@ -185,7 +187,10 @@ class Poller {
   int timeout_ms() {
     int64_t earliest = Clock::kNever;
     const std::lock_guard lock(mutex_);
-    for (const auto& [ticket, socket] : sockets_) {
+    // A deadline that is over does not come back.
+    std::erase_if(timed_,
+                  [](const auto& entry) { return entry.second->deadline_ns() == Clock::kNever; });
+    for (const auto& [ticket, socket] : timed_) {
       earliest = std::min(earliest, socket->deadline_ns());
     }
     if (earliest == Clock::kNever) { return -1; }
@@ -196,7 +201,7 @@ class Poller {
     std::vector<std::shared_ptr<Watched>> late;
     const std::lock_guard lock(mutex_);
     const int64_t now = clock_.now_ns();
-    for (const auto& [ticket, socket] : sockets_) {
+    for (const auto& [ticket, socket] : timed_) {
       if (socket->deadline_ns() <= now) { late.push_back(socket); }
     }
     return late;
@@ -204,8 +209,10 @@ class Poller {
 
   const Clock& clock_;
   std::atomic<bool> stopping_{false};
-  std::mutex mutex_;  // guards sockets_, next_ticket_ and the start of the thread
+  std::mutex mutex_;  // guards sockets_, timed_, next_ticket_ and the start of the thread
   std::map<uint64_t, std::shared_ptr<Watched>> sockets_;
+  // Those that are being connected: all sockets are many, these are few.
+  std::map<uint64_t, std::shared_ptr<Watched>> timed_;
   uint64_t next_ticket_ = 1;
   int epoll_fd_ = -1;
   int wake_fd_ = -1;

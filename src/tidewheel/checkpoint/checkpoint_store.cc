@@ -16,6 +16,7 @@
 #include "tidewheel/checkpoint/new_files.h"
 #include "tidewheel/checkpoint/snapshot_files.h"
 #include "tidewheel/checkpoint/task_snapshot_writer.h"
+#include "tidewheel/checkpoint/worker_storage.h"
 
 namespace tidewheel {
 namespace {
@@ -29,8 +30,7 @@ class FileCheckpointStore final : public CheckpointStore {
       : world_(world),
         files_(world.files()),
         options_(std::move(options)),
-        root_(options_.job_subdirectory ? join_path(options_.directory, options_.job_id)
-                                        : options_.directory),
+        root_(checkpoint_root(options_)),
         shared_(join_path(root_, kSharedName)),
         random_(world.fork_random()) {}
 
@@ -76,16 +76,10 @@ class FileCheckpointStore final : public CheckpointStore {
   // ---- SnapshotStorage: any thread ----
   std::unique_ptr<TaskSnapshotWriter> write(const CheckpointPlan& plan, int32_t vertex,
                                             int32_t subtask) override {
-    TaskFileOptions file;
-    const bool savepoint = plan.kind == SnapshotKind::kSavepoint;
-    const bool shared = !savepoint && options_.incremental;
-    file.directory = shared ? shared_ : directory_of_plan(plan);
-    file.prefix = shared ? "shared/" : "";
-    file.base_checkpoint = plan.base_checkpoint;
-    file.codec = options_.compression;
-    file.inline_bytes_max = options_.inline_bytes_max;
-    file.takes_files = !savepoint;
-    if (!savepoint && copies_ != nullptr && copies_->writes()) { file.copies = copies_; }
+    TaskFileOptions file = task_file_options(options_, plan);
+    if (plan.kind != SnapshotKind::kSavepoint && copies_ != nullptr && copies_->writes()) {
+      file.copies = copies_;
+    }
     std::shared_ptr<NewFiles> new_files;
     {
       const std::lock_guard guard(lock_);
@@ -94,6 +88,22 @@ class FileCheckpointStore final : public CheckpointStore {
     }
     return make_task_snapshot_writer(files_, world_.executor(), std::move(new_files),
                                      std::move(file));
+  }
+
+  void note_written(const TaskSnapshot& snapshot) override {
+    const std::lock_guard guard(lock_);
+    const std::shared_ptr<NewFiles> files = under_way(snapshot.checkpoint);
+    // Others have come with earlier checkpoints.
+    const std::string beginning = fmt::format("shared/{}-", snapshot.checkpoint);
+    const auto add = [&](const std::string& file) {
+      if (file.starts_with(beginning)) { files->add(join_path(root_, file)); }
+    };
+    for (const OperatorSnapshot& op : snapshot.operators) {
+      for (const SegmentRef& segment : op.segments) {
+        add(segment.place.file);
+        for (const SnapshotFile& file : segment.files) { add(file.path); }
+      }
+    }
   }
 
   // ---- the coordinator's calls, one at a time ----

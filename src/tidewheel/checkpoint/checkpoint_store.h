@@ -58,6 +58,9 @@ class CheckpointStore : public SnapshotStorage {
   static Result<std::unique_ptr<CheckpointStore>> open(World& world,
                                                        CheckpointStoreOptions options);
 
+  // Another process has written this for a checkpoint that is under way here, and has the files
+  // named that it has put into shared/. Any thread.
+  virtual void note_written(const TaskSnapshot& /*snapshot*/) {}
   // Where the files of a checkpoint will be; for CheckpointPlan::directory.
   virtual std::string directory_of(int64_t checkpoint) const = 0;
   // Makes the folder. For a savepoint: <target>/savepoint-<6 of job id>-<12 hex>, which it returns.

@@ -9,6 +9,7 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/version.h"
+#include "tidewheel/cli/client_flags.h"
 #include "tidewheel/cli/option_table.h"
 
 namespace tidewheel {
@@ -24,6 +25,8 @@ struct JobFlags {
   std::string job;
   std::vector<std::string> settings;
   bool json = false;
+  ClientCommand client;
+  std::string target;
   // Flags that the library takes under the same long name.
   std::map<std::string, std::string> values;
   std::map<std::string, bool> switches;
@@ -35,7 +38,7 @@ struct JobFlags {
     command.add_option("-p,--parallelism", parallelism, "Subtasks of each operator that sets none")
         ->check(CLI::Range(1, kParallelismMax))
         ->type_name("N");
-    command.add_option("--job", job, "Which job, of a library that holds more than one")
+    command.add_option("-c,--job,--class", job, "Which job, of a library that holds more than one")
         ->type_name("NAME");
     command.add_option("-D", settings, "Sets an option of the engine: -Dkey=value")
         ->type_name("KEY=VALUE")
@@ -70,6 +73,68 @@ struct JobFlags {
     flag("--drain", "--drain", "That savepoint is taken when all windows have fired");
   }
 
+  // `run` on a cluster.
+  void add_cluster_to(CLI::App& command) {
+    ClientFlags::add_target(command, client);
+    command
+        .add_option("-t,--target", target,
+                    "local: this machine, in this process; remote: a cluster. Else remote with -m "
+                    "or -d")
+        ->type_name("WHERE")
+        ->transform(CLI::IsMember({"local", "remote"}, CLI::ignore_case))
+        ->group("Cluster");
+    command.add_flag("-d,--detached", client.detached, "Does not wait for the job's end")
+        ->group("Cluster");
+    command
+        .add_flag("--shutdownOnAttachedExit", client.ends_with_client,
+                  "The job is cancelled when the client that waits for it goes")
+        ->group("Cluster");
+    command.add_flag("--json", client.json, "Tells of the job on a cluster as JSON")
+        ->group("Cluster");
+  }
+  bool is_for_cluster() const {
+    return target == "remote" || (target.empty() && (!client.address.empty() || client.detached));
+  }
+  // Flags of local runs as settings of a job on a cluster. Errors: kUsage for those that only a
+  // local run has.
+  Result<ClientCommand> for_cluster(std::span<const std::string> rest) const {
+    static const std::map<std::string, std::string> kKeys = {
+        {"--checkpoint-interval", "execution.checkpointing.interval"},
+        {"--checkpoint-dir", "execution.checkpointing.dir"},
+        {"--state-backend", "state.backend.type"}};
+    ClientCommand out = client;
+    out.verb = ClientVerb::kRun;
+    out.program = library;
+    out.arguments.assign(rest.begin(), rest.end());
+    out.entry = job;
+    out.parallelism = parallelism.value_or(0);
+    out.settings = settings;
+    for (const auto& [name, value] : values) {
+      if (value.empty()) { continue; }
+      if (name == "--from-savepoint") {
+        out.savepoint_path = value;
+      } else if (name == "--claim-mode") {
+        out.claim_mode = value;
+      } else if (const auto key = kKeys.find(name); key != kKeys.end()) {
+        out.settings.push_back(key->second + "=" + value);
+      } else {
+        return invalid_argument(ErrorId::kUsage, "{} goes with local runs only", name);
+      }
+    }
+    for (const auto& [name, is_on] : switches) {
+      if (!is_on) { continue; }
+      if (name != "--allow-non-restored-state") {
+        return invalid_argument(ErrorId::kUsage, "{} goes with local runs only{}", name,
+                                name == "--resume"
+                                    ? ": a cluster's job goes on by itself; -s starts from a "
+                                      "checkpoint"
+                                    : "");
+      }
+      out.allow_non_restored_state = true;
+    }
+    return out;
+  }
+
   std::vector<std::string> for_library(const char* mode, std::span<const std::string> rest) const {
     std::vector<std::string> out;
     if (parallelism.has_value()) {
@@ -98,10 +163,11 @@ struct SnapshotFlags {
   bool json = false;
   bool check = false;
 
-  void add_to(CLI::App& app) {
-    CLI::App* const checkpoint =
-        app.add_subcommand("checkpoint", "Looks at checkpoints and savepoints");
-    checkpoint->require_subcommand(1);
+  void add_to(CLI::App& app, ClientFlags& client) {
+    CLI::App* const checkpoint = app.add_subcommand(
+        "checkpoint", "Takes a checkpoint of a job on a cluster, or looks into one");
+    checkpoint->require_subcommand(0, 1);
+    client.add_checkpoint_to(*checkpoint);
     CLI::App* const show = checkpoint->add_subcommand(
         "inspect", "Shows what a checkpoint or savepoint has: operators, states, sizes, positions");
     show->add_option("path", path, "Its folder, or the file _metadata in it")
@@ -109,8 +175,10 @@ struct SnapshotFlags {
         ->type_name("PATH");
     show->add_flag("--json", json, "As JSON");
     show->add_flag("--check", check, "Reads all of it, so that damage is found");
-    CLI::App* const savepoint = app.add_subcommand("savepoint", "Deletes savepoints");
-    savepoint->require_subcommand(1);
+    CLI::App* const savepoint =
+        app.add_subcommand("savepoint", "Takes a savepoint of a job on a cluster, or deletes one");
+    savepoint->require_subcommand(0, 1);
+    client.add_savepoint_to(*savepoint);
     CLI::App* const remove =
         savepoint->add_subcommand("dispose", "Deletes a savepoint that nobody needs any more");
     remove->add_option("path", path, "Its folder")->required()->type_name("PATH");
@@ -208,27 +276,15 @@ std::vector<std::string> reversed(std::span<const std::string> arguments) {
 }
 
 Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
-  static constexpr std::string_view kCommands[] = {"run",        "explain",   "doctor", "options",
-                                                   "checkpoint", "savepoint", "sql"};
+  static constexpr std::string_view kCommands[] = {
+      "run", "explain", "doctor",     "options",     "checkpoint", "savepoint",
+      "sql", "list",    "cancel",     "checkpoints", "rescale",    "logs",
+      "top", "stop",    "jobmanager", "taskmanager"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);
     return invalid_argument(ErrorId::kUsage, "there is no command `{}`{}; see tidewheel --help",
                             arguments[0], near.empty() ? "" : ", did you mean `" + near + "`?");
-  }
-  // Commands that have commands of their own.
-  const bool checkpoint = !arguments.empty() && arguments[0] == "checkpoint";
-  const bool savepoint = !arguments.empty() && arguments[0] == "savepoint";
-  if (checkpoint || savepoint) {
-    const char* const wanted = checkpoint ? "inspect" : "dispose";
-    if (arguments.size() == 1 || (arguments[1] != wanted && !arguments[1].starts_with('-'))) {
-      return invalid_argument(ErrorId::kUsage,
-                              "`tidewheel {}` is followed by `{}`{}; see tidewheel "
-                              "{} --help",
-                              arguments[0], wanted,
-                              arguments.size() == 1 ? "" : ", not by `" + arguments[1] + "`",
-                              arguments[0]);
-    }
   }
   return invalid_argument(ErrorId::kUsage, "{}; see tidewheel {}--help", reason,
                           arguments.empty() ? "" : arguments[0] + " ");
@@ -252,9 +308,11 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("tidewheel {}", kVersion));
   JobFlags flags;
-  CLI::App* const run = app.add_subcommand("run", "Runs a job on this machine, to its end");
+  CLI::App* const run =
+      app.add_subcommand("run", "Runs a job: on this machine to its end, or on a cluster");
   flags.add_to(*run);
   flags.add_checkpoints_to(*run);
+  flags.add_cluster_to(*run);
   CLI::App* const explain = app.add_subcommand("explain", "Shows a job's plan without running it");
   flags.add_to(*explain);
   explain->add_flag("--json", flags.json, "As JSON");
@@ -264,7 +322,9 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
       app.add_subcommand("options", "Lists the options of the engine, as Markdown");
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
   SnapshotFlags snapshots;
-  snapshots.add_to(app);
+  ClientFlags client;
+  snapshots.add_to(app, client);
+  client.add_to(app);
   SqlFlags sql;
   sql.add_to(app);
 
@@ -285,6 +345,12 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   if (options->parsed()) { return printing(option_reference()); }
   CommandLine line;
   if (snapshots.fill(line) || sql.fill(line)) { return line; }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_client, client.fill(line.client));
+  if (is_client || (run->parsed() && flags.is_for_cluster())) {
+    if (!is_client) { TIDEWHEEL_ASSIGN_OR_RETURN(line.client, flags.for_cluster(rest)); }
+    line.command = Command::kClient;
+    return line;
+  }
   line.library = flags.library;
   if (run->parsed()) {
     line.command = Command::kRun;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidewheel/base/status.h"
+#include "tidewheel/cli/client_command.h"
 #include "tidewheel/cli/sql_command.h"
 
 namespace tidewheel {
@@ -18,6 +19,7 @@ enum class Command : uint8_t {
   kInspect,  // show what is in the snapshot at `path`
   kDispose,  // delete the savepoint at `path`
   kSql,      // execute statements of SQL
+  kClient,   // ask a cluster for something
 };
 
 struct CommandLine {
@@ -28,6 +30,7 @@ struct CommandLine {
   bool json = false;
   bool check = false;  // read all of the snapshot
   SqlCommand sql;
+  ClientCommand client;
   // For the library's own job_main, in its syntax, the program's name not included.
   std::vector<std::string> library_arguments;
 };

@@ -64,11 +64,63 @@ TEST(CommandLine, snapshots_are_inspected_and_disposed_of) {
   const CommandLine dispose = parsed({"savepoint", "dispose", "/s"});
   EXPECT_EQ(dispose.command, Command::kDispose);
   EXPECT_EQ(dispose.path, "/s");
-  EXPECT_NE(refusal({"checkpoint"}).find("`inspect`"), std::string::npos);
-  EXPECT_NE(refusal({"savepoint", "delete", "/s"}).find("`dispose`, not by `delete`"),
-            std::string::npos);
+  EXPECT_NE(refusal({"checkpoint"}).find("which job"), std::string::npos);
   EXPECT_NE(refusal({"checkpoint", "inspect"}).find("path"), std::string::npos);
   EXPECT_NE(parsed({"checkpoint", "inspect", "--help"}).text.find("--check"), std::string::npos);
+}
+
+TEST(CommandLine, run_goes_to_a_cluster_where_one_is_named) {
+  const CommandLine line =
+      parsed({"run", "-d", "-m", "host:8081", "-p", "3", "-c", "hourly", "-s", "/s", "-n",
+              "--checkpoint-interval", "1s", "-Da.b=c", "libx.so", "--", "--input", "f"});
+  EXPECT_EQ(line.command, Command::kClient);
+  const ClientCommand& client = line.client;
+  EXPECT_EQ(client.verb, ClientVerb::kRun);
+  EXPECT_EQ(client.address, "host:8081");
+  EXPECT_EQ(client.program, "libx.so");
+  EXPECT_EQ(client.parallelism, 3);
+  EXPECT_EQ(client.entry, "hourly");
+  EXPECT_EQ(client.savepoint_path, "/s");
+  EXPECT_TRUE(client.allow_non_restored_state);
+  EXPECT_TRUE(client.detached);
+  EXPECT_EQ(client.arguments, (Words{"--input", "f"}));
+  EXPECT_EQ(client.settings, (Words{"a.b=c", "execution.checkpointing.interval=1s"}));
+  EXPECT_EQ(parsed({"run", "-t", "remote", "libx.so"}).command, Command::kClient);
+  EXPECT_EQ(parsed({"run", "-t", "local", "-m", "host:1", "libx.so"}).command, Command::kRun);
+  EXPECT_EQ(parsed({"run", "libx.so"}).command, Command::kRun);
+  EXPECT_NE(refusal({"run", "-d", "--resume", "libx.so"}).find("local runs only"),
+            std::string::npos);
+  EXPECT_NE(refusal({"run", "-t", "moon", "libx.so"}), "");
+}
+
+TEST(CommandLine, commands_for_a_cluster_name_their_job) {
+  const auto client = [](const Words& words) {
+    const CommandLine line = parsed(words);
+    EXPECT_EQ(line.command, Command::kClient) << words[0];
+    return line.client;
+  };
+  EXPECT_EQ(client({"list"}).verb, ClientVerb::kList);
+  EXPECT_TRUE(client({"list", "-a", "--json"}).all);
+  EXPECT_EQ(client({"cancel", "abc"}).job, "abc");
+  EXPECT_FALSE(client({"cancel", "abc"}).with_savepoint);
+  EXPECT_EQ(client({"cancel", "-s", "/s", "abc"}).directory, "/s");
+  EXPECT_EQ(client({"cancel", "abc", "-s"}).job, "abc");
+  EXPECT_EQ(client({"cancel", "-s", "abc"}).job, "abc");
+  EXPECT_TRUE(client({"cancel", "-s", "abc"}).with_savepoint);
+  EXPECT_NE(refusal({"cancel"}), "");
+  EXPECT_TRUE(client({"stop", "-p", "/s", "--drain", "abc"}).drain);
+  EXPECT_EQ(client({"stop", "--type", "NATIVE", "abc"}).format, "native");
+  EXPECT_EQ(client({"savepoint", "abc", "/s"}).directory, "/s");
+  EXPECT_EQ(client({"savepoint", "-d", "/s"}).verb, ClientVerb::kDisposeSavepoint);
+  EXPECT_NE(refusal({"savepoint"}).find("which job"), std::string::npos);
+  EXPECT_EQ(client({"checkpoint", "abc", "--full"}).verb, ClientVerb::kCheckpoint);
+  EXPECT_EQ(client({"checkpoints", "abc"}).verb, ClientVerb::kCheckpoints);
+  EXPECT_EQ(client({"rescale", "abc", "-p", "4"}).parallelism, 4);
+  EXPECT_NE(refusal({"rescale", "abc"}), "");
+  EXPECT_NE(refusal({"rescale", "abc", "-p", "4", "--vertex", "a=1"}), "");
+  EXPECT_EQ(client({"logs", "--taskmanager", "tm-1", "-f"}).task_manager, "tm-1");
+  EXPECT_EQ(client({"top", "--interval", "5s"}).interval_ms, 5000);
+  EXPECT_NE(refusal({"top", "--interval", "x"}), "");
 }
 
 TEST(CommandLine, help_and_version_are_printed) {

@@ -4,9 +4,13 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/inspect.h"
+#include "tidewheel/cli/client_command.h"
+#include "tidewheel/cli/cluster_command.h"
+#include "tidewheel/cli/cluster_program.h"
 #include "tidewheel/cli/command_line.h"
 #include "tidewheel/cli/job_library.h"
 #include "tidewheel/cli/sql_command.h"
+#include "tidewheel/cluster/roles.h"
 
 namespace tidewheel {
 namespace {
@@ -43,6 +47,7 @@ Result<int> carry_out(const CommandLine& line) {
     return 0;
   }
   if (line.command == Command::kSql) { return run_sql_command(line.sql); }
+  if (line.command == Command::kClient) { return run_client_command(line.client); }
   JobNote note;
   {
     // Gone before the job starts: the library brings a world of its own.
@@ -60,6 +65,11 @@ Result<int> carry_out(const CommandLine& line) {
 
 int program(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (is_role(arguments)) { return run_cluster_program(arguments); }
+  if (is_cluster_command(arguments)) {
+    const Result<int> status = run_cluster_command(arguments);
+    return status.ok() ? *status : report(status.status());
+  }
   const Result<CommandLine> line = parse_command_line(arguments);
   if (!line.ok()) { return report(line.status()); }
   const Result<int> exit_status = carry_out(*line);

@@ -29,7 +29,8 @@ class Channel {
         same_slot_(same_slot),
         cells_(std::make_unique<Element[]>(size_t{mask_} + 1)),
         sender_(&sender),
-        receiver_(&receiver) {}
+        receiver_(&receiver),
+        wake_at_(capacity_ / 2) {}
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
@@ -56,6 +57,15 @@ class Channel {
     head_seen_ = head_.load(std::memory_order_seq_cst);
     return tail - head_seen_ < capacity_;
   }
+
+  // For a sender that counts room by itself (one in another process, by credits): it is woken when
+  // no more than `waiting` elements wait, if that comes before its next push. To be followed by a
+  // look at `popped`, for a pop that came before. Not to be used by a sender that lets pushes fail.
+  void request_wake(uint32_t waiting) {
+    wake_at_.store(waiting, std::memory_order_relaxed);
+    set_waits(true);
+  }
+  uint32_t popped() const { return head_.load(std::memory_order_seq_cst); }
 
   // Elements pushed so far: the position of the next one.
   uint32_t next_position() const { return tail_.load(std::memory_order_relaxed); }
@@ -129,7 +139,7 @@ class Channel {
   // looked.
   void wake_sender(uint32_t head) {
     const uint32_t waiting = tail_.load(std::memory_order_seq_cst) - head;
-    if (waiting > capacity_ / 2) { return; }
+    if (waiting > wake_at_.load(std::memory_order_relaxed)) { return; }
     if (same_slot_) {
       sender_->wake_from_own_slot();
     } else {
@@ -149,6 +159,7 @@ class Channel {
   alignas(64) std::atomic<uint32_t> head_{0};  // the receiver's: elements popped so far
   uint32_t tail_seen_ = 0;                     // its last sight of tail_
   alignas(64) std::atomic<bool> sender_waits_{false};
+  std::atomic<uint32_t> wake_at_;       // how many may wait when a sender is woken
   std::atomic<uint64_t> announced_{0};  // a checkpoint and its barrier's position; rarely used
 };
 

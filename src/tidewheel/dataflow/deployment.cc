@@ -33,20 +33,6 @@ ChannelWriter::Mode writer_mode(EdgeKind kind, size_t receivers) {
 
 }  // namespace
 
-std::pair<int32_t, int32_t> receivers_of(EdgeKind kind, int32_t sender, int32_t senders,
-                                         int32_t receivers) {
-  if (kind == EdgeKind::kForward) { return {sender, sender + 1}; }
-  if (kind != EdgeKind::kRescale) { return {0, receivers}; }
-  if (senders > receivers) {
-    const auto receiver = static_cast<int32_t>(int64_t{sender} * receivers / senders);
-    return {receiver, receiver + 1};
-  }
-  const auto first = [&](int64_t i) {
-    return static_cast<int32_t>((i * receivers + senders - 1) / senders);
-  };
-  return {first(sender), first(sender + 1)};
-}
-
 // Makes the tasks of one region.
 class Deployment::Builder {
  public:
@@ -63,9 +49,13 @@ class Deployment::Builder {
   Status make_task(size_t vertex, int32_t subtask);
   Status add_operators(Task& task, const ChainVertex& vertex);
   Status connect();
-  Status connect_edge(const GraphEdge& edge, const EdgeInfoRef& info);
+  Status connect_edge(size_t index);
+  Status connect_sender(const GraphEdge& edge, Task& sender, std::vector<Channel*> channels,
+                        const EdgeInfoRef& info);
+  // Null: neither end is here.
+  Result<Channel*> make_channel(const RemoteChannelSpec& spec, Task* sender, Task* receiver);
   Result<OutputPort*> port_of(const GraphEdge& edge, int32_t subtask);
-  Task& task_of(int32_t node, int32_t subtask);
+  Task* task_of(int32_t node, int32_t subtask) const;
   ChainedOperator& operator_of(int32_t node, int32_t subtask);
 
   const Deployment& deployment_;
@@ -73,7 +63,7 @@ class Deployment::Builder {
   const size_t region_;
   const DeploymentStart& start_;
   const std::shared_ptr<RegionTasks> made_;
-  std::vector<Task*> tasks_;                            // by place; null in other regions
+  std::vector<Task*> tasks_;  // by place; null in other regions, and elsewhere
   std::vector<std::vector<InputGate::Source>> inputs_;  // by place
 };
 
@@ -82,36 +72,43 @@ Result<std::unique_ptr<Deployment>> Deployment::make(const Parts& parts) {
   deployment->make_slots();
   deployment->make_accounts();
   deployment->make_places();
-  deployment->make_regions();
-  for (size_t region = 0; region < deployment->region_count(); ++region) {
+  for (size_t region = 0; region < deployment->layout_.region_count(); ++region) {
+    if (parts.is_partial) {
+      deployment->set_region(region, std::make_shared<RegionTasks>());
+      continue;
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(std::shared_ptr<RegionTasks> tasks,
                                deployment->make_region(region, parts.start));
     deployment->set_region(region, std::move(tasks));
   }
-  for (Task* task : deployment->tasks_) { task->slot()->add(*task); }
+  for (Task* task : deployment->tasks_) {
+    if (task != nullptr) { task->slot()->add(*task); }
+  }
   return deployment;
 }
 
 void Deployment::make_slots() {
-  std::map<std::string, int32_t> sizes;
-  for (const ChainVertex& vertex : parts_.chained.vertices) {
-    int32_t& size = sizes[vertex.slot_sharing_group];
-    size = std::max(size, vertex.parallelism);
-  }
-  std::map<std::string, int32_t> first;
-  int32_t count = 0;
-  for (const auto& [group, size] : sizes) {
-    first[group] = count;
-    count += size;
-  }
-  for (const ChainVertex& vertex : parts_.chained.vertices) {
-    first_slot_.push_back(first[vertex.slot_sharing_group]);
+  int32_t count = layout_.slot_count();
+  if (parts_.is_partial) {
+    slots_.resize(at(count));
+    return;
   }
   const auto limit = static_cast<int32_t>(parts_.config.get(options::kTaskSlots));
   if (limit > 0) { count = std::min(count, limit); }
   for (int32_t i = 0; i < count; ++i) {
     slots_.push_back(std::make_unique<Slot>(i, parts_.world.clock()));
   }
+}
+
+Slot& Deployment::add_slot(int32_t number) {
+  std::unique_ptr<Slot>& slot = slots_[at(number)];
+  TIDEWHEEL_CHECK(parts_.is_partial && slot == nullptr, "slot {} is there already", number);
+  slot = std::make_unique<Slot>(number, parts_.world.clock());
+  return *slot;
+}
+
+Slot* Deployment::slot_of(TaskId task) const {
+  return slots_[at(layout_.slot_of(task)) % slots_.size()].get();
 }
 
 // Operators with the same name get groups of their own.
@@ -138,53 +135,21 @@ void Deployment::make_accounts() {
 void Deployment::make_places() {
   const ChainedGraph& chained = parts_.chained;
   place_in_chain_.resize(chained.graph.nodes.size());
-  size_t count = 0;
   for (const ChainVertex& vertex : chained.vertices) {
-    first_task_.push_back(count);
-    count += at(vertex.parallelism);
     for (size_t i = 0; i < vertex.nodes.size(); ++i) { place_in_chain_[at(vertex.nodes[i])] = i; }
   }
-  tasks_.resize(count);
-  upstream_.resize(count);
+  tasks_.resize(layout_.task_count());
+  uint32_t channels = 0;
   for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
+    first_channel_.push_back(channels);
     if (chained.edge_is_chained[i]) { continue; }
     const GraphEdge& edge = chained.graph.edges[i];
     const int32_t senders = chained.graph.nodes[at(edge.from)].parallelism;
     const int32_t receivers = chained.graph.nodes[at(edge.to)].parallelism;
     for (int32_t sender = 0; sender < senders; ++sender) {
       const auto [first, last] = receivers_of(edge.kind, sender, senders, receivers);
-      for (int32_t receiver = first; receiver < last; ++receiver) {
-        upstream_[place_of(chained.vertex_of_node[at(edge.to)], receiver)].push_back(
-            place_of(chained.vertex_of_node[at(edge.from)], sender));
-      }
+      channels += static_cast<uint32_t>(last - first);
     }
-  }
-}
-
-// Vertices are joined along edges until each has the least number that it can reach.
-void Deployment::make_regions() {
-  const ChainedGraph& chained = parts_.chained;
-  std::vector<size_t> least(chained.vertices.size());
-  for (size_t i = 0; i < least.size(); ++i) { least[i] = i; }
-  const auto root = [&](size_t vertex) {
-    while (least[vertex] != vertex) { vertex = least[vertex]; }
-    return vertex;
-  };
-  for (const GraphEdge& edge : chained.graph.edges) {
-    const size_t from = root(at(chained.vertex_of_node[at(edge.from)]));
-    const size_t to = root(at(chained.vertex_of_node[at(edge.to)]));
-    least[std::max(from, to)] = std::min(from, to);
-  }
-  region_of_vertex_.resize(least.size());
-  for (size_t vertex = 0; vertex < least.size(); ++vertex) {
-    const size_t first = root(vertex);
-    if (first == vertex) {
-      region_of_vertex_[vertex] = region_vertices_.size();
-      region_vertices_.emplace_back();
-    } else {
-      region_of_vertex_[vertex] = region_of_vertex_[first];
-    }
-    region_vertices_[region_of_vertex_[vertex]].push_back(static_cast<int32_t>(vertex));
   }
 }
 
@@ -194,36 +159,34 @@ Result<std::shared_ptr<RegionTasks>> Deployment::make_region(size_t region,
 }
 
 void Deployment::set_region(size_t region, std::shared_ptr<RegionTasks> tasks) {
+  for (const TaskId task : layout_.tasks_of(region)) { tasks_[layout_.place_of(task)] = nullptr; }
   for (const auto& task : tasks->tasks) {
-    tasks_[place_of(task->spec().vertex, task->spec().subtask)] = task.get();
+    tasks_[layout_.place_of({task->spec().vertex, task->spec().subtask})] = task.get();
   }
   auto attempts = std::make_shared<Attempts>(*attempts_.load(std::memory_order_relaxed));
-  attempts->resize(region_count());
+  attempts->resize(layout_.region_count());
   (*attempts)[region] = std::move(tasks);
   attempts_.store(std::move(attempts), std::memory_order_release);
 }
 
 std::vector<Task*> Deployment::tasks_of(size_t region) const {
   std::vector<Task*> tasks;
-  for (const int32_t vertex : region_vertices_[region]) {
-    const auto first = tasks_.begin() + static_cast<ptrdiff_t>(first_task_[at(vertex)]);
-    tasks.insert(tasks.end(), first, first + parts_.chained.vertices[at(vertex)].parallelism);
+  for (const TaskId id : layout_.tasks_of(region)) {
+    if (Task* const task = tasks_[layout_.place_of(id)]) { tasks.push_back(task); }
   }
   return tasks;
 }
 
-void Deployment::retire(size_t region, const std::function<void()>& done) {
-  std::map<int32_t, std::vector<Task*>> by_slot;
-  for (Task* task : tasks_of(region)) { by_slot[task->slot()->index()].push_back(task); }
-  const auto left = std::make_shared<std::atomic<size_t>>(by_slot.size());
-  for (auto& [slot, tasks] : by_slot) {
-    slots_[at(slot)]->remove(std::move(tasks), [left, done] {
-      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) { done(); }
-    });
-  }
+// ---- TaskFleet
+
+Result<std::shared_ptr<TaskFleet::Prepared>> Deployment::prepare(
+    size_t region, const DeploymentStart& start) const {
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::shared_ptr<Prepared> tasks, make_region(region, start));
+  return tasks;
 }
 
-void Deployment::install(size_t region, std::shared_ptr<RegionTasks> tasks) {
+void Deployment::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
+  auto tasks = std::static_pointer_cast<RegionTasks>(std::move(prepared));
   std::map<int32_t, std::vector<Task*>> by_slot;
   for (const auto& task : tasks->tasks) {
     task->hold();
@@ -233,10 +196,65 @@ void Deployment::install(size_t region, std::shared_ptr<RegionTasks> tasks) {
   for (auto& [slot, added] : by_slot) { slots_[at(slot)]->add_held(std::move(added)); }
 }
 
+void Deployment::stop(size_t region) {
+  for (Task* task : tasks_of(region)) { task->stop(); }
+}
+
+void Deployment::cancel(size_t region) {
+  for (Task* task : tasks_of(region)) { task->cancel(); }
+}
+
+void Deployment::retire(size_t region, std::function<void()> done) {
+  std::map<int32_t, std::vector<Task*>> by_slot;
+  for (Task* task : tasks_of(region)) { by_slot[task->slot()->index()].push_back(task); }
+  if (by_slot.empty()) { return done(); }
+  const auto left = std::make_shared<std::atomic<size_t>>(by_slot.size());
+  for (auto& [slot, tasks] : by_slot) {
+    slots_[at(slot)]->remove(std::move(tasks), [left, done] {
+      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) { done(); }
+    });
+  }
+}
+
+void Deployment::trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) {
+  for (const TaskId id : tasks) {
+    if (Task* const task = tasks_[layout_.place_of(id)]) { task->trigger_checkpoint(plan); }
+  }
+}
+
+void Deployment::checkpoint_complete(int64_t checkpoint, bool notify) {
+  if (!notify) { return; }
+  for (Task* task : tasks_) {
+    if (task != nullptr) { task->checkpoint_complete(checkpoint); }
+  }
+}
+
+void Deployment::checkpoint_aborted(int64_t checkpoint) {
+  for (Task* task : tasks_) {
+    if (task != nullptr) { task->checkpoint_aborted(checkpoint); }
+  }
+}
+
+void Deployment::deliver(int32_t node, int32_t subtask, std::string event) {
+  const int32_t vertex = parts_.chained.vertex_of_node[at(node)];
+  Task* const task = tasks_[layout_.place_of({vertex, subtask})];
+  if (task == nullptr) { return; }
+  ChainedOperator* const op = task->operators()[place_in_chain_[at(node)]].get();
+  task->post([op, event = std::move(event)] { op->op()->on_coordinator_event(event); });
+}
+
+// No slot wakes another any more.
+void Deployment::shut_down() {
+  for (const auto& slot : slots_) {
+    if (slot != nullptr) { slot->stop(); }
+  }
+}
+
 // ---- The tasks of one region
 
 Result<std::shared_ptr<RegionTasks>> Deployment::Builder::build() {
   made_->restore = start_.restore;
+  made_->remote = start_.remote;
   TIDEWHEEL_RETURN_IF_ERROR(make_tasks());
   TIDEWHEEL_RETURN_IF_ERROR(connect());
   return made_;
@@ -245,11 +263,9 @@ Result<std::shared_ptr<RegionTasks>> Deployment::Builder::build() {
 Status Deployment::Builder::make_tasks() {
   tasks_.resize(deployment_.tasks_.size());
   inputs_.resize(deployment_.tasks_.size());
-  for (const int32_t vertex : deployment_.region_vertices_[region_]) {
-    const int32_t parallelism = parts_.chained.vertices[at(vertex)].parallelism;
-    for (int32_t subtask = 0; subtask < parallelism; ++subtask) {
-      TIDEWHEEL_RETURN_IF_ERROR(make_task(at(vertex), subtask));
-    }
+  for (const TaskId task : deployment_.layout_.tasks_of(region_)) {
+    if (start_.remote != nullptr && !start_.remote->is_here(task)) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(make_task(at(task.vertex), task.subtask));
   }
   return ok_status();
 }
@@ -280,9 +296,12 @@ Status Deployment::Builder::make_task(size_t index, int32_t subtask) {
   }
   made_->tasks.push_back(std::make_unique<Task>(std::move(spec), parts_.world, parts_.listener));
   Task& task = *made_->tasks.back();
-  tasks_[deployment_.place_of(static_cast<int32_t>(index), subtask)] = &task;
-  const auto& slots = deployment_.slots_;
-  task.set_slot(*slots[at(deployment_.first_slot_[index] + subtask) % slots.size()]);
+  const TaskId id{static_cast<int32_t>(index), subtask};
+  tasks_[deployment_.layout_.place_of(id)] = &task;
+  Slot* const slot = deployment_.slot_of(id);
+  TIDEWHEEL_CHECK(slot != nullptr, "no slot {} for a task of vertex {}",
+                  deployment_.layout_.slot_of(id), index);
+  task.set_slot(*slot);
   return add_operators(task, vertex);
 }
 
@@ -319,13 +338,16 @@ Status Deployment::Builder::connect() {
   const ChainedGraph& chained = parts_.chained;
   for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
     const GraphEdge& edge = chained.graph.edges[i];
-    if (deployment_.region_of(chained.vertex_of_node[at(edge.from)]) != region_) { continue; }
+    if (deployment_.layout_.region_of(chained.vertex_of_node[at(edge.from)]) != region_) {
+      continue;
+    }
     if (!chained.edge_is_chained[i]) {
-      TIDEWHEEL_RETURN_IF_ERROR(connect_edge(edge, describe_edge(chained, i)));
+      TIDEWHEEL_RETURN_IF_ERROR(connect_edge(i));
       continue;
     }
     const int32_t parallelism = chained.graph.nodes[at(edge.from)].parallelism;
     for (int32_t subtask = 0; subtask < parallelism; ++subtask) {
+      if (task_of(edge.from, subtask) == nullptr) { continue; }
       TIDEWHEEL_ASSIGN_OR_RETURN(OutputPort* const port, port_of(edge, subtask));
       port->connect(operator_of(edge.to, subtask));
     }
@@ -336,36 +358,68 @@ Status Deployment::Builder::connect() {
   return ok_status();
 }
 
-Status Deployment::Builder::connect_edge(const GraphEdge& edge, const EdgeInfoRef& info) {
+Status Deployment::Builder::connect_edge(size_t index) {
+  const GraphEdge& edge = parts_.chained.graph.edges[index];
   const GraphNode& from = parts_.chained.graph.nodes[at(edge.from)];
   const GraphNode& to = parts_.chained.graph.nodes[at(edge.to)];
-  const auto credits = static_cast<uint32_t>(parts_.config.get(options::kCredits));
-  const auto batch_rows = static_cast<uint32_t>(parts_.config.get(options::kBatchRows));
+  RemoteChannelSpec spec;
+  spec.number = deployment_.first_channel_[index];
+  spec.edge = describe_edge(parts_.chained, index);
+  spec.credits = static_cast<uint32_t>(parts_.config.get(options::kCredits));
+  spec.batch_rows = static_cast<uint32_t>(parts_.config.get(options::kBatchRows));
+  spec.memory = deployment_.accounts_[at(edge.to)].get();
   for (int32_t subtask = 0; subtask < from.parallelism; ++subtask) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(OutputPort* const port, port_of(edge, subtask));
-    Task& sender = task_of(edge.from, subtask);
+    Task* const sender = task_of(edge.from, subtask);
+    spec.sender = {parts_.chained.vertex_of_node[at(edge.from)], subtask};
     const auto [first, last] = receivers_of(edge.kind, subtask, from.parallelism, to.parallelism);
     std::vector<Channel*> channels;
-    for (int32_t i = first; i < last; ++i) {
-      const size_t index = deployment_.place_of(parts_.chained.vertex_of_node[at(edge.to)], i);
-      Task& receiver = *tasks_[index];
-      made_->channels.push_back(
-          std::make_unique<Channel>(credits, sender.slot() == receiver.slot(), sender, receiver));
-      channels.push_back(made_->channels.back().get());
-      inputs_[index].push_back({channels.back(), edge.to_input, info, subtask, i});
+    for (int32_t i = first; i < last; ++i, ++spec.number) {
+      Task* const receiver = task_of(edge.to, i);
+      spec.receiver = {parts_.chained.vertex_of_node[at(edge.to)], i};
+      TIDEWHEEL_ASSIGN_OR_RETURN(Channel* const channel, make_channel(spec, sender, receiver));
+      channels.push_back(channel);
+      if (receiver == nullptr) { continue; }
+      inputs_[deployment_.layout_.place_of(spec.receiver)].push_back(
+          {channel, edge.to_input, spec.edge, subtask, i});
     }
-    const ChannelWriter::Mode mode = writer_mode(edge.kind, channels.size());
-    std::unique_ptr<Partitioner> partitioner;
-    if (mode == ChannelWriter::Mode::kPartition) {
-      partitioner = edge.make_partitioner();
-      partitioner->open(static_cast<uint32_t>(channels.size()), to.max_parallelism, batch_rows,
-                        deployment_.accounts_[at(edge.from)].get());
-    }
-    auto writer = std::make_unique<ChannelWriter>(mode, std::move(channels), std::move(partitioner),
-                                                  batch_rows, parts_.world.fork_random());
-    writer->set_edge(info, subtask);
-    sender.add_writer(*port, std::move(writer));
+    if (sender == nullptr) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(connect_sender(edge, *sender, std::move(channels), spec.edge));
   }
+  return ok_status();
+}
+
+Result<Channel*> Deployment::Builder::make_channel(const RemoteChannelSpec& spec, Task* sender,
+                                                   Task* receiver) {
+  if (sender == nullptr && receiver == nullptr) { return nullptr; }
+  if (sender != nullptr && receiver != nullptr) {
+    made_->channels.push_back(std::make_unique<Channel>(
+        spec.credits, sender->slot() == receiver->slot(), *sender, *receiver));
+    return made_->channels.back().get();
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto channel, sender != nullptr
+                                               ? start_.remote->make_outgoing(spec, *sender)
+                                               : start_.remote->make_incoming(spec, *receiver));
+  made_->remote_channels.push_back(std::move(channel));
+  return &made_->remote_channels.back()->channel();
+}
+
+Status Deployment::Builder::connect_sender(const GraphEdge& edge, Task& sender,
+                                           std::vector<Channel*> channels,
+                                           const EdgeInfoRef& info) {
+  const auto batch_rows = static_cast<uint32_t>(parts_.config.get(options::kBatchRows));
+  const int32_t subtask = sender.spec().subtask;
+  TIDEWHEEL_ASSIGN_OR_RETURN(OutputPort* const port, port_of(edge, subtask));
+  const ChannelWriter::Mode mode = writer_mode(edge.kind, channels.size());
+  std::unique_ptr<Partitioner> partitioner;
+  if (mode == ChannelWriter::Mode::kPartition) {
+    partitioner = edge.make_partitioner();
+    partitioner->open(static_cast<uint32_t>(channels.size()), info->receiver_max_parallelism,
+                      batch_rows, deployment_.accounts_[at(edge.from)].get());
+  }
+  auto writer = std::make_unique<ChannelWriter>(mode, std::move(channels), std::move(partitioner),
+                                                batch_rows, parts_.world.fork_random());
+  writer->set_edge(info, subtask);
+  sender.add_writer(*port, std::move(writer));
   return ok_status();
 }
 
@@ -380,24 +434,16 @@ Result<OutputPort*> Deployment::Builder::port_of(const GraphEdge& edge, int32_t 
   return ports[at(edge.from_output)];
 }
 
-Task& Deployment::Builder::task_of(int32_t node, int32_t subtask) {
-  return *tasks_[deployment_.place_of(parts_.chained.vertex_of_node[at(node)], subtask)];
+Task* Deployment::Builder::task_of(int32_t node, int32_t subtask) const {
+  return tasks_[deployment_.layout_.place_of({parts_.chained.vertex_of_node[at(node)], subtask})];
 }
 
 ChainedOperator& Deployment::Builder::operator_of(int32_t node, int32_t subtask) {
-  return *task_of(node, subtask).operators()[deployment_.place_in_chain_[at(node)]];
-}
-
-size_t Deployment::place_of(int32_t vertex, int32_t subtask) const {
-  return first_task_[at(vertex)] + at(subtask);
+  return *task_of(node, subtask)->operators()[deployment_.place_in_chain_[at(node)]];
 }
 
 Task& Deployment::task_of(int32_t node, int32_t subtask) {
-  return task_of_vertex(parts_.chained.vertex_of_node[at(node)], subtask);
-}
-
-Task& Deployment::task_of_vertex(int32_t vertex, int32_t subtask) {
-  return *tasks_[place_of(vertex, subtask)];
+  return *tasks_[layout_.place_of({parts_.chained.vertex_of_node[at(node)], subtask})];
 }
 
 }  // namespace tidewheel

@@ -7,7 +7,6 @@
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/chaining.h"
-#include "tidewheel/dataflow/deployment.h"
 #include "tidewheel/dataflow/restore.h"
 #include "tidewheel/state/snapshot.h"
 
@@ -54,6 +53,7 @@ bool may_be_over_next_time(const Status& failure) {
     case ErrorId::kSnapshotFormat:
     case ErrorId::kStateName:
     case ErrorId::kStateNotRestored:
+    case ErrorId::kGraphMismatch:
     case ErrorId::kConnectorOption: return false;
     default: return true;
   }
@@ -71,6 +71,9 @@ JobMaster::JobMaster(Parts parts)
       checkpoints_(parts_.settings, parts_.job,
                    {parts_.world.clock(), parts_.world.logger().named("checkpoint"),
                     parts_.world.fork_random(), *this, *this, parts_.store}),
+      layout_(parts_.chained),
+      upstream_(layout_.upstream()),
+      coordinators_(parts_.chained.graph.nodes.size()),
       ended_(parts_.world.executor().make_event()),
       started_ns_(parts_.world.clock().now_ns()) {}
 
@@ -82,10 +85,10 @@ void JobMaster::start_from(const CompletedSnapshot& snapshot, bool owned) {
   checkpoints_.start_from(snapshot, owned);
 }
 
-Result<DeploymentStart> JobMaster::make_start(bool is_restart) {
+Result<DeploymentStart> JobMaster::make_start() {
   while (true) {
     Result<DeploymentStart> start =
-        make_start_from(checkpoints_.restore_point(), is_restart, nullptr);
+        make_start_from(checkpoints_.restore_point(), parts_.is_resumed, nullptr);
     if (start.ok() && checkpoints_.restore_point()) {
       checkpoints_.restored(*checkpoints_.restore_point());
       publish(/*at_once=*/true);
@@ -114,6 +117,7 @@ Result<DeploymentStart> JobMaster::make_start_from(
     TIDEWHEEL_RETURN_IF_ERROR(verify_snapshot(parts_.world, *point, is_wanted, copies));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(parts_.world, *point, copies));
+  start.snapshot_path = point->path;
   start_from_manifest(point->manifest, parts_.chained, start);
   return start;
 }
@@ -131,7 +135,6 @@ Result<std::unique_ptr<OperatorCoordinator>> JobMaster::make_coordinator(int32_t
 
 Status JobMaster::make_coordinators() {
   const std::vector<GraphNode>& nodes = parts_.chained.graph.nodes;
-  coordinators_.resize(nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (!nodes[i].make_coordinator) { continue; }
     const auto node = static_cast<int32_t>(i);
@@ -146,15 +149,20 @@ Status JobMaster::make_coordinators() {
   return ok_status();
 }
 
-void JobMaster::set_deployment(Deployment& deployment) {
-  deployment_ = &deployment;
-  regions_.resize(deployment.region_count());
+void JobMaster::set_fleet(TaskFleet& fleet, bool is_deployed) {
+  fleet_ = &fleet;
+  regions_.resize(layout_.region_count());
   for (size_t i = 0; i < regions_.size(); ++i) {
-    for (const Task* task : deployment.tasks_of(i)) {
-      regions_[i].opening.insert({task->spec().vertex, task->spec().subtask});
+    Region& region = regions_[i];
+    region.was_deployed = is_deployed;
+    if (!is_deployed) {
+      region.state = Region::State::kWaiting;
+      continue;
     }
-    regions_[i].live = regions_[i].opening.size();
+    for (const TaskId task : layout_.tasks_of(i)) { region.opening.insert(task); }
+    region.live = region.opening.size();
   }
+  update_state();
 }
 
 // A wake that came before the worker was known is made up for here.
@@ -193,7 +201,7 @@ Turn JobMaster::turn() {
   for (const auto& coordinator : coordinators_) {
     if (coordinator != nullptr) { next_ns = std::min(next_ns, coordinator->timer_ns()); }
   }
-  if (!is_ending() && checkpoints_.is_settled()) {
+  if (!is_ending() && checkpoints_.is_settled() && fleet_->is_ready()) {
     for (const Region& region : regions_) {
       if (region.state == Region::State::kWaiting) {
         next_ns = std::min(next_ns, region.restart_at_ns);
@@ -203,6 +211,7 @@ Turn JobMaster::turn() {
   if (published_ != checkpoints_.version()) {
     next_ns = std::min(next_ns, published_ns_ + kPublishNs);
   }
+  next_ns = std::min(next_ns, fleet_->on_turn(now_ns));
   return Turn::sleep_until(next_ns);
 }
 
@@ -217,7 +226,8 @@ void JobMaster::update_state() {
       stop_asked_ || stopping_with_savepoint_ ? JobState::kStopping : JobState::kRunning;
   for (const Region& region : regions_) {
     if (region.state != Region::State::kRunning && region.state != Region::State::kFinished) {
-      state = JobState::kRestarting;
+      const bool is_first = !region.was_deployed && restarts() == 0;
+      state = is_first ? JobState::kCreated : JobState::kRestarting;
     }
   }
   state_.store(state, std::memory_order_release);
@@ -225,8 +235,11 @@ void JobMaster::update_state() {
 
 // ---- What tasks tell
 
-JobMaster::Region& JobMaster::region_of(int32_t vertex) {
-  return regions_[deployment_->region_of(vertex)];
+bool JobMaster::has_coordinator(int32_t vertex) const {
+  const std::vector<int32_t>& nodes = parts_.chained.vertices[static_cast<size_t>(vertex)].nodes;
+  return std::any_of(nodes.begin(), nodes.end(), [&](int32_t node) {
+    return bool{parts_.chained.graph.nodes[static_cast<size_t>(node)].make_coordinator};
+  });
 }
 
 HostedCoordinator* JobMaster::coordinator_of(int32_t node) {
@@ -238,14 +251,12 @@ std::string JobMaster::name_of(TaskId task) const {
   return fmt::format("{}, subtask {} of {}", vertex.name, task.subtask, vertex.parallelism);
 }
 
-void JobMaster::on_task_running(Task& task) {
-  std::vector<int32_t> nodes;
-  for (const auto& op : task.operators()) { nodes.push_back(op->spec().node); }
-  post([this, nodes = std::move(nodes), id = TaskId{task.spec().vertex, task.spec().subtask}] {
+void JobMaster::task_running(TaskId id) {
+  post([this, id] {
     Region& region = region_of(id.vertex);
     region.opening.erase(id);
     if (region.state != Region::State::kRunning) { return; }
-    for (const int32_t node : nodes) {
+    for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(id.vertex)].nodes) {
       if (HostedCoordinator* const coordinator = coordinator_of(node)) {
         coordinator->on_subtask_ready(id.subtask);
       }
@@ -254,7 +265,7 @@ void JobMaster::on_task_running(Task& task) {
   });
 }
 
-void JobMaster::on_operator_event(int32_t node, int32_t subtask, std::string event) {
+void JobMaster::operator_event(int32_t node, int32_t subtask, std::string event) {
   post([this, node, subtask, event = std::move(event)] {
     // Events of tasks that are being replaced are dropped: all of them come before those ended.
     const int32_t vertex = parts_.chained.vertex_of_node[static_cast<size_t>(node)];
@@ -265,49 +276,93 @@ void JobMaster::on_operator_event(int32_t node, int32_t subtask, std::string eve
   });
 }
 
-void JobMaster::on_end_of_data(Task& task) {
-  post([this, id = TaskId{task.spec().vertex, task.spec().subtask}] {
+void JobMaster::end_of_data(TaskId id) {
+  post([this, id] {
     if (region_of(id.vertex).state == Region::State::kRunning) { checkpoints_.on_end_of_data(id); }
   });
 }
 
-void JobMaster::on_barrier_taken(Task& task, int64_t checkpoint) {
-  std::vector<int32_t> nodes;
-  for (const auto& op : task.operators()) {
-    const auto node = static_cast<size_t>(op->spec().node);
-    if (parts_.chained.graph.nodes[node].make_coordinator) { nodes.push_back(op->spec().node); }
-  }
-  if (nodes.empty()) { return; }
-  post([this, nodes = std::move(nodes), checkpoint, id = task.spec().subtask] {
-    for (const int32_t node : nodes) {
+void JobMaster::barrier_taken(TaskId id, int64_t checkpoint) {
+  if (!has_coordinator(id.vertex)) { return; }
+  post([this, id, checkpoint] {
+    for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(id.vertex)].nodes) {
       if (HostedCoordinator* const coordinator = coordinator_of(node)) {
-        coordinator->on_barrier_taken(id, checkpoint);
+        coordinator->on_barrier_taken(id.subtask, checkpoint);
       }
     }
   });
 }
 
-void JobMaster::on_snapshot_taken(Task&, TaskSnapshot snapshot) {
+void JobMaster::snapshot_taken(TaskSnapshot snapshot) {
   post([this, shared = std::make_shared<TaskSnapshot>(std::move(snapshot))] {
     checkpoints_.on_acknowledged(std::move(*shared));
   });
 }
 
+void JobMaster::snapshot_declined(TaskId id, int64_t checkpoint, Status why) {
+  post([this, id, checkpoint, why = std::move(why)] {
+    checkpoints_.on_declined(id, checkpoint, why);
+  });
+}
+
+void JobMaster::task_ended(TaskId id, TaskState state, Status failure) {
+  post([this, id, state, failure = std::move(failure)] { note_ended(id, state, failure); });
+}
+
+void JobMaster::tasks_lost(std::vector<TaskId> tasks, Status failure) {
+  post([this, tasks = std::move(tasks), failure = std::move(failure)] {
+    std::set<size_t> lost;
+    for (const TaskId task : tasks) { lost.insert(layout_.region_of(task.vertex)); }
+    on_failure({lost.begin(), lost.end()}, failure, "");
+    for (const TaskId task : tasks) { forget(task); }
+    for (const size_t region : lost) {
+      if (regions_[region].live == 0) { region_emptied(region); }
+    }
+  });
+}
+
+// Turning is all that is asked: regions that wait are looked at.
+void JobMaster::fleet_changed() {
+  post([] {});
+}
+
+// ---- Tasks in this process
+
+namespace {
+
+TaskId id_of(const Task& task) { return {task.spec().vertex, task.spec().subtask}; }
+
+}  // namespace
+
+void JobMaster::on_task_running(Task& task) { task_running(id_of(task)); }
+void JobMaster::on_operator_event(int32_t node, int32_t subtask, std::string event) {
+  operator_event(node, subtask, std::move(event));
+}
+void JobMaster::on_end_of_data(Task& task) { end_of_data(id_of(task)); }
+void JobMaster::on_barrier_taken(Task& task, int64_t checkpoint) {
+  barrier_taken(id_of(task), checkpoint);
+}
+void JobMaster::on_snapshot_taken(Task&, TaskSnapshot snapshot) {
+  snapshot_taken(std::move(snapshot));
+}
 void JobMaster::on_snapshot_declined(Task& task, int64_t checkpoint, Status why) {
-  post([this, id = TaskId{task.spec().vertex, task.spec().subtask}, checkpoint,
-        why = std::move(why)] { checkpoints_.on_declined(id, checkpoint, why); });
+  snapshot_declined(id_of(task), checkpoint, std::move(why));
 }
-
 void JobMaster::on_task_ended(Task& task, TaskState state, Status failure) {
-  post([this, id = TaskId{task.spec().vertex, task.spec().subtask}, state,
-        failure = std::move(failure)] { task_ended(id, state, failure); });
+  task_ended(id_of(task), state, std::move(failure));
 }
 
-void JobMaster::task_ended(TaskId task, TaskState state, const Status& failure) {
-  const size_t index = deployment_->region_of(task.vertex);
-  Region& region = regions_[index];
+void JobMaster::forget(TaskId task) {
+  Region& region = region_of(task.vertex);
   region.opening.erase(task);
+  TIDEWHEEL_CHECK(region.live > 0, "task {} has ended twice", name_of(task));
   --region.live;
+}
+
+void JobMaster::note_ended(TaskId task, TaskState state, const Status& failure) {
+  const size_t index = layout_.region_of(task.vertex);
+  Region& region = regions_[index];
+  forget(task);
   if (state == TaskState::kFinished && region.state == Region::State::kRunning) {
     finished_.insert(task);
     checkpoints_.on_task_finished(task);
@@ -325,7 +380,7 @@ void JobMaster::region_emptied(size_t index) {
   }
   if (region.state != Region::State::kCancelling || is_ending()) { return; }
   region.state = Region::State::kRetiring;
-  deployment_->retire(index, [this, index] {
+  fleet_->retire(index, [this, index] {
     post([this, index] { regions_[index].state = Region::State::kWaiting; });
   });
 }
@@ -369,7 +424,7 @@ void JobMaster::fail_job(Status why) {
 
 void JobMaster::coordinator_failed(int32_t node, Status failure) {
   const int32_t vertex = parts_.chained.vertex_of_node[static_cast<size_t>(node)];
-  on_failure({deployment_->region_of(vertex)}, failure, "");
+  on_failure({layout_.region_of(vertex)}, failure, "");
 }
 
 void JobMaster::note_failure(const Status& failure, const std::string& task) {
@@ -389,31 +444,8 @@ void JobMaster::on_failure(std::vector<size_t> regions, const Status& failure,
            state == Region::State::kWaiting;
   });
   if (is_ending() || shutting_down_ || regions.empty()) { return; }
-  note_failure(failure, task);
-  const int64_t now_ns = parts_.world.clock().now_ns();
-  std::optional<int64_t> delay_ns;
-  bool recoverable = may_be_over_next_time(failure);
-  if (!all_running_ && is_damage(failure)) { recoverable = checkpoints_.fall_back(failure); }
-  if (recoverable) { delay_ns = parts_.strategy->on_failure(now_ns); }
-  if (!delay_ns) {
-    failure_ = failure;
-    if (recoverable && parts_.tells_strategy) {
-      const int64_t times = restarts();
-      std::string history;
-      if (times > 0) {
-        history = fmt::format(", after {} restart{}; the first failure was: {}", times,
-                              times == 1 ? "" : "s", failures()->front().status.to_string());
-      }
-      failure_ = failure.with_context("Recovery is suppressed by {}{}", parts_.strategy->describe(),
-                                      history);
-    }
-    end_by(JobState::kFailing);
-    return;
-  }
-  restarts_.fetch_add(1, std::memory_order_relaxed);
-  parts_.world.logger().named("job").warning("{}{}restarting in {} ms: {}", task,
-                                             task.empty() ? "" : " failed; ", *delay_ns / 1'000'000,
-                                             failure.to_string());
+  const std::optional<int64_t> delay_ns = delay_after(failure, task);
+  if (!delay_ns) { return; }
   all_running_ = false;
   checkpoints_.on_failover(failure.to_string());
   if (parts_.restarts_all) {
@@ -422,15 +454,62 @@ void JobMaster::on_failure(std::vector<size_t> regions, const Status& failure,
       if (!is_covered(i)) { regions.push_back(i); }
     }
   }
-  for (const size_t region : regions) { restart(region, now_ns + *delay_ns); }
+  const int64_t restart_at_ns = parts_.world.clock().now_ns() + *delay_ns;
+  for (const size_t region : regions) { restart(region, restart_at_ns); }
   update_state();
+}
+
+std::optional<int64_t> JobMaster::delay_after(const Status& failure, const std::string& task) {
+  note_failure(failure, task);
+  std::optional<int64_t> delay_ns;
+  bool recoverable = may_be_over_next_time(failure);
+  if (!all_running_ && is_damage(failure)) { recoverable = checkpoints_.fall_back(failure); }
+  if (recoverable) { delay_ns = parts_.strategy->on_failure(parts_.world.clock().now_ns()); }
+  if (delay_ns) {
+    restarts_.fetch_add(1, std::memory_order_relaxed);
+    parts_.world.logger().named("job").warning("{}{}restarting in {} ms: {}", task,
+                                               task.empty() ? "" : " failed; ",
+                                               *delay_ns / 1'000'000, failure.to_string());
+    return delay_ns;
+  }
+  failure_ = failure;
+  if (recoverable && parts_.tells_strategy) {
+    const int64_t times = restarts();
+    std::string history;
+    if (times > 0) {
+      history = fmt::format(", after {} restart{}; the first failure was: {}", times,
+                            times == 1 ? "" : "s", failures()->front().status.to_string());
+    }
+    failure_ = failure.with_context("Recovery is suppressed by {}{}", parts_.strategy->describe(),
+                                    history);
+  }
+  end_by(JobState::kFailing);
+  return std::nullopt;
+}
+
+void JobMaster::cannot_deploy(Status why) {
+  post([this, why = std::move(why)] {
+    const bool waits = std::any_of(regions_.begin(), regions_.end(), [](const Region& region) {
+      return region.state == Region::State::kWaiting;
+    });
+    if (!waits || is_ending() || shutting_down_ || fleet_->is_ready()) { return; }
+    const std::optional<int64_t> delay_ns = delay_after(why, "");
+    if (!delay_ns) { return; }
+    const int64_t at_ns = parts_.world.clock().now_ns() + *delay_ns;
+    for (Region& region : regions_) {
+      if (region.state == Region::State::kWaiting) {
+        region.restart_at_ns = std::max(region.restart_at_ns, at_ns);
+      }
+    }
+    update_state();
+  });
 }
 
 // It has finished, and the checkpoint to go back to has that too.
 bool JobMaster::is_covered(size_t region) const {
   const std::optional<CompletedSnapshot>& point = checkpoints_.restore_point();
   if (regions_[region].state != Region::State::kFinished || !point) { return false; }
-  for (const int32_t vertex : deployment_->vertices_of(region)) {
+  for (const int32_t vertex : layout_.vertices_of(region)) {
     for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
       const ManifestOperator* const op = point->manifest.find(snapshot_uid(parts_.chained, node));
       if (op == nullptr || !op->finished) { return false; }
@@ -441,7 +520,7 @@ bool JobMaster::is_covered(size_t region) const {
 
 void JobMaster::for_coordinators_of(size_t region,
                                     const std::function<void(HostedCoordinator&)>& call) {
-  for (const int32_t vertex : deployment_->vertices_of(region)) {
+  for (const int32_t vertex : layout_.vertices_of(region)) {
     for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
       if (const auto coordinator = coordinators_[static_cast<size_t>(node)]) { call(*coordinator); }
     }
@@ -458,17 +537,16 @@ void JobMaster::restart(size_t index, int64_t at_ns) {
   region.state = Region::State::kCancelling;
   region.restart_at_ns = at_ns;
   for_coordinators_of(index, [](HostedCoordinator& coordinator) { coordinator.close(); });
-  for (Task* task : deployment_->tasks_of(index)) {
-    const TaskId id{task->spec().vertex, task->spec().subtask};
-    finished_.erase(id);
-    checkpoints_.on_task_lost(id);
-    task->cancel();
+  for (const TaskId task : layout_.tasks_of(index)) {
+    finished_.erase(task);
+    checkpoints_.on_task_lost(task);
   }
+  fleet_->cancel(index);
   if (region.live == 0) { region_emptied(index); }
 }
 
 void JobMaster::advance_restarts() {
-  if (is_ending() || !checkpoints_.is_settled()) { return; }
+  if (is_ending() || !checkpoints_.is_settled() || !fleet_->is_ready()) { return; }
   const int64_t now_ns = parts_.world.clock().now_ns();
   for (size_t i = 0; i < regions_.size(); ++i) {
     if (regions_[i].state == Region::State::kWaiting && regions_[i].restart_at_ns <= now_ns) {
@@ -480,38 +558,40 @@ void JobMaster::advance_restarts() {
 void JobMaster::redeploy(size_t region) {
   regions_[region].state = Region::State::kDeploying;
   auto made = std::make_shared<Redeployment>();
-  run([this, region, made,
-       point = checkpoints_.restore_point()] { *made = make_redeployment(region, point); },
+  run([this, region, made, point = checkpoints_.restore_point(),
+       is_restart = parts_.is_resumed ||
+                    restarts() > 0] { *made = make_redeployment(region, point, is_restart); },
       [this, region, made] { on_redeployed(region, std::move(*made)); });
 }
 
 // On the blocking pool.
-JobMaster::Redeployment JobMaster::make_redeployment(
-    size_t region, const std::optional<CompletedSnapshot>& point) const {
+JobMaster::Redeployment JobMaster::make_redeployment(size_t region,
+                                                     const std::optional<CompletedSnapshot>& point,
+                                                     bool is_restart) const {
   Redeployment made;
   if (TIDEWHEEL_FAULT("job.redeployment_fails")) {
     made.status = unavailable(ErrorId::kFileIo, "failed by a test");
     return made;
   }
   std::set<std::string> uids;
-  for (const int32_t vertex : deployment_->vertices_of(region)) {
+  for (const int32_t vertex : layout_.vertices_of(region)) {
     for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
       uids.insert(snapshot_uid(parts_.chained, node));
     }
   }
   const Result<DeploymentStart> start = make_start_from(
-      point, /*is_restart=*/true, [&uids](const std::string& uid) { return uids.contains(uid); });
+      point, is_restart, [&uids](const std::string& uid) { return uids.contains(uid); });
   if (!start.ok()) {
     made.status = start.status();
     return made;
   }
-  auto tasks = deployment_->make_region(region, *start);
+  auto tasks = fleet_->prepare(region, *start);
   if (!tasks.ok()) {
     made.status = tasks.status();
     return made;
   }
   made.tasks = std::move(tasks).value();
-  for (const int32_t vertex : deployment_->vertices_of(region)) {
+  for (const int32_t vertex : layout_.vertices_of(region)) {
     for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
       if (!parts_.chained.graph.nodes[static_cast<size_t>(node)].make_coordinator) { continue; }
       auto coordinator = make_coordinator(node);
@@ -552,12 +632,11 @@ Status JobMaster::install(size_t index, Redeployment made) {
     TIDEWHEEL_RETURN_IF_ERROR(coordinators_[node]->restore(one.state));
   }
   Region& region = regions_[index];
-  deployment_->install(index, std::move(made.tasks));
+  fleet_->deploy(index, std::move(made.tasks));
   region.state = Region::State::kRunning;
-  for (Task* task : deployment_->tasks_of(index)) {
-    region.opening.insert({task->spec().vertex, task->spec().subtask});
-    if (stop_asked_) { task->stop(); }
-  }
+  region.was_deployed = true;
+  for (const TaskId task : layout_.tasks_of(index)) { region.opening.insert(task); }
+  if (stop_asked_) { fleet_->stop(index); }
   region.live = region.opening.size();
   if (checkpoints_.restore_point()) { checkpoints_.restored(*checkpoints_.restore_point()); }
   for_coordinators_of(index, [](HostedCoordinator& coordinator) { coordinator.start(); });
@@ -578,18 +657,15 @@ CheckpointParticipants JobMaster::participants() {
     }
   }
   if (!all.obstacle.empty()) { return all; }
-  for (const Task* task : deployment_->tasks()) {
-    const TaskId id{task->spec().vertex, task->spec().subtask};
+  for (const TaskId id : layout_.tasks()) {
     if (finished_.contains(id)) {
       all.finished.push_back(id);
       continue;
     }
     all.to_acknowledge.push_back(id);
-    const std::vector<size_t>& upstream =
-        deployment_->upstream_of(deployment_->place_of(id.vertex, id.subtask));
+    const std::vector<size_t>& upstream = upstream_[layout_.place_of(id)];
     const bool begins = std::all_of(upstream.begin(), upstream.end(), [&](size_t place) {
-      const TaskSpec& spec = deployment_->tasks()[place]->spec();
-      return finished_.contains({spec.vertex, spec.subtask});
+      return finished_.contains(layout_.tasks()[place]);
     });
     if (begins) { all.to_trigger.push_back(id); }
   }
@@ -612,9 +688,7 @@ void JobMaster::snapshot_coordinators(int64_t checkpoint,
 }
 
 void JobMaster::trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) {
-  for (const TaskId task : tasks) {
-    deployment_->task_of_vertex(task.vertex, task.subtask).trigger_checkpoint(plan);
-  }
+  fleet_->trigger(plan, tasks);
   publish(/*at_once=*/true);
 }
 
@@ -624,9 +698,7 @@ void JobMaster::completed(const CheckpointPlan& plan, bool notify) {
     coordinator->on_checkpoint_over(plan.id);
     if (notify) { coordinator->on_checkpoint_complete(plan.id); }
   }
-  if (notify) {
-    for (Task* task : deployment_->tasks()) { task->checkpoint_complete(plan.id); }
-  }
+  fleet_->checkpoint_complete(plan.id, notify);
   if (plan.after != AfterSavepoint::kGoOn) {
     stopping_with_savepoint_ = true;
     update_state();
@@ -638,7 +710,7 @@ void JobMaster::aborted(const CheckpointPlan& plan) {
   for (const auto& coordinator : coordinators_) {
     if (coordinator != nullptr) { coordinator->on_checkpoint_over(plan.id); }
   }
-  for (Task* task : deployment_->tasks()) { task->checkpoint_aborted(plan.id); }
+  fleet_->checkpoint_aborted(plan.id);
   publish(/*at_once=*/true);
 }
 
@@ -655,12 +727,7 @@ void JobMaster::run(std::function<void()> work, std::function<void()> then) {
 }
 
 void JobMaster::deliver(int32_t node, int32_t subtask, std::string event) {
-  Task& task = deployment_->task_of(node, subtask);
-  ChainedOperator* op = nullptr;
-  for (const auto& chained : task.operators()) {
-    if (chained->spec().node == node) { op = chained.get(); }
-  }
-  task.post([op, event = std::move(event)] { op->op()->on_coordinator_event(event); });
+  fleet_->deliver(node, subtask, std::move(event));
 }
 
 void JobMaster::publish(bool at_once) {
@@ -680,16 +747,23 @@ void JobMaster::stop() {
     if (is_ending() || stop_asked_) { return; }
     stop_asked_ = true;
     update_state();
-    for (const Region& region : regions_) {
-      if (region.state != Region::State::kRunning) { continue; }
-      const auto index = static_cast<size_t>(&region - regions_.data());
-      for (Task* task : deployment_->tasks_of(index)) { task->stop(); }
+    for (size_t i = 0; i < regions_.size(); ++i) {
+      if (regions_[i].state == Region::State::kRunning) { fleet_->stop(i); }
     }
   });
 }
 
 void JobMaster::cancel() {
   post([this] { end_by(JobState::kCancelling); });
+}
+
+void JobMaster::abandon() {
+  post([this] {
+    if (ended_now_) { return; }
+    mailbox_.close();
+    ended_now_ = true;
+    ended_->set();
+  });
 }
 
 void JobMaster::savepoint(SavepointRequest request, std::function<void(Result<std::string>)> done) {
@@ -740,7 +814,7 @@ void JobMaster::end_by(JobState state) {
   all_running_ = false;
   checkpoints_.on_failover(state == JobState::kFailing ? "the job has failed"
                                                        : "the job is being cancelled");
-  for (Task* task : deployment_->tasks()) { task->cancel(); }
+  for (size_t i = 0; i < regions_.size(); ++i) { fleet_->cancel(i); }
 }
 
 bool JobMaster::may_end() const {
@@ -779,8 +853,7 @@ void JobMaster::end() {
                                job_state_name(state));
   });
   mailbox_.close();
-  // All tasks have ended, so that no slot wakes another any more.
-  for (const auto& slot : deployment_->slots()) { slot->stop(); }
+  fleet_->shut_down();
   ended_ns_.store(parts_.world.clock().now_ns(), std::memory_order_release);
   state_.store(state, std::memory_order_release);
   ended_now_ = true;

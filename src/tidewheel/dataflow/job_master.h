@@ -21,22 +21,25 @@
 #include "tidewheel/dataflow/coordinator_context.h"
 #include "tidewheel/dataflow/local_job.h"
 #include "tidewheel/dataflow/task.h"
+#include "tidewheel/dataflow/task_fleet.h"
+#include "tidewheel/dataflow/task_layout.h"
 
 namespace tidewheel {
 
-class Deployment;        // dataflow/deployment.h
-struct ChainedGraph;     // dataflow/chaining.h
-struct DeploymentStart;  // dataflow/deployment.h
-struct RegionTasks;      // dataflow/deployment.h
+struct ChainedGraph;  // dataflow/chaining.h
 
-// One worker. Job states: kRunning and kStopping, from both to kRestarting and back; from all three
-// kCancelling -> kCancelled and kFailing -> kFailed; kFinished when all regions have finished.
+// One worker. Job states: kCreated -> kRunning; kRunning and kStopping, from both to kRestarting
+// and back; from all four kCancelling -> kCancelled and kFailing -> kFailed; kFinished when all
+// regions have finished.
 //
 // A region: kRunning -> kCancelling (its tasks end) -> kRetiring (their slots forget them) ->
 // kWaiting (for its delay, and until it is known which checkpoint is the newest) -> kDeploying (on
 // the blocking pool) -> kRunning; kFinished when all its tasks have.
+// Its tasks are a fleet's. A fleet in this process is deployed before the master starts, so that
+// what is wrong with the job is known at once; another one has all regions kWaiting at first.
 class JobMaster final : public Turnable,
                         public TaskListener,
+                        public FleetListener,
                         public CheckpointGateway,
                         public BlockingCalls,
                         public CoordinatorHost {
@@ -51,6 +54,7 @@ class JobMaster final : public Turnable,
     bool tells_strategy = false;  // in the job's failure
     bool restarts_all = false;    // not only the failed region
     bool verifies = true;         // snapshots, before any task starts from one
+    bool is_resumed = false;      // an earlier attempt at the job has run
   };
   explicit JobMaster(Parts parts);
   ~JobMaster() override;
@@ -60,10 +64,11 @@ class JobMaster final : public Turnable,
   void start_from(const CompletedSnapshot& snapshot, bool owned);
   // What tasks go on from, by the point that restarts go back to, or, when that is damaged, an
   // older one. Blocks.
-  Result<DeploymentStart> make_start(bool is_restart);
+  Result<DeploymentStart> make_start();
   Status make_coordinators();
-  // `deployment` outlives the worker.
-  void set_deployment(Deployment& deployment);
+  // `fleet` outlives the worker. `is_deployed`: the tasks are there, and will be run.
+  void set_fleet(TaskFleet& fleet, bool is_deployed);
+  const TaskLayout& layout() const { return layout_; }
   const CheckpointPlans& plans() const { return checkpoints_.plans(); }
 
   // The worker that turns it, once it has started.
@@ -71,9 +76,14 @@ class JobMaster final : public Turnable,
   Turn turn() override;
 
   // ---- Any thread.
+  // Runs `mail` on the master's thread, while the job has not ended.
+  void post(std::function<void()> mail);
   void stop();
   void cancel();
   void fail(Status failure);
+  // It stops turning, and `ended` is set, while the job is what it was: another master goes on with
+  // it from its newest checkpoint. Tasks are left to their fleet.
+  void abandon();
   // `done` is called once, on this or another thread.
   void savepoint(SavepointRequest request, std::function<void(Result<std::string>)> done);
   void cancel_with_savepoint(std::string directory, std::function<void(Result<std::string>)> done);
@@ -94,7 +104,19 @@ class JobMaster final : public Turnable,
   // Nobody on the blocking pool is in here any more.
   void close() { gate_->close(); }
 
-  // ---- TaskListener
+  // ---- FleetListener. Any thread.
+  void task_running(TaskId task) override;
+  void task_ended(TaskId task, TaskState state, Status failure) override;
+  void tasks_lost(std::vector<TaskId> tasks, Status failure) override;
+  void operator_event(int32_t node, int32_t subtask, std::string event) override;
+  void end_of_data(TaskId task) override;
+  void barrier_taken(TaskId task, int64_t checkpoint) override;
+  void snapshot_taken(TaskSnapshot snapshot) override;
+  void snapshot_declined(TaskId task, int64_t checkpoint, Status why) override;
+  void fleet_changed() override;
+  void cannot_deploy(Status why) override;
+
+  // ---- TaskListener, of tasks in this process.
   void on_task_running(Task& task) override;
   void on_task_ended(Task& task, TaskState state, Status failure) override;
   void on_operator_event(int32_t node, int32_t subtask, std::string event) override;
@@ -118,11 +140,12 @@ class JobMaster final : public Turnable,
     std::set<TaskId> opening;  // tasks that do not run yet
     int64_t restart_at_ns = 0;
     bool failed_again = false;  // while it was being deployed
+    bool was_deployed = false;  // once, at least
   };
   // What the blocking pool has made of a region.
   struct Redeployment {
     Status status;
-    std::shared_ptr<RegionTasks> tasks;
+    std::shared_ptr<TaskFleet::Prepared> tasks;
     struct Coordinator {
       int32_t node;
       std::unique_ptr<OperatorCoordinator> coordinator;
@@ -148,16 +171,19 @@ class JobMaster final : public Turnable,
   void post_mail(std::function<void()> mail) override { post(std::move(mail)); }
   void coordinator_failed(int32_t node, Status failure) override;
 
-  void post(std::function<void()> mail);
   bool is_ending() const;  // cancelling, failing, or over
-  Region& region_of(int32_t vertex);
+  Region& region_of(int32_t vertex) { return regions_[layout_.region_of(vertex)]; }
+  bool has_coordinator(int32_t vertex) const;
   HostedCoordinator* coordinator_of(int32_t node);
   void for_coordinators_of(size_t region, const std::function<void(HostedCoordinator&)>& call);
-  void task_ended(TaskId task, TaskState state, const Status& failure);
+  void note_ended(TaskId task, TaskState state, const Status& failure);
+  void forget(TaskId task);
   void region_emptied(size_t region);
   // Starts again, or ends the job. `regions`: those that have failed.
   void on_failure(std::vector<size_t> regions, const Status& failure, const std::string& task);
   void note_failure(const Status& failure, const std::string& task);
+  // After how long to start again; nothing: the job fails, and has begun to.
+  std::optional<int64_t> delay_after(const Status& failure, const std::string& task);
   void restart(size_t region, int64_t at_ns);
   void advance_restarts();
   // `is_wanted`: the operators that are to be started; null: all.
@@ -166,8 +192,8 @@ class JobMaster final : public Turnable,
       const std::function<bool(const std::string& uid)>& is_wanted) const;
   Result<std::unique_ptr<OperatorCoordinator>> make_coordinator(int32_t node) const;
   void redeploy(size_t region);
-  Redeployment make_redeployment(size_t region,
-                                 const std::optional<CompletedSnapshot>& point) const;
+  Redeployment make_redeployment(size_t region, const std::optional<CompletedSnapshot>& point,
+                                 bool is_restart) const;
   Status install(size_t region, Redeployment made);
   bool is_covered(size_t region) const;
   void on_redeployed(size_t region, Redeployment made);
@@ -183,7 +209,9 @@ class JobMaster final : public Turnable,
 
   Parts parts_;
   CheckpointCoordinator checkpoints_;
-  Deployment* deployment_ = nullptr;
+  const TaskLayout layout_;
+  const std::vector<std::vector<size_t>> upstream_;  // by place of a task
+  TaskFleet* fleet_ = nullptr;
   std::vector<std::shared_ptr<HostedCoordinator>> coordinators_;  // by node; null: it has none
   std::vector<Region> regions_;
   std::set<TaskId> finished_;  // tasks of the regions' present attempts

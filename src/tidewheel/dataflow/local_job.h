@@ -24,6 +24,7 @@ class MemoryPool;  // base/memory_pool.h
 class World;       // base/world.h
 
 enum class JobState : uint8_t {
+  kCreated,  // its tasks are yet to be deployed
   kRunning,
   kStopping,  // sources were told to end; what they have read is still being worked on
   kCancelling,

@@ -69,6 +69,11 @@ void Task::post(std::function<void()> mail) {
   ask_for_attention();
 }
 
+// `step` turns it into the end of the task.
+void Task::fail(Status why) {
+  post([why = std::move(why)] { throw OperatorFailure(why); });
+}
+
 void Task::trigger_checkpoint(CheckpointPlanRef plan) {
   if (checkpoint_ == nullptr) { return; }
   post([this, plan = std::move(plan)]() mutable { checkpoint_->trigger(std::move(plan)); });

@@ -124,6 +124,8 @@ class Task final : public WakeTarget {
   void checkpoint_complete(int64_t checkpoint);
   // What is still being written of it is dropped.
   void checkpoint_aborted(int64_t checkpoint);
+  // Ends it as failed, between two steps: something that it needs is lost.
+  void fail(Status why);
   // Dropped when the task has ended.
   void post(std::function<void()> mail);
   void ask_for_attention() {

@@ -154,6 +154,7 @@ std::unique_ptr<Env> Session::make_env(const std::string& name) {
   const int32_t number = ++names_[chosen];
   env->default_name(number == 1 ? chosen : fmt::format("{}-{}", chosen, number));
   lend_to(*env);
+  if (options_.runner) { env->run_with(options_.runner); }
   return env;
 }
 
@@ -196,6 +197,11 @@ PlanRef take_order(PlanRef plan, RunningQuery& running) {
 }
 
 Result<StatementResult> Session::run_query(std::string_view text, const Query& query) {
+  if (options_.runner) {
+    return unimplemented(ErrorId::kSqlUnsupported,
+                         "the rows of a query have nobody to see them on a cluster: INSERT them "
+                         "INTO a table");
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, this->plan(text, query, /*needs_before=*/true));
   RunningQuery running;
   plan = take_order(std::move(plan), running);

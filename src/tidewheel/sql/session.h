@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "tidewheel/api/env.h"
 #include "tidewheel/api/table.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/status.h"
@@ -23,7 +24,6 @@
 #include "tidewheel/sql/user_function.h"
 
 namespace tidewheel {
-class Env;        // api/env.h
 class JobHandle;  // dataflow/local_job.h
 class World;      // base/world.h
 }  // namespace tidewheel
@@ -43,6 +43,9 @@ struct SessionOptions {
   std::function<Result<std::shared_ptr<const TableDefinition>>(const std::string& path)> file_table;
   // Loads what CREATE FUNCTION .. USING LIBRARY names; null: no libraries can be loaded.
   FunctionLoader load_functions = nullptr;
+  // Runs the jobs of INSERTs elsewhere (Env::run_with); queries are refused then, since nobody
+  // would see their rows. Null: jobs run in this process.
+  JobRunner runner = nullptr;
 };
 
 // A statement that has nothing to show.

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Starts or stops a JobManager for one application, with which the cluster ends:
+#   standalone-job.sh (start|start-foreground) --application FILE [--entry NAME] [--job-id ID]
+#       [--fromSavepoint PATH] [-Dkey=value...] [-- ARGUMENT...]
+#   standalone-job.sh (stop|stop-all)
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/config.sh"
+command=${1:-}
+shift || true
+exec "$bin_dir/tidewheel-daemon.sh" "$command" jobmanager "$@"

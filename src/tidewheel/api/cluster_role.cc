@@ -1,0 +1,64 @@
+#include "tidewheel/api/cluster_role.h"
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "tidewheel/base/world.h"
+#include "tidewheel/cluster/job_master_process.h"
+#include "tidewheel/cluster/worker.h"
+
+namespace tidewheel {
+namespace {
+
+Status run_master(World& world, const ProcessRole& role, LogicalGraph graph, const Config& config) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<JobMasterProcess> master,
+      JobMasterProcess::start(world, std::move(graph), config, {.role = role}));
+  return master->wait();
+}
+
+Status run_worker(World& world, const ProcessRole& role, LogicalGraph graph, const Config& config) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<JobWorker> worker,
+                             JobWorker::start(world, std::move(graph), config, {.role = role}));
+  static_cast<void>(worker->ended().wait());
+  return worker->result();
+}
+
+int exit_status_of(const ProcessRole& role, const Status& result) {
+  if (result.ok()) { return kRoleDone; }
+  std::fprintf(stderr, "%s\n", result.to_string().c_str());
+  if (result.id() == ErrorId::kProcessLost) { return kRoleLost; }
+  // How the job ended was told the JobManager; the process has done what it was for.
+  return role.kind == ProcessRole::Kind::kJobMaster && result.id() == ErrorId::kJobCancelled
+             ? kRoleDone
+             : kRoleFailed;
+}
+
+}  // namespace
+
+int run_cluster_role(World& world, const ProcessRole& role, const ClusterProgram& program) {
+  Config config;
+  const Status loaded = config.load_file(world.files(), role.config_file);
+  if (!loaded.ok()) { return exit_status_of(role, loaded); }
+  std::optional<Status> result;
+  const JobRunner runner = [&](LogicalGraph graph, const Config& job) -> Status {
+    if (result) {
+      return failed_precondition(ErrorId::kExecutedTwice,
+                                 "a program on a cluster runs one job; this is its second");
+    }
+    result = role.kind == ProcessRole::Kind::kJobMaster
+                 ? run_master(world, role, std::move(graph), job)
+                 : run_worker(world, role, std::move(graph), job);
+    return *result;
+  };
+  const Status status = program(config, runner);
+  if (result) { return exit_status_of(role, *result); }
+  if (!status.ok()) { return exit_status_of(role, status); }
+  return exit_status_of(
+      role, failed_precondition(ErrorId::kJobNotExecuted,
+                                "the program {} has ended without executing a job", role.program));
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,389 @@
+// Child processes by fork and exec. One thread starts and reaps them all: the kernel ties the
+// signal that ends a child with its parent to the thread that forked it.
+#include "tidewheel/base/process.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/memory_group.h"
+
+extern char** environ;
+
+namespace tidewheel {
+namespace {
+
+// glibc 2.36 declares them for C only.
+int open_process(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+void send_signal(int handle, int signal) {
+  ::syscall(SYS_pidfd_send_signal, handle, signal, nullptr, 0);
+}
+
+// What the child does between fork and exec may allocate nothing: all is put together before.
+struct Prepared {
+  std::string program;
+  std::vector<std::string> argument_texts;
+  std::vector<std::string> environment_texts;
+  std::vector<char*> arguments;
+  std::vector<char*> environment;
+  std::string directory;
+  std::string output_path;
+  std::string error_path;
+  std::string group_file;  // empty: none
+  cpu_set_t cores{};
+  bool has_cores = false;
+};
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& text : texts) { out.push_back(text.data()); }
+  out.push_back(nullptr);
+  return out;
+}
+
+std::unique_ptr<Prepared> prepare(const ProcessSpec& spec, const MemoryGroup* group) {
+  auto out = std::make_unique<Prepared>();
+  out->program = spec.program;
+  out->argument_texts.push_back(spec.program);
+  out->argument_texts.insert(out->argument_texts.end(), spec.arguments.begin(),
+                             spec.arguments.end());
+  const auto is_given = [&](std::string_view assignment) {
+    const std::string_view name = assignment.substr(0, assignment.find('='));
+    return std::any_of(spec.environment.begin(), spec.environment.end(),
+                       [&](const auto& given) { return given.first == name; });
+  };
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (!is_given(*entry)) { out->environment_texts.emplace_back(*entry); }
+  }
+  for (const auto& [name, value] : spec.environment) {
+    out->environment_texts.push_back(name + "=" + value);
+  }
+  out->arguments = pointers(out->argument_texts);
+  out->environment = pointers(out->environment_texts);
+  out->directory = spec.directory;
+  out->output_path = spec.output_path;
+  out->error_path = spec.error_path;
+  if (group != nullptr) { out->group_file = group->processes_file(); }
+  CPU_ZERO(&out->cores);
+  for (const int32_t core : spec.cores) {
+    if (core >= 0 && core < CPU_SETSIZE) { CPU_SET(static_cast<size_t>(core), &out->cores); }
+  }
+  out->has_cores = !spec.cores.empty();
+  return out;
+}
+
+// Where a child failed to start, as it tells its parent.
+struct StartFailure {
+  int error = 0;
+  char step[32] = {};
+};
+
+[[noreturn]] void give_up(int report, const char* step) {
+  StartFailure failure;
+  failure.error = errno;
+  std::strncpy(failure.step, step, sizeof failure.step - 1);
+  // The pipe holds it, and a parent that has gone needs no report.
+  if (::write(report, &failure, sizeof failure) < 0) { ::_exit(126); }
+  ::_exit(127);
+}
+
+void redirect(int report, const std::string& path, int stream) {
+  if (path.empty()) { return; }
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0 || ::dup2(file, stream) < 0) { give_up(report, "open its output file"); }
+}
+
+// In the child. Only calls that are safe after a fork of a process with threads.
+[[noreturn]] void become(const Prepared& prepared, pid_t parent, int report) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) { ::_exit(126); }  // it has died before the line above
+  // A group of its own: what a terminal sends to the parent is the parent's to hand on.
+  ::setpgid(0, 0);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    ::signal(signal, SIG_DFL);
+  }
+  if (!prepared.group_file.empty()) {
+    const int file = ::open(prepared.group_file.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file < 0 || ::write(file, "0", 1) != 1) { give_up(report, "enter its control group"); }
+  }
+  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (nothing < 0 || ::dup2(nothing, 0) < 0) { give_up(report, "open /dev/null"); }
+  redirect(report, prepared.output_path, 1);
+  redirect(report, prepared.error_path, 2);
+  if (!prepared.directory.empty() && ::chdir(prepared.directory.c_str()) != 0) {
+    give_up(report, "go to its folder");
+  }
+  if (prepared.has_cores && ::sched_setaffinity(0, sizeof prepared.cores, &prepared.cores) != 0) {
+    give_up(report, "be bound to its cores");
+  }
+  // Whatever some library has opened without that flag.
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::execve(prepared.program.c_str(), prepared.arguments.data(), prepared.environment.data());
+  give_up(report, "be executed");
+}
+
+// A child, as the launcher and its owner share it.
+struct Child {
+  std::mutex mutex;  // guards what follows; a leaf lock but for on_end
+  pid_t pid = 0;
+  int handle = -1;                         // a pidfd; -1: it has been reaped
+  std::function<void(ProcessEnd)> on_end;  // null: nobody asks any more
+  std::unique_ptr<MemoryGroup> group;
+
+  void send(int signal) {
+    const std::lock_guard lock(mutex);
+    if (handle < 0) { return; }
+    // What it has started itself is in its group. It leads the group from its first steps on.
+    if (signal != SIGKILL || ::kill(-pid, signal) != 0) { send_signal(handle, signal); }
+  }
+};
+
+class OwnedChild final : public ChildProcess {
+ public:
+  explicit OwnedChild(std::shared_ptr<Child> child) : child_(std::move(child)), pid_(child_->pid) {}
+  ~OwnedChild() override {
+    {
+      const std::lock_guard lock(child_->mutex);
+      child_->on_end = nullptr;
+    }
+    child_->send(SIGKILL);
+  }
+  int64_t id() const override { return pid_; }
+  void terminate() override { child_->send(SIGTERM); }
+  void kill() override { child_->send(SIGKILL); }
+  int64_t memory_bytes() const override {
+    const std::lock_guard lock(child_->mutex);
+    if (child_->handle < 0) { return 0; }
+    std::FILE* const file = std::fopen(fmt::format("/proc/{}/statm", pid_).c_str(), "re");
+    if (file == nullptr) { return 0; }
+    long long total = 0;
+    long long resident = 0;
+    const int read = std::fscanf(file, "%lld %lld", &total, &resident);
+    std::fclose(file);
+    return read == 2 ? resident * ::sysconf(_SC_PAGESIZE) : 0;
+  }
+
+ private:
+  const std::shared_ptr<Child> child_;
+  const pid_t pid_;
+};
+
+class RealLauncher final : public ProcessLauncher {
+ public:
+  RealLauncher()
+      : watched_(::epoll_create1(EPOLL_CLOEXEC)), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    TIDEWHEEL_CHECK(watched_ >= 0 && woken_ >= 0, "no descriptors: {}", std::strerror(errno));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = woken_;
+    ::epoll_ctl(watched_, EPOLL_CTL_ADD, woken_, &event);
+  }
+  ~RealLauncher() override {
+    if (thread_.joinable()) {
+      submit([this] { stopping_ = true; });
+      thread_.join();
+    }
+    ::close(woken_);
+    ::close(watched_);
+  }
+
+  Result<std::unique_ptr<ChildProcess>> start(ProcessSpec spec,
+                                              std::function<void(ProcessEnd)> on_end) override {
+    std::optional<Result<std::shared_ptr<Child>>> started;
+    run_on_thread([&] { started = launch(spec, std::move(on_end)); });
+    TIDEWHEEL_RETURN_IF_ERROR(started->status());
+    return std::unique_ptr<ChildProcess>(std::make_unique<OwnedChild>(**started));
+  }
+
+  std::string why_no_memory_limits() override {
+    std::string why;
+    run_on_thread([&] { why = groups().why_not(); });
+    return why;
+  }
+
+  std::string own_program() const override {
+    char path[PATH_MAX];
+    const ssize_t bytes = ::readlink("/proc/self/exe", path, sizeof path);
+    return bytes > 0 ? std::string(path, static_cast<size_t>(bytes)) : std::string();
+  }
+
+ private:
+  void submit(std::function<void()> request) {
+    {
+      const std::lock_guard lock(mutex_);
+      requests_.push_back(std::move(request));
+      if (!thread_.joinable()) {
+        thread_ = std::thread([this] { run(); });
+      }
+    }
+    const uint64_t one = 1;
+    // A counter that is full is a wake that waits.
+    if (::write(woken_, &one, sizeof one) < 0) { return; }
+  }
+
+  void run_on_thread(const std::function<void()>& request) {
+    std::mutex mutex;
+    std::condition_variable done_changed;
+    bool done = false;
+    submit([&] {
+      request();
+      const std::lock_guard lock(mutex);
+      done = true;
+      done_changed.notify_one();
+    });
+    std::unique_lock lock(mutex);
+    done_changed.wait(lock, [&] { return done; });
+  }
+
+  // ---- The launcher's thread.
+
+  void run() {
+    ::pthread_setname_np(::pthread_self(), "processes");
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    while (!stopping_ || !children_.empty()) {
+      epoll_event events[16];
+      const int count = ::epoll_wait(watched_, events, 16, -1);
+      for (int i = 0; i < count; ++i) {
+        if (events[i].data.fd == woken_) {
+          run_requests();
+        } else {
+          reap(events[i].data.fd);
+        }
+      }
+    }
+  }
+
+  void run_requests() {
+    uint64_t count = 0;
+    if (::read(woken_, &count, sizeof count) < 0) { return; }
+    std::vector<std::function<void()>> requests;
+    {
+      const std::lock_guard lock(mutex_);
+      requests.swap(requests_);
+    }
+    for (const std::function<void()>& request : requests) { request(); }
+    if (stopping_) {
+      for (const auto& [handle, child] : children_) { child->send(SIGKILL); }
+    }
+  }
+
+  MemoryGroups& groups() {
+    if (!groups_) { groups_.emplace(); }
+    return *groups_;
+  }
+
+  Result<std::shared_ptr<Child>> launch(const ProcessSpec& spec,
+                                        std::function<void(ProcessEnd)> on_end) {
+    auto child = std::make_shared<Child>();
+    child->on_end = std::move(on_end);
+    if (spec.memory_bytes_max > 0 && groups().why_not().empty()) {
+      const std::string name = fmt::format("tidewheel-{}-{}", ::getpid(), ++groups_made_);
+      TIDEWHEEL_ASSIGN_OR_RETURN(child->group, groups().make(name, spec.memory_bytes_max));
+    }
+    const std::unique_ptr<Prepared> prepared = prepare(spec, child->group.get());
+    int report[2];
+    if (::pipe2(report, O_CLOEXEC) != 0) { return cannot_start(spec, "make a pipe", errno); }
+    const pid_t parent = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid == 0) { become(*prepared, parent, report[1]); }
+    const int error = errno;
+    ::close(report[1]);
+    StartFailure failure;
+    const ssize_t told = pid < 0 ? 0 : ::read(report[0], &failure, sizeof failure);
+    ::close(report[0]);
+    if (pid < 0) { return cannot_start(spec, "fork", error); }
+    if (told == sizeof failure) {
+      ::waitpid(pid, nullptr, 0);
+      return cannot_start(spec, failure.step, failure.error);
+    }
+    child->pid = pid;
+    child->handle = open_process(pid);
+    if (child->handle < 0) {
+      const int why = errno;
+      ::kill(pid, SIGKILL);
+      ::waitpid(pid, nullptr, 0);
+      return cannot_start(spec, "be watched", why);
+    }
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = child->handle;
+    ::epoll_ctl(watched_, EPOLL_CTL_ADD, child->handle, &event);
+    children_.emplace(child->handle, child);
+    return child;
+  }
+
+  static Status cannot_start(const ProcessSpec& spec, const char* step, int error) {
+    return unavailable(ErrorId::kProcessStart, "{} can't be started: it could not {}: {}",
+                       spec.program, step, std::strerror(error));
+  }
+
+  void reap(int handle) {
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(handle), &info, WEXITED) != 0) { return; }
+    const std::shared_ptr<Child> child = children_.at(handle);
+    children_.erase(handle);
+    ::epoll_ctl(watched_, EPOLL_CTL_DEL, handle, nullptr);
+    ProcessEnd end;
+    if (info.si_code == CLD_EXITED) {
+      end.exit_code = info.si_status;
+    } else {
+      end.signal = info.si_status;
+      end.by_memory =
+          end.signal == SIGKILL && child->group != nullptr && child->group->has_ended_one();
+    }
+    const std::lock_guard lock(child->mutex);
+    ::kill(-child->pid, SIGKILL);  // what it may have left behind
+    ::close(child->handle);
+    child->handle = -1;
+    child->group.reset();
+    if (child->on_end) { child->on_end(end); }
+  }
+
+  const int watched_;  // an epoll
+  const int woken_;    // an eventfd
+  std::mutex mutex_;   // guards requests_ and the start of thread_; a leaf lock
+  std::vector<std::function<void()>> requests_;
+  std::thread thread_;
+  // The thread's.
+  bool stopping_ = false;
+  std::map<int, std::shared_ptr<Child>> children_;  // by handle
+  std::optional<MemoryGroups> groups_;
+  int64_t groups_made_ = 0;
+};
+
+}  // namespace
+
+std::string ProcessEnd::describe() const {
+  if (by_memory) { return "was ended by the system because it reached its limit of memory"; }
+  if (signal == 0) { return fmt::format("exited with code {}", exit_code); }
+  const char* const name = ::sigdescr_np(signal);
+  return fmt::format("was ended by signal {} ({})", signal, name == nullptr ? "unknown" : name);
+}
+
+std::unique_ptr<ProcessLauncher> make_process_launcher() {
+  return std::make_unique<RealLauncher>();
+}
+
+}  // namespace tidewheel

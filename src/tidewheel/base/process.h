@@ -1,0 +1,72 @@
+// Child processes, as all code outside `base` sees them.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+
+namespace tidewheel {
+
+struct ProcessSpec {
+  std::string program;                 // a path; own_program() is this one
+  std::vector<std::string> arguments;  // the program's name not included
+  // Set besides what this process has.
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::string directory;  // where it works; empty: where this process does
+  // Files that its output and error stream are appended to; empty: those of this process.
+  std::string output_path;
+  std::string error_path;
+  // A limit that the system enforces, where it can (ProcessLauncher::why_no_memory_limits); 0:
+  // none.
+  int64_t memory_bytes_max = 0;
+  // Cores that it may run on; empty: all that this process may.
+  std::vector<int32_t> cores;
+};
+
+// How a process has ended.
+struct ProcessEnd {
+  int32_t exit_code = 0;
+  int32_t signal = 0;      // 0: it has exited by itself
+  bool by_memory = false;  // it was ended because it reached its limit of memory
+  bool ok() const { return exit_code == 0 && signal == 0; }
+  // "exited with code 1", "was ended by signal 11 (Segmentation fault)"
+  std::string describe() const;
+};
+
+// A child that has been started. Any thread. It ends with this process, however that ends, and when
+// this object is destroyed.
+class ChildProcess {
+ public:
+  virtual ~ChildProcess() = default;
+  virtual int64_t id() const = 0;
+  // Asks it to end (SIGTERM). Does nothing once it has.
+  virtual void terminate() = 0;
+  // Ends it at once.
+  virtual void kill() = 0;
+  // Resident memory now; 0 when it has ended.
+  virtual int64_t memory_bytes() const = 0;
+};
+
+// Any thread.
+class ProcessLauncher {
+ public:
+  virtual ~ProcessLauncher() = default;
+  // `on_end` is called once, on a thread of the launcher's, unless the ChildProcess was destroyed
+  // before; it must be quick. Does not wait for the program to be up, but for the system to have
+  // begun it. Errors: kProcessStart.
+  virtual Result<std::unique_ptr<ChildProcess>> start(ProcessSpec spec,
+                                                      std::function<void(ProcessEnd)> on_end) = 0;
+  // Why limits of memory can't be enforced here; empty: they are.
+  virtual std::string why_no_memory_limits() = 0;
+  // The path of the program that this process runs.
+  virtual std::string own_program() const = 0;
+};
+
+// Outlived by nothing that it started. Starts a thread at the first use.
+std::unique_ptr<ProcessLauncher> make_process_launcher();
+
+}  // namespace tidewheel

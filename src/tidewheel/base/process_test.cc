@@ -1,0 +1,122 @@
+#include "tidewheel/base/process.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "tidewheel/base/world.h"
+
+namespace tidewheel {
+namespace {
+
+// Starts a shell with a script, and waits for its end.
+class Processes : public ::testing::Test {
+ protected:
+  ~Processes() override { world_->files().remove_all(folder_).ok(); }
+
+  Result<std::unique_ptr<ChildProcess>> start(const std::string& script, ProcessSpec spec = {}) {
+    spec.program = "/bin/sh";
+    spec.arguments = {"-c", script};
+    ended_ = world_->executor().make_event();
+    return launcher_->start(std::move(spec), [this](ProcessEnd end) {
+      end_ = end;
+      ended_->set();
+    });
+  }
+  ProcessEnd wait() {
+    EXPECT_TRUE(ended_->wait(world_->clock().now_ns() + 20'000'000'000));
+    return end_;
+  }
+
+  const std::unique_ptr<World> world_ = make_real_world();
+  const std::string folder_ = "/tmp/tidewheel-process-test-" + std::to_string(::getpid());
+  ProcessEnd end_;
+  std::unique_ptr<Event> ended_;
+  const std::unique_ptr<ProcessLauncher> launcher_ = make_process_launcher();
+};
+
+TEST_F(Processes, an_exit_code_is_told) {
+  const auto child = start("exit 3");
+  ASSERT_TRUE(child.ok()) << child.status().to_string();
+  EXPECT_EQ(wait().exit_code, 3);
+  EXPECT_EQ(end_.describe(), "exited with code 3");
+  EXPECT_EQ((*child)->memory_bytes(), 0);
+}
+
+TEST_F(Processes, a_signal_is_told_by_number_and_name) {
+  const auto child = start("kill -SEGV $$");
+  ASSERT_TRUE(child.ok());
+  EXPECT_EQ(wait().signal, 11);
+  EXPECT_EQ(end_.describe(), "was ended by signal 11 (Segmentation fault)");
+}
+
+TEST_F(Processes, terminate_lets_a_process_end_by_itself) {
+  ProcessSpec spec;
+  ASSERT_TRUE(world_->files().make_directories(folder_).ok());
+  spec.output_path = folder_ + "/out";
+  const auto child = start("trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done", spec);
+  ASSERT_TRUE(child.ok());
+  EXPECT_GT((*child)->memory_bytes(), 0);
+  while (read_all(world_->files(), spec.output_path).value_or("") != "ready\n") {}
+  (*child)->terminate();
+  EXPECT_EQ(wait().exit_code, 7);
+}
+
+TEST_F(Processes, output_environment_and_folder_are_as_asked_for) {
+  ASSERT_TRUE(world_->files().make_directories(folder_).ok());
+  ProcessSpec spec;
+  spec.environment = {{"TIDEWHEEL_TEST", "a b"}, {"HOME", "/nowhere"}};
+  spec.directory = folder_;
+  spec.output_path = folder_ + "/out";
+  spec.error_path = folder_ + "/err";
+  const auto child = start("echo \"$TIDEWHEEL_TEST $HOME $PWD\"; echo oh >&2", spec);
+  ASSERT_TRUE(child.ok());
+  EXPECT_TRUE(wait().ok());
+  EXPECT_EQ(*read_all(world_->files(), spec.output_path), "a b /nowhere " + folder_ + "\n");
+  EXPECT_EQ(*read_all(world_->files(), spec.error_path), "oh\n");
+}
+
+TEST_F(Processes, a_program_that_is_not_there_is_an_error_that_names_it) {
+  ProcessSpec spec;
+  spec.program = "/no/such/program";
+  const auto child = launcher_->start(spec, [](ProcessEnd) { FAIL(); });
+  ASSERT_FALSE(child.ok());
+  EXPECT_EQ(child.status().id(), ErrorId::kProcessStart);
+  EXPECT_NE(child.status().message().find("/no/such/program"), std::string::npos);
+}
+
+TEST_F(Processes, destroying_a_child_ends_it_with_all_that_it_started) {
+  ASSERT_TRUE(world_->files().make_directories(folder_).ok());
+  ProcessSpec spec;
+  spec.output_path = folder_ + "/out";
+  auto child = start("sleep 1000 & echo $!; wait", spec);
+  ASSERT_TRUE(child.ok());
+  std::string grandchild;
+  while (grandchild.empty()) {
+    grandchild = read_all(world_->files(), spec.output_path).value_or("");
+  }
+  grandchild.pop_back();
+  child->reset();
+  // It is gone once its parent has become its reaper's: the folder in /proc goes, or says "Z".
+  const auto is_there = [&] {
+    const std::string stat =
+        read_all(world_->files(), "/proc/" + grandchild + "/stat").value_or("");
+    return !stat.empty() && stat.find(") Z") == std::string::npos;
+  };
+  while (is_there()) {}
+  EXPECT_FALSE(ended_->is_set());
+}
+
+TEST_F(Processes, memory_beyond_the_limit_ends_a_process_and_is_told) {
+  const std::string why = launcher_->why_no_memory_limits();
+  if (!why.empty()) { GTEST_SKIP() << why; }
+  ProcessSpec spec;
+  spec.memory_bytes_max = 16 << 20;
+  const auto child = start("x=$(head -c 100000000 /dev/zero | tr '\\0' x)", spec);
+  ASSERT_TRUE(child.ok()) << child.status().to_string();
+  EXPECT_TRUE(wait().by_memory) << end_.describe();
+}
+
+}  // namespace
+}  // namespace tidewheel

@@ -1,0 +1,81 @@
+#include "tidewheel/checkpoint/worker_storage.h"
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/file_system.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/checkpoint/snapshot_files.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr size_t kOverCheckpointsMax = 256;
+
+}  // namespace
+
+std::string checkpoint_root(const CheckpointStoreOptions& options) {
+  return options.job_subdirectory ? join_path(options.directory, options.job_id)
+                                  : options.directory;
+}
+
+TaskFileOptions task_file_options(const CheckpointStoreOptions& options,
+                                  const CheckpointPlan& plan) {
+  const std::string root = checkpoint_root(options);
+  const bool savepoint = plan.kind == SnapshotKind::kSavepoint;
+  const bool shared = !savepoint && options.incremental;
+  TaskFileOptions file;
+  file.prefix = shared ? "shared/" : "";
+  if (shared) {
+    file.directory = join_path(root, kSharedName);
+  } else {
+    file.directory =
+        plan.directory.empty() ? join_path(root, fmt::format("chk-{}", plan.id)) : plan.directory;
+  }
+  file.base_checkpoint = plan.base_checkpoint;
+  file.codec = options.compression;
+  file.inline_bytes_max = options.inline_bytes_max;
+  file.takes_files = !savepoint;
+  return file;
+}
+
+WorkerStorage::WorkerStorage(World& world, CheckpointStoreOptions options)
+    : world_(world), options_(std::move(options)), random_(world.fork_random()) {}
+
+std::unique_ptr<TaskSnapshotWriter> WorkerStorage::write(const CheckpointPlan& plan, int32_t vertex,
+                                                         int32_t subtask) {
+  TaskFileOptions file = task_file_options(options_, plan);
+  std::shared_ptr<NewFiles> files;
+  {
+    const std::lock_guard guard(lock_);
+    file.name = fmt::format("{}-{}-{}-{:016x}", plan.id, vertex, subtask, random_.next());
+    std::shared_ptr<NewFiles>& found = under_way_[plan.id];
+    if (found == nullptr) { found = std::make_shared<NewFiles>(over_.contains(plan.id)); }
+    files = found;
+  }
+  return make_task_snapshot_writer(world_.files(), world_.executor(), std::move(files),
+                                   std::move(file));
+}
+
+void WorkerStorage::end(int64_t checkpoint, bool complete) {
+  std::shared_ptr<NewFiles> ended;
+  {
+    const std::lock_guard guard(lock_);
+    const auto found = under_way_.find(checkpoint);
+    if (found != under_way_.end()) {
+      ended = std::move(found->second);
+      under_way_.erase(found);
+    }
+    over_.insert(checkpoint);
+    while (over_.size() > kOverCheckpointsMax) { over_.erase(over_.begin()); }
+  }
+  if (ended == nullptr) { return; }
+  std::vector<std::string> written = ended->end();
+  if (complete || written.empty()) { return; }
+  world_.executor().run_blocking([&files = world_.files(), written = std::move(written)] {
+    ignore(carry_out(files, {.directory = {}, .files = written}), "the master's sweep finds them");
+  });
+}
+
+}  // namespace tidewheel

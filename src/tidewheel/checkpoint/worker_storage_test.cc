@@ -1,0 +1,117 @@
+#include "tidewheel/checkpoint/worker_storage.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "tidewheel/checkpoint/snapshot_files.h"
+#include "tidewheel/testing/store_world.h"
+
+namespace tidewheel {
+namespace {
+
+using testing::StoreWorld;
+using testing::TestJob;
+
+CheckpointStoreOptions storage_options() {
+  CheckpointStoreOptions options;
+  options.directory = "/d";
+  options.job_id = "0123456789abcdef0123456789abcdef";
+  options.inline_bytes_max = 0;
+  options.incremental = true;
+  return options;
+}
+
+// A master that has the folder, and a worker that writes into it.
+class WorkerStorageTest : public ::testing::Test {
+ protected:
+  WorkerStorageTest() {
+    auto opened = CheckpointStore::open(world_, storage_options());
+    EXPECT_TRUE(opened.ok()) << opened.status().to_string();
+    master_ = std::move(opened).value();
+    job_.set(0, "a key", "a value");
+  }
+  CheckpointPlan plan(int64_t id) {
+    EXPECT_TRUE(master_->prepare(id).ok());
+    CheckpointPlan plan;
+    plan.id = id;
+    plan.directory = master_->directory_of(id);
+    return plan;
+  }
+  TaskSnapshot write(const CheckpointPlan& plan) {
+    const auto writer = worker_.write(plan, 0, 0);
+    writer->grant(UINT32_MAX, nullptr);
+    job_.write(0, /*whole=*/true, writer->writer(TestJob::place(0)));
+    std::optional<Result<std::vector<std::vector<SegmentRef>>>> done;
+    writer->finish([&done](auto result) { done = std::move(result); });
+    EXPECT_TRUE(done && done->ok());
+    TaskSnapshot snapshot;
+    snapshot.checkpoint = plan.id;
+    OperatorSnapshot& op = snapshot.operators.emplace_back();
+    op.uid = "counter";
+    op.parallelism = testing::kTestTasks;
+    op.max_parallelism = testing::kTestGroups;
+    op.segments = std::move(done->value().front());
+    return snapshot;
+  }
+  Manifest manifest_of(const TaskSnapshot& snapshot) {
+    Manifest manifest;
+    manifest.checkpoint = snapshot.checkpoint;
+    manifest.job_id = storage_options().job_id;
+    ManifestOperator& op = manifest.operators.emplace_back();
+    op.uid = "counter";
+    op.parallelism = testing::kTestTasks;
+    op.max_parallelism = testing::kTestGroups;
+    op.subtasks.push_back(snapshot.operators.front());
+    return manifest;
+  }
+  size_t shared_files() {
+    const auto entries = world_.files().list(
+        join_path(checkpoint_root(storage_options()), std::string(kSharedName)));
+    EXPECT_TRUE(entries.ok());
+    return entries->size();
+  }
+
+  StoreWorld world_{1};
+  std::unique_ptr<CheckpointStore> master_;
+  WorkerStorage worker_{world_, storage_options()};
+  TestJob job_;
+};
+
+TEST_F(WorkerStorageTest, a_checkpoint_of_files_that_the_master_was_told_of_is_complete) {
+  const CheckpointPlan first = plan(1);
+  const TaskSnapshot snapshot = write(first);
+  // Not told: nobody vouches for the file.
+  EXPECT_EQ(master_->complete(first, manifest_of(snapshot)).status().id(),
+            ErrorId::kSnapshotMissing);
+  master_->note_written(snapshot);
+  const auto complete = master_->complete(first, manifest_of(snapshot));
+  ASSERT_TRUE(complete.ok()) << complete.status().to_string();
+  worker_.end(1, /*complete=*/true);
+  EXPECT_EQ(shared_files(), 1U);
+  EXPECT_TRUE(load_snapshot(world_, complete->path).ok());
+}
+
+TEST_F(WorkerStorageTest, files_of_a_checkpoint_that_was_given_up_are_deleted) {
+  write(plan(1));
+  EXPECT_EQ(shared_files(), 1U);
+  worker_.end(1, /*complete=*/false);
+  EXPECT_EQ(shared_files(), 0U);
+  // Neither is one kept that is written afterwards.
+  const CheckpointPlan late = plan(1);
+  const auto writer = worker_.write(late, 0, 0);
+  writer->grant(UINT32_MAX, nullptr);
+  job_.write(0, /*whole=*/true, writer->writer(TestJob::place(0)));
+  writer->finish([](const auto&) {});
+  EXPECT_EQ(shared_files(), 0U);
+}
+
+TEST_F(WorkerStorageTest, what_the_master_was_told_of_goes_with_a_discarded_checkpoint) {
+  const CheckpointPlan first = plan(1);
+  master_->note_written(write(first));
+  EXPECT_TRUE(master_->discard(first).ok());
+  EXPECT_EQ(shared_files(), 0U);
+}
+
+}  // namespace
+}  // namespace tidewheel

@@ -1,0 +1,468 @@
+#include "tidewheel/cli/client_command.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/config_directory.h"
+#include "tidewheel/base/process.h"
+#include "tidewheel/base/rest_options.h"
+#include "tidewheel/base/signals.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/cli/client_tables.h"
+#include "tidewheel/cli/client_top.h"
+#include "tidewheel/cli/cluster_client.h"
+#include "tidewheel/cli/sql_terminal.h"
+#include "tidewheel/http/message.h"
+#include "tidewheel/rest/json_writer.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int64_t kFollowMs = 500;
+
+void print(std::FILE* stream, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+void print(const std::string& text) { print(stdout, text); }
+
+std::string object_of(std::initializer_list<std::pair<const char*, std::string>> members) {
+  JsonWriter json;
+  json.begin_object();
+  for (const auto& [key, value] : members) { json.member(key, value); }
+  return json.end_object().take();
+}
+
+class Client {
+ public:
+  Client(World& world, const ClientCommand& command, Config config,
+         std::unique_ptr<ClusterClient> cluster)
+      : world_(world),
+        command_(command),
+        config_(std::move(config)),
+        cluster_(std::move(cluster)) {}
+
+  Result<int> run() {
+    switch (command_.verb) {
+      case ClientVerb::kRun: return run_program();
+      case ClientVerb::kList: return list();
+      case ClientVerb::kDisposeSavepoint: return dispose();
+      case ClientVerb::kLogs: return logs();
+      case ClientVerb::kTop: return show_top(world_, *cluster_, command_);
+      default: break;
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(job_, cluster_->find_job(command_.job));
+    path_ = "/v1/jobs/" + job_;
+    switch (command_.verb) {
+      case ClientVerb::kCancel: return cancel();
+      case ClientVerb::kStop: return stop();
+      case ClientVerb::kSavepoint: return savepoint();
+      case ClientVerb::kCheckpoint: return checkpoint();
+      case ClientVerb::kCheckpoints: return checkpoints();
+      case ClientVerb::kRescale: return rescale();
+      default: break;
+    }
+    return internal_error(ErrorId::kInternal, "a command without a handler");
+  }
+
+ private:
+  Result<int> list() {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, cluster_->get_text("/v1/jobs/overview"));
+    if (command_.json) {
+      print(text + "\n");
+      return 0;
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue overview, JsonValue::parse(text));
+    const bool none = !command_.running && !command_.scheduled && !command_.all;
+    print(job_list_text(overview, command_.running || none, command_.scheduled || none,
+                        command_.all));
+    return 0;
+  }
+
+  // Tells what happens, unless a program reads the output.
+  void tell(const std::string& text) const {
+    if (!command_.json) { print(text + "\n"); }
+  }
+  void result(std::initializer_list<std::pair<const char*, std::string>> members,
+              const std::string& text) const {
+    print((command_.json ? object_of(members) : text) + "\n");
+  }
+
+  // Takes a savepoint and waits for it; returns where it is.
+  Result<std::string> take_savepoint(const std::string& verb, const std::string& body) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue trigger,
+                               cluster_->send("POST", path_ + "/" + verb, body));
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const JsonValue outcome,
+        cluster_->wait_for(path_ + "/savepoints/" + trigger["request-id"].text()));
+    return outcome["location"].text();
+  }
+  std::string format() const { return command_.format == "native" ? "NATIVE" : "CANONICAL"; }
+
+  Result<int> cancel() {
+    if (!command_.with_savepoint) {
+      tell(fmt::format("Cancelling job {}.", job_));
+      TIDEWHEEL_RETURN_IF_ERROR(cluster_->send("PATCH", path_ + "?mode=cancel").status());
+      result({{"jobid", job_}}, fmt::format("Cancelled job {}.", job_));
+      return 0;
+    }
+    tell(fmt::format(
+        "Cancelling job {} with savepoint to {}.", job_,
+        command_.directory.empty() ? "default savepoint directory" : command_.directory));
+    JsonWriter json;
+    json.begin_object().member("cancel-job", true).member("formatType", format());
+    if (!command_.directory.empty()) { json.member("target-directory", command_.directory); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string path,
+                               take_savepoint("savepoints", json.end_object().take()));
+    result({{"jobid", job_}, {"savepoint", path}},
+           fmt::format("Cancelled job {}. Savepoint stored in {}.", job_, path));
+    return 0;
+  }
+
+  Result<int> stop() {
+    tell(fmt::format("Suspending job \"{}\" with a {} savepoint.", job_, format()));
+    JsonWriter json;
+    json.begin_object().member("drain", command_.drain).member("formatType", format());
+    if (!command_.directory.empty()) { json.member("targetDirectory", command_.directory); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string path,
+                               take_savepoint("stop", json.end_object().take()));
+    result({{"jobid", job_}, {"savepoint", path}},
+           fmt::format("Savepoint completed. Path: {}", path));
+    return 0;
+  }
+
+  Result<int> savepoint() {
+    tell(fmt::format("Triggering savepoint for job {}.\nWaiting for response...", job_));
+    JsonWriter json;
+    json.begin_object().member("cancel-job", false).member("formatType", format());
+    if (!command_.directory.empty()) { json.member("target-directory", command_.directory); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string path,
+                               take_savepoint("savepoints", json.end_object().take()));
+    result({{"jobid", job_}, {"savepoint", path}},
+           fmt::format("Savepoint completed. Path: {}\n"
+                       "You can resume your program from this savepoint with the run command.",
+                       path));
+    return 0;
+  }
+
+  Result<int> dispose() {
+    tell(fmt::format("Disposing savepoint '{}'.", command_.directory));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue trigger,
+                               cluster_->send("POST", "/v1/savepoint-disposal",
+                                              object_of({{"savepoint-path", command_.directory}})));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        cluster_->wait_for("/v1/savepoint-disposal/" + trigger["request-id"].text()).status());
+    result({{"disposed", command_.directory}},
+           fmt::format("Savepoint '{}' disposed.", command_.directory));
+    return 0;
+  }
+
+  Result<int> checkpoint() {
+    tell(fmt::format("Triggering checkpoint for job {}.\nWaiting for response...", job_));
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const JsonValue trigger,
+        cluster_->send("POST", path_ + "/checkpoints",
+                       object_of({{"checkpointType", command_.full ? "FULL" : "CONFIGURED"}})));
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const JsonValue outcome,
+        cluster_->wait_for(path_ + "/checkpoints/" + trigger["request-id"].text()));
+    const std::string id = outcome["checkpointId"].text();
+    result({{"jobid", job_}, {"checkpoint", id}},
+           fmt::format("Checkpoint {} for job {} completed.\n"
+                       "You can resume your program from this checkpoint with the run command.",
+                       id, job_));
+    return 0;
+  }
+
+  Result<int> checkpoints() {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, cluster_->get_text(path_ + "/checkpoints"));
+    if (command_.json) {
+      print(text + "\n");
+      return 0;
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue shown, JsonValue::parse(text));
+    print(checkpoints_text(shown));
+    return 0;
+  }
+
+  Result<int> rescale() {
+    const std::string path = path_ + "/resource-requirements";
+    TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue now, cluster_->get(path));
+    JsonWriter json;
+    json.begin_object();
+    size_t matched = 0;
+    for (const auto& [vertex, value] : now.members()) {
+      int64_t upper = value["parallelism"]["upperBound"].integer();
+      if (command_.parallelism > 0) { upper = command_.parallelism; }
+      for (const std::string& setting : command_.vertex_parallelisms) {
+        const size_t equals = setting.find('=');
+        if (vertex != setting.substr(0, equals)) { continue; }
+        ++matched;
+        upper = parse_int(setting.substr(equals + 1)).value_or(0);
+      }
+      // With fewer slots the job makes do.
+      json.begin_object(vertex).begin_object("parallelism").member("lowerBound", 1);
+      json.member("upperBound", upper).end_object().end_object();
+    }
+    if (matched < command_.vertex_parallelisms.size()) {
+      return invalid_argument(ErrorId::kUsage,
+                              "--vertex names a vertex that the job does not have; it has {}",
+                              vertex_list(now));
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(cluster_->send("PUT", path, json.end_object().take()).status());
+    result({{"jobid", job_}}, fmt::format("Rescaling job {}.", job_));
+    return 0;
+  }
+  static std::string vertex_list(const JsonValue& requirements) {
+    std::string out;
+    for (const auto& [vertex, value] : requirements.members()) {
+      out += (out.empty() ? "" : ", ") + vertex;
+    }
+    return out;
+  }
+
+  Result<int> logs() {
+    const std::string process = command_.task_manager.empty()
+                                    ? "/v1/jobmanager"
+                                    : "/v1/taskmanagers/" + percent_encode(command_.task_manager);
+    if (command_.lists_files) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, cluster_->get_text(process + "/logs"));
+      if (command_.json) {
+        print(text + "\n");
+        return 0;
+      }
+      TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue files, JsonValue::parse(text));
+      TextTable table({"size", "changed", "name"});
+      for (const JsonValue& file : files["logs"].items()) {
+        table.add(
+            {file["size"].text(), wall_time_text(file["mtime"].integer()), file["name"].text()});
+      }
+      print(table.text());
+      return 0;
+    }
+    const std::string path =
+        process + (command_.file.empty() ? "/log" : "/logs/" + percent_encode(command_.file));
+    std::string shown;
+    while (true) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, cluster_->get_text(path));
+      // A log that begins anew was rotated.
+      print(text.starts_with(shown) ? text.substr(shown.size()) : text);
+      if (!command_.follow) { return 0; }
+      shown = text;
+      cluster_->pause_ms(kFollowMs);
+    }
+  }
+
+  std::string run_body() const {
+    JsonWriter json;
+    json.begin_object().begin_array("programArgsList");
+    for (const std::string& one : command_.arguments) { json.value(one); }
+    json.end_array();
+    if (!command_.entry.empty()) { json.member("entryClass", command_.entry); }
+    if (command_.parallelism > 0) { json.member("parallelism", command_.parallelism); }
+    if (!command_.savepoint_path.empty()) {
+      json.member("savepointPath", command_.savepoint_path);
+      json.member("allowNonRestoredState", command_.allow_non_restored_state);
+    }
+    if (!command_.claim_mode.empty()) { json.member("claimMode", command_.claim_mode); }
+    json.member("attached", command_.ends_with_client && !command_.detached);
+    json.begin_object("flinkConfiguration");
+    for (const std::string& setting : command_.settings) {
+      const size_t equals = std::min(setting.find('='), setting.size());
+      json.member(setting.substr(0, equals), setting.substr(std::min(equals + 1, setting.size())));
+    }
+    return json.end_object().end_object().take();
+  }
+
+  Result<int> run_program() {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string program, cluster_->upload(command_.program));
+    const Result<JsonValue> answer =
+        cluster_->send("POST", "/v1/jars/" + percent_encode(program) + "/run", run_body());
+    // The job keeps what it needs; the upload was for this run alone.
+    ignore(cluster_->send("DELETE", "/v1/jars/" + percent_encode(program)),
+           "an upload that stays does no harm");
+    TIDEWHEEL_RETURN_IF_ERROR(answer.status());
+    job_ = (*answer)["jobid"].text();
+    path_ = "/v1/jobs/" + job_;
+    if (command_.detached) {
+      result({{"jobid", job_}}, fmt::format("Job has been submitted with JobID {}", job_));
+      return 0;
+    }
+    tell(fmt::format("Job has been submitted with JobID {}", job_));
+    return wait_for_job();
+  }
+
+  // Waits for the job's end, and tells of its failures meanwhile.
+  Result<int> wait_for_job() {
+    std::atomic<bool> interrupted{false};
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<SignalHandler> signals,
+                               SignalHandler::install([&](int) { interrupted.store(true); }));
+    const bool shows_progress = error_is_terminal() && !command_.json;
+    int64_t heartbeat_ns = 0;
+    while (true) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue result,
+                                 cluster_->get(path_ + "/execution-result"));
+      if (result["status"]["id"].text() == "COMPLETED") {
+        if (shows_progress) { print(stderr, "\r\x1b[K"); }
+        return end_of_job(result["job-execution-result"]);
+      }
+      if (interrupted.load()) {
+        if (shows_progress) { print(stderr, "\n"); }
+        return interrupt();
+      }
+      const int64_t now = world_.clock().now_ns();
+      if (command_.ends_with_client && now >= heartbeat_ns) {
+        TIDEWHEEL_RETURN_IF_ERROR(send_heartbeat());
+        heartbeat_ns = now + config_.get(options::kClientHeartbeatInterval) * 1'000'000;
+      }
+      tell_failures();
+      if (shows_progress) { show_progress(); }
+      cluster_->pause_ms(pause_ms_);
+      pause_ms_ = std::min<int64_t>(pause_ms_ * 2, 500);
+    }
+  }
+
+  Status send_heartbeat() {
+    JsonWriter json;
+    json.begin_object().member(
+        "expiredTimestamp",
+        world_.clock().wall_ms() + config_.get(options::kClientHeartbeatTimeout));
+    return cluster_->send("PATCH", path_ + "/clientHeartbeat", json.end_object().take()).status();
+  }
+
+  // A job that ends with its client is cancelled; others go on.
+  Result<int> interrupt() {
+    if (!command_.ends_with_client) {
+      print(stderr, fmt::format("The job goes on; `tidewheel cancel {}` ends it.\n", job_));
+      return 130;
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(cluster_->send("PATCH", path_ + "?mode=cancel").status());
+    print(stderr, fmt::format("Cancelled job {}.\n", job_));
+    return 130;
+  }
+
+  void tell_failures() {
+    const Result<JsonValue> shown = cluster_->get(path_ + "/exceptions");
+    if (!shown.ok()) { return; }  // asked again soon
+    const std::vector<JsonValue>& entries = (*shown)["exceptionHistory"]["entries"].items();
+    for (size_t i = entries.size(); i > 0; --i) {  // the oldest first
+      const JsonValue& entry = entries[i - 1];
+      const int64_t at_ms = entry["timestamp"].integer();
+      if (at_ms <= told_until_ms_) { continue; }
+      told_until_ms_ = at_ms;
+      const std::string& task = entry["taskName"].text();
+      print(stderr,
+            fmt::format("{}{} {}{}\n", error_is_terminal() ? "\r\x1b[K" : "", wall_time_text(at_ms),
+                        task.empty() ? "" : task + ": ", entry["stacktrace"].text()));
+    }
+  }
+
+  void show_progress() {
+    const Result<JsonValue> job = cluster_->get(path_);
+    if (!job.ok()) { return; }
+    const Result<JsonValue> taken = cluster_->get(path_ + "/checkpoints");
+    const JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
+    const int64_t now = world_.clock().now_ns();
+    double rate = 0;
+    if (progress_ns_ > 0 && figures.rows_in >= progress_rows_) {
+      rate = (figures.rows_in - progress_rows_) * 1e9 / static_cast<double>(now - progress_ns_);
+    }
+    if (progress_ns_ == 0 || figures.rows_in != progress_rows_) {
+      shown_rate_ = rate;
+      progress_ns_ = now;
+      progress_rows_ = figures.rows_in;
+    }
+    std::string line =
+        fmt::format("{} {}, {}/{} tasks, {} rows, {}/s, busy {:.0f} %", figures.state,
+                    duration_text(figures.duration_ms), figures.running, figures.tasks,
+                    count_text(figures.rows_in), count_text(shown_rate_), figures.busy * 100);
+    if (taken.ok()) {
+      line += fmt::format(", checkpoints {} ({} failed), {}", figures.checkpoints,
+                          figures.failed_checkpoints, bytes_text(figures.state_bytes));
+    }
+    print(stderr, "\r\x1b[K" + line);
+  }
+
+  Result<int> end_of_job(const JsonValue& result) {
+    const std::string& status = result["application-status"].text();
+    tell_failures();
+    if (command_.json) {
+      JsonWriter json;
+      json.begin_object().member("jobid", job_).member("status", status);
+      json.member("runtime-ms", result["net-runtime"].integer());
+      print(json.end_object().take() + "\n");
+    } else if (status == "SUCCEEDED") {
+      print(
+          fmt::format("Program execution finished\nJob with JobID {} has finished.\n"
+                      "Job Runtime: {} ms\n",
+                      job_, result["net-runtime"].integer()));
+      print_accumulators();
+    }
+    if (status == "SUCCEEDED") { return 0; }
+    if (status == "CANCELED") {
+      print(stderr, fmt::format("Job {} was cancelled.\n", job_));
+      return kExitCancelled;
+    }
+    print(stderr, fmt::format("Job {} has failed: {}\n", job_,
+                              result["failure-cause"]["stack-trace"].text()));
+    return kFailed;
+  }
+
+  void print_accumulators() {
+    const Result<JsonValue> shown = cluster_->get(path_ + "/accumulators");
+    if (!shown.ok()) { return; }
+    for (const JsonValue& one : (*shown)["user-task-accumulators"].items()) {
+      print(fmt::format("- {}: {}\n", one["name"].text(), one["value"].text()));
+    }
+  }
+
+  World& world_;
+  const ClientCommand& command_;
+  const Config config_;
+  const std::unique_ptr<ClusterClient> cluster_;
+  std::string job_;
+  std::string path_;  // "/v1/jobs/ID"
+  int64_t pause_ms_ = 20;
+  int64_t told_until_ms_ = 0;
+  int64_t progress_ns_ = 0;
+  double progress_rows_ = 0;
+  double shown_rate_ = 0;
+};
+
+// Of the folder of the cluster's configuration, where there is one, and the command line. Settings
+// of a job are the cluster's to judge, but for those that are misspelt.
+Result<Config> client_config(World& world, const ClientCommand& command) {
+  const std::string program = make_process_launcher()->own_program();
+  const std::string directory = world.environment("TIDEWHEEL_CONF_DIR")
+                                    .value_or(join_path(parent_path(parent_path(program)), "conf"));
+  TIDEWHEEL_ASSIGN_OR_RETURN(DirectoryConfig read, read_config_directory(world.files(), directory));
+  for (const std::string& setting : command.settings) {
+    TIDEWHEEL_RETURN_IF_ERROR(read.config.set_assignment(setting));
+  }
+  return std::move(read.config);
+}
+
+}  // namespace
+
+Result<int> run_client_command(const ClientCommand& command) {
+  const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kWarning});
+  TIDEWHEEL_ASSIGN_OR_RETURN(Config config, client_config(*world, command));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      std::unique_ptr<ClusterClient> cluster,
+      ClusterClient::open(*world,
+                          {.address = command.address, .config = config, .tls_network = nullptr}));
+  Result<int> status = Client(*world, command, std::move(config), std::move(cluster)).run();
+  if (!status.ok() && status.status().id() == ErrorId::kNetworkConnect) {
+    print(stderr, status.status().to_string() + "\n");
+    return kExitUnreachable;
+  }
+  return status;
+}
+
+}  // namespace tidewheel

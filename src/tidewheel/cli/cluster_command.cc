@@ -1,0 +1,117 @@
+#include "tidewheel/cli/cluster_command.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "tidewheel/cli/cluster_process.h"
+#include "tidewheel/cli/config_command.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr std::string_view kJobManagerCommand = "jobmanager";
+constexpr std::string_view kTaskManagerCommand = "taskmanager";
+constexpr std::string_view kConfigCommand = "config";
+
+using Arguments = std::span<const std::string>;
+
+void show(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+// Returns true when there is nothing more to do: help was shown.
+Result<bool> parse(CLI::App& app, Arguments own) {
+  // CLI11 takes arguments from the back.
+  std::vector<std::string> reversed(own.rbegin(), own.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    show(app.help());
+    return true;
+  } catch (const CLI::ParseError& error) {
+    return invalid_argument(ErrorId::kUsage, "{}; see {} --help", error.what(), app.get_name());
+  }
+  return false;
+}
+
+void add_config_flags(CLI::App& app, std::string& directory, std::vector<std::string>& settings) {
+  app.add_option("--configDir,-c", directory,
+                 "Folder of config.yaml; else TIDEWHEEL_CONF_DIR, or conf beside bin")
+      ->type_name("FOLDER");
+  app.add_option("-D", settings, "Sets an option: -Dkey=value")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+struct ManagerFlags {
+  ManagerCommand command;
+  std::string application;
+  ProgramRun run;
+
+  void add_to(CLI::App& app, bool is_job_manager) {
+    add_config_flags(app, command.config_directory, command.settings);
+    if (!is_job_manager) { return; }
+    const char* const group = "One application, with which the cluster ends";
+    app.add_option("--application", application, "Its program: a libNAME.so or an SQL script")
+        ->type_name("FILE")
+        ->group(group);
+    app.add_option("--entry,--job-classname", run.entry, "Which job, of a program with several")
+        ->type_name("NAME")
+        ->group(group);
+    app.add_option("--job-id", run.job_id, "The job's id, 32 hex digits")
+        ->type_name("ID")
+        ->group(group);
+    app.add_option("-s,--fromSavepoint", run.savepoint_path, "Starts from this savepoint")
+        ->type_name("PATH")
+        ->group(group);
+    app.add_flag("-n,--allowNonRestoredState", run.allow_non_restored_state,
+                 "Drops state that the job has no place for")
+        ->group(group);
+    app.footer("What stands behind -- goes to the application.");
+  }
+};
+
+Result<int> run_config(Arguments own) {
+  ConfigCommand command;
+  CLI::App app("Shows each setting, where it comes from, and its default.", "tidewheel config");
+  add_config_flags(app, command.config_directory, command.settings);
+  app.add_option("--value", command.value_of, "Shows the value of this key alone")
+      ->type_name("KEY");
+  app.add_flag("--set", command.set_only, "Leaves out what has its default");
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, own));
+  if (shown) { return 0; }
+  const std::unique_ptr<World> world = make_real_world();
+  command.config_directory = config_directory(*world, command.config_directory);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, show_config(*world, command));
+  show(text);
+  return 0;
+}
+
+}  // namespace
+
+bool is_cluster_command(Arguments arguments) {
+  return !arguments.empty() &&
+         (arguments[0] == kJobManagerCommand || arguments[0] == kTaskManagerCommand ||
+          arguments[0] == kConfigCommand);
+}
+
+Result<int> run_cluster_command(Arguments arguments) {
+  if (arguments[0] == kConfigCommand) { return run_config(arguments.subspan(1)); }
+  const bool is_job_manager = arguments[0] == kJobManagerCommand;
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  const auto own_count = static_cast<size_t>(dashes - arguments.begin()) - 1;
+  ManagerFlags flags;
+  CLI::App app(is_job_manager ? "Runs the JobManager of a cluster, and its REST API."
+                              : "Runs a TaskManager: the slots of one machine.",
+               "tidewheel " + arguments[0]);
+  flags.add_to(app, is_job_manager);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, arguments.subspan(1, own_count)));
+  if (shown) { return 0; }
+  if (!flags.application.empty()) {
+    if (dashes != arguments.end()) { flags.run.arguments.assign(dashes + 1, arguments.end()); }
+    flags.command.application = JobManagerOptions::Application{flags.application, flags.run};
+  } else if (dashes != arguments.end()) {
+    return invalid_argument(ErrorId::kUsage, "arguments behind -- are an --application's");
+  }
+  return is_job_manager ? run_job_manager(flags.command) : run_task_manager(flags.command);
+}
+
+}  // namespace tidewheel

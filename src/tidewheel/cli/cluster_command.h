@@ -1,0 +1,17 @@
+// The managers of a cluster, as commands: `tidewheel jobmanager` and `tidewheel taskmanager`; and
+// `tidewheel config`.
+#pragma once
+#include <span>
+#include <string>
+
+#include "tidewheel/base/status.h"
+
+namespace tidewheel {
+
+// Whether these are arguments of one of those commands.
+bool is_cluster_command(std::span<const std::string> arguments);
+// Runs it to its end. Returns the process's exit status, or why it could not be run (kUsage: the
+// arguments are wrong).
+Result<int> run_cluster_command(std::span<const std::string> arguments);
+
+}  // namespace tidewheel

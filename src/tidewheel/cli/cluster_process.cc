@@ -1,0 +1,222 @@
+#include "tidewheel/cli/cluster_process.h"
+
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/config_directory.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/base/process.h"
+#include "tidewheel/base/signals.h"
+#include "tidewheel/base/version.h"
+#include "tidewheel/rest/server.h"
+#include "tidewheel/taskmanager/task_manager.h"
+#include "tidewheel/zookeeper/zookeeper_high_availability.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr int kProcessesMax = 1000;
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string text_of(const Config& config, const TextOption& option) {
+  std::string text = config.get(option);
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') { c = static_cast<char>(c - 'A' + 'a'); }
+  }
+  return text;
+}
+
+bool has_high_availability(const Config& config) {
+  return text_of(config, options::kHighAvailability) != "none";
+}
+
+Result<std::vector<uint16_t>> job_manager_ports(const Config& config) {
+  if (has_high_availability(config)) {
+    return parse_port_list(config.get(options::kHighAvailabilityPort),
+                           options::kHighAvailabilityPort.key);
+  }
+  return std::vector<uint16_t>{static_cast<uint16_t>(config.get(options::kJobManagerPort))};
+}
+
+}  // namespace
+
+std::string config_directory(World& world, const std::string& given) {
+  if (!given.empty()) { return given; }
+  const auto named = world.environment("TIDEWHEEL_CONF_DIR");
+  if (named.has_value()) { return *named; }
+  const std::string program = make_process_launcher()->own_program();
+  return join_path(parent_path(parent_path(program)), "conf");
+}
+
+Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char* role) {
+  ManagerGround ground;
+  ground.world = make_real_world({.blocking_threads_max = 4});
+  World& world = *ground.world;
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      DirectoryConfig read,
+      read_config_directory(world.files(), config_directory(world, command.config_directory)));
+  const Logger log = world.logger().named(role);
+  for (const std::string& warning : read.warnings) { log.warning("{}", warning); }
+  ground.config = std::move(read.config);
+  for (const std::string& setting : command.settings) {
+    TIDEWHEEL_RETURN_IF_ERROR(ground.config.set_assignment(setting));
+  }
+  log.info("Tidewheel {}, with {}", kVersion,
+           read.path.empty() ? "no configuration file" : read.path);
+  return ground;
+}
+
+Result<WorkingDirectory> claim_working_directory(FileSystem& files, const Config& config,
+                                                 const std::string& role) {
+  std::string root = config.get(options::kTemporaryDirectories);
+  root = root.substr(0, root.find_first_of(",:"));
+  TIDEWHEEL_RETURN_IF_ERROR(files.make_directories(root));
+  for (int i = 0; i < kProcessesMax; ++i) {
+    WorkingDirectory out;
+    out.path = join_path(root, fmt::format("tidewheel-{}-{}", role, i));
+    auto lock = files.lock(out.path + ".lock", role);
+    if (lock.ok()) {
+      out.lock = std::move(*lock);
+      return out;
+    }
+    if (lock.status().id() != ErrorId::kFileLocked && lock.status().id() != ErrorId::kFileAccess) {
+      return lock.status();
+    }
+  }
+  return unavailable(ErrorId::kFileLocked, "{} has folders of {} processes, all of them held", root,
+                     kProcessesMax);
+}
+
+ProcessLogs manager_logs(World& world, const Config& config) {
+  ProcessLogs logs;
+  logs.directory = config.get(options::kLogDirectory);
+  logs.prefix = "tidewheel-";
+  logs.log = file_name(world.environment("TIDEWHEEL_LOG_FILE").value_or(""));
+  logs.output = file_name(world.environment("TIDEWHEEL_OUT_FILE").value_or(""));
+  return logs;
+}
+
+std::string log_directory(const Config& config, const std::string& working_directory) {
+  const std::string own = config.get(options::kLogDirectory);
+  return own.empty() ? join_path(working_directory, "log") : own;
+}
+
+Result<std::unique_ptr<HighAvailability>> open_high_availability(World& world,
+                                                                 const Config& config) {
+  const std::string type = text_of(config, options::kHighAvailability);
+  if (type == "none") {
+    return make_no_high_availability(
+        world, NetworkAddress{config.get(options::kJobManagerAddress),
+                              static_cast<uint16_t>(config.get(options::kJobManagerPort))}
+                   .to_string());
+  }
+  if (type == "filesystem") {
+    FileElectionOptions election;
+    TIDEWHEEL_ASSIGN_OR_RETURN(election.directory, high_availability_directory(config));
+    return make_file_high_availability(world, election);
+  }
+  if (type == "zookeeper") {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const ZooKeeperOptions found, zookeeper_options(config));
+    return make_zookeeper_high_availability(world, found);
+  }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} can't be '{}', only NONE, filesystem or zookeeper",
+                          options::kHighAvailability.key, config.get(options::kHighAvailability));
+}
+
+Status check_bind_host(const Config& config, const TextOption& option) {
+  const std::string host = config.get(option);
+  if (is_loopback(host) || config.get(options::kAllowOpenBind)) { return ok_status(); }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} is '{}', which other machines reach, and nobody there would have to "
+                          "prove who they are; set {} to true if the network is trusted",
+                          option.key, host, options::kAllowOpenBind.key);
+}
+
+Result<int> run_job_manager(const ManagerCommand& command) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const ManagerGround ground, prepare_manager(command, "jobmanager"));
+  World& world = *ground.world;
+  const Config& config = ground.config;
+  ProcessExit exit(world);
+  TIDEWHEEL_RETURN_IF_ERROR(check_bind_host(config, options::kJobManagerBindHost));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const WorkingDirectory working,
+                             claim_working_directory(world.files(), config, "jobmanager"));
+  const std::unique_ptr<ProcessLauncher> launcher = make_process_launcher();
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto availability, open_high_availability(world, config));
+  JobManagerOptions options;
+  options.config = config;
+  options.bind_host = config.get(options::kJobManagerBindHost);
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.ports, job_manager_ports(config));
+  options.host = config.get(options::kJobManagerAddress);
+  options.working_directory = working.path;
+  options.log_directory = log_directory(config, working.path);
+  options.logs = manager_logs(world, config);
+  options.high_availability = availability.get();
+  options.launcher = launcher.get();
+  options.on_end = [&exit](int status) { exit.ask(status); };
+  options.application = command.application;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
+                             SignalHandler::install([&exit](int) { exit.ask(0); }));
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto job_manager, JobManager::open(world, std::move(options)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto rest, RestServer::open(world, config, *job_manager));
+  job_manager->start(rest->address());
+  world.logger()
+      .named("jobmanager")
+      .info(
+          "is ready: {} for the cluster, {} for clients",
+          NetworkAddress{config.get(options::kJobManagerAddress), job_manager->port()}.to_string(),
+          rest->address());
+  const int status = exit.wait();
+  rest.reset();
+  job_manager.reset();
+  return status;
+}
+
+Result<int> run_task_manager(const ManagerCommand& command) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const ManagerGround ground, prepare_manager(command, "taskmanager"));
+  World& world = *ground.world;
+  const Config& config = ground.config;
+  ProcessExit exit(world);
+  TIDEWHEEL_RETURN_IF_ERROR(check_bind_host(config, options::kTaskManagerBindHost));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const WorkingDirectory working,
+                             claim_working_directory(world.files(), config, "taskmanager"));
+  const std::unique_ptr<ProcessLauncher> launcher = make_process_launcher();
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto availability, open_high_availability(world, config));
+  TaskManagerOptions options;
+  options.config = config;
+  options.id = config.get(options::kTaskManagerId);
+  options.bind_host = config.get(options::kTaskManagerBindHost);
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.ports, parse_port_list(config.get(options::kTaskManagerPort),
+                                                            options::kTaskManagerPort.key));
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.data_ports,
+                             parse_port_list(config.get(options::kTaskManagerDataPort),
+                                             options::kTaskManagerDataPort.key));
+  options.host = config.get(options::kTaskManagerHost);
+  options.slots = std::max(1, static_cast<int32_t>(config.get(options::kTaskSlots)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.memory,
+                             plan_memory(config, options.slots, world.memory_bytes()));
+  options.working_directory = working.path;
+  options.log_directory = log_directory(config, working.path);
+  options.logs = manager_logs(world, config);
+  options.high_availability = availability.get();
+  options.launcher = launcher.get();
+  options.on_end = [&exit](int status) { exit.ask(status); };
+  const Logger log = world.logger().named("taskmanager");
+  const std::string unlimited = launcher->why_no_memory_limits();
+  if (!unlimited.empty()) {
+    log.warning("workers account for their memory, but nothing stops one that does not: {}",
+                unlimited);
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
+                             SignalHandler::install([&exit](int) { exit.ask(0); }));
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto task_manager, TaskManager::start(world, std::move(options)));
+  log.info("is ready: {}, with {} slots of {}", task_manager->id(),
+           std::max<int64_t>(1, config.get(options::kTaskSlots)),
+           format_memory_bytes(plan_memory(config, 1, world.memory_bytes())->process_bytes));
+  const int status = exit.wait();
+  task_manager.reset();
+  return status;
+}
+
+}  // namespace tidewheel

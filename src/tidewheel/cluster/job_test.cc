@@ -1,0 +1,565 @@
+// Whole jobs on a master and workers in one process, without managers: over the simulated network,
+// and over loopback.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "tidewheel/api/env.h"
+#include "tidewheel/api/keyed.h"
+#include "tidewheel/api/stream.h"
+#include "tidewheel/base/event_loop.h"
+#include "tidewheel/base/leaf_lock.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/cluster/gateway.h"
+#include "tidewheel/cluster/job_master_process.h"
+#include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/manager.pb.h"
+#include "tidewheel/cluster/worker.h"
+#include "tidewheel/rpc/service.h"
+#include "tidewheel/sim/sim_process.h"
+#include "tidewheel/sim/sim_world.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr const char* kJobId = "00112233445566778899aabbccddeeff";
+constexpr uint64_t kFence = 77;
+
+// ---- The job: numbers, counted by their last digit.
+
+struct Numbers {
+  using output = int64_t;
+  struct Split {
+    int64_t next = 0;
+    int64_t end = 0;
+  };
+  int64_t count = 0;
+  int64_t rows_per_ms = 0;  // 0: as fast as can be
+  int32_t splits = 2;
+  Clock* clock = nullptr;  // of a reader
+
+  Result<std::vector<Split>> discover(SplitContext&) {
+    std::vector<Split> all;
+    for (int32_t i = 0; i < splits; ++i) {
+      all.push_back({count * i / splits, count * (i + 1) / splits});
+    }
+    return all;
+  }
+  Status open(SourceContext& context) {
+    clock = &context.clock();
+    return ok_status();
+  }
+  ReadResult read(Split& split, SourceOut<int64_t>& out) {
+    const int64_t rows = rows_per_ms == 0 ? 512 : rows_per_ms;
+    for (int64_t i = 0; i < rows && split.next < split.end; ++i) { out.emit(split.next++); }
+    if (split.next >= split.end) { return ReadResult::end(); }
+    return rows_per_ms == 0 ? ReadResult::more() : ReadResult::wait_until(clock->wall_ms() + 1);
+  }
+};
+
+// By digit: the highest count that has come.
+struct Results {
+  std::mutex mutex;
+  std::map<int64_t, int64_t> counts;
+  int64_t rows = 0;
+
+  int64_t rows_so_far() {
+    const std::lock_guard lock(mutex);
+    return rows;
+  }
+};
+
+struct ResultSink {
+  using input = std::pair<int64_t, int64_t>;
+  std::shared_ptr<Results> results;
+  void write(const input& row) {
+    const std::lock_guard lock(results->mutex);
+    int64_t& count = results->counts[row.first];
+    count = std::max(count, row.second);
+    ++results->rows;
+  }
+};
+
+LogicalGraph count_digits(World& world, const Config& config, const Numbers& numbers,
+                          const std::shared_ptr<Results>& results) {
+  Env env(world, config);
+  env.from("numbers", numbers)
+      .uid("numbers")
+      .key_by([](int64_t number) { return number % 10; })
+      .running(int64_t{0}, [](int64_t& n, int64_t) { ++n; })
+      .uid("counts")
+      .to(ResultSink{results})
+      .uid("results");
+  auto graph = env.graph()->finish("digits");
+  EXPECT_TRUE(graph.ok()) << graph.status().to_string();
+  return std::move(graph).value();
+}
+
+// ---- Where processes run.
+
+class Machines {
+ public:
+  virtual ~Machines() = default;
+  virtual World& host(const std::string& name) = 0;
+  virtual std::string address_of(const std::string& name) = 0;
+  virtual Network* network(const std::string& /*name*/) { return nullptr; }
+  // Nothing that runs there is heard of any more.
+  virtual void kill(const std::string& name) = 0;
+  virtual std::string folder() = 0;
+};
+
+// Hosts whose files are those of one of them.
+class SimulatedMachines final : public Machines {
+ public:
+  explicit SimulatedMachines(uint64_t seed) : machine_({.seed = seed}) {}
+  World& host(const std::string& name) override {
+    auto& found = hosts_[name];
+    if (found == nullptr) { found = std::make_unique<Host>(machine_, name); }
+    return *found;
+  }
+  std::string address_of(const std::string& name) override { return name; }
+  void kill(const std::string& name) override {
+    for (const auto& [other, host] : hosts_) {
+      if (other == name) { continue; }
+      machine_.fabric.cut(name, other, true);
+      machine_.fabric.cut(other, name, true);
+    }
+  }
+  std::string folder() override { return "/checkpoints"; }
+
+ private:
+  class Host final : public World {
+   public:
+    Host(SimMachine& machine, const std::string& name)
+        : shared_(machine.world), own_(machine.simulation, machine.fabric, name) {}
+    Clock& clock() override { return own_.clock(); }
+    Executor& executor() override { return own_.executor(); }
+    FileSystem& files() override { return shared_.files(); }
+    Network& network() override { return own_.network(); }
+    Logger& logger() override { return own_.logger(); }
+    Random fork_random() override { return own_.fork_random(); }
+    std::optional<std::string> environment(const std::string&) override { return std::nullopt; }
+    int64_t memory_bytes() const override { return own_.memory_bytes(); }
+
+   private:
+    SimWorld& shared_;
+    SimWorld own_;
+  };
+
+  SimMachine machine_;
+  std::map<std::string, std::unique_ptr<Host>> hosts_;
+};
+
+// A network that can be pulled out.
+class PulledNetwork final : public Network {
+ public:
+  explicit PulledNetwork(Network& network) : network_(network) {}
+  void pull() { pulled_.store(true); }
+
+  std::unique_ptr<Connection> connect(const NetworkAddress& address, int64_t timeout_ns,
+                                      ReadyCallback on_ready) override {
+    return std::make_unique<Pulled>(*this,
+                                    network_.connect(address, timeout_ns, std::move(on_ready)));
+  }
+  Result<std::unique_ptr<Listener>> listen(const NetworkAddress& address,
+                                           ReadyCallback on_ready) override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(auto listener, network_.listen(address, std::move(on_ready)));
+    return std::unique_ptr<Listener>(std::make_unique<PulledListener>(*this, std::move(listener)));
+  }
+
+ private:
+  class Pulled final : public Connection {
+   public:
+    Pulled(PulledNetwork& network, std::unique_ptr<Connection> connection)
+        : network_(network), connection_(std::move(connection)) {}
+    // Silence, as from a machine that is gone.
+    Result<Transfer> read(std::span<char> into) override {
+      if (network_.pulled_.load()) { return Transfer{}; }
+      return connection_->read(into);
+    }
+    Result<Transfer> write(std::string_view bytes) override {
+      if (network_.pulled_.load()) { return Transfer{}; }
+      return connection_->write(bytes);
+    }
+    Status shutdown_write() override { return connection_->shutdown_write(); }
+    bool is_connected() const override { return connection_->is_connected(); }
+    std::string peer() const override { return connection_->peer(); }
+
+   private:
+    PulledNetwork& network_;
+    const std::unique_ptr<Connection> connection_;
+  };
+  class PulledListener final : public Listener {
+   public:
+    PulledListener(PulledNetwork& network, std::unique_ptr<Listener> listener)
+        : network_(network), listener_(std::move(listener)) {}
+    Result<std::unique_ptr<Connection>> accept(ReadyCallback on_ready) override {
+      TIDEWHEEL_ASSIGN_OR_RETURN(auto connection, listener_->accept(std::move(on_ready)));
+      if (connection == nullptr) { return connection; }
+      return std::unique_ptr<Connection>(std::make_unique<Pulled>(network_, std::move(connection)));
+    }
+    uint16_t port() const override { return listener_->port(); }
+
+   private:
+    PulledNetwork& network_;
+    const std::unique_ptr<Listener> listener_;
+  };
+
+  Network& network_;
+  std::atomic<bool> pulled_{false};
+};
+
+class RealMachines final : public Machines {
+ public:
+  RealMachines()
+      : folder_(fmt::format("/tmp/tidewheel_job_test_{}", world_->fork_random().next())) {}
+  ~RealMachines() override { static_cast<void>(world_->files().remove_all(folder_)); }
+  World& host(const std::string&) override { return *world_; }
+  std::string address_of(const std::string&) override { return "127.0.0.1"; }
+  Network* network(const std::string& name) override {
+    auto& found = networks_[name];
+    if (found == nullptr) { found = std::make_unique<PulledNetwork>(world_->network()); }
+    return found.get();
+  }
+  void kill(const std::string& name) override { networks_[name]->pull(); }
+  std::string folder() override { return folder_; }
+
+ private:
+  std::unique_ptr<World> world_ = make_real_world({.log_level = LogLevel::kError});
+  std::map<std::string, std::unique_ptr<PulledNetwork>> networks_;
+  const std::string folder_;
+};
+
+void rest_ms(World& world, int64_t ms) {
+  static_cast<void>(world.executor().make_event()->wait(world.clock().now_ns() + ms * 1'000'000));
+}
+
+// ---- A JobManager that gives the slots that the test says.
+
+class FakeManager {
+ public:
+  explicit FakeManager(World& world, const std::string& host) : world_(world) {
+    loop_ = std::make_unique<EventLoop>(world, "manager");
+    auto endpoint =
+        RpcEndpoint::start(world, {.name = "manager", .listens = true, .listen_at = {host, 0}});
+    EXPECT_TRUE(endpoint.ok()) << endpoint.status().to_string();
+    endpoint_ = std::move(endpoint).value();
+    auto service = std::make_shared<RpcService>("JobManager", loop_->poster());
+    service->on<pb::RegisterJobMasterRequest, pb::RegisterJobMasterResponse>(
+        "RegisterJobMaster",
+        [this](const RpcRequest& from, const pb::RegisterJobMasterRequest& request,
+               const RpcAnswer<pb::RegisterJobMasterResponse>& answer) {
+          EXPECT_EQ(from.fence, kFence);
+          epoch_ = request.epoch();
+          master_ = RpcClient(from.peer, "JobMaster", loop_->poster());
+          master_.set_fence(kFence);
+          answer.ok({});
+        });
+    service->on<pb::DeclareSlotsRequest, pb::Empty>(
+        "DeclareSlots", [this](const RpcRequest&, const pb::DeclareSlotsRequest& request,
+                               const RpcAnswer<pb::Empty>& answer) {
+          slots_asked.store(request.slots());
+          answer.ok({});
+          tell_slots();
+        });
+    service->on_notice<pb::JobChangedNotice>(
+        "JobChanged", [this](const RpcRequest&, const pb::JobChangedNotice& notice) {
+          status.store(static_cast<int32_t>(notice.status()));
+        });
+    service->on<pb::JobEndedRequest, pb::Empty>(
+        "JobEnded", [this](const RpcRequest&, const pb::JobEndedRequest& request,
+                           const RpcAnswer<pb::Empty>& answer) {
+          status.store(static_cast<int32_t>(request.status()));
+          EXPECT_TRUE(report.ParseFromString(request.report()));
+          answer.ok({});
+        });
+    endpoint_->serve(std::move(service));
+  }
+  ~FakeManager() {
+    endpoint_.reset();
+    loop_.reset();
+  }
+
+  struct Given {
+    std::string task_manager;
+    int32_t slots;
+    std::string worker;
+  };
+  void give(std::vector<Given> slots) {
+    loop_->post([this, slots = std::move(slots)] {
+      given_ = slots;
+      tell_slots();
+    });
+  }
+  // As of now; the test waits for it.
+  pb::JobReport ask_report() {
+    auto done = std::make_shared<std::unique_ptr<Event>>(world_.executor().make_event());
+    auto answer = std::make_shared<pb::JobReport>();
+    loop_->post([this, done, answer] {
+      master_.call<pb::ReportResponse>("Report", pb::Empty(),
+                                       [done, answer](const Result<pb::ReportResponse>& response) {
+                                         if (response.ok()) {
+                                           answer->ParseFromString(response->report());
+                                         }
+                                         (*done)->set();
+                                       });
+    });
+    static_cast<void>((*done)->wait());
+    return *answer;
+  }
+  Status ask_cancel() {
+    auto done = std::make_shared<std::unique_ptr<Event>>(world_.executor().make_event());
+    auto answer = std::make_shared<Status>();
+    loop_->post([this, done, answer] {
+      master_.call<pb::Empty>("Cancel", pb::Empty(), [done, answer](const Result<pb::Empty>& r) {
+        *answer = r.status();
+        (*done)->set();
+      });
+    });
+    static_cast<void>((*done)->wait());
+    return *answer;
+  }
+  uint16_t port() const { return endpoint_->port(); }
+
+  std::atomic<int32_t> slots_asked{0};
+  std::atomic<int32_t> status{-1};
+  pb::JobReport report;  // once the job has ended
+
+ private:
+  void tell_slots() {
+    if (!master_) { return; }
+    pb::SlotsAssignedNotice notice;
+    notice.set_epoch(epoch_);
+    for (const Given& given : given_) {
+      pb::SlotsOnTaskManager& on = *notice.add_on();
+      on.set_task_manager_id(given.task_manager);
+      on.set_slots(given.slots);
+      on.set_worker_id(given.worker);
+    }
+    master_.notify("SlotsAssigned", notice);
+  }
+
+  World& world_;
+  std::vector<Given> given_;
+  uint64_t epoch_ = 0;
+  RpcClient master_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<RpcEndpoint> endpoint_;
+};
+
+// ---- The processes of one job.
+
+class JobOnWorkers {
+ public:
+  JobOnWorkers(Machines& machines, const Numbers& numbers)
+      : machines_(machines),
+        numbers_(numbers),
+        manager(machines.host("manager"), machines.address_of("manager")) {
+    set("parallelism.default", "2");
+    set("heartbeat.interval", "100 ms");
+    set("heartbeat.timeout", "600 ms");
+    set("restart-strategy.type", "fixed-delay");
+    set("restart-strategy.fixed-delay.attempts", "5");
+    set("restart-strategy.fixed-delay.delay", "10 ms");
+    set("execution.checkpointing.dir", machines.folder());
+  }
+  ~JobOnWorkers() {
+    workers.clear();
+    master.reset();
+  }
+  void set(const std::string& key, const std::string& value) {
+    const Status status = config.set(key, value);
+    EXPECT_TRUE(status.ok()) << status.to_string();
+  }
+  LogicalGraph graph(const std::string& host) {
+    return count_digits(machines_.host(host), config, numbers_, results);
+  }
+  void start_master(uint64_t epoch = 1, const std::string& host = "master") {
+    ProcessRole role = role_on(host, epoch);
+    role.kind = ProcessRole::Kind::kJobMaster;
+    role.manager = {machines_.address_of("manager"), manager.port()};
+    role.manager_fence = kFence;
+    epoch_ = epoch;
+    master_host_ = host;
+    auto started = JobMasterProcess::start(machines_.host(host), graph(host), config,
+                                           {.role = role, .network = machines_.network(host)});
+    ASSERT_TRUE(started.ok()) << started.status().to_string();
+    master = std::move(started).value();
+  }
+  void start_worker(const std::string& host) {
+    ProcessRole role = role_on(host, epoch_);
+    role.worker_id = "w-" + host;
+    role.task_manager_id = host;
+    role.master = {machines_.address_of(master_host_), master->port()};
+    auto started = JobWorker::start(machines_.host(host), graph(host), config,
+                                    {.role = role, .network = machines_.network(host)});
+    ASSERT_TRUE(started.ok()) << started.status().to_string();
+    workers[host] = std::move(started).value();
+  }
+  void expect_exact_counts() {
+    const std::lock_guard lock(results->mutex);
+    ASSERT_EQ(results->counts.size(), 10U);
+    for (const auto& [digit, count] : results->counts) {
+      EXPECT_EQ(count, numbers_.count / 10) << digit;
+    }
+  }
+
+  Machines& machines_;
+  const Numbers numbers_;
+  FakeManager manager;
+  Config config;
+  std::shared_ptr<Results> results = std::make_shared<Results>();
+  std::unique_ptr<JobMasterProcess> master;
+  std::map<std::string, std::unique_ptr<JobWorker>> workers;
+
+ private:
+  ProcessRole role_on(const std::string& host, uint64_t epoch) {
+    ProcessRole role;
+    role.job_id = kJobId;
+    role.epoch = epoch;
+    role.listen_at = {machines_.address_of(host), 0};
+    role.host = machines_.address_of(host);
+    return role;
+  }
+  uint64_t epoch_ = 1;
+  std::string master_host_;
+};
+
+class ClusterJob : public ::testing::TestWithParam<bool> {
+ protected:
+  ClusterJob() {
+    if (GetParam()) {
+      machines_ = std::make_unique<SimulatedMachines>(7);
+    } else {
+      machines_ = std::make_unique<RealMachines>();
+    }
+  }
+  std::unique_ptr<Machines> machines_;
+};
+INSTANTIATE_TEST_SUITE_P(Networks, ClusterJob, ::testing::Values(true, false),
+                         [](const auto& test) { return test.param ? "simulated" : "loopback"; });
+
+TEST_P(ClusterJob, runs_on_two_workers) {
+  JobOnWorkers job(*machines_, {.count = 20'000});
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, ""}, {"tm2", 1, "w-tm2"}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_EQ(job.manager.slots_asked, 2);
+  EXPECT_EQ(job.manager.status, static_cast<int32_t>(ClusterJobStatus::kFinished));
+  const pb::JobReport& report = job.manager.report;
+  ASSERT_EQ(report.vertices_size(), 2);
+  int64_t rows = 0;
+  for (int i = 0; i < 2; ++i) {
+    const pb::AttemptReport& attempt = report.vertices(1).subtasks(i).attempts(0);
+    EXPECT_EQ(attempt.state(), static_cast<uint32_t>(ExecutionState::kFinished));
+    EXPECT_EQ(attempt.task_manager(), i == 0 ? "tm1" : "tm2");
+    rows += attempt.rows_in();
+  }
+  EXPECT_EQ(rows, 20'000);
+  for (const auto& [host, worker] : job.workers) {
+    static_cast<void>(worker->ended().wait());
+    EXPECT_TRUE(worker->result().ok()) << worker->result().to_string();
+  }
+}
+
+TEST_P(ClusterJob, goes_on_from_its_checkpoint_when_a_worker_is_lost) {
+  JobOnWorkers job(*machines_, {.count = 60'000, .rows_per_ms = 20});
+  job.set("execution.checkpointing.interval", "50 ms");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm2", 1, "w-tm2"}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() < 10'000) { rest_ms(world, 5); }
+  EXPECT_GT(job.manager.ask_report().checkpoints().completed(), 0);
+  machines_->kill("tm2");
+  job.start_worker("tm3");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm3", 1, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  const pb::JobReport& report = job.manager.report;
+  EXPECT_GE(report.restarts(), 1);
+  EXPECT_EQ(report.checkpoints().restored(), report.restarts());
+  EXPECT_GT(report.failures_size(), 0);
+  EXPECT_EQ(report.vertices(1).subtasks(1).attempts(0).task_manager(), "tm3");
+}
+
+TEST_P(ClusterJob, is_cancelled_on_all_workers) {
+  JobOnWorkers job(*machines_, {.count = 1'000'000'000, .rows_per_ms = 5});
+  job.start_master();
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 2, ""}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() < 500) { rest_ms(world, 5); }
+  EXPECT_TRUE(job.manager.ask_cancel().ok());
+  EXPECT_EQ(job.master->wait().id(), ErrorId::kJobCancelled);
+  EXPECT_EQ(job.manager.status, static_cast<int32_t>(ClusterJobStatus::kCanceled));
+}
+
+TEST_P(ClusterJob, another_master_goes_on_with_it) {
+  JobOnWorkers job(*machines_, {.count = 60'000, .rows_per_ms = 20});
+  job.set("execution.checkpointing.interval", "50 ms");
+  job.start_master(1);
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 2, ""}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() < 10'000) { rest_ms(world, 5); }
+  job.master.reset();
+  static_cast<void>(job.workers["tm1"]->ended().wait());
+  EXPECT_EQ(job.workers["tm1"]->result().id(), ErrorId::kProcessLost);
+  job.start_master(2, "master2");
+  job.start_worker("tm2");
+  job.manager.give({{"tm2", 2, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_EQ(job.manager.report.checkpoints().restored(), 1);
+}
+
+TEST_P(ClusterJob, that_has_ended_is_told_by_the_next_master_and_not_run_again) {
+  JobOnWorkers job(*machines_, {.count = 2'000});
+  job.set("execution.checkpointing.interval", "50 ms");
+  job.start_master(1);
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 2, ""}});
+  ASSERT_TRUE(job.master->wait().ok());
+  job.master.reset();
+  const int64_t rows = job.results->rows_so_far();
+  job.manager.status = -1;
+  job.start_master(2, "master2");
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  EXPECT_EQ(job.manager.status, static_cast<int32_t>(ClusterJobStatus::kFinished));
+  EXPECT_EQ(job.results->rows_so_far(), rows);
+}
+
+TEST_P(ClusterJob, without_slots_it_fails_and_says_what_it_waits_for) {
+  JobOnWorkers job(*machines_, {.count = 100});
+  job.set("slot.request.timeout", "300 ms");
+  job.set("restart-strategy.type", "none");
+  job.start_master();
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 1, ""}});
+  const Status end = job.master->wait();
+  EXPECT_EQ(end.id(), ErrorId::kNoSlots) << end.to_string();
+  EXPECT_NE(end.message().find("waits for 1 of 2 slots"), std::string::npos) << end.to_string();
+}
+
+TEST_P(ClusterJob, a_worker_whose_program_makes_another_graph_is_refused) {
+  JobOnWorkers job(*machines_, {.count = 100});
+  job.start_master();
+  job.set("parallelism.default", "3");
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 2, ""}});
+  EXPECT_EQ(job.master->wait().id(), ErrorId::kGraphMismatch);
+}
+
+}  // namespace
+}  // namespace tidewheel

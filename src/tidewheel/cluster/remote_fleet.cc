@@ -1,0 +1,556 @@
+#include "tidewheel/cluster/remote_fleet.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/worker.pb.h"
+#include "tidewheel/cluster/worker_messages.h"
+
+namespace tidewheel {
+namespace {
+
+// Attempts at a task that are remembered.
+constexpr size_t kAttemptsMax = 16;
+// A worker that takes longer is left out of the metrics.
+constexpr int64_t kMetricsMs = 2'000;
+
+// What a region starts from, until it is sent.
+struct RemoteStart final : TaskFleet::Prepared {
+  std::string snapshot_path;
+  bool is_restart = false;
+};
+
+}  // namespace
+
+struct RemoteFleet::Member {
+  uint64_t number = 0;
+  std::string worker_id;
+  std::string task_manager_id;
+  std::string host;
+  int32_t data_port = 0;
+  bool is_ready = false;
+  RpcClient client;
+  std::map<std::string, int64_t> accumulators;
+
+  std::string name() const { return fmt::format("worker {} on {}", number, task_manager_id); }
+};
+
+RemoteFleet::RemoteFleet(Parts parts)
+    : parts_(std::move(parts)),
+      alive_(std::make_shared<bool>(true)),
+      worker_of_slot_(static_cast<size_t>(parts_.layout.slot_count())),
+      regions_(parts_.layout.region_count()),
+      worker_of_place_(parts_.layout.task_count()),
+      tasks_(parts_.layout.task_count()),
+      waits_since_ns_(parts_.clock.now_ns()) {}
+
+RemoteFleet::~RemoteFleet() = default;
+
+std::shared_ptr<RpcService> RemoteFleet::make_service(RpcPoster poster) {
+  poster_ = poster;
+  auto service = std::make_shared<RpcService>("Workers", std::move(poster));
+  service->accept_only(parts_.epoch);
+  service->on<pb::RegisterWorkerRequest, pb::RegisterWorkerResponse>(
+      "Register", [this](const RpcRequest& from, const pb::RegisterWorkerRequest& request,
+                         const RpcAnswer<pb::RegisterWorkerResponse>& answer) {
+        on_register(from, request, answer);
+      });
+  service->on_notice<pb::WorkerReadyNotice>(
+      "Ready", [this](const RpcRequest& from, const pb::WorkerReadyNotice& notice) {
+        on_ready(from, notice);
+      });
+  service->on_notice<pb::WorkerFailedNotice>(
+      "Failed", [this](const RpcRequest& from, const pb::WorkerFailedNotice& notice) {
+        on_failed(from, notice);
+      });
+  service->on_notice<pb::HappenedNotice>(
+      "Happened", [this](const RpcRequest& from, const pb::HappenedNotice& notice) {
+        on_happened(from, notice);
+      });
+  service->on_notice<pb::FiguresNotice>(
+      "Figures", [this](const RpcRequest& from, const pb::FiguresNotice& notice) {
+        on_figures(from, notice);
+      });
+  return service;
+}
+
+void RemoteFleet::changed() {
+  if (parts_.on_changed) { parts_.on_changed(); }
+}
+
+// ---- Workers
+
+RemoteFleet::Member* RemoteFleet::member_of(const RpcPeerRef& peer) {
+  for (const auto& [number, member] : members_) {
+    if (member->client.peer() == peer) { return member.get(); }
+  }
+  return nullptr;
+}
+
+void RemoteFleet::on_register(const RpcRequest& from, const pb::RegisterWorkerRequest& request,
+                              const RpcAnswer<pb::RegisterWorkerResponse>& answer) {
+  if (over_) {
+    answer.fail(failed_precondition(ErrorId::kJobState, "the job has ended"));
+    return;
+  }
+  auto member = std::make_unique<Member>();
+  member->number = ++workers_so_far_;
+  member->worker_id = request.worker_id();
+  member->task_manager_id = request.task_manager_id();
+  member->host = request.host();
+  member->client = RpcClient(from.peer, "Worker", poster_);
+  member->client.set_fence(parts_.epoch);
+  const uint64_t number = member->number;
+  parts_.logger.info("{} has come", member->name());
+  from.peer->watch({.poster = poster_,
+                    .on_up = [] {},
+                    .on_lost =
+                        [this, number, alive = std::weak_ptr<bool>(alive_)](const Status& why) {
+                          if (!alive.expired()) { on_lost(number, why); }
+                        }});
+  members_[number] = std::move(member);
+  pb::RegisterWorkerResponse response;
+  response.set_number(number);
+  response.set_token(parts_.token);
+  response.set_job_name(parts_.job_name);
+  response.set_fingerprint(graph_fingerprint(parts_.chained));
+  for (const GraphNode& node : parts_.chained.graph.nodes) {
+    response.add_max_parallelism(node.max_parallelism);
+  }
+  for (const auto& [id, parallelism] : parts_.parallelism) {
+    pb::VertexParallelism& vertex = *response.add_parallelism();
+    vertex.set_vertex_id(id);
+    vertex.set_parallelism(parallelism);
+  }
+  answer.ok(response);
+}
+
+void RemoteFleet::on_ready(const RpcRequest& from, const pb::WorkerReadyNotice& notice) {
+  Member* const member = member_of(from.peer);
+  if (member == nullptr) { return; }
+  member->data_port = static_cast<int32_t>(notice.data_port());
+  member->is_ready = true;
+  place_slots();
+}
+
+void RemoteFleet::on_failed(const RpcRequest& from, const pb::WorkerFailedNotice& notice) {
+  const Member* const member = member_of(from.peer);
+  if (member == nullptr) { return; }
+  parts_.listener.cannot_deploy(from_message(notice.why()).with_context("{}", member->name()));
+}
+
+void RemoteFleet::worker_lost(const std::string& worker_id, const Status& why) {
+  for (const auto& [number, member] : members_) {
+    if (member->worker_id == worker_id) {
+      on_lost(number, why);
+      return;
+    }
+  }
+}
+
+void RemoteFleet::on_lost(uint64_t number, const Status& why) {
+  const auto found = members_.find(number);
+  if (found == members_.end()) { return; }
+  const std::unique_ptr<Member> member = std::move(found->second);
+  members_.erase(found);
+  member->client.peer()->close();
+  if (over_) { return; }
+  const Status failure =
+      unavailable(ErrorId::kProcessLost, "{} is lost: {}", member->name(), why.message());
+  parts_.logger.warning("{}", failure.message());
+  for (uint64_t& worker : worker_of_slot_) {
+    if (worker == number) { worker = 0; }
+  }
+  std::vector<TaskId> lost;
+  for (size_t place = 0; place < worker_of_place_.size(); ++place) {
+    if (worker_of_place_[place] != number) { continue; }
+    worker_of_place_[place] = 0;
+    lost.push_back(parts_.layout.tasks()[place]);
+    tasks_[place].back().failure = failure;
+    set_state(place, ExecutionState::kFailed);
+  }
+  if (!lost.empty()) { parts_.listener.tasks_lost(std::move(lost), failure); }
+  place_slots();
+}
+
+// ---- Slots
+
+void RemoteFleet::assign(SlotAssignment assignment) {
+  assignment_ = std::move(assignment);
+  place_slots();
+}
+
+// Slots keep their workers. What is free of the others goes to slots that have none, in the order
+// of the assignment: neighbours in a vertex come to neighbours on a machine.
+void RemoteFleet::place_slots() {
+  for (const SlotAssignment::On& on : assignment_.on) {
+    for (const auto& [number, member] : members_) {
+      const bool fits = member->is_ready && member->task_manager_id == on.task_manager_id &&
+                        (on.worker_id.empty() || on.worker_id == member->worker_id);
+      if (!fits) { continue; }
+      auto left = on.slots - static_cast<int32_t>(std::count(worker_of_slot_.begin(),
+                                                             worker_of_slot_.end(), number));
+      for (uint64_t& worker : worker_of_slot_) {
+        if (worker != 0 || left <= 0) { continue; }
+        worker = number;
+        --left;
+      }
+    }
+  }
+  waits_since_ns_ = is_ready() ? Clock::kNever : std::min(waits_since_ns_, parts_.clock.now_ns());
+  parts_.listener.fleet_changed();
+  changed();
+}
+
+int32_t RemoteFleet::missing_slots() const {
+  return static_cast<int32_t>(std::count(worker_of_slot_.begin(), worker_of_slot_.end(), 0U));
+}
+
+bool RemoteFleet::is_ready() const { return missing_slots() == 0; }
+
+std::string RemoteFleet::obstacle() const {
+  const int32_t missing = missing_slots();
+  if (missing == 0) { return {}; }
+  const std::string& reason = assignment_.reason;
+  return fmt::format("waits for {} of {} slots{}", missing, worker_of_slot_.size(),
+                     reason.empty() ? "" : ": " + reason);
+}
+
+int64_t RemoteFleet::on_turn(int64_t now_ns) {
+  if (parts_.on_turn) { parts_.on_turn(); }
+  if (waits_since_ns_ == Clock::kNever || parts_.slot_timeout_ns == Clock::kNever || over_) {
+    return Clock::kNever;
+  }
+  if (now_ns >= waits_since_ns_ + parts_.slot_timeout_ns) {
+    waits_since_ns_ = now_ns;
+    parts_.listener.cannot_deploy(
+        unavailable(ErrorId::kNoSlots,
+                    "the job {}, and has for {} ms: start more TaskManagers, or give it a "
+                    "smaller parallelism",
+                    obstacle(), parts_.slot_timeout_ns / 1'000'000));
+  }
+  return waits_since_ns_ + parts_.slot_timeout_ns;
+}
+
+// ---- Regions
+
+Result<std::shared_ptr<TaskFleet::Prepared>> RemoteFleet::prepare(
+    size_t, const DeploymentStart& start) const {
+  auto prepared = std::make_shared<RemoteStart>();
+  prepared->snapshot_path = start.snapshot_path;
+  prepared->is_restart = start.is_restart;
+  return std::shared_ptr<Prepared>(std::move(prepared));
+}
+
+template <class Message>
+void RemoteFleet::tell_all(const char* method, const Message& message) {
+  for (const auto& [number, member] : members_) {
+    if (member->is_ready) { member->client.notify(method, message); }
+  }
+}
+
+void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
+  const auto& start = static_cast<const RemoteStart&>(*prepared);
+  regions_[region].attempt = ++attempts_so_far_;
+  pb::DeployNotice notice;
+  notice.set_region(static_cast<int32_t>(region));
+  notice.set_attempt(attempts_so_far_);
+  notice.set_snapshot(start.snapshot_path);
+  notice.set_is_restart(start.is_restart);
+  for (const auto& [number, member] : members_) {
+    if (!member->is_ready) { continue; }
+    pb::WorkerPlace& place = *notice.add_workers();
+    place.set_number(number);
+    place.set_host(member->host);
+    place.set_data_port(static_cast<uint32_t>(member->data_port));
+    place.set_name(member->name());
+  }
+  for (const uint64_t worker : worker_of_slot_) { notice.add_worker_of_slot(worker); }
+  std::vector<TaskId> lost;
+  for (const TaskId task : parts_.layout.tasks_of(region)) {
+    const size_t place = parts_.layout.place_of(task);
+    const uint64_t worker = worker_of_slot_[static_cast<size_t>(parts_.layout.slot_of(task))];
+    std::vector<TaskAttempt>& attempts = tasks_[place];
+    TaskAttempt& attempt = attempts.emplace_back();
+    if (attempts.size() > 1) { attempt.number = attempts[attempts.size() - 2].number + 1; }
+    if (attempts.size() > kAttemptsMax) { attempts.erase(attempts.begin()); }
+    set_state(place, ExecutionState::kCreated);
+    worker_of_place_[place] = worker;
+    if (const auto member = members_.find(worker); member != members_.end()) {
+      attempts.back().task_manager_id = member->second->task_manager_id;
+      attempts.back().host = member->second->host;
+      attempts.back().data_port = member->second->data_port;
+      set_state(place, ExecutionState::kDeploying);
+    } else {
+      // It was there when the region was found to be ready, and was lost meanwhile.
+      lost.push_back(task);
+    }
+  }
+  if (lost.empty()) {
+    tell_all("Deploy", notice);
+    changed();
+    return;
+  }
+  // Nobody has been told: all of the region's tasks have ended at once.
+  lost = parts_.layout.tasks_of(region);
+  for (const TaskId task : lost) {
+    const size_t place = parts_.layout.place_of(task);
+    worker_of_place_[place] = 0;
+    set_state(place, ExecutionState::kFailed);
+  }
+  parts_.listener.tasks_lost(std::move(lost),
+                             unavailable(ErrorId::kProcessLost, "the job {}", obstacle()));
+}
+
+void RemoteFleet::tell_region(size_t region, int what) {
+  if (regions_[region].attempt == 0) { return; }
+  pb::ToRegionNotice notice;
+  notice.set_region(static_cast<int32_t>(region));
+  notice.set_attempt(regions_[region].attempt);
+  notice.set_what(static_cast<pb::ToRegionNotice::What>(what));
+  tell_all("ToRegion", notice);
+}
+
+void RemoteFleet::stop(size_t region) { tell_region(region, pb::ToRegionNotice::STOP); }
+
+void RemoteFleet::cancel(size_t region) {
+  for (const TaskId task : parts_.layout.tasks_of(region)) {
+    const size_t place = parts_.layout.place_of(task);
+    if (worker_of_place_[place] != 0) { set_state(place, ExecutionState::kCanceling); }
+  }
+  tell_region(region, pb::ToRegionNotice::CANCEL);
+  changed();
+}
+
+// Workers do so by themselves.
+void RemoteFleet::retire(size_t, std::function<void()> done) { done(); }
+
+void RemoteFleet::shut_down() {
+  over_ = true;
+  for (const auto& [number, member] : members_) { member->client.notify("End", pb::EndNotice()); }
+  changed();
+}
+
+void RemoteFleet::hand_over(const std::string& reason) {
+  over_ = true;
+  pb::EndNotice notice;
+  notice.set_reason(reason);
+  for (const auto& [number, member] : members_) { member->client.notify("End", notice); }
+}
+
+// ---- Checkpoints and events
+
+void RemoteFleet::trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) {
+  std::map<uint64_t, pb::TriggerNotice> notices;
+  for (const auto& [number, member] : members_) {
+    if (member->is_ready) { to_message(*plan, parts_.clock, *notices[number].mutable_plan()); }
+  }
+  for (const TaskId task : tasks) {
+    const auto notice = notices.find(worker_of_place_[parts_.layout.place_of(task)]);
+    if (notice != notices.end()) { to_message(task, *notice->second.add_tasks()); }
+  }
+  for (const auto& [number, notice] : notices) {
+    members_[number]->client.notify("Trigger", notice);
+  }
+}
+
+void RemoteFleet::checkpoint_complete(int64_t checkpoint, bool notify) {
+  pb::CheckpointOverNotice notice;
+  notice.set_checkpoint(checkpoint);
+  notice.set_complete(true);
+  notice.set_notify(notify);
+  tell_all("CheckpointOver", notice);
+}
+
+void RemoteFleet::checkpoint_aborted(int64_t checkpoint) {
+  pb::CheckpointOverNotice notice;
+  notice.set_checkpoint(checkpoint);
+  tell_all("CheckpointOver", notice);
+}
+
+void RemoteFleet::deliver(int32_t node, int32_t subtask, std::string event) {
+  const int32_t vertex = parts_.chained.vertex_of_node[static_cast<size_t>(node)];
+  const auto member = members_.find(worker_of_place_[parts_.layout.place_of({vertex, subtask})]);
+  if (member == members_.end()) { return; }
+  pb::DeliverNotice notice;
+  notice.set_node(node);
+  notice.set_subtask(subtask);
+  notice.set_attempt(regions_[parts_.layout.region_of(vertex)].attempt);
+  notice.set_event(std::move(event));
+  member->second->client.notify("Deliver", notice);
+}
+
+// ---- What tasks tell
+
+void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& notice) {
+  const Member* const member = member_of(from.peer);
+  const TaskId task = from_message(notice.task());
+  const auto vertices = static_cast<int32_t>(parts_.chained.vertices.size());
+  if (member == nullptr || task.vertex < 0 || task.vertex >= vertices || task.subtask < 0 ||
+      task.subtask >= parts_.chained.vertices[static_cast<size_t>(task.vertex)].parallelism) {
+    return;
+  }
+  const size_t place = parts_.layout.place_of(task);
+  const Region& region = regions_[parts_.layout.region_of(task.vertex)];
+  if (notice.attempt() != region.attempt || worker_of_place_[place] != member->number) { return; }
+  FleetListener& listener = parts_.listener;
+  switch (notice.what_case()) {
+    case pb::HappenedNotice::kRunning:
+      set_state(place, ExecutionState::kRunning);
+      listener.task_running(task);
+      return changed();
+    case pb::HappenedNotice::kEnded: {
+      const auto state = static_cast<TaskState>(notice.ended().state());
+      Status failure = from_message(notice.ended().failure());
+      return on_ended(place, state, std::move(failure));
+    }
+    case pb::HappenedNotice::kEvent: {
+      const int32_t node = notice.event().node();
+      if (node < 0 || node >= static_cast<int32_t>(parts_.chained.graph.nodes.size()) ||
+          parts_.chained.vertex_of_node[static_cast<size_t>(node)] != task.vertex) {
+        return;
+      }
+      return listener.operator_event(node, task.subtask, notice.event().event());
+    }
+    case pb::HappenedNotice::kEndOfData: return listener.end_of_data(task);
+    case pb::HappenedNotice::kBarrierTaken:
+      return listener.barrier_taken(task, notice.barrier_taken());
+    case pb::HappenedNotice::kSnapshotTaken: {
+      auto snapshot = from_message(task, notice.snapshot_taken());
+      if (!snapshot.ok()) {
+        return listener.snapshot_declined(task, notice.snapshot_taken().checkpoint(),
+                                          snapshot.status());
+      }
+      parts_.store.note_written(*snapshot);
+      return listener.snapshot_taken(std::move(snapshot).value());
+    }
+    case pb::HappenedNotice::kSnapshotDeclined:
+      return listener.snapshot_declined(task, notice.snapshot_declined().checkpoint(),
+                                        from_message(notice.snapshot_declined().why()));
+    case pb::HappenedNotice::WHAT_NOT_SET: return;
+  }
+}
+
+void RemoteFleet::on_ended(size_t place, TaskState state, Status failure) {
+  worker_of_place_[place] = 0;
+  switch (state) {
+    case TaskState::kFinished: set_state(place, ExecutionState::kFinished); break;
+    case TaskState::kCancelled: set_state(place, ExecutionState::kCanceled); break;
+    default:
+      state = TaskState::kFailed;
+      if (failure.ok()) {
+        failure = internal_error(ErrorId::kInternal, "a task has failed without a reason");
+      }
+      tasks_[place].back().failure = failure;
+      set_state(place, ExecutionState::kFailed);
+  }
+  parts_.listener.task_ended(parts_.layout.tasks()[place], state, std::move(failure));
+  changed();
+}
+
+void RemoteFleet::on_figures(const RpcRequest& from, const pb::FiguresNotice& notice) {
+  Member* const member = member_of(from.peer);
+  if (member == nullptr) { return; }
+  for (const pb::TaskFigures& figures : notice.tasks()) {
+    const TaskId task = from_message(figures.task());
+    const auto& all = parts_.layout.tasks();
+    const auto vertices = static_cast<int32_t>(parts_.chained.vertices.size());
+    if (task.vertex < 0 || task.vertex >= vertices || task.subtask < 0) { continue; }
+    const size_t place = parts_.layout.place_of(task);
+    if (place >= all.size() || all[place] != task || tasks_[place].empty() ||
+        regions_[parts_.layout.region_of(task.vertex)].attempt != figures.attempt()) {
+      continue;
+    }
+    take_figures(tasks_[place].back(), figures);
+  }
+  if (notice.accumulators_size() > 0) {
+    member->accumulators.clear();
+    for (const pb::AccumulatorFigure& figure : notice.accumulators()) {
+      member->accumulators[figure.name()] = figure.value();
+    }
+  }
+}
+
+// Rates are over the time since the figures before, if that is not too short to tell.
+void RemoteFleet::take_figures(TaskAttempt& attempt, const pb::TaskFigures& figures) {
+  TaskInfo& info = attempt.info;
+  const int64_t now_ns = parts_.clock.now_ns();
+  const int64_t passed_ms = (now_ns - attempt.figures_ns) / 1'000'000;
+  if (attempt.figures_ns != 0 && passed_ms >= 100) {
+    const auto rate = [&](int64_t now, int64_t before) {
+      return static_cast<double>(now - before) * 1000 / static_cast<double>(passed_ms);
+    };
+    const auto share = [&](int64_t now, int64_t before) {
+      return static_cast<int32_t>(std::clamp(rate(now, before), 0.0, 1000.0));
+    };
+    attempt.busy_ms_per_second = share(figures.busy_ms(), info.busy_ms);
+    attempt.idle_ms_per_second = share(figures.idle_ms(), info.idle_ms);
+    attempt.backpressured_ms_per_second = share(figures.backpressured_ms(), info.backpressured_ms);
+    attempt.rows_in_per_second = rate(figures.rows_in(), info.rows_in);
+    attempt.rows_out_per_second = rate(figures.rows_out(), info.rows_out);
+  }
+  attempt.figures_ns = now_ns;
+  info.busy_ms = figures.busy_ms();
+  info.idle_ms = figures.idle_ms();
+  info.backpressured_ms = figures.backpressured_ms();
+  info.rows_in = figures.rows_in();
+  info.rows_out = figures.rows_out();
+  info.watermark = figures.watermark();
+}
+
+// ---- What is shown
+
+void RemoteFleet::set_state(size_t place, ExecutionState state) {
+  TaskAttempt& attempt = tasks_[place].back();
+  attempt.state = state;
+  const int64_t now_ms = parts_.clock.wall_ms();
+  attempt.state_ms[static_cast<size_t>(state)] = now_ms;
+  const bool has_ended = state == ExecutionState::kFinished || state == ExecutionState::kCanceled ||
+                         state == ExecutionState::kFailed;
+  if (has_ended) { attempt.end_ms = now_ms; }
+}
+
+void RemoteFleet::count_states(int32_t (&counts)[kExecutionStateCount]) const {
+  std::fill(std::begin(counts), std::end(counts), 0);
+  for (const std::vector<TaskAttempt>& attempts : tasks_) {
+    const auto state = attempts.empty() ? ExecutionState::kScheduled : attempts.back().state;
+    ++counts[static_cast<size_t>(state)];
+  }
+}
+
+std::map<std::string, int64_t> RemoteFleet::accumulators() const {
+  std::map<std::string, int64_t> sums;
+  for (const auto& [number, member] : members_) {
+    for (const auto& [name, value] : member->accumulators) { sums[name] += value; }
+  }
+  return sums;
+}
+
+void RemoteFleet::collect_metrics(std::function<void(std::shared_ptr<pb::MetricReport>)> done) {
+  struct Collection {
+    std::shared_ptr<pb::MetricReport> report = std::make_shared<pb::MetricReport>();
+    size_t awaited = 0;
+    std::function<void(std::shared_ptr<pb::MetricReport>)> done;
+  };
+  auto collection = std::make_shared<Collection>();
+  collection->done = std::move(done);
+  collection->awaited = members_.size();
+  if (members_.empty()) { return collection->done(collection->report); }
+  for (const auto& [number, member] : members_) {
+    RpcClient client = member->client;
+    client.set_timeout_ms(kMetricsMs);
+    client.call<pb::WorkerMetricsResponse>(
+        "Metrics", pb::WorkerMetricsRequest(),
+        [collection](const Result<pb::WorkerMetricsResponse>& response) {
+          pb::MetricReport part;
+          if (response.ok() && part.ParseFromString(response->report())) {
+            collection->report->MergeFrom(part);
+          }
+          if (--collection->awaited == 0) { collection->done(collection->report); }
+        });
+  }
+}
+
+}  // namespace tidewheel

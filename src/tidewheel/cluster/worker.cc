@@ -1,0 +1,796 @@
+#include "tidewheel/cluster/worker.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/completion_gate.h"
+#include "tidewheel/base/event_loop.h"
+#include "tidewheel/base/memory_pool.h"
+#include "tidewheel/base/metrics.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/checkpoint/rules.h"
+#include "tidewheel/checkpoint/worker_storage.h"
+#include "tidewheel/cluster/exchange.h"
+#include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/metric_report_builder.h"
+#include "tidewheel/cluster/parallelism.h"
+#include "tidewheel/cluster/worker.pb.h"
+#include "tidewheel/cluster/worker_messages.h"
+#include "tidewheel/cluster/worker_plans.h"
+#include "tidewheel/dataflow/deployment.h"
+#include "tidewheel/dataflow/job_setup.h"
+#include "tidewheel/dataflow/restore.h"
+#include "tidewheel/rpc/service.h"
+#include "tidewheel/state/state_backend.h"
+
+namespace tidewheel {
+namespace {
+
+// How often figures of tasks are told.
+constexpr int64_t kFiguresMs = 1'000;
+
+// Where the tasks of one attempt at a region are. Kept by its tasks.
+class AttemptEdges final : public RemoteEdges {
+ public:
+  AttemptEdges(Exchange& exchange, const TaskLayout& layout, uint64_t attempt, uint64_t self,
+               std::vector<ExchangePeer> peer_of_slot)
+      : exchange_(exchange),
+        layout_(layout),
+        attempt_(attempt),
+        self_(self),
+        peer_of_slot_(std::move(peer_of_slot)) {}
+
+  bool is_here(TaskId task) const override { return peer_of(task).worker == self_; }
+  Result<std::unique_ptr<RemoteChannel>> make_outgoing(const RemoteChannelSpec& spec,
+                                                       WakeTarget& sender) override {
+    task_of_channel_[spec.number] = spec.sender;
+    return exchange_.make_outgoing({attempt_, spec.number}, spec, peer_of(spec.receiver), sender);
+  }
+  Result<std::unique_ptr<RemoteChannel>> make_incoming(const RemoteChannelSpec& spec,
+                                                       WakeTarget& receiver) override {
+    task_of_channel_[spec.number] = spec.receiver;
+    return exchange_.make_incoming({attempt_, spec.number}, spec, peer_of(spec.sender), receiver);
+  }
+  // The task here at an end of the channel. Once all channels are made.
+  std::optional<TaskId> task_of(uint32_t channel) const {
+    const auto found = task_of_channel_.find(channel);
+    if (found == task_of_channel_.end()) { return std::nullopt; }
+    return found->second;
+  }
+
+ private:
+  const ExchangePeer& peer_of(TaskId task) const {
+    return peer_of_slot_[static_cast<size_t>(layout_.slot_of(task))];
+  }
+
+  Exchange& exchange_;
+  const TaskLayout& layout_;
+  const uint64_t attempt_;
+  const uint64_t self_;
+  const std::vector<ExchangePeer> peer_of_slot_;
+  std::map<uint32_t, TaskId> task_of_channel_;
+};
+
+class WorkerProcess final : public JobWorker, private TaskListener {
+ public:
+  WorkerProcess(World& world, LogicalGraph graph, Config config, Options options)
+      : world_(world),
+        role_(std::move(options.role)),
+        network_(options.network),
+        config_(std::move(config)),
+        graph_(std::move(graph)),
+        logger_(world.logger().named("worker")),
+        ended_(world.executor().make_event()) {}
+  ~WorkerProcess() override;
+
+  Status connect();
+
+  Event& ended() override { return *ended_; }
+  Status result() const override { return result_; }
+
+ private:
+  struct Region {
+    enum class State : uint8_t { kIdle, kPreparing, kRunning, kRetiring };
+    State state = State::kIdle;
+    uint64_t attempt = 0;
+    std::vector<TaskId> tasks;  // of this attempt, that are here
+    size_t live = 0;
+    bool cancelled = false;  // while it was being prepared
+    bool stopped = false;
+    std::shared_ptr<AttemptEdges> edges;
+    std::vector<std::pair<uint32_t, Status>> lost;  // channels, while it was being prepared
+    std::shared_ptr<const pb::DeployNotice> next;   // comes when the attempt before is gone
+  };
+
+  void serve();
+  void register_now();
+  void on_registered(const pb::RegisterWorkerResponse& response);
+  Status set_up(const pb::RegisterWorkerResponse& response);
+  Status start_exchange(const pb::RegisterWorkerResponse& response);
+  void fail(const Status& why);
+
+  // ---- Notices.
+  void on_deploy(std::shared_ptr<const pb::DeployNotice> notice);
+  void on_to_region(const pb::ToRegionNotice& notice);
+  void on_trigger(const pb::TriggerNotice& notice);
+  void on_checkpoint_over(const pb::CheckpointOverNotice& notice);
+  void on_deliver(const pb::DeliverNotice& notice);
+
+  void begin(size_t region, const pb::DeployNotice& notice);
+  Result<std::vector<ExchangePeer>> peers_of(const pb::DeployNotice& notice) const;
+  Status add_slots(const pb::DeployNotice& notice);
+  Result<std::shared_ptr<TaskFleet::Prepared>> prepare(size_t region,
+                                                       const pb::DeployNotice& notice,
+                                                       std::shared_ptr<AttemptEdges> edges) const;
+  void on_prepared(size_t region, Result<std::shared_ptr<TaskFleet::Prepared>> made);
+  void retire(size_t region);
+  void on_retired(size_t region);
+  void on_channel_lost(ExchangeChannelId channel, const Status& why);
+
+  // ---- TaskListener: the tasks' threads.
+  void on_task_running(Task& task) override;
+  void on_task_ended(Task& task, TaskState state, Status failure) override;
+  void on_operator_event(int32_t node, int32_t subtask, std::string event) override;
+  void on_end_of_data(Task& task) override;
+  void on_barrier_taken(Task& task, int64_t checkpoint) override;
+  void on_snapshot_taken(Task& task, TaskSnapshot snapshot) override;
+  void on_snapshot_declined(Task& task, int64_t checkpoint, Status why) override;
+
+  pb::HappenedNotice happened(TaskId task) const;
+  void tell(const pb::HappenedNotice& notice) { master_.notify("Happened", notice); }
+  void tell_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
+  void note_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
+  void add_figures(const Region& region, TaskId task, pb::FiguresNotice& notice);
+  void add_accumulators(pb::FiguresNotice& notice);
+  bool is_here(TaskId task) const;
+  pb::WorkerMetricsResponse collect_metrics() const;
+  void figures_timer();
+
+  void end_by(Status result);
+  void end_when_done();
+
+  World& world_;
+  const ProcessRole role_;
+  Network* const network_;
+  const Config config_;
+  const LogicalGraph graph_;
+  // ---- Once the master has said at which parallelism it runs.
+  ChainedGraph chained_;
+  std::optional<TaskLayout> layout_;
+  std::vector<Region> regions_;
+  std::unique_ptr<std::atomic<uint64_t>[]> attempts_;  // by region, for the tasks' threads
+  Logger logger_;
+  const std::unique_ptr<Event> ended_;
+  Status result_;
+
+  uint64_t number_ = 0;
+  std::unique_ptr<MemoryPool> memory_;
+  std::unique_ptr<MetricGroup> metrics_;
+  std::unique_ptr<StateBackends> backends_;
+  std::unique_ptr<WorkerStorage> storage_;
+  WorkerPlans plans_;
+  bool figures_due_ = false;
+  bool ending_ = false;
+
+  // Destroyed from the bottom: nobody calls in here, then slots stop, then rows, then tasks.
+  std::unique_ptr<Deployment> deployment_;
+  std::unique_ptr<Exchange> exchange_;
+  const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
+  RpcClient master_;
+  std::map<int32_t, std::unique_ptr<Worker>> slot_workers_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<RpcEndpoint> endpoint_;
+};
+
+// ---- The master
+
+Status WorkerProcess::connect() {
+  loop_ = std::make_unique<EventLoop>(world_, "tw-worker");
+  RpcOptions options;
+  options.name = fmt::format("worker {} on {}", role_.worker_id, role_.task_manager_id);
+  options.network = network_;
+  options.heartbeat_interval_ms = config_.get(options::kHeartbeatInterval);
+  options.heartbeat_timeout_ms = config_.get(options::kHeartbeatTimeout);
+  TIDEWHEEL_ASSIGN_OR_RETURN(endpoint_, RpcEndpoint::start(world_, std::move(options)));
+  serve();
+  master_ = RpcClient(endpoint_->connect(role_.master), "Workers", loop_->poster());
+  master_.set_fence(role_.epoch);
+  master_.set_timeout_ms(config_.get(options::kRegistrationTimeout));
+  loop_->post([this] { register_now(); });
+  return ok_status();
+}
+
+void WorkerProcess::serve() {
+  auto service = std::make_shared<RpcService>("Worker", loop_->poster());
+  service->accept_only(role_.epoch);
+  service->on_notice<pb::DeployNotice>(
+      "Deploy", [this](const RpcRequest&, pb::DeployNotice notice) {
+        on_deploy(std::make_shared<const pb::DeployNotice>(std::move(notice)));
+      });
+  service->on_notice<pb::ToRegionNotice>(
+      "ToRegion",
+      [this](const RpcRequest&, const pb::ToRegionNotice& notice) { on_to_region(notice); });
+  service->on_notice<pb::TriggerNotice>(
+      "Trigger",
+      [this](const RpcRequest&, const pb::TriggerNotice& notice) { on_trigger(notice); });
+  service->on_notice<pb::CheckpointOverNotice>(
+      "CheckpointOver", [this](const RpcRequest&, const pb::CheckpointOverNotice& notice) {
+        on_checkpoint_over(notice);
+      });
+  service->on_notice<pb::DeliverNotice>(
+      "Deliver",
+      [this](const RpcRequest&, const pb::DeliverNotice& notice) { on_deliver(notice); });
+  service->on<pb::WorkerMetricsRequest, pb::WorkerMetricsResponse>(
+      "Metrics",
+      [this](const RpcRequest&, const pb::WorkerMetricsRequest&,
+             const RpcAnswer<pb::WorkerMetricsResponse>& answer) { answer.ok(collect_metrics()); });
+  service->on_notice<pb::EndNotice>("End", [this](const RpcRequest&, const pb::EndNotice& notice) {
+    if (!notice.reason().empty()) { logger_.info("told to end: {}", notice.reason()); }
+    end_by(ok_status());
+  });
+  endpoint_->serve(std::move(service));
+}
+
+void WorkerProcess::register_now() {
+  // The session may take a while to be there; what it was registered in is watched from then on.
+  master_.peer()->watch({.poster = loop_->poster(),
+                         .on_up = [] {},
+                         .on_lost =
+                             [this](const Status& why) {
+                               end_by(unavailable(ErrorId::kProcessLost,
+                                                  "the job's master is lost: {}", why.message()));
+                             }});
+  pb::RegisterWorkerRequest request;
+  request.set_worker_id(role_.worker_id);
+  request.set_task_manager_id(role_.task_manager_id);
+  request.set_host(role_.host);
+  master_.call<pb::RegisterWorkerResponse>(
+      "Register", request, [this](const Result<pb::RegisterWorkerResponse>& response) {
+        if (response.ok()) {
+          on_registered(*response);
+        } else {
+          end_by(response.status().with_context("registering with the job's master"));
+        }
+      });
+}
+
+void WorkerProcess::on_registered(const pb::RegisterWorkerResponse& response) {
+  if (ending_) { return; }
+  Status status = set_up(response);
+  if (status.ok()) { status = start_exchange(response); }
+  if (!status.ok()) {
+    fail(status);
+    return;
+  }
+  pb::WorkerReadyNotice ready;
+  ready.set_data_port(exchange_->port());
+  master_.notify("Ready", ready);
+}
+
+void WorkerProcess::fail(const Status& why) {
+  pb::WorkerFailedNotice notice;
+  to_message(why, *notice.mutable_why());
+  master_.notify("Failed", notice);
+  end_by(why);
+}
+
+Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
+  number_ = response.number();
+  ParallelismByVertex parallelism;
+  for (const pb::VertexParallelism& vertex : response.parallelism()) {
+    parallelism[vertex.vertex_id()] = vertex.parallelism();
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(chained_, chain_graph_at(graph_, config_, parallelism));
+  layout_.emplace(chained_);
+  regions_.resize(layout_->region_count());
+  attempts_ = std::make_unique<std::atomic<uint64_t>[]>(regions_.size());
+  if (const uint64_t own = graph_fingerprint(chained_); own != response.fingerprint()) {
+    return failed_precondition(
+        ErrorId::kGraphMismatch,
+        "the job's program makes another graph on TaskManager {} than in the job's master: its "
+        "operators, parallelism and uids must not depend on the machine, the time or chance",
+        role_.task_manager_id);
+  }
+  if (static_cast<size_t>(response.max_parallelism_size()) != chained_.graph.nodes.size()) {
+    return data_loss(ErrorId::kRpcMessage, "the master names {} operators, there are {}",
+                     response.max_parallelism_size(), chained_.graph.nodes.size());
+  }
+  for (size_t i = 0; i < chained_.graph.nodes.size(); ++i) {
+    const int32_t max = response.max_parallelism(static_cast<int>(i));
+    chained_.graph.nodes[i].max_parallelism = max;
+    chained_.vertices[static_cast<size_t>(chained_.vertex_of_node[i])].max_parallelism = max;
+  }
+  const std::string& name = response.job_name();
+  const bool is_limited = role_.memory_bytes > 0 && config_.get(options::kJobMemory) == 0;
+  memory_ = std::make_unique<MemoryPool>(
+      fmt::format("job '{}'", name),
+      is_limited ? role_.memory_bytes : job_memory_bytes(world_, config_));
+  metrics_ = std::make_unique<MetricGroup>(name);
+  const auto slots = static_cast<int32_t>(std::max<int64_t>(1, config_.get(options::kTaskSlots)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(backends_,
+                             make_state_backends(world_, config_, chained_, *memory_, slots));
+  TIDEWHEEL_ASSIGN_OR_RETURN(CheckpointStoreOptions store,
+                             checkpoint_store_options(config_, role_.job_id));
+  storage_ = std::make_unique<WorkerStorage>(world_, std::move(store));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const CheckpointRules rules, checkpoint_rules(config_));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      deployment_, Deployment::make({.world = world_,
+                                     .chained = chained_,
+                                     .config = config_,
+                                     .memory = *memory_,
+                                     .metrics = *metrics_,
+                                     .listener = *this,
+                                     .storage = storage_.get(),
+                                     .plans = &plans_,
+                                     .waits_for_final_checkpoint = rules.waits_for_final(),
+                                     .backends = backends_.get(),
+                                     .is_partial = true}));
+  return ok_status();
+}
+
+Status WorkerProcess::start_exchange(const pb::RegisterWorkerResponse& response) {
+  ExchangeOptions options;
+  options.job = role_.job_id;
+  options.token = response.token();
+  options.worker = number_;
+  options.name = fmt::format("worker {} on {}", number_, role_.task_manager_id);
+  options.listen_at = role_.listen_at;
+  options.network = network_;
+  options.heartbeat_interval_ms = config_.get(options::kHeartbeatInterval);
+  options.heartbeat_timeout_ms = config_.get(options::kHeartbeatTimeout);
+  options.plans = &plans_;
+  options.on_plan = [this](CheckpointPlanRef plan) { plans_.add(std::move(plan)); };
+  options.on_failure = [this, poster = loop_->poster()](ExchangeChannelId channel, Status why) {
+    poster([this, channel, why = std::move(why)] { on_channel_lost(channel, why); });
+  };
+  TIDEWHEEL_ASSIGN_OR_RETURN(exchange_, Exchange::start(world_, std::move(options)));
+  return ok_status();
+}
+
+// ---- Deploying
+
+void WorkerProcess::on_deploy(std::shared_ptr<const pb::DeployNotice> notice) {
+  const auto index = static_cast<size_t>(notice->region());
+  if (deployment_ == nullptr || index >= regions_.size() || ending_) { return; }
+  Region& region = regions_[index];
+  if (region.state == Region::State::kRunning && region.live == 0) { retire(index); }
+  if (region.state == Region::State::kIdle) {
+    begin(index, *notice);
+  } else {
+    region.next = std::move(notice);
+  }
+}
+
+Result<std::vector<ExchangePeer>> WorkerProcess::peers_of(const pb::DeployNotice& notice) const {
+  std::map<uint64_t, ExchangePeer> by_number;
+  for (const pb::WorkerPlace& place : notice.workers()) {
+    by_number[place.number()] = {
+        .worker = place.number(),
+        .address = {place.host(), static_cast<uint16_t>(place.data_port())},
+        .name = place.name()};
+  }
+  std::vector<ExchangePeer> peers;
+  for (const uint64_t number : notice.worker_of_slot()) {
+    const auto found = by_number.find(number);
+    if (found == by_number.end()) {
+      return data_loss(ErrorId::kRpcMessage, "a slot is in worker {}, which is not named", number);
+    }
+    peers.push_back(found->second);
+  }
+  if (peers.size() != static_cast<size_t>(layout_->slot_count())) {
+    return data_loss(ErrorId::kRpcMessage, "the master names {} slots, the job has {}",
+                     peers.size(), layout_->slot_count());
+  }
+  return peers;
+}
+
+// A slot that was here once stays, with its thread, though others may have its tasks now.
+Status WorkerProcess::add_slots(const pb::DeployNotice& notice) {
+  for (int32_t slot = 0; slot < layout_->slot_count(); ++slot) {
+    if (notice.worker_of_slot(slot) != number_ || slot_workers_.contains(slot)) { continue; }
+    Slot& added = deployment_->add_slot(slot);
+    slot_workers_[slot] = world_.executor().start_worker(fmt::format("tw-slot-{}", slot), added);
+    added.set_worker(slot_workers_[slot].get());
+  }
+  return ok_status();
+}
+
+void WorkerProcess::begin(size_t index, const pb::DeployNotice& notice) {
+  Region& region = regions_[index];
+  region.attempt = notice.attempt();
+  region.cancelled = false;
+  region.stopped = false;
+  region.lost.clear();
+  region.tasks.clear();
+  attempts_[index].store(region.attempt, std::memory_order_release);
+  auto peers = peers_of(notice);
+  if (!peers.ok()) {
+    fail(peers.status());
+    return;
+  }
+  region.edges = std::make_shared<AttemptEdges>(*exchange_, *layout_, region.attempt, number_,
+                                                std::move(peers).value());
+  for (const TaskId task : layout_->tasks_of(index)) {
+    if (region.edges->is_here(task)) { region.tasks.push_back(task); }
+  }
+  region.live = region.tasks.size();
+  if (Status added = add_slots(notice); !added.ok()) {
+    fail(added);
+    return;
+  }
+  region.state = Region::State::kPreparing;
+  auto shared = std::make_shared<const pb::DeployNotice>(notice);
+  world_.executor().run_blocking(
+      [this, gate = gate_, index, shared, edges = region.edges, poster = loop_->poster()] {
+        if (!gate->enter()) { return; }
+        auto made = std::make_shared<Result<std::shared_ptr<TaskFleet::Prepared>>>(
+            prepare(index, *shared, edges));
+        poster([this, index, made] { on_prepared(index, std::move(*made)); });
+        gate->leave();
+      });
+}
+
+// On the blocking pool.
+Result<std::shared_ptr<TaskFleet::Prepared>> WorkerProcess::prepare(
+    size_t region, const pb::DeployNotice& notice, std::shared_ptr<AttemptEdges> edges) const {
+  DeploymentStart start;
+  start.is_restart = notice.is_restart();
+  start.remote = std::move(edges);
+  if (!notice.snapshot().empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(CompletedSnapshot snapshot,
+                               load_snapshot(world_, notice.snapshot()));
+    if (config_.get(options::kWithoutChannelState) == snapshot.manifest.checkpoint) {
+      drop_in_flight(snapshot.manifest);
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(world_, snapshot));
+    start.snapshot_path = snapshot.path;
+    start_from_manifest(snapshot.manifest, chained_, start);
+  } else if (start.is_restart) {
+    start.restore = std::make_shared<const MemorySnapshot>();
+  }
+  return deployment_->prepare(region, start);
+}
+
+void WorkerProcess::on_prepared(size_t index, Result<std::shared_ptr<TaskFleet::Prepared>> made) {
+  Region& region = regions_[index];
+  region.state = Region::State::kRunning;
+  if (region.cancelled || ending_ || !made.ok()) {
+    // The first names the reason; that is enough for the master to cancel the rest.
+    bool first = true;
+    for (const TaskId task : region.tasks) {
+      const bool failed = !region.cancelled && !ending_ && first;
+      tell_end(task, region.attempt, failed ? TaskState::kFailed : TaskState::kCancelled,
+               failed ? made.status().with_context("deploying on {}", role_.task_manager_id)
+                      : ok_status());
+      first = false;
+    }
+    region.tasks.clear();
+    region.live = 0;
+    retire(index);
+    return;
+  }
+  deployment_->deploy(index, std::move(made).value());
+  if (region.stopped) { deployment_->stop(index); }
+  for (const auto& [channel, why] : std::exchange(region.lost, {})) {
+    on_channel_lost({region.attempt, channel}, why);
+  }
+  if (region.tasks.empty()) { return retire(index); }
+  if (!std::exchange(figures_due_, true)) { figures_timer(); }
+}
+
+// All its tasks have ended. Their channels stay: others may still take what is in them. They go
+// when the region is deployed again.
+void WorkerProcess::retire(size_t index) {
+  Region& region = regions_[index];
+  if (region.state != Region::State::kRunning) { return; }
+  region.state = Region::State::kRetiring;
+  deployment_->retire(index, [this, index, poster = loop_->poster()] {
+    poster([this, index] { on_retired(index); });
+  });
+}
+
+void WorkerProcess::on_retired(size_t index) {
+  Region& region = regions_[index];
+  region.state = Region::State::kIdle;
+  if (ending_) { return end_when_done(); }
+  if (region.next != nullptr) {
+    const auto next = std::exchange(region.next, nullptr);
+    begin(index, *next);
+  }
+}
+
+void WorkerProcess::on_to_region(const pb::ToRegionNotice& notice) {
+  const auto index = static_cast<size_t>(notice.region());
+  if (deployment_ == nullptr || index >= regions_.size()) { return; }
+  Region& region = regions_[index];
+  if (region.next != nullptr && region.next->attempt() == notice.attempt() &&
+      notice.what() == pb::ToRegionNotice::CANCEL) {
+    // It never began here: its tasks end without having been.
+    const auto next = std::exchange(region.next, nullptr);
+    for (const TaskId task : layout_->tasks_of(index)) {
+      const uint64_t worker = next->worker_of_slot(layout_->slot_of(task));
+      if (worker == number_) {
+        tell_end(task, notice.attempt(), TaskState::kCancelled, ok_status());
+      }
+    }
+    return;
+  }
+  if (region.attempt != notice.attempt()) { return; }
+  if (notice.what() == pb::ToRegionNotice::CANCEL) {
+    region.cancelled = true;
+    if (region.state == Region::State::kRunning) { deployment_->cancel(index); }
+  } else {
+    region.stopped = true;
+    if (region.state == Region::State::kRunning) { deployment_->stop(index); }
+  }
+}
+
+// The tasks at the channel's ends can't go on.
+void WorkerProcess::on_channel_lost(ExchangeChannelId channel, const Status& why) {
+  for (size_t index = 0; index < regions_.size(); ++index) {
+    Region& region = regions_[index];
+    if (region.attempt != channel.attempt) { continue; }
+    if (region.state == Region::State::kPreparing) {
+      region.lost.emplace_back(channel.number, why);
+    }
+    if (region.state != Region::State::kRunning) { continue; }
+    const std::optional<TaskId> id = region.edges->task_of(channel.number);
+    if (!id) { continue; }
+    Task* const task = deployment_->tasks()[layout_->place_of(*id)];
+    if (task != nullptr) { task->fail(why); }
+  }
+}
+
+// ---- Checkpoints and events
+
+void WorkerProcess::on_trigger(const pb::TriggerNotice& notice) {
+  if (deployment_ == nullptr) { return; }
+  auto plan = from_message(notice.plan(), world_.clock());
+  if (!plan.ok()) {
+    logger_.warning("{}", plan.status().to_string());
+    return;
+  }
+  plans_.add(*plan);
+  std::vector<TaskId> tasks;
+  for (const pb::TaskName& task : notice.tasks()) {
+    const TaskId id = from_message(task);
+    const auto& all = layout_->tasks();
+    if (std::find(all.begin(), all.end(), id) != all.end()) { tasks.push_back(id); }
+  }
+  // One plan for all that take part here.
+  const CheckpointPlanRef known = plans_.find((*plan)->id);
+  if (known != nullptr) { deployment_->trigger(known, tasks); }
+}
+
+void WorkerProcess::on_checkpoint_over(const pb::CheckpointOverNotice& notice) {
+  if (deployment_ == nullptr) { return; }
+  const int64_t checkpoint = notice.checkpoint();
+  if (notice.complete()) {
+    deployment_->checkpoint_complete(checkpoint, notice.notify());
+  } else {
+    deployment_->checkpoint_aborted(checkpoint);
+  }
+  plans_.end(checkpoint);
+  storage_->end(checkpoint, notice.complete());
+}
+
+void WorkerProcess::on_deliver(const pb::DeliverNotice& notice) {
+  const auto nodes = static_cast<int32_t>(chained_.graph.nodes.size());
+  if (deployment_ == nullptr || notice.node() < 0 || notice.node() >= nodes) { return; }
+  const int32_t vertex = chained_.vertex_of_node[static_cast<size_t>(notice.node())];
+  const Region& region = regions_[layout_->region_of(vertex)];
+  if (region.attempt != notice.attempt() || region.state != Region::State::kRunning) { return; }
+  const int32_t parallelism = chained_.vertices[static_cast<size_t>(vertex)].parallelism;
+  if (notice.subtask() < 0 || notice.subtask() >= parallelism) { return; }
+  deployment_->deliver(notice.node(), notice.subtask(), notice.event());
+}
+
+// ---- What tasks tell
+
+pb::HappenedNotice WorkerProcess::happened(TaskId task) const {
+  pb::HappenedNotice notice;
+  to_message(task, *notice.mutable_task());
+  const size_t region = layout_->region_of(task.vertex);
+  notice.set_attempt(attempts_[region].load(std::memory_order_acquire));
+  return notice;
+}
+
+namespace {
+
+TaskId name_of_task(const Task& task) { return {task.spec().vertex, task.spec().subtask}; }
+
+}  // namespace
+
+void WorkerProcess::on_task_running(Task& task) {
+  pb::HappenedNotice notice = happened(name_of_task(task));
+  notice.set_running(true);
+  tell(notice);
+}
+
+void WorkerProcess::on_operator_event(int32_t node, int32_t subtask, std::string event) {
+  pb::HappenedNotice notice =
+      happened({chained_.vertex_of_node[static_cast<size_t>(node)], subtask});
+  notice.mutable_event()->set_node(node);
+  notice.mutable_event()->set_event(std::move(event));
+  tell(notice);
+}
+
+void WorkerProcess::on_end_of_data(Task& task) {
+  pb::HappenedNotice notice = happened(name_of_task(task));
+  notice.set_end_of_data(true);
+  tell(notice);
+}
+
+void WorkerProcess::on_barrier_taken(Task& task, int64_t checkpoint) {
+  const bool is_awaited =
+      std::any_of(task.operators().begin(), task.operators().end(), [&](const auto& op) {
+        return bool{chained_.graph.nodes[static_cast<size_t>(op->spec().node)].make_coordinator};
+      });
+  if (!is_awaited) { return; }
+  pb::HappenedNotice notice = happened(name_of_task(task));
+  notice.set_barrier_taken(checkpoint);
+  tell(notice);
+}
+
+void WorkerProcess::on_snapshot_taken(Task& task, TaskSnapshot snapshot) {
+  pb::HappenedNotice notice = happened(name_of_task(task));
+  to_message(snapshot, *notice.mutable_snapshot_taken());
+  tell(notice);
+}
+
+void WorkerProcess::on_snapshot_declined(Task& task, int64_t checkpoint, Status why) {
+  pb::HappenedNotice notice = happened(name_of_task(task));
+  notice.mutable_snapshot_declined()->set_checkpoint(checkpoint);
+  to_message(why, *notice.mutable_snapshot_declined()->mutable_why());
+  tell(notice);
+}
+
+void WorkerProcess::on_task_ended(Task& task, TaskState state, Status failure) {
+  const TaskId id = name_of_task(task);
+  const size_t region = layout_->region_of(id.vertex);
+  loop_->post([this, id, state, failure = std::move(failure),
+               attempt = attempts_[region].load(std::memory_order_acquire)] {
+    note_end(id, attempt, state, failure);
+  });
+}
+
+// The figures come first, so that those of a job that has ended are whole.
+void WorkerProcess::note_end(TaskId task, uint64_t attempt, TaskState state,
+                             const Status& failure) {
+  const size_t index = layout_->region_of(task.vertex);
+  Region& region = regions_[index];
+  TIDEWHEEL_CHECK(region.attempt == attempt && region.live > 0, "a task has ended twice");
+  --region.live;
+  pb::FiguresNotice notice;
+  add_figures(region, task, notice);
+  if (region.live == 0) { add_accumulators(notice); }
+  master_.notify("Figures", notice);
+  tell_end(task, attempt, state, failure);
+  if (region.live == 0) { retire(index); }
+}
+
+void WorkerProcess::tell_end(TaskId task, uint64_t attempt, TaskState state,
+                             const Status& failure) {
+  pb::HappenedNotice notice;
+  to_message(task, *notice.mutable_task());
+  notice.set_attempt(attempt);
+  notice.mutable_ended()->set_state(static_cast<uint32_t>(state));
+  if (state == TaskState::kFailed) {
+    to_message(failure, *notice.mutable_ended()->mutable_failure());
+  }
+  tell(notice);
+}
+
+void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNotice& notice) {
+  const Task* const task = deployment_->tasks()[layout_->place_of(id)];
+  if (task == nullptr) { return; }
+  const TaskInfo info = task->info();
+  pb::TaskFigures& figures = *notice.add_tasks();
+  to_message(id, *figures.mutable_task());
+  figures.set_attempt(region.attempt);
+  figures.set_state(static_cast<uint32_t>(info.state));
+  figures.set_busy_ms(info.busy_ms);
+  figures.set_idle_ms(info.idle_ms);
+  figures.set_backpressured_ms(info.backpressured_ms);
+  figures.set_rows_in(info.rows_in);
+  figures.set_rows_out(info.rows_out);
+  figures.set_watermark(info.watermark);
+}
+
+void WorkerProcess::add_accumulators(pb::FiguresNotice& notice) {
+  const std::map<std::string, int64_t> sums =
+      sum_accumulators(chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
+                       [this](TaskId task) { return is_here(task); });
+  for (const auto& [name, value] : sums) {
+    pb::AccumulatorFigure& figure = *notice.add_accumulators();
+    figure.set_name(name);
+    figure.set_value(value);
+  }
+}
+
+// Its present attempt ran, or runs, here.
+bool WorkerProcess::is_here(TaskId task) const {
+  const Region& region = regions_[layout_->region_of(task.vertex)];
+  return std::find(region.tasks.begin(), region.tasks.end(), task) != region.tasks.end();
+}
+
+pb::WorkerMetricsResponse WorkerProcess::collect_metrics() const {
+  pb::MetricReport report;
+  if (metrics_ != nullptr) {
+    add_operator_metrics(
+        chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
+        [this](TaskId task) { return is_here(task); }, report);
+  }
+  pb::WorkerMetricsResponse response;
+  response.set_report(report.SerializeAsString());
+  return response;
+}
+
+// Runs while tasks do.
+void WorkerProcess::figures_timer() {
+  const bool any = std::any_of(regions_.begin(), regions_.end(), [](const Region& region) {
+    return region.state == Region::State::kRunning && region.live > 0;
+  });
+  figures_due_ = any && !ending_;
+  if (!figures_due_) { return; }
+  pb::FiguresNotice notice;
+  for (const Region& region : regions_) {
+    if (region.state != Region::State::kRunning) { continue; }
+    for (const TaskId task : region.tasks) { add_figures(region, task, notice); }
+  }
+  add_accumulators(notice);
+  master_.notify("Figures", notice);
+  loop_->after_ms(kFiguresMs, [this] { figures_timer(); });
+}
+
+// ---- The end
+
+void WorkerProcess::end_by(Status result) {
+  if (ending_) { return; }
+  ending_ = true;
+  result_ = std::move(result);
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    Region& region = regions_[i];
+    region.next = nullptr;
+    if (region.state == Region::State::kRunning && region.live > 0) { deployment_->cancel(i); }
+  }
+  end_when_done();
+}
+
+void WorkerProcess::end_when_done() {
+  const bool done = std::all_of(regions_.begin(), regions_.end(), [](const Region& region) {
+    return region.state == Region::State::kIdle;
+  });
+  if (!done || ended_->is_set()) { return; }
+  if (deployment_ != nullptr) { deployment_->shut_down(); }
+  ended_->set();
+}
+
+WorkerProcess::~WorkerProcess() {
+  loop_->post([this] { end_by(ok_status()); });
+  static_cast<void>(ended_->wait());
+  gate_->close();
+  loop_ = nullptr;
+  endpoint_ = nullptr;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<JobWorker>> JobWorker::start(World& world, LogicalGraph graph, Config config,
+                                                    Options options) {
+  TIDEWHEEL_RETURN_IF_ERROR(chain_graph(graph, config).status());
+  auto worker = std::make_unique<WorkerProcess>(world, std::move(graph), std::move(config),
+                                                std::move(options));
+  TIDEWHEEL_RETURN_IF_ERROR(worker->connect());
+  return std::unique_ptr<JobWorker>(std::move(worker));
+}
+
+}  // namespace tidewheel

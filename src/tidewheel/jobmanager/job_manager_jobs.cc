@@ -1,0 +1,453 @@
+// Jobs and the processes of their masters.
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/cluster/roles.h"
+#include "tidewheel/jobmanager/job_manager_role.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr int32_t kStartsInVainMax = 10;
+constexpr int64_t kRestartAfterMsMin = 100;
+constexpr int64_t kRestartAfterMsMax = 10'000;
+// A master that has worked for so long is no start in vain.
+constexpr int64_t kWorkedMs = 60'000;
+constexpr int64_t kEndsWithinMs = 10'000;
+constexpr int64_t kLastWordsBytes = 4096;
+
+// The settings of a run, as they are kept with the job.
+std::vector<std::pair<std::string, std::string>> settings_of(const ProgramRun& run) {
+  auto settings = run.configuration;
+  const auto add = [&](const ConfigOption& option, const std::string& value) {
+    settings.emplace_back(std::string(option.key), value);
+  };
+  if (run.parallelism > 0) { add(options::kParallelism, std::to_string(run.parallelism)); }
+  if (!run.savepoint_path.empty()) { add(options::kRecoveryPath, run.savepoint_path); }
+  if (run.allow_non_restored_state) { add(options::kIgnoreUnclaimedState, "true"); }
+  if (!run.claim_mode.empty()) { add(options::kClaimMode, run.claim_mode); }
+  return settings;
+}
+
+}  // namespace
+
+Result<JobManager::Role::Job*> JobManager::Role::find_job(const std::string& id) {
+  TIDEWHEEL_RETURN_IF_ERROR(check_leads());
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) {
+    return not_found(ErrorId::kUnknownJob, "the cluster has no job {}", id);
+  }
+  return &found->second;
+}
+
+Result<JobManager::Role::Job*> JobManager::Role::find_running(const std::string& id) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(Job* const job, find_job(id));
+  if (is_final(job->status)) {
+    return failed_precondition(ErrorId::kJobState, "the job {} has ended: it is {}", id,
+                               cluster_job_status_name(job->status));
+  }
+  if (!job->master) {
+    return unavailable(ErrorId::kJobState, "the master of the job {} is being started", id);
+  }
+  return job;
+}
+
+JobManager::Role::Job* JobManager::Role::present(const std::string& id, uint64_t epoch) {
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() || found->second.epoch != epoch ? nullptr : &found->second;
+}
+
+std::vector<std::string> JobManager::Role::programs_in_use() const {
+  std::vector<std::string> used;
+  for (const auto& [id, job] : jobs_) {
+    if (!is_final(job.status)) { used.push_back(job.submission.program().sha256()); }
+  }
+  return used;
+}
+
+void JobManager::Role::submit(const ProgramInfo& program, const ProgramRun& run,
+                              Answer<std::string> done) {
+  const Status leads = check_leads();
+  if (!leads.ok()) { return done(leads); }
+  Job job;
+  job.id = run.job_id.empty() ? random_hex(random_, 32) : run.job_id;
+  if (!is_hex(job.id, 32)) {
+    return done(invalid_argument(ErrorId::kRestRequest,
+                                 "a job's id is 32 lower-case hex digits, not '{}'", job.id));
+  }
+  if (jobs_.contains(job.id)) {
+    return done(already_exists(ErrorId::kDuplicateJob, "there is a job {} already", job.id));
+  }
+  job.config = options_.config;
+  for (const auto& [key, value] : settings_of(run)) {
+    const Status status = job.config.set(key, value);
+    if (!status.ok()) { return done(status); }
+    pb::Setting* const setting = job.submission.add_configuration();
+    setting->set_key(key);
+    setting->set_value(value);
+  }
+  pb::JobSubmission& kept = job.submission;
+  kept.set_job_id(job.id);
+  kept.mutable_program()->set_sha256(program.sha256);
+  kept.mutable_program()->set_name(program.name);
+  kept.mutable_program()->set_size_bytes(program.bytes);
+  kept.mutable_program()->set_is_sql(is_sql_program(program.name));
+  kept.mutable_program()->set_entry(run.entry);
+  for (const std::string& argument : run.arguments) {
+    kept.mutable_program()->add_arguments(argument);
+  }
+  kept.set_submitted_ms(world_.clock().wall_ms());
+  kept.set_attached(run.attached);
+  job.name = job.config.get(options::kPipelineName);
+  if (job.name.empty()) { job.name = program.name; }
+  job.start_ms = job.changed_ms = kept.submitted_ms();
+  job.epoch = 0;
+  const std::string id = job.id;
+  log_.info("job {} is accepted: {}", id, program.name);
+  Job& added = jobs_.emplace(id, std::move(job)).first->second;
+  // It is answered once it is kept: then it runs, whatever happens to this process.
+  keep(added, [this, id, done = std::move(done)](const Status& status) {
+    const auto found = jobs_.find(id);
+    if (status.ok() && found != jobs_.end()) {
+      start_master(found->second);
+      return done(id);
+    }
+    if (found != jobs_.end()) { jobs_.erase(found); }
+    done(status.ok() ? unavailable(ErrorId::kNotLeader, "another JobManager leads now") : status);
+  });
+}
+
+void JobManager::Role::keep(const Job& job, Done done) {
+  pb::JobRecord record;
+  *record.mutable_submission() = job.submission;
+  record.set_epoch(job.epoch);
+  record.set_ended(is_final(job.status));
+  record.set_report(job.report);
+  options_.high_availability->put_job(job.id, record.SerializeAsString(), loop_.poster(),
+                                      std::move(done));
+}
+
+// ---- Masters.
+
+std::string JobManager::Role::log_name(const Job& job) const {
+  return fmt::format("tidewheel-jobmaster-{}", job.id);
+}
+
+ProcessLogs JobManager::Role::logs_of(const Job& job) const {
+  const std::string name = log_name(job);
+  return {options_.log_directory, name, name + ".log", name + ".out"};
+}
+
+Result<ProcessLogs> JobManager::Role::own_logs(const std::string& job_id) {
+  if (job_id.empty()) { return options_.logs; }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const Job* const job, find_job(job_id));
+  return logs_of(*job);
+}
+
+int64_t JobManager::Role::savepoint_timeout_ms(const Job& job) const {
+  return job.config.get(options::kCheckpointTimeout) + options_.config.get(options::kAskTimeout);
+}
+
+void JobManager::Role::start_master(Job& job) {
+  loop_.cancel(job.restart);
+  job.restart = 0;
+  job.process.reset();
+  job.master = RpcClient();
+  job.master_address.clear();
+  job.workers.clear();
+  job.epoch += 1;
+  if (job.status != ClusterJobStatus::kCancelling) { job.status = ClusterJobStatus::kInitializing; }
+  job.changed_ms = world_.clock().wall_ms();
+  keep(job, [this, id = job.id, epoch = job.epoch](const Status& status) {
+    Job* const kept = present(id, epoch);
+    if (kept == nullptr || is_final(kept->status)) { return; }
+    if (!status.ok()) { return restart_master(*kept, status.to_string()); }
+    const std::string directory =
+        join_path(join_path(options_.working_directory, "jobs"), fmt::format("{}-{}", id, epoch));
+    files_->run([this, id, epoch, directory, text = role_config_text(kept->config)] {
+      Status made = world_.files().make_directories(directory);
+      if (made.ok()) {
+        made = write_all_durably(world_.files(), join_path(directory, "config.yaml"), text);
+      }
+      post([this, id, epoch, directory, made] {
+        Job* const ready = present(id, epoch);
+        if (ready == nullptr || is_final(ready->status)) { return; }
+        if (!made.ok()) { return restart_master(*ready, made.to_string()); }
+        launch_master(*ready, directory);
+      });
+    });
+  });
+}
+
+void JobManager::Role::launch_master(Job& job, const std::string& directory) {
+  const pb::Program& program = job.submission.program();
+  ProcessRole role;
+  role.kind = ProcessRole::Kind::kJobMaster;
+  role.job_id = job.id;
+  role.epoch = job.epoch;
+  role.program = programs_->blob_path(program.sha256());
+  role.entry = program.entry();
+  role.arguments.assign(program.arguments().begin(), program.arguments().end());
+  role.config_file = join_path(directory, "config.yaml");
+  role.working_directory = directory;
+  role.listen_at = {options_.bind_host, 0};
+  role.host = options_.host;
+  const bool everywhere =
+      options_.bind_host.empty() || options_.bind_host == "0.0.0.0" || options_.bind_host == "::";
+  role.manager = {everywhere ? "localhost" : options_.bind_host, port()};
+  role.manager_fence = fence_;
+  ProcessSpec spec;
+  spec.program = options_.launcher->own_program();
+  spec.arguments = role_arguments(role);
+  const ProcessLogs logs = logs_of(job);
+  spec.output_path = join_path(logs.directory, logs.output);
+  spec.error_path = join_path(logs.directory, logs.log);
+  spec.memory_bytes_max = options_.config.get(options::kJobManagerMemory);
+  job.master_since_ms = loop_.now_ms();
+  auto started = options_.launcher->start(
+      std::move(spec),
+      [this, poster = loop_.poster(), id = job.id, epoch = job.epoch](const ProcessEnd& end) {
+        poster([this, id, epoch, end] { on_master_end(id, epoch, end); });
+      });
+  if (!started.ok()) { return restart_master(job, started.status().to_string()); }
+  job.process = std::move(*started);
+  log_.info("job {}: its master, of epoch {}, is process {}", job.id, job.epoch, job.process->id());
+}
+
+void JobManager::Role::on_master_end(const std::string& id, uint64_t epoch, const ProcessEnd& end) {
+  Job* const job = present(id, epoch);
+  const std::string directory =
+      join_path(join_path(options_.working_directory, "jobs"), fmt::format("{}-{}", id, epoch));
+  files_->run([this, directory] {
+    ignore(world_.files().remove_all(directory), "the next start of this process removes it");
+  });
+  if (job == nullptr) { return; }
+  job->process.reset();
+  job->master = RpcClient();
+  if (is_final(job->status)) { return; }
+  log_.warning("job {}: its master {}", id, end.describe());
+  if (job->status == ClusterJobStatus::kCancelling) {
+    return finish(*job, ClusterJobStatus::kCanceled, "", "");
+  }
+  const ProcessLogs logs = logs_of(*job);
+  files_->run([this, id, epoch, end, path = join_path(logs.directory, logs.log)] {
+    std::string words = last_lines(world_.files(), path, kLastWordsBytes);
+    post([this, id, epoch, end, words = std::move(words)] {
+      Job* const known = present(id, epoch);
+      if (known == nullptr || is_final(known->status)) { return; }
+      const std::string why =
+          fmt::format("the job's master {}; it has said:\n{}", end.describe(), words);
+      // What it says itself will be no different the next time; a crash may.
+      const bool by_itself =
+          end.signal == 0 && (end.exit_code == kRoleFailed || end.exit_code == kRoleMisused);
+      if (by_itself) { return finish(*known, ClusterJobStatus::kFailed, why, ""); }
+      restart_master(*known, why);
+    });
+  });
+}
+
+void JobManager::Role::restart_master(Job& job, const std::string& why) {
+  if (loop_.now_ms() - job.master_since_ms > kWorkedMs) { job.starts_in_vain = 0; }
+  job.starts_in_vain += 1;
+  if (job.starts_in_vain > kStartsInVainMax) {
+    return finish(job, ClusterJobStatus::kFailed,
+                  fmt::format("its master did not come up in {} starts; the last time {}",
+                              job.starts_in_vain, why),
+                  "");
+  }
+  job.status = ClusterJobStatus::kRestarting;
+  job.changed_ms = world_.clock().wall_ms();
+  const int64_t delay_ms =
+      std::min(kRestartAfterMsMax, kRestartAfterMsMin << (job.starts_in_vain - 1));
+  log_.info("job {}: its master is started again in {} ms: {}", job.id, delay_ms, why);
+  loop_.cancel(job.restart);
+  job.restart = loop_.after_ms(delay_ms, [this, id = job.id, epoch = job.epoch] {
+    Job* const known = present(id, epoch);
+    if (known != nullptr && !is_final(known->status)) { start_master(*known); }
+  });
+}
+
+// What is known here of a job that has no master to ask.
+void JobManager::Role::fill_report(const Job& job, pb::JobReport& report) const {
+  report.set_id(job.id);
+  report.set_name(job.name);
+  report.set_status(static_cast<uint32_t>(job.status));
+  report.set_now_ms(world_.clock().wall_ms());
+  report.set_start_ms(job.start_ms);
+  report.set_end_ms(job.end_ms);
+  report.set_max_parallelism(-1);
+  report.set_parallelism(static_cast<int32_t>(job.config.get(options::kParallelism)));
+  for (int32_t i = 0; i < kClusterJobStatusCount; ++i) { report.add_status_ms(0); }
+  report.set_status_ms(static_cast<int>(ClusterJobStatus::kInitializing), job.start_ms);
+  report.set_status_ms(static_cast<int>(job.status), job.changed_ms);
+  for (const auto& [key, value] : job.config.values()) {
+    pb::SettingReport* const setting = report.add_settings();
+    setting->set_key(key);
+    setting->set_value(value);
+  }
+}
+
+void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::string& failure,
+                              const std::string& report) {
+  loop_.cancel(job.restart);
+  job.restart = 0;
+  job.status = status;
+  job.end_ms = job.changed_ms = world_.clock().wall_ms();
+  job.report = report;
+  if (report.empty()) {
+    pb::JobReport made;
+    fill_report(job, made);
+    if (!failure.empty()) {
+      pb::FailureReport* const entry = made.add_failures();
+      entry->set_error(fmt::format("TW{} kProcessLost", static_cast<int>(ErrorId::kProcessLost)));
+      entry->set_text(failure);
+      entry->set_at_ms(job.end_ms);
+    }
+    job.report = made.SerializeAsString();
+  }
+  log_.info("job {} has ended: {}{}{}", job.id, cluster_job_status_name(status),
+            failure.empty() ? "" : ": ", failure);
+  pool_.remove_job(job.id);
+  settle();
+  const std::string sha256 = job.submission.program().sha256();
+  files_->run([this, sha256, used = programs_in_use()] {
+    ignore(programs_->remove_blob_unless_used(sha256, used), "it is tried again with the next job");
+  });
+  // A master that does not end by itself is ended.
+  loop_.after_ms(kEndsWithinMs, [this, id = job.id, epoch = job.epoch] {
+    Job* const known = present(id, epoch);
+    if (known != nullptr) { known->process.reset(); }
+  });
+  if (options_.application.has_value() && options_.config.get(options::kShutdownOnFinish)) {
+    const int exit_status = status == ClusterJobStatus::kFailed ? 1 : 0;
+    keep(job, [this, exit_status](const Status&) {
+      loop_.after_ms(0, [this, exit_status] {
+        for (const auto& [id, task_manager] : task_managers_) {
+          task_manager.client.notify("ShutDown", pb::Empty());
+        }
+        options_.on_end(exit_status);
+      });
+    });
+  }
+}
+
+void JobManager::Role::forget_old_jobs() {
+  const int64_t keep_ms = options_.config.get(options::kJobStoreExpiration);
+  const auto keep_max = static_cast<size_t>(options_.config.get(options::kJobStoreCapacity));
+  const int64_t now_ms = world_.clock().wall_ms();
+  std::vector<std::pair<int64_t, std::string>> ended;
+  for (const auto& [id, job] : jobs_) {
+    if (is_final(job.status) && job.process == nullptr) { ended.emplace_back(job.end_ms, id); }
+  }
+  std::sort(ended.begin(), ended.end());
+  for (size_t i = 0; i < ended.size(); ++i) {
+    const bool too_many = ended.size() - i > keep_max;
+    if (!too_many && now_ms - ended[i].first < keep_ms) { continue; }
+    jobs_.erase(ended[i].second);
+    options_.high_availability->remove_job(ended[i].second, loop_.poster(), [](const Status&) {});
+  }
+}
+
+void JobManager::Role::cancel(Job& job, Done done) {
+  if (job.status == ClusterJobStatus::kCanceled) { return done(ok_status()); }
+  if (is_final(job.status)) {
+    return done(failed_precondition(ErrorId::kJobState, "the job {} has ended: it is {}", job.id,
+                                    cluster_job_status_name(job.status)));
+  }
+  if (!job.master) {
+    job.process.reset();
+    finish(job, ClusterJobStatus::kCanceled, "", "");
+    return keep(job, std::move(done));
+  }
+  job.status = ClusterJobStatus::kCancelling;
+  job.changed_ms = world_.clock().wall_ms();
+  job.master.call<pb::Empty>(
+      "Cancel", pb::Empty(), [done = std::move(done)](const Result<pb::Empty>& answer) {
+        // Its end is seen by itself, and takes it for cancelled.
+        const bool gone = !answer.ok() && answer.status().id() == ErrorId::kProcessLost;
+        done(gone ? ok_status() : answer.status());
+      });
+}
+
+// ---- What masters say.
+
+void JobManager::Role::on_register_master(const RpcRequest& from,
+                                          const pb::RegisterJobMasterRequest& request,
+                                          const RpcAnswer<pb::RegisterJobMasterResponse>& answer) {
+  Job* const job = present(request.job_id(), request.epoch());
+  if (job == nullptr || is_final(job->status) || job->process == nullptr) {
+    return answer.fail(failed_precondition(ErrorId::kFenced, "the job {} has no master of epoch {}",
+                                           request.job_id(), request.epoch()));
+  }
+  job->master = RpcClient(from.peer, "JobMaster", loop_.poster());
+  job->master.set_fence(fence_);
+  job->master.set_timeout_ms(options_.config.get(options::kAskTimeout));
+  job->master_address = request.address();
+  job->master_since_ms = loop_.now_ms();
+  from.peer->watch({.poster = loop_.poster(),
+                    .on_up = nullptr,
+                    .on_lost = [this, id = job->id, epoch = job->epoch](const Status& why) {
+                      Job* const known = present(id, epoch);
+                      if (known == nullptr || known->process == nullptr) { return; }
+                      // It may be there still, stopped or cut off: there must not be two.
+                      log_.warning("job {}: its master is lost: {}", id, why.to_string());
+                      known->process->kill();
+                    }});
+  if (job->status == ClusterJobStatus::kInitializing) { job->status = ClusterJobStatus::kCreated; }
+  pb::RegisterJobMasterResponse response;
+  response.set_fence(fence_);
+  answer.ok(response);
+}
+
+void JobManager::Role::on_declare_slots(const pb::DeclareSlotsRequest& request,
+                                        const RpcAnswer<pb::Empty>& answer) {
+  Job* const job = present(request.job_id(), request.epoch());
+  if (job == nullptr || is_final(job->status)) {
+    return answer.fail(failed_precondition(ErrorId::kFenced, "the job {} has no master of epoch {}",
+                                           request.job_id(), request.epoch()));
+  }
+  pool_.set_need(job->id, request.slots(), request.slots_min());
+  answer.ok(pb::Empty());
+  settle();
+  // The master is a new one, and its slots may be those that the one before had.
+  for (const auto& [task_manager, slots] : pool_.slots_of(job->id)) {
+    if (!job->workers.contains(task_manager)) { assign(task_manager, job->id); }
+  }
+}
+
+void JobManager::Role::on_job_changed(const pb::JobChangedNotice& notice) {
+  Job* const job = present(notice.job_id(), notice.epoch());
+  if (job == nullptr || is_final(job->status)) { return; }
+  const auto status = static_cast<ClusterJobStatus>(
+      std::min<uint32_t>(notice.status(), kClusterJobStatusCount - 1));
+  // Its end is told by JobEnded.
+  const bool is_cancelling = job->status == ClusterJobStatus::kCancelling;
+  if (!is_final(status) && !is_cancelling) { job->status = status; }
+  if (!notice.name().empty()) { job->name = notice.name(); }
+  job->tasks.assign(notice.tasks().begin(), notice.tasks().end());
+  if (notice.start_ms() > 0) { job->start_ms = notice.start_ms(); }
+  job->parallelism = static_cast<int32_t>(notice.parallelism());
+  job->changed_ms = world_.clock().wall_ms();
+}
+
+void JobManager::Role::on_job_ended(const pb::JobEndedRequest& request,
+                                    const RpcAnswer<pb::Empty>& answer) {
+  Job* const job = present(request.job_id(), request.epoch());
+  if (job == nullptr) {
+    return answer.fail(failed_precondition(ErrorId::kFenced, "the job {} has no master of epoch {}",
+                                           request.job_id(), request.epoch()));
+  }
+  const auto status = static_cast<ClusterJobStatus>(
+      std::min<uint32_t>(request.status(), kClusterJobStatusCount - 1));
+  if (!is_final(job->status)) {
+    finish(*job, is_final(status) ? status : ClusterJobStatus::kFailed, "", request.report());
+  }
+  keep(*job, [answer](const Status& kept) {
+    if (kept.ok()) {
+      answer.ok(pb::Empty());
+    } else {
+      answer.fail(kept);
+    }
+  });
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,175 @@
+// The inside of a JobManager: all its state, on one thread.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tidewheel/base/event_loop.h"
+#include "tidewheel/base/leaf_lock.h"
+#include "tidewheel/base/process.h"
+#include "tidewheel/base/serial_jobs.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/manager.pb.h"
+#include "tidewheel/high_availability/high_availability.h"
+#include "tidewheel/jobmanager/job_manager.h"
+#include "tidewheel/jobmanager/program_store.h"
+#include "tidewheel/jobmanager/slot_pool.h"
+#include "tidewheel/rpc/service.h"
+
+namespace tidewheel {
+
+class JobManager::Role {
+ public:
+  Role(World& world, JobManagerOptions options);
+  ~Role();
+  [[nodiscard]] Status listen();
+  void start(const std::string& rest_address);
+
+  template <class T>
+  using Answer = ClusterGateway::Answer<T>;
+  using Done = ClusterGateway::Done;
+
+  // A job that runs, or has ended and is remembered.
+  struct Job {
+    std::string id;
+    pb::JobSubmission submission;
+    Config config;  // effective
+    uint64_t epoch = 0;
+    ClusterJobStatus status = ClusterJobStatus::kInitializing;
+    std::string name;
+    int64_t start_ms = 0;
+    int64_t end_ms = -1;
+    int64_t changed_ms = 0;
+    int32_t parallelism = 0;
+    std::vector<int32_t> tasks;
+    std::string report;  // the last one, of a job that has ended; a pb::JobReport
+
+    // Of the present epoch.
+    std::unique_ptr<ChildProcess> process;
+    RpcClient master;  // empty until it has registered
+    std::string master_address;
+    int64_t master_since_ms = 0;                 // monotonic
+    std::map<std::string, std::string> workers;  // by TaskManager; those that were started
+
+    int32_t starts_in_vain = 0;  // masters that ended soon, one after another
+    EventLoop::TimerId restart = 0;
+    int64_t client_expires_ms = 0;  // wall clock; 0: its client has never said a word
+  };
+
+  struct StartsInVain {
+    int32_t count = 0;
+    int64_t last_ms = 0;  // monotonic
+  };
+  struct TaskManager {
+    pb::TaskManagerInfo info;
+    RpcClient client;
+    int64_t heard_ms = 0;  // wall clock
+    // Starts of workers in a row that came to nothing, by job: the next one waits.
+    std::map<std::string, StartsInVain> starts_in_vain;
+  };
+
+  // ---- Any thread.
+  void post(std::function<void()> mail) { loop_.post(std::move(mail)); }
+  Result<std::string> leader_address();
+  const JobManagerOptions& options() const { return options_; }
+  World& world() { return world_; }
+  uint16_t port() const { return endpoint_->port(); }
+
+  // ---- What follows is the loop's only.
+
+  // Why nothing can be asked of it now; OK: it leads.
+  Status check_leads() const;
+  Result<Job*> find_job(const std::string& id);
+  // Of a job whose master can be asked.
+  Result<Job*> find_running(const std::string& id);
+  Result<TaskManager*> find_task_manager(const std::string& id);
+  std::map<std::string, Job>& jobs() { return jobs_; }
+  std::map<std::string, TaskManager>& task_managers() { return task_managers_; }
+  SlotPool& pool() { return pool_; }
+  SerialJobs& files() { return *files_; }
+  ProgramStore& programs() { return *programs_; }
+  const RpcPoster& poster() const { return loop_.poster(); }
+
+  void submit(const ProgramInfo& program, const ProgramRun& run, Answer<std::string> done);
+  void cancel(Job& job, Done done);
+  void shut_down();
+  std::vector<std::string> programs_in_use() const;
+  ProcessLogs logs_of(const Job& job) const;
+  // Of this process, or of a job's master.
+  Result<ProcessLogs> own_logs(const std::string& job_id);
+  // What a checkpoint may take, and the way there and back.
+  int64_t savepoint_timeout_ms(const Job& job) const;
+  void fill_report(const Job& job, pb::JobReport& report) const;
+  std::string log_name(const Job& job) const;
+
+ private:
+  // ---- Leading.
+  void serve();
+  void on_elected(uint64_t fence);
+  void on_lost(const Status& why);
+  void recover(const HighAvailability::Jobs& records);
+  void recover_job(const std::string& id, const std::string& record);
+  void run_application();
+  void tick();  // once a second: what has to end
+
+  // ---- Jobs (jobs.cc)
+  void keep(const Job& job, Done done);
+  void start_master(Job& job);
+  void launch_master(Job& job, const std::string& directory);
+  void on_master_end(const std::string& id, uint64_t epoch, const ProcessEnd& end);
+  void restart_master(Job& job, const std::string& why);
+  void finish(Job& job, ClusterJobStatus status, const std::string& failure,
+              const std::string& report);
+  void forget_old_jobs();
+  void on_register_master(const RpcRequest& from, const pb::RegisterJobMasterRequest& request,
+                          const RpcAnswer<pb::RegisterJobMasterResponse>& answer);
+  void on_declare_slots(const pb::DeclareSlotsRequest& request, const RpcAnswer<pb::Empty>& answer);
+  void on_job_changed(const pb::JobChangedNotice& notice);
+  void on_job_ended(const pb::JobEndedRequest& request, const RpcAnswer<pb::Empty>& answer);
+  // Null: there is none, or it is of an older epoch.
+  Job* present(const std::string& id, uint64_t epoch);
+
+  // ---- TaskManagers and slots (slots.cc)
+  void on_register_task_manager(const RpcRequest& from,
+                                const pb::RegisterTaskManagerRequest& request,
+                                const RpcAnswer<pb::RegisterTaskManagerResponse>& answer);
+  void on_task_manager_lost(const std::string& id, const RpcPeer* peer, const Status& why);
+  void on_worker_ended(const pb::WorkerEndedNotice& notice);
+  void on_fetch(const pb::FetchProgramRequest& request,
+                const RpcAnswer<pb::FetchProgramResponse>& answer);
+  void settle();
+  void assign(const std::string& task_manager, const std::string& job);
+  void assign_later(const std::string& task_manager, const std::string& job);
+  void on_assigned(const std::string& task_manager, const std::string& job, uint64_t epoch,
+                   const Result<pb::AssignSlotsResponse>& response);
+  void tell_slots(Job& job);
+
+  World& world_;
+  const JobManagerOptions options_;
+  Logger log_;
+  Random random_;
+  std::string rest_address_;
+
+  LeafLock leader_lock_;
+  std::optional<Leader> leader_;  // guarded; as it is known
+
+  // The loop's.
+  uint64_t fence_ = 0;  // 0: it does not lead
+  bool recovered_ = false;
+  bool ending_ = false;
+  std::map<std::string, Job> jobs_;
+  std::map<std::string, TaskManager> task_managers_;
+  SlotPool pool_;
+
+  std::unique_ptr<ProgramStore> programs_;  // used by files_ only
+  std::shared_ptr<RpcService> service_;
+  std::unique_ptr<SerialJobs> files_;
+  EventLoop loop_;
+  std::unique_ptr<RpcEndpoint> endpoint_;
+};
+
+}  // namespace tidewheel

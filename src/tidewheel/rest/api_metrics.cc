@@ -1,0 +1,212 @@
+// The paths of metrics.
+#include <algorithm>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/rest/api.h"
+#include "tidewheel/rest/job_json.h"
+#include "tidewheel/rest/metrics.h"
+
+namespace tidewheel {
+namespace {
+
+// None: answered as a mistake.
+std::optional<MetricAggregation> aggregation_of(const RestCallRef& call) {
+  MetricAggregation wanted{
+      .get = call->query_list("get"),
+      .aggregations = call->query_list("agg").value_or(std::vector<std::string>())};
+  if (const Status status = check_aggregations(wanted.aggregations); !status.ok()) {
+    call->fail(status);
+    return std::nullopt;
+  }
+  return wanted;
+}
+
+// An empty list chooses nothing, a missing one everything.
+bool is_chosen(const std::optional<std::vector<std::string>>& chosen, const std::string& id) {
+  return !chosen.has_value() || std::find(chosen->begin(), chosen->end(), id) != chosen->end();
+}
+
+}  // namespace
+
+void RestApi::with_job_metrics(const RestCallRef& call, const std::string& job_id,
+                               std::function<void(JobReportRef, MetricReportRef)> then) {
+  if (!is_rest_id(job_id)) {
+    call->fail(400, fmt::format("'{}' is not the id of a job, which has 32 hex digits", job_id));
+    return;
+  }
+  fetch_report(job_id, [this, call, job_id, then](const Result<JobReportRef>& report) {
+    if (!report.ok()) {
+      call->fail(report.status());
+      return;
+    }
+    fetch_metrics(job_id, [job = *report, then](const Result<MetricReportRef>& metrics) {
+      // What the report itself says is there even when its processes can't be asked.
+      then(job, metrics.ok() ? *metrics : std::make_shared<const pb::MetricReport>());
+    });
+  });
+}
+
+void RestApi::collect(
+    const std::vector<std::string>& ids,
+    const std::function<void(const std::string&, std::function<void(MetricTable)>)>& fetch,
+    Collected then) {
+  struct Gathered {
+    std::vector<MetricTable> tables;
+    size_t missing = 0;
+  };
+  const auto gathered = std::make_shared<Gathered>();
+  gathered->missing = ids.size();
+  if (ids.empty()) {
+    then({});
+    return;
+  }
+  for (const std::string& id : ids) {
+    fetch(id, [gathered, then](MetricTable table) {
+      gathered->tables.push_back(std::move(table));
+      if (--gathered->missing == 0) { then(std::move(gathered->tables)); }
+    });
+  }
+}
+
+void RestApi::add_metric_routes() {
+  const std::vector<std::string> get_query = {"get"};
+  get(
+      "/jobs/:jobid/metrics", "A job's metrics",
+      [this](const RestCallRef& call) {
+        with_job_metrics(
+            call, call->parameter("jobid"),
+            [call](const JobReportRef& job, const MetricReportRef& metrics) {
+              call->json(metrics_json(job_metrics(*job, *metrics), call->query_list("get")));
+            });
+      },
+      get_query);
+  const std::string prefix = "/jobs/:jobid/vertices/:vertexid";
+  using Table = std::function<std::optional<MetricTable>(const RestCall&, const pb::VertexReport&,
+                                                         const pb::MetricReport&)>;
+  const auto of_vertex = [this, prefix, get_query](std::string path, std::string summary,
+                                                   Table table) {
+    get(
+        prefix + path, std::move(summary),
+        [this, table](const RestCallRef& call) {
+          with_job_metrics(
+              call, call->parameter("jobid"),
+              [call, table](const JobReportRef& job, const MetricReportRef& metrics) {
+                const pb::VertexReport* const vertex =
+                    find_vertex(*job, call->parameter("vertexid"));
+                const std::optional<MetricTable> found =
+                    vertex == nullptr ? std::nullopt : table(*call, *vertex, *metrics);
+                if (found.has_value()) {
+                  call->json(metrics_json(*found, call->query_list("get")));
+                } else {
+                  call->fail(404, "the job has no such vertex, or the vertex no such subtask");
+                }
+              });
+        },
+        get_query);
+  };
+  of_vertex("/metrics", "All its subtasks' metrics",
+            [](const RestCall&, const pb::VertexReport& vertex, const pb::MetricReport& metrics) {
+              return vertex_metrics(vertex, metrics);
+            });
+  of_vertex("/jm-operator-metrics", "Its coordinators' metrics",
+            [](const RestCall&, const pb::VertexReport& vertex, const pb::MetricReport& metrics) {
+              return coordinator_metrics(vertex, metrics);
+            });
+  of_vertex("/subtasks/:subtaskindex/metrics", "One subtask's metrics",
+            [](const RestCall& call, const pb::VertexReport& vertex,
+               const pb::MetricReport& metrics) -> std::optional<MetricTable> {
+              const Result<int64_t> index = parse_int(call.parameter("subtaskindex"));
+              if (!index.ok() || *index < 0 || *index >= vertex.parallelism()) {
+                return std::nullopt;
+              }
+              return subtask_metrics(vertex, metrics, static_cast<int32_t>(*index));
+            });
+  get(prefix + "/subtasks/metrics", "Metrics over its subtasks",
+      [this](const RestCallRef& call) { aggregate_subtask_metrics(call); },
+      {"get", "agg", "subtasks"});
+  get("/jobs/metrics", "Metrics over jobs",
+      [this](const RestCallRef& call) { aggregate_job_metrics(call); }, {"get", "agg", "jobs"});
+  get("/taskmanagers/metrics", "Metrics over TaskManagers",
+      [this](const RestCallRef& call) { aggregate_task_manager_metrics(call); },
+      {"get", "agg", "taskmanagers"});
+}
+
+void RestApi::aggregate_subtask_metrics(const RestCallRef& call) {
+  const std::optional<MetricAggregation> wanted = aggregation_of(call);
+  if (!wanted.has_value()) { return; }
+  with_job_metrics(
+      call, call->parameter("jobid"),
+      [call, wanted = *wanted](const JobReportRef& job, const MetricReportRef& metrics) {
+        const pb::VertexReport* const vertex = find_vertex(*job, call->parameter("vertexid"));
+        if (vertex == nullptr) {
+          call->fail(404, "the job has no such vertex");
+          return;
+        }
+        const Result<std::vector<int32_t>> subtasks = parse_subtasks(
+            call->query("subtasks").value_or(fmt::format("0-{}", vertex->parallelism() - 1)),
+            vertex->parallelism());
+        if (!subtasks.ok()) {
+          call->fail(subtasks.status());
+          return;
+        }
+        std::vector<MetricTable> tables;
+        for (const int32_t one : *subtasks) {
+          tables.push_back(subtask_metrics(*vertex, *metrics, one));
+        }
+        call->json(aggregated_metrics_json(tables, wanted));
+      });
+}
+
+void RestApi::aggregate_job_metrics(const RestCallRef& call) {
+  const std::optional<MetricAggregation> wanted = aggregation_of(call);
+  if (!wanted.has_value()) { return; }
+  gateway_.jobs(on_answer<std::vector<JobSummary>>(call, [this, call, wanted = *wanted](
+                                                             const std::vector<JobSummary>& jobs) {
+    const auto chosen = call->query_list("jobs");
+    std::vector<std::string> ids;
+    for (const JobSummary& job : jobs) {
+      if (is_chosen(chosen, job.id)) { ids.push_back(job.id); }
+    }
+    const auto fetch = [this](const std::string& id, std::function<void(MetricTable)> done) {
+      fetch_report(id, [this, id, done](const Result<JobReportRef>& report) {
+        if (!report.ok()) {
+          done({});
+          return;
+        }
+        fetch_metrics(id, [job = *report, done](const Result<MetricReportRef>& metrics) {
+          done(job_metrics(*job, metrics.ok() ? **metrics : pb::MetricReport::default_instance()));
+        });
+      });
+    };
+    collect(ids, fetch, [call, wanted](const std::vector<MetricTable>& tables) {
+      call->json(aggregated_metrics_json(tables, wanted));
+    });
+  }));
+}
+
+void RestApi::aggregate_task_manager_metrics(const RestCallRef& call) {
+  const std::optional<MetricAggregation> wanted = aggregation_of(call);
+  if (!wanted.has_value()) { return; }
+  gateway_.task_managers(on_answer<std::vector<TaskManagerSummary>>(
+      call, [this, call, wanted = *wanted](const std::vector<TaskManagerSummary>& all) {
+        const auto chosen = call->query_list("taskmanagers");
+        std::vector<std::string> ids;
+        for (const TaskManagerSummary& one : all) {
+          if (is_chosen(chosen, one.id)) { ids.push_back(one.id); }
+        }
+        const auto fetch = [this](const std::string& id, std::function<void(MetricTable)> done) {
+          gateway_.metrics_of_process({.task_manager = id}, [done, poster = loop_.poster()](
+                                                                Result<MetricReportRef> metrics) {
+            poster([done, metrics = std::move(metrics)] {
+              done(metrics.ok() ? process_metrics(**metrics) : MetricTable());
+            });
+          });
+        };
+        collect(ids, fetch, [call, wanted](const std::vector<MetricTable>& tables) {
+          call->json(aggregated_metrics_json(tables, wanted));
+        });
+      }));
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,89 @@
+#include "tidewheel/rest/json_value.h"
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/sql/json_document.h"
+
+namespace tidewheel {
+
+class JsonValue::Reader {
+ public:
+  bool parse(std::string_view text) { return document_.parse(text); }
+  JsonValue read(uint32_t index) {
+    const sql::JsonNode& node = document_.node(index);
+    JsonValue out;
+    switch (node.kind) {
+      case sql::JsonKind::kNull: break;
+      case sql::JsonKind::kTrue:
+      case sql::JsonKind::kFalse:
+        out.kind_ = Kind::kBool;
+        out.text_ = node.kind == sql::JsonKind::kTrue ? "true" : "false";
+        break;
+      case sql::JsonKind::kNumber:
+        out.kind_ = Kind::kNumber;
+        out.text_ = node.text;
+        break;
+      case sql::JsonKind::kString:
+        out.kind_ = Kind::kText;
+        out.text_ = text_of(node);
+        break;
+      case sql::JsonKind::kArray: {
+        out.kind_ = Kind::kArray;
+        out.items_.reserve(node.size);
+        uint32_t at = sql::JsonDocument::first_of(index);
+        for (uint32_t i = 0; i < node.size; ++i) {
+          out.items_.push_back(read(at));
+          at = document_.next_of(at);
+        }
+        break;
+      }
+      case sql::JsonKind::kObject: {
+        out.kind_ = Kind::kObject;
+        out.members_.reserve(node.size);
+        uint32_t at = sql::JsonDocument::first_of(index);
+        for (uint32_t i = 0; i < node.size; ++i) {
+          out.members_.emplace_back(text_of(document_.node(at)), read(at + 1));
+          at = document_.next_of(at + 1);
+        }
+        break;
+      }
+    }
+    return out;
+  }
+
+ private:
+  static std::string text_of(const sql::JsonNode& node) {
+    std::string buffer;
+    return std::string(sql::unescaped(node, buffer));
+  }
+  sql::JsonDocument document_;
+};
+
+Result<JsonValue> JsonValue::parse(std::string_view text) {
+  Reader reader;
+  if (!reader.parse(text)) {
+    return invalid_argument(ErrorId::kRestRequest, "not JSON, or nested too deeply: {}",
+                            text.substr(0, 200));
+  }
+  return reader.read(0);
+}
+
+std::optional<int64_t> JsonValue::as_integer() const {
+  if (kind_ != Kind::kNumber) { return std::nullopt; }
+  const Result<int64_t> value = parse_int(text_);
+  return value.ok() ? std::optional<int64_t>(*value) : std::nullopt;
+}
+
+double JsonValue::number() const {
+  if (kind_ != Kind::kNumber) { return 0; }
+  return parse_double(text_).value_or(0);
+}
+
+const JsonValue& JsonValue::operator[](std::string_view key) const {
+  static const JsonValue kNothing;
+  for (size_t i = members_.size(); i > 0; --i) {
+    if (members_[i - 1].first == key) { return members_[i - 1].second; }
+  }
+  return kNothing;
+}
+
+}  // namespace tidewheel

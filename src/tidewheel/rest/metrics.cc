@@ -1,0 +1,265 @@
+#include "tidewheel/rest/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "tidewheel/base/config.h"
+#include "tidewheel/cluster/gateway.h"
+#include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/rest/json_writer.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr std::string_view kAggregations[] = {"min", "max", "sum", "avg", "skew"};
+
+std::string value_text(const pb::Metric& metric) {
+  switch (metric.value_case()) {
+    case pb::Metric::kInteger: return std::to_string(metric.integer());
+    case pb::Metric::kReal: return fmt::format("{}", metric.real());
+    case pb::Metric::kText: return metric.text();
+    case pb::Metric::VALUE_NOT_SET: break;
+  }
+  return "0";
+}
+
+// Names within ids must not look like ids.
+std::string id_part(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) {
+    if (c == ' ' || c == '.' || c == ':' || c == ',') { c = '_'; }
+  }
+  return out;
+}
+
+void add_scope(MetricTable& table, const std::string& prefix, const pb::MetricScope& scope) {
+  for (const pb::Metric& metric : scope.metrics()) {
+    table.insert_or_assign(prefix + metric.name(), value_text(metric));
+  }
+}
+
+// What the report of the attempt itself says, so that there are values without asking tasks.
+void add_attempt(MetricTable& table, const std::string& prefix, const pb::AttemptReport& attempt) {
+  const auto add = [&](std::string_view name, auto value) {
+    table.insert_or_assign(prefix + std::string(name), fmt::format("{}", value));
+  };
+  add("numRecordsIn", attempt.rows_in());
+  add("numRecordsOut", attempt.rows_out());
+  add("numBytesIn", attempt.bytes_in());
+  add("numBytesOut", attempt.bytes_out());
+  add("numRecordsInPerSecond", attempt.rows_in_per_second());
+  add("numRecordsOutPerSecond", attempt.rows_out_per_second());
+  add("accumulateBusyTimeMs", attempt.busy_ms());
+  add("accumulateIdleTimeMs", attempt.idle_ms());
+  add("accumulateBackPressuredTimeMs", attempt.backpressured_ms());
+  if (attempt.busy_ms_per_second() >= 0) {
+    add("busyTimeMsPerSecond", attempt.busy_ms_per_second());
+    add("idleTimeMsPerSecond", attempt.idle_ms_per_second());
+    add("backPressuredTimeMsPerSecond", attempt.backpressured_ms_per_second());
+    add("isBackPressured", attempt.backpressured_ms_per_second() > 0);
+  }
+  if (attempt.has_input()) { add("currentInputWatermark", attempt.watermark()); }
+}
+
+void add_subtask(MetricTable& table, const std::string& prefix, const pb::VertexReport& vertex,
+                 const pb::MetricReport& metrics, int32_t subtask) {
+  if (subtask < vertex.subtasks_size() && vertex.subtasks(subtask).attempts_size() > 0) {
+    add_attempt(table, prefix, vertex.subtasks(subtask).attempts(0));
+  }
+  for (const pb::MetricScope& scope : metrics.scopes()) {
+    if (scope.vertex_id() != vertex.id() || scope.subtask() != subtask) { continue; }
+    if (scope.kind() == pb::MetricScope::TASK) { add_scope(table, prefix, scope); }
+    if (scope.kind() == pb::MetricScope::OPERATOR) {
+      add_scope(table, prefix + id_part(scope.operator_name()) + ".", scope);
+    }
+  }
+}
+
+// How far values are from their mean, in percent: 0 when all are equal, 100 when one has all
+// (Flink's "data skew").
+double skew_of(const std::vector<double>& values, double mean) {
+  if (values.size() < 2 || mean == 0) { return 0; }
+  double distance = 0;
+  for (const double one : values) { distance += std::abs(one - mean); }
+  const double average = distance / static_cast<double>(values.size());
+  return std::round(std::min(100.0, average / mean * 100));
+}
+
+}  // namespace
+
+MetricTable job_metrics(const pb::JobReport& job, const pb::MetricReport& metrics) {
+  MetricTable table;
+  const auto add = [&](std::string_view name, int64_t value) {
+    table.insert_or_assign(std::string(name), std::to_string(value));
+  };
+  const auto status =
+      static_cast<ClusterJobStatus>(std::min<uint32_t>(job.status(), kClusterJobStatusCount - 1));
+  const auto since = [&](ClusterJobStatus one) {
+    const auto index = static_cast<int>(one);
+    const int64_t begin = index < job.status_ms_size() ? job.status_ms(index) : 0;
+    return status == one && begin > 0 ? job.now_ms() - begin : 0;
+  };
+  add("uptime", since(ClusterJobStatus::kRunning));
+  add("runningTime", since(ClusterJobStatus::kRunning));
+  add("restartingTime", since(ClusterJobStatus::kRestarting));
+  add("failingTime", since(ClusterJobStatus::kFailing));
+  add("cancellingTime", since(ClusterJobStatus::kCancelling));
+  add("createdTime", since(ClusterJobStatus::kCreated));
+  add("initializingTime", since(ClusterJobStatus::kInitializing));
+  add("downtime", is_final(status) ? 0 : since(ClusterJobStatus::kRestarting));
+  add("numRestarts", job.restarts());
+  add("fullRestarts", job.restarts());
+  if (job.has_checkpoints()) {
+    const pb::CheckpointsReport& checkpoints = job.checkpoints();
+    add("numberOfCompletedCheckpoints", checkpoints.completed());
+    add("numberOfFailedCheckpoints", checkpoints.failed());
+    add("numberOfInProgressCheckpoints", checkpoints.in_progress());
+    add("totalNumberOfCheckpoints", checkpoints.triggered());
+    const bool has_latest = checkpoints.has_latest_completed();
+    const pb::CheckpointReport& latest = checkpoints.latest_completed();
+    add("lastCheckpointDuration", has_latest ? latest.duration_ms() : -1);
+    add("lastCheckpointSize", has_latest ? latest.bytes_written() : -1);
+    add("lastCheckpointFullSize", has_latest ? latest.bytes_full() : -1);
+    add("lastCheckpointProcessedData", has_latest ? latest.bytes_processed() : -1);
+    add("lastCheckpointPersistedData", has_latest ? latest.bytes_in_flight() : -1);
+    add("lastCompletedCheckpointId", has_latest ? latest.id() : -1);
+    add("lastCheckpointRestoreTimestamp",
+        checkpoints.has_latest_restore() ? checkpoints.latest_restore().at_ms() : -1);
+    table.insert_or_assign("lastCheckpointExternalPath", has_latest ? latest.path() : "n/a");
+  }
+  for (const pb::MetricScope& scope : metrics.scopes()) {
+    if (scope.kind() == pb::MetricScope::JOB) { add_scope(table, "", scope); }
+  }
+  return table;
+}
+
+MetricTable subtask_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics,
+                            int32_t subtask) {
+  MetricTable table;
+  add_subtask(table, "", vertex, metrics, subtask);
+  return table;
+}
+
+MetricTable vertex_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics) {
+  MetricTable table;
+  for (int32_t i = 0; i < vertex.subtasks_size(); ++i) {
+    add_subtask(table, fmt::format("{}.", i), vertex, metrics, i);
+  }
+  return table;
+}
+
+MetricTable coordinator_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics) {
+  MetricTable table;
+  for (const pb::MetricScope& scope : metrics.scopes()) {
+    if (scope.kind() == pb::MetricScope::COORDINATOR && scope.vertex_id() == vertex.id()) {
+      add_scope(table, id_part(scope.operator_name()) + ".", scope);
+    }
+  }
+  return table;
+}
+
+MetricTable process_metrics(const pb::MetricReport& metrics) {
+  MetricTable table;
+  for (const pb::MetricScope& scope : metrics.scopes()) {
+    if (scope.kind() == pb::MetricScope::PROCESS) { add_scope(table, "", scope); }
+  }
+  return table;
+}
+
+std::string metrics_json(const MetricTable& table,
+                         const std::optional<std::vector<std::string>>& get) {
+  JsonWriter json;
+  json.begin_array();
+  if (!get.has_value()) {
+    for (const auto& [id, value] : table) { json.begin_object().member("id", id).end_object(); }
+    return json.end_array().take();
+  }
+  for (const std::string& id : *get) {
+    const auto found = table.find(id);
+    if (found == table.end()) { continue; }
+    json.begin_object().member("id", id).member("value", found->second).end_object();
+  }
+  return json.end_array().take();
+}
+
+Status check_aggregations(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (std::find(std::begin(kAggregations), std::end(kAggregations), name) ==
+        std::end(kAggregations)) {
+      return invalid_argument(ErrorId::kRestRequest,
+                              "there is no aggregation '{}'; agg is any of min, max, sum, avg, "
+                              "skew, separated by commas",
+                              name);
+    }
+  }
+  return {};
+}
+
+std::string aggregated_metrics_json(const std::vector<MetricTable>& tables,
+                                    const MetricAggregation& wanted) {
+  JsonWriter json;
+  json.begin_array();
+  if (!wanted.get.has_value()) {
+    std::set<std::string> ids;
+    for (const MetricTable& table : tables) {
+      for (const auto& [id, value] : table) { ids.insert(id); }
+    }
+    for (const std::string& id : ids) { json.begin_object().member("id", id).end_object(); }
+    return json.end_array().take();
+  }
+  const auto is_wanted = [&](std::string_view name) {
+    return wanted.aggregations.empty() ||
+           std::find(wanted.aggregations.begin(), wanted.aggregations.end(), name) !=
+               wanted.aggregations.end();
+  };
+  for (const std::string& id : *wanted.get) {
+    std::vector<double> values;
+    for (const MetricTable& table : tables) {
+      const auto found = table.find(id);
+      if (found == table.end()) { continue; }
+      const Result<double> value = parse_double(found->second);
+      if (value.ok()) { values.push_back(*value); }
+    }
+    if (values.empty()) { continue; }
+    double sum = 0;
+    for (const double one : values) { sum += one; }
+    const double mean = sum / static_cast<double>(values.size());
+    json.begin_object().member("id", id);
+    if (is_wanted("min")) { json.member("min", *std::min_element(values.begin(), values.end())); }
+    if (is_wanted("max")) { json.member("max", *std::max_element(values.begin(), values.end())); }
+    if (is_wanted("avg")) { json.member("avg", mean); }
+    if (is_wanted("sum")) { json.member("sum", sum); }
+    if (is_wanted("skew")) { json.member("skew", skew_of(values, mean)); }
+    json.end_object();
+  }
+  return json.end_array().take();
+}
+
+Result<std::vector<int32_t>> parse_subtasks(std::string_view text, int32_t count) {
+  std::vector<int32_t> out;
+  const auto refuse = [&] {
+    return invalid_argument(ErrorId::kRestRequest,
+                            "'{}' does not name subtasks; write numbers and ranges from 0, such as "
+                            "1,3,5-9",
+                            text);
+  };
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(','), rest.size());
+    const std::string_view part = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const size_t dash = std::min(part.find('-'), part.size());
+    const Result<int64_t> first = parse_int(part.substr(0, dash));
+    const Result<int64_t> last = dash == part.size() ? first : parse_int(part.substr(dash + 1));
+    if (!first.ok() || !last.ok() || *first < 0 || *last < *first) { return refuse(); }
+    for (int64_t i = *first; i <= std::min<int64_t>(*last, count - 1); ++i) {
+      out.push_back(static_cast<int32_t>(i));
+    }
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+}  // namespace tidewheel

@@ -1,0 +1,50 @@
+// Metrics as REST shows them: by id, alone or over several of a kind.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/base/status.h"
+
+namespace tidewheel {
+
+namespace pb {
+class JobReport;     // cluster/job_report.proto
+class MetricReport;  // the same
+class VertexReport;  // the same
+}  // namespace pb
+
+// id -> value as text.
+using MetricTable = std::map<std::string, std::string, std::less<>>;
+
+// What a job's report says of it, under the names of Flink's metrics, and what `metrics` has.
+MetricTable job_metrics(const pb::JobReport& job, const pb::MetricReport& metrics);
+// Of one subtask, its operators' metrics with their names in front.
+MetricTable subtask_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics,
+                            int32_t subtask);
+// Of all subtasks, with their numbers in front: "0.numRecordsIn".
+MetricTable vertex_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics);
+// Of the coordinators of the vertex's operators.
+MetricTable coordinator_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics);
+MetricTable process_metrics(const pb::MetricReport& metrics);
+
+// `get`: the ids asked for; none: all ids, without values.
+std::string metrics_json(const MetricTable& table,
+                         const std::optional<std::vector<std::string>>& get);
+
+struct MetricAggregation {
+  std::optional<std::vector<std::string>> get;
+  std::vector<std::string> aggregations;  // min, max, sum, avg, skew; empty: all
+};
+// Errors: kRestRequest for an aggregation that there is not.
+Status check_aggregations(const std::vector<std::string>& names);
+std::string aggregated_metrics_json(const std::vector<MetricTable>& tables,
+                                    const MetricAggregation& wanted);
+
+// "1,3,5-9" -> numbers below `count`. Errors: kRestRequest.
+Result<std::vector<int32_t>> parse_subtasks(std::string_view text, int32_t count);
+
+}  // namespace tidewheel

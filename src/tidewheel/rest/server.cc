@@ -1,0 +1,129 @@
+#include "tidewheel/rest/server.h"
+
+#include <algorithm>
+
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/config.h"
+#include "tidewheel/base/rest_options.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/http/server.h"
+#include "tidewheel/rest/api.h"
+
+namespace tidewheel {
+
+// Destroyed from the last to the first: no request comes any more when the loop goes.
+struct RestServer::Parts {
+  Parts(World& all, std::string folder) : world(all), upload_folder(std::move(folder)) {}
+  ~Parts() {
+    http.reset();
+    loop.reset();
+    api.reset();
+    ignore(world.files().remove_all(upload_folder), "the next start has a folder of its own");
+  }
+
+  World& world;
+  const std::string upload_folder;  // this server's own
+  std::string scheme = "http";
+  std::string host;
+  std::unique_ptr<EventLoop> loop;
+  std::unique_ptr<RestApi> api;
+  std::unique_ptr<HttpServer> http;
+};
+
+namespace {
+
+Result<std::unique_ptr<HttpServer>> listen(World& world, const Config& config,
+                                           HttpServerOptions options, HttpService& service) {
+  const bool has_own = config.has(options::kRestBindPort);
+  const std::string text =
+      has_own ? config.get(options::kRestBindPort) : std::to_string(config.get(options::kRestPort));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const std::vector<uint16_t> ports,
+      parse_port_list(text, (has_own ? options::kRestBindPort.key : options::kRestPort.key)));
+  Status failure;
+  for (const uint16_t port : ports) {
+    options.address.port = port;
+    Result<std::unique_ptr<HttpServer>> server = HttpServer::open(world, options, service);
+    if (server.ok()) { return server; }
+    failure = server.status();
+  }
+  return std::move(failure).with_context("REST server, ports {}", text);
+}
+
+}  // namespace
+
+Result<std::vector<uint16_t>> parse_port_list(std::string_view text, std::string_view key) {
+  std::vector<uint16_t> ports;
+  const auto refuse = [&] {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} has to be a port, a range such as 50100-50200, or several of them "
+                            "separated by commas, not '{}'",
+                            key, text);
+  };
+  std::string_view rest = text;
+  do {
+    const size_t end = std::min(rest.find(','), rest.size());
+    const std::string_view part = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const size_t dash = std::min(part.find('-'), part.size());
+    const Result<int64_t> first = parse_int(part.substr(0, dash));
+    const Result<int64_t> last = dash == part.size() ? first : parse_int(part.substr(dash + 1));
+    if (!first.ok() || !last.ok() || *first < 0 || *last < *first || *last > 65535) {
+      return refuse();
+    }
+    for (int64_t port = *first; port <= *last; ++port) {
+      ports.push_back(static_cast<uint16_t>(port));
+    }
+  } while (!rest.empty());
+  return ports;
+}
+
+Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config& config,
+                                                     ClusterGateway& gateway,
+                                                     const RestServerOptions& options) {
+  RestSettings settings = rest_settings(config);
+  if (const std::string file = config.get(options::kRestTokenFile); !file.empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), file));
+    TIDEWHEEL_ASSIGN_OR_RETURN(settings.tokens, parse_rest_tokens(text));
+  }
+  std::string base = config.get(options::kWebUploadDirectory);
+  if (base.empty()) { base = config.get(options::kTemporaryDirectories); }
+  Random random = world.fork_random();
+  const std::string folder = join_path(base, fmt::format("tidewheel-web-{:016x}", random.next()));
+  auto parts = std::make_unique<Parts>(world, folder);
+  settings.upload_directory = join_path(folder, "flink-web-upload");
+  TIDEWHEEL_RETURN_IF_ERROR(world.files().make_directories(settings.upload_directory));
+  parts->loop = std::make_unique<EventLoop>(world, "rest");
+  parts->api = std::make_unique<RestApi>(world, std::move(settings), gateway, *parts->loop);
+  parts->scheme = options.is_secure ? "https" : "http";
+  parts->host = config.get(options::kRestAddress);
+  std::string bind = config.get(options::kRestBindAddress);
+  if (bind == "0.0.0.0" || bind == "::") { bind.clear(); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      parts->http,
+      listen(world, config,
+             {.name = "rest-http",
+              .address = {bind, 0},
+              .network = options.network,
+              .connections_max = static_cast<int32_t>(config.get(options::kRestConnectionsMax)),
+              .taken_bytes_max = config.get(options::kRestContentLengthMax),
+              .idle_timeout_ms = config.get(options::kRestIdleTimeout),
+              .answer_timeout_ms = config.get(options::kWebTimeout)},
+             *parts->api));
+  auto server = std::unique_ptr<RestServer>(new RestServer(std::move(parts)));
+  server->parts_->loop->post([api = server->parts_->api.get(), address = server->address()] {
+    api->set_address(address);
+  });
+  return server;
+}
+
+RestServer::RestServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+RestServer::~RestServer() = default;
+
+uint16_t RestServer::port() const { return parts_->http->port(); }
+std::string RestServer::address() const {
+  return parts_->scheme + "://" + NetworkAddress{parts_->host, port()}.to_string();
+}
+bool RestServer::is_drained() const { return parts_->api->is_drained(); }
+
+}  // namespace tidewheel

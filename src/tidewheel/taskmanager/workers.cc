@@ -1,0 +1,206 @@
+// A TaskManager's workers: one process for each job that has slots here.
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/base/rocksdb_options.h"
+#include "tidewheel/cluster/roles.h"
+#include "tidewheel/jobmanager/program_store.h"
+#include "tidewheel/taskmanager/task_manager_role.h"
+
+namespace tidewheel {
+namespace {
+
+constexpr int64_t kEndsWithinMs = 5'000;
+constexpr int64_t kLastWordsBytes = 2048;
+constexpr size_t kWorkerIdDigits = 16;
+
+// What each machine may have its own way: the TaskManager's setting goes before the cluster's.
+const ConfigOption* const kLocal[] = {
+    &options::kTemporaryDirectories,  &options::kLocalBackupDirectories,
+    &options::kRocksdbLocalDirectory, &options::kRocksdbLogDirectory,
+    &options::kTaskManagerHost,       &options::kTaskManagerBindHost,
+};
+
+}  // namespace
+
+TaskManager::Role::Work* TaskManager::Role::find_work(const std::string& job_id,
+                                                      const std::string& worker_id) {
+  const auto found = works_.find(job_id);
+  return found == works_.end() || found->second.worker_id != worker_id ? nullptr : &found->second;
+}
+
+std::string TaskManager::Role::worker_directory(const std::string& worker_id) const {
+  return join_path(join_path(options_.working_directory, "workers"), worker_id);
+}
+
+Config TaskManager::Role::worker_config(const pb::AssignSlotsRequest& assigned) const {
+  Config config = options_.config;
+  for (const pb::Setting& setting : assigned.configuration()) {
+    const bool is_local =
+        std::any_of(std::begin(kLocal), std::end(kLocal), [&](const ConfigOption* option) {
+          return option->key == setting.key() && options_.config.has(*option);
+        });
+    if (is_local) { continue; }
+    const Status status = config.set(setting.key(), setting.value());
+    if (!status.ok()) { log_.warning("job {}: {}", assigned.job_id(), status.to_string()); }
+  }
+  return config;
+}
+
+void TaskManager::Role::on_assign(const pb::AssignSlotsRequest& request,
+                                  const RpcAnswer<pb::AssignSlotsResponse>& answer) {
+  pb::AssignSlotsResponse response;
+  const auto found = works_.find(request.job_id());
+  if (request.slots() == 0) {
+    if (found != works_.end() && request.epoch() >= found->second.assigned.epoch()) {
+      end_worker(found->second);
+      works_.erase(found);
+    }
+    return answer.ok(response);
+  }
+  if (!is_hex(request.job_id(), 32)) {
+    return answer.fail(
+        invalid_argument(ErrorId::kRpcMessage, "'{}' is no job's id", request.job_id()));
+  }
+  if (found != works_.end() && request.epoch() < found->second.assigned.epoch()) {
+    return answer.fail(
+        failed_precondition(ErrorId::kFenced, "the job {} has a master of epoch {}, not of {}",
+                            request.job_id(), found->second.assigned.epoch(), request.epoch()));
+  }
+  Work& work = works_[request.job_id()];
+  const bool is_new_master = work.assigned.epoch() != request.epoch();
+  work.assigned = request;
+  if (is_new_master && !work.worker_id.empty()) { end_worker(work); }
+  if (work.worker_id.empty()) { start_worker(work); }
+  response.set_worker_id(work.worker_id);
+  answer.ok(response);
+}
+
+void TaskManager::Role::start_worker(Work& work) {
+  work.worker_id = random_hex(random_, kWorkerIdDigits);
+  const std::string job_id = work.assigned.job_id();
+  programs_->get(work.assigned.program().sha256(), job_manager_,
+                 [this, job_id, worker_id = work.worker_id](const Result<std::string>& path) {
+                   Work* const known = find_work(job_id, worker_id);
+                   if (known == nullptr) { return; }
+                   if (!path.ok()) {
+                     return worker_failed(job_id, worker_id, path.status().to_string());
+                   }
+                   known->program_path = *path;
+                   prepare_worker(job_id, worker_id);
+                 });
+}
+
+void TaskManager::Role::prepare_worker(const std::string& job_id, const std::string& worker_id) {
+  const Work* const work = find_work(job_id, worker_id);
+  files_->run([this, job_id, worker_id, directory = worker_directory(worker_id),
+               text = role_config_text(worker_config(work->assigned))] {
+    Status made = world_.files().make_directories(directory);
+    if (made.ok()) {
+      made = write_all_durably(world_.files(), join_path(directory, "config.yaml"), text);
+    }
+    loop_.post([this, job_id, worker_id, made] {
+      Work* const known = find_work(job_id, worker_id);
+      if (known == nullptr) { return; }
+      if (!made.ok()) { return worker_failed(job_id, worker_id, made.to_string()); }
+      launch_worker(*known);
+    });
+  });
+}
+
+// One that no worker here has; with 0 in the list: any.
+uint16_t TaskManager::Role::free_data_port() const {
+  for (const uint16_t port : options_.data_ports) {
+    const bool is_taken = std::any_of(works_.begin(), works_.end(), [&](const auto& entry) {
+      return entry.second.process != nullptr && entry.second.data_port == port;
+    });
+    if (port == 0 || !is_taken) { return port; }
+  }
+  return options_.data_ports.empty() ? 0 : options_.data_ports.back();
+}
+
+void TaskManager::Role::launch_worker(Work& work) {
+  const pb::AssignSlotsRequest& assigned = work.assigned;
+  const std::string job_id = assigned.job_id();
+  const Result<NetworkAddress> master = NetworkAddress::parse(assigned.master_address());
+  if (!master.ok()) { return worker_failed(job_id, work.worker_id, master.status().to_string()); }
+  work.data_port = free_data_port();
+  ProcessRole role;
+  role.kind = ProcessRole::Kind::kWorker;
+  role.job_id = job_id;
+  role.epoch = assigned.epoch();
+  role.program = work.program_path;
+  role.entry = assigned.program().entry();
+  role.arguments.assign(assigned.program().arguments().begin(),
+                        assigned.program().arguments().end());
+  role.config_file = join_path(worker_directory(work.worker_id), "config.yaml");
+  role.working_directory = worker_directory(work.worker_id);
+  role.listen_at = {options_.bind_host, work.data_port};
+  role.host = options_.host;
+  role.worker_id = work.worker_id;
+  role.task_manager_id = id_;
+  role.master = *master;
+  role.memory_bytes = options_.memory.worker_accounted_bytes(assigned.slots());
+  ProcessSpec spec;
+  spec.program = options_.launcher->own_program();
+  spec.arguments = role_arguments(role);
+  const ProcessLogs logs = logs_of(job_id);
+  spec.output_path = join_path(logs.directory, logs.output);
+  spec.error_path = join_path(logs.directory, logs.log);
+  spec.memory_bytes_max = options_.memory.worker_limit_bytes(assigned.slots());
+  auto started = options_.launcher->start(
+      std::move(spec),
+      [this, poster = loop_.poster(), job_id, worker_id = work.worker_id](const ProcessEnd& end) {
+        poster([this, job_id, worker_id, end] { on_worker_end(job_id, worker_id, end); });
+      });
+  if (!started.ok()) { return worker_failed(job_id, work.worker_id, started.status().to_string()); }
+  work.process = std::move(*started);
+  log_.info("job {} has {} slots here, its worker {} is process {}", job_id, assigned.slots(),
+            work.worker_id, work.process->id());
+}
+
+void TaskManager::Role::on_worker_end(const std::string& job_id, const std::string& worker_id,
+                                      const ProcessEnd& end) {
+  files_->run([this, directory = worker_directory(worker_id)] {
+    ignore(world_.files().remove_all(directory), "the next start of this process removes it");
+  });
+  if (find_work(job_id, worker_id) == nullptr) { return; }
+  const ProcessLogs logs = logs_of(job_id);
+  files_->run([this, job_id, worker_id, end, path = join_path(logs.directory, logs.log)] {
+    const std::string words = last_lines(world_.files(), path, kLastWordsBytes);
+    loop_.post([this, job_id, worker_id, end, words] {
+      worker_failed(job_id, worker_id,
+                    words.empty() ? end.describe()
+                                  : fmt::format("{}; it has said:\n{}", end.describe(), words));
+    });
+  });
+}
+
+void TaskManager::Role::worker_failed(const std::string& job_id, const std::string& worker_id,
+                                      const std::string& why) {
+  Work* const work = find_work(job_id, worker_id);
+  if (work == nullptr) { return; }
+  log_.warning("the worker {} of job {}: {}", worker_id, job_id, why);
+  pb::WorkerEndedNotice notice;
+  notice.set_task_manager_id(id_);
+  notice.mutable_worker()->set_job_id(job_id);
+  notice.mutable_worker()->set_epoch(work->assigned.epoch());
+  notice.mutable_worker()->set_worker_id(worker_id);
+  notice.mutable_worker()->set_slots(work->assigned.slots());
+  notice.set_reason(why);
+  // The slots stay the job's: the JobManager says whether, and when, another one is started.
+  work->process.reset();
+  work->worker_id.clear();
+  if (job_manager_ && is_registered_) { job_manager_.notify("WorkerEnded", notice); }
+}
+
+void TaskManager::Role::end_worker(Work& work) {
+  log_.info("the worker {} of job {} is ended", work.worker_id, work.assigned.job_id());
+  work.worker_id.clear();
+  if (work.process == nullptr) { return; }
+  work.process->terminate();
+  const int64_t process = work.process->id();
+  ending_.emplace(process, std::move(work.process));
+  loop_.after_ms(kEndsWithinMs, [this, process] { ending_.erase(process); });
+}
+
+}  // namespace tidewheel
