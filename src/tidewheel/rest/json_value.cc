@@ -1,7 +1,7 @@
 #include "tidewheel/rest/json_value.h"
 
 #include "tidewheel/base/config.h"
-#include "tidewheel/sql/json_document.h"
+#include "tidewheel/types/json_document.h"
 
 namespace tidewheel {
 
@@ -9,37 +9,37 @@ class JsonValue::Reader {
  public:
   bool parse(std::string_view text) { return document_.parse(text); }
   JsonValue read(uint32_t index) {
-    const sql::JsonNode& node = document_.node(index);
+    const JsonNode& node = document_.node(index);
     JsonValue out;
     switch (node.kind) {
-      case sql::JsonKind::kNull: break;
-      case sql::JsonKind::kTrue:
-      case sql::JsonKind::kFalse:
+      case JsonKind::kNull: break;
+      case JsonKind::kTrue:
+      case JsonKind::kFalse:
         out.kind_ = Kind::kBool;
-        out.text_ = node.kind == sql::JsonKind::kTrue ? "true" : "false";
+        out.text_ = node.kind == JsonKind::kTrue ? "true" : "false";
         break;
-      case sql::JsonKind::kNumber:
+      case JsonKind::kNumber:
         out.kind_ = Kind::kNumber;
         out.text_ = node.text;
         break;
-      case sql::JsonKind::kString:
+      case JsonKind::kString:
         out.kind_ = Kind::kText;
         out.text_ = text_of(node);
         break;
-      case sql::JsonKind::kArray: {
+      case JsonKind::kArray: {
         out.kind_ = Kind::kArray;
         out.items_.reserve(node.size);
-        uint32_t at = sql::JsonDocument::first_of(index);
+        uint32_t at = JsonDocument::first_of(index);
         for (uint32_t i = 0; i < node.size; ++i) {
           out.items_.push_back(read(at));
           at = document_.next_of(at);
         }
         break;
       }
-      case sql::JsonKind::kObject: {
+      case JsonKind::kObject: {
         out.kind_ = Kind::kObject;
         out.members_.reserve(node.size);
-        uint32_t at = sql::JsonDocument::first_of(index);
+        uint32_t at = JsonDocument::first_of(index);
         for (uint32_t i = 0; i < node.size; ++i) {
           out.members_.emplace_back(text_of(document_.node(at)), read(at + 1));
           at = document_.next_of(at + 1);
@@ -51,11 +51,11 @@ class JsonValue::Reader {
   }
 
  private:
-  static std::string text_of(const sql::JsonNode& node) {
+  static std::string text_of(const JsonNode& node) {
     std::string buffer;
-    return std::string(sql::unescaped(node, buffer));
+    return std::string(unescaped(node, buffer));
   }
-  sql::JsonDocument document_;
+  JsonDocument document_;
 };
 
 Result<JsonValue> JsonValue::parse(std::string_view text) {
