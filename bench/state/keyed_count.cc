@@ -100,10 +100,11 @@ class HitSource {
       const double due = static_cast<double>(now_ns - begun_ns_) * 1e-9 * own_rate;
       count = std::min(count, static_cast<int64_t>(due) - sent_);
     }
+    // Half of them at a time, while all others of a second's go by.
     const auto part = std::max<int64_t>(
-        1, static_cast<int64_t>(static_cast<double>(own_keys) * options_.changing));
-    const int64_t second = now_ns / 1'000'000'000;
-    const int64_t base = second * part;
+        1, static_cast<int64_t>(static_cast<double>(own_keys) * options_.changing / 2));
+    const auto base = static_cast<int64_t>(static_cast<double>(now_ns - begun_ns_) * 1e-9 *
+                                           static_cast<double>(part));
     const double ns_apart = own_rate > 0 ? 1e9 / own_rate : 0;
     for (int64_t i = 0; i < count; ++i, ++split.next, ++sent_) {
       const int64_t due_ns =

@@ -19,14 +19,14 @@ class Env;
 namespace tidewheel::bench {
 
 enum class KeyChoice : uint8_t {
-  kMoving,  // evenly among a part of the keys, another part each second
+  kMoving,  // evenly among a part of the keys that moves on all the time
   kZipf,    // with the exponent 1 over all keys: the k-th key comes 1/k as often as the first
 };
 
 struct KeyedCount {
   int64_t keys = 10'000'000;
   KeyChoice choice = KeyChoice::kMoving;
-  double changing = 0.05;  // kMoving: the part of the keys that is hit within a second
+  double changing = 0.05;  // kMoving: the part of the keys that is hit within any second
   double rate = 0;         // hits a second once every key was hit; 0: as many as go
 };
 

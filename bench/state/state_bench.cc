@@ -22,20 +22,19 @@ constexpr const char* kHelp =
     R"(tidewheel_bench state | checkpoint: keyed state, and what checkpoints cost
 
   A job counts hits by key: first each key once, then as fast as it goes (or at a rate), evenly
-  among a part of the keys that is another one each second.
-  Between two checkpoints the keys of two parts are hit, if not at the very same times. With
-  checkpoints, a run is measured from when one that has all keys is complete, and is done before
-  the next is due (after 20 seconds at the latest): what comes before, the first whole ones, is
-  slower.
+  among some of the keys, which move on all the time: within any second, so between two checkpoints
+  that are a second apart, the part of the keys that --changing says is hit. With checkpoints, a
+  run is measured from when one that has all keys is complete, and is done before the next is due
+  (after 20 seconds at the latest): what comes before, the first whole ones, is slower.
 
   --keys N,N,...         how many keys (state: 1000000,10000000; checkpoint: 10000000)
   --large                state: 50000000 keys too
   --backends B,B         hashmap, rocksdb (both)
-  --changing PERCENT     the part of the keys that is hit in a second (5)
+  --changing PERCENT     the part of the keys that is hit within any second (5)
   --interval MS          time between checkpoints (1000)
   --full                 checkpoints are not incremental
   --no-checkpoints       state: only without them
-  --zipf                 state: keys by Zipf's law over all keys, in place of the moving part
+  --zipf                 state: keys by Zipf's law over all keys, in place of those that move
   --memory-mb N          limit of the job's memory; state in RocksDB may be larger
   --memory-part PERCENT  the limit with rocksdb, as a part of what the same state takes in memory
   --warm-up S            how long a run is not yet measured once all keys are there (2)

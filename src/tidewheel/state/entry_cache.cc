@@ -227,6 +227,32 @@ size_t EntryCache::bucket_number(uint64_t hash) {
   return static_cast<size_t>((hash >> 32 & 0xFFFF) * kSegmentBuckets >> 16);
 }
 
+// A bit in the highest place of each byte that is that of `tag`; there may be more above the first.
+uint64_t EntryCache::same_tags(uint64_t tags, uint8_t tag) {
+  constexpr uint64_t kOnes = 0x0101010101010101ULL;
+  const uint64_t differs = tags ^ (kOnes * tag);
+  return (differs - kOnes) & ~differs & (kOnes << 7);
+}
+
+// Which of the bucket's records may have this tag, a bit each.
+template <class F>
+EntryCache::Place* EntryCache::find_tagged(Bucket& bucket, uint8_t tag, F is_it) {
+  static_assert(kBucketRecords == 12);
+  uint64_t low = 0;
+  uint32_t high = 0;
+  std::memcpy(&low, bucket.tags, sizeof(low));
+  std::memcpy(&high, bucket.tags + sizeof(low), sizeof(high));
+  const auto look = [&](uint64_t same, size_t first) -> Place* {
+    for (; same != 0; same &= same - 1) {
+      Place* const place = &bucket.places[first + static_cast<size_t>(__builtin_ctzll(same)) / 8];
+      if (*place != 0 && is_it(*place)) { return place; }
+    }
+    return nullptr;
+  };
+  if (Place* const found = look(same_tags(low, tag), 0); found != nullptr) { return found; }
+  return look(same_tags(high, tag) & 0xFFFFFFFF, sizeof(low));
+}
+
 EntryCache::Place* EntryCache::find(uint64_t hash, uint32_t state, std::string_view key,
                                     uint32_t key_cut) const {
   const auto tag = static_cast<uint8_t>(hash >> 56);
@@ -234,14 +260,12 @@ EntryCache::Place* EntryCache::find(uint64_t hash, uint32_t state, std::string_v
   Bucket* const buckets = segment_of(hash).buckets;
   size_t number = bucket_number(hash);
   for (Bucket* bucket = &buckets[number];; bucket = &buckets[number]) {
-    for (size_t i = 0; i < kBucketRecords; ++i) {
-      if (bucket->tags[i] != tag || bucket->places[i] == 0) { continue; }
-      const Record record = read(at(bucket->places[i]));
-      if (record.state == state && record.key_size == key.size() && (record.cut & 15U) == key_cut &&
-          same_bytes(record.key, key.data(), stored)) {
-        return &bucket->places[i];
-      }
-    }
+    Place* const found = find_tagged(*bucket, tag, [&](Place place) {
+      const Record record = read(at(place));
+      return record.state == state && record.key_size == key.size() &&
+             (record.cut & 15U) == key_cut && same_bytes(record.key, key.data(), stored);
+    });
+    if (found != nullptr) { return found; }
     if (bucket->passed == 0) { return nullptr; }
     number = number + 1 == kSegmentBuckets ? 0 : number + 1;
   }
@@ -266,12 +290,10 @@ void EntryCache::prefetch_bucket(uint64_t hash) const {
 
 // The record that a key with this hash has, most likely. Its bucket was fetched before.
 void EntryCache::prefetch_record(uint64_t hash) const {
-  const Bucket& bucket = segment_of(hash).buckets[bucket_number(hash)];
-  for (size_t i = 0; i < kBucketRecords; ++i) {
-    if (bucket.tags[i] == static_cast<uint8_t>(hash >> 56) && bucket.places[i] != 0) {
-      return prefetch_for_write(at(bucket.places[i]));
-    }
-  }
+  Bucket& bucket = segment_of(hash).buckets[bucket_number(hash)];
+  const Place* const found =
+      find_tagged(bucket, static_cast<uint8_t>(hash >> 56), [](Place) { return true; });
+  if (found != nullptr) { prefetch_for_write(at(*found)); }
 }
 
 void EntryCache::index_put(uint64_t hash, Place place) {
@@ -882,7 +904,17 @@ int EntryCache::write_below(const Record& record) {
   } else {
     below_->put(record.state, key, value_of(record));
   }
+  commit_much();
   return (record.flags & ~kDirty) | kBelow;
+}
+
+// What is written below is memory until it is committed. A batch that is full goes, and where the
+// one before is still on its way, there may be some more; then it is waited for.
+void EntryCache::commit_much() {
+  constexpr uint64_t kBatchesMax = 4;
+  const uint64_t batches = below_->uncommitted_bytes() / below_->write_batch_bytes();
+  if (batches == 0 || (batches < kBatchesMax && !below_->can_commit_behind())) { return; }
+  note(below_->commit_behind());
 }
 
 Status EntryCache::commit() {
@@ -1008,9 +1040,6 @@ void EntryCache::write_all(StoreId state) {
     for_each_in(chunk, [&](const Record& record, Place) {
       if (record.state != state || (record.flags & kDirty) == 0) { return; }
       set_flags(record, write_below(record));
-      if (below_->uncommitted_bytes() >= below_->write_batch_bytes()) {
-        note(below_->commit_behind());
-      }
     });
   }
   note(below_->commit());

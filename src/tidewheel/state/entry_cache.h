@@ -216,6 +216,9 @@ class EntryCache final : public StateBackend {
   }
   static uint64_t directory_number(uint64_t hash);
   static size_t bucket_number(uint64_t hash);
+  static uint64_t same_tags(uint64_t tags, uint8_t tag);
+  template <class F>
+  static Place* find_tagged(Bucket& bucket, uint8_t tag, F is_it);
   Place* find(uint64_t hash, uint32_t state, std::string_view key, uint32_t key_cut) const;
   Place* slot_of(uint64_t hash, Place place) const;
   void index_put(uint64_t hash, Place place);
@@ -259,6 +262,7 @@ class EntryCache final : public StateBackend {
   bool overwrite(const Record& record, const New& made);
   // Returns the flags that the record has after that.
   int write_below(const Record& record);
+  void commit_much();
   bool is_old(int flags) const;
   void finish_old();
   void end_cut();

@@ -414,6 +414,25 @@ TEST(EntryCache, a_snapshot_fails_when_old_entries_could_not_be_written) {
   EXPECT_EQ(done.status().id(), ErrorId::kStateBackend);
 }
 
+// All that was there at the barrier is written below before it is changed, and nobody comes to
+// write the rest of it meanwhile.
+TEST(EntryCache, what_is_changed_again_before_a_cut_is_not_gathered_without_end) {
+  Random random(1);
+  auto below = std::make_unique<LateBackend>(random);
+  const LateBackend& late = *below;
+  EntryCache cache(std::move(below), {.bytes = [] { return 1 << 20; }, .chunk_bytes = 1024});
+  const StoreId state = cache.open_state(state_of("counts")).value();
+  for (uint64_t i = 0; i < 5000; ++i) { cache.put(state, integer_key(i), "value 1"); }
+  cache.begin_cut();
+  uint64_t gathered = 0;
+  for (uint64_t i = 0; i < 5000; ++i) {
+    cache.put(state, integer_key(i), "value 2");
+    gathered = std::max(gathered, late.uncommitted_bytes());
+  }
+  EXPECT_GT(cache.figures().written, 4500U);
+  EXPECT_LE(gathered, 4 * late.write_batch_bytes());
+}
+
 TEST(EntryCache, maps_are_not_kept_here) {
   Random random(1);
   auto below = std::make_unique<LateBackend>(random);
