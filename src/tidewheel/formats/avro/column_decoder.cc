@@ -76,21 +76,10 @@ bool ColumnDecoder::run(WireReader& in, uint32_t at, uint32_t row, int32_t depth
         continue;
       case Op::kFail: return wrong(step->slot, failures_[step->a]);
       case Op::kSkipLongs:
-        for (uint32_t i = 0; i < step->a; ++i) {
-          int64_t ignored = 0;
-          if (!in.read_long(ignored)) { return wrong(0, "the message is cut short"); }
-        }
-        continue;
       case Op::kSkipFixed:
-        if (!in.skip(step->a)) { return wrong(0, "the message is cut short"); }
-        continue;
-      case Op::kSkipBytes: {
-        std::string_view ignored;
-        if (!in.read_bytes(ignored)) { return wrong(0, "the message is cut short"); }
-        continue;
-      }
+      case Op::kSkipBytes:
       case Op::kSkipList:
-        if (!skip_list(in, *step, depth)) { return false; }
+        if (!skip(in, *step, depth)) { return false; }
         continue;
       case Op::kBranch: {
         int64_t branch = 0;
@@ -157,6 +146,22 @@ bool ColumnDecoder::run(WireReader& in, uint32_t at, uint32_t row, int32_t depth
         continue;
     }
   }
+}
+
+// A value that nobody asks for.
+bool ColumnDecoder::skip(WireReader& in, const Step& step, int32_t depth) {
+  bool good = true;
+  int64_t number = 0;
+  std::string_view bytes;
+  switch (step.op) {
+    case Op::kSkipLongs:
+      for (uint32_t i = 0; good && i < step.a; ++i) { good = in.read_long(number); }
+      break;
+    case Op::kSkipFixed: good = in.skip(step.a); break;
+    case Op::kSkipBytes: good = in.read_bytes(bytes); break;
+    default: return skip_list(in, step, depth);
+  }
+  return good || wrong(0, "the message is cut short");
 }
 
 // Whole numbers that have to fit something narrower, or are in other units.

@@ -94,6 +94,7 @@ class ColumnDecoder {
   static constexpr int64_t kEmptyElementsMax = 65536;
 
   bool run(WireReader& in, uint32_t at, uint32_t row, int32_t depth);
+  bool skip(WireReader& in, const Step& step, int32_t depth);
   bool put_number(WireReader& in, const Step& step, uint32_t row);
   bool put_scalar(WireReader& in, const Step& step, uint32_t row);
   bool put_decimal(std::string_view bytes, const Step& step, uint32_t row);

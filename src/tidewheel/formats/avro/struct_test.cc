@@ -1,3 +1,4 @@
+// Structs as values of Avro.
 #include <gtest/gtest.h>
 
 #include <map>
