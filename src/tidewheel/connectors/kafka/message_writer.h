@@ -53,6 +53,8 @@ struct ProducerLease {
   std::unique_ptr<Producer> producer;
   std::string transactional_id;  // empty without transactions
   int32_t number = -1;           // of the id
+  // Who the producer is, or whoever has fenced it: then nothing that it writes is taken.
+  ProducerIdentity identity = {};
   int32_t partition_count = 0;
 };
 
