@@ -113,8 +113,8 @@ class TransactionCommitter {
   Result<Transactions*> transactions();
   Status resolve(const PendingTransaction& pending);
   Result<std::optional<int64_t>> settled_marker(Transactions& cluster, const MarkerPlace& place);
-  Result<bool> was_committed(Transactions& transactions, const PendingTransaction& pending);
-  Status send_again(Producer& producer, Transactions& transactions,
+  Result<bool> was_committed(Transactions& cluster, const PendingTransaction& pending);
+  Status send_again(Producer& producer, const ProducerIdentity& identity, Transactions& cluster,
                     const PendingTransaction& pending);
   void confirm(const PendingTransaction& pending, bool was_restored);
 
