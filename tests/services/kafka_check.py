@@ -138,7 +138,7 @@ def killed_on_its_way(ground, job, *arguments):
     then; afterwards all of the output has to be there."""
     # Enough input for all the lives, and some more.
     feeder = job.feed(rows=1_500 * max(ground.kills, 10), rate=1_000)
-    killed = 0
+    killed, process = 0, None
     broker_at = set(ground.chance.sample(range(ground.kills), min(ground.broker_kills, ground.kills)))
     try:
         while killed < ground.kills:
@@ -152,18 +152,23 @@ def killed_on_its_way(ground, job, *arguments):
             process.kill()
             process.wait()
             killed += 1
-            status, text = job.verify()
-            expect(status in (0, 2), f"after {killed} kills: {text}\n{job.tail()}")
+            if killed % max(1, ground.kills // 20) == 0:
+                status, text = job.verify()
+                expect(status in (0, 2), f"after {killed} kills: {text}\n{job.tail()}")
         process = job.start("-p", 2, "--checkpoint-interval", "300ms", *arguments)
         expect(feeder.wait(timeout=PATIENCE_S * 10) == 0, f"the input is not written: {job.tail()}")
         text = job.wait_until_all_is_there(process)
         end(process)
         print(f"  {killed} kills, and {len(broker_at)} of the broker: {text.strip()}", flush=True)
     finally:
-        for process in (feeder, process):
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        put_away(feeder, process)
+
+
+def put_away(*processes):
+    for process in processes:
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def a_job_that_is_killed_writes_each_message_once(ground):
@@ -178,6 +183,7 @@ def output_whose_transaction_has_expired_is_sent_again(ground):
     job = Job(ground)
     feeder = job.feed(rows=30_000, rate=3_000)
     arguments = ("-p", 2, "--checkpoint-interval", "200ms", "--transaction-timeout-ms", "2000")
+    process = None
     try:
         for _ in range(4):
             process = job.start(*arguments)
@@ -191,10 +197,7 @@ def output_whose_transaction_has_expired_is_sent_again(ground):
         print(f"  {job.wait_until_all_is_there(process).strip()}", flush=True)
         end(process)
     finally:
-        for process in (feeder, process):
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        put_away(feeder, process)
 
 
 def at_least_once_loses_nothing(ground):
