@@ -398,6 +398,10 @@ Status ProducerSupply::Maker::fence_leftovers() {
 // Drops from `to_await` what is committed. In steps: those who are awaited need the pool too.
 Status ProducerSupply::Maker::look_at_others() {
   constexpr int64_t kLookAgainMs = 50;
+  // Those of a sink that wrote exactly once before, and does not now.
+  if (transactions == nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(transactions, shared->open_transactions());
+  }
   while (!to_await.empty()) {
     const PendingTransaction& next = to_await.back();
     TIDEWHEEL_ASSIGN_OR_RETURN(const Marker marker,
