@@ -241,7 +241,8 @@ TEST_F(KafkaSourceTest, bad_records_go_to_a_topic_with_what_is_wrong) {
 }
 
 TEST_F(KafkaSourceTest, topics_that_come_later_are_read_from_their_beginning) {
-  write(topic("later-1", 1), 0, {"a"});
+  const std::string first = topic("later-1", 1);
+  write(first, 0, {"a"});
   SourceOptions asked = options({});
   asked.topic_pattern = named("later-") + ".*";
   asked.stop = Stop::never();
@@ -250,16 +251,23 @@ TEST_F(KafkaSourceTest, topics_that_come_later_are_read_from_their_beginning) {
   Env env(world(), Config());
   env.parallelism(2);
   auto seen = std::make_shared<std::atomic<int>>(0);
+  auto later = std::make_shared<std::atomic<int>>(0);
   auto rows = env.from("messages", records(asked))
-                  .map([seen](const Record& record) {
-                    ++*seen;
+                  .map([seen, later](const Record& record) {
+                    ++*(*record.value == "x" ? seen : later);
                     return record.value->str();
                   })
+                  .filter([](const std::string& value) { return value != "x"; })
                   .collect();
   auto job = env.execute_async();
   ASSERT_TRUE(job.ok());
+  // What comes now is read once the job has found where the topics end.
+  EXPECT_TRUE(wait_for([&] {
+    write(first, 0, {"x"});
+    return seen->load() > 0;
+  }));
   write(topic("later-2", 2), 1, {"b", "c"});
-  EXPECT_TRUE(wait_for([&] { return seen->load() == 2; }));
+  EXPECT_TRUE(wait_for([&] { return later->load() == 2; }));
   (*job)->stop();
   EXPECT_TRUE((*job)->result().ok()) << (*job)->result().to_string();
   EXPECT_EQ(rows.sorted(), (Strings{"b", "c"}));
