@@ -1,9 +1,10 @@
 // Writes the input of the ledger job (kafka_ledger.cc) and checks its output.
 //
 //   kafka_ledger_tool create BROKERS TOPIC PARTITIONS
-//   kafka_ledger_tool produce BROKERS TOPIC ROWS KEYS RATE    numbers 0 to ROWS - 1, RATE a second
-//   (0: at once) kafka_ledger_tool verify BROKERS TOPIC ROWS KEYS at-least-once|exactly-once
+//   kafka_ledger_tool produce BROKERS TOPIC ROWS KEYS RATE
+//   kafka_ledger_tool verify BROKERS TOPIC ROWS KEYS at-least-once|exactly-once
 //
+// `produce` writes the numbers from 0 to ROWS - 1, RATE of them a second (0: as fast as it can).
 // `verify` reads what readers of committed messages see, from the beginning. Status 0: all is as it
 // should be; 2: messages are missing, which may still come; 1: something is wrong.
 #include <fmt/format.h>
