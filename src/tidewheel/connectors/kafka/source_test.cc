@@ -92,17 +92,27 @@ TEST_F(KafkaSourceTest, the_group_hears_of_a_complete_checkpoint) {
   write(name, 1, {"c"});
   SourceOptions asked = options({name});
   asked.group = named("watched");
+  asked.stop = Stop::never();
   const std::string folder = ::testing::TempDir() + "kafka-" + named("commit");
-  const Outcome outcome = run(asked, 2, folder);
-  ASSERT_TRUE(outcome.status.ok()) << outcome.status.to_string();
-  const std::vector<TopicPartition> partitions = {{name, 0}, {name, 1}};
-  EXPECT_TRUE(wait_for([&] {
-    const auto found = admin({{"group.id", asked.group}})->committed(partitions);
-    return found.ok() && (*found)[0].offset == 2 && (*found)[1].offset == 1;
-  }));
+  {
+    Env env(world(), Config());
+    env.parallelism(2).checkpoints({.every = Duration(50), .directory = folder});
+    env.from("messages", records(asked)).map([](const Record&) { return 1; }).collect();
+    auto job = env.execute_async();
+    ASSERT_TRUE(job.ok()) << job.status().to_string();
+    const std::vector<TopicPartition> partitions = {{name, 0}, {name, 1}};
+    const auto asker = admin({{"group.id", asked.group}});
+    EXPECT_TRUE(wait_for([&] {
+      const auto found = asker->committed(partitions);
+      return found.ok() && (*found)[0].offset == 2 && (*found)[1].offset == 1;
+    }));
+    (*job)->cancel();
+    EXPECT_EQ((*job)->result().id(), ErrorId::kJobCancelled);
+  }
   // Another job of the group goes on from there.
   write(name, 0, {"d"});
   asked.start = Start::group_offsets();
+  asked.stop = Stop::latest();
   EXPECT_EQ(values_of(asked), Strings{"d"});
   ignore(world().files().remove_all(folder), "left for a look");
 }
