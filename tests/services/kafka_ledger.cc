@@ -7,11 +7,19 @@
 //
 // Message number n has the key n mod K. It becomes "n,count,sum" under that key: how many messages
 // of the key there were with it, and the sum of their numbers.
-#include <tidewheel/connectors/kafka/kafka.h>
-#include <tidewheel/tidewheel.h>
+#include <fmt/format.h>
 
 #include <charconv>
+#include <cstdio>
 #include <string>
+#include <vector>
+
+#include "tidewheel/api/connected.h"
+#include "tidewheel/api/env.h"
+#include "tidewheel/api/keyed.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/base/world.h"
+#include "tidewheel/connectors/kafka/kafka.h"
 
 namespace tw = tidewheel;
 
@@ -59,16 +67,13 @@ void write_line(const Line& line, tw::kafka::MessageBuilder& message) {
                  line.sum);
 }
 
-}  // namespace
-
-void tidewheel_job(tw::Env& env) {
+void put_together(tw::Env& env) {
   const auto brokers = env.args().require("brokers");
   const auto keys = env.args().get<int64_t>("keys", 100);
   tw::kafka::SourceOptions in;
   in.brokers = brokers;
   in.topics = {env.args().require("in")};
   in.start = tw::kafka::Start::earliest();
-  if (env.args().get<int64_t>("bounded", 0) != 0) { in.stop = tw::kafka::Stop::latest(); }
   tw::kafka::SinkOptions out;
   out.brokers = brokers;
   out.topic = env.args().require("out");
@@ -83,4 +88,26 @@ void tidewheel_job(tw::Env& env) {
       .uid("account")
       .to(tw::kafka::sink(out, write_line))
       .uid("lines");
+}
+
+tw::Result<tw::JobResult> run(const std::vector<std::string>& words) {
+  const tw::JobArgs args(words);
+  tw::Config config;
+  config.set(tw::options::kParallelism, args.get<int64_t>("parallelism", 1));
+  config.set(tw::options::kCheckpointInterval, args.get<int64_t>("interval-ms", 300));
+  config.set(tw::options::kCheckpointDirectory, args.require("checkpoint-dir"));
+  config.set(tw::options::kCheckpointRetention, std::string("RETAIN_ON_CANCELLATION"));
+  const auto world = tw::make_real_world({});
+  tw::Env env(*world, config, args);
+  env.resume(true);
+  put_together(env);
+  return env.execute("ledger");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto result = run(std::vector<std::string>(argv + 1, argv + argc));
+  if (!result.ok()) { fmt::print(stderr, "kafka_ledger: {}\n", result.status().to_string()); }
+  return result.ok() ? 0 : 1;
 }

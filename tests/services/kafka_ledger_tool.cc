@@ -1,10 +1,10 @@
 // Writes the input of the ledger job (kafka_ledger.cc) and checks its output.
 //
 //   kafka_ledger_tool create BROKERS TOPIC PARTITIONS
-//   kafka_ledger_tool produce BROKERS TOPIC ROWS KEYS RATE    numbers 0 to ROWS - 1, RATE a second
-//   (0: at once) kafka_ledger_tool verify BROKERS TOPIC ROWS KEYS at-least-once|exactly-once
-//   kafka_ledger_tool hanging BROKERS TOPIC                   whether a transaction is open there
+//   kafka_ledger_tool produce BROKERS TOPIC ROWS KEYS RATE
+//   kafka_ledger_tool verify BROKERS TOPIC ROWS KEYS at-least-once|exactly-once
 //
+// `produce` writes the numbers from 0 to ROWS - 1, RATE of them a second (0: as fast as it can).
 // `verify` reads what readers of committed messages see, from the beginning. Status 0: all is as it
 // should be; 2: messages are missing, which may still come; 1: something is wrong.
 #include <fmt/format.h>
@@ -91,21 +91,6 @@ class Tool {
     }
     fmt::print("{} of {} messages, {} more than once\n", rows - missing, rows, book.twice);
     return missing == 0 ? kRight : kMissing;
-  }
-
-  Result<Verdict> hanging(const std::string& topic) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto partitions, partitions_of(topic));
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto stable, admin_of("read_committed"));
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto all, admin_of("read_uncommitted"));
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto stable_ends, stable->watermarks(partitions));
-    TIDEWHEEL_ASSIGN_OR_RETURN(const auto all_ends, all->watermarks(partitions));
-    Verdict verdict = kRight;
-    for (size_t i = 0; i < partitions.size(); ++i) {
-      if (stable_ends[i].end == all_ends[i].end) { continue; }
-      fmt::print("partition {}: {} of {} can be read\n", i, stable_ends[i].end, all_ends[i].end);
-      verdict = kMissing;
-    }
-    return verdict;
   }
 
  private:
@@ -202,9 +187,8 @@ int run(const std::vector<std::string>& words) {
     if (words[0] == "verify" && words.size() == 6) {
       return report(tool.verify(words[2], number(3), number(4), words[5] == "exactly-once"));
     }
-    if (words[0] == "hanging" && words.size() == 3) { return report(tool.hanging(words[2])); }
   }
-  fmt::print(stderr, "kafka_ledger_tool create|produce|verify|hanging BROKERS TOPIC ..\n");
+  fmt::print(stderr, "kafka_ledger_tool create|produce|verify BROKERS TOPIC ..\n");
   return kWrong;
 }
 

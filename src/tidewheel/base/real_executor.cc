@@ -244,8 +244,9 @@ class RealExecutor final : public Executor {
       : clock_(clock),
         options_(options),
         cores_(usable_cores()),
-        blocking_(options.blocking_threads_max) {}
+        blocking_(std::make_unique<BlockingPool>(options.blocking_threads_max)) {}
   ~RealExecutor() override {
+    blocking_.reset();  // its jobs may have workers, which end with them
     TIDEWHEEL_CHECK(live_.load() == 0, "the executor is destroyed before its workers");
   }
 
@@ -253,7 +254,7 @@ class RealExecutor final : public Executor {
     return std::make_unique<RealWorker>(clock_, options_, live_, awake_, cores_, std::move(name),
                                         work);
   }
-  void run_blocking(std::function<void()> job) override { blocking_.run(std::move(job)); }
+  void run_blocking(std::function<void()> job) override { blocking_->run(std::move(job)); }
   std::unique_ptr<Event> make_event() override { return std::make_unique<RealEvent>(clock_); }
   int32_t core_count() const override { return cores_; }
 
@@ -263,7 +264,7 @@ class RealExecutor final : public Executor {
   const int32_t cores_;
   std::atomic<int32_t> live_{0};
   std::atomic<int32_t> awake_{0};
-  BlockingPool blocking_;
+  std::unique_ptr<BlockingPool> blocking_;  // until the end
 };
 
 }  // namespace

@@ -134,6 +134,24 @@ TEST(RealExecutor, blocking_jobs_run_side_by_side_and_before_the_end) {
   EXPECT_EQ(ran.load(), 100);
 }
 
+TEST(RealExecutor, a_blocking_job_may_have_the_last_worker) {
+  class Sleeper final : public Turnable {
+   public:
+    Turn turn() override { return stops.load() ? Turn::stop() : Turn::sleep_until(Clock::kNever); }
+    std::atomic<bool> stops{false};
+  };
+  auto world = quiet_world();
+  auto work = std::make_unique<Sleeper>();
+  std::shared_ptr<Worker> worker = world->executor().start_worker("sleeper", *work);
+  world->executor().run_blocking([&work, worker = std::move(worker)]() mutable {
+    work->stops.store(true);
+    worker->wake();
+    worker.reset();
+  });
+  world.reset();
+  EXPECT_TRUE(work->stops.load());
+}
+
 TEST(RealExecutor, an_event_waits_until_its_deadline) {
   const auto world = quiet_world();
   const auto event = world->executor().make_event();

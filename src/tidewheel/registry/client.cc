@@ -9,6 +9,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/clock.h"
+#include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/leaf_lock.h"
 #include "tidewheel/base/world.h"
@@ -73,6 +74,7 @@ struct Client::Request {
 };
 
 // Makes the calls of one request, on a worker of its own: to the servers in turn, with pauses.
+// Workers must not be waited for in a turn, as a slot's is: so it goes on the blocking pool.
 class Client::Call final : public Turnable {
  public:
   Call(std::shared_ptr<const Options> options, const FormatContext& context,
@@ -81,15 +83,23 @@ class Client::Call final : public Turnable {
         context_(context),
         request_(std::move(request)),
         finished_(context.executor->make_event()),
-        world_(context_) {
+        world_(context_),
+        http_(world_, http_options(*options_)) {
     worker_ = context_.executor->start_worker("schema-registry", *this);
     worker_seen_.store(worker_.get(), std::memory_order_release);
     worker_->wake();  // what came before it was seen
   }
   ~Call() override {
-    cancelled_.store(true, std::memory_order_release);
-    worker_->wake();
+    worker_gate_->close();
     worker_.reset();  // waits for its end
+  }
+  // The owner's last call: nobody is woken any more once it returns.
+  static void dismiss(std::shared_ptr<Call> call) {
+    call->owner_gate_->close();
+    call->cancelled_.store(true, std::memory_order_release);
+    call->worker_->wake();
+    Executor& executor = *call->context_.executor;
+    executor.run_blocking([gone = std::move(call)]() mutable { gone.reset(); });
   }
 
   bool is_done() const { return done_.load(std::memory_order_acquire); }
@@ -100,11 +110,7 @@ class Client::Call final : public Turnable {
   Request& request() { return *request_; }
 
   Turn turn() override {
-    if (cancelled_.load(std::memory_order_acquire)) {
-      http_.reset();
-      return Turn::stop();
-    }
-    if (is_done()) { return Turn::stop(); }
+    if (cancelled_.load(std::memory_order_acquire) || is_done()) { return Turn::stop(); }
     if (inbox_ == nullptr) {
       if (context_.clock->now_ns() < resume_ns_) { return Turn::sleep_until(resume_ns_); }
       return begin() ? Turn::sleep_until(Clock::kNever) : finish({});
@@ -134,22 +140,18 @@ class Client::Call final : public Turnable {
     if (!call.body.empty()) {
       call.headers.add("Content-Type", "application/vnd.schemaregistry.v1+json");
     }
-    if (http_ == nullptr) {
-      HttpClientOptions options;
-      options.connect_timeout_ms = options_->connect_timeout_ms;
-      options.timeout_ms = options_->timeout_ms;
-      options.body_bytes_max = kAnswerBytesMax;
-      http_ = std::make_unique<HttpClient>(world_, options);
-    }
     inbox_ = std::make_shared<Inbox>();
-    http_->send(std::move(call), [this, inbox = inbox_](Result<HttpResponse> answer) {
-      {
-        const std::lock_guard guard(inbox->lock);
-        inbox->answer = std::move(answer);
-      }
-      Worker* const worker = worker_seen_.load(std::memory_order_acquire);
-      if (worker != nullptr) { worker->wake(); }
-    });
+    http_.send(std::move(call),
+               [this, gate = worker_gate_, inbox = inbox_](Result<HttpResponse> answer) {
+                 {
+                   const std::lock_guard guard(inbox->lock);
+                   inbox->answer = std::move(answer);
+                 }
+                 if (!gate->enter()) { return; }
+                 Worker* const worker = worker_seen_.load(std::memory_order_acquire);
+                 if (worker != nullptr) { worker->wake(); }
+                 gate->leave();
+               });
     return true;
   }
   Turn take(Result<HttpResponse> answer) {
@@ -188,11 +190,20 @@ class Client::Call final : public Turnable {
   }
   Turn finish(Status status) {
     status_ = std::move(status);
-    http_.reset();
     done_.store(true, std::memory_order_release);
     finished_->set();
-    if (context_.wake) { context_.wake(); }
+    if (context_.wake && owner_gate_->enter()) {
+      context_.wake();
+      owner_gate_->leave();
+    }
     return Turn::stop();
+  }
+  static HttpClientOptions http_options(const Options& options) {
+    HttpClientOptions made;
+    made.connect_timeout_ms = options.connect_timeout_ms;
+    made.timeout_ms = options.timeout_ms;
+    made.body_bytes_max = kAnswerBytesMax;
+    return made;
   }
 
   const std::shared_ptr<const Options> options_;
@@ -208,21 +219,30 @@ class Client::Call final : public Turnable {
   int32_t attempts_ = 0;
   int64_t resume_ns_ = INT64_MIN;
   Status status_;
-  NetworkWorld world_;
-  std::unique_ptr<HttpClient> http_;  // gone before the worker is, which it wakes
 
+  const std::shared_ptr<CompletionGate> owner_gate_ = CompletionGate::create();
+  const std::shared_ptr<CompletionGate> worker_gate_ = CompletionGate::create();
+  NetworkWorld world_;
+  HttpClient http_;
   std::atomic<Worker*> worker_seen_{nullptr};
   std::unique_ptr<Worker> worker_;
 };
 
 Client::Client(Options options, FormatContext context)
     : options_(std::make_shared<const Options>(std::move(options))), context_(std::move(context)) {}
-Client::~Client() = default;
+Client::~Client() {
+  for (auto& [id, known] : schemas_) { dismiss(known.call); }
+  for (auto& [key, call] : id_calls_) { dismiss(call); }
+}
+
+void Client::dismiss(std::shared_ptr<Call>& call) {
+  if (call != nullptr) { Call::dismiss(std::exchange(call, nullptr)); }
+}
 
 // Begins the call, or looks whether it is done. OK: its request has what was asked for.
 template <class Make>
-Status Client::run(std::unique_ptr<Call>& call, const Make& make) {
-  if (call == nullptr) { call = std::make_unique<Call>(options_, context_, make()); }
+Status Client::run(std::shared_ptr<Call>& call, const Make& make) {
+  if (call == nullptr) { call = std::make_shared<Call>(options_, context_, make()); }
   if (!context_.wake) { call->wait(); }
   if (!call->is_done()) {
     return unavailable(ErrorId::kFormatNotYet, "the registry of schemas is being asked");
@@ -282,11 +302,11 @@ Result<std::shared_ptr<const RegisteredSchema>> Client::schema(int32_t id) {
   if (status.ok()) {
     known.schema = std::make_shared<const RegisteredSchema>(
         std::move(static_cast<Lookup&>(known.call->request()).found));
-    known.call.reset();
+    dismiss(known.call);
     return known.schema;
   }
   if (status.id() == ErrorId::kFormatNotYet) { return status; }
-  known.call.reset();
+  dismiss(known.call);
   if (status.code() == StatusCode::kNotFound) {
     known.missing = status;
     known.missing_until_ns = context_.clock->now_ns() + kMissingForNs;
@@ -317,7 +337,7 @@ Result<int32_t> Client::id_of(const std::string& subject, const RegisteredSchema
   key += '\0';
   key += schema.texts.back();
   if (const auto it = ids_.find(key); it != ids_.end()) { return it->second; }
-  std::unique_ptr<Call>& call = id_calls_[key];
+  std::shared_ptr<Call>& call = id_calls_[key];
   const Status status = run(call, [&] {
     auto request = std::make_unique<Registration>();
     request->subject = subject;
@@ -327,10 +347,14 @@ Result<int32_t> Client::id_of(const std::string& subject, const RegisteredSchema
     return request;
   });
   if (!status.ok()) {
-    if (status.id() != ErrorId::kFormatNotYet) { id_calls_.erase(key); }
+    if (status.id() != ErrorId::kFormatNotYet) {
+      dismiss(call);
+      id_calls_.erase(key);
+    }
     return status;
   }
   const int32_t id = static_cast<Registration&>(call->request()).id;
+  dismiss(call);
   id_calls_.erase(key);
   ids_[key] = id;
   return id;

@@ -42,19 +42,20 @@ class Client {
   class Call;
   struct Known {
     std::shared_ptr<const RegisteredSchema> schema;
-    std::unique_ptr<Call> call;  // while it is asked for
+    std::shared_ptr<Call> call;  // while it is asked for
     Status missing;              // the registry does not have it,
     int64_t missing_until_ns = 0;
   };
 
   template <class Make>
-  Status run(std::unique_ptr<Call>& call, const Make& make);
+  Status run(std::shared_ptr<Call>& call, const Make& make);
+  static void dismiss(std::shared_ptr<Call>& call);
 
   const std::shared_ptr<const Options> options_;
   const FormatContext context_;
   std::map<int32_t, Known> schemas_;
   std::map<std::string, int32_t> ids_;  // by subject and schema
-  std::map<std::string, std::unique_ptr<Call>> id_calls_;
+  std::map<std::string, std::shared_ptr<Call>> id_calls_;
 };
 
 }  // namespace tidewheel::registry

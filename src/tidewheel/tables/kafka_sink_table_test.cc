@@ -68,8 +68,8 @@ class KafkaSqlSink : public kafka::KafkaTest {
 TEST_F(KafkaSqlSink, rows_become_messages_with_keys_times_and_headers) {
   const std::string name = topic("rows", 1);
   const Status status = run(
-      {"CREATE TABLE t (a BIGINT, b STRING, ts TIMESTAMP(3) METADATA FROM 'timestamp', h MAP<STRING, "
-       "STRING> METADATA FROM 'headers', p INT METADATA FROM 'partition' VIRTUAL)" +
+      {"CREATE TABLE t (a BIGINT, b STRING, ts TIMESTAMP(3) METADATA FROM 'timestamp', h "
+       "MAP<STRING, STRING> METADATA FROM 'headers', p INT METADATA FROM 'partition' VIRTUAL)" +
            with(name,
                 "'connector' = 'kafka', 'format' = 'json', 'key.format' = 'raw', "
                 "'key.fields' = 'b', 'value.fields-include' = 'EXCEPT_KEY'"),

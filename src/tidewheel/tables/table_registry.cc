@@ -30,6 +30,7 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   registry->add(avro_confluent_table_format());
   registry->add(csv_table_format());
   registry->add(debezium_json_table_format());
+  registry->add(json_registry_table_format());
   registry->add(json_table_format());
   registry->add(raw_table_format());
   return registry;

@@ -13,7 +13,9 @@ TEST(TableRegistry, has_the_connectors_and_formats_of_the_program) {
   EXPECT_EQ(registry->connector_names(),
             (std::vector<std::string>{"blackhole", "datagen", "filesystem", "kafka", "nexmark",
                                       "print", "socket", "stdin", "stdout", "upsert-kafka"}));
-  EXPECT_EQ(registry->format_names(), (std::vector<std::string>{"csv", "json", "raw"}));
+  EXPECT_EQ(registry->format_names(),
+            (std::vector<std::string>{"avro", "avro-confluent", "csv", "debezium-json", "json",
+                                      "json-registry", "raw"}));
   const auto unknown = registry->connector("nexmak");
   EXPECT_EQ(unknown.status().id(), ErrorId::kSqlOption);
   EXPECT_NE(unknown.status().message().find("did you mean 'nexmark'?"), std::string::npos);

@@ -44,7 +44,7 @@ class ColumnRows {
     TIDEWHEEL_CHECK(make.ok(), "{}", make.status().message());
     const auto decoder = (*make)();
     size_t taken = 0;
-    decoder->read(batch_->arena().copy(lines), true, taken, *batch_, 1 << 20);
+    decoder->read(batch_->arena().copy(lines), true, taken, *batch_, kRowsMax);
     TIDEWHEEL_CHECK(decoder->status().ok(), "{}", decoder->status().message());
   }
   ColumnBatch& batch() { return *batch_; }
@@ -68,6 +68,8 @@ class ColumnRows {
   }
 
  private:
+  static constexpr uint32_t kRowsMax = 4096;
+
   RowType row_;
   std::shared_ptr<BatchPool> pool_;
   ColumnBatch* batch_;

@@ -246,11 +246,12 @@ class SimTransactions final : public Transactions {
   Result<ProducerIdentity> identify(const std::string& id) override {
     std::optional<ProducerIdentity> found;
     TIDEWHEEL_RETURN_IF_ERROR(again([&] {
-      if (cluster().is_open(id)) { found = cluster().transactions().at(id).producer; }
+      const auto known = cluster().transactions().find(id);
+      if (known != cluster().transactions().end()) { found = known->second.producer; }
       return true;
     }));
     if (found.has_value()) { return *found; }
-    return unavailable(ErrorId::kKafkaTransaction, "no transaction is open: {}", id);
+    return unavailable(ErrorId::kKafkaTransaction, "nobody has the id: {}", id);
   }
   Status mark(const std::string& id, const ProducerIdentity& producer, const MarkerPlace& place,
               int64_t value) override {

@@ -40,8 +40,9 @@ class KafkaTest : public ::testing::Test {
   const std::string& brokers() const { return brokers_; }
   Properties properties() const { return {{"bootstrap.servers", brokers_}}; }
 
-  // A topic that no other test has.
-  std::string topic(const std::string& name, int32_t partitions, const Properties& config = {}) {
+  // A topic that no other test has. Messages of tests are from 1970: nothing is too old.
+  std::string topic(const std::string& name, int32_t partitions,
+                    const Properties& config = {{"retention.ms", "-1"}}) {
     const std::string full = prefix_ + name;
     if (is_real()) {
       const Status status = admin()->create_topic(full, partitions, config);

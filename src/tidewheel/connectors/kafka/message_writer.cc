@@ -152,15 +152,14 @@ Result<Transactions*> TransactionCommitter::transactions() {
 Result<PendingTransaction> TransactionCommitter::prepare(ProducerLease& lease,
                                                          int64_t marker_value) {
   TIDEWHEEL_ASSIGN_OR_RETURN(Transactions* const cluster, transactions());
-  TIDEWHEEL_ASSIGN_OR_RETURN(const ProducerIdentity identity,
-                             cluster->identify(lease.transactional_id));
   const MarkerPlace place = shared_->marker_place();
-  TIDEWHEEL_RETURN_IF_ERROR(cluster->mark(lease.transactional_id, identity, place, marker_value));
+  TIDEWHEEL_RETURN_IF_ERROR(
+      cluster->mark(lease.transactional_id, lease.identity, place, marker_value));
   lease.producer = nullptr;
   PendingTransaction pending;
   pending.transactional_id = lease.transactional_id;
-  pending.producer_id = identity.id;
-  pending.producer_epoch = identity.epoch;
+  pending.producer_id = lease.identity.id;
+  pending.producer_epoch = lease.identity.epoch;
   pending.marker_group = place.group;
   pending.marker_topic = place.topic;
   pending.marker_value = marker_value;
@@ -206,12 +205,14 @@ Status TransactionCommitter::resolve(const PendingTransaction& pending) {
                              shared_->client->producer(properties, shared_->client_context()));
   TIDEWHEEL_RETURN_IF_ERROR(producer->init_transactions(shared_->options.request_timeout));
   TIDEWHEEL_ASSIGN_OR_RETURN(Transactions* const cluster, transactions());
+  TIDEWHEEL_ASSIGN_OR_RETURN(const ProducerIdentity identity,
+                             cluster->identify(pending.transactional_id));
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_committed, was_committed(*cluster, pending));
   if (!is_committed) {
     TIDEWHEEL_MARK("kafka.sends_again");
     sends_again_ = true;
     TIDEWHEEL_RETURN_IF_ERROR(
-        send_again(*producer, *cluster, pending)
+        send_again(*producer, identity, *cluster, pending)
             .with_context("sending the output of checkpoint {} again, whose transaction '{}' Kafka "
                           "has ended",
                           pending.marker_value, pending.transactional_id));
@@ -256,16 +257,14 @@ Result<bool> TransactionCommitter::was_committed(Transactions& cluster,
       pending.transactional_id, pending.marker_value, pending.marker_group, pending.marker_topic);
 }
 
-Status TransactionCommitter::send_again(Producer& producer, Transactions& cluster,
-                                        const PendingTransaction& pending) {
+Status TransactionCommitter::send_again(Producer& producer, const ProducerIdentity& identity,
+                                        Transactions& cluster, const PendingTransaction& pending) {
   // The topic as it was when the output was written.
   TIDEWHEEL_RETURN_IF_ERROR(
       producer.learn_topic(pending.marker_topic, shared_->options.request_timeout).status());
   TIDEWHEEL_RETURN_IF_ERROR(producer.begin_transaction());
   TIDEWHEEL_RETURN_IF_ERROR(
       send_and_flush(producer, *shared_, pending.marker_topic, pending.output));
-  TIDEWHEEL_ASSIGN_OR_RETURN(const ProducerIdentity identity,
-                             cluster.identify(pending.transactional_id));
   TIDEWHEEL_RETURN_IF_ERROR(cluster.mark(pending.transactional_id, identity,
                                          {pending.marker_group, pending.marker_topic},
                                          pending.marker_value));
@@ -367,6 +366,7 @@ Result<std::shared_ptr<ProducerLease>> ProducerSupply::Maker::make(int32_t numbe
                              shared->client->producer(properties, shared->client_context()));
   if (number >= 0) {
     TIDEWHEEL_RETURN_IF_ERROR(lease->producer->init_transactions(shared->options.request_timeout));
+    TIDEWHEEL_ASSIGN_OR_RETURN(lease->identity, transactions->identify(lease->transactional_id));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(
       lease->partition_count,
@@ -398,6 +398,10 @@ Status ProducerSupply::Maker::fence_leftovers() {
 // Drops from `to_await` what is committed. In steps: those who are awaited need the pool too.
 Status ProducerSupply::Maker::look_at_others() {
   constexpr int64_t kLookAgainMs = 50;
+  // Those of a sink that wrote exactly once before, and does not now.
+  if (transactions == nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(transactions, shared->open_transactions());
+  }
   while (!to_await.empty()) {
     const PendingTransaction& next = to_await.back();
     TIDEWHEEL_ASSIGN_OR_RETURN(const Marker marker,

@@ -53,6 +53,8 @@ struct ProducerLease {
   std::unique_ptr<Producer> producer;
   std::string transactional_id;  // empty without transactions
   int32_t number = -1;           // of the id
+  // Who the producer is, or whoever has fenced it: then nothing that it writes is taken.
+  ProducerIdentity identity = {};
   int32_t partition_count = 0;
 };
 
@@ -111,8 +113,8 @@ class TransactionCommitter {
   Result<Transactions*> transactions();
   Status resolve(const PendingTransaction& pending);
   Result<std::optional<int64_t>> settled_marker(Transactions& cluster, const MarkerPlace& place);
-  Result<bool> was_committed(Transactions& transactions, const PendingTransaction& pending);
-  Status send_again(Producer& producer, Transactions& transactions,
+  Result<bool> was_committed(Transactions& cluster, const PendingTransaction& pending);
+  Status send_again(Producer& producer, const ProducerIdentity& identity, Transactions& cluster,
                     const PendingTransaction& pending);
   void confirm(const PendingTransaction& pending, bool was_restored);
 

@@ -11,7 +11,7 @@ namespace tidewheel::kafka {
 namespace {
 
 // How long the end of a client waits for offsets whose commit is under way.
-constexpr int kLastCommitMs = 5000;
+constexpr int kLastCommitMs = 10'000;
 
 void error_callback(rd_kafka_t*, int code, const char* reason, void* opaque) {
   static_cast<Handle*>(opaque)->on_error(code, reason);

@@ -92,17 +92,27 @@ TEST_F(KafkaSourceTest, the_group_hears_of_a_complete_checkpoint) {
   write(name, 1, {"c"});
   SourceOptions asked = options({name});
   asked.group = named("watched");
+  asked.stop = Stop::never();
   const std::string folder = ::testing::TempDir() + "kafka-" + named("commit");
-  const Outcome outcome = run(asked, 2, folder);
-  ASSERT_TRUE(outcome.status.ok()) << outcome.status.to_string();
-  const std::vector<TopicPartition> partitions = {{name, 0}, {name, 1}};
-  EXPECT_TRUE(wait_for([&] {
-    const auto found = admin({{"group.id", asked.group}})->committed(partitions);
-    return found.ok() && (*found)[0].offset == 2 && (*found)[1].offset == 1;
-  }));
+  {
+    Env env(world(), Config());
+    env.parallelism(2).checkpoints({.every = Duration(50), .directory = folder});
+    env.from("messages", records(asked)).map([](const Record&) { return 1; }).collect();
+    auto job = env.execute_async();
+    ASSERT_TRUE(job.ok()) << job.status().to_string();
+    const std::vector<TopicPartition> partitions = {{name, 0}, {name, 1}};
+    const auto asker = admin({{"group.id", asked.group}});
+    EXPECT_TRUE(wait_for([&] {
+      const auto found = asker->committed(partitions);
+      return found.ok() && (*found)[0].offset == 2 && (*found)[1].offset == 1;
+    }));
+    (*job)->cancel();
+    EXPECT_EQ((*job)->result().id(), ErrorId::kJobCancelled);
+  }
   // Another job of the group goes on from there.
   write(name, 0, {"d"});
   asked.start = Start::group_offsets();
+  asked.stop = Stop::latest();
   EXPECT_EQ(values_of(asked), Strings{"d"});
   ignore(world().files().remove_all(folder), "left for a look");
 }
@@ -241,7 +251,8 @@ TEST_F(KafkaSourceTest, bad_records_go_to_a_topic_with_what_is_wrong) {
 }
 
 TEST_F(KafkaSourceTest, topics_that_come_later_are_read_from_their_beginning) {
-  write(topic("later-1", 1), 0, {"a"});
+  const std::string first = topic("later-1", 1);
+  write(first, 0, {"a"});
   SourceOptions asked = options({});
   asked.topic_pattern = named("later-") + ".*";
   asked.stop = Stop::never();
@@ -250,16 +261,23 @@ TEST_F(KafkaSourceTest, topics_that_come_later_are_read_from_their_beginning) {
   Env env(world(), Config());
   env.parallelism(2);
   auto seen = std::make_shared<std::atomic<int>>(0);
+  auto later = std::make_shared<std::atomic<int>>(0);
   auto rows = env.from("messages", records(asked))
-                  .map([seen](const Record& record) {
-                    ++*seen;
+                  .map([seen, later](const Record& record) {
+                    ++*(*record.value == "x" ? seen : later);
                     return record.value->str();
                   })
+                  .filter([](const std::string& value) { return value != "x"; })
                   .collect();
   auto job = env.execute_async();
   ASSERT_TRUE(job.ok());
+  // What comes now is read once the job has found where the topics end.
+  EXPECT_TRUE(wait_for([&] {
+    write(first, 0, {"x"});
+    return seen->load() > 0;
+  }));
   write(topic("later-2", 2), 1, {"b", "c"});
-  EXPECT_TRUE(wait_for([&] { return seen->load() == 2; }));
+  EXPECT_TRUE(wait_for([&] { return later->load() == 2; }));
   (*job)->stop();
   EXPECT_TRUE((*job)->result().ok()) << (*job)->result().to_string();
   EXPECT_EQ(rows.sorted(), (Strings{"b", "c"}));

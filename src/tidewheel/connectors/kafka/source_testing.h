@@ -37,10 +37,9 @@ class KafkaSourceTest : public KafkaTest {
     return outcome.values;
   }
   // Runs a bounded job over messages.
-  Outcome run(SourceOptions asked, int32_t parallelism = 1, const std::string& folder = "") {
+  Outcome run(SourceOptions asked, int32_t parallelism = 1) {
     Env env(world(), Config());
     env.parallelism(parallelism);
-    if (!folder.empty()) { env.checkpoints({.every = Duration(50), .directory = folder}); }
     auto rows = env.from("messages", records(std::move(asked)))
                     .map([](const Record& record) {
                       return record.value.has_value() ? record.value->str() : std::string("<none>");

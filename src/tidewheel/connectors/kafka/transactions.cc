@@ -30,16 +30,12 @@ class WireTransactions final : public Transactions {
         ask<wire::DescribedTransaction>(attempt, CoordinatorKind::kTransaction, transactional_id,
                                         wire::describe_transaction(transactional_id),
                                         wire::read_described_transaction));
-    if (described.error == ErrorCode::kNone && described.state == "Ongoing") {
-      return described.producer;
+    if (described.error == ErrorCode::kNone) { return described.producer; }
+    if (described.error == ErrorCode::kTransactionalIdNotFound) {
+      return unavailable(ErrorId::kKafkaTransaction,
+                         "Kafka does not know the transactional id '{}'", transactional_id);
     }
-    if (described.error != ErrorCode::kNone &&
-        described.error != ErrorCode::kTransactionalIdNotFound) {
-      return refused(wire::Api::kDescribeTransactions, transactional_id, described.error);
-    }
-    return unavailable(ErrorId::kKafkaTransaction,
-                       "Kafka has ended the transaction of '{}' before its checkpoint: it is {}",
-                       transactional_id, described.state.empty() ? "unknown" : described.state);
+    return refused(wire::Api::kDescribeTransactions, transactional_id, described.error);
   }
 
   Status mark(const std::string& transactional_id, const ProducerIdentity& producer,

@@ -39,7 +39,8 @@ class Transactions {
  public:
   virtual ~Transactions() = default;
 
-  // Who has the id, of which a transaction is open. Errors: kKafkaTransaction when none is.
+  // Who has the id: right after a producer was initialised with it that is this one, unless it is
+  // fenced already. Errors: kKafkaTransaction when nobody has.
   virtual Result<ProducerIdentity> identify(const std::string& transactional_id) = 0;
   // Puts the marker into the open transaction. Errors: kKafkaFenced when it is over.
   virtual Status mark(const std::string& transactional_id, const ProducerIdentity& producer,

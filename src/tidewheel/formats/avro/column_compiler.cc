@@ -157,7 +157,7 @@ class ColumnCompiler {
     }
     const size_t first = out_.jumps_.size();
     out_.jumps_.resize(first + node.children.size());
-    emit(Op::kBranch, to == SIZE_MAX ? 0 : to, first, node.children.size());
+    emit(Op::kBranch, to, first, node.children.size());
     std::vector<uint32_t> ends;
     Status first_failure;
     for (size_t i = 0; i < node.children.size(); ++i) {
@@ -171,7 +171,7 @@ class ColumnCompiler {
         out_.failures_.push_back("a value of the writer's " +
                                  described(writer_.node(node.children[i])) +
                                  " does not fit the column");
-        emit(Op::kFail, to == SIZE_MAX ? 0 : to, out_.failures_.size() - 1);
+        emit(Op::kFail, to, out_.failures_.size() - 1);
         continue;
       }
       ends.push_back(emit(Op::kJump));
@@ -483,7 +483,7 @@ class ColumnCompiler {
     }
     const size_t first = out_.jumps_.size();
     out_.jumps_.resize(first + node.children.size());
-    emit(Op::kBranch, 0, first, node.children.size());
+    emit(Op::kBranch, SIZE_MAX, first, node.children.size());
     for (size_t i = 0; i < node.children.size(); ++i) {
       out_.jumps_[first + i] = label();
       put_skip(node.children[i]);

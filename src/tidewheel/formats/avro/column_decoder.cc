@@ -49,13 +49,12 @@ void ColumnDecoder::drop_row(ColumnBatch& rows, uint32_t row) const {
 std::string ColumnDecoder::fault() const { return fault_; }
 
 bool ColumnDecoder::wrong(uint32_t slot, std::string why) {
-  fault_ = slots_.empty() ? std::move(why) : "column '" + slots_[slot].path + "': " + why;
+  fault_ = slot >= slots_.size() ? std::move(why) : "column '" + slots_[slot].path + "': " + why;
   return false;
 }
 bool ColumnDecoder::cut_short(uint32_t slot) {
   return wrong(slot, "the bytes end too early, or are no value of " +
-                         (slots_.empty() ? std::string("the schema")
-                                         : slots_[slot].type.as_nullable().to_string()));
+                         slots_[slot].type.as_nullable().to_string());
 }
 
 bool ColumnDecoder::null_at(uint32_t slot, uint32_t row) {
@@ -65,7 +64,7 @@ bool ColumnDecoder::null_at(uint32_t slot, uint32_t row) {
 }
 
 bool ColumnDecoder::run(WireReader& in, uint32_t at, uint32_t row, int32_t depth) {
-  if (depth > kDepthMax) { return wrong(0, "values are nested too deeply"); }
+  if (depth > kDepthMax) { return wrong(kNoSlot, "values are nested too deeply"); }
   const Step* const steps = steps_.data();
   for (const Step* step = steps + at;; ++step) {
     switch (step->op) {
@@ -76,21 +75,10 @@ bool ColumnDecoder::run(WireReader& in, uint32_t at, uint32_t row, int32_t depth
         continue;
       case Op::kFail: return wrong(step->slot, failures_[step->a]);
       case Op::kSkipLongs:
-        for (uint32_t i = 0; i < step->a; ++i) {
-          int64_t ignored = 0;
-          if (!in.read_long(ignored)) { return wrong(0, "the message is cut short"); }
-        }
-        continue;
       case Op::kSkipFixed:
-        if (!in.skip(step->a)) { return wrong(0, "the message is cut short"); }
-        continue;
-      case Op::kSkipBytes: {
-        std::string_view ignored;
-        if (!in.read_bytes(ignored)) { return wrong(0, "the message is cut short"); }
-        continue;
-      }
+      case Op::kSkipBytes:
       case Op::kSkipList:
-        if (!skip_list(in, *step, depth)) { return false; }
+        if (!skip(in, *step, depth)) { return false; }
         continue;
       case Op::kBranch: {
         int64_t branch = 0;
@@ -110,20 +98,11 @@ bool ColumnDecoder::run(WireReader& in, uint32_t at, uint32_t row, int32_t depth
         step = steps + step->a - 1;
         continue;
       }
-      case Op::kNull:
-        if (!null_at(step->slot, row)) { return false; }
-        continue;
-      case Op::kDefault: {
-        WireReader value{defaults_[step->b].view()};
-        if (!run(value, step->a, row, depth + 1)) { return false; }
-        continue;
-      }
-      case Op::kInt32: {
+      case Op::kInt32:
         if (!in.read_int(columns_[step->slot]->values<int32_t>()[row])) [[unlikely]] {
           return cut_short(step->slot);
         }
         continue;
-      }
       case Op::kInt64:
         if (!in.read_long(columns_[step->slot]->values<int64_t>()[row])) [[unlikely]] {
           return cut_short(step->slot);
@@ -140,23 +119,40 @@ bool ColumnDecoder::run(WireReader& in, uint32_t at, uint32_t row, int32_t depth
         columns_[step->slot]->values<Text>()[row] = text;
         continue;
       }
+      case Op::kNull:
+      case Op::kDefault:
       case Op::kArray:
       case Op::kMap:
-        if (!read_list(in, *step, row, depth)) { return false; }
-        continue;
-      case Op::kBoolean:
-      case Op::kInt8:
-      case Op::kInt16:
-      case Op::kScaled:
-      case Op::kTimeMillis:
-      case Op::kTimeMicros:
-        if (!put_number(in, *step, row)) { return false; }
+        if (!put_nested(in, *step, row, depth)) { return false; }
         continue;
       default:
         if (!put_scalar(in, *step, row)) { return false; }
         continue;
     }
   }
+}
+
+bool ColumnDecoder::put_nested(WireReader& in, const Step& step, uint32_t row, int32_t depth) {
+  if (step.op == Op::kNull) { return null_at(step.slot, row); }
+  if (step.op != Op::kDefault) { return read_list(in, step, row, depth); }
+  WireReader value{defaults_[step.b].view()};
+  return run(value, step.a, row, depth + 1);
+}
+
+// A value that nobody asks for.
+bool ColumnDecoder::skip(WireReader& in, const Step& step, int32_t depth) {
+  bool good = true;
+  int64_t number = 0;
+  std::string_view bytes;
+  switch (step.op) {
+    case Op::kSkipLongs:
+      for (uint32_t i = 0; good && i < step.a; ++i) { good = in.read_long(number); }
+      break;
+    case Op::kSkipFixed: good = in.skip(step.a); break;
+    case Op::kSkipBytes: good = in.read_bytes(bytes); break;
+    default: return skip_list(in, step, depth);
+  }
+  return good || wrong(kNoSlot, "the message is cut short");
 }
 
 // Whole numbers that have to fit something narrower, or are in other units.
@@ -197,6 +193,7 @@ bool ColumnDecoder::put_number(WireReader& in, const Step& step, uint32_t row) {
 }
 
 bool ColumnDecoder::put_scalar(WireReader& in, const Step& step, uint32_t row) {
+  if (step.op <= Op::kTimeMicros) { return put_number(in, step, row); }
   Column& column = *columns_[step.slot];
   int64_t whole = 0;
   float single = 0;
@@ -282,7 +279,7 @@ bool ColumnDecoder::skip_list(WireReader& in, const Step& step, int32_t depth) {
     int64_t count = 0;
     int64_t bytes = 0;
     if (!read_block(in, step.b != 0, count, bytes)) {
-      return wrong(0, "the message is cut short, or has too many elements");
+      return wrong(kNoSlot, "the message is cut short, or has too many elements");
     }
     if (count == 0) { return true; }
     if (bytes >= 0) {

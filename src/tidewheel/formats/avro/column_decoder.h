@@ -90,10 +90,13 @@ class ColumnDecoder {
     int64_t divisor = 1;
   };
   static constexpr int32_t kDepthMax = 256;
+  static constexpr uint32_t kNoSlot = UINT32_MAX;  // of steps that write no column
   // Elements that take no bytes, such as nulls: so many in one value.
   static constexpr int64_t kEmptyElementsMax = 65536;
 
   bool run(WireReader& in, uint32_t at, uint32_t row, int32_t depth);
+  bool skip(WireReader& in, const Step& step, int32_t depth);
+  bool put_nested(WireReader& in, const Step& step, uint32_t row, int32_t depth);
   bool put_number(WireReader& in, const Step& step, uint32_t row);
   bool put_scalar(WireReader& in, const Step& step, uint32_t row);
   bool put_decimal(std::string_view bytes, const Step& step, uint32_t row);

@@ -1,3 +1,4 @@
+// The format avro-confluent, with a registry in a simulated network.
 #include <gtest/gtest.h>
 
 #include <map>

@@ -80,7 +80,8 @@ TEST(AvroSchema, names_are_looked_for_in_the_namespace_around_and_then_without_o
 TEST(AvroSchema, types_of_other_texts_can_be_referred_to) {
   const std::vector<std::string> texts = {
       R"({"type":"record","name":"a.Item","fields":[{"name":"n","type":"int"}]})",
-      R"({"type":"record","name":"a.Order","fields":[{"name":"items","type":{"type":"array","items":"Item"}}]})"};
+      R"({"type":"record","name":"a.Order","fields":[
+        {"name":"items","type":{"type":"array","items":"Item"}}]})"};
   const auto schema = Schema::parse(texts);
   ASSERT_TRUE(schema.ok()) << schema.status().to_string();
   EXPECT_EQ(schema->node(schema->root()).name, "a.Order");

@@ -1,3 +1,4 @@
+// The format debezium-json.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -95,8 +96,8 @@ class Debezium {
 
 constexpr char kCreate[] =
     R"({"before":null,"after":{"id":111,"name":"scooter","weight":5.18},"op":"c","ts_ms":1})";
-constexpr char kUpdate[] =
-    R"({"op":"u","after":{"id":111,"name":"Scooter","weight":5.15},"before":{"id":111,"name":"scooter","weight":5.18}})";
+constexpr char kUpdate[] = R"({"op":"u","after":{"id":111,"name":"Scooter","weight":5.15},)"
+                           R"("before":{"id":111,"name":"scooter","weight":5.18}})";
 constexpr char kDelete[] = R"({"before":{"id":111},"after":null,"op":"d"})";
 
 TEST(DebeziumJson, changes_become_rows_of_their_kinds) {
@@ -125,7 +126,8 @@ TEST(DebeziumJson, updates_are_written_as_deletions_and_insertions) {
 
 TEST(DebeziumJson, the_schema_may_be_included_and_is_metadata_as_the_source_is) {
   const std::string payload =
-      R"({"op":"c","ts_ms":1589355606100,"after":{"id":1},"source":{"db":"shop","ts_ms":1589355606000,"table":"t","pos":5,"snapshot":null}})";
+      R"({"op":"c","ts_ms":1589355606100,"after":{"id":1},"source":{"db":"shop",)"
+      R"("ts_ms":1589355606000,"table":"t","pos":5,"snapshot":null}})";
   Debezium plain({}, {"source.database", "ingestion-timestamp", "source.timestamp", "source.schema",
                       "source.properties", "schema"});
   EXPECT_EQ(

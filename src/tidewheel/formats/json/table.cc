@@ -110,7 +110,7 @@ class JsonTableFormat final : public TableFormat {
     }
     return MakeDecoder([row, parsed = json_detail::read_table_options(
                                  kJson, false, options)]() -> std::unique_ptr<RowDecoder> {
-      return std::make_unique<JsonRowDecoder>(row, parsed);
+      return json_detail::make_row_decoder(row, parsed);
     });
   }
   Result<MakeEncoder> encoder(const RowType& type, const std::vector<size_t>& columns,
@@ -130,6 +130,11 @@ class JsonTableFormat final : public TableFormat {
 };
 
 }  // namespace
+
+std::unique_ptr<RowDecoder> json_detail::make_row_decoder(const DecodedRow& row,
+                                                          const JsonOptions& options) {
+  return std::make_unique<JsonRowDecoder>(row, options);
+}
 
 std::unique_ptr<TableFormat> json_table_format() { return std::make_unique<JsonTableFormat>(); }
 

@@ -7,6 +7,8 @@
 namespace tidewheel {
 
 std::unique_ptr<TableFormat> json_table_format();
+// `json-registry`: the same with the id of a schema before it.
+std::unique_ptr<TableFormat> json_registry_table_format();
 // `debezium-json`: change logs of databases.
 std::unique_ptr<TableFormat> debezium_json_table_format();
 

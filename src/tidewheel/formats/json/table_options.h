@@ -1,5 +1,6 @@
 // The options that tables of JSON have in common: "<format>.ignore-parse-errors" and the like.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,5 +13,8 @@ namespace tidewheel::json_detail {
 std::vector<TableOption> table_options(const std::string& format, bool of_changes);
 // Errors are noted in `options`.
 JsonOptions read_table_options(const std::string& format, bool of_changes, TableOptions& options);
+
+// Reads rows of the format json.
+std::unique_ptr<RowDecoder> make_row_decoder(const DecodedRow& row, const JsonOptions& options);
 
 }  // namespace tidewheel::json_detail
