@@ -53,6 +53,7 @@ class MasterProcess final : public JobMasterProcess {
 
   Status begin();
   Status wait() override;
+  Event& job_ended() override { return master_->ended(); }
   uint16_t port() const override { return endpoint_->port(); }
 
  private:
@@ -432,6 +433,7 @@ class EndedProcess final : public JobMasterProcess {
     static_cast<void>(told_->wait());
     return result_;
   }
+  Event& job_ended() override { return *told_; }
   uint16_t port() const override { return 0; }
 
  private:
