@@ -395,6 +395,27 @@ TEST_F(RestTest, metrics_are_listed_read_and_aggregated) {
   EXPECT_EQ(get("/jobmanager/metrics?get=Status.JVM.CPU.Load").items()[0]["value"].text(), "0.25");
 }
 
+TEST_F(RestTest, prometheus_gets_all_metrics_at_once) {
+  const HttpResponse response = call("GET", "/metrics");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_NE(response.body.find("# TYPE flink_taskmanager_job_task_numRecordsIn gauge\n"),
+            std::string::npos);
+  const std::string labels = "job_id=\"" + TestGateway::kJob +
+                             "\",job_name=\"clicks\",host=\"host1\",tm_id=\"tm-1\",task_id=\"" +
+                             TestGateway::kSource +
+                             "\",task_name=\"clicks -> <map>\",subtask_index=\"1\"";
+  EXPECT_NE(response.body.find("flink_taskmanager_job_task_numRecordsIn{" + labels),
+            std::string::npos)
+      << response.body;
+  EXPECT_NE(response.body.find("operator_name=\"my clicks\",} 20\n"), std::string::npos);
+  EXPECT_NE(response.body.find("flink_taskmanager_Status_JVM_CPU_Load{tm_id=\"tm-1\",} 0.25\n"),
+            std::string::npos);
+  EXPECT_NE(response.body.find("flink_jobmanager_Status_JVM_CPU_Load{} 0.25\n"), std::string::npos);
+  // Jobs that have ended have none, and what is no number is left out.
+  EXPECT_EQ(response.body.find(TestGateway::kEndedJob), std::string::npos);
+  EXPECT_EQ(response.body.find("ExternalPath"), std::string::npos);
+}
+
 TEST_F(RestTest, task_managers_logs_and_threads_are_shown) {
   EXPECT_EQ(get("/taskmanagers")["taskmanagers"].items()[0]["slotsNumber"].integer(), 4);
   const JsonValue one = get("/taskmanagers/tm-1");
@@ -493,6 +514,17 @@ TEST(RestServer, port_lists_are_read) {
   for (const char* const bad : {"", "x", "7-5", "70000", "5-", "1,,2"}) {
     EXPECT_EQ(parse_port_list(bad, "k").status().id(), ErrorId::kBadOptionValue) << bad;
   }
+}
+
+TEST(RestServer, other_machines_reach_it_only_with_tokens_or_when_that_is_meant) {
+  SimMachine machine({.seed = 3});
+  TestGateway gateway;
+  Config config;
+  ASSERT_TRUE(config.set("rest.bind-address", "0.0.0.0").ok());
+  EXPECT_EQ(RestServer::open(machine.world, config, gateway).status().id(),
+            ErrorId::kBadOptionValue);
+  ASSERT_TRUE(config.set("security.allow-unauthenticated-bind", "true").ok());
+  EXPECT_TRUE(RestServer::open(machine.world, config, gateway).ok());
 }
 
 TEST(RestServer, the_next_free_port_of_a_range_is_taken) {

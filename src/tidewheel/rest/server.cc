@@ -32,6 +32,21 @@ struct RestServer::Parts {
 
 namespace {
 
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// Who reaches the API runs code in the cluster.
+Status check_bind_address(const Config& config, bool asks_for_tokens) {
+  const std::string host = config.get(options::kRestBindAddress);
+  if (is_loopback(host) || asks_for_tokens || config.get(options::kAllowOpenBind)) { return {}; }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} is '{}', which other machines reach, and nobody there would have to "
+                          "prove who they are; set {}, or set {} to true if the network is trusted",
+                          options::kRestBindAddress.key, host, options::kRestTokenFile.key,
+                          options::kAllowOpenBind.key);
+}
+
 Result<std::unique_ptr<HttpServer>> listen(World& world, const Config& config,
                                            HttpServerOptions options, HttpService& service) {
   const bool has_own = config.has(options::kRestBindPort);
@@ -86,6 +101,7 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), file));
     TIDEWHEEL_ASSIGN_OR_RETURN(settings.tokens, parse_rest_tokens(text));
   }
+  TIDEWHEEL_RETURN_IF_ERROR(check_bind_address(config, !settings.tokens.empty()));
   std::string base = config.get(options::kWebUploadDirectory);
   if (base.empty()) { base = config.get(options::kTemporaryDirectories); }
   Random random = world.fork_random();
