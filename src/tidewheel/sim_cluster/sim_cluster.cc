@@ -248,7 +248,7 @@ void SimCluster::start_job_manager(Manager& manager) {
   options.bind_host = manager.name;
   options.ports = {0};
   options.host = manager.name;
-  options.working_directory = "/work/" + manager.name;
+  options.working_directory = "/processes/" + manager.name;
   options.log_directory = "/log/" + manager.name;
   options.high_availability = process.availability.get();
   options.launcher = process.launcher.get();
@@ -276,7 +276,7 @@ void SimCluster::start_task_manager(Manager& manager) {
                     .own_bytes = 64 * kMegabyte,
                     .slot_bytes = 256 * kMegabyte,
                     .managed_fraction = 0.25};
-  options.working_directory = "/work/" + manager.name;
+  options.working_directory = "/processes/" + manager.name;
   options.log_directory = "/log/" + manager.name;
   options.high_availability = process.availability.get();
   options.launcher = process.launcher.get();
