@@ -360,6 +360,19 @@ TEST_F(RestTest, programs_are_uploaded_run_and_forgotten) {
   EXPECT_EQ(code("DELETE", "/jars/" + id), 400);
 }
 
+TEST_F(RestTest, job_graphs_of_java_are_refused_with_a_hint) {
+  const HttpResponse response = call("POST", "/v1/jobs", std::string(3'000'000, 'x'),
+                                     {{"Content-Type", "multipart/form-data; boundary=xyz"}});
+  EXPECT_EQ(response.status, 400);
+  EXPECT_NE(response.body.find("/jars/upload"), std::string::npos);
+}
+
+TEST_F(RestTest, rescaling_is_shown_where_the_scheduler_is_adaptive) {
+  EXPECT_FALSE(get("/config")["features"]["web-rescale"].boolean());
+  gateway.settings.emplace_back("jobmanager.scheduler", "Adaptive");
+  EXPECT_TRUE(get("/config")["features"]["web-rescale"].boolean());
+}
+
 TEST_F(RestTest, uploads_can_be_switched_off) {
   ASSERT_TRUE(config.set("web.submit.enable", "false").ok());
   EXPECT_EQ(upload("a.so", "x").status, 404);
