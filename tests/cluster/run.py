@@ -14,6 +14,7 @@ import tempfile
 import time
 import traceback
 
+import clients
 from local_cluster import Cluster, Failure, wait_for
 
 CHECKPOINTS = ["execution.checkpointing.interval=200ms", "restart-strategy.type=fixed-delay",
@@ -230,6 +231,9 @@ def leader_fails_over(cluster, folder, settings):
 def another_leader_goes_on_with_the_jobs(cluster, folder):
     leader_fails_over(cluster, folder, ["-Dhigh-availability.type=filesystem",
                                         f"-Dhigh-availability.storageDir={folder / 'ha'}"])
+
+
+TESTS.update(clients.TESTS)
 
 
 def run_one(name, program, keep):
