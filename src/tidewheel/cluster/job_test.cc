@@ -366,6 +366,8 @@ class JobOnWorkers {
     set("execution.checkpointing.dir", machines.folder());
   }
   ~JobOnWorkers() {
+    keeper_.reset();
+    gone_.clear();
     workers.clear();
     master.reset();
   }
@@ -406,6 +408,13 @@ class JobOnWorkers {
     }
   }
 
+  // Starts workers again that were told to end, and calls `look` now and then. Both on a thread of
+  // their own: the test waits for the job meanwhile.
+  void keep_workers_running(std::function<void()> look) {
+    keeper_ = std::make_unique<EventLoop>(machines_.host("keeper"), "keeper");
+    keeper_->post([this, look = std::move(look)] { keep_on(look); });
+  }
+
   Machines& machines_;
   const Numbers numbers_;
   FakeManager manager;
@@ -423,8 +432,23 @@ class JobOnWorkers {
     role.host = machines_.address_of(host);
     return role;
   }
+  void keep_on(const std::function<void()>& look) {
+    std::vector<std::string> ended;
+    for (const auto& [host, worker] : workers) {
+      if (worker->ended().is_set() && worker->result().ok()) { ended.push_back(host); }
+    }
+    for (const std::string& host : ended) {
+      gone_.push_back(std::move(workers[host]));
+      start_worker(host);
+    }
+    look();
+    keeper_->after_ms(20, [this, look] { keep_on(look); });
+  }
+
   uint64_t epoch_ = 1;
   std::string master_host_;
+  std::vector<std::unique_ptr<JobWorker>> gone_;
+  std::unique_ptr<EventLoop> keeper_;
 };
 
 class ClusterJob : public ::testing::TestWithParam<bool> {
@@ -538,6 +562,31 @@ TEST_P(ClusterJob, that_has_ended_is_told_by_the_next_master_and_not_run_again) 
   EXPECT_TRUE(end.ok()) << end.to_string();
   EXPECT_EQ(job.manager.status, static_cast<int32_t>(ClusterJobStatus::kFinished));
   EXPECT_EQ(job.results->rows_so_far(), rows);
+}
+
+TEST_P(ClusterJob, under_the_adaptive_scheduler_starts_with_what_there_is_and_takes_more) {
+  JobOnWorkers job(*machines_, {.count = 60'000, .rows_per_ms = 20});
+  job.set("jobmanager.scheduler", "Adaptive");
+  job.set("jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout", "50 ms");
+  job.start_master();
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 1, ""}});
+  bool has_more = false;
+  job.keep_workers_running([&] {
+    if (has_more || job.results->rows_so_far() < 10'000) { return; }
+    has_more = true;
+    job.start_worker("tm2");
+    job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
+  });
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_TRUE(has_more);
+  EXPECT_EQ(job.manager.slots_asked, 2);
+  const pb::JobReport& report = job.manager.report;
+  EXPECT_EQ(report.vertices(1).parallelism(), 2);
+  EXPECT_EQ(report.vertices(1).parallelism_lower(), 1);
+  EXPECT_EQ(report.checkpoints().restored(), 1);
 }
 
 TEST_P(ClusterJob, without_slots_it_fails_and_says_what_it_waits_for) {

@@ -76,10 +76,6 @@ std::shared_ptr<RpcService> RemoteFleet::make_service(RpcPoster poster) {
   return service;
 }
 
-void RemoteFleet::changed() {
-  if (parts_.on_changed) { parts_.on_changed(); }
-}
-
 // ---- Workers
 
 RemoteFleet::Member* RemoteFleet::member_of(const RpcPeerRef& peer) {
@@ -201,7 +197,6 @@ void RemoteFleet::place_slots() {
   }
   waits_since_ns_ = is_ready() ? Clock::kNever : std::min(waits_since_ns_, parts_.clock.now_ns());
   parts_.listener.fleet_changed();
-  changed();
 }
 
 int32_t RemoteFleet::missing_slots() const {
@@ -219,9 +214,9 @@ std::string RemoteFleet::obstacle() const {
 }
 
 int64_t RemoteFleet::on_turn(int64_t now_ns) {
-  if (parts_.on_turn) { parts_.on_turn(); }
+  const int64_t next_ns = parts_.on_turn ? parts_.on_turn() : Clock::kNever;
   if (waits_since_ns_ == Clock::kNever || parts_.slot_timeout_ns == Clock::kNever || over_) {
-    return Clock::kNever;
+    return next_ns;
   }
   if (now_ns >= waits_since_ns_ + parts_.slot_timeout_ns) {
     waits_since_ns_ = now_ns;
@@ -231,7 +226,7 @@ int64_t RemoteFleet::on_turn(int64_t now_ns) {
                     "smaller parallelism",
                     obstacle(), parts_.slot_timeout_ns / 1'000'000));
   }
-  return waits_since_ns_ + parts_.slot_timeout_ns;
+  return std::min(next_ns, waits_since_ns_ + parts_.slot_timeout_ns);
 }
 
 // ---- Regions
@@ -290,7 +285,6 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
   }
   if (lost.empty()) {
     tell_all("Deploy", notice);
-    changed();
     return;
   }
   // Nobody has been told: all of the region's tasks have ended at once.
@@ -321,7 +315,6 @@ void RemoteFleet::cancel(size_t region) {
     if (worker_of_place_[place] != 0) { set_state(place, ExecutionState::kCanceling); }
   }
   tell_region(region, pb::ToRegionNotice::CANCEL);
-  changed();
 }
 
 // Workers do so by themselves.
@@ -330,7 +323,6 @@ void RemoteFleet::retire(size_t, std::function<void()> done) { done(); }
 void RemoteFleet::shut_down() {
   over_ = true;
   for (const auto& [number, member] : members_) { member->client.notify("End", pb::EndNotice()); }
-  changed();
 }
 
 void RemoteFleet::hand_over(const std::string& reason) {
@@ -400,7 +392,7 @@ void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& 
     case pb::HappenedNotice::kRunning:
       set_state(place, ExecutionState::kRunning);
       listener.task_running(task);
-      return changed();
+      return;
     case pb::HappenedNotice::kEnded: {
       const auto state = static_cast<TaskState>(notice.ended().state());
       Status failure = from_message(notice.ended().failure());
@@ -447,7 +439,6 @@ void RemoteFleet::on_ended(size_t place, TaskState state, Status failure) {
       set_state(place, ExecutionState::kFailed);
   }
   parts_.listener.task_ended(parts_.layout.tasks()[place], state, std::move(failure));
-  changed();
 }
 
 void RemoteFleet::on_figures(const RpcRequest& from, const pb::FiguresNotice& notice) {

@@ -82,10 +82,8 @@ class RemoteFleet final : public TaskFleet {
     uint64_t token = 0;                    // a secret of the job's workers
     ParallelismByVertex parallelism = {};  // of vertices that have another than their program says
     int64_t slot_timeout_ns = Clock::kNever;
-    // Something that is shown of the job has changed.
-    std::function<void()> on_changed;
-    // At each turn of the master.
-    std::function<void()> on_turn;
+    // At each turn of the master; answers when it wants the next one.
+    std::function<int64_t()> on_turn;
   };
   explicit RemoteFleet(Parts parts);
   ~RemoteFleet() override;
@@ -149,7 +147,6 @@ class RemoteFleet final : public TaskFleet {
   void tell_region(size_t region, int what);
   template <class Message>
   void tell_all(const char* method, const Message& message);
-  void changed();
 
   Parts parts_;
   const std::shared_ptr<bool> alive_;  // for watches that outlive the fleet
