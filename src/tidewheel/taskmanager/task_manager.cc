@@ -40,8 +40,10 @@ TaskManager::Role::Role(World& world, TaskManagerOptions options)
       loop_(world, "taskmanager") {}
 
 TaskManager::Role::~Role() {
-  // The endpoint before the loop that its handlers run on, then what blocks, and the children last.
+  // Nobody calls in, then nothing runs here, then what blocks is waited for; the children last.
   endpoint_.reset();
+  loop_.stop();
+  files_.reset();
 }
 
 Status TaskManager::Role::start() {
