@@ -236,6 +236,18 @@ def another_leader_goes_on_with_the_jobs(cluster, folder):
 TESTS.update(clients.TESTS)
 
 
+def add_zookeeper(quorum):
+    """With a real ZooKeeper, which is the caller's."""
+    settings = ["-Dhigh-availability.type=zookeeper", f"-Dhigh-availability.zookeeper.quorum={quorum}",
+                f"-Dhigh-availability.cluster-id=/test-{os.getpid()}-{time.time_ns()}",
+                "-Dhigh-availability.zookeeper.client.session-timeout=4s"]
+
+    @test(CHECKPOINTS + HEARTBEATS)
+    def another_leader_goes_on_by_zookeeper(cluster, folder):
+        leader_fails_over(cluster, folder, settings + [f"-Dhigh-availability.storageDir={folder / 'ha'}"])
+    return another_leader_goes_on_by_zookeeper
+
+
 def run_one(name, program, keep):
     function, settings = TESTS[name]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tidewheel-cluster-"))
@@ -259,7 +271,10 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true", help="leaves the folders of what went well")
     parser.add_argument("tests", nargs="*")
+    parser.add_argument("--zookeeper", metavar="HOST:PORT", help="runs the test with this server too")
     options = parser.parse_args()
+    if options.zookeeper:
+        add_zookeeper(options.zookeeper)
     if options.list:
         print("\n".join(TESTS))
         return 0
