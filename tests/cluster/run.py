@@ -7,8 +7,10 @@ Without names all tests are run; --list shows them."""
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -234,6 +236,54 @@ def another_leader_goes_on_with_the_jobs(cluster, folder):
 
 
 TESTS.update(clients.TESTS)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_cluster_for_an_application_ends_with_it(cluster, folder):
+    script, out = ledger(folder, 5000, 10000)
+    cluster.start_job_manager("--application", str(script))
+    cluster.start_task_manager("-Dtaskmanager.numberOfTaskSlots=2", "-Dtaskmanager.memory.process.size=1g")
+    processes = cluster.job_managers + cluster.task_managers
+    wait_for("all processes end", lambda: not any(process.running() for process in processes))
+    codes = [process.popen.returncode for process in processes]
+    if codes != [0, 0]:
+        raise Failure(f"exit statuses are {codes}")
+    check_ledger(out, 5000)
+
+
+@test([])
+def the_scripts_start_and_stop_a_cluster(cluster, folder):
+    root = pathlib.Path(__file__).resolve().parent.parent.parent
+    home = folder / "home"
+    shutil.copytree(root / "distribution", home)
+    port = 20000 + os.getpid() % 20000
+    (home / "conf" / "config.yaml").write_text(
+        f"jobmanager.rpc.port: {port}\nrest:\n  port: {port + 1}\nio.tmp.dirs: {folder / 'tmp'}\n")
+    (home / "conf" / "workers").write_text("localhost\nlocalhost # the same machine twice\n")
+    environment = dict(os.environ, TIDEWHEEL_PROGRAM=cluster.program, TIDEWHEEL_PID_DIR=str(folder / "pids"))
+    for name in ("TIDEWHEEL_CONF_DIR", "TIDEWHEEL_LOG_DIR"):
+        environment.pop(name, None)
+
+    def script(name, *arguments):
+        done = subprocess.run([home / "bin" / name, *arguments], env=environment, capture_output=True, text=True,
+                              timeout=60, check=False)
+        if done.returncode != 0:
+            raise Failure(f"{name}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+    started = script("start-cluster.sh")
+    try:
+        cluster.url = f"http://localhost:{port + 1}"
+        wait_for("two TaskManagers", lambda: cluster.get("/overview")["taskmanagers"] == 2)
+        logs = {path.suffix for path in (home / "log").iterdir()}
+        if not {".log", ".out"} <= logs:
+            raise Failure(f"there are no log files: {logs}")
+        script("taskmanager.sh", "stop")
+        wait_for("one TaskManager", lambda: cluster.get("/overview")["taskmanagers"] == 1)
+    finally:
+        stopped = script("taskmanager.sh", "stop-all") + script("jobmanager.sh", "stop-all")
+    pids = [int(pid) for pid in re.findall(r"as process (\d+)", started)]
+    if len(pids) != 3 or any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        raise Failure(f"{started}{stopped}")
 
 
 def add_zookeeper(quorum):
