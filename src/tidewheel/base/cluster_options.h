@@ -105,6 +105,11 @@ inline constexpr DurationOption kExecutingStabilization{
      "all that it can use.",
      0}};
 
+inline constexpr BoolOption kPinWorkers{
+    {"taskmanager.worker.cpu-pinning", OptionKind::kBool, "false",
+     "Bind each worker to as many cores as it has slots, which no other worker of the TaskManager "
+     "has; one that comes when too few are left runs on all."}};
+
 // ---- Memory
 
 inline constexpr MemoryOption kJobManagerMemory{

@@ -84,6 +84,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kShutdownOnFinish,
       &options::kTemporaryDirectories,
       &options::kLogDirectory,
+      &options::kPinWorkers,
       &options::kTaskManagerMemory,
       &options::kJobManagerMemory,
       &options::kHighAvailability,

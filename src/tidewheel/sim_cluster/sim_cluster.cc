@@ -119,6 +119,7 @@ class SimCluster::Launcher final : public ProcessLauncher {
     return std::unique_ptr<ChildProcess>(std::move(child));
   }
   std::string why_no_memory_limits() override { return "they are simulated"; }
+  std::vector<int32_t> usable_cores() const override { return {}; }
   std::string own_program() const override { return "tidewheel"; }
 
  private:
