@@ -474,8 +474,8 @@ void WorkerProcess::on_prepared(size_t index, Result<std::shared_ptr<TaskFleet::
     }
     region.tasks.clear();
     region.live = 0;
-    retire(index);
-    return;
+    // The slots know nothing of it, and have forgotten the tasks before.
+    return on_retired(index);
   }
   deployment_->deploy(index, std::move(made).value());
   if (region.stopped) { deployment_->stop(index); }
