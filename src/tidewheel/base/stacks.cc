@@ -90,7 +90,8 @@ char state_of(const std::string& stat) {
 
 }  // namespace
 
-std::vector<CapturedStack> capture_stacks(int32_t depth_max) {
+std::vector<CapturedStack> capture_stacks(
+    int32_t depth_max, const std::function<bool(const std::string& name)>& is_wanted) {
   static std::mutex mutex;  // one request at a time
   static const bool is_installed = [] {
     // The first call loads the unwinder, which must not happen in the handler.
@@ -113,6 +114,7 @@ std::vector<CapturedStack> capture_stacks(int32_t depth_max) {
     const std::string folder = "/proc/self/task/" + entry.name;
     stack.name = read_all(*files, folder + "/comm").value_or("");
     while (stack.name.ends_with('\n')) { stack.name.pop_back(); }
+    if (is_wanted && !is_wanted(stack.name)) { continue; }
     stack.is_on_cpu = state_of(read_all(*files, folder + "/stat").value_or("")) == 'R';
     stack.frames = frames_of(stack.thread, depth_max);
     stacks.push_back(std::move(stack));

@@ -2,6 +2,7 @@
 // graphs.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +19,9 @@ struct CapturedStack {
 // Stops each thread for some microseconds, one after the other, by a signal (SIGURG), whose handler
 // is installed at the first call. What waits in a system call may see it as an interruption
 // (EINTR). Blocks for milliseconds; one call at a time, others wait.
-std::vector<CapturedStack> capture_stacks(int32_t depth_max);
+// `is_wanted`: which threads, by their names; empty: all.
+std::vector<CapturedStack> capture_stacks(
+    int32_t depth_max, const std::function<bool(const std::string& name)>& is_wanted = {});
 
 // Names for addresses, from the symbols of the program and of its libraries, which are read when
 // they are first needed. One thread.
