@@ -32,6 +32,8 @@ constexpr uint32_t kBodyBytesMax = uint32_t{512} << 20;
 constexpr uint32_t kGreetingBytesMax = 1 << 16;
 // Encoded ahead of the socket.
 constexpr size_t kWriteBytes = size_t{256} << 10;
+// Some batches, so that few of them lie across the buffer's end and have to be moved.
+constexpr size_t kReadBytes = size_t{512} << 10;
 constexpr int kElementsAtOnce = 4;  // of one channel, before another one's turn
 constexpr int kReadsPerTurn = 8;
 constexpr int kWritesPerTurn = 8;
@@ -47,7 +49,8 @@ struct Link {
     std::shared_ptr<InLane> lane;  // null: the receiver is not there yet
   };
 
-  Link(uint64_t link_id, bool sends) : id(link_id), is_out(sends), reader(kGreetingBytesMax) {}
+  Link(uint64_t link_id, bool sends)
+      : id(link_id), is_out(sends), reader(kGreetingBytesMax, kReadBytes) {}
 
   const uint64_t id;
   const bool is_out;  // we have made it, and send rows
@@ -84,11 +87,13 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
         options_(std::move(options)),
         network_(options_.network != nullptr ? *options_.network : world.network()),
         logger_(world.logger().named("exchange")),
-        send_options_{options_.compression, options_.plans, kBodyBytesMax} {}
+        send_options_{options_.compression, options_.plans, kBodyBytesMax},
+        stopped_(world.executor().make_event()) {}
   ~WorkerExchange() override;
   Status listen();
 
   uint16_t port() const override { return port_; }
+  void stop() override;
   Result<std::unique_ptr<RemoteChannel>> make_outgoing(ExchangeChannelId id,
                                                        const RemoteChannelSpec& spec,
                                                        const ExchangePeer& receiver,
@@ -181,6 +186,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   Mailbox mailbox_;
   std::atomic<bool> stopping_{false};
+  const std::unique_ptr<Event> stopped_;
   std::atomic<bool> alerted_{false};
   std::atomic<bool> may_accept_{false};
   IntrusiveStack<Lane, &Lane::next_woken> woken_;
@@ -211,9 +217,15 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
 WorkerExchange::~WorkerExchange() {
   gate_->close();
   mailbox_.close();
-  stopping_.store(true);
-  if (worker_ != nullptr) { worker_->wake(); }
+  stop();
   worker_.reset();
+}
+
+// The worker itself stays, since tasks may still wake it.
+void WorkerExchange::stop() {
+  if (worker_ == nullptr || stopping_.exchange(true)) { return; }
+  worker_->wake();
+  static_cast<void>(stopped_->wait());
 }
 
 Status WorkerExchange::listen() {
@@ -240,7 +252,10 @@ ExchangeFigures WorkerExchange::figures() const {
 }
 
 Turn WorkerExchange::turn() {
-  if (stopping_.load()) { return Turn::stop(); }
+  if (stopping_.load()) {
+    stopped_->set();
+    return Turn::stop();
+  }
   // Before the woken: a lane that is given up is never woken again, but may have been.
   mailbox_.run_pending();
   take_woken();

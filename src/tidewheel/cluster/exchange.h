@@ -70,14 +70,17 @@ struct ExchangeFigures {
   int64_t connections = 0;
 };
 
-// Has a worker (a thread) of its own for all connections. Destroyed after the workers of the slots
-// (tasks wake it), and before the tasks are; channels that are left then move nothing more.
+// Has a worker (a thread) of its own for all connections. At the end it is stopped, then the
+// workers of the slots, then it is destroyed, then the tasks: it wakes tasks until it has stopped,
+// and tasks wake it until they have.
 class Exchange {
  public:
   // Errors: kNetworkAddress when it can't listen.
   static Result<std::unique_ptr<Exchange>> start(World& world, ExchangeOptions options);
   virtual ~Exchange() = default;
   virtual uint16_t port() const = 0;
+  // Nothing moves any more, and no task is touched, once this has returned. Not on a worker's turn.
+  virtual void stop() = 0;
 
   // Any thread. The receiver's side may be made before or after the sender's: nothing is sent until
   // it is there. The end that comes back may be destroyed at any time after its task has been

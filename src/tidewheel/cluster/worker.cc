@@ -778,6 +778,7 @@ WorkerProcess::~WorkerProcess() {
   loop_->post([this] { end_by(ok_status()); });
   static_cast<void>(ended_->wait());
   gate_->close();
+  if (exchange_ != nullptr) { exchange_->stop(); }  // it wakes slots
   loop_ = nullptr;
   endpoint_ = nullptr;
 }
