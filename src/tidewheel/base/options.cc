@@ -3,6 +3,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
+#include "tidewheel/base/security_options.h"
 
 namespace tidewheel {
 
@@ -125,6 +126,24 @@ std::span<const ConfigOption* const> all_options() {
       &options::kRestConnectTimeout,
       &options::kClientHeartbeatInterval,
       &options::kClientHeartbeatTimeout,
+      &options::kInternalTls,
+      &options::kInternalKeystore,
+      &options::kInternalKeystorePassword,
+      &options::kInternalKeyPassword,
+      &options::kInternalTruststore,
+      &options::kInternalTruststorePassword,
+      &options::kInternalFingerprint,
+      &options::kRestTls,
+      &options::kRestTlsAuthentication,
+      &options::kRestKeystore,
+      &options::kRestKeystorePassword,
+      &options::kRestKeyPassword,
+      &options::kRestTruststore,
+      &options::kRestTruststorePassword,
+      &options::kRestFingerprint,
+      &options::kTlsProtocol,
+      &options::kTlsAlgorithms,
+      &options::kTlsVerifyHost,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,
