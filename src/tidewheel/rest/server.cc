@@ -5,6 +5,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/rest_options.h"
+#include "tidewheel/base/security_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/http/server.h"
 #include "tidewheel/rest/api.h"
@@ -39,7 +40,12 @@ bool is_loopback(const std::string& host) {
 // Who reaches the API runs code in the cluster.
 Status check_bind_address(const Config& config, bool asks_for_tokens) {
   const std::string host = config.get(options::kRestBindAddress);
-  if (is_loopback(host) || asks_for_tokens || config.get(options::kAllowOpenBind)) { return {}; }
+  const bool asks_for_certificates =
+      config.get(options::kRestTls) && config.get(options::kRestTlsAuthentication);
+  if (is_loopback(host) || asks_for_tokens || asks_for_certificates ||
+      config.get(options::kAllowOpenBind)) {
+    return {};
+  }
   return invalid_argument(ErrorId::kBadOptionValue,
                           "{} is '{}', which other machines reach, and nobody there would have to "
                           "prove who they are; set {}, or set {} to true if the network is trusted",
