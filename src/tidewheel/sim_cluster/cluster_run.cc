@@ -87,7 +87,7 @@ class ClusterRun {
       : options_(options),
         simulation_({.seed = options.seed, .steps_max = 200'000'000}),
         random_(simulation_.random().fork()),
-        row_count_(4000 + static_cast<int64_t>(random_.below(16'000))),
+        row_count_(8000 + static_cast<int64_t>(random_.below(60'000))),
         cluster_(simulation_, cluster_options()) {}
 
   ClusterRunResult run() {

@@ -69,7 +69,9 @@ class SimElection::Client final : public HighAvailability {
       if (session_ != nullptr) { session_->heard_ns = now_ns; }
       if (session_ == nullptr && candidate_.has_value()) { join(); }
       // The news may have been lost.
-      if (session_ != nullptr && service_.leader_ == session_->number) { on_elected(); }
+      if (session_ != nullptr && session_->number != 0 && service_.leader_ == session_->number) {
+        on_elected();
+      }
       tell_leader();
     } else if (leads_ && now_ns - reached_ns_ > service_.options_.session_ns / 4) {
       step_down("the election service is not reached");
@@ -94,15 +96,14 @@ class SimElection::Client final : public HighAvailability {
     if (!can_reach()) { return; }
     session_ = std::make_shared<Session>();
     session_->name = name_;
-    session_->number = service_.next_number_++;
-    session_->leader = {candidate_->rpc_address, candidate_->rest_address, session_->number};
+    session_->leader = {candidate_->rpc_address, candidate_->rest_address, 0};
     session_->heard_ns = service_.simulation_.now_ns();
     session_->client = this;
     service_.later([&service = service_, session = session_] {
       if (session->client == nullptr) { return; }
+      // In the order in which they come to the service.
+      session->number = session->leader.fence = service.next_number_++;
       service.candidates_.push_back(session);
-      std::sort(service.candidates_.begin(), service.candidates_.end(),
-                [](const auto& a, const auto& b) { return a->number < b->number; });
       service.elect();
     });
   }
