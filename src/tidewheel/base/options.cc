@@ -1,6 +1,7 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/network_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/security_options.h"
@@ -144,6 +145,10 @@ std::span<const ConfigOption* const> all_options() {
       &options::kTlsProtocol,
       &options::kTlsAlgorithms,
       &options::kTlsVerifyHost,
+      &options::kNetworkCompression,
+      &options::kBufferDebloat,
+      &options::kBufferDebloatTarget,
+      &options::kDataConnectTimeout,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,

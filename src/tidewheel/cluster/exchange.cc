@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/config.h"
 #include "tidewheel/base/intrusive_stack.h"
 #include "tidewheel/base/mailbox.h"
+#include "tidewheel/base/network_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/cluster/exchange_lane.h"
@@ -754,6 +757,30 @@ void WorkerExchange::tell_plan(const CheckpointPlanRef& plan) {
 }
 
 }  // namespace
+
+Status configure_exchange(const Config& config, ExchangeOptions& options) {
+  const std::string codec = config.get(options::kNetworkCompression);
+  constexpr std::pair<std::string_view, ExchangeCompression> kCodecs[] = {
+      {"NONE", ExchangeCompression::kNone},
+      {"LZ4", ExchangeCompression::kLz4},
+      {"ZSTD", ExchangeCompression::kZstd},
+      {"SNAPPY", ExchangeCompression::kSnappy}};
+  const auto* const found = std::find_if(std::begin(kCodecs), std::end(kCodecs),
+                                         [&](const auto& entry) { return entry.first == codec; });
+  if (found == std::end(kCodecs)) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} is '{}'; NONE, LZ4, ZSTD and SNAPPY are accepted",
+                            options::kNetworkCompression.key, codec);
+  }
+  options.compression = found->second;
+  if (config.get(options::kBufferDebloat)) {
+    options.debloat_target_ms = config.get(options::kBufferDebloatTarget);
+  }
+  options.connect_timeout_ms = config.get(options::kDataConnectTimeout) * 1'000;
+  options.heartbeat_interval_ms = config.get(options::kHeartbeatInterval);
+  options.heartbeat_timeout_ms = config.get(options::kHeartbeatTimeout);
+  return ok_status();
+}
 
 Result<std::unique_ptr<Exchange>> Exchange::start(World& world, ExchangeOptions options) {
   auto exchange = std::make_unique<WorkerExchange>(world, std::move(options));

@@ -13,7 +13,8 @@
 
 namespace tidewheel {
 
-class World;  // base/world.h
+class Config;  // base/config.h
+class World;   // base/world.h
 
 enum class ExchangeCompression : uint8_t { kNone = 0, kLz4 = 1, kZstd = 2, kSnappy = 3 };
 
@@ -60,6 +61,9 @@ struct ExchangeOptions {
   // or the other has given up.
   std::function<void(ExchangeChannelId, Status)> on_failure;
 };
+
+// Takes over what `config` says of compression, debloating and timeouts. Errors: kBadOptionValue.
+[[nodiscard]] Status configure_exchange(const Config& config, ExchangeOptions& options);
 
 // Figures of one worker since its start; any thread.
 struct ExchangeFigures {

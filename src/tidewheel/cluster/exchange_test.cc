@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/config.h"
 #include "tidewheel/base/executor.h"
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/dataflow/batch_pool.h"
@@ -539,6 +540,23 @@ TEST(ExchangeClock, times_of_another_machine_are_translated) {
   channel.receiver.stop();
   a.exchange.reset();
   b.exchange.reset();
+}
+
+TEST(ExchangeOptions, come_from_the_configuration) {
+  Config config;
+  ExchangeOptions options;
+  ASSERT_TRUE(configure_exchange(config, options).ok());
+  EXPECT_EQ(options.compression, ExchangeCompression::kNone);
+  EXPECT_EQ(options.debloat_target_ms, 0);
+  ASSERT_TRUE(config.set("taskmanager.network.compression.codec", "LZ4").ok());
+  ASSERT_TRUE(config.set("taskmanager.network.memory.buffer-debloat.enabled", "true").ok());
+  ASSERT_TRUE(config.set("heartbeat.timeout", "7 s").ok());
+  ASSERT_TRUE(configure_exchange(config, options).ok());
+  EXPECT_EQ(options.compression, ExchangeCompression::kLz4);
+  EXPECT_EQ(options.debloat_target_ms, 1'000);
+  EXPECT_EQ(options.heartbeat_timeout_ms, 7'000);
+  ASSERT_TRUE(config.set("taskmanager.network.compression.codec", "LZO").ok());
+  EXPECT_EQ(configure_exchange(config, options).id(), ErrorId::kBadOptionValue);
 }
 
 TEST(ExchangeFrames, cut_short_are_refused) {
