@@ -119,6 +119,8 @@ class MasterProcess final : public JobMasterProcess {
   // ---- On the master's thread.
   std::shared_ptr<RpcService> manager_service(Generation& now);
   void serve_orders(RpcService& service, Generation& now);
+  void on_sample(Generation& now, const pb::SampleStacksRequest& request,
+                 const RpcAnswer<pb::SampleStacksResponse>& answer);
   void on_slots(Generation& now, const pb::SlotsAssignedNotice& notice);
   void on_savepoint(Generation& now, const pb::SavepointRequest& request,
                     const RpcAnswer<pb::SavepointResponse>& answer);
@@ -371,6 +373,11 @@ std::shared_ptr<RpcService> MasterProcess::manager_service(Generation& now) {
               answer.ok(response);
             });
       });
+  service->on<pb::SampleStacksRequest, pb::SampleStacksResponse>(
+      "SampleStacks", [this, &now](const RpcRequest&, const pb::SampleStacksRequest& request,
+                                   const RpcAnswer<pb::SampleStacksResponse>& answer) {
+        on_sample(now, request, answer);
+      });
   serve_orders(*service, now);
   return service;
 }
@@ -412,6 +419,32 @@ void MasterProcess::serve_orders(RpcService& service, Generation& now) {
       "Rescale",
       [this, &now](const RpcRequest&, const pb::ParallelismBoundsMessage& message,
                    const RpcAnswer<pb::Empty>& answer) { on_bounds(now, message, answer); });
+}
+
+void MasterProcess::on_sample(Generation& now, const pb::SampleStacksRequest& request,
+                              const RpcAnswer<pb::SampleStacksResponse>& answer) {
+  std::vector<TaskId> tasks;
+  for (size_t v = 0; v < now.chained.vertices.size(); ++v) {
+    const auto vertex = static_cast<int32_t>(v);
+    if (vertex_id_of(now.chained, vertex) != request.vertex_id()) { continue; }
+    for (int32_t i = 0; i < now.chained.vertices[v].parallelism; ++i) {
+      if (request.subtask() < 0 || request.subtask() == i) { tasks.push_back({vertex, i}); }
+    }
+  }
+  StackSampling sampling;
+  sampling.kind = static_cast<StackSampling::Kind>(std::min<uint32_t>(request.kind(), 2));
+  sampling.samples = request.samples();
+  sampling.interval_ms = request.interval_ms();
+  sampling.depth_max = request.depth_max();
+  now.fleet->sample_stacks(tasks, sampling, [answer](const std::vector<SampledStack>& stacks) {
+    pb::SampleStacksResponse response;
+    for (const SampledStack& stack : stacks) {
+      pb::SampledStackMessage& added = *response.add_stacks();
+      for (const std::string& frame : stack.frames) { added.add_frames(frame); }
+      added.set_count(stack.count);
+    }
+    answer.ok(response);
+  });
 }
 
 void MasterProcess::on_slots(Generation& now, const pb::SlotsAssignedNotice& notice) {

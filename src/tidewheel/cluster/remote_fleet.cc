@@ -1,10 +1,12 @@
 #include "tidewheel/cluster/remote_fleet.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
 
@@ -540,6 +542,46 @@ void RemoteFleet::collect_metrics(std::function<void(std::shared_ptr<pb::MetricR
             collection->report->MergeFrom(part);
           }
           if (--collection->awaited == 0) { collection->done(collection->report); }
+        });
+  }
+}
+
+void RemoteFleet::sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
+                                std::function<void(std::vector<SampledStack>)> done) {
+  struct Collection {
+    std::vector<SampledStack> stacks;
+    size_t awaited = 0;
+    std::function<void(std::vector<SampledStack>)> done;
+  };
+  std::map<uint64_t, std::set<int32_t>> slots;  // by worker
+  for (const TaskId task : tasks) {
+    const int32_t slot = parts_.layout.slot_of(task);
+    const uint64_t worker = worker_of_slot_[static_cast<size_t>(slot)];
+    if (members_.contains(worker)) { slots[worker].insert(slot); }
+  }
+  auto collection = std::make_shared<Collection>();
+  collection->done = std::move(done);
+  collection->awaited = slots.size();
+  if (slots.empty()) { return collection->done({}); }
+  for (const auto& [number, wanted] : slots) {
+    pb::WorkerSampleRequest request;
+    for (const int32_t slot : wanted) { request.add_slots(slot); }
+    request.set_kind(static_cast<uint32_t>(sampling.kind));
+    request.set_samples(sampling.samples);
+    request.set_interval_ms(sampling.interval_ms);
+    request.set_depth_max(sampling.depth_max);
+    RpcClient client = members_.at(number)->client;
+    client.set_timeout_ms(sampling.samples * sampling.interval_ms + kMetricsMs);
+    client.call<pb::WorkerSampleResponse>(
+        "SampleStacks", request, [collection](const Result<pb::WorkerSampleResponse>& response) {
+          if (response.ok()) {
+            for (const pb::WorkerStack& stack : response->stacks()) {
+              SampledStack one{.frames = {stack.frames().begin(), stack.frames().end()},
+                               .count = stack.count()};
+              merge_stacks(collection->stacks, {std::move(one)});
+            }
+          }
+          if (--collection->awaited == 0) { collection->done(std::move(collection->stacks)); }
         });
   }
 }

@@ -109,6 +109,10 @@ class RemoteFleet final : public TaskFleet {
   std::map<std::string, int64_t> accumulators() const;
   // Asks all workers. `done` gets what has come in time, on the master's thread.
   void collect_metrics(std::function<void(std::shared_ptr<pb::MetricReport>)> done);
+  // The stacks of the slots that these tasks are in. `done` gets what has come in time, on the
+  // master's thread.
+  void sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
+                     std::function<void(std::vector<SampledStack>)> done);
 
   // ---- TaskFleet
   Result<std::shared_ptr<Prepared>> prepare(size_t region,
