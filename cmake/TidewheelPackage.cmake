@@ -8,7 +8,7 @@ add_library(tidewheel_tidewheel INTERFACE)
 add_library(Tidewheel::tidewheel ALIAS tidewheel_tidewheel)
 set_target_properties(tidewheel_tidewheel PROPERTIES EXPORT_NAME tidewheel)
 set(job_modules ${modules})
-list(FILTER job_modules EXCLUDE REGEX "^tidewheel_(cli|high_availability|jobmanager|rest|sim|taskmanager|testing|zookeeper)$")
+list(FILTER job_modules EXCLUDE REGEX "^tidewheel_(cli|high_availability|jobmanager|rest|sim|sim_cluster|taskmanager|testing|zookeeper)$")
 target_link_libraries(tidewheel_tidewheel INTERFACE ${job_modules})
 
 # What a library of SQL functions may use: values, and no engine.
@@ -24,7 +24,7 @@ set_target_properties(tidewheel_main PROPERTIES EXPORT_NAME main)
 target_link_libraries(tidewheel_main PUBLIC tidewheel_api)
 
 set(exported ${modules} tidewheel_tidewheel tidewheel_functions tidewheel_main)
-list(REMOVE_ITEM exported tidewheel_cli tidewheel_high_availability tidewheel_jobmanager tidewheel_rest tidewheel_taskmanager tidewheel_zookeeper)
+list(REMOVE_ITEM exported tidewheel_cli tidewheel_high_availability tidewheel_jobmanager tidewheel_rest tidewheel_sim_cluster tidewheel_taskmanager tidewheel_zookeeper)
 install(TARGETS ${exported} EXPORT TidewheelTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tidewheel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h" PATTERN "*.inc" PATTERN "cli" EXCLUDE)

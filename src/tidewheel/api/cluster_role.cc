@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/job_master_process.h"
 #include "tidewheel/cluster/worker.h"
@@ -13,15 +14,20 @@ namespace tidewheel {
 namespace {
 
 Status run_master(World& world, const ProcessRole& role, LogicalGraph graph, const Config& config) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      const std::unique_ptr<JobMasterProcess> master,
-      JobMasterProcess::start(world, std::move(graph), config, {.role = role}));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Network> tls,
+                             make_internal_tls(world.network(), world.files(), config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<JobMasterProcess> master,
+                             JobMasterProcess::start(world, std::move(graph), config,
+                                                     {.role = role, .network = tls.get()}));
   return master->wait();
 }
 
 Status run_worker(World& world, const ProcessRole& role, LogicalGraph graph, const Config& config) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<JobWorker> worker,
-                             JobWorker::start(world, std::move(graph), config, {.role = role}));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Network> tls,
+                             make_internal_tls(world.network(), world.files(), config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<JobWorker> worker,
+      JobWorker::start(world, std::move(graph), config, {.role = role, .network = tls.get()}));
   static_cast<void>(worker->ended().wait());
   return worker->result();
 }

@@ -78,6 +78,38 @@ inline constexpr TextOption kLogDirectory{
      "Folder for log and output files of all processes; empty: those of job masters and workers go "
      "to the process's folder in io.tmp.dirs, and the managers' to standard error."}};
 
+// ---- Scheduling
+
+inline constexpr TextOption kScheduler{
+    {"jobmanager.scheduler", OptionKind::kText, "Default",
+     "Default: a job waits until it has all the slots that its parallelism needs. Adaptive: it "
+     "runs "
+     "with those that there are, and at a higher parallelism when more come."}};
+inline constexpr TextOption kSchedulerMode{
+    {"scheduler-mode", OptionKind::kText, "",
+     "REACTIVE: the adaptive scheduler, and each vertex takes as many slots as there are, up to "
+     "its "
+     "max parallelism."}};
+inline constexpr DurationOption kSubmissionStabilization{
+    {"jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout",
+     OptionKind::kDuration, "10 s",
+     "A job under the adaptive scheduler starts with what there is when no more slots have come "
+     "for "
+     "this long.",
+     0, INT64_MAX, "jobmanager.adaptive-scheduler.resource-stabilization-timeout"}};
+inline constexpr DurationOption kExecutingStabilization{
+    {"jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout",
+     OptionKind::kDuration, "60 s",
+     "A running job takes slots that have come when no more have for this long; at once when it "
+     "has "
+     "all that it can use.",
+     0}};
+
+inline constexpr BoolOption kPinWorkers{
+    {"taskmanager.worker.cpu-pinning", OptionKind::kBool, "false",
+     "Bind each worker to as many cores as it has slots, which no other worker of the TaskManager "
+     "has; one that comes when too few are left runs on all."}};
+
 // ---- Memory
 
 inline constexpr MemoryOption kJobManagerMemory{
@@ -124,7 +156,8 @@ inline constexpr TextOption kZooKeeperAcl{
      "to be the same by high-availability.zookeeper.client.authorization."}};
 inline constexpr TextOption kZooKeeperAuthorization{
     {"high-availability.zookeeper.client.authorization", OptionKind::kText, "",
-     "What this process proves to ZooKeeper: a scheme and its text, such as digest:user:password."}};
+     "What this process proves to ZooKeeper: a scheme and its text, such as "
+     "digest:user:password."}};
 
 // ---- REST
 

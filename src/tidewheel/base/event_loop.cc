@@ -19,7 +19,10 @@ EventLoop::EventLoop(World& world, const std::string& name)
   worker_ = world_.executor().start_worker(name, *this);
 }
 
-EventLoop::~EventLoop() {
+EventLoop::~EventLoop() { stop(); }
+
+void EventLoop::stop() {
+  if (worker_ == nullptr) { return; }
   gate_->close();
   mailbox_.close();
   // Through no mail, which the closed box would drop: the worker looks at it in each turn, and

@@ -24,10 +24,13 @@ class EventLoop final : private Turnable {
 
   // `world` outlives the loop.
   EventLoop(World& world, const std::string& name);
-  // Not on the loop's own thread. What has not been run is dropped.
-  ~EventLoop() override;
+  ~EventLoop() override;  // stops it
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
+
+  // Not on the loop's own thread. Nothing runs any more once it has returned: what has not been run
+  // is dropped, and so is what is posted later.
+  void stop();
 
   // Any thread. In the order of the posts; never within the call.
   void post(std::function<void()> mail);

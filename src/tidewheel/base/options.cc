@@ -1,8 +1,10 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/network_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
+#include "tidewheel/base/security_options.h"
 
 namespace tidewheel {
 
@@ -69,6 +71,10 @@ std::span<const ConfigOption* const> all_options() {
       &options::kTaskManagerDataPort,
       &options::kTaskManagerId,
       &options::kAllowOpenBind,
+      &options::kScheduler,
+      &options::kSchedulerMode,
+      &options::kSubmissionStabilization,
+      &options::kExecutingStabilization,
       &options::kHeartbeatInterval,
       &options::kHeartbeatTimeout,
       &options::kAskTimeout,
@@ -80,6 +86,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kShutdownOnFinish,
       &options::kTemporaryDirectories,
       &options::kLogDirectory,
+      &options::kPinWorkers,
       &options::kTaskManagerMemory,
       &options::kJobManagerMemory,
       &options::kHighAvailability,
@@ -120,6 +127,28 @@ std::span<const ConfigOption* const> all_options() {
       &options::kRestConnectTimeout,
       &options::kClientHeartbeatInterval,
       &options::kClientHeartbeatTimeout,
+      &options::kInternalTls,
+      &options::kInternalKeystore,
+      &options::kInternalKeystorePassword,
+      &options::kInternalKeyPassword,
+      &options::kInternalTruststore,
+      &options::kInternalTruststorePassword,
+      &options::kInternalFingerprint,
+      &options::kRestTls,
+      &options::kRestTlsAuthentication,
+      &options::kRestKeystore,
+      &options::kRestKeystorePassword,
+      &options::kRestKeyPassword,
+      &options::kRestTruststore,
+      &options::kRestTruststorePassword,
+      &options::kRestFingerprint,
+      &options::kTlsProtocol,
+      &options::kTlsAlgorithms,
+      &options::kTlsVerifyHost,
+      &options::kNetworkCompression,
+      &options::kBufferDebloat,
+      &options::kBufferDebloatTarget,
+      &options::kDataConnectTimeout,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,

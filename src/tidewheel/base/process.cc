@@ -221,6 +221,17 @@ class RealLauncher final : public ProcessLauncher {
     return why;
   }
 
+  std::vector<int32_t> usable_cores() const override {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    std::vector<int32_t> out;
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) { return out; }
+    for (int32_t core = 0; core < CPU_SETSIZE; ++core) {
+      if (CPU_ISSET(static_cast<size_t>(core), &cores)) { out.push_back(core); }
+    }
+    return out;
+  }
+
   std::string own_program() const override {
     char path[PATH_MAX];
     const ssize_t bytes = ::readlink("/proc/self/exe", path, sizeof path);

@@ -62,6 +62,8 @@ class ProcessLauncher {
                                                       std::function<void(ProcessEnd)> on_end) = 0;
   // Why limits of memory can't be enforced here; empty: they are.
   virtual std::string why_no_memory_limits() = 0;
+  // The cores that this process may run on, by the system's numbers.
+  virtual std::vector<int32_t> usable_cores() const = 0;
   // The path of the program that this process runs.
   virtual std::string own_program() const = 0;
 };

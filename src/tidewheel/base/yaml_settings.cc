@@ -32,6 +32,12 @@ Status read_map(const YAML::Node& node, const std::string& prefix, std::string_v
   return ok_status();
 }
 
+std::string_view without_blanks(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r");
+  if (first == text.npos) { return {}; }
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
 }  // namespace
 
 Status read_yaml_settings(std::string_view text, std::string_view name, const Take& take) {
@@ -45,6 +51,25 @@ Status read_yaml_settings(std::string_view text, std::string_view name, const Ta
     return invalid_argument(ErrorId::kConfigFile, "{}, line {}, column {}: {}", name,
                             error.mark.line + 1, error.mark.column + 1, error.msg);
   }
+}
+
+Status read_plain_settings(std::string_view text, std::string_view name, const Take& take) {
+  for (int64_t number = 1; !text.empty(); ++number) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (without_blanks(line).starts_with('#')) { continue; }
+    line = without_blanks(line.substr(0, line.find(" #")));
+    if (line.empty()) { continue; }
+    const std::string place = fmt::format("{}, line {}", name, number);
+    const size_t colon = line.find(": ");
+    if (colon == line.npos) {
+      return invalid_argument(ErrorId::kConfigFile, "{}: expected 'key: value', not '{}'", place,
+                              line);
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(take({std::string(without_blanks(line.substr(0, colon))),
+                                    std::string(without_blanks(line.substr(colon + 2))), place}));
+  }
+  return ok_status();
 }
 
 }  // namespace tidewheel

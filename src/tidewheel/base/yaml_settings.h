@@ -1,4 +1,4 @@
-// YAML as a list of settings: nested maps become dotted keys.
+// Files of settings as lists of them: YAML, whose nested maps become dotted keys, and plain lines.
 #pragma once
 #include <functional>
 #include <string>
@@ -18,5 +18,9 @@ struct YamlSetting {
 // those of `take`.
 [[nodiscard]] Status read_yaml_settings(std::string_view text, std::string_view name,
                                         const std::function<Status(const YamlSetting&)>& take);
+
+// flink-conf.yaml is no YAML: `key: value` lines, whose values may hold anything but " #".
+[[nodiscard]] Status read_plain_settings(std::string_view text, std::string_view name,
+                                         const std::function<Status(const YamlSetting&)>& take);
 
 }  // namespace tidewheel

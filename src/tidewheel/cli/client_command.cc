@@ -12,6 +12,7 @@
 #include "tidewheel/base/process.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/signals.h"
+#include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cli/client_tables.h"
 #include "tidewheel/cli/client_top.h"
@@ -453,10 +454,12 @@ Result<Config> client_config(World& world, const ClientCommand& command) {
 Result<int> run_client_command(const ClientCommand& command) {
   const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kWarning});
   TIDEWHEEL_ASSIGN_OR_RETURN(Config config, client_config(*world, command));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Network> tls,
+                             make_rest_client_tls(world->network(), world->files(), config));
   TIDEWHEEL_ASSIGN_OR_RETURN(
       std::unique_ptr<ClusterClient> cluster,
-      ClusterClient::open(*world,
-                          {.address = command.address, .config = config, .tls_network = nullptr}));
+      ClusterClient::open(
+          *world, {.address = command.address, .config = config, .tls_network = tls.get()}));
   Result<int> status = Client(*world, command, std::move(config), std::move(cluster)).run();
   if (!status.ok() && status.status().id() == ErrorId::kNetworkConnect) {
     print(stderr, status.status().to_string() + "\n");

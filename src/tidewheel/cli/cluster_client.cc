@@ -77,7 +77,7 @@ Result<std::unique_ptr<ClusterClient>> ClusterClient::open(World& world,
       base += fmt::format(":{}", config.get(options::kRestPort));
     }
     TIDEWHEEL_RETURN_IF_ERROR(NetworkAddress::parse(base).status());
-    base = "http://" + base;
+    base = (options.tls_network != nullptr ? "https://" : "http://") + base;
   }
   while (base.ends_with('/')) { base.pop_back(); }
   TIDEWHEEL_RETURN_IF_ERROR(HttpUrl::parse(base).status());

@@ -18,7 +18,8 @@ class World;  // base/world.h
 struct ClusterClientOptions {
   std::string address;  // "host:port" or a URL; empty: rest.address and rest.port
   Config config;
-  Network* tls_network = nullptr;  // for https
+  Network* tls_network =
+      nullptr;  // for https, which then is what an address without a scheme means
 };
 
 // One thread. Calls block; those that the cluster can't answer now (a change of its leader) are

@@ -4,7 +4,9 @@
 #include "tidewheel/base/config_directory.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/process.h"
+#include "tidewheel/base/security_options.h"
 #include "tidewheel/base/signals.h"
+#include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/version.h"
 #include "tidewheel/rest/server.h"
 #include "tidewheel/taskmanager/task_manager.h"
@@ -127,11 +129,15 @@ Result<std::unique_ptr<HighAvailability>> open_high_availability(World& world,
 
 Status check_bind_host(const Config& config, const TextOption& option) {
   const std::string host = config.get(option);
-  if (is_loopback(host) || config.get(options::kAllowOpenBind)) { return ok_status(); }
+  if (is_loopback(host) || config.get(options::kInternalTls) ||
+      config.get(options::kAllowOpenBind)) {
+    return ok_status();
+  }
   return invalid_argument(ErrorId::kBadOptionValue,
                           "{} is '{}', which other machines reach, and nobody there would have to "
-                          "prove who they are; set {} to true if the network is trusted",
-                          option.key, host, options::kAllowOpenBind.key);
+                          "prove who they are; set up {}, or set {} to true if the network is "
+                          "trusted",
+                          option.key, host, options::kInternalTls.key, options::kAllowOpenBind.key);
 }
 
 Result<int> run_job_manager(const ManagerCommand& command) {
@@ -143,6 +149,8 @@ Result<int> run_job_manager(const ManagerCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const WorkingDirectory working,
                              claim_working_directory(world.files(), config, "jobmanager"));
   const std::unique_ptr<ProcessLauncher> launcher = make_process_launcher();
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto internal,
+                             make_internal_tls(world.network(), world.files(), config));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto availability, open_high_availability(world, config));
   JobManagerOptions options;
   options.config = config;
@@ -154,12 +162,17 @@ Result<int> run_job_manager(const ManagerCommand& command) {
   options.logs = manager_logs(world, config);
   options.high_availability = availability.get();
   options.launcher = launcher.get();
+  options.network = internal.get();
   options.on_end = [&exit](int status) { exit.ask(status); };
   options.application = command.application;
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
                              SignalHandler::install([&exit](int) { exit.ask(0); }));
   TIDEWHEEL_ASSIGN_OR_RETURN(auto job_manager, JobManager::open(world, std::move(options)));
-  TIDEWHEEL_ASSIGN_OR_RETURN(auto rest, RestServer::open(world, config, *job_manager));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto rest_tls,
+                             make_rest_server_tls(world.network(), world.files(), config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      auto rest, RestServer::open(world, config, *job_manager,
+                                  {.network = rest_tls.get(), .is_secure = rest_tls != nullptr}));
   job_manager->start(rest->address());
   world.logger()
       .named("jobmanager")
@@ -182,6 +195,8 @@ Result<int> run_task_manager(const ManagerCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const WorkingDirectory working,
                              claim_working_directory(world.files(), config, "taskmanager"));
   const std::unique_ptr<ProcessLauncher> launcher = make_process_launcher();
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto internal,
+                             make_internal_tls(world.network(), world.files(), config));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto availability, open_high_availability(world, config));
   TaskManagerOptions options;
   options.config = config;
@@ -201,6 +216,7 @@ Result<int> run_task_manager(const ManagerCommand& command) {
   options.logs = manager_logs(world, config);
   options.high_availability = availability.get();
   options.launcher = launcher.get();
+  options.network = internal.get();
   options.on_end = [&exit](int status) { exit.ask(status); };
   const Logger log = world.logger().named("taskmanager");
   const std::string unlimited = launcher->why_no_memory_limits();

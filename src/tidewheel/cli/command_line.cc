@@ -10,6 +10,7 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/version.h"
 #include "tidewheel/cli/client_flags.h"
+#include "tidewheel/cli/completion.h"
 #include "tidewheel/cli/option_table.h"
 
 namespace tidewheel {
@@ -290,6 +291,25 @@ Status usage_error(std::span<const std::string> arguments, const std::string& re
                           arguments.empty() ? "" : arguments[0] + " ");
 }
 
+// Help or the version, when that is what was asked for; empty: a command was. Errors: kUsage.
+Result<std::string> parse_with(CLI::App& app, std::span<const std::string> own,
+                               std::span<const std::string> arguments) {
+  try {
+    app.parse(reversed(own));
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App* chosen = &app;
+    std::string before;
+    while (!chosen->get_subcommands().empty()) {
+      before += (before.empty() ? "" : " ") + chosen->get_name();
+      chosen = chosen->get_subcommands().front();
+    }
+    return before.empty() ? app.help() : chosen->help(before);
+  } catch (const CLI::CallForVersion& version) {
+    return std::string(version.what()) + "\n";
+  } catch (const CLI::ParseError& error) { return usage_error(arguments, error.what()); }
+  return std::string();
+}
+
 CommandLine printing(std::string text) {
   CommandLine line;
   line.text = std::move(text);
@@ -320,6 +340,13 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
       app.add_subcommand("doctor", "Says who built a job's library, and whether it runs here");
   const CLI::App* const options =
       app.add_subcommand("options", "Lists the options of the engine, as Markdown");
+  CLI::App* const completion = app.add_subcommand(
+      "completion", "Prints a script for the shell: eval \"$(tidewheel completion bash)\"");
+  std::string shell;
+  completion->add_option("shell", shell, "bash, zsh or fish")->required()->type_name("SHELL");
+  // Commands with a parser of their own, for the help and completions.
+  app.add_subcommand("jobmanager", "Runs the JobManager of a cluster")->allow_extras();
+  app.add_subcommand("taskmanager", "Runs a TaskManager: the slots of one machine")->allow_extras();
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
   SnapshotFlags snapshots;
   ClientFlags client;
@@ -328,21 +355,14 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   SqlFlags sql;
   sql.add_to(app);
 
-  try {
-    app.parse(reversed(own));
-  } catch (const CLI::CallForHelp&) {
-    const CLI::App* chosen = &app;
-    std::string before;
-    while (!chosen->get_subcommands().empty()) {
-      before += (before.empty() ? "" : " ") + chosen->get_name();
-      chosen = chosen->get_subcommands().front();
-    }
-    return printing(before.empty() ? app.help() : chosen->help(before));
-  } catch (const CLI::CallForVersion& version) {
-    return printing(std::string(version.what()) + "\n");
-  } catch (const CLI::ParseError& error) { return usage_error(arguments, error.what()); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string asked, parse_with(app, own, arguments));
+  if (!asked.empty()) { return printing(asked); }
 
   if (options->parsed()) { return printing(option_reference()); }
+  if (completion->parsed()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::string script, completion_script(app, shell));
+    return printing(std::move(script));
+  }
   CommandLine line;
   if (snapshots.fill(line) || sql.fill(line)) { return line; }
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_client, client.fill(line.client));

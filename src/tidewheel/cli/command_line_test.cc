@@ -123,6 +123,15 @@ TEST(CommandLine, commands_for_a_cluster_name_their_job) {
   EXPECT_NE(refusal({"top", "--interval", "x"}), "");
 }
 
+TEST(CommandLine, shells_complete_commands_and_flags) {
+  const std::string bash = parsed({"completion", "bash"}).text;
+  EXPECT_NE(bash.find("cancel) words='"), std::string::npos);
+  EXPECT_NE(bash.find(" --withSavepoint -s"), std::string::npos);
+  EXPECT_NE(parsed({"completion", "zsh"}).text.find("bashcompinit"), std::string::npos);
+  EXPECT_NE(parsed({"completion", "fish"}).text.find("-a rescale"), std::string::npos);
+  EXPECT_NE(refusal({"completion", "ksh"}), "");
+}
+
 TEST(CommandLine, help_and_version_are_printed) {
   EXPECT_NE(parsed({"--help"}).text.find("explain"), std::string::npos);
   EXPECT_NE(parsed({"run", "--help"}).text.find("--parallelism"), std::string::npos);

@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/config.h"
 #include "tidewheel/base/intrusive_stack.h"
 #include "tidewheel/base/mailbox.h"
+#include "tidewheel/base/network_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/cluster/exchange_lane.h"
@@ -32,6 +35,8 @@ constexpr uint32_t kBodyBytesMax = uint32_t{512} << 20;
 constexpr uint32_t kGreetingBytesMax = 1 << 16;
 // Encoded ahead of the socket.
 constexpr size_t kWriteBytes = size_t{256} << 10;
+// Some batches, so that few of them lie across the buffer's end and have to be moved.
+constexpr size_t kReadBytes = size_t{512} << 10;
 constexpr int kElementsAtOnce = 4;  // of one channel, before another one's turn
 constexpr int kReadsPerTurn = 8;
 constexpr int kWritesPerTurn = 8;
@@ -47,7 +52,8 @@ struct Link {
     std::shared_ptr<InLane> lane;  // null: the receiver is not there yet
   };
 
-  Link(uint64_t link_id, bool sends) : id(link_id), is_out(sends), reader(kGreetingBytesMax) {}
+  Link(uint64_t link_id, bool sends)
+      : id(link_id), is_out(sends), reader(kGreetingBytesMax, kReadBytes) {}
 
   const uint64_t id;
   const bool is_out;  // we have made it, and send rows
@@ -84,11 +90,13 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
         options_(std::move(options)),
         network_(options_.network != nullptr ? *options_.network : world.network()),
         logger_(world.logger().named("exchange")),
-        send_options_{options_.compression, options_.plans, kBodyBytesMax} {}
+        send_options_{options_.compression, options_.plans, kBodyBytesMax},
+        stopped_(world.executor().make_event()) {}
   ~WorkerExchange() override;
   Status listen();
 
   uint16_t port() const override { return port_; }
+  void stop() override;
   Result<std::unique_ptr<RemoteChannel>> make_outgoing(ExchangeChannelId id,
                                                        const RemoteChannelSpec& spec,
                                                        const ExchangePeer& receiver,
@@ -181,6 +189,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
   const std::shared_ptr<CompletionGate> gate_ = CompletionGate::create();
   Mailbox mailbox_;
   std::atomic<bool> stopping_{false};
+  const std::unique_ptr<Event> stopped_;
   std::atomic<bool> alerted_{false};
   std::atomic<bool> may_accept_{false};
   IntrusiveStack<Lane, &Lane::next_woken> woken_;
@@ -211,9 +220,15 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
 WorkerExchange::~WorkerExchange() {
   gate_->close();
   mailbox_.close();
-  stopping_.store(true);
-  if (worker_ != nullptr) { worker_->wake(); }
+  stop();
   worker_.reset();
+}
+
+// The worker itself stays, since tasks may still wake it.
+void WorkerExchange::stop() {
+  if (worker_ == nullptr || stopping_.exchange(true)) { return; }
+  worker_->wake();
+  static_cast<void>(stopped_->wait());
 }
 
 Status WorkerExchange::listen() {
@@ -240,7 +255,10 @@ ExchangeFigures WorkerExchange::figures() const {
 }
 
 Turn WorkerExchange::turn() {
-  if (stopping_.load()) { return Turn::stop(); }
+  if (stopping_.load()) {
+    stopped_->set();
+    return Turn::stop();
+  }
   // Before the woken: a lane that is given up is never woken again, but may have been.
   mailbox_.run_pending();
   take_woken();
@@ -739,6 +757,30 @@ void WorkerExchange::tell_plan(const CheckpointPlanRef& plan) {
 }
 
 }  // namespace
+
+Status configure_exchange(const Config& config, ExchangeOptions& options) {
+  const std::string codec = config.get(options::kNetworkCompression);
+  constexpr std::pair<std::string_view, ExchangeCompression> kCodecs[] = {
+      {"NONE", ExchangeCompression::kNone},
+      {"LZ4", ExchangeCompression::kLz4},
+      {"ZSTD", ExchangeCompression::kZstd},
+      {"SNAPPY", ExchangeCompression::kSnappy}};
+  const auto* const found = std::find_if(std::begin(kCodecs), std::end(kCodecs),
+                                         [&](const auto& entry) { return entry.first == codec; });
+  if (found == std::end(kCodecs)) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} is '{}'; NONE, LZ4, ZSTD and SNAPPY are accepted",
+                            options::kNetworkCompression.key, codec);
+  }
+  options.compression = found->second;
+  if (config.get(options::kBufferDebloat)) {
+    options.debloat_target_ms = config.get(options::kBufferDebloatTarget);
+  }
+  options.connect_timeout_ms = config.get(options::kDataConnectTimeout) * 1'000;
+  options.heartbeat_interval_ms = config.get(options::kHeartbeatInterval);
+  options.heartbeat_timeout_ms = config.get(options::kHeartbeatTimeout);
+  return ok_status();
+}
 
 Result<std::unique_ptr<Exchange>> Exchange::start(World& world, ExchangeOptions options) {
   auto exchange = std::make_unique<WorkerExchange>(world, std::move(options));

@@ -13,7 +13,8 @@
 
 namespace tidewheel {
 
-class World;  // base/world.h
+class Config;  // base/config.h
+class World;   // base/world.h
 
 enum class ExchangeCompression : uint8_t { kNone = 0, kLz4 = 1, kZstd = 2, kSnappy = 3 };
 
@@ -61,6 +62,9 @@ struct ExchangeOptions {
   std::function<void(ExchangeChannelId, Status)> on_failure;
 };
 
+// Takes over what `config` says of compression, debloating and timeouts. Errors: kBadOptionValue.
+[[nodiscard]] Status configure_exchange(const Config& config, ExchangeOptions& options);
+
 // Figures of one worker since its start; any thread.
 struct ExchangeFigures {
   int64_t bytes_sent = 0;
@@ -70,14 +74,17 @@ struct ExchangeFigures {
   int64_t connections = 0;
 };
 
-// Has a worker (a thread) of its own for all connections. Destroyed after the workers of the slots
-// (tasks wake it), and before the tasks are; channels that are left then move nothing more.
+// Has a worker (a thread) of its own for all connections. At the end it is stopped, then the
+// workers of the slots, then it is destroyed, then the tasks: it wakes tasks until it has stopped,
+// and tasks wake it until they have.
 class Exchange {
  public:
   // Errors: kNetworkAddress when it can't listen.
   static Result<std::unique_ptr<Exchange>> start(World& world, ExchangeOptions options);
   virtual ~Exchange() = default;
   virtual uint16_t port() const = 0;
+  // Nothing moves any more, and no task is touched, once this has returned. Not on a worker's turn.
+  virtual void stop() = 0;
 
   // Any thread. The receiver's side may be made before or after the sender's: nothing is sent until
   // it is there. The end that comes back may be destroyed at any time after its task has been

@@ -194,14 +194,14 @@ uint32_t InLane::take_grant(int64_t now_ns) {
   return grant;
 }
 
-// As many elements as the task takes in the target time. A channel that runs empty gets all its
-// credits back: it is not what holds the sender up.
+// As many elements as the task takes in the target time. A channel that has run empty gets more,
+// whatever the measurement says: it may have been the window that held the sender up.
 void InLane::adapt_window(int64_t now_ns) {
   if (now_ns - adapted_ns_ < kAdaptEveryNs) { return; }
   const uint32_t popped = channel_->popped();
   const uint32_t taken = popped - adapted_popped_;
   if (channel_->size() == 0) {
-    window_ = credits_max_;
+    window_ = std::min(2 * window_, credits_max_);
   } else if (adapted_ns_ != 0) {
     const double per_ns = static_cast<double>(taken) / static_cast<double>(now_ns - adapted_ns_);
     const double wanted = per_ns * static_cast<double>(debloat_target_ns_);

@@ -2,23 +2,25 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/event_loop.h"
+#include "tidewheel/base/leaf_lock.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
-#include "tidewheel/checkpoint/ended_job.h"
-#include "tidewheel/checkpoint/snapshot_files.h"
-#include "tidewheel/checkpoint/worker_storage.h"
+#include "tidewheel/cluster/ended_job_process.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/job_report_builder.h"
 #include "tidewheel/cluster/manager.pb.h"
 #include "tidewheel/cluster/metric_report_builder.h"
+#include "tidewheel/cluster/parallelism.h"
 #include "tidewheel/cluster/remote_fleet.h"
 #include "tidewheel/dataflow/job_master.h"
 #include "tidewheel/dataflow/job_setup.h"
@@ -30,86 +32,151 @@ namespace {
 // The JobManager is told of changes no more often than this.
 constexpr int64_t kChangesMs = 100;
 constexpr int64_t kRetryMs = 200;
+constexpr int64_t kNsPerMs = 1'000'000;
+
+// The job's master while the job runs at one parallelism. Destroyed from the bottom: the master
+// stops, then what it works on.
+struct Generation {
+  explicit Generation(JobSetup from)
+      : name(from.name),
+        rules(from.rules),
+        restart_strategy(from.strategy->describe()),
+        chained(std::move(from.chained)),
+        metrics(from.name),
+        setup(std::move(from)) {}
+  // As if the process had been killed, unless the job has ended.
+  ~Generation() {
+    stop();
+    if (master != nullptr) { master->close(); }
+  }
+  void stop() {
+    gate->close();
+    if (worker == nullptr) { return; }
+    master->abandon();
+    worker.reset();
+  }
+  // Posts to the master for as long as it is there; may outlive it.
+  RpcPoster poster() const {
+    return [gate = gate, master = master.get()](std::function<void()> mail) {
+      if (!gate->enter()) { return; }
+      master->post(std::move(mail));
+      gate->leave();
+    };
+  }
+
+  const std::string name;
+  const CheckpointRules rules;
+  const std::string restart_strategy;
+  const ChainedGraph chained;
+  MetricGroup metrics;
+  JobSetup setup;
+  ParallelismByVertex parallelism;
+  const std::shared_ptr<CompletionGate> gate = CompletionGate::create();
+  std::unique_ptr<CheckpointStore> store;
+  std::unique_ptr<JobMaster> master;
+  std::unique_ptr<RemoteFleet> fleet;
+  std::unique_ptr<Worker> worker;
+};
 
 class MasterProcess final : public JobMasterProcess {
  public:
-  MasterProcess(World& world, Config config, Options options, JobSetup setup)
+  MasterProcess(World& world, LogicalGraph graph, Config config, Options options,
+                ParallelismRange range)
       : world_(world),
         role_(std::move(options.role)),
         network_(options.network),
         config_(std::move(config)),
+        graph_(std::move(graph)),
         logger_(world.logger().named("job-master")),
-        id_(setup.id),
-        name_(setup.name),
-        rules_(setup.rules),
-        restart_strategy_(setup.strategy->describe()),
-        chained_(std::move(setup.chained)),
-        metrics_(setup.name),
         start_ms_(world.clock().wall_ms()),
-        status_ms_(kClusterJobStatusCount),
         told_(world.executor().make_event()),
-        setup_(std::move(setup)) {}
+        range_(std::move(range)),
+        is_adaptive_(range_.slots_min() < range_.slots_max()),
+        status_ms_(kClusterJobStatusCount) {}
   ~MasterProcess() override;
 
   Status begin();
   Status wait() override;
+  Event& job_ended() override { return generation()->master->ended(); }
   uint16_t port() const override { return endpoint_->port(); }
 
  private:
   struct Line {  // of the list of jobs
     ClusterJobStatus status = ClusterJobStatus::kCreated;
     int32_t tasks[kExecutionStateCount] = {};
+    int32_t parallelism = 0;
     friend bool operator==(const Line&, const Line&) = default;
   };
 
+  // ---- On the caller's thread, while no master turns.
+  Status connect();
+  Result<std::shared_ptr<Generation>> make_generation(ParallelismByVertex parallelism,
+                                                      JobSetupOptions::Resume resume);
+  Status start_generation(std::shared_ptr<Generation> next);
+  Status next_generation();
+  std::string final_report(Status& result);
+
   // ---- On the master's thread.
-  void serve_manager();
-  void on_slots(const pb::SlotsAssignedNotice& notice);
-  void on_savepoint(const pb::SavepointRequest& request,
+  std::shared_ptr<RpcService> manager_service(Generation& now);
+  void serve_orders(RpcService& service, Generation& now);
+  void on_sample(Generation& now, const pb::SampleStacksRequest& request,
+                 const RpcAnswer<pb::SampleStacksResponse>& answer);
+  void on_slots(Generation& now, const pb::SlotsAssignedNotice& notice);
+  void on_savepoint(Generation& now, const pb::SavepointRequest& request,
                     const RpcAnswer<pb::SavepointResponse>& answer);
-  void on_turn();
-  Line line_now() const;
+  void on_bounds(Generation& now, const pb::ParallelismBoundsMessage& message,
+                 const RpcAnswer<pb::Empty>& answer);
+  void consider_rescaling(Generation& now);
+  void begin_rescaling(Generation& now);
+  int64_t on_turn(Generation& now);
+  std::string report(const Generation& now) const;
 
   // ---- On the loop.
   void register_now();
-  void declare_slots(int32_t slots);
+  void declare_slots();
   void on_manager_lost(const Status& why);
   void tell_line(const Line& line);
   void tell_end();
 
-  // Once the master has stopped, or on its thread.
-  std::string report() const;
+  std::shared_ptr<Generation> generation() const {
+    const std::lock_guard guard(lock_);
+    return generation_;
+  }
 
   World& world_;
   const ProcessRole role_;
   Network* const network_;
   const Config config_;
+  const LogicalGraph graph_;
   Logger logger_;
-  const std::string id_;
-  const std::string name_;
-  const CheckpointRules rules_;
-  const std::string restart_strategy_;
-  const ChainedGraph chained_;
-  MetricGroup metrics_;
   const int64_t start_ms_;
-  std::vector<int64_t> status_ms_;  // the master's thread
-  Line line_;                       // the same: as it was told last
-  int64_t end_ms_ = -1;
   const std::unique_ptr<Event> told_;
   std::atomic<bool> manager_is_lost_{false};
+
+  // The master's thread, or the caller's while no master turns.
+  ParallelismRange range_;
+  const bool is_adaptive_;
+  bool is_known_ = false;  // to the JobManager, or will be
+  SlotAssignment assignment_;
+  int32_t slots_given_ = 0;
+  ParallelismByVertex wanted_;             // empty: it is to stay as it is
+  int64_t rescale_at_ns_ = Clock::kNever;  // for `wanted_`
+  bool rescaling_ = false;
+  std::vector<int64_t> status_ms_;
+  Line line_;  // as it was told last
+  int64_t end_ms_ = -1;
 
   // The loop's.
   std::optional<Line> untold_;
   bool tells_soon_ = false;
+  ClusterJobStatus end_status_ = ClusterJobStatus::kFailed;
   std::string end_report_;
   RpcClient manager_;
+  std::atomic<int32_t> slots_max_{0};
+  std::atomic<int32_t> slots_min_{0};
 
-  // Destroyed from the bottom: nobody calls in here, then the master stops, then what it works on.
-  JobSetup setup_;
-  std::unique_ptr<CheckpointStore> store_;
-  std::unique_ptr<JobMaster> master_;
-  std::unique_ptr<RemoteFleet> fleet_;
-  std::unique_ptr<Worker> master_worker_;
+  mutable LeafLock lock_;  // guards the pointer
+  std::shared_ptr<Generation> generation_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<RpcEndpoint> endpoint_;
 };
@@ -117,53 +184,83 @@ class MasterProcess final : public JobMasterProcess {
 // ---- Starting
 
 Status MasterProcess::begin() {
-  TIDEWHEEL_ASSIGN_OR_RETURN(store_, open_job_store(world_, setup_, config_));
-  master_ = make_job_master(world_, setup_, chained_, config_, *store_, metrics_);
-  const auto on_master = [master = master_.get()](std::function<void()> mail) {
-    master->post(std::move(mail));
-  };
-  Random random = world_.fork_random();
-  fleet_ = std::make_unique<RemoteFleet>(
-      RemoteFleet::Parts{.clock = world_.clock(),
-                         .logger = logger_,
-                         .chained = chained_,
-                         .layout = master_->layout(),
-                         .store = *store_,
-                         .listener = *master_,
-                         .job_name = name_,
-                         .epoch = role_.epoch,
-                         .token = random.next(),
-                         .slot_timeout_ns = config_.get(options::kSlotRequestTimeout) * 1'000'000,
-                         .on_changed = nullptr,
-                         .on_turn = [this] { on_turn(); }});
-  master_->set_fleet(*fleet_, /*is_deployed=*/false);
+  using Resume = JobSetupOptions::Resume;
+  // The first master of a job starts as the configuration says, later ones go on.
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::shared_ptr<Generation> first,
+                             make_generation(range_.choose(range_.slots_max()),
+                                             role_.epoch > 1 ? Resume::kById : Resume::kNever));
+  TIDEWHEEL_RETURN_IF_ERROR(connect());
+  return start_generation(std::move(first));
+}
+
+Status MasterProcess::connect() {
   loop_ = std::make_unique<EventLoop>(world_, "tw-manager-link");
   RpcOptions rpc;
-  rpc.name = fmt::format("master of job {}", id_);
+  rpc.name = fmt::format("master of job {}", role_.job_id);
   rpc.listens = true;
   rpc.listen_at = role_.listen_at;
   rpc.network = network_;
   rpc.heartbeat_interval_ms = config_.get(options::kHeartbeatInterval);
   rpc.heartbeat_timeout_ms = config_.get(options::kHeartbeatTimeout);
   TIDEWHEEL_ASSIGN_OR_RETURN(endpoint_, RpcEndpoint::start(world_, std::move(rpc)));
-  endpoint_->serve(fleet_->make_service(on_master));
-  serve_manager();
   manager_ = RpcClient(endpoint_->connect(role_.manager), "JobManager", loop_->poster());
   manager_.set_fence(role_.manager_fence);
   manager_.set_timeout_ms(config_.get(options::kAskTimeout));
-  loop_->post([this] { register_now(); });
-  master_worker_ = world_.executor().start_worker("tw-master", *master_);
-  master_->set_worker(master_worker_.get());
+  return ok_status();
+}
+
+Result<std::shared_ptr<Generation>> MasterProcess::make_generation(ParallelismByVertex parallelism,
+                                                                   JobSetupOptions::Resume resume) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(LogicalGraph graph, graph_at(graph_, config_, parallelism));
+  TIDEWHEEL_ASSIGN_OR_RETURN(JobSetup setup, set_up_job(world_, std::move(graph), config_,
+                                                        {.id = role_.job_id, .resume = resume}));
+  auto next = std::make_shared<Generation>(std::move(setup));
+  next->parallelism = std::move(parallelism);
+  TIDEWHEEL_ASSIGN_OR_RETURN(next->store, open_job_store(world_, next->setup, config_));
+  next->master =
+      make_job_master(world_, next->setup, next->chained, config_, *next->store, next->metrics);
+  return next;
+}
+
+// Its services take the place of those of the generation before.
+Status MasterProcess::start_generation(std::shared_ptr<Generation> next) {
+  Random random = world_.fork_random();
+  Generation& now = *next;
+  now.fleet = std::make_unique<RemoteFleet>(
+      RemoteFleet::Parts{.clock = world_.clock(),
+                         .logger = logger_,
+                         .chained = now.chained,
+                         .layout = now.master->layout(),
+                         .store = *now.store,
+                         .listener = *now.master,
+                         .job_name = now.name,
+                         .epoch = role_.epoch,
+                         .token = random.next(),
+                         .parallelism = now.parallelism,
+                         .slot_timeout_ns = config_.get(options::kSlotRequestTimeout) * kNsPerMs,
+                         .on_turn = [this, &now] { return on_turn(now); }});
+  now.master->set_fleet(*now.fleet, /*is_deployed=*/false);
+  now.fleet->assign(assignment_);
+  {
+    const std::lock_guard guard(lock_);
+    generation_ = next;
+  }
+  endpoint_->serve(now.fleet->make_service(now.poster()));
+  endpoint_->serve(manager_service(now));
+  now.worker = world_.executor().start_worker("tw-master", *now.master);
+  now.master->set_worker(now.worker.get());
+  slots_max_ = range_.slots_max();
+  slots_min_ = range_.slots_min();
+  const bool is_first = !std::exchange(is_known_, true);
+  loop_->post([this, is_first] { is_first ? register_now() : declare_slots(); });
+  if (manager_is_lost_) { now.master->abandon(); }
   return ok_status();
 }
 
 MasterProcess::~MasterProcess() {
-  if (master_ == nullptr) { return; }
   endpoint_.reset();
-  master_->abandon();
-  master_worker_.reset();
+  generation_.reset();
   loop_.reset();
-  master_->close();
 }
 
 // ---- The JobManager
@@ -177,7 +274,7 @@ void MasterProcess::register_now() {
     manager_.call<pb::RegisterJobMasterResponse>(
         "RegisterJobMaster", request, [this](const Result<pb::RegisterJobMasterResponse>& answer) {
           if (!answer.ok()) { return on_manager_lost(answer.status()); }
-          declare_slots(master_->layout().slot_count());
+          declare_slots();
         });
   };
   manager_.peer()->watch({.poster = loop_->poster(),
@@ -185,14 +282,15 @@ void MasterProcess::register_now() {
                           .on_lost = [this](const Status& why) { on_manager_lost(why); }});
 }
 
-void MasterProcess::declare_slots(int32_t slots) {
+void MasterProcess::declare_slots() {
   pb::DeclareSlotsRequest request;
   request.set_job_id(role_.job_id);
   request.set_epoch(role_.epoch);
-  request.set_slots(slots);
-  manager_.call<pb::Empty>("DeclareSlots", request, [this, slots](const Result<pb::Empty>& answer) {
+  request.set_slots(slots_max_);
+  if (slots_min_ < slots_max_) { request.set_slots_min(slots_min_); }
+  manager_.call<pb::Empty>("DeclareSlots", request, [this](const Result<pb::Empty>& answer) {
     if (answer.ok()) { return; }
-    if (answer.status().id() == ErrorId::kRpcDeadline) { return declare_slots(slots); }
+    if (answer.status().id() == ErrorId::kRpcDeadline) { return declare_slots(); }
     on_manager_lost(answer.status());
   });
 }
@@ -201,7 +299,7 @@ void MasterProcess::declare_slots(int32_t slots) {
 void MasterProcess::on_manager_lost(const Status& why) {
   if (manager_is_lost_.exchange(true)) { return; }
   logger_.warning("the JobManager is lost, so the job's master ends: {}", why.to_string());
-  master_->abandon();
+  if (const auto now = generation()) { now->master->abandon(); }
   told_->set();
 }
 
@@ -211,15 +309,11 @@ void MasterProcess::tell_line(const Line& line) {
   pb::JobChangedNotice notice;
   notice.set_job_id(role_.job_id);
   notice.set_epoch(role_.epoch);
-  notice.set_name(name_);
+  notice.set_name(generation()->name);
   notice.set_status(static_cast<uint32_t>(line.status));
   for (const int32_t count : line.tasks) { notice.add_tasks(count); }
   notice.set_start_ms(start_ms_);
-  int32_t parallelism = 0;
-  for (const ChainVertex& vertex : chained_.vertices) {
-    parallelism = std::max(parallelism, vertex.parallelism);
-  }
-  notice.set_parallelism(parallelism);
+  notice.set_parallelism(line.parallelism);
   manager_.notify("JobChanged", notice);
   untold_.reset();
   loop_->after_ms(kChangesMs, [this] {
@@ -232,7 +326,7 @@ void MasterProcess::tell_end() {
   pb::JobEndedRequest request;
   request.set_job_id(role_.job_id);
   request.set_epoch(role_.epoch);
-  request.set_status(static_cast<uint32_t>(cluster_status_of(master_->state())));
+  request.set_status(static_cast<uint32_t>(end_status_));
   request.set_report(end_report_);
   manager_.call<pb::Empty>("JobEnded", request, [this](const Result<pb::Empty>& answer) {
     if (answer.ok()) {
@@ -247,73 +341,131 @@ void MasterProcess::tell_end() {
 
 // ---- What the JobManager asks
 
-void MasterProcess::serve_manager() {
-  auto service = std::make_shared<RpcService>(
-      "JobMaster",
-      [master = master_.get()](std::function<void()> mail) { master->post(std::move(mail)); });
+std::shared_ptr<RpcService> MasterProcess::manager_service(Generation& now) {
+  auto service = std::make_shared<RpcService>("JobMaster", now.poster());
   service->accept_only(role_.manager_fence);
   service->on_notice<pb::SlotsAssignedNotice>(
-      "SlotsAssigned", [this](const RpcRequest&, const pb::SlotsAssignedNotice& notice) {
-        if (notice.epoch() == role_.epoch) { on_slots(notice); }
+      "SlotsAssigned", [this, &now](const RpcRequest&, const pb::SlotsAssignedNotice& notice) {
+        if (notice.epoch() == role_.epoch) { on_slots(now, notice); }
       });
   service->on_notice<pb::WorkerLostNotice>(
-      "WorkerLost", [this](const RpcRequest&, const pb::WorkerLostNotice& notice) {
+      "WorkerLost", [this, &now](const RpcRequest&, const pb::WorkerLostNotice& notice) {
         if (notice.epoch() != role_.epoch) { return; }
-        fleet_->worker_lost(notice.worker_id(),
-                            unavailable(ErrorId::kProcessLost, "its process {}", notice.reason()));
+        now.fleet->worker_lost(notice.worker_id(), unavailable(ErrorId::kProcessLost,
+                                                               "its process {}", notice.reason()));
       });
   service->on<pb::Empty, pb::ReportResponse>(
-      "Report",
-      [this](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::ReportResponse>& answer) {
+      "Report", [this, &now](const RpcRequest&, const pb::Empty&,
+                             const RpcAnswer<pb::ReportResponse>& answer) {
         pb::ReportResponse response;
-        response.set_report(report());
+        response.set_report(report(now));
         answer.ok(response);
       });
   service->on<pb::Empty, pb::MetricsResponse>(
-      "Metrics",
-      [this](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::MetricsResponse>& answer) {
-        fleet_->collect_metrics([this, answer](const std::shared_ptr<pb::MetricReport>& report) {
-          add_job_metrics(metrics_.collect(world_.clock().now_ns()), *report);
-          add_task_metrics(chained_, *fleet_, *report);
-          pb::MetricsResponse response;
-          response.set_report(report->SerializeAsString());
-          answer.ok(response);
-        });
+      "Metrics", [this, &now](const RpcRequest&, const pb::Empty&,
+                              const RpcAnswer<pb::MetricsResponse>& answer) {
+        now.fleet->collect_metrics(
+            [this, &now, answer](const std::shared_ptr<pb::MetricReport>& metrics) {
+              add_job_metrics(now.metrics.collect(world_.clock().now_ns()), *metrics);
+              add_task_metrics(now.chained, *now.fleet, *metrics);
+              pb::MetricsResponse response;
+              response.set_report(metrics->SerializeAsString());
+              answer.ok(response);
+            });
       });
-  service->on<pb::Empty, pb::Empty>(
-      "Cancel", [this](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::Empty>& answer) {
-        master_->cancel();
+  service->on<pb::SampleStacksRequest, pb::SampleStacksResponse>(
+      "SampleStacks", [this, &now](const RpcRequest&, const pb::SampleStacksRequest& request,
+                                   const RpcAnswer<pb::SampleStacksResponse>& answer) {
+        on_sample(now, request, answer);
+      });
+  serve_orders(*service, now);
+  return service;
+}
+
+void MasterProcess::serve_orders(RpcService& service, Generation& now) {
+  service.on<pb::Empty, pb::Empty>(
+      "Cancel", [&now](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::Empty>& answer) {
+        now.master->cancel();
         answer.ok(pb::Empty());
       });
-  service->on<pb::SavepointRequest, pb::SavepointResponse>(
-      "Savepoint",
-      [this](const RpcRequest&, const pb::SavepointRequest& request,
-             const RpcAnswer<pb::SavepointResponse>& answer) { on_savepoint(request, answer); });
-  service->on<pb::Empty, pb::CheckpointResponse>(
+  service.on<pb::SavepointRequest, pb::SavepointResponse>(
+      "Savepoint", [this, &now](const RpcRequest&, const pb::SavepointRequest& request,
+                                const RpcAnswer<pb::SavepointResponse>& answer) {
+        on_savepoint(now, request, answer);
+      });
+  service.on<pb::Empty, pb::CheckpointResponse>(
       "Checkpoint",
-      [this](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::CheckpointResponse>& answer) {
-        master_->trigger_checkpoint([answer](const Result<int64_t>& id) {
+      [&now](const RpcRequest&, const pb::Empty&, const RpcAnswer<pb::CheckpointResponse>& answer) {
+        now.master->trigger_checkpoint([answer](const Result<int64_t>& id) {
           if (!id.ok()) { return answer.fail(id.status()); }
           pb::CheckpointResponse response;
           response.set_id(*id);
           answer.ok(response);
         });
       });
-  endpoint_->serve(std::move(service));
+  service.on<pb::Empty, pb::ParallelismBoundsMessage>(
+      "ParallelismBounds", [this](const RpcRequest&, const pb::Empty&,
+                                  const RpcAnswer<pb::ParallelismBoundsMessage>& answer) {
+        pb::ParallelismBoundsMessage message;
+        for (const ParallelismBounds& bounds : range_.bounds()) {
+          pb::ParallelismBound& bound = *message.add_bounds();
+          bound.set_vertex_id(bounds.vertex_id);
+          bound.set_lower(bounds.lower);
+          bound.set_upper(bounds.upper);
+        }
+        answer.ok(message);
+      });
+  service.on<pb::ParallelismBoundsMessage, pb::Empty>(
+      "Rescale",
+      [this, &now](const RpcRequest&, const pb::ParallelismBoundsMessage& message,
+                   const RpcAnswer<pb::Empty>& answer) { on_bounds(now, message, answer); });
 }
 
-void MasterProcess::on_slots(const pb::SlotsAssignedNotice& notice) {
+void MasterProcess::on_sample(Generation& now, const pb::SampleStacksRequest& request,
+                              const RpcAnswer<pb::SampleStacksResponse>& answer) {
+  std::vector<TaskId> tasks;
+  for (size_t v = 0; v < now.chained.vertices.size(); ++v) {
+    const auto vertex = static_cast<int32_t>(v);
+    if (vertex_id_of(now.chained, vertex) != request.vertex_id()) { continue; }
+    for (int32_t i = 0; i < now.chained.vertices[v].parallelism; ++i) {
+      if (request.subtask() < 0 || request.subtask() == i) { tasks.push_back({vertex, i}); }
+    }
+  }
+  StackSampling sampling;
+  sampling.kind = static_cast<StackSampling::Kind>(std::min<uint32_t>(request.kind(), 2));
+  sampling.samples = request.samples();
+  sampling.interval_ms = request.interval_ms();
+  sampling.depth_max = request.depth_max();
+  now.fleet->sample_stacks(tasks, sampling, [answer](const std::vector<SampledStack>& stacks) {
+    pb::SampleStacksResponse response;
+    for (const SampledStack& stack : stacks) {
+      pb::SampledStackMessage& added = *response.add_stacks();
+      for (const std::string& frame : stack.frames) { added.add_frames(frame); }
+      added.set_count(stack.count);
+    }
+    answer.ok(response);
+  });
+}
+
+void MasterProcess::on_slots(Generation& now, const pb::SlotsAssignedNotice& notice) {
   SlotAssignment assignment;
+  int32_t slots = 0;
   for (const pb::SlotsOnTaskManager& on : notice.on()) {
     assignment.on.push_back({.task_manager_id = on.task_manager_id(),
                              .slots = on.slots(),
                              .worker_id = on.worker_id()});
+    slots += on.slots();
   }
   assignment.reason = notice.reason();
-  fleet_->assign(std::move(assignment));
+  assignment_ = assignment;
+  // Another generation gets other workers.
+  for (SlotAssignment::On& on : assignment_.on) { on.worker_id.clear(); }
+  slots_given_ = slots;
+  now.fleet->assign(std::move(assignment));
+  consider_rescaling(now);
 }
 
-void MasterProcess::on_savepoint(const pb::SavepointRequest& request,
+void MasterProcess::on_savepoint(Generation& now, const pb::SavepointRequest& request,
                                  const RpcAnswer<pb::SavepointResponse>& answer) {
   const auto done = [answer](const Result<std::string>& path) {
     if (!path.ok()) { return answer.fail(path.status()); }
@@ -326,59 +478,139 @@ void MasterProcess::on_savepoint(const pb::SavepointRequest& request,
                                      "savepoints are written in one form, which every state "
                                      "backend reads; leave the form out, or ask for CANONICAL"));
   }
+  JobMaster& master = *now.master;
   switch (static_cast<SavepointOrder::Then>(request.then())) {
     case SavepointOrder::Then::kGoOn:
-      return master_->savepoint({request.directory(), AfterSavepoint::kGoOn}, done);
+      return master.savepoint({request.directory(), AfterSavepoint::kGoOn}, done);
     case SavepointOrder::Then::kCancel:
-      return master_->cancel_with_savepoint(request.directory(), done);
+      return master.cancel_with_savepoint(request.directory(), done);
     case SavepointOrder::Then::kStop:
-      return master_->savepoint({request.directory(), AfterSavepoint::kSuspend}, done);
+      return master.savepoint({request.directory(), AfterSavepoint::kSuspend}, done);
     case SavepointOrder::Then::kDrain:
-      return master_->savepoint({request.directory(), AfterSavepoint::kDrain}, done);
+      return master.savepoint({request.directory(), AfterSavepoint::kDrain}, done);
   }
   answer.fail(
       invalid_argument(ErrorId::kBadParameter, "what to do after a savepoint: {}", request.then()));
 }
 
+// ---- Another parallelism
+
+void MasterProcess::on_bounds(Generation& now, const pb::ParallelismBoundsMessage& message,
+                              const RpcAnswer<pb::Empty>& answer) {
+  if (!now.rules.has_directory) {
+    return answer.fail(failed_precondition(
+        ErrorId::kRescale, "a job goes on at another parallelism from a checkpoint: set {}",
+        options::kCheckpointDirectory.key));
+  }
+  std::vector<ParallelismBounds> bounds;
+  for (const pb::ParallelismBound& bound : message.bounds()) {
+    bounds.push_back({bound.vertex_id(), bound.lower(), bound.upper()});
+  }
+  if (Status set = range_.set_bounds(bounds); !set.ok()) { return answer.fail(std::move(set)); }
+  slots_max_ = range_.slots_max();
+  slots_min_ = range_.slots_min();
+  loop_->post([this] { declare_slots(); });
+  answer.ok(pb::Empty());
+  consider_rescaling(now);
+}
+
+// What has changed is waited for to settle, unless there is all that can be used.
+void MasterProcess::consider_rescaling(Generation& now) {
+  const ParallelismByVertex best = range_.choose(slots_given_);
+  if (best.empty() || best == now.parallelism) {
+    wanted_.clear();
+    rescale_at_ns_ = Clock::kNever;
+    return;
+  }
+  if (best == wanted_) { return; }
+  wanted_ = best;
+  const int64_t now_ns = world_.clock().now_ns();
+  const bool runs = now.fleet->is_ready();
+  const int64_t settles_ms =
+      config_.get(runs ? options::kExecutingStabilization : options::kSubmissionStabilization);
+  const bool has_all = slots_given_ >= range_.slots_max();
+  rescale_at_ns_ = has_all ? now_ns : now_ns + settles_ms * kNsPerMs;
+}
+
+// A job that runs takes a checkpoint to go on from. One that does not has nothing to lose.
+void MasterProcess::begin_rescaling(Generation& now) {
+  const JobState state = now.master->state();
+  if (state == JobState::kCancelling || state == JobState::kFailing || is_final(state)) { return; }
+  rescaling_ = true;
+  rescale_at_ns_ = Clock::kNever;
+  if (state != JobState::kRunning) { return now.master->abandon(); }
+  now.master->trigger_checkpoint([this, &now](const Result<int64_t>& id) {
+    if (id.ok()) {
+      logger_.info("the job goes on from checkpoint {} at another parallelism", *id);
+      return now.master->abandon();
+    }
+    logger_.warning("the job stays at its parallelism: {}", id.status().to_string());
+    rescaling_ = false;
+    wanted_.clear();
+  });
+}
+
+Status MasterProcess::next_generation() {
+  const std::shared_ptr<Generation> before = generation();
+  before->stop();
+  before->master->close();
+  // The job's folder is the next one's.
+  before->store->close();
+  ParallelismByVertex parallelism = std::exchange(wanted_, {});
+  rescaling_ = false;
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      std::shared_ptr<Generation> next,
+      make_generation(std::move(parallelism), JobSetupOptions::Resume::kById));
+  TIDEWHEEL_RETURN_IF_ERROR(start_generation(std::move(next)));
+  before->fleet->hand_over("the job goes on at another parallelism");
+  // Asked for while the checkpoint was taken.
+  if (before->master->state() == JobState::kCancelling) { generation()->master->cancel(); }
+  return ok_status();
+}
+
 // ---- What is shown
 
-MasterProcess::Line MasterProcess::line_now() const {
+int64_t MasterProcess::on_turn(Generation& now) {
   Line line;
-  line.status = cluster_status_of(master_->state());
-  fleet_->count_states(line.tasks);
-  return line;
-}
-
-void MasterProcess::on_turn() {
-  const Line now = line_now();
-  if (now == line_) { return; }
-  if (now.status != line_.status || status_ms_[static_cast<size_t>(now.status)] == 0) {
-    status_ms_[static_cast<size_t>(now.status)] = world_.clock().wall_ms();
+  line.status = cluster_status_of(now.master->state());
+  now.fleet->count_states(line.tasks);
+  for (const ChainVertex& vertex : now.chained.vertices) {
+    line.parallelism = std::max(line.parallelism, vertex.parallelism);
   }
-  line_ = now;
-  loop_->post([this, now] { tell_line(now); });
+  if (line != line_) {
+    if (line.status != line_.status || status_ms_[static_cast<size_t>(line.status)] == 0) {
+      status_ms_[static_cast<size_t>(line.status)] = world_.clock().wall_ms();
+    }
+    line_ = line;
+    loop_->post([this, line] { tell_line(line); });
+  }
+  if (!rescaling_ && world_.clock().now_ns() >= rescale_at_ns_) { begin_rescaling(now); }
+  return rescaling_ ? Clock::kNever : rescale_at_ns_;
 }
 
-std::string MasterProcess::report() const {
-  const std::shared_ptr<const CheckpointStatistics> checkpoints = master_->statistics();
-  const std::shared_ptr<const std::vector<JobFailure>> failures = master_->failures();
+std::string MasterProcess::report(const Generation& now) const {
+  const JobMaster& master = *now.master;
+  const std::shared_ptr<const CheckpointStatistics> checkpoints = master.statistics();
+  const std::shared_ptr<const std::vector<JobFailure>> failures = master.failures();
   pb::JobReport message;
-  fill_job_report({.id = id_,
-                   .name = name_,
-                   .state = master_->state(),
-                   .status_text = is_final(master_->state()) ? "" : fleet_->obstacle(),
+  fill_job_report({.id = role_.job_id,
+                   .name = now.name,
+                   .state = master.state(),
+                   .status_text = is_final(master.state()) ? "" : now.fleet->obstacle(),
                    .now_ms = world_.clock().wall_ms(),
                    .start_ms = start_ms_,
                    .end_ms = end_ms_,
                    .status_ms = status_ms_,
-                   .chained = chained_,
+                   .chained = now.chained,
                    .config = config_,
-                   .rules = rules_,
+                   .rules = now.rules,
                    .checkpoints = *checkpoints,
                    .failures = *failures,
-                   .fleet = fleet_.get(),
-                   .restarts = master_->restarts(),
-                   .restart_strategy = restart_strategy_},
+                   .fleet = now.fleet.get(),
+                   .restarts = master.restarts(),
+                   .restart_strategy = now.restart_strategy,
+                   .bounds = range_.bounds(),
+                   .can_rescale = is_adaptive_ || now.rules.has_directory},
                   message);
   return message.SerializeAsString();
 }
@@ -386,120 +618,63 @@ std::string MasterProcess::report() const {
 // ---- The end
 
 Status MasterProcess::wait() {
-  static_cast<void>(master_->ended().wait());
+  Status result;
+  while (true) {
+    const std::shared_ptr<Generation> now = generation();
+    static_cast<void>(now->master->ended().wait());
+    // It has stopped turning when this returns, so that what was the master's can be read.
+    now->worker.reset();
+    if (manager_is_lost_ || !rescaling_ || is_final(now->master->state())) { break; }
+    result = next_generation();
+    if (!result.ok()) { break; }
+  }
   if (!manager_is_lost_) {
-    // The worker has stopped turning when this returns, so that what was the master's can be read.
-    master_worker_.reset();
-    end_ms_ = world_.clock().wall_ms();
-    status_ms_[static_cast<size_t>(cluster_status_of(master_->state()))] = end_ms_;
-    end_report_ = report();
+    end_report_ = final_report(result);
     loop_->post([this] { tell_end(); });
     static_cast<void>(told_->wait());
   }
   if (manager_is_lost_) {
-    return unavailable(ErrorId::kProcessLost, "the JobManager of job {} is lost", id_);
+    return unavailable(ErrorId::kProcessLost, "the JobManager of job {} is lost", role_.job_id);
   }
-  switch (master_->state()) {
-    case JobState::kFailed: return master_->failure();
-    case JobState::kCancelled:
-      return cancelled(ErrorId::kJobCancelled, "job '{}' was cancelled", name_);
-    default: return ok_status();
-  }
+  return result;
 }
 
-// Of a job that has come to its end under a master before, whose JobManager was lost before it
-// knew. There is nothing to run: the end is told.
-class EndedProcess final : public JobMasterProcess {
- public:
-  EndedProcess(World& world, Options options, std::string report)
-      : role_(std::move(options.role)),
-        report_(std::move(report)),
-        told_(world.executor().make_event()),
-        loop_(world, "tw-manager-link") {}
-  ~EndedProcess() override { endpoint_.reset(); }
-
-  Status begin(World& world, Network* network) {
-    RpcOptions rpc;
-    rpc.name = fmt::format("master of job {}", role_.job_id);
-    rpc.network = network;
-    TIDEWHEEL_ASSIGN_OR_RETURN(endpoint_, RpcEndpoint::start(world, std::move(rpc)));
-    manager_ = RpcClient(endpoint_->connect(role_.manager), "JobManager", loop_.poster());
-    manager_.set_fence(role_.manager_fence);
-    loop_.post([this] { tell(); });
-    return ok_status();
+// `result`: why the job could not go on at another parallelism, or OK.
+std::string MasterProcess::final_report(Status& result) {
+  const std::shared_ptr<Generation> last = generation();
+  const JobState state = last->master->state();
+  end_ms_ = world_.clock().wall_ms();
+  end_status_ = result.ok() ? cluster_status_of(state) : ClusterJobStatus::kFailed;
+  status_ms_[static_cast<size_t>(end_status_)] = end_ms_;
+  pb::JobReport message;
+  TIDEWHEEL_CHECK(message.ParseFromString(report(*last)), "a report can't be read");
+  message.set_status(static_cast<uint32_t>(end_status_));
+  if (!result.ok()) {
+    pb::FailureReport& failure = *message.add_failures();
+    failure.set_text(result.to_string());
+    failure.set_at_ms(end_ms_);
+  } else if (state == JobState::kFailed) {
+    result = last->master->failure();
+  } else if (state == JobState::kCancelled) {
+    result = cancelled(ErrorId::kJobCancelled, "job '{}' was cancelled", last->name);
   }
-  Status wait() override {
-    static_cast<void>(told_->wait());
-    return result_;
-  }
-  uint16_t port() const override { return 0; }
-
- private:
-  void tell() {
-    pb::RegisterJobMasterRequest master;
-    master.set_job_id(role_.job_id);
-    master.set_epoch(role_.epoch);
-    manager_.call<pb::RegisterJobMasterResponse>(
-        "RegisterJobMaster", master, [this](const Result<pb::RegisterJobMasterResponse>& answer) {
-          if (!answer.ok()) { return finish(answer.status()); }
-          pb::JobEndedRequest request;
-          request.set_job_id(role_.job_id);
-          request.set_epoch(role_.epoch);
-          request.set_status(static_cast<uint32_t>(ClusterJobStatus::kFinished));
-          request.set_report(report_);
-          manager_.call<pb::Empty>("JobEnded", request, [this](const Result<pb::Empty>& known) {
-            finish(known.status());
-          });
-        });
-  }
-  void finish(const Status& status) {
-    if (!status.ok()) {
-      result_ = unavailable(ErrorId::kProcessLost, "the JobManager of job {} is lost: {}",
-                            role_.job_id, status.message());
-    }
-    told_->set();
-  }
-
-  const ProcessRole role_;
-  const std::string report_;
-  const std::unique_ptr<Event> told_;
-  Status result_;
-  RpcClient manager_;
-  EventLoop loop_;
-  std::unique_ptr<RpcEndpoint> endpoint_;
-};
-
-// The mark that an earlier master of the job has left; none: it has not come to its end.
-Result<std::optional<EndedJob>> find_end(World& world, const Config& config,
-                                         const ProcessRole& role) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const CheckpointStoreOptions store,
-                             checkpoint_store_options(config, role.job_id));
-  if (role.epoch <= 1 || store.directory.empty()) { return std::optional<EndedJob>(); }
-  Result<EndedJob> ended = read_ended(world.files(), checkpoint_root(store));
-  if (ended.ok() && ended->job_id == role.job_id) { return std::optional(std::move(*ended)); }
-  if (ended.ok() || ended.status().id() == ErrorId::kFileNotFound) {
-    return std::optional<EndedJob>();
-  }
-  return std::move(ended).status();
+  return message.SerializeAsString();
 }
 
-Result<std::unique_ptr<JobMasterProcess>> tell_end_of(World& world, const EndedJob& ended,
-                                                      LogicalGraph graph, const Config& config,
-                                                      JobMasterProcess::Options options) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const ChainedGraph chained, chain_graph(std::move(graph), config));
-  pb::JobReport report;
-  fill_plan(chained, report);
-  report.set_id(ended.job_id);
-  report.set_name(ended.job_name);
-  report.set_status(static_cast<uint32_t>(ClusterJobStatus::kFinished));
-  report.set_now_ms(world.clock().wall_ms());
-  report.set_start_ms(ended.wall_ms);
-  report.set_end_ms(ended.wall_ms);
-  Network* const network = options.network;
-  auto process =
-      std::make_unique<EndedProcess>(world, std::move(options), report.SerializeAsString());
-  TIDEWHEEL_RETURN_IF_ERROR(process->begin(world, network));
-  return std::unique_ptr<JobMasterProcess>(std::move(process));
+Result<ParallelismRange::Kind> scheduler_of(const Config& config) {
+  const std::string scheduler = config.get(options::kScheduler);
+  const std::string mode = config.get(options::kSchedulerMode);
+  if (mode == "REACTIVE" || mode == "reactive") { return ParallelismRange::Kind::kReactive; }
+  if (!mode.empty()) {
+    return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; REACTIVE is possible",
+                            options::kSchedulerMode.key, mode);
+  }
+  if (scheduler == "Default" || scheduler == "default") { return ParallelismRange::Kind::kFixed; }
+  if (scheduler == "Adaptive" || scheduler == "adaptive") {
+    return ParallelismRange::Kind::kAdaptive;
+  }
+  return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; Default and Adaptive are possible",
+                          options::kScheduler.key, scheduler);
 }
 
 }  // namespace
@@ -508,16 +683,14 @@ Result<std::unique_ptr<JobMasterProcess>> JobMasterProcess::start(World& world, 
                                                                   Config config, Options options) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<EndedJob> ended,
                              find_end(world, config, options.role));
-  if (ended) { return tell_end_of(world, *ended, std::move(graph), config, std::move(options)); }
-  // The first master of a job starts as the configuration says, later ones go on.
-  using Resume = JobSetupOptions::Resume;
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      JobSetup setup,
-      set_up_job(world, std::move(graph), config,
-                 {.id = options.role.job_id,
-                  .resume = options.role.epoch > 1 ? Resume::kById : Resume::kNever}));
-  auto process = std::make_unique<MasterProcess>(world, std::move(config), std::move(options),
-                                                 std::move(setup));
+  if (ended) {
+    return start_ended_job_process(world, *ended, std::move(graph), config, std::move(options));
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const ParallelismRange::Kind scheduler, scheduler_of(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const ChainedGraph chained, chain_graph(graph, config));
+  auto process =
+      std::make_unique<MasterProcess>(world, std::move(graph), std::move(config),
+                                      std::move(options), ParallelismRange(chained, scheduler));
   TIDEWHEEL_RETURN_IF_ERROR(process->begin());
   return std::unique_ptr<JobMasterProcess>(std::move(process));
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/executor.h"
 #include "tidewheel/base/network.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/cluster/roles.h"
@@ -36,6 +37,8 @@ class JobMasterProcess {
   // OK when it has finished; kJobCancelled; the failure that ended it; kProcessLost: the JobManager
   // is lost.
   [[nodiscard]] virtual Status wait() = 0;
+  // Set once `wait` has something to do: the job has ended, or goes on at another parallelism.
+  virtual Event& job_ended() = 0;
   virtual uint16_t port() const = 0;  // where workers find it
 };
 

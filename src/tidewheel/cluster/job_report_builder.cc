@@ -262,6 +262,14 @@ void fill_job_report(const JobReportSources& job, pb::JobReport& report) {
   report.set_restarts(job.restarts);
   report.set_restart_strategy(job.restart_strategy);
   report.set_status_text(job.status_text);
+  report.set_can_rescale(job.can_rescale);
+  for (pb::VertexReport& vertex : *report.mutable_vertices()) {
+    for (const ParallelismBounds& bounds : job.bounds) {
+      if (bounds.vertex_id != vertex.id()) { continue; }
+      vertex.set_parallelism_lower(bounds.lower);
+      vertex.set_parallelism_upper(bounds.upper);
+    }
+  }
   if (const int64_t max = job.config.get(options::kMaxParallelism); max > 0) {
     report.set_max_parallelism(static_cast<int32_t>(max));
   }

@@ -40,6 +40,8 @@ struct JobReportSources {
   const RemoteFleet* fleet = nullptr;  // null: a plan, without attempts
   int64_t restarts = 0;
   std::string restart_strategy;
+  const std::vector<ParallelismBounds>& bounds;  // by vertex
+  bool can_rescale = false;                      // under the adaptive scheduler
 };
 void fill_job_report(const JobReportSources& job, pb::JobReport& report);
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/keyed.h"
@@ -83,10 +84,11 @@ struct ResultSink {
 };
 
 LogicalGraph count_digits(World& world, const Config& config, const Numbers& numbers,
-                          const std::shared_ptr<Results>& results) {
+                          const std::shared_ptr<Results>& results,
+                          const std::string& source_uid = "numbers") {
   Env env(world, config);
   env.from("numbers", numbers)
-      .uid("numbers")
+      .uid(source_uid)
       .key_by([](int64_t number) { return number % 10; })
       .running(int64_t{0}, [](int64_t& n, int64_t) { ++n; })
       .uid("counts")
@@ -366,6 +368,8 @@ class JobOnWorkers {
     set("execution.checkpointing.dir", machines.folder());
   }
   ~JobOnWorkers() {
+    keeper_.reset();
+    gone_.clear();
     workers.clear();
     master.reset();
   }
@@ -374,7 +378,7 @@ class JobOnWorkers {
     EXPECT_TRUE(status.ok()) << status.to_string();
   }
   LogicalGraph graph(const std::string& host) {
-    return count_digits(machines_.host(host), config, numbers_, results);
+    return count_digits(machines_.host(host), config, numbers_, results, source_uid);
   }
   void start_master(uint64_t epoch = 1, const std::string& host = "master") {
     ProcessRole role = role_on(host, epoch);
@@ -406,10 +410,18 @@ class JobOnWorkers {
     }
   }
 
+  // Starts workers again that were told to end, and calls `look` now and then. Both on a thread of
+  // their own: the test waits for the job meanwhile.
+  void keep_workers_running(std::function<void()> look) {
+    keeper_ = std::make_unique<EventLoop>(machines_.host("keeper"), "keeper");
+    keeper_->post([this, look = std::move(look)] { keep_on(look); });
+  }
+
   Machines& machines_;
   const Numbers numbers_;
   FakeManager manager;
   Config config;
+  std::string source_uid = "numbers";  // of the programs that are started from now on
   std::shared_ptr<Results> results = std::make_shared<Results>();
   std::unique_ptr<JobMasterProcess> master;
   std::map<std::string, std::unique_ptr<JobWorker>> workers;
@@ -423,9 +435,35 @@ class JobOnWorkers {
     role.host = machines_.address_of(host);
     return role;
   }
+  void keep_on(const std::function<void()>& look) {
+    std::vector<std::string> ended;
+    for (const auto& [host, worker] : workers) {
+      if (worker->ended().is_set() && worker->result().ok()) { ended.push_back(host); }
+    }
+    for (const std::string& host : ended) {
+      gone_.push_back(std::move(workers[host]));
+      start_worker(host);
+    }
+    look();
+    keeper_->after_ms(20, [this, look] { keep_on(look); });
+  }
+
   uint64_t epoch_ = 1;
   std::string master_host_;
+  std::vector<std::unique_ptr<JobWorker>> gone_;
+  std::unique_ptr<EventLoop> keeper_;
 };
+
+// Of the present attempts.
+std::set<std::string> task_managers_of(const pb::JobReport& report) {
+  std::set<std::string> all;
+  for (const pb::VertexReport& vertex : report.vertices()) {
+    for (const pb::SubtaskReport& subtask : vertex.subtasks()) {
+      all.insert(subtask.attempts(0).task_manager());
+    }
+  }
+  return all;
+}
 
 class ClusterJob : public ::testing::TestWithParam<bool> {
  protected:
@@ -455,12 +493,11 @@ TEST_P(ClusterJob, runs_on_two_workers) {
   const pb::JobReport& report = job.manager.report;
   ASSERT_EQ(report.vertices_size(), 2);
   int64_t rows = 0;
-  for (int i = 0; i < 2; ++i) {
-    const pb::AttemptReport& attempt = report.vertices(1).subtasks(i).attempts(0);
-    EXPECT_EQ(attempt.state(), static_cast<uint32_t>(ExecutionState::kFinished));
-    EXPECT_EQ(attempt.task_manager(), i == 0 ? "tm1" : "tm2");
-    rows += attempt.rows_in();
+  for (const pb::SubtaskReport& subtask : report.vertices(1).subtasks()) {
+    EXPECT_EQ(subtask.attempts(0).state(), static_cast<uint32_t>(ExecutionState::kFinished));
+    rows += subtask.attempts(0).rows_in();
   }
+  EXPECT_EQ(task_managers_of(report), (std::set<std::string>{"tm1", "tm2"}));
   EXPECT_EQ(rows, 20'000);
   for (const auto& [host, worker] : job.workers) {
     static_cast<void>(worker->ended().wait());
@@ -488,7 +525,7 @@ TEST_P(ClusterJob, goes_on_from_its_checkpoint_when_a_worker_is_lost) {
   EXPECT_GE(report.restarts(), 1);
   EXPECT_EQ(report.checkpoints().restored(), report.restarts());
   EXPECT_GT(report.failures_size(), 0);
-  EXPECT_EQ(report.vertices(1).subtasks(1).attempts(0).task_manager(), "tm3");
+  EXPECT_EQ(task_managers_of(report), (std::set<std::string>{"tm1", "tm3"}));
 }
 
 TEST_P(ClusterJob, is_cancelled_on_all_workers) {
@@ -540,6 +577,31 @@ TEST_P(ClusterJob, that_has_ended_is_told_by_the_next_master_and_not_run_again) 
   EXPECT_EQ(job.results->rows_so_far(), rows);
 }
 
+TEST_P(ClusterJob, under_the_adaptive_scheduler_starts_with_what_there_is_and_takes_more) {
+  JobOnWorkers job(*machines_, {.count = 60'000, .rows_per_ms = 20});
+  job.set("jobmanager.scheduler", "Adaptive");
+  job.set("jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout", "50 ms");
+  job.start_master();
+  job.start_worker("tm1");
+  job.manager.give({{"tm1", 1, ""}});
+  bool has_more = false;
+  job.keep_workers_running([&] {
+    if (has_more || job.results->rows_so_far() < 10'000) { return; }
+    has_more = true;
+    job.start_worker("tm2");
+    job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
+  });
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_TRUE(has_more);
+  EXPECT_EQ(job.manager.slots_asked, 2);
+  const pb::JobReport& report = job.manager.report;
+  EXPECT_EQ(report.vertices(1).parallelism(), 2);
+  EXPECT_EQ(report.vertices(1).parallelism_lower(), 1);
+  EXPECT_EQ(report.checkpoints().restored(), 1);
+}
+
 TEST_P(ClusterJob, without_slots_it_fails_and_says_what_it_waits_for) {
   JobOnWorkers job(*machines_, {.count = 100});
   job.set("slot.request.timeout", "300 ms");
@@ -555,7 +617,7 @@ TEST_P(ClusterJob, without_slots_it_fails_and_says_what_it_waits_for) {
 TEST_P(ClusterJob, a_worker_whose_program_makes_another_graph_is_refused) {
   JobOnWorkers job(*machines_, {.count = 100});
   job.start_master();
-  job.set("parallelism.default", "3");
+  job.source_uid = "other numbers";
   job.start_worker("tm1");
   job.manager.give({{"tm1", 2, ""}});
   EXPECT_EQ(job.master->wait().id(), ErrorId::kGraphMismatch);

@@ -12,11 +12,11 @@ std::string vertex_id_of(const ChainedGraph& chained, int32_t vertex) {
 
 // What is chained does not depend on the order in which parallelism is changed: a vertex has one
 // parallelism for all its operators, before and after.
-Result<ChainedGraph> chain_graph_at(const LogicalGraph& graph, const Config& config,
-                                    const ParallelismByVertex& parallelism) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(ChainedGraph chained, chain_graph(graph, config));
-  if (parallelism.empty()) { return chained; }
+Result<LogicalGraph> graph_at(const LogicalGraph& graph, const Config& config,
+                              const ParallelismByVertex& parallelism) {
   LogicalGraph changed = graph;
+  if (parallelism.empty()) { return changed; }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const ChainedGraph chained, chain_graph(graph, config));
   size_t found = 0;
   for (size_t i = 0; i < chained.vertices.size(); ++i) {
     const auto wanted = parallelism.find(vertex_id_of(chained, static_cast<int32_t>(i)));
@@ -26,15 +26,19 @@ Result<ChainedGraph> chain_graph_at(const LogicalGraph& graph, const Config& con
       changed.nodes[static_cast<size_t>(node)].parallelism = wanted->second;
     }
   }
-  if (found != parallelism.size()) {
-    return invalid_argument(ErrorId::kRescale,
-                            "the job has {} of the {} vertices whose parallelism is to be changed",
-                            found, parallelism.size());
-  }
+  if (found == parallelism.size()) { return changed; }
+  return invalid_argument(ErrorId::kRescale,
+                          "the job has {} of the {} vertices whose parallelism is to be changed",
+                          found, parallelism.size());
+}
+
+Result<ChainedGraph> chain_graph_at(const LogicalGraph& graph, const Config& config,
+                                    const ParallelismByVertex& parallelism) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(LogicalGraph changed, graph_at(graph, config, parallelism));
   return chain_graph(std::move(changed), config);
 }
 
-ParallelismRange::ParallelismRange(const ChainedGraph& chained, bool is_adaptive) {
+ParallelismRange::ParallelismRange(const ChainedGraph& chained, Kind kind) {
   for (size_t i = 0; i < chained.vertices.size(); ++i) {
     const ChainVertex& from = chained.vertices[i];
     Vertex& vertex = vertices_.emplace_back();
@@ -47,7 +51,8 @@ ParallelismRange::ParallelismRange(const ChainedGraph& chained, bool is_adaptive
       is_fixed = is_fixed || chained.graph.nodes[static_cast<size_t>(node)].fixed_parallelism > 0;
     }
     if (is_fixed) { vertex.max = from.parallelism; }
-    vertex.lower = is_adaptive && !is_fixed ? 1 : from.parallelism;
+    vertex.lower = kind == Kind::kFixed || is_fixed ? from.parallelism : 1;
+    if (kind == Kind::kReactive) { vertex.upper = vertex.max; }
   }
 }
 

@@ -19,16 +19,22 @@ using ParallelismByVertex = std::map<std::string, int32_t>;
 
 std::string vertex_id_of(const ChainedGraph& chained, int32_t vertex);
 
-// Chains the graph with the vertices at this parallelism; those that are not named stay as they
-// are. Errors: kRescale for a vertex that the job does not have, those of `chain_graph`.
+// The graph with the vertices at this parallelism; those that are not named stay as they are.
+// Errors: kRescale for a vertex that the job does not have, those of `chain_graph`.
+Result<LogicalGraph> graph_at(const LogicalGraph& graph, const Config& config,
+                              const ParallelismByVertex& parallelism);
 Result<ChainedGraph> chain_graph_at(const LogicalGraph& graph, const Config& config,
                                     const ParallelismByVertex& parallelism);
 
 // What the vertices of a job may run at.
 class ParallelismRange {
  public:
-  // `lower` 1: fewer slots will do. Else each vertex has to have what it has in `chained`.
-  ParallelismRange(const ChainedGraph& chained, bool is_adaptive);
+  enum class Kind : uint8_t {
+    kFixed,     // as in `chained`
+    kAdaptive,  // fewer will do
+    kReactive,  // fewer will do, and as many as can be are wanted
+  };
+  ParallelismRange(const ChainedGraph& chained, Kind kind);
 
   std::vector<ParallelismBounds> bounds() const;
   // Errors: kRescale, when a vertex is not named or not known, or bounds are not 1 <= lower <=

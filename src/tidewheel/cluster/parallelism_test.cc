@@ -37,7 +37,7 @@ TEST(Parallelism, a_graph_is_chained_at_another_parallelism_with_the_same_ids) {
 }
 
 TEST(Parallelism, a_job_that_is_not_adaptive_has_what_it_asks_for_or_nothing) {
-  const ParallelismRange range(chained(two_groups()), /*is_adaptive=*/false);
+  const ParallelismRange range(chained(two_groups()), ParallelismRange::Kind::kFixed);
   EXPECT_EQ(range.slots_min(), 6);
   EXPECT_EQ(range.slots_max(), 6);
   EXPECT_TRUE(range.choose(5).empty());
@@ -46,7 +46,7 @@ TEST(Parallelism, a_job_that_is_not_adaptive_has_what_it_asks_for_or_nothing) {
 
 TEST(Parallelism, an_adaptive_job_takes_what_there_is) {
   const ChainedGraph graph = chained(two_groups());
-  const ParallelismRange range(graph, /*is_adaptive=*/true);
+  const ParallelismRange range(graph, ParallelismRange::Kind::kAdaptive);
   EXPECT_EQ(range.slots_min(), 2);
   EXPECT_TRUE(range.choose(1).empty());
   const auto at = [&](int32_t slots) {
@@ -61,9 +61,16 @@ TEST(Parallelism, an_adaptive_job_takes_what_there_is) {
   EXPECT_EQ(at(100), std::pair(2, 4));
 }
 
+TEST(Parallelism, a_reactive_job_takes_all_that_it_can) {
+  const ChainedGraph graph = chained(two_groups());
+  const ParallelismRange range(graph, ParallelismRange::Kind::kReactive);
+  EXPECT_EQ(range.slots_max(), 256);
+  EXPECT_EQ(range.choose(10).at(vertex_id_of(graph, 0)), 5);
+}
+
 TEST(Parallelism, bounds_are_checked) {
   const ChainedGraph graph = chained(two_groups());
-  ParallelismRange range(graph, /*is_adaptive=*/false);
+  ParallelismRange range(graph, ParallelismRange::Kind::kFixed);
   const std::string source = vertex_id_of(graph, 0);
   const std::string sink = vertex_id_of(graph, 1);
   EXPECT_EQ(range.set_bounds({{source, 1, 4}}).id(), ErrorId::kRescale);

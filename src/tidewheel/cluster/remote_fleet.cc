@@ -1,10 +1,12 @@
 #include "tidewheel/cluster/remote_fleet.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
 
@@ -74,10 +76,6 @@ std::shared_ptr<RpcService> RemoteFleet::make_service(RpcPoster poster) {
         on_figures(from, notice);
       });
   return service;
-}
-
-void RemoteFleet::changed() {
-  if (parts_.on_changed) { parts_.on_changed(); }
 }
 
 // ---- Workers
@@ -201,7 +199,6 @@ void RemoteFleet::place_slots() {
   }
   waits_since_ns_ = is_ready() ? Clock::kNever : std::min(waits_since_ns_, parts_.clock.now_ns());
   parts_.listener.fleet_changed();
-  changed();
 }
 
 int32_t RemoteFleet::missing_slots() const {
@@ -219,9 +216,9 @@ std::string RemoteFleet::obstacle() const {
 }
 
 int64_t RemoteFleet::on_turn(int64_t now_ns) {
-  if (parts_.on_turn) { parts_.on_turn(); }
+  const int64_t next_ns = parts_.on_turn ? parts_.on_turn() : Clock::kNever;
   if (waits_since_ns_ == Clock::kNever || parts_.slot_timeout_ns == Clock::kNever || over_) {
-    return Clock::kNever;
+    return next_ns;
   }
   if (now_ns >= waits_since_ns_ + parts_.slot_timeout_ns) {
     waits_since_ns_ = now_ns;
@@ -231,7 +228,7 @@ int64_t RemoteFleet::on_turn(int64_t now_ns) {
                     "smaller parallelism",
                     obstacle(), parts_.slot_timeout_ns / 1'000'000));
   }
-  return waits_since_ns_ + parts_.slot_timeout_ns;
+  return std::min(next_ns, waits_since_ns_ + parts_.slot_timeout_ns);
 }
 
 // ---- Regions
@@ -290,7 +287,6 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
   }
   if (lost.empty()) {
     tell_all("Deploy", notice);
-    changed();
     return;
   }
   // Nobody has been told: all of the region's tasks have ended at once.
@@ -321,7 +317,6 @@ void RemoteFleet::cancel(size_t region) {
     if (worker_of_place_[place] != 0) { set_state(place, ExecutionState::kCanceling); }
   }
   tell_region(region, pb::ToRegionNotice::CANCEL);
-  changed();
 }
 
 // Workers do so by themselves.
@@ -330,7 +325,6 @@ void RemoteFleet::retire(size_t, std::function<void()> done) { done(); }
 void RemoteFleet::shut_down() {
   over_ = true;
   for (const auto& [number, member] : members_) { member->client.notify("End", pb::EndNotice()); }
-  changed();
 }
 
 void RemoteFleet::hand_over(const std::string& reason) {
@@ -400,7 +394,7 @@ void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& 
     case pb::HappenedNotice::kRunning:
       set_state(place, ExecutionState::kRunning);
       listener.task_running(task);
-      return changed();
+      return;
     case pb::HappenedNotice::kEnded: {
       const auto state = static_cast<TaskState>(notice.ended().state());
       Status failure = from_message(notice.ended().failure());
@@ -447,7 +441,6 @@ void RemoteFleet::on_ended(size_t place, TaskState state, Status failure) {
       set_state(place, ExecutionState::kFailed);
   }
   parts_.listener.task_ended(parts_.layout.tasks()[place], state, std::move(failure));
-  changed();
 }
 
 void RemoteFleet::on_figures(const RpcRequest& from, const pb::FiguresNotice& notice) {
@@ -549,6 +542,46 @@ void RemoteFleet::collect_metrics(std::function<void(std::shared_ptr<pb::MetricR
             collection->report->MergeFrom(part);
           }
           if (--collection->awaited == 0) { collection->done(collection->report); }
+        });
+  }
+}
+
+void RemoteFleet::sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
+                                std::function<void(std::vector<SampledStack>)> done) {
+  struct Collection {
+    std::vector<SampledStack> stacks;
+    size_t awaited = 0;
+    std::function<void(std::vector<SampledStack>)> done;
+  };
+  std::map<uint64_t, std::set<int32_t>> slots;  // by worker
+  for (const TaskId task : tasks) {
+    const int32_t slot = parts_.layout.slot_of(task);
+    const uint64_t worker = worker_of_slot_[static_cast<size_t>(slot)];
+    if (members_.contains(worker)) { slots[worker].insert(slot); }
+  }
+  auto collection = std::make_shared<Collection>();
+  collection->done = std::move(done);
+  collection->awaited = slots.size();
+  if (slots.empty()) { return collection->done({}); }
+  for (const auto& [number, wanted] : slots) {
+    pb::WorkerSampleRequest request;
+    for (const int32_t slot : wanted) { request.add_slots(slot); }
+    request.set_kind(static_cast<uint32_t>(sampling.kind));
+    request.set_samples(sampling.samples);
+    request.set_interval_ms(sampling.interval_ms);
+    request.set_depth_max(sampling.depth_max);
+    RpcClient client = members_.at(number)->client;
+    client.set_timeout_ms(sampling.samples * sampling.interval_ms + kMetricsMs);
+    client.call<pb::WorkerSampleResponse>(
+        "SampleStacks", request, [collection](const Result<pb::WorkerSampleResponse>& response) {
+          if (response.ok()) {
+            for (const pb::WorkerStack& stack : response->stacks()) {
+              SampledStack one{.frames = {stack.frames().begin(), stack.frames().end()},
+                               .count = stack.count()};
+              merge_stacks(collection->stacks, {std::move(one)});
+            }
+          }
+          if (--collection->awaited == 0) { collection->done(std::move(collection->stacks)); }
         });
   }
 }

@@ -82,10 +82,8 @@ class RemoteFleet final : public TaskFleet {
     uint64_t token = 0;                    // a secret of the job's workers
     ParallelismByVertex parallelism = {};  // of vertices that have another than their program says
     int64_t slot_timeout_ns = Clock::kNever;
-    // Something that is shown of the job has changed.
-    std::function<void()> on_changed;
-    // At each turn of the master.
-    std::function<void()> on_turn;
+    // At each turn of the master; answers when it wants the next one.
+    std::function<int64_t()> on_turn;
   };
   explicit RemoteFleet(Parts parts);
   ~RemoteFleet() override;
@@ -111,6 +109,10 @@ class RemoteFleet final : public TaskFleet {
   std::map<std::string, int64_t> accumulators() const;
   // Asks all workers. `done` gets what has come in time, on the master's thread.
   void collect_metrics(std::function<void(std::shared_ptr<pb::MetricReport>)> done);
+  // The stacks of the slots that these tasks are in. `done` gets what has come in time, on the
+  // master's thread.
+  void sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
+                     std::function<void(std::vector<SampledStack>)> done);
 
   // ---- TaskFleet
   Result<std::shared_ptr<Prepared>> prepare(size_t region,
@@ -149,7 +151,6 @@ class RemoteFleet final : public TaskFleet {
   void tell_region(size_t region, int what);
   template <class Message>
   void tell_all(const char* method, const Message& message);
-  void changed();
 
   Parts parts_;
   const std::shared_ptr<bool> alive_;  // for watches that outlive the fleet

@@ -22,6 +22,7 @@
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/metric_report_builder.h"
 #include "tidewheel/cluster/parallelism.h"
+#include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
 #include "tidewheel/cluster/worker_plans.h"
@@ -78,6 +79,26 @@ class AttemptEdges final : public RemoteEdges {
   const std::vector<ExchangePeer> peer_of_slot_;
   std::map<uint32_t, TaskId> task_of_channel_;
 };
+
+// Takes as long as the samples do, so it is done elsewhere.
+void answer_samples(World& world, const pb::WorkerSampleRequest& request,
+                    const RpcAnswer<pb::WorkerSampleResponse>& answer) {
+  world.executor().run_blocking([&world, request, answer] {
+    StackSampling sampling;
+    sampling.kind = static_cast<StackSampling::Kind>(std::min<uint32_t>(request.kind(), 2));
+    sampling.samples = request.samples();
+    sampling.interval_ms = request.interval_ms();
+    sampling.depth_max = request.depth_max();
+    pb::WorkerSampleResponse response;
+    for (const SampledStack& stack :
+         sample_slots(world, {request.slots().begin(), request.slots().end()}, sampling)) {
+      pb::WorkerStack& added = *response.add_stacks();
+      for (const std::string& frame : stack.frames) { added.add_frames(frame); }
+      added.set_count(stack.count);
+    }
+    answer.ok(response);
+  });
+}
 
 class WorkerProcess final : public JobWorker, private TaskListener {
  public:
@@ -232,6 +253,11 @@ void WorkerProcess::serve() {
       "Metrics",
       [this](const RpcRequest&, const pb::WorkerMetricsRequest&,
              const RpcAnswer<pb::WorkerMetricsResponse>& answer) { answer.ok(collect_metrics()); });
+  service->on<pb::WorkerSampleRequest, pb::WorkerSampleResponse>(
+      "SampleStacks", [this](const RpcRequest&, const pb::WorkerSampleRequest& request,
+                             const RpcAnswer<pb::WorkerSampleResponse>& answer) {
+        answer_samples(world_, request, answer);
+      });
   service->on_notice<pb::EndNotice>("End", [this](const RpcRequest&, const pb::EndNotice& notice) {
     if (!notice.reason().empty()) { logger_.info("told to end: {}", notice.reason()); }
     end_by(ok_status());
@@ -344,8 +370,7 @@ Status WorkerProcess::start_exchange(const pb::RegisterWorkerResponse& response)
   options.name = fmt::format("worker {} on {}", number_, role_.task_manager_id);
   options.listen_at = role_.listen_at;
   options.network = network_;
-  options.heartbeat_interval_ms = config_.get(options::kHeartbeatInterval);
-  options.heartbeat_timeout_ms = config_.get(options::kHeartbeatTimeout);
+  TIDEWHEEL_RETURN_IF_ERROR(configure_exchange(config_, options));
   options.plans = &plans_;
   options.on_plan = [this](CheckpointPlanRef plan) { plans_.add(std::move(plan)); };
   options.on_failure = [this, poster = loop_->poster()](ExchangeChannelId channel, Status why) {
@@ -474,8 +499,8 @@ void WorkerProcess::on_prepared(size_t index, Result<std::shared_ptr<TaskFleet::
     }
     region.tasks.clear();
     region.live = 0;
-    retire(index);
-    return;
+    // The slots know nothing of it, and have forgotten the tasks before.
+    return on_retired(index);
   }
   deployment_->deploy(index, std::move(made).value());
   if (region.stopped) { deployment_->stop(index); }
@@ -778,6 +803,7 @@ WorkerProcess::~WorkerProcess() {
   loop_->post([this] { end_by(ok_status()); });
   static_cast<void>(ended_->wait());
   gate_->close();
+  if (exchange_ != nullptr) { exchange_->stop(); }  // it wakes slots
   loop_ = nullptr;
   endpoint_ = nullptr;
 }

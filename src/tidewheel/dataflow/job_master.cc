@@ -187,6 +187,7 @@ Turn JobMaster::turn() {
     }
   }
   mailbox_.run_pending();
+  if (ended_now_) { return Turn::stop(); }
   const int64_t now_ns = parts_.world.clock().now_ns();
   for (size_t i = 0; i < coordinators_.size(); ++i) {
     if (const auto coordinator = coordinators_[i]) { coordinator->fire_timer(now_ns); }

@@ -4,6 +4,7 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/cluster/thread_dump.h"
 #include "tidewheel/jobmanager/job_manager_role.h"
 
 namespace tidewheel {
@@ -451,8 +452,30 @@ void JobManager::read_log(ProcessName process, std::string name, int64_t offset,
   });
 }
 
-void JobManager::thread_dump(ProcessName, Answer<std::vector<ThreadStack>> done) {
-  done(unimplemented(ErrorId::kRestRequest, "stacks of managers are not taken"));
+void JobManager::thread_dump(ProcessName process, Answer<std::vector<ThreadStack>> done) {
+  if (!process.job_id.empty()) {
+    return done(
+        unimplemented(ErrorId::kRestRequest,
+                      "stacks of a job's processes are sampled, by the vertex's flame graph"));
+  }
+  if (process.task_manager.empty()) {
+    return role_->world().executor().run_blocking(
+        [done = std::move(done)] { done(dump_threads()); });
+  }
+  role_->post([role = role_.get(), process = std::move(process), done = std::move(done)] {
+    const Result<Role::TaskManager*> found = role->find_task_manager(process.task_manager);
+    if (!found.ok()) { return done(found.status()); }
+    (*found)->client.call<pb::ThreadDumpResponse>(
+        "ThreadDump", pb::Empty(),
+        handing_on<pb::ThreadDumpResponse, std::vector<ThreadStack>>(
+            done, [](const pb::ThreadDumpResponse& response) -> Result<std::vector<ThreadStack>> {
+              std::vector<ThreadStack> out;
+              for (const pb::ThreadStackMessage& thread : response.threads()) {
+                out.push_back({thread.name(), thread.text()});
+              }
+              return out;
+            }));
+  });
 }
 
 }  // namespace tidewheel

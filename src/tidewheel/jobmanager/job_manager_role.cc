@@ -38,8 +38,10 @@ JobManager::Role::Role(World& world, JobManagerOptions options)
       loop_(world, "jobmanager") {}
 
 JobManager::Role::~Role() {
-  // The endpoint before the loop that its handlers run on, then what blocks, and the children last.
+  // Nobody calls in, then nothing runs here, then what blocks is waited for; the children last.
   endpoint_.reset();
+  loop_.stop();
+  files_.reset();
 }
 
 Status JobManager::Role::listen() {
@@ -135,16 +137,20 @@ void JobManager::Role::on_elected(uint64_t fence) {
   log_.info("leads, with token {}", fence);
   fence_ = fence;
   recovered_ = false;
+  read_jobs();
+}
+
+// Until it succeeds, or another one leads: without its jobs it must not act, it would tell their
+// workers to end.
+void JobManager::Role::read_jobs() {
   options_.high_availability->read_jobs(
-      loop_.poster(), [this, fence](Result<HighAvailability::Jobs> records) {
-        if (fence_ != fence) { return; }
-        if (!records.ok()) {
-          // Without its jobs it must not lead: it would tell their workers to end.
-          log_.error("the cluster's jobs can't be read: {}", records.status().to_string());
-          options_.on_end(1);
-          return;
-        }
-        recover(*records);
+      loop_.poster(), [this, fence = fence_](const Result<HighAvailability::Jobs>& records) {
+        if (fence_ != fence || fence == 0) { return; }
+        if (records.ok()) { return recover(*records); }
+        log_.error("the cluster's jobs can't be read: {}", records.status().to_string());
+        loop_.after_ms(kTickMs, [this, fence] {
+          if (fence_ == fence) { read_jobs(); }
+        });
       });
 }
 

@@ -111,6 +111,7 @@ class JobManager::Role {
   void serve();
   void on_elected(uint64_t fence);
   void on_lost(const Status& why);
+  void read_jobs();
   void recover(const HighAvailability::Jobs& records);
   void recover_job(const std::string& id, const std::string& record);
   void run_application();

@@ -146,6 +146,11 @@ Status RestApi::check_token(const HttpRequest& request, RestRole role) const {
 
 Result<std::shared_ptr<HttpBodyTaker>> RestApi::take_body(const HttpRequest& head) {
   const std::optional<RestRouter::Match> match = router_.find(head.method, head.path());
+  if (!match.has_value() && head.method == "POST" && head.path().ends_with("/jobs")) {
+    return invalid_argument(ErrorId::kRestRequest,
+                            "this cluster runs programs, not job graphs of Java's: POST "
+                            "/jars/upload a library or an SQL script, then POST /jars/ID/run");
+  }
   if (!match.has_value() || !match->route->takes_upload) {
     return std::shared_ptr<HttpBodyTaker>();
   }

@@ -135,6 +135,7 @@ class RestApi final : public HttpService {
   void aggregate_subtask_metrics(const RestCallRef& call);
   void aggregate_job_metrics(const RestCallRef& call);
   void aggregate_task_manager_metrics(const RestCallRef& call);
+  void show_prometheus(const RestCallRef& call);
   // Calls `then` once each of `ids` has come to something.
   using Collected = std::function<void(std::vector<MetricTable>)>;
   static void collect(

@@ -16,13 +16,23 @@
 namespace tidewheel {
 namespace {
 
-std::string config_json(const RestSettings& settings) {
+// Rescaling is for jobs of the adaptive scheduler.
+bool is_adaptive(const Settings& configuration) {
+  return std::any_of(configuration.begin(), configuration.end(), [](const auto& setting) {
+    return (setting.first == "jobmanager.scheduler" &&
+            equal_without_case(setting.second, "adaptive")) ||
+           (setting.first == "scheduler-mode" && equal_without_case(setting.second, "reactive"));
+  });
+}
+
+std::string config_json(const RestSettings& settings, const Settings& configuration) {
   JsonWriter json;
   json.begin_object().member("refresh-interval", settings.refresh_interval_ms);
   json.member("timezone-name", "Coordinated Universal Time").member("timezone-offset", 0);
   json.member("flink-version", kFlinkVersion).member("flink-revision", kVersion);
   json.begin_object("features").member("web-submit", settings.submit);
-  json.member("web-cancel", settings.cancel).member("web-rescale", settings.rescale);
+  json.member("web-cancel", settings.cancel);
+  json.member("web-rescale", settings.rescale && is_adaptive(configuration));
   return json.member("web-history", false).end_object().end_object().take();
 }
 
@@ -122,8 +132,9 @@ Result<ProgramRun> program_run_of(const RestCall& call) {
 }  // namespace
 
 void RestApi::add_cluster_routes() {
-  get("/config", "What a web UI has to know",
-      [this](const RestCallRef& call) { call->json(config_json(settings_)); });
+  get("/config", "What a web UI has to know", [this](const RestCallRef& call) {
+    call->json(config_json(settings_, gateway_.configuration()));
+  });
   get("/overview", "Counts of TaskManagers, slots and jobs", [this](const RestCallRef& call) {
     gateway_.overview(on_answer<ClusterOverview>(call, [this, call](ClusterOverview overview) {
       gateway_.jobs(on_answer<std::vector<JobSummary>>(
@@ -141,8 +152,11 @@ void RestApi::add_cluster_routes() {
       [this](const RestCallRef& call) { call->json(openapi_json(router_)); });
   get("/jobmanager/config", "The configuration, secrets masked",
       [this](const RestCallRef& call) { call->json(settings_json(gateway_.configuration())); });
-  get("/jobmanager/environment", "What was built, and how",
-      [](const RestCallRef& call) { call->json(environment_json()); });
+  for (const char* const path :
+       {"/jobmanager/environment", "/jobs/:jobid/jobmanager/environment"}) {
+    get(path, "What was built, and how",
+        [](const RestCallRef& call) { call->json(environment_json()); });
+  }
   get("/taskmanagers", "All TaskManagers", [this](const RestCallRef& call) {
     gateway_.task_managers(on_answer<std::vector<TaskManagerSummary>>(
         call, [call](const std::vector<TaskManagerSummary>& all) {
@@ -186,6 +200,8 @@ void RestApi::add_process_routes(const std::string& prefix,
     }
     answer_log(gateway_, call, process(*call), name);
   });
+  get(prefix + "/profiler", "Profiles of it: there are none",
+      [](const RestCallRef& call) { call->json(R"({"profilingList":[]})"); });
   get(prefix + "/thread-dump", "The stacks of its threads",
       [this, process](const RestCallRef& call) {
         gateway_.thread_dump(process(*call),

@@ -6,6 +6,7 @@
 #include "tidewheel/rest/api.h"
 #include "tidewheel/rest/job_json.h"
 #include "tidewheel/rest/metrics.h"
+#include "tidewheel/rest/prometheus.h"
 
 namespace tidewheel {
 namespace {
@@ -130,6 +131,62 @@ void RestApi::add_metric_routes() {
   get("/taskmanagers/metrics", "Metrics over TaskManagers",
       [this](const RestCallRef& call) { aggregate_task_manager_metrics(call); },
       {"get", "agg", "taskmanagers"});
+  get("/metrics", "All metrics of the cluster, for Prometheus",
+      [this](const RestCallRef& call) { show_prometheus(call); });
+}
+
+// Jobs that run, and processes, are asked one beside the other; what does not answer is left out.
+void RestApi::show_prometheus(const RestCallRef& call) {
+  struct Gathered {
+    PrometheusText text;
+    size_t missing = 0;
+    RestCallRef call;
+
+    void arrived() {
+      if (--missing > 0) { return; }
+      HttpResponse response{.status = 200, .body = text.text()};
+      response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+      call->answer(std::move(response));
+    }
+  };
+  const auto gathered = std::make_shared<Gathered>();
+  gathered->call = call;
+  gathered->missing = 3;  // the two lists, and the JobManager
+  const auto ask_process = [this, gathered](const std::string& id) {
+    gateway_.metrics_of_process({.task_manager = id}, [gathered, id, poster = loop_.poster()](
+                                                          Result<MetricReportRef> metrics) {
+      poster([gathered, id, metrics = std::move(metrics)] {
+        if (metrics.ok()) { gathered->text.add_process(id, process_metrics(**metrics)); }
+        gathered->arrived();
+      });
+    });
+  };
+  ask_process("");
+  gateway_.task_managers(on_answer<std::vector<TaskManagerSummary>>(
+      call, [gathered, ask_process](const std::vector<TaskManagerSummary>& all) {
+        gathered->missing += all.size();
+        for (const TaskManagerSummary& one : all) { ask_process(one.id); }
+        gathered->arrived();
+      }));
+  gateway_.jobs(on_answer<std::vector<JobSummary>>(
+      call, [this, gathered](const std::vector<JobSummary>& jobs) {
+        for (const JobSummary& job : jobs) {
+          if (is_final(job.status)) { continue; }
+          ++gathered->missing;
+          fetch_report(job.id, [this, gathered, id = job.id](const Result<JobReportRef>& report) {
+            if (!report.ok()) {
+              gathered->arrived();
+              return;
+            }
+            fetch_metrics(id, [gathered, job = *report](const Result<MetricReportRef>& metrics) {
+              gathered->text.add_job(
+                  *job, metrics.ok() ? **metrics : pb::MetricReport::default_instance());
+              gathered->arrived();
+            });
+          });
+        }
+        gathered->arrived();
+      }));
 }
 
 void RestApi::aggregate_subtask_metrics(const RestCallRef& call) {

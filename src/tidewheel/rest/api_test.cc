@@ -360,6 +360,19 @@ TEST_F(RestTest, programs_are_uploaded_run_and_forgotten) {
   EXPECT_EQ(code("DELETE", "/jars/" + id), 400);
 }
 
+TEST_F(RestTest, job_graphs_of_java_are_refused_with_a_hint) {
+  const HttpResponse response = call("POST", "/v1/jobs", std::string(3'000'000, 'x'),
+                                     {{"Content-Type", "multipart/form-data; boundary=xyz"}});
+  EXPECT_EQ(response.status, 400);
+  EXPECT_NE(response.body.find("/jars/upload"), std::string::npos);
+}
+
+TEST_F(RestTest, rescaling_is_shown_where_the_scheduler_is_adaptive) {
+  EXPECT_FALSE(get("/config")["features"]["web-rescale"].boolean());
+  gateway.settings.emplace_back("jobmanager.scheduler", "Adaptive");
+  EXPECT_TRUE(get("/config")["features"]["web-rescale"].boolean());
+}
+
 TEST_F(RestTest, uploads_can_be_switched_off) {
   ASSERT_TRUE(config.set("web.submit.enable", "false").ok());
   EXPECT_EQ(upload("a.so", "x").status, 404);
@@ -393,6 +406,27 @@ TEST_F(RestTest, metrics_are_listed_read_and_aggregated) {
   EXPECT_EQ(get("/taskmanagers/metrics?get=Status.JVM.CPU.Load&agg=max").items()[0]["max"].number(),
             0.25);
   EXPECT_EQ(get("/jobmanager/metrics?get=Status.JVM.CPU.Load").items()[0]["value"].text(), "0.25");
+}
+
+TEST_F(RestTest, prometheus_gets_all_metrics_at_once) {
+  const HttpResponse response = call("GET", "/metrics");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_NE(response.body.find("# TYPE flink_taskmanager_job_task_numRecordsIn gauge\n"),
+            std::string::npos);
+  const std::string labels = "job_id=\"" + TestGateway::kJob +
+                             "\",job_name=\"clicks\",host=\"host1\",tm_id=\"tm-1\",task_id=\"" +
+                             TestGateway::kSource +
+                             "\",task_name=\"clicks -> <map>\",subtask_index=\"1\"";
+  EXPECT_NE(response.body.find("flink_taskmanager_job_task_numRecordsIn{" + labels),
+            std::string::npos)
+      << response.body;
+  EXPECT_NE(response.body.find("operator_name=\"my clicks\",} 20\n"), std::string::npos);
+  EXPECT_NE(response.body.find("flink_taskmanager_Status_JVM_CPU_Load{tm_id=\"tm-1\",} 0.25\n"),
+            std::string::npos);
+  EXPECT_NE(response.body.find("flink_jobmanager_Status_JVM_CPU_Load{} 0.25\n"), std::string::npos);
+  // Jobs that have ended have none, and what is no number is left out.
+  EXPECT_EQ(response.body.find(TestGateway::kEndedJob), std::string::npos);
+  EXPECT_EQ(response.body.find("ExternalPath"), std::string::npos);
 }
 
 TEST_F(RestTest, task_managers_logs_and_threads_are_shown) {
@@ -493,6 +527,17 @@ TEST(RestServer, port_lists_are_read) {
   for (const char* const bad : {"", "x", "7-5", "70000", "5-", "1,,2"}) {
     EXPECT_EQ(parse_port_list(bad, "k").status().id(), ErrorId::kBadOptionValue) << bad;
   }
+}
+
+TEST(RestServer, other_machines_reach_it_only_with_tokens_or_when_that_is_meant) {
+  SimMachine machine({.seed = 3});
+  TestGateway gateway;
+  Config config;
+  ASSERT_TRUE(config.set("rest.bind-address", "0.0.0.0").ok());
+  EXPECT_EQ(RestServer::open(machine.world, config, gateway).status().id(),
+            ErrorId::kBadOptionValue);
+  ASSERT_TRUE(config.set("security.allow-unauthenticated-bind", "true").ok());
+  EXPECT_TRUE(RestServer::open(machine.world, config, gateway).ok());
 }
 
 TEST(RestServer, the_next_free_port_of_a_range_is_taken) {

@@ -62,18 +62,33 @@ void add_attempt(MetricTable& table, const std::string& prefix, const pb::Attemp
   if (attempt.has_input()) { add("currentInputWatermark", attempt.watermark()); }
 }
 
-void add_subtask(MetricTable& table, const std::string& prefix, const pb::VertexReport& vertex,
-                 const pb::MetricReport& metrics, int32_t subtask) {
+// Those of `kind` that are the subtask's.
+template <class F>
+void for_scopes(const pb::MetricReport& metrics, const pb::VertexReport& vertex, int32_t subtask,
+                pb::MetricScope::Kind kind, const F& use) {
+  for (const pb::MetricScope& scope : metrics.scopes()) {
+    if (scope.kind() == kind && scope.subtask() == subtask && scope.vertex_id() == vertex.id()) {
+      use(scope);
+    }
+  }
+}
+
+void add_task(MetricTable& table, const std::string& prefix, const pb::VertexReport& vertex,
+              const pb::MetricReport& metrics, int32_t subtask) {
   if (subtask < vertex.subtasks_size() && vertex.subtasks(subtask).attempts_size() > 0) {
     add_attempt(table, prefix, vertex.subtasks(subtask).attempts(0));
   }
-  for (const pb::MetricScope& scope : metrics.scopes()) {
-    if (scope.vertex_id() != vertex.id() || scope.subtask() != subtask) { continue; }
-    if (scope.kind() == pb::MetricScope::TASK) { add_scope(table, prefix, scope); }
-    if (scope.kind() == pb::MetricScope::OPERATOR) {
-      add_scope(table, prefix + id_part(scope.operator_name()) + ".", scope);
-    }
-  }
+  for_scopes(metrics, vertex, subtask, pb::MetricScope::TASK,
+             [&](const pb::MetricScope& scope) { add_scope(table, prefix, scope); });
+}
+
+void add_subtask(MetricTable& table, const std::string& prefix, const pb::VertexReport& vertex,
+                 const pb::MetricReport& metrics, int32_t subtask) {
+  add_task(table, prefix, vertex, metrics, subtask);
+  for_scopes(metrics, vertex, subtask, pb::MetricScope::OPERATOR,
+             [&](const pb::MetricScope& scope) {
+               add_scope(table, prefix + id_part(scope.operator_name()) + ".", scope);
+             });
 }
 
 // How far values are from their mean, in percent: 0 when all are equal, 100 when one has all
@@ -139,6 +154,23 @@ MetricTable subtask_metrics(const pb::VertexReport& vertex, const pb::MetricRepo
   MetricTable table;
   add_subtask(table, "", vertex, metrics, subtask);
   return table;
+}
+
+MetricTable task_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics,
+                         int32_t subtask) {
+  MetricTable table;
+  add_task(table, "", vertex, metrics, subtask);
+  return table;
+}
+
+std::map<std::string, MetricTable> operator_metrics(const pb::VertexReport& vertex,
+                                                    const pb::MetricReport& metrics,
+                                                    int32_t subtask) {
+  std::map<std::string, MetricTable> tables;
+  for_scopes(
+      metrics, vertex, subtask, pb::MetricScope::OPERATOR,
+      [&](const pb::MetricScope& scope) { add_scope(tables[scope.operator_name()], "", scope); });
+  return tables;
 }
 
 MetricTable vertex_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics) {

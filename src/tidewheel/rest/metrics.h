@@ -25,6 +25,12 @@ MetricTable job_metrics(const pb::JobReport& job, const pb::MetricReport& metric
 // Of one subtask, its operators' metrics with their names in front.
 MetricTable subtask_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics,
                             int32_t subtask);
+// The same apart: the task's own, and those of each operator by its name.
+MetricTable task_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics,
+                         int32_t subtask);
+std::map<std::string, MetricTable> operator_metrics(const pb::VertexReport& vertex,
+                                                    const pb::MetricReport& metrics,
+                                                    int32_t subtask);
 // Of all subtasks, with their numbers in front: "0.numRecordsIn".
 MetricTable vertex_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics);
 // Of the coordinators of the vertex's operators.

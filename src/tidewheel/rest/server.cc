@@ -5,6 +5,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/rest_options.h"
+#include "tidewheel/base/security_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/http/server.h"
 #include "tidewheel/rest/api.h"
@@ -31,6 +32,26 @@ struct RestServer::Parts {
 };
 
 namespace {
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// Who reaches the API runs code in the cluster.
+Status check_bind_address(const Config& config, bool asks_for_tokens) {
+  const std::string host = config.get(options::kRestBindAddress);
+  const bool asks_for_certificates =
+      config.get(options::kRestTls) && config.get(options::kRestTlsAuthentication);
+  if (is_loopback(host) || asks_for_tokens || asks_for_certificates ||
+      config.get(options::kAllowOpenBind)) {
+    return {};
+  }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} is '{}', which other machines reach, and nobody there would have to "
+                          "prove who they are; set {}, or set {} to true if the network is trusted",
+                          options::kRestBindAddress.key, host, options::kRestTokenFile.key,
+                          options::kAllowOpenBind.key);
+}
 
 Result<std::unique_ptr<HttpServer>> listen(World& world, const Config& config,
                                            HttpServerOptions options, HttpService& service) {
@@ -86,6 +107,7 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), file));
     TIDEWHEEL_ASSIGN_OR_RETURN(settings.tokens, parse_rest_tokens(text));
   }
+  TIDEWHEEL_RETURN_IF_ERROR(check_bind_address(config, !settings.tokens.empty()));
   std::string base = config.get(options::kWebUploadDirectory);
   if (base.empty()) { base = config.get(options::kTemporaryDirectories); }
   Random random = world.fork_random();

@@ -411,9 +411,10 @@ bool Endpoint::read_frames(uint64_t id) {
 }
 
 void Endpoint::flush(Wire& wire) {
+  const size_t unsent = wire.writer.unsent_bytes();
   const Result<bool> done = wire.writer.flush(*wire.connection);
   if (done.ok()) {
-    if (*done) { wire.last_sent_ns = now_ns(); }
+    if (wire.writer.unsent_bytes() < unsent) { wire.last_sent_ns = now_ns(); }
     return;
   }
   // Not at once: callers are in the middle of something with this peer.

@@ -120,16 +120,21 @@ TEST_P(RpcEndpointTest, calls_are_answered_in_order) {
 }
 
 TEST_P(RpcEndpointTest, errors_come_back_as_they_are) {
-  say("Refuse", "");
-  say("Unknown", "");
-  say("Forget", "");
-  peer_->call({.service = "Nobody", .method = "Say"}, loop_.poster(),
-              [&](Result<std::string> answer) { errors_.push_back(answer.status().id()); });
-  ASSERT_TRUE(simulation_.run_until([this] { return errors_.size() == 4; }));
-  EXPECT_EQ(errors_[0], ErrorId::kJobState);
-  EXPECT_EQ(errors_[1], ErrorId::kRpcMethod);
-  EXPECT_EQ(errors_[2], ErrorId::kInternal);
-  EXPECT_EQ(errors_[3], ErrorId::kRpcMethod);
+  std::map<std::string, ErrorId> errors;
+  const std::vector<std::string> calls = {"Echo.Refuse", "Echo.Unknown", "Echo.Forget",
+                                          "Nobody.Say"};
+  for (const std::string& call : calls) {
+    const size_t dot = call.find('.');
+    peer_->call({.service = call.substr(0, dot), .method = call.substr(dot + 1)}, loop_.poster(),
+                [&errors, call](const Result<std::string>& answer) {
+                  errors[call] = answer.status().id();
+                });
+  }
+  ASSERT_TRUE(simulation_.run_until([&] { return errors.size() == calls.size(); }));
+  EXPECT_EQ(errors["Echo.Refuse"], ErrorId::kJobState);
+  EXPECT_EQ(errors["Echo.Unknown"], ErrorId::kRpcMethod);
+  EXPECT_EQ(errors["Echo.Forget"], ErrorId::kInternal);
+  EXPECT_EQ(errors["Nobody.Say"], ErrorId::kRpcMethod);
 }
 
 TEST_P(RpcEndpointTest, a_call_without_an_answer_ends_at_its_deadline) {
@@ -308,9 +313,10 @@ TEST_P(RpcEndpointTest, bytes_that_are_no_frames_are_sent_away) {
       client_world_.network().connect({"server", 6000}, 1'000 * kNsPerMs, [] {});
   ASSERT_TRUE(simulation_.run_until([&] { return connection->is_connected(); }));
   const std::string request = "GET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n";
-  for (size_t sent = 0; sent < request.size();) {
+  // The server closes as soon as it has seen enough, and may read no more of it.
+  for (size_t sent = 0, tries = 0; sent < request.size() && tries < 200; ++tries) {
     const auto put = connection->write(std::string_view(request).substr(sent));
-    ASSERT_TRUE(put.ok());
+    if (!put.ok()) { break; }
     sent += static_cast<size_t>(put->bytes);
     simulation_.run_for(kNsPerMs);
   }

@@ -22,13 +22,12 @@ void FrameReader::add(std::string_view bytes) {
     std::memcpy(buffer_.get() + end_, bytes.data(), count);
     end_ += count;
     bytes.remove_prefix(count);
-    if (end_ == capacity_) { wanted_ = std::max(wanted_, capacity_ + kBufferBytes); }
+    if (end_ == capacity_) { wanted_ = std::max(wanted_, capacity_ + buffer_bytes_); }
   }
 }
 
-// A frame that is longer than the buffer gets one of its size; the next one is small again.
 void FrameReader::make_room() {
-  const size_t needed = std::max(wanted_, kBufferBytes);
+  const size_t needed = std::max(wanted_, buffer_bytes_);
   if (capacity_ < needed || (capacity_ > needed && begin_ == end_)) {
     auto larger = std::make_unique_for_overwrite<char[]>(needed);
     std::memcpy(larger.get(), buffer_.get() + begin_, end_ - begin_);

@@ -26,8 +26,10 @@ struct Frame {
 // Used by one thread, as the connection is.
 class FrameReader {
  public:
-  // A frame with a longer body is an error, and is noticed before memory is taken for it.
-  explicit FrameReader(uint32_t body_bytes_max) : body_bytes_max_(body_bytes_max) {}
+  // A frame with a longer body is an error, and is noticed before memory is taken for it. The
+  // buffer grows for frames that are longer than it, and is small again behind them.
+  explicit FrameReader(uint32_t body_bytes_max, size_t buffer_bytes = size_t{16} << 10)
+      : body_bytes_max_(body_bytes_max), buffer_bytes_(buffer_bytes) {}
   void set_body_bytes_max(uint32_t bytes) { body_bytes_max_ = bytes; }
 
   // Reads once from the connection. Invalidates bodies. Call `next` until it is false first.
@@ -40,10 +42,10 @@ class FrameReader {
   bool is_inside_frame() const { return begin_ != end_; }
 
  private:
-  static constexpr size_t kBufferBytes = size_t{256} << 10;
   void make_room();
 
   uint32_t body_bytes_max_;
+  const size_t buffer_bytes_;
   std::unique_ptr<char[]> buffer_;
   size_t capacity_ = 0;
   size_t begin_ = 0;  // of what was not given out

@@ -5,6 +5,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/version.h"
 #include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/thread_dump.h"
 #include "tidewheel/jobmanager/program_store.h"
 #include "tidewheel/rpc/endpoint.h"
 #include "tidewheel/taskmanager/task_manager_role.h"
@@ -40,8 +41,10 @@ TaskManager::Role::Role(World& world, TaskManagerOptions options)
       loop_(world, "taskmanager") {}
 
 TaskManager::Role::~Role() {
-  // The endpoint before the loop that its handlers run on, then what blocks, and the children last.
+  // Nobody calls in, then nothing runs here, then what blocks is waited for; the children last.
   endpoint_.reset();
+  loop_.stop();
+  files_.reset();
 }
 
 Status TaskManager::Role::start() {
@@ -102,6 +105,18 @@ void TaskManager::Role::serve() {
   service_->on<pb::ProcessRequest, pb::MetricsResponse>(
       "ProcessMetrics", [this](const RpcRequest&, const pb::ProcessRequest& request,
                                const auto& answer) { on_metrics(request, answer); });
+  service_->on<pb::Empty, pb::ThreadDumpResponse>(
+      "ThreadDump", [this](const RpcRequest&, const pb::Empty&, const auto& answer) {
+        world_.executor().run_blocking([answer] {
+          pb::ThreadDumpResponse response;
+          for (const ThreadStack& thread : dump_threads()) {
+            pb::ThreadStackMessage* const added = response.add_threads();
+            added->set_name(thread.name);
+            added->set_text(thread.text);
+          }
+          answer.ok(response);
+        });
+      });
   service_->on_notice<pb::Empty>("ShutDown", [this](const RpcRequest&, const pb::Empty&) {
     log_.info("ends with its cluster");
     options_.on_end(0);

@@ -34,6 +34,7 @@ class TaskManager::Role {
     std::string program_path;
     std::unique_ptr<ChildProcess> process;  // null while it is being started
     uint16_t data_port = 0;
+    std::vector<int32_t> cores;  // that are its own; empty: none
   };
 
   [[nodiscard]] Status listen();
@@ -63,6 +64,8 @@ class TaskManager::Role {
   Work* find_work(const std::string& job_id, const std::string& worker_id);
   Config worker_config(const pb::AssignSlotsRequest& assigned) const;
   uint16_t free_data_port() const;
+  // So many that no worker here has; empty when there are fewer, or none are asked for.
+  std::vector<int32_t> free_cores(int32_t count) const;
   std::string worker_directory(const std::string& worker_id) const;
 
   // ---- What it tells of itself

@@ -118,12 +118,27 @@ uint16_t TaskManager::Role::free_data_port() const {
   return options_.data_ports.empty() ? 0 : options_.data_ports.back();
 }
 
+std::vector<int32_t> TaskManager::Role::free_cores(int32_t count) const {
+  if (!options_.config.get(options::kPinWorkers)) { return {}; }
+  std::vector<int32_t> free = options_.launcher->usable_cores();
+  for (const auto& [job_id, work] : works_) {
+    if (work.process == nullptr) { continue; }
+    std::erase_if(free, [&taken = work.cores](int32_t core) {
+      return std::find(taken.begin(), taken.end(), core) != taken.end();
+    });
+  }
+  if (static_cast<int32_t>(free.size()) < count) { return {}; }
+  free.resize(static_cast<size_t>(count));
+  return free;
+}
+
 void TaskManager::Role::launch_worker(Work& work) {
   const pb::AssignSlotsRequest& assigned = work.assigned;
   const std::string job_id = assigned.job_id();
   const Result<NetworkAddress> master = NetworkAddress::parse(assigned.master_address());
   if (!master.ok()) { return worker_failed(job_id, work.worker_id, master.status().to_string()); }
   work.data_port = free_data_port();
+  work.cores = free_cores(assigned.slots());
   ProcessRole role;
   role.kind = ProcessRole::Kind::kWorker;
   role.job_id = job_id;
@@ -146,6 +161,7 @@ void TaskManager::Role::launch_worker(Work& work) {
   const ProcessLogs logs = logs_of(job_id);
   spec.output_path = join_path(logs.directory, logs.output);
   spec.error_path = join_path(logs.directory, logs.log);
+  spec.cores = work.cores;
   spec.memory_bytes_max = options_.memory.worker_limit_bytes(assigned.slots());
   auto started = options_.launcher->start(
       std::move(spec),

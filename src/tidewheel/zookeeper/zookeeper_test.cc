@@ -1,3 +1,4 @@
+// What ZooKeeper is asked for, by the configuration.
 #include <gtest/gtest.h>
 
 #include "tidewheel/base/config.h"

@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+"""Whole clusters of real processes on loopback, with a job whose output shows each number exactly once.
+
+  tests/cluster/run.py --program build/release/bin/tidewheel [TEST...]
+
+Without names all tests are run; --list shows them."""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import clients
+from local_cluster import Cluster, Failure, wait_for
+
+CHECKPOINTS = ["execution.checkpointing.interval=200ms", "restart-strategy.type=fixed-delay",
+               "restart-strategy.fixed-delay.attempts=1000", "restart-strategy.fixed-delay.delay=100ms"]
+HEARTBEATS = ["heartbeat.interval=200ms", "heartbeat.timeout=3s"]
+
+
+def ledger(folder, numbers, per_second, parallelism=2):
+    """A script that writes each of the numbers to files, exactly once; and the folder of the files."""
+    out = folder / "out"
+    script = folder / "ledger.sql"
+    script.write_text(f"""
+SET 'parallelism.default' = '{parallelism}';
+SET 'execution.checkpointing.dir' = '{folder / "checkpoints"}';
+CREATE TABLE numbers (n BIGINT) WITH (
+  'connector' = 'datagen', 'rows-per-second' = '{per_second}',
+  'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{numbers}');
+CREATE TABLE ledger (n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{out}', 'format' = 'csv');
+INSERT INTO ledger SELECT n FROM numbers;
+""")
+    return script, out
+
+
+def rows_of(out):
+    rows = []
+    for path in pathlib.Path(out).rglob("*"):
+        if path.is_file() and not path.name.startswith((".", "_")):
+            rows += [int(line.split(",")[0]) for line in path.read_text().split()]
+    return rows
+
+
+def check_ledger(out, numbers):
+    rows = rows_of(out)
+    if sorted(rows) == list(range(1, numbers + 1)):
+        return
+    seen = set(rows)
+    missing = [n for n in range(1, numbers + 1) if n not in seen]
+    twice = sorted({n for n in rows if rows.count(n) > 1}) if len(rows) < 200000 else "some"
+    raise Failure(f"{len(rows)} rows of {numbers}: missing {missing[:5]} ({len(missing)}), twice {twice[:5]}")
+
+
+def start(cluster, task_managers=2, slots=2):
+    cluster.start_job_manager()
+    for _ in range(task_managers):
+        cluster.start_task_manager(f"-Dtaskmanager.numberOfTaskSlots={slots}", "-Dtaskmanager.memory.process.size=1g")
+    cluster.wait_slots(task_managers * slots)
+
+
+TESTS = {}
+
+
+def test(settings):
+    def register(function):
+        TESTS[function.__name__] = (function, settings)
+        return function
+    return register
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_job_runs_on_both_task_managers(cluster, folder):
+    start(cluster)
+    script, out = ledger(folder, 20000, 10000, parallelism=4)
+    job = cluster.run(script)
+    cluster.wait_state(job, "RUNNING")
+    wait_for("both have a worker", lambda: all(tm.children() for tm in cluster.task_managers))
+    cluster.wait_state(job, "FINISHED")
+    check_ledger(out, 20000)
+    wait_for("workers end with the job", lambda: not any(tm.children() for tm in cluster.task_managers))
+    wait_for("slots are free", lambda: cluster.get("/overview")["slots-available"] == 4)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_job_is_cancelled(cluster, folder):
+    start(cluster)
+    script, _ = ledger(folder, 100000000, 1000)
+    job = cluster.run(script)
+    cluster.wait_state(job, "RUNNING")
+    cluster.ask("PATCH", f"/jobs/{job}?mode=cancel")
+    cluster.wait_state(job, "CANCELED")
+    wait_for("slots are free", lambda: cluster.get("/overview")["slots-available"] == 4)
+    wait_for("its master ends", lambda: not cluster.job_managers[0].children())
+
+
+def with_a_fault(cluster, folder, fault, numbers=60000, per_second=10000):
+    start(cluster)
+    script, out = ledger(folder, numbers, per_second)
+    job = cluster.run(script)
+    cluster.wait_state(job, "RUNNING")
+    wait_for("a checkpoint", lambda: cluster.completed_checkpoints(job) >= 2)
+    fault(cluster)
+    cluster.wait_state(job, "FINISHED", seconds=120)
+    check_ledger(out, numbers)
+    return job
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_killed_worker_is_replaced(cluster, folder):
+    def kill(cluster):
+        tm = next(tm for tm in cluster.task_managers if tm.children())
+        os.kill(tm.children()[0], signal.SIGKILL)
+    job = with_a_fault(cluster, folder, kill)
+    text = str(cluster.get(f"/jobs/{job}/exceptions"))
+    if "signal 9" not in text:
+        raise Failure(f"the exceptions do not tell of the signal: {text}")
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_killed_task_manager_is_replaced(cluster, folder):
+    def kill(cluster):
+        tm = next(tm for tm in cluster.task_managers if tm.children())
+        children = tm.children()
+        tm.kill()
+        wait_for("its workers end with it", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children))
+    with_a_fault(cluster, folder, kill)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_killed_master_is_replaced(cluster, folder):
+    with_a_fault(cluster, folder, lambda cluster: os.kill(cluster.job_managers[0].children()[0], signal.SIGKILL))
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_stopped_task_manager_is_taken_for_lost(cluster, folder):
+    stopped = []
+
+    def freeze(cluster):
+        tm = next(tm for tm in cluster.task_managers if tm.children())
+        stopped.append(tm)
+        for pid in [tm.pid] + tm.children():
+            os.kill(pid, signal.SIGSTOP)
+    try:
+        with_a_fault(cluster, folder, freeze, numbers=100000)
+    finally:
+        for tm in stopped:
+            for pid in [tm.pid] + tm.children():
+                os.kill(pid, signal.SIGCONT)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_job_waits_for_slots_and_says_why(cluster, folder):
+    cluster.start_job_manager()
+    script, out = ledger(folder, 2000, 10000)
+    job = cluster.run(script)
+    cluster.wait_state(job, "CREATED")
+    cluster.start_task_manager("-Dtaskmanager.numberOfTaskSlots=2", "-Dtaskmanager.memory.process.size=1g")
+    cluster.wait_state(job, "FINISHED")
+    check_ledger(out, 2000)
+
+
+@test(CHECKPOINTS + HEARTBEATS + ["slot.request.timeout=1s"])
+def a_job_without_slots_fails_after_the_timeout(cluster, folder):
+    start(cluster, task_managers=1, slots=2)
+    script, _ = ledger(folder, 2000, 10000, parallelism=8)
+    job = cluster.run(script)
+    wait_for("it fails", lambda: cluster.state(job) == "FAILED")
+    text = str(cluster.get(f"/jobs/{job}/exceptions"))
+    if "needs 8 slots" not in text:
+        raise Failure(f"the exceptions do not say what is missing: {text}")
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_script_that_is_wrong_fails_its_job_with_the_place(cluster, folder):
+    start(cluster, task_managers=1)
+    script = folder / "wrong.sql"
+    script.write_text("INSERT INTO nowhere SELECT 1;\n")
+    job = cluster.run(script)
+    wait_for("it fails", lambda: cluster.state(job) == "FAILED")
+    text = str(cluster.get(f"/jobs/{job}/exceptions"))
+    if "nowhere" not in text:
+        raise Failure(f"the exceptions do not name what is wrong: {text}")
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def task_managers_come_back_to_another_job_manager(cluster, folder):
+    start(cluster)
+    port = cluster.rpc_port
+    cluster.job_managers[0].kill()
+    cluster.start_job_manager(rpc_port=port)
+    cluster.wait_slots(4)
+    script, out = ledger(folder, 2000, 10000)
+    cluster.wait_state(cluster.run(script), "FINISHED")
+    check_ledger(out, 2000)
+
+
+def leader_fails_over(cluster, folder, settings):
+    for _ in range(2):
+        cluster.start_job_manager(*settings)
+    urls = [wait_for("its address", lambda p=p: p.text().rsplit("the cluster, ", 1)[-1].split()[0])
+            for p in cluster.job_managers]
+    cluster.url = urls[0]
+    for _ in range(2):
+        cluster.start_task_manager("-Dtaskmanager.numberOfTaskSlots=2", "-Dtaskmanager.memory.process.size=1g",
+                                   *settings)
+    cluster.wait_slots(4)
+    script, out = ledger(folder, 100000, 10000)
+    job = cluster.run(script)
+    cluster.wait_state(job, "RUNNING")
+    wait_for("a checkpoint", lambda: cluster.completed_checkpoints(job) >= 2)
+    leader = next(i for i, p in enumerate(cluster.job_managers) if p.children())
+    cluster.job_managers[leader].kill()
+    cluster.url = urls[1 - leader]
+
+    def is_there():
+        try:
+            return cluster.state(job) in ("RUNNING", "FINISHED")
+        except Failure:
+            return False
+    wait_for("the other one leads", is_there)
+    cluster.wait_state(job, "FINISHED", seconds=120)
+    check_ledger(out, 100000)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def another_leader_goes_on_with_the_jobs(cluster, folder):
+    leader_fails_over(cluster, folder, ["-Dhigh-availability.type=filesystem",
+                                        f"-Dhigh-availability.storageDir={folder / 'ha'}"])
+
+
+TESTS.update(clients.TESTS)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_cluster_for_an_application_ends_with_it(cluster, folder):
+    script, out = ledger(folder, 5000, 10000)
+    cluster.start_job_manager("--application", str(script))
+    cluster.start_task_manager("-Dtaskmanager.numberOfTaskSlots=2", "-Dtaskmanager.memory.process.size=1g")
+    processes = cluster.job_managers + cluster.task_managers
+    wait_for("all processes end", lambda: not any(process.running() for process in processes))
+    codes = [process.popen.returncode for process in processes]
+    if codes != [0, 0]:
+        raise Failure(f"exit statuses are {codes}")
+    check_ledger(out, 5000)
+
+
+@test([])
+def the_scripts_start_and_stop_a_cluster(cluster, folder):
+    root = pathlib.Path(__file__).resolve().parent.parent.parent
+    home = folder / "home"
+    shutil.copytree(root / "distribution", home)
+    port = 20000 + os.getpid() % 20000
+    (home / "conf" / "config.yaml").write_text(
+        f"jobmanager.rpc.port: {port}\nrest:\n  port: {port + 1}\nio.tmp.dirs: {folder / 'tmp'}\n")
+    (home / "conf" / "workers").write_text("localhost\nlocalhost # the same machine twice\n")
+    environment = dict(os.environ, TIDEWHEEL_PROGRAM=cluster.program, TIDEWHEEL_PID_DIR=str(folder / "pids"))
+    for name in ("TIDEWHEEL_CONF_DIR", "TIDEWHEEL_LOG_DIR"):
+        environment.pop(name, None)
+
+    def script(name, *arguments):
+        done = subprocess.run([home / "bin" / name, *arguments], env=environment, capture_output=True, text=True,
+                              timeout=60, check=False)
+        if done.returncode != 0:
+            raise Failure(f"{name}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+    started = script("start-cluster.sh")
+    try:
+        cluster.url = f"http://localhost:{port + 1}"
+        wait_for("two TaskManagers", lambda: cluster.get("/overview")["taskmanagers"] == 2)
+        logs = {path.suffix for path in (home / "log").iterdir()}
+        if not {".log", ".out"} <= logs:
+            raise Failure(f"there are no log files: {logs}")
+        script("taskmanager.sh", "stop")
+        wait_for("one TaskManager", lambda: cluster.get("/overview")["taskmanagers"] == 1)
+    finally:
+        stopped = script("taskmanager.sh", "stop-all") + script("jobmanager.sh", "stop-all")
+    pids = [int(pid) for pid in re.findall(r"as process (\d+)", started)]
+    if len(pids) != 3 or any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        raise Failure(f"{started}{stopped}")
+
+
+def add_zookeeper(quorum):
+    """With a real ZooKeeper, which is the caller's."""
+    settings = ["-Dhigh-availability.type=zookeeper", f"-Dhigh-availability.zookeeper.quorum={quorum}",
+                f"-Dhigh-availability.cluster-id=/test-{os.getpid()}-{time.time_ns()}",
+                "-Dhigh-availability.zookeeper.client.session-timeout=4s"]
+
+    @test(CHECKPOINTS + HEARTBEATS)
+    def another_leader_goes_on_by_zookeeper(cluster, folder):
+        leader_fails_over(cluster, folder, settings + [f"-Dhigh-availability.storageDir={folder / 'ha'}"])
+    return another_leader_goes_on_by_zookeeper
+
+
+def run_one(name, program, keep):
+    function, settings = TESTS[name]
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tidewheel-cluster-"))
+    began = time.monotonic()
+    with Cluster(program, folder, settings) as cluster:
+        try:
+            function(cluster, folder)
+        except Exception:  # pylint: disable=broad-except
+            print(f"FAILED {name}\n{traceback.format_exc()}\n{cluster.logs()}", flush=True)
+            print(f"files are in {folder}", flush=True)
+            return False
+    print(f"ok     {name} ({time.monotonic() - began:.1f} s)", flush=True)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/release/bin/tidewheel")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="leaves the folders of what went well")
+    parser.add_argument("tests", nargs="*")
+    parser.add_argument("--zookeeper", metavar="HOST:PORT", help="runs the test with this server too")
+    options = parser.parse_args()
+    if options.zookeeper:
+        add_zookeeper(options.zookeeper)
+    if options.list:
+        print("\n".join(TESTS))
+        return 0
+    program = pathlib.Path(options.program).resolve()
+    failed = [name for name in options.tests or TESTS if not run_one(name, program, options.keep)]
+    print(f"{len(failed)} failed" if failed else "all passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
