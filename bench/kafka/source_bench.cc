@@ -148,8 +148,9 @@ Status run_source(const Options& options, S source) {
   using T = typename S::output;
   Env env;
   auto rows = std::make_shared<int64_t>(0);
-  env.from("messages", std::move(source)).to(CountSink<T>{rows});
-  return check(env.execute("source"), *rows, options.messages);
+  env.from("messages", std::move(source)).uid("messages").to(CountSink<T>{rows});
+  const Result<JobResult> result = env.execute("source");
+  return check(result, *rows, options.messages);
 }
 
 Status run_raw(const Options& options) {

@@ -202,7 +202,7 @@ def main():
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--broker-kills", type=int, help="a fifth of the others unless said")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     names = {case.__name__: case for case in CASES}
     for name in options.cases:
         if name not in names:

@@ -60,7 +60,7 @@ Result<std::string_view> inflate_all(std::string_view stored, Arena& arena) {
     unpacked.resize(unpacked.size() - stream.avail_out);
     if (answer == Z_BUF_ERROR && stream.avail_out == 0) { answer = Z_OK; }
   }
-  // Bytes behind the end are left alone: libraries for Python leave a part of zlib's checksum there.
+  // Bytes behind the end are left alone: Python's libraries leave a part of a checksum there.
   if (answer != Z_STREAM_END) { return bad_data(Codec::kDeflate); }
   return arena.copy(unpacked).view();
 }
