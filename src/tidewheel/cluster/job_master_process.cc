@@ -260,7 +260,9 @@ Status MasterProcess::start_generation(std::shared_ptr<Generation> next) {
 MasterProcess::~MasterProcess() {
   endpoint_.reset();
   generation_.reset();
-  loop_.reset();
+  // Not by `reset`: what its thread still runs meanwhile uses the pointer.
+  delete loop_.get();
+  static_cast<void>(loop_.release());
 }
 
 // ---- The JobManager

@@ -809,7 +809,9 @@ WorkerProcess::~WorkerProcess() {
   static_cast<void>(ended_->wait());
   gate_->close();
   if (exchange_ != nullptr) { exchange_->stop(); }  // it wakes slots
-  loop_ = nullptr;
+  // Not by `reset`: what its thread still runs meanwhile uses the pointer.
+  delete loop_.get();
+  static_cast<void>(loop_.release());
   endpoint_ = nullptr;
 }
 
