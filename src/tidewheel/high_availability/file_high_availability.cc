@@ -55,7 +55,9 @@ class FileHighAvailability final : public HighAvailability {
   }
   ~FileHighAvailability() override {
     gate_->close();
-    loop_.reset();
+    // Not by `reset`: what its thread still runs meanwhile uses the pointer.
+    delete loop_.get();
+    static_cast<void>(loop_.release());
     files_.reset();
   }
 
