@@ -55,9 +55,7 @@ class FileHighAvailability final : public HighAvailability {
   }
   ~FileHighAvailability() override {
     gate_->close();
-    // Not by `reset`: what its thread still runs meanwhile uses the pointer.
-    delete loop_.get();
-    static_cast<void>(loop_.release());
+    loop_->stop();
     files_.reset();
   }
 

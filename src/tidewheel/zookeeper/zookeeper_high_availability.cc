@@ -29,9 +29,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   }
   ~ZooKeeperHighAvailability() override {
     // Nothing asks for another call once the loop has gone; what others post then is dropped.
-    // Not by `reset`: what its thread still runs meanwhile uses the pointer.
-    delete loop_.get();
-    static_cast<void>(loop_.release());
+    loop_->stop();
     calls_.reset();
     connection_.reset();
   }
