@@ -51,8 +51,7 @@ start() {
   local name=$log_dir/tidewheel-$user-$role-$number-$(hostname)
   rotate "$name.log"
   rotate "$name.out"
-  TIDEWHEEL_LOG_FILE=$name.log TIDEWHEEL_OUT_FILE=$name.out \
-    setsid "$tidewheel" "$role" "-Denv.log.dir=$log_dir" "$@" </dev/null >"$name.out" 2>"$name.log" 9>&- &
+  setsid "$tidewheel" "$role" "-Denv.log.dir=$log_dir" "$@" </dev/null >"$name.out" 2>"$name.log" 9>&- &
   pid=$!
   # One that can't run says so at once.
   for _ in 1 2 3 4 5; do

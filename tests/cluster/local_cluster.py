@@ -85,7 +85,7 @@ class Cluster:
 
     def command(self, role, extra):
         return [self.program, role, "-c", str(self.folder / "conf"), f"-Dio.tmp.dirs={self.folder / 'tmp'}",
-                f"-Denv.log.dir={self.folder / 'log'}"] + self.settings + list(extra)
+                f"-Denv.log.dir={self.folder / 'log'}", "-Dweb.refresh-interval=20ms"] + self.settings + list(extra)
 
     def start_job_manager(self, *extra, rpc_port=0, rest_port=0):
         process = Process(f"jobmanager-{len(self.job_managers)}",

@@ -6,8 +6,8 @@ namespace tidewheel::options {
 
 inline constexpr TextOption kNetworkCompression{
     {"taskmanager.network.compression.codec", OptionKind::kText, "NONE",
-     "Compression of rows between TaskManagers: NONE, LZ4, ZSTD, SNAPPY. Worth it where the network "
-     "is slower than a core compresses."}};
+     "Compression of rows between TaskManagers: NONE, LZ4, ZSTD, SNAPPY. Worth it where the "
+     "network is slower than a core compresses."}};
 inline constexpr BoolOption kBufferDebloat{
     {"taskmanager.network.memory.buffer-debloat.enabled", OptionKind::kBool, "false",
      "Keep no more rows on the way to a task than it takes in the target time, so that barriers "

@@ -35,8 +35,8 @@ inline constexpr DurationOption kBufferTimeout{
      -1, INT64_MAX, "execution.buffer-timeout"}};
 inline constexpr IntOption kTaskSlots{
     {"taskmanager.numberOfTaskSlots", OptionKind::kInt, "0",
-     "Slots of a TaskManager, or of a job that runs by itself, each a thread; 0: one, and as many as "
-     "the job's largest parallelism.",
+     "Slots of a TaskManager, or of a job that runs by itself, each a thread; 0: one, and as many "
+     "as the job's largest parallelism.",
      0, 4096}};
 inline constexpr IntOption kCredits{{"taskmanager.network.credits", OptionKind::kInt, "16",
                                      "Batches that may wait between two subtasks, for each pair.",

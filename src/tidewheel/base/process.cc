@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -391,6 +392,15 @@ std::string ProcessEnd::describe() const {
   if (signal == 0) { return fmt::format("exited with code {}", exit_code); }
   const char* const name = ::sigdescr_np(signal);
   return fmt::format("was ended by signal {} ({})", signal, name == nullptr ? "unknown" : name);
+}
+
+std::string file_of_stream(int stream) {
+  struct stat info {};
+  if (::fstat(stream, &info) != 0 || !S_ISREG(info.st_mode)) { return {}; }
+  char path[PATH_MAX];
+  const ssize_t bytes =
+      ::readlink(fmt::format("/proc/self/fd/{}", stream).c_str(), path, sizeof path);
+  return bytes > 0 ? std::string(path, static_cast<size_t>(bytes)) : std::string();
 }
 
 std::unique_ptr<ProcessLauncher> make_process_launcher() {

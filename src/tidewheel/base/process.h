@@ -68,6 +68,9 @@ class ProcessLauncher {
   virtual std::string own_program() const = 0;
 };
 
+// The file that this process's output (1) or error stream (2) goes to; empty: it is none.
+std::string file_of_stream(int stream);
+
 // Outlived by nothing that it started. Starts a thread at the first use.
 std::unique_ptr<ProcessLauncher> make_process_launcher();
 

@@ -96,8 +96,9 @@ TEST_F(ClusterClientTest, who_is_not_there_is_named) {
 
 TEST(ClientTables, jobs_are_listed_as_by_flink) {
   const auto overview = JsonValue::parse(
-      R"({"jobs":[{"jid":"a1","name":"x\ty","start-time":1600000000000,"end-time":-1,"state":"RUNNING"},
-          {"jid":"b2","name":"z","start-time":1600000000000,"end-time":1600000001000,"state":"FAILED"}]})");
+      R"({"jobs":[{"jid":"a1","name":"x\ty","start-time":1600000000000,)"
+      R"("end-time":-1,"state":"RUNNING"},{"jid":"b2","name":"z",)"
+      R"("start-time":1600000000000,"end-time":1600000001000,"state":"FAILED"}]})");
   const std::string text = job_list_text(*overview, true, true, false);
   EXPECT_NE(text.find("------------------ Running/Restarting Jobs -------------------\n"),
             std::string::npos);

@@ -90,12 +90,16 @@ Result<WorkingDirectory> claim_working_directory(FileSystem& files, const Config
                      kProcessesMax);
 }
 
-ProcessLogs manager_logs(World& world, const Config& config) {
+ProcessLogs manager_logs() {
   ProcessLogs logs;
-  logs.directory = config.get(options::kLogDirectory);
-  logs.prefix = "tidewheel-";
-  logs.log = file_name(world.environment("TIDEWHEEL_LOG_FILE").value_or(""));
-  logs.output = file_name(world.environment("TIDEWHEEL_OUT_FILE").value_or(""));
+  const std::string log = file_of_stream(2);
+  if (log.empty()) { return logs; }
+  logs.directory = parent_path(log);
+  logs.log = file_name(log);
+  // Older ones, and the other stream's, have names that begin in the same way.
+  logs.prefix = logs.log.substr(0, logs.log.rfind('.'));
+  const std::string output = file_of_stream(1);
+  if (parent_path(output) == logs.directory) { logs.output = file_name(output); }
   return logs;
 }
 
@@ -159,7 +163,7 @@ Result<int> run_job_manager(const ManagerCommand& command) {
   options.host = config.get(options::kJobManagerAddress);
   options.working_directory = working.path;
   options.log_directory = log_directory(config, working.path);
-  options.logs = manager_logs(world, config);
+  options.logs = manager_logs();
   options.high_availability = availability.get();
   options.launcher = launcher.get();
   options.network = internal.get();
@@ -213,7 +217,7 @@ Result<int> run_task_manager(const ManagerCommand& command) {
                              plan_memory(config, options.slots, world.memory_bytes()));
   options.working_directory = working.path;
   options.log_directory = log_directory(config, working.path);
-  options.logs = manager_logs(world, config);
+  options.logs = manager_logs();
   options.high_availability = availability.get();
   options.launcher = launcher.get();
   options.network = internal.get();

@@ -43,8 +43,8 @@ Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char*
 // The first of io.tmp.dirs/tidewheel-ROLE-0, -1, ... that no process holds.
 Result<WorkingDirectory> claim_working_directory(FileSystem& files, const Config& config,
                                                  const std::string& role);
-// As its script says by TIDEWHEEL_LOG_FILE and TIDEWHEEL_OUT_FILE.
-ProcessLogs manager_logs(World& world, const Config& config);
+// The files that its streams go to; none: it has no logs to show.
+ProcessLogs manager_logs();
 std::string log_directory(const Config& config, const std::string& working_directory);
 Result<std::unique_ptr<HighAvailability>> open_high_availability(World& world,
                                                                  const Config& config);

@@ -5,6 +5,7 @@
 #include "tidewheel/base/config_directory.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/rest/cluster_json.h"
 
 namespace tidewheel {
 namespace {
@@ -26,19 +27,6 @@ std::string effective(const Config& config, const ConfigOption& option) {
 }
 
 }  // namespace
-
-bool is_secret_key(std::string_view key) {
-  std::string lower(key);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') { c = static_cast<char>(c - 'A' + 'a'); }
-  }
-  static constexpr std::string_view kParts[] = {
-      "password",     "secret",      "token",      "apikey",      "fs.azure.account.key",
-      "auth-params",  "service-key", "basic-auth", "jaas.config", "http-headers",
-      "authorization"};
-  return std::any_of(std::begin(kParts), std::end(kParts),
-                     [&](std::string_view part) { return lower.find(part) != lower.npos; });
-}
 
 Result<std::string> show_config(World& world, const ConfigCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const DirectoryConfig file,

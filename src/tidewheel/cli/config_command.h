@@ -20,7 +20,4 @@ struct ConfigCommand {
 // Errors: kUnknownOption, kBadOptionValue, kConfigFile.
 Result<std::string> show_config(World& world, const ConfigCommand& command);
 
-// Whether the value of a key is not for people's eyes, as Flink decides.
-bool is_secret_key(std::string_view key);
-
 }  // namespace tidewheel

@@ -41,6 +41,9 @@ constexpr int kElementsAtOnce = 4;  // of one channel, before another one's turn
 constexpr int kReadsPerTurn = 8;
 constexpr int kWritesPerTurn = 8;
 constexpr size_t kLinksMax = 16'384;
+// Connections that have not said who they are, and how long they may take.
+constexpr int64_t kGreetingsMax = 256;
+constexpr int64_t kGreetingMs = 10'000;
 // Clocks that differ by less are the same machine's, read at different times.
 constexpr int64_t kSameClockNs = 100 * kNsPerMs;
 
@@ -52,8 +55,7 @@ struct Link {
     std::shared_ptr<InLane> lane;  // null: the receiver is not there yet
   };
 
-  Link(uint64_t link_id, bool sends)
-      : id(link_id), is_out(sends), reader(kGreetingBytesMax, kReadBytes) {}
+  Link(uint64_t link_id, bool sends) : id(link_id), is_out(sends), reader(kGreetingBytesMax) {}
 
   const uint64_t id;
   const bool is_out;  // we have made it, and send rows
@@ -453,9 +455,14 @@ void WorkerExchange::accept() {
       return;
     }
     link.connection = std::move(connection).value();
-    if (links_.size() > kLinksMax) {
-      fail_link(link,
-                resource_exhausted(ErrorId::kNetworkConnect, "{} connections are open", kLinksMax));
+    const auto is_stranger = [](const auto& entry) {
+      return !entry.second.is_out && !entry.second.greeted;
+    };
+    if (links_.size() > kLinksMax ||
+        std::count_if(links_.begin(), links_.end(), is_stranger) > kGreetingsMax) {
+      fail_link(link, resource_exhausted(ErrorId::kNetworkConnect,
+                                         "{} connections are open, and more are not taken now",
+                                         links_.size()));
     }
   }
 }
@@ -586,8 +593,8 @@ bool WorkerExchange::fill(Link& link) {
 
 void WorkerExchange::look_after(Link& link, int64_t now) {
   const int64_t silent_ms = (now - link.last_heard_ns) / kNsPerMs;
-  const int64_t allowed_ms =
-      link.greeted ? options_.heartbeat_timeout_ms : 2 * options_.connect_timeout_ms;
+  const int64_t greeting_ms = link.is_out ? 2 * options_.connect_timeout_ms : kGreetingMs;
+  const int64_t allowed_ms = link.greeted ? options_.heartbeat_timeout_ms : greeting_ms;
   if (silent_ms >= allowed_ms) {
     fail_link(link, unavailable(ErrorId::kNetworkLost,
                                 "the other worker was not heard of for {} ms", silent_ms));
@@ -655,7 +662,7 @@ Status WorkerExchange::on_greeting(Link& link, const Frame& frame) {
                           {clock_ns(), options_.name});
     link.writer.finish();
   }
-  link.reader.set_body_bytes_max(kBodyBytesMax);
+  link.reader.set_limits(kBodyBytesMax, kReadBytes);
   link.greeted = true;
   return ok_status();
 }

@@ -12,6 +12,10 @@
 namespace tidewheel::exchange {
 namespace {
 
+// Rows that shrink by more are sent as they are, so that a length is believed only where there are
+// bytes to match it.
+constexpr size_t kRatioMax = 512;
+
 Status malformed(std::string_view what) {
   return data_loss(ErrorId::kDataFrame, "{} from another worker can't be read", what);
 }
@@ -191,7 +195,7 @@ ExchangeCompression compress(ExchangeCompression how, std::string_view rows, std
       break;
     }
   }
-  if (size == 0 || size >= rows.size()) {
+  if (size == 0 || size >= rows.size() || rows.size() / size >= kRatioMax) {
     out.resize(start);
     return ExchangeCompression::kNone;
   }
@@ -204,7 +208,8 @@ Status uncompress(ExchangeCompression how, std::string_view body, size_t bytes_m
   FieldReader in(body);
   const size_t size = in.number<uint32_t>();
   const std::string_view bytes = in.rest();
-  if (!in.ok() || size > bytes_max || bytes.size() > std::numeric_limits<int32_t>::max()) {
+  if (!in.ok() || size > bytes_max || bytes.size() > std::numeric_limits<int32_t>::max() ||
+      size / kRatioMax > bytes.size()) {
     return malformed("a compressed batch");
   }
   out.resize(size);

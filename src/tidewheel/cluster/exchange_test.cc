@@ -389,6 +389,24 @@ TEST_P(ExchangeTest, a_worker_of_another_run_is_refused) {
   EXPECT_TRUE(channel.receiver.numbers.empty());
 }
 
+TEST_P(ExchangeTest, strangers_are_sent_away_and_hold_up_nobody) {
+  start();
+  std::vector<std::unique_ptr<Connection>> strangers;
+  for (int i = 0; i < 300; ++i) {
+    strangers.push_back(a_.world.network().connect({"b", 7000}, 1'000 * kNsPerMs, [] {}));
+  }
+  simulation_.run_for(1'000 * kNsPerMs);
+  const int64_t open = b_.exchange->figures().connections;
+  EXPECT_LE(open, 257);
+  EXPECT_GE(open, 256);
+  simulation_.run_for(12'000 * kNsPerMs);
+  EXPECT_EQ(b_.exchange->figures().connections, 0);
+  TestChannel channel(a_, b_, {1, 0}, 4);
+  channel.open();
+  channel.send(10, 10);
+  EXPECT_TRUE(run_until([&] { return channel.has_all(10, 10); }));
+}
+
 TEST_P(ExchangeTest, ends_may_go_at_any_time) {
   start();
   for (uint32_t attempt = 1; attempt <= 20; ++attempt) {

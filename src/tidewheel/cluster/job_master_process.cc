@@ -98,7 +98,7 @@ class MasterProcess final : public JobMasterProcess {
   Status begin();
   Status wait() override;
   Event& job_ended() override { return generation()->master->ended(); }
-  uint16_t port() const override { return endpoint_->port(); }
+  uint16_t port() const override { return port_; }
 
  private:
   struct Line {  // of the list of jobs
@@ -151,6 +151,7 @@ class MasterProcess final : public JobMasterProcess {
   Logger logger_;
   const int64_t start_ms_;
   const std::unique_ptr<Event> told_;
+  uint16_t port_ = 0;
   std::atomic<bool> manager_is_lost_{false};
 
   // The master's thread, or the caller's while no master turns.
@@ -203,6 +204,7 @@ Status MasterProcess::connect() {
   rpc.heartbeat_interval_ms = config_.get(options::kHeartbeatInterval);
   rpc.heartbeat_timeout_ms = config_.get(options::kHeartbeatTimeout);
   TIDEWHEEL_ASSIGN_OR_RETURN(endpoint_, RpcEndpoint::start(world_, std::move(rpc)));
+  port_ = endpoint_->port();
   manager_ = RpcClient(endpoint_->connect(role_.manager), "JobManager", loop_->poster());
   manager_.set_fence(role_.manager_fence);
   manager_.set_timeout_ms(config_.get(options::kAskTimeout));
@@ -260,7 +262,9 @@ Status MasterProcess::start_generation(std::shared_ptr<Generation> next) {
 MasterProcess::~MasterProcess() {
   endpoint_.reset();
   generation_.reset();
-  loop_.reset();
+  // Not by `reset`: what its thread still runs meanwhile uses the pointer.
+  delete loop_.get();
+  static_cast<void>(loop_.release());
 }
 
 // ---- The JobManager
@@ -270,7 +274,7 @@ void MasterProcess::register_now() {
     pb::RegisterJobMasterRequest request;
     request.set_job_id(role_.job_id);
     request.set_epoch(role_.epoch);
-    request.set_address(NetworkAddress{role_.host, endpoint_->port()}.to_string());
+    request.set_address(NetworkAddress{role_.host, port_}.to_string());
     manager_.call<pb::RegisterJobMasterResponse>(
         "RegisterJobMaster", request, [this](const Result<pb::RegisterJobMasterResponse>& answer) {
           if (!answer.ok()) { return on_manager_lost(answer.status()); }

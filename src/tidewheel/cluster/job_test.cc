@@ -244,8 +244,11 @@ class FakeManager {
  public:
   explicit FakeManager(World& world, const std::string& host) : world_(world) {
     loop_ = std::make_unique<EventLoop>(world, "manager");
-    auto endpoint =
-        RpcEndpoint::start(world, {.name = "manager", .listens = true, .listen_at = {host, 0}});
+    auto endpoint = RpcEndpoint::start(world, {.name = "manager",
+                                               .listens = true,
+                                               .listen_at = {host, 0},
+                                               .heartbeat_interval_ms = 100,
+                                               .heartbeat_timeout_ms = 600});
     EXPECT_TRUE(endpoint.ok()) << endpoint.status().to_string();
     endpoint_ = std::move(endpoint).value();
     auto service = std::make_shared<RpcService>("JobManager", loop_->poster());

@@ -314,17 +314,22 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
   for (const pb::VertexParallelism& vertex : response.parallelism()) {
     parallelism[vertex.vertex_id()] = vertex.parallelism();
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(chained_, chain_graph_at(graph_, config_, parallelism));
-  layout_.emplace(chained_);
-  regions_.resize(layout_->region_count());
-  attempts_ = std::make_unique<std::atomic<uint64_t>[]>(regions_.size());
-  if (const uint64_t own = graph_fingerprint(chained_); own != response.fingerprint()) {
+  Result<ChainedGraph> chained = chain_graph_at(graph_, config_, parallelism);
+  // The master's vertices are not there, or they are others.
+  const bool differs = chained.ok() ? graph_fingerprint(*chained) != response.fingerprint()
+                                    : chained.status().id() == ErrorId::kRescale;
+  if (differs) {
     return failed_precondition(
         ErrorId::kGraphMismatch,
         "the job's program makes another graph on TaskManager {} than in the job's master: its "
-        "operators, parallelism and uids must not depend on the machine, the time or chance",
+        "operators and uids must not depend on the machine, the time or chance",
         role_.task_manager_id);
   }
+  if (!chained.ok()) { return std::move(chained).status(); }
+  chained_ = std::move(chained).value();
+  layout_.emplace(chained_);
+  regions_.resize(layout_->region_count());
+  attempts_ = std::make_unique<std::atomic<uint64_t>[]>(regions_.size());
   if (static_cast<size_t>(response.max_parallelism_size()) != chained_.graph.nodes.size()) {
     return data_loss(ErrorId::kRpcMessage, "the master names {} operators, there are {}",
                      response.max_parallelism_size(), chained_.graph.nodes.size());
@@ -804,7 +809,9 @@ WorkerProcess::~WorkerProcess() {
   static_cast<void>(ended_->wait());
   gate_->close();
   if (exchange_ != nullptr) { exchange_->stop(); }  // it wakes slots
-  loop_ = nullptr;
+  // Not by `reset`: what its thread still runs meanwhile uses the pointer.
+  delete loop_.get();
+  static_cast<void>(loop_.release());
   endpoint_ = nullptr;
 }
 

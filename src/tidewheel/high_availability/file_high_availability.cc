@@ -55,7 +55,7 @@ class FileHighAvailability final : public HighAvailability {
   }
   ~FileHighAvailability() override {
     gate_->close();
-    loop_.reset();
+    loop_->stop();
     files_.reset();
   }
 

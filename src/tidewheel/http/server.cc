@@ -21,19 +21,8 @@ constexpr int64_t kMsToNs = 1'000'000;
 // bytes unread is reset, and the peer may lose the answer.
 constexpr int64_t kLingerBytesMax = int64_t{4} << 20;
 constexpr int64_t kLingerMs = 2'000;
+constexpr int32_t kByService = 0;        // the code of a failure that is the service's own
 constexpr int64_t kAcceptAgainMs = 100;  // when the machine has no more sockets
-
-int32_t status_of_refusal(const Status& status) {
-  switch (status.code()) {
-    case StatusCode::kResourceExhausted: return 413;
-    case StatusCode::kNotFound: return 404;
-    case StatusCode::kFailedPrecondition: return 409;
-    case StatusCode::kUnavailable: return 503;
-    case StatusCode::kInvalidArgument: return 400;
-    case StatusCode::kCancelled: return 403;
-    default: return 500;
-  }
-}
 
 // A field's value that comes from elsewhere must not end its line.
 std::string clean_field(std::string text) {
@@ -241,6 +230,11 @@ class HttpServer::Loop final : public Turnable {
       start_watching(id, peer);
       return;
     }
+    if (peer.stage == Stage::kServing) {
+      refuse(id, peer, 504,
+             deadline_exceeded(ErrorId::kHttpLimit, "the request was not answered in time"));
+      return;
+    }
     const bool is_asked =
         peer.stage == Stage::kBody || (peer.stage == Stage::kHead && peer.parser->has_begun());
     if (!is_asked) {
@@ -346,7 +340,7 @@ class HttpServer::Loop final : public Turnable {
     if (!parser.has_body()) { return true; }
     Result<std::shared_ptr<HttpBodyTaker>> taker = service_.take_body(peer.request);
     if (!taker.ok()) {
-      refuse(id, peer, status_of_refusal(taker.status()), taker.status());
+      refuse(id, peer, kByService, taker.status());
       return false;
     }
     peer.request.taker = std::move(taker).value();
@@ -420,7 +414,7 @@ class HttpServer::Loop final : public Turnable {
     Peer* const peer = find(id);
     if (peer == nullptr || peer->exchange != exchange || peer->stage != Stage::kTaking) { return; }
     if (!status.ok()) {
-      refuse(id, *peer, status_of_refusal(status), status);
+      refuse(id, *peer, kByService, status);
       return;
     }
     if (peer->parser->done()) {

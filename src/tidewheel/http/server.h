@@ -25,7 +25,8 @@ class HttpService {
   // to the server's limit. A failure refuses the request with `failure_response`.
   virtual Result<std::shared_ptr<HttpBodyTaker>> take_body(const HttpRequest& head) = 0;
   virtual void serve(HttpRequest request, HttpAnswer answer) = 0;
-  // The answer to a request that the server itself refuses.
+  // The answer to a request that is refused before it is served: with this code, or, where it is
+  // 0, with the one that fits `why`, which came from `take_body` or a taker.
   virtual HttpResponse failure_response(int32_t status, const Status& why) = 0;
 };
 

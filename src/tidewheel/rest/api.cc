@@ -162,9 +162,7 @@ Result<std::shared_ptr<HttpBodyTaker>> RestApi::take_body(const HttpRequest& hea
 }
 
 HttpResponse RestApi::failure_response(int32_t status, const Status& why) {
-  const bool has_code = status != 400 && status != 500;
-  HttpResponse response =
-      has_code || why.ok() ? rest_failure(status, why.to_string()) : rest_failure(why);
+  HttpResponse response = status == 0 ? rest_failure(why) : rest_failure(status, why.to_string());
   response.headers.add("Access-Control-Allow-Origin", settings_.allow_origin);
   return response;
 }

@@ -446,7 +446,9 @@ TEST_F(RestTest, task_managers_logs_and_threads_are_shown) {
 }
 
 TEST_F(RestTest, secrets_are_masked) {
-  for (const JsonValue& one : get("/jobmanager/config").items()) {
+  const JsonValue shown = get("/jobmanager/config");
+  ASSERT_EQ(shown.items().size(), 2U);
+  for (const JsonValue& one : shown.items()) {
     EXPECT_EQ(one["value"].text(), one["key"].text() == "my.Password" ? "******" : "8081");
   }
 }

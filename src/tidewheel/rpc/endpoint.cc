@@ -229,7 +229,9 @@ class PeerHandle final : public RpcPeer {
 // ---- Start and end
 
 Endpoint::~Endpoint() {
-  loop_.reset();
+  // Not by `reset`: what its thread still runs meanwhile uses the pointer.
+  delete loop_.get();
+  static_cast<void>(loop_.release());
   // Nobody else is here any more. Peers are told at once, as far as sockets take it.
   for (auto& [id, wire] : wires_) {
     if (!wire.greeted) { continue; }

@@ -30,7 +30,7 @@ void FrameReader::make_room() {
   const size_t needed = std::max(wanted_, buffer_bytes_);
   if (capacity_ < needed || (capacity_ > needed && begin_ == end_)) {
     auto larger = std::make_unique_for_overwrite<char[]>(needed);
-    std::memcpy(larger.get(), buffer_.get() + begin_, end_ - begin_);
+    if (begin_ != end_) { std::memcpy(larger.get(), buffer_.get() + begin_, end_ - begin_); }
     buffer_ = std::move(larger);
     capacity_ = needed;
   } else if (begin_ == end_) {

@@ -30,7 +30,11 @@ class FrameReader {
   // buffer grows for frames that are longer than it, and is small again behind them.
   explicit FrameReader(uint32_t body_bytes_max, size_t buffer_bytes = size_t{16} << 10)
       : body_bytes_max_(body_bytes_max), buffer_bytes_(buffer_bytes) {}
-  void set_body_bytes_max(uint32_t bytes) { body_bytes_max_ = bytes; }
+  // Of a peer that has said who it is.
+  void set_limits(uint32_t body_bytes_max, size_t buffer_bytes) {
+    body_bytes_max_ = body_bytes_max;
+    buffer_bytes_ = buffer_bytes;
+  }
 
   // Reads once from the connection. Invalidates bodies. Call `next` until it is false first.
   Result<Transfer::State> fill(Connection& connection);
@@ -45,7 +49,7 @@ class FrameReader {
   void make_room();
 
   uint32_t body_bytes_max_;
-  const size_t buffer_bytes_;
+  size_t buffer_bytes_;
   std::unique_ptr<char[]> buffer_;
   size_t capacity_ = 0;
   size_t begin_ = 0;  // of what was not given out

@@ -29,7 +29,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   }
   ~ZooKeeperHighAvailability() override {
     // Nothing asks for another call once the loop has gone; what others post then is dropped.
-    loop_.reset();
+    loop_->stop();
     calls_.reset();
     connection_.reset();
   }

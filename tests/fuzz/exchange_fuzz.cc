@@ -1,0 +1,82 @@
+// Fuzzes what another worker sends for a channel: rows, control elements, announcements, in any
+// order and number. What does not fit is refused, and no more comes into the ring than it holds.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/cluster/exchange_frames.h"
+#include "tidewheel/cluster/exchange_lane.h"
+#include "tidewheel/operators/record_row_codec.h"
+
+namespace {
+
+using namespace tidewheel;
+
+struct Row {
+  int64_t number = 0;
+  Text text;
+  std::optional<double> fraction;
+};
+
+class Waker final : public WakeTarget, public exchange::LaneWorker {
+ public:
+  void on_woken(exchange::Lane&) override {}
+  void on_alert() override {}
+
+ private:
+  void on_scheduled(bool) override { rest(); }
+};
+
+Status take(exchange::InLane& lane, const Frame& frame) {
+  switch (static_cast<exchange::FrameType>(frame.type)) {
+    case exchange::FrameType::kBatch: return lane.take_batch(frame.flags, frame.body);
+    case exchange::FrameType::kControl: {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const exchange::Control control,
+                                 exchange::read_control(frame.body, 17));
+      return lane.take_control(control);
+    }
+    case exchange::FrameType::kAnnouncement: {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const exchange::Announcement announcement,
+                                 exchange::read_announcement(frame.body, -5));
+      return lane.take_announcement(announcement);
+    }
+    default: break;
+  }
+  ignore(exchange::read_hello(frame.body).status(), "only a crash is wrong");
+  ignore(exchange::read_welcome(frame.body).status(), "only a crash is wrong");
+  ignore(exchange::read_open(frame.body).status(), "only a crash is wrong");
+  std::string rows;
+  return exchange::uncompress(static_cast<ExchangeCompression>(frame.flags % 4), frame.body,
+                              1 << 16, rows);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
+  Waker waker;
+  RemoteChannelSpec spec;
+  auto edge = std::make_shared<EdgeInfo>();
+  edge->name = "fuzz";
+  edge->codec = row_codec_of<Row>();
+  spec.edge = edge;
+  spec.credits = 4;
+  auto lane = std::make_shared<exchange::InLane>(waker, ExchangeChannelId{}, spec, waker, 0);
+  TIDEWHEEL_CHECK(lane->take_grant(0) == 4);
+  FrameReader reader(1 << 20);
+  reader.add({reinterpret_cast<const char*>(data), size});
+  Frame frame;
+  int frames = 0;
+  while (reader.next(frame).value_or(false)) {
+    ignore(take(*lane, frame), "a connection would end; here the next frame is tried");
+    TIDEWHEEL_CHECK(lane->channel().size() <= 8, "the ring has run over");
+    Element element;
+    if (++frames % 3 == 0) {
+      static_cast<void>(!lane->channel().pop(element));
+      lane->take_grant(frames);
+    }
+  }
+  return 0;
+}
