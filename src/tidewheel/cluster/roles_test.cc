@@ -67,9 +67,9 @@ TEST(ProcessRoles, each_option_is_needed_and_no_other_is_taken) {
 
 TEST(ProcessRoles, numbers_and_addresses_are_checked) {
   std::vector<std::string> arguments = role_arguments(some_role(ProcessRole::Kind::kWorker));
-  for (const char* const wrong : {"--epoch=-1", "--epoch=", "--epoch=18446744073709551616",
-                                  "--memory=9223372036854775808", "--master=nowhere",
-                                  "--job-id=0123", "--listen=1.2.3.4:99999"}) {
+  for (const char* const wrong :
+       {"--epoch=-1", "--epoch=", "--epoch=18446744073709551616", "--memory=9223372036854775808",
+        "--master=nowhere", "--job-id=0123", "--listen=1.2.3.4:99999"}) {
     std::vector<std::string> changed = arguments;
     const std::string name = std::string(wrong).substr(0, std::string(wrong).find('=') + 1);
     for (std::string& argument : changed) {
