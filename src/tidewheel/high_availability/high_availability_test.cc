@@ -116,18 +116,17 @@ TEST_F(FileHighAvailability, who_watches_is_told_of_each_leader) {
   EventLoop loop(*world_, "watcher");
   const auto watcher = make_file_high_availability(*world_, {.directory = folder_, .poll_ms = 5});
   std::vector<std::optional<Leader>> seen;
-  std::unique_ptr<Event> changed = world_->executor().make_event();
-  std::atomic<int> wanted{1};
+  const std::unique_ptr<Event> vacant = world_->executor().make_event();
+  const std::unique_ptr<Event> taken = world_->executor().make_event();
   watcher->watch_leader(loop.poster(), [&](std::optional<Leader> leader) {
     seen.push_back(std::move(leader));
-    if (static_cast<int>(seen.size()) == wanted) { changed->set(); }
+    (seen.size() == 1 ? vacant : taken)->set();
   });
-  ASSERT_TRUE(changed->wait(world_->clock().now_ns() + 20'000'000'000));
+  ASSERT_TRUE(vacant->wait(world_->clock().now_ns() + 20'000'000'000));
   EXPECT_FALSE(seen[0].has_value());
-  changed = world_->executor().make_event();
-  wanted = 2;
   Contender leader(*world_, folder_, "a:1");
-  ASSERT_TRUE(changed->wait(world_->clock().now_ns() + 20'000'000'000));
+  ASSERT_TRUE(leader.wait());
+  ASSERT_TRUE(taken->wait(world_->clock().now_ns() + 20'000'000'000));
   EXPECT_EQ(*seen[1], (Leader{"a:1", "http://a:1", leader.fence()}));
 }
 
