@@ -118,7 +118,8 @@ void RestApi::put_requirements(const RestCallRef& call) {
   if (body.ok() && body->members().empty()) {
     status = invalid_argument(ErrorId::kRestRequest, "no vertex is named; each has to be");
   }
-  for (const auto& [vertex, value] : body.ok() ? body->members() : JsonValue().members()) {
+  const JsonValue nothing;
+  for (const auto& [vertex, value] : (body.ok() ? *body : nothing).members()) {
     Result<ParallelismBounds> one = bounds_of(vertex, value);
     if (!one.ok()) {
       status = one.status();

@@ -83,7 +83,7 @@ void write_process_metrics(JsonWriter& json, const MetricTable& table) {
 struct FlameNode {
   std::string name;
   int64_t value = 0;
-  std::vector<std::unique_ptr<FlameNode>> children;
+  std::vector<std::unique_ptr<FlameNode>> children = {};
 
   FlameNode& child(const std::string& frame) {
     for (const auto& one : children) {
