@@ -302,6 +302,9 @@ Status Deployment::Builder::make_task(size_t index, int32_t subtask) {
   TIDEWHEEL_CHECK(slot != nullptr, "no slot {} for a task of vertex {}",
                   deployment_.layout_.slot_of(id), index);
   task.set_slot(*slot);
+  // Rows may come from elsewhere as soon as a channel is made: the slot knows the task only once it
+  // is deployed.
+  if (start_.remote != nullptr) { task.hold(); }
   return add_operators(task, vertex);
 }
 
