@@ -327,6 +327,7 @@ void MasterProcess::tell_line(const Line& line) {
 }
 
 void MasterProcess::tell_end() {
+  untold_.reset();  // the end is the last that is told
   pb::JobEndedRequest request;
   request.set_job_id(role_.job_id);
   request.set_epoch(role_.epoch);
