@@ -74,7 +74,7 @@ TEST(RealExecutor, a_sleep_ends_at_its_deadline_and_not_before) {
 // Two workers wake each other for each step, and others wake both at random: a lost wake-up hangs.
 TEST(RealExecutor, wake_storms_lose_no_wake) {
   const auto world = quiet_world();
-  constexpr int kSteps = 50'000;
+  constexpr int kSteps = 20'000;
   std::atomic<int> step{0};
   std::atomic<int> stopped{0};
   std::unique_ptr<Worker> workers[2];
