@@ -12,12 +12,17 @@
 #include "tidewheel/api/stream.h"
 #include "tidewheel/base/event_loop.h"
 #include "tidewheel/base/leaf_lock.h"
+#include "tidewheel/base/memory_pool.h"
+#include "tidewheel/base/metrics.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/gateway.h"
 #include "tidewheel/cluster/job_master_process.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/manager.pb.h"
 #include "tidewheel/cluster/worker.h"
+#include "tidewheel/dataflow/chaining.h"
+#include "tidewheel/dataflow/deployment.h"
+#include "tidewheel/dataflow/remote_edges.h"
 #include "tidewheel/rpc/service.h"
 #include "tidewheel/sim/sim_process.h"
 #include "tidewheel/sim/sim_world.h"
@@ -624,6 +629,86 @@ TEST_P(ClusterJob, a_worker_whose_program_makes_another_graph_is_refused) {
   job.start_worker("tm1");
   job.manager.give({{"tm1", 2, ""}});
   EXPECT_EQ(job.master->wait().id(), ErrorId::kGraphMismatch);
+}
+
+// ---- A worker's part of a job, without its process.
+
+struct NoListener final : TaskListener {
+  void on_task_running(Task&) override {}
+  void on_task_ended(Task&, TaskState, Status) override {}
+  void on_operator_event(int32_t, int32_t, std::string) override {}
+  void on_end_of_data(Task&) override {}
+  void on_barrier_taken(Task&, int64_t) override {}
+  void on_snapshot_taken(Task&, TaskSnapshot) override {}
+  void on_snapshot_declined(Task&, int64_t, Status) override {}
+};
+
+// The first subtasks are here. Whoever sends to them has something already when the channel is
+// made.
+class EagerEdges final : public RemoteEdges {
+ public:
+  bool is_here(TaskId task) const override { return task.subtask == 0; }
+  Result<std::unique_ptr<RemoteChannel>> make_outgoing(const RemoteChannelSpec& spec,
+                                                       WakeTarget& sender) override {
+    return std::unique_ptr<RemoteChannel>(std::make_unique<End>(spec.credits, sender, other_side_));
+  }
+  Result<std::unique_ptr<RemoteChannel>> make_incoming(const RemoteChannelSpec& spec,
+                                                       WakeTarget& receiver) override {
+    auto end = std::make_unique<End>(spec.credits, other_side_, receiver);
+    receiver.wake();
+    ++wakes;
+    return std::unique_ptr<RemoteChannel>(std::move(end));
+  }
+
+  int wakes = 0;
+
+ private:
+  struct OtherSide final : WakeTarget {
+    void on_scheduled(bool) override {}
+  };
+  struct End final : RemoteChannel {
+    End(uint32_t credits, WakeTarget& sender, WakeTarget& receiver)
+        : made(credits, false, sender, receiver) {}
+    Channel& channel() override { return made; }
+    Channel made;
+  };
+  OtherSide other_side_;
+};
+
+TEST(WorkersPart, tasks_that_are_woken_before_they_are_deployed_wait_for_it) {
+  const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kError});
+  Config config;
+  ASSERT_TRUE(config.set("parallelism.default", "2").ok());
+  auto chained = chain_graph(
+      count_digits(*world, config, {.count = 100}, std::make_shared<Results>()), config);
+  ASSERT_TRUE(chained.ok()) << chained.status().to_string();
+  MemoryPool memory("job", int64_t{64} << 20);
+  MetricGroup metrics("job");
+  NoListener listener;
+  auto deployment = Deployment::make({.world = *world,
+                                      .chained = *chained,
+                                      .config = config,
+                                      .memory = memory,
+                                      .metrics = metrics,
+                                      .listener = listener,
+                                      .is_partial = true});
+  ASSERT_TRUE(deployment.ok()) << deployment.status().to_string();
+  Slot& slot = (*deployment)->add_slot((*deployment)->layout().slot_of({0, 0}));
+  DeploymentStart start;
+  const auto edges = std::make_shared<EagerEdges>();
+  start.remote = edges;
+  auto prepared = (*deployment)->prepare(0, start);
+  ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
+  ASSERT_GT(edges->wakes, 0);
+  EXPECT_EQ(slot.turn().next, Turn::Next::kSleep);
+  (*deployment)->deploy(0, std::move(*prepared));
+  const auto turn_until = [&](TaskState state) {
+    for (int i = 0; i < 100; ++i) { slot.turn(); }
+    for (const Task* task : (*deployment)->tasks_of(0)) { EXPECT_EQ(task->state(), state); }
+  };
+  turn_until(TaskState::kRunning);
+  (*deployment)->cancel(0);
+  turn_until(TaskState::kCancelled);
 }
 
 }  // namespace
