@@ -37,9 +37,7 @@ bool ColumnSink::ready() {
 Status ColumnSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
   for (uint32_t row = begin; row < end; ++row) {
-    const RowKind kind = rows.kind(row);
-    if (plan_->upserts && kind == RowKind::kUpdateBefore) { continue; }
-    TIDEWHEEL_RETURN_IF_ERROR(put_message(rows, row, kind));
+    TIDEWHEEL_RETURN_IF_ERROR(put_message(rows, row, rows.kind(row)));
     if (!waits_for_more()) {
       TIDEWHEEL_RETURN_IF_ERROR(writer_->write(message_.finish()));
       continue;
@@ -57,7 +55,9 @@ Status ColumnSink::put_message(const ColumnBatch& rows, uint32_t row, RowKind ki
   if (encoders_->key != nullptr) {
     TIDEWHEEL_RETURN_IF_ERROR(encoders_->key->encode(rows, row, message_.key()));
   }
-  if (!plan_->upserts || kind != RowKind::kDelete) {
+  // What a row was before comes where the row after it may be filtered out, or have another key.
+  const bool goes = kind == RowKind::kDelete || kind == RowKind::kUpdateBefore;
+  if (!plan_->upserts || !goes) {
     TIDEWHEEL_RETURN_IF_ERROR(encoders_->value->encode(rows, row, message_.value()));
   }
   if (plan_->timestamp.has_value()) {
