@@ -54,7 +54,7 @@ TEST(SpscRing, two_threads_pass_all_items_in_order_and_lose_no_wake_up) {
   for (const uint32_t capacity : {1U, 2U, 7U}) {
     // Each item of a ring that is full or empty costs a switch of threads, which takes
     // milliseconds on a busy machine.
-    constexpr int kItems = 4'000;
+    constexpr int kItems = 1'000;
     SpscRing<int> ring(capacity);
     std::atomic<int> producer_wakes{0};
     std::atomic<int> consumer_wakes{0};
