@@ -10,6 +10,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -253,12 +254,25 @@ def a_cluster_for_an_application_ends_with_it(cluster, folder):
     check_ledger(out, 5000)
 
 
+def two_free_ports():
+    """The first of two that follow each other, below those that the system gives to others meanwhile."""
+    for port in range(20000 + os.getpid() % 5000 * 2, 32000, 2):
+        try:
+            for number in (port, port + 1):
+                with socket.socket() as probe:
+                    probe.bind(("localhost", number))
+            return port
+        except OSError:
+            pass
+    raise Failure("no two ports are free")
+
+
 @test([])
 def the_scripts_start_and_stop_a_cluster(cluster, folder):
     root = pathlib.Path(__file__).resolve().parent.parent.parent
     home = folder / "home"
     shutil.copytree(root / "distribution", home)
-    port = 20000 + os.getpid() % 20000
+    port = two_free_ports()
     (home / "conf" / "config.yaml").write_text(
         f"jobmanager.rpc.port: {port}\nrest:\n  port: {port + 1}\nio.tmp.dirs: {folder / 'tmp'}\n")
     (home / "conf" / "workers").write_text("localhost\nlocalhost # the same machine twice\n")
