@@ -1,5 +1,6 @@
 // Formats with schemas, and of change logs, in SQL: files, and topics with a registry of schemas.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -33,9 +34,10 @@ struct Triple {
 
 class FormatFiles : public ::testing::Test {
  protected:
-  FormatFiles() : folder_(::testing::TempDir() + "tidewheel_format_files") {
-    std::filesystem::remove_all(folder_);
-  }
+  // Tests run beside each other, each in a process of its own.
+  FormatFiles()
+      : folder_(::testing::TempDir() + "tidewheel_format_files_" + std::to_string(::getpid())) {}
+  ~FormatFiles() override { std::filesystem::remove_all(folder_); }
   std::string files(const std::string& name, const std::string& more) const {
     return " WITH ('connector' = 'filesystem', 'path' = '" + folder_ + "/" + name + "', " + more +
            "); ";
