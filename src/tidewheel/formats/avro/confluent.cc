@@ -12,6 +12,7 @@
 #include "tidewheel/formats/avro/sql_schema.h"
 #include "tidewheel/formats/avro/table.h"
 #include "tidewheel/registry/client.h"
+#include "tidewheel/registry/framed_encoder.h"
 #include "tidewheel/registry/table_options.h"
 
 namespace tidewheel {
@@ -99,47 +100,20 @@ class ConfluentDecoder final : public RowDecoder {
 
 struct EncodePlan {
   ColumnEncoder encoder;
-  registry::RegisteredSchema schema;
-  std::string subject;
-  bool registers = true;
-  registry::Options registry;
+  registry::Framing framing;
 };
 
-class ConfluentEncoder final : public RowEncoder {
+class ConfluentEncoder final : public registry::FramedEncoder {
  public:
-  explicit ConfluentEncoder(std::shared_ptr<const EncodePlan> plan) : plan_(std::move(plan)) {}
-
-  Status open(const FormatContext& context) override {
-    client_ = std::make_unique<registry::Client>(plan_->registry, context);
-    return {};
-  }
-  Result<bool> ready() override {
-    if (id_.has_value()) { return true; }
-    TIDEWHEEL_CHECK(client_ != nullptr, "an encoder of avro-confluent that was not opened");
-    const Result<int32_t> id = client_->id_of(plan_->subject, plan_->schema, plan_->registers);
-    if (!id.ok() && id.status().id() == ErrorId::kFormatNotYet) { return false; }
-    if (!id.ok()) { return id.status(); }
-    id_ = *id;
-    return true;
-  }
-  Status encode(const ColumnBatch& rows, uint32_t row, std::string& message) override {
-    if (!id_.has_value()) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_ready, ready());
-      if (!is_ready) {
-        return unavailable(ErrorId::kFormatNotYet, "the schema is being registered");
-      }
-    }
-    const size_t size = message.size();
-    registry::append_frame(message, *id_);
-    Status status = plan_->encoder.append(rows.views(), row, message);
-    if (!status.ok()) { message.resize(size); }
-    return status;
-  }
+  explicit ConfluentEncoder(std::shared_ptr<const EncodePlan> plan)
+      : FramedEncoder(plan->framing), plan_(std::move(plan)) {}
 
  private:
+  Status append(const ColumnBatch& rows, uint32_t row, std::string& message) override {
+    return plan_->encoder.append(rows.views(), row, message);
+  }
+
   const std::shared_ptr<const EncodePlan> plan_;
-  std::unique_ptr<registry::Client> client_;
-  std::optional<int32_t> id_;
 };
 
 class ConfluentTableFormat final : public TableFormat {
@@ -173,20 +147,13 @@ class ConfluentTableFormat final : public TableFormat {
                               TableOptions& options) const override {
     registry::TableSettings settings = registry::read_table_options(kConfluent, options);
     TIDEWHEEL_ASSIGN_OR_RETURN(const Schema schema, schema_for(message, options));
-    if (settings.subject.empty()) {
-      options.fail(std::string(kConfluent) + ".subject", "is needed to write");
-    }
-    constexpr std::string_view kRecord = "{record}";
-    if (const size_t at = settings.subject.find(kRecord); at != std::string::npos) {
-      settings.subject.replace(at, kRecord.size(), schema.node(schema.root()).name);
-    }
+    registry::Framing framing =
+        registry::make_framing(kConfluent, std::move(settings), {"AVRO", {schema.to_json()}},
+                               schema.node(schema.root()).name, options);
     TIDEWHEEL_ASSIGN_OR_RETURN(ColumnEncoder encoder,
                                ColumnEncoder::make(schema, message, columns));
-    auto plan = std::make_shared<const EncodePlan>(EncodePlan{std::move(encoder),
-                                                              {"AVRO", {schema.to_json()}},
-                                                              settings.subject,
-                                                              settings.registers,
-                                                              settings.options});
+    auto plan =
+        std::make_shared<const EncodePlan>(EncodePlan{std::move(encoder), std::move(framing)});
     return MakeEncoder([plan]() -> std::unique_ptr<RowEncoder> {
       return std::make_unique<ConfluentEncoder>(plan);
     });

@@ -1,7 +1,6 @@
 // The format `json-registry`: JSON with the id of its schema before it, as Confluent's serializers
 // write it. Reading needs no schema; what is written is registered as a JSON Schema.
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +11,7 @@
 #include "tidewheel/formats/json/json_schema.h"
 #include "tidewheel/formats/json/table.h"
 #include "tidewheel/formats/json/table_options.h"
-#include "tidewheel/registry/client.h"
+#include "tidewheel/registry/framed_encoder.h"
 #include "tidewheel/registry/table_options.h"
 
 namespace tidewheel {
@@ -54,40 +53,20 @@ class FramedDecoder final : public RowDecoder {
 
 struct FramedPlan {
   RowObjectEncoder encoder;
-  registry::RegisteredSchema schema;
-  std::string subject;
-  bool registers = true;
-  registry::Options registry;
+  registry::Framing framing;
 };
 
-class FramedEncoder final : public RowEncoder {
+class FramedJsonEncoder final : public registry::FramedEncoder {
  public:
-  explicit FramedEncoder(std::shared_ptr<const FramedPlan> plan) : plan_(std::move(plan)) {}
+  explicit FramedJsonEncoder(std::shared_ptr<const FramedPlan> plan)
+      : FramedEncoder(plan->framing), plan_(std::move(plan)) {}
 
-  Status open(const FormatContext& context) override {
-    client_ = std::make_unique<registry::Client>(plan_->registry, context);
-    return {};
-  }
-  Result<bool> ready() override {
-    if (id_.has_value()) { return true; }
-    TIDEWHEEL_CHECK(client_ != nullptr, "an encoder of json-registry that was not opened");
-    const Result<int32_t> id = client_->id_of(plan_->subject, plan_->schema, plan_->registers);
-    if (!id.ok() && id.status().id() == ErrorId::kFormatNotYet) { return false; }
-    if (!id.ok()) { return id.status(); }
-    id_ = *id;
-    return true;
-  }
-  Status encode(const ColumnBatch& rows, uint32_t row, std::string& message) override {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_ready, ready());
-    if (!is_ready) { return unavailable(ErrorId::kFormatNotYet, "the schema is being registered"); }
-    registry::append_frame(message, *id_);
+ private:
+  Status append(const ColumnBatch& rows, uint32_t row, std::string& message) override {
     return plan_->encoder.append(rows, row, message);
   }
 
- private:
   const std::shared_ptr<const FramedPlan> plan_;
-  std::unique_ptr<registry::Client> client_;
-  std::optional<int32_t> id_;
 };
 
 class JsonRegistryTableFormat final : public TableFormat {
@@ -125,21 +104,14 @@ class JsonRegistryTableFormat final : public TableFormat {
     for (size_t i = 0; i < message.size(); ++i) {
       TIDEWHEEL_RETURN_IF_ERROR(ColumnDecoder::check(message.types[i], message.names[i]));
     }
-    if (settings.subject.empty()) {
-      options.fail(std::string(kJsonRegistry) + ".subject", "is needed to write");
-    }
-    constexpr std::string_view kRecord = "{record}";
-    if (const size_t at = settings.subject.find(kRecord); at != std::string::npos) {
-      settings.subject.replace(at, kRecord.size(), "Record");
-    }
     auto plan = std::make_shared<const FramedPlan>(
         FramedPlan{RowObjectEncoder(message, columns, parsed),
-                   {"JSON", {json_detail::json_schema_of(message)}},
-                   settings.subject,
-                   settings.registers,
-                   settings.options});
-    return MakeEncoder(
-        [plan]() -> std::unique_ptr<RowEncoder> { return std::make_unique<FramedEncoder>(plan); });
+                   registry::make_framing(kJsonRegistry, std::move(settings),
+                                          {"JSON", {json_detail::json_schema_of(message)}},
+                                          "Record", options)});
+    return MakeEncoder([plan]() -> std::unique_ptr<RowEncoder> {
+      return std::make_unique<FramedJsonEncoder>(plan);
+    });
   }
 };
 
