@@ -280,7 +280,7 @@ Status usage_error(std::span<const std::string> arguments, const std::string& re
   static constexpr std::string_view kCommands[] = {
       "run", "explain", "doctor",     "options",     "checkpoint", "savepoint",
       "sql", "list",    "cancel",     "checkpoints", "rescale",    "logs",
-      "top", "stop",    "jobmanager", "taskmanager"};
+      "top", "stop",    "jobmanager", "taskmanager", "config"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);
@@ -347,6 +347,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   // Commands with a parser of their own, for the help and completions.
   app.add_subcommand("jobmanager", "Runs the JobManager of a cluster")->allow_extras();
   app.add_subcommand("taskmanager", "Runs a TaskManager: the slots of one machine")->allow_extras();
+  app.add_subcommand("config", "Shows each setting, where it comes from, and its default")
+      ->allow_extras();
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
   SnapshotFlags snapshots;
   ClientFlags client;
