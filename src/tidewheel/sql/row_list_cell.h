@@ -86,7 +86,8 @@ class RowListCell final : public KeyedCell {
   struct List {
     TextBlock first;
     TextBlock last;
-    uint32_t used = 0;  // of the last block, head included
+    uint32_t used = 0;   // of the last block, head included
+    uint64_t bytes = 0;  // of all blocks
   };
 
   List& list(std::byte* row) const { return *reinterpret_cast<List*>(row + offset()); }
