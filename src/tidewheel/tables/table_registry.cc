@@ -12,6 +12,7 @@
 #include "tidewheel/formats/avro/table.h"
 #include "tidewheel/formats/csv/table.h"
 #include "tidewheel/formats/json/table.h"
+#include "tidewheel/formats/protobuf/table.h"
 #include "tidewheel/formats/raw/table.h"
 #include "tidewheel/plugins/plugin_folder.h"
 #include "tidewheel/plugins/table_plugin.h"
@@ -36,6 +37,8 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   registry->add(debezium_json_table_format());
   registry->add(json_registry_table_format());
   registry->add(json_table_format());
+  registry->add(protobuf_table_format());
+  registry->add(protobuf_confluent_table_format());
   registry->add(raw_table_format());
   return registry;
 }
