@@ -2,6 +2,7 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/network_options.h"
+#include "tidewheel/base/plugin_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/security_options.h"
@@ -149,6 +150,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kBufferDebloat,
       &options::kBufferDebloatTarget,
       &options::kDataConnectTimeout,
+      &options::kPluginsDirectory,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,
