@@ -12,6 +12,7 @@
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/cluster/exchange_lane.h"
 #include "tidewheel/operators/record_row_codec.h"
+#include "tidewheel/rpc/frame.h"
 
 namespace {
 
