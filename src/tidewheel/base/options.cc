@@ -1,6 +1,7 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
@@ -15,6 +16,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kParallelism,
       &options::kAutoGenerateUids,
       &options::kAutoWatermarkInterval,
+      &options::kEpochInterval,
       &options::kCheckpointInterval,
       &options::kCheckpointMode,
       &options::kCheckpointTimeout,
