@@ -1,7 +1,9 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/network_options.h"
+#include "tidewheel/base/plugin_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/security_options.h"
@@ -15,6 +17,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kParallelism,
       &options::kAutoGenerateUids,
       &options::kAutoWatermarkInterval,
+      &options::kEpochInterval,
       &options::kCheckpointInterval,
       &options::kCheckpointMode,
       &options::kCheckpointTimeout,
@@ -149,6 +152,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kBufferDebloat,
       &options::kBufferDebloatTarget,
       &options::kDataConnectTimeout,
+      &options::kPluginsDirectory,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,
