@@ -5,11 +5,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/cluster/exchange_lane.h"
 #include "tidewheel/operators/record_row_codec.h"
+#include "tidewheel/rpc/frame.h"
 
 namespace {
 
@@ -30,9 +33,30 @@ class Waker final : public WakeTarget, public exchange::LaneWorker {
   void on_scheduled(bool) override { rest(); }
 };
 
-Status take(exchange::InLane& lane, const Frame& frame) {
+// As the exchange does with rows that are long.
+class Places final : public BodyPlaces {
+ public:
+  explicit Places(exchange::InLane& lane) : lane_(lane) {}
+  char* place(const Frame& frame, size_t size) override {
+    if (static_cast<exchange::FrameType>(frame.type) != exchange::FrameType::kBatch ||
+        frame.flags != 0) {
+      return nullptr;
+    }
+    char* room = nullptr;
+    std::tie(batch, room) = lane_.place_body(size);
+    return room;
+  }
+  BatchRef batch;
+
+ private:
+  exchange::InLane& lane_;
+};
+
+Status take(exchange::InLane& lane, const Frame& frame, Places& places) {
   switch (static_cast<exchange::FrameType>(frame.type)) {
-    case exchange::FrameType::kBatch: return lane.take_batch(frame.flags, frame.body);
+    case exchange::FrameType::kBatch:
+      return lane.take_batch(frame.flags, frame.body,
+                             frame.is_placed ? std::move(places.batch) : BatchRef());
     case exchange::FrameType::kControl: {
       TIDEWHEEL_ASSIGN_OR_RETURN(const exchange::Control control,
                                  exchange::read_control(frame.body, 17));
@@ -66,17 +90,25 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   auto lane = std::make_shared<exchange::InLane>(waker, ExchangeChannelId{}, spec, waker, 0);
   TIDEWHEEL_CHECK(lane->take_grant(0) == 4);
   FrameReader reader(1 << 20);
-  reader.add({reinterpret_cast<const char*>(data), size});
+  Places places(*lane);
   Frame frame;
   int frames = 0;
-  while (reader.next(frame).value_or(false)) {
-    ignore(take(*lane, frame), "a connection would end; here the next frame is tried");
-    TIDEWHEEL_CHECK(lane->channel().size() <= 8, "the ring has run over");
-    Element element;
-    if (++frames % 3 == 0) {
-      static_cast<void>(!lane->channel().pop(element));
-      lane->take_grant(frames);
+  const auto take_all = [&] {
+    while (reader.next(frame, &places).value_or(false)) {
+      ignore(take(*lane, frame, places), "a connection would end; here the next frame is tried");
+      TIDEWHEEL_CHECK(lane->channel().size() <= 8, "the ring has run over");
+      Element element;
+      if (++frames % 3 == 0) {
+        static_cast<void>(!lane->channel().pop(element));
+        lane->take_grant(frames);
+      }
     }
-  }
+  };
+  // In two parts, so that a body may be cut.
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  reader.add(bytes.substr(0, size / 2));
+  take_all();
+  reader.add(bytes.substr(size / 2));
+  take_all();
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -365,6 +366,24 @@ class EpollConnection final : public Connection {
     if (socket_->phase() != StreamSocket::Phase::kConnected) { return not_connected(); }
     while (true) {
       const ssize_t put = ::send(socket_->fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (put >= 0) { return Transfer{Transfer::State::kMoved, put}; }
+      if (errno == EAGAIN || errno == EWOULDBLOCK) { return Transfer{}; }
+      if (errno != EINTR) { return lost("writing to"); }
+    }
+  }
+  Result<Transfer> write_pieces(std::span<const std::string_view> pieces) override {
+    if (socket_->phase() != StreamSocket::Phase::kConnected) { return not_connected(); }
+    constexpr size_t kPiecesMax = 64;
+    iovec parts[kPiecesMax];
+    const size_t count = std::min(pieces.size(), kPiecesMax);
+    for (size_t i = 0; i < count; ++i) {
+      parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    }
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = count;
+    while (true) {
+      const ssize_t put = ::sendmsg(socket_->fd(), &message, MSG_NOSIGNAL);
       if (put >= 0) { return Transfer{Transfer::State::kMoved, put}; }
       if (errno == EAGAIN || errno == EWOULDBLOCK) { return Transfer{}; }
       if (errno != EINTR) { return lost("writing to"); }

@@ -44,6 +44,11 @@ class Connection {
   // kNetworkConnect before it is made; kNetworkLost later.
   virtual Result<Transfer> read(std::span<char> into) = 0;
   virtual Result<Transfer> write(std::string_view bytes) = 0;
+  // The same with bytes that lie in several places, of which there is one at least, and none is
+  // empty. It may stop behind any of them.
+  virtual Result<Transfer> write_pieces(std::span<const std::string_view> pieces) {
+    return write(pieces.front());
+  }
   // Ends this side; the peer reads kEnd after what was written before.
   [[nodiscard]] virtual Status shutdown_write() = 0;
   virtual bool is_connected() const = 0;

@@ -1,6 +1,7 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/plugin_options.h"
 #include "tidewheel/base/rest_options.h"
@@ -16,6 +17,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kParallelism,
       &options::kAutoGenerateUids,
       &options::kAutoWatermarkInterval,
+      &options::kEpochInterval,
       &options::kCheckpointInterval,
       &options::kCheckpointMode,
       &options::kCheckpointTimeout,

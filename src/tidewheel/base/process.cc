@@ -59,9 +59,22 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
+// This process's own executable, whatever has become of its file: after an upgrade in place a
+// cluster goes on with the program that its processes were started from.
+constexpr const char* kOwnExecutable = "/proc/self/exe";
+
+std::string own_executable() {
+  constexpr std::string_view kGone = " (deleted)";
+  char path[PATH_MAX];
+  const ssize_t bytes = ::readlink(kOwnExecutable, path, sizeof path);
+  std::string_view found(path, bytes > 0 ? static_cast<size_t>(bytes) : 0);
+  if (found.ends_with(kGone)) { found.remove_suffix(kGone.size()); }
+  return std::string(found);
+}
+
 std::unique_ptr<Prepared> prepare(const ProcessSpec& spec, const MemoryGroup* group) {
   auto out = std::make_unique<Prepared>();
-  out->program = spec.program;
+  out->program = spec.program == own_executable() ? kOwnExecutable : spec.program;
   out->argument_texts.push_back(spec.program);
   out->argument_texts.insert(out->argument_texts.end(), spec.arguments.begin(),
                              spec.arguments.end());
@@ -233,11 +246,7 @@ class RealLauncher final : public ProcessLauncher {
     return out;
   }
 
-  std::string own_program() const override {
-    char path[PATH_MAX];
-    const ssize_t bytes = ::readlink("/proc/self/exe", path, sizeof path);
-    return bytes > 0 ? std::string(path, static_cast<size_t>(bytes)) : std::string();
-  }
+  std::string own_program() const override { return own_executable(); }
 
  private:
   void submit(std::function<void()> request) {

@@ -461,7 +461,11 @@ Result<int> run_client_command(const ClientCommand& command) {
       ClusterClient::open(
           *world, {.address = command.address, .config = config, .tls_network = tls.get()}));
   Result<int> status = Client(*world, command, std::move(config), std::move(cluster)).run();
-  if (!status.ok() && status.status().id() == ErrorId::kNetworkConnect) {
+  const bool is_unreachable =
+      !status.ok() && (status.status().id() == ErrorId::kNetworkConnect ||
+                       (status.status().id() == ErrorId::kNetworkAddress &&
+                        status.status().code() == StatusCode::kUnavailable));
+  if (is_unreachable) {
     print(stderr, status.status().to_string() + "\n");
     return kExitUnreachable;
   }

@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kJobManagerCommand = "jobmanager";
 constexpr std::string_view kTaskManagerCommand = "taskmanager";
 constexpr std::string_view kConfigCommand = "config";
+constexpr std::string_view kApplicationCommand = "run-application";
 
 using Arguments = std::span<const std::string>;
 
@@ -32,8 +33,9 @@ Result<bool> parse(CLI::App& app, Arguments own) {
   return false;
 }
 
-void add_config_flags(CLI::App& app, std::string& directory, std::vector<std::string>& settings) {
-  app.add_option("--configDir,-c", directory,
+void add_config_flags(CLI::App& app, const char* names, std::string& directory,
+                      std::vector<std::string>& settings) {
+  app.add_option(names, directory,
                  "Folder of config.yaml; else TIDEWHEEL_CONF_DIR, or conf beside bin")
       ->type_name("FOLDER");
   app.add_option("-D", settings, "Sets an option: -Dkey=value")
@@ -44,16 +46,31 @@ void add_config_flags(CLI::App& app, std::string& directory, std::vector<std::st
 struct ManagerFlags {
   ManagerCommand command;
   std::string application;
+  std::string target;
   ProgramRun run;
 
-  void add_to(CLI::App& app, bool is_job_manager) {
-    add_config_flags(app, command.config_directory, command.settings);
-    if (!is_job_manager) { return; }
+  void add_to(CLI::App& app, std::string_view role) {
+    // Flink's client has -c for the entry.
+    add_config_flags(app, role == kApplicationCommand ? "--configDir" : "--configDir,-c",
+                     command.config_directory, command.settings);
+    if (role == kTaskManagerCommand) { return; }
     const char* const group = "One application, with which the cluster ends";
-    app.add_option("--application", application, "Its program: a libNAME.so or an SQL script")
-        ->type_name("FILE")
-        ->group(group);
-    app.add_option("--entry,--job-classname", run.entry, "Which job, of a program with several")
+    const char* const what = "Its program: a libNAME.so or an SQL script";
+    const char* entry = "--entry,--job-classname";
+    if (role == kApplicationCommand) {
+      entry = "-c,--class,--job,--entry";
+      app.add_option("application", application, what)->type_name("FILE")->required();
+      app.add_option("-t,--target", target,
+                     "local: a JobManager in this process, to which TaskManagers come")
+          ->type_name("WHERE")
+          ->check(CLI::IsMember({"local"}));
+      app.add_option("-p,--parallelism", run.parallelism, "Of operators that set none")
+          ->check(CLI::Range(1, 32768))
+          ->type_name("N");
+    } else {
+      app.add_option("--application", application, what)->type_name("FILE")->group(group);
+    }
+    app.add_option(entry, run.entry, "Which job, of a program with several")
         ->type_name("NAME")
         ->group(group);
     app.add_option("--job-id", run.job_id, "The job's id, 32 hex digits")
@@ -69,10 +86,16 @@ struct ManagerFlags {
   }
 };
 
+const char* what_it_does(std::string_view role) {
+  if (role == kJobManagerCommand) { return "Runs the JobManager of a cluster, and its REST API."; }
+  if (role == kTaskManagerCommand) { return "Runs a TaskManager: the slots of one machine."; }
+  return "Runs a program on a cluster of its own: a JobManager, here, which ends with it.";
+}
+
 Result<int> run_config(Arguments own) {
   ConfigCommand command;
   CLI::App app("Shows each setting, where it comes from, and its default.", "tidewheel config");
-  add_config_flags(app, command.config_directory, command.settings);
+  add_config_flags(app, "--configDir,-c", command.config_directory, command.settings);
   app.add_option("--value", command.value_of, "Shows the value of this key alone")
       ->type_name("KEY");
   app.add_flag("--set", command.set_only, "Leaves out what has its default");
@@ -90,19 +113,18 @@ Result<int> run_config(Arguments own) {
 bool is_cluster_command(Arguments arguments) {
   return !arguments.empty() &&
          (arguments[0] == kJobManagerCommand || arguments[0] == kTaskManagerCommand ||
-          arguments[0] == kConfigCommand);
+          arguments[0] == kConfigCommand || arguments[0] == kApplicationCommand);
 }
 
 Result<int> run_cluster_command(Arguments arguments) {
   if (arguments[0] == kConfigCommand) { return run_config(arguments.subspan(1)); }
-  const bool is_job_manager = arguments[0] == kJobManagerCommand;
+  const std::string_view role = arguments[0];
+  const bool is_job_manager = role != kTaskManagerCommand;
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   const auto own_count = static_cast<size_t>(dashes - arguments.begin()) - 1;
   ManagerFlags flags;
-  CLI::App app(is_job_manager ? "Runs the JobManager of a cluster, and its REST API."
-                              : "Runs a TaskManager: the slots of one machine.",
-               "tidewheel " + arguments[0]);
-  flags.add_to(app, is_job_manager);
+  CLI::App app(what_it_does(role), "tidewheel " + arguments[0]);
+  flags.add_to(app, role);
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, arguments.subspan(1, own_count)));
   if (shown) { return 0; }
   if (!flags.application.empty()) {

@@ -1,5 +1,5 @@
-// The managers of a cluster, as commands: `tidewheel jobmanager` and `tidewheel taskmanager`; and
-// `tidewheel config`.
+// The managers of a cluster, as commands: `tidewheel jobmanager`, `taskmanager` and
+// `run-application`; and `tidewheel config`.
 #pragma once
 #include <span>
 #include <string>

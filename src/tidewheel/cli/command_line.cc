@@ -277,10 +277,16 @@ std::vector<std::string> reversed(std::span<const std::string> arguments) {
 }
 
 Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
-  static constexpr std::string_view kCommands[] = {
-      "run", "explain", "doctor",     "options",     "checkpoint", "savepoint",
-      "sql", "list",    "cancel",     "checkpoints", "rescale",    "logs",
-      "top", "stop",    "jobmanager", "taskmanager"};
+  static constexpr std::string_view kCommands[] = {"run",        "run-application",
+                                                   "explain",    "info",
+                                                   "doctor",     "options",
+                                                   "sql",        "checkpoint",
+                                                   "savepoint",  "list",
+                                                   "cancel",     "checkpoints",
+                                                   "rescale",    "logs",
+                                                   "top",        "stop",
+                                                   "jobmanager", "taskmanager",
+                                                   "config"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);
@@ -335,6 +341,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   flags.add_cluster_to(*run);
   CLI::App* const explain = app.add_subcommand("explain", "Shows a job's plan without running it");
   flags.add_to(*explain);
+  explain->alias("info");
   explain->add_flag("--json", flags.json, "As JSON");
   CLI::App* const doctor =
       app.add_subcommand("doctor", "Says who built a job's library, and whether it runs here");
@@ -346,7 +353,11 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   completion->add_option("shell", shell, "bash, zsh or fish")->required()->type_name("SHELL");
   // Commands with a parser of their own, for the help and completions.
   app.add_subcommand("jobmanager", "Runs the JobManager of a cluster")->allow_extras();
+  app.add_subcommand("run-application", "Runs a program on a cluster that ends with it")
+      ->allow_extras();
   app.add_subcommand("taskmanager", "Runs a TaskManager: the slots of one machine")->allow_extras();
+  app.add_subcommand("config", "Shows each setting, where it comes from, and its default")
+      ->allow_extras();
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
   SnapshotFlags snapshots;
   ClientFlags client;

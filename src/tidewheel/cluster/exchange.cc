@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -35,8 +36,8 @@ constexpr uint32_t kBodyBytesMax = uint32_t{512} << 20;
 constexpr uint32_t kGreetingBytesMax = 1 << 16;
 // Encoded ahead of the socket.
 constexpr size_t kWriteBytes = size_t{256} << 10;
-// Some batches, so that few of them lie across the buffer's end and have to be moved.
-constexpr size_t kReadBytes = size_t{512} << 10;
+// Long batches are read to where they stay; this is for the others.
+constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr int kElementsAtOnce = 4;  // of one channel, before another one's turn
 constexpr int kReadsPerTurn = 8;
 constexpr int kWritesPerTurn = 8;
@@ -62,7 +63,7 @@ struct Link {
   ExchangePeer peer;
   std::unique_ptr<Connection> connection;
   FrameReader reader;
-  FrameWriter writer;
+  exchange::RowFrameWriter writer;
   std::shared_ptr<std::atomic<bool>> signalled = std::make_shared<std::atomic<bool>>(true);
   bool more_to_read = false;
   bool blocked = false;  // the socket takes nothing now
@@ -76,6 +77,7 @@ struct Link {
   std::deque<std::shared_ptr<OutLane>> queue;  // lanes that may have something to send
   // ---- What comes.
   std::unordered_map<uint32_t, Opened> in;
+  BatchRef placed;                                     // the batch whose rows are being read
   std::vector<std::pair<uint32_t, uint32_t>> credits;  // to be told
 
   std::string name() const {
@@ -92,7 +94,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
         options_(std::move(options)),
         network_(options_.network != nullptr ? *options_.network : world.network()),
         logger_(world.logger().named("exchange")),
-        send_options_{options_.compression, options_.plans, kBodyBytesMax},
+        send_options_{options_.compression, options_.plans, kBodyBytesMax, kWriteBytes},
         stopped_(world.executor().make_event()) {}
   ~WorkerExchange() override;
   Status listen();
@@ -160,6 +162,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
   void fail(Lane& lane, const Status& why);
 
   // ---- Links.
+  class Places;
   Link& new_link(bool is_out);
   Link& link_to(const ExchangePeer& peer);
   ReadyCallback ready_callback(const Link& link);
@@ -177,7 +180,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
   Status on_frame(Link& link, const Frame& frame);
   Status on_greeting(Link& link, const Frame& frame);
   Status on_row_frame(Link& link, const Frame& frame);
-  Status take(Link& link, InLane& lane, const Frame& frame);
+  Status take(Link& link, InLane& lane, const Frame& frame, BatchRef placed);
   Status on_open(Link& link, const Frame& frame);
   Status on_credits(Link& link, std::string_view body);
   void on_close(Link& link, uint32_t number);
@@ -515,6 +518,29 @@ bool WorkerExchange::read(Link& link) {
   return true;
 }
 
+// Rows that are long are read right into the batch that they become.
+class WorkerExchange::Places final : public BodyPlaces {
+ public:
+  explicit Places(Link& link) : link_(link) {}
+  char* place(const Frame& frame, size_t size) override {
+    if (!link_.greeted || link_.is_out || frame.flags != 0 ||
+        static_cast<FrameType>(frame.type) != FrameType::kBatch) {
+      return nullptr;
+    }
+    const auto opened = link_.in.find(frame.number);
+    if (opened == link_.in.end() || opened->second.lane == nullptr) { return nullptr; }
+    InLane& lane = *opened->second.lane;
+    if (lane.given_up || !lane.enter()) { return nullptr; }
+    char* room = nullptr;
+    std::tie(link_.placed, room) = lane.place_body(size);
+    lane.leave();
+    return room;
+  }
+
+ private:
+  Link& link_;
+};
+
 // Reads once, and works on the frames that came whole.
 Status WorkerExchange::read_frames(Link& link) {
   const auto state = link.reader.fill(*link.connection);
@@ -531,7 +557,8 @@ Status WorkerExchange::read_frames(Link& link) {
   int64_t bytes = 0;
   while (true) {
     Frame frame;
-    TIDEWHEEL_ASSIGN_OR_RETURN(const bool has, link.reader.next(frame));
+    Places places(link);
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool has, link.reader.next(frame, &places));
     if (!has) { break; }
     bytes += static_cast<int64_t>(kFrameHeaderBytes + frame.body.size());
     TIDEWHEEL_RETURN_IF_ERROR(on_frame(link, frame));
@@ -724,6 +751,7 @@ void WorkerExchange::on_close(Link& link, uint32_t number) {
 }
 
 Status WorkerExchange::on_row_frame(Link& link, const Frame& frame) {
+  BatchRef placed = std::move(link.placed);
   const auto opened = link.in.find(frame.number);
   // It may have been given up while this was on its way.
   if (opened == link.in.end()) { return ok_status(); }
@@ -732,7 +760,7 @@ Status WorkerExchange::on_row_frame(Link& link, const Frame& frame) {
     return data_loss(ErrorId::kDataFrame, "rows came before their receiver has given credit");
   }
   if (lane->given_up || !lane->enter()) { return ok_status(); }
-  const Status status = take(link, *lane, frame);
+  const Status status = take(link, *lane, frame, std::move(placed));
   lane->leave();
   if (status.ok()) {
     elements_received_.fetch_add(1, std::memory_order_relaxed);
@@ -741,9 +769,9 @@ Status WorkerExchange::on_row_frame(Link& link, const Frame& frame) {
   return status;
 }
 
-Status WorkerExchange::take(Link& link, InLane& lane, const Frame& frame) {
+Status WorkerExchange::take(Link& link, InLane& lane, const Frame& frame, BatchRef placed) {
   switch (static_cast<FrameType>(frame.type)) {
-    case FrameType::kBatch: return lane.take_batch(frame.flags, frame.body);
+    case FrameType::kBatch: return lane.take_batch(frame.flags, frame.body, std::move(placed));
     case FrameType::kControl: {
       TIDEWHEEL_ASSIGN_OR_RETURN(const exchange::Control control,
                                  exchange::read_control(frame.body, link.clock_offset_ns));

@@ -45,8 +45,8 @@ bool OutLane::may_send(const Channel::Announcement& announcement) const {
   return credits_ > (overtakes ? -credits_max_ : 0);
 }
 
-Result<Sent> OutLane::send(FrameWriter& writer, const Options& options, int elements_max) {
-  for (int i = 0; i < elements_max; ++i) {
+Result<Sent> OutLane::send(RowFrameWriter& writer, const Options& options, int elements_max) {
+  for (int i = 0; i < elements_max && writer.unsent_bytes() < options.ahead_bytes_max; ++i) {
     const Channel::Announcement announcement = channel_->announcement();
     if (announcement.checkpoint > announced_ && !is_after(announcement.position, position_)) {
       send_announcement(writer, options, announcement);
@@ -67,8 +67,9 @@ Result<Sent> OutLane::send(FrameWriter& writer, const Options& options, int elem
     --credits_;
     ++position_;
     ++elements_;
-    TIDEWHEEL_RETURN_IF_ERROR(send_element(writer, options, element));
-    if (element.kind == Element::Kind::kEndOfInput) {
+    const bool is_end = element.kind == Element::Kind::kEndOfInput;
+    TIDEWHEEL_RETURN_IF_ERROR(send_element(writer, options, std::move(element)));
+    if (is_end) {
       finished = true;
       return Sent::kFinished;
     }
@@ -76,7 +77,7 @@ Result<Sent> OutLane::send(FrameWriter& writer, const Options& options, int elem
   return Sent::kMore;
 }
 
-void OutLane::send_announcement(FrameWriter& writer, const Options& options,
+void OutLane::send_announcement(RowFrameWriter& writer, const Options& options,
                                 const Channel::Announcement& announcement) {
   const CheckpointPlanRef plan = find_plan(options.plans, announcement.checkpoint);
   put_announcement(writer.begin(static_cast<uint8_t>(FrameType::kAnnouncement), 0, number),
@@ -85,8 +86,10 @@ void OutLane::send_announcement(FrameWriter& writer, const Options& options,
   announced_ = announcement.checkpoint;
 }
 
-Status OutLane::send_element(FrameWriter& writer, const Options& options, const Element& element) {
-  if (element.kind == Element::Kind::kBatch) { return send_batch(writer, options, element); }
+Status OutLane::send_element(RowFrameWriter& writer, const Options& options, Element element) {
+  if (element.kind == Element::Kind::kBatch) {
+    return send_batch(writer, options, std::move(element));
+  }
   CheckpointPlanRef plan;
   if (element.kind == Element::Kind::kBarrier) { plan = find_plan(options.plans, element.value); }
   put_control(writer.begin(static_cast<uint8_t>(FrameType::kControl), 0, number), element,
@@ -95,27 +98,39 @@ Status OutLane::send_element(FrameWriter& writer, const Options& options, const 
   return ok_status();
 }
 
-Status OutLane::send_batch(FrameWriter& writer, const Options& options, const Element& rows) {
-  std::string& out = writer.begin(static_cast<uint8_t>(FrameType::kBatch), 0, number);
-  edge().codec->encode(rows, out);
+Status OutLane::send_batch(RowFrameWriter& writer, const Options& options, Element rows) {
+  size_t bytes = 0;
   if (options.compression != ExchangeCompression::kNone) {
-    scratch_.clear();
-    const ExchangeCompression how = compress(options.compression, writer.body(), scratch_);
-    if (how != ExchangeCompression::kNone) {
-      writer.set_flags(static_cast<uint8_t>(how));
-      writer.set_body(scratch_);
+    bytes = send_compressed(writer, options, rows);
+  } else {
+    edge().codec->encode(rows, writer.begin_rows(static_cast<uint8_t>(FrameType::kBatch), number));
+    bytes = writer.row_bytes();
+    if (bytes <= options.body_bytes_max) {
+      writer.finish_rows(std::move(rows.batch));
+    } else {
+      writer.abandon_rows();
     }
   }
-  if (writer.body().size() > options.body_bytes_max) {
-    const size_t bytes = writer.body().size();
-    writer.abandon();
-    return invalid_argument(ErrorId::kDataFrame,
-                            "{} rows on '{}' take {} bytes, and a batch may have {}; lower "
-                            "taskmanager.batch-rows",
-                            rows.end - rows.begin, edge().name, bytes, options.body_bytes_max);
+  if (bytes <= options.body_bytes_max) { return ok_status(); }
+  return invalid_argument(ErrorId::kDataFrame,
+                          "{} rows on '{}' take {} bytes, and a batch may have {}; lower "
+                          "taskmanager.batch-rows",
+                          rows.end - rows.begin, edge().name, bytes, options.body_bytes_max);
+}
+
+// Returns the length, and sends nothing when that is too much.
+size_t OutLane::send_compressed(RowFrameWriter& writer, const Options& options,
+                                const Element& rows) {
+  plain_.clear();
+  edge().codec->encode(rows, plain_);
+  std::string_view body = plain_.own();
+  compressed_.clear();
+  const ExchangeCompression how = compress(options.compression, body, compressed_);
+  if (how != ExchangeCompression::kNone) { body = compressed_; }
+  if (body.size() <= options.body_bytes_max) {
+    writer.add(static_cast<uint8_t>(FrameType::kBatch), static_cast<uint8_t>(how), number, body);
   }
-  writer.finish();
-  return ok_status();
+  return body.size();
 }
 
 // ---- The receiver's side
@@ -125,7 +140,7 @@ InLane::InLane(LaneWorker& worker, ExchangeChannelId channel_id, const RemoteCha
     : Lane(worker, channel_id, spec.edge, false),
       credits_max_(credits_of(spec)),
       debloat_target_ns_(debloat_target_ms * 1'000'000),
-      schema_(spec.edge->codec->schema()),
+      reader_(spec.edge->codec->open_reader(spec.edge->codec->schema()).value()),
       pool_(spec.edge->codec->make_pool(spec.batch_rows, spec.memory)),
       window_(credits_max_) {
   channel_ = std::make_unique<Channel>(2 * credits_max_, false, *this, receiver);
@@ -142,7 +157,15 @@ Status InLane::push(Element element) {
   return ok_status();
 }
 
-Status InLane::take_batch(uint8_t flags, std::string_view body) {
+std::pair<BatchRef, char*> InLane::place_body(size_t size) {
+  Batch* const batch = pool_->acquire();
+  BatchRef owner = BatchRef::adopt(batch);
+  char* const room = batch->arena().allocate(size);
+  pool_->settle(*batch, batch->memory_bytes());
+  return {std::move(owner), room};
+}
+
+Status InLane::take_batch(uint8_t flags, std::string_view body, BatchRef placed) {
   if (flags > static_cast<uint8_t>(ExchangeCompression::kSnappy)) {
     return data_loss(ErrorId::kDataFrame, "a batch on '{}' has unknown flags {}", edge().name,
                      flags);
@@ -151,10 +174,16 @@ Status InLane::take_batch(uint8_t flags, std::string_view body) {
     TIDEWHEEL_RETURN_IF_ERROR(
         uncompress(static_cast<ExchangeCompression>(flags), body, kUncompressedMax, scratch_));
     body = scratch_;
+    placed.reset();
   }
-  auto batch = edge().codec->decode(schema_, body, *pool_);
-  if (!batch.ok()) { return std::move(batch).status().with_context("rows on '{}'", edge().name); }
-  return push(Element::rows(std::move(batch).value()));
+  const bool is_placed = static_cast<bool>(placed);
+  // Nobody else has seen the batch yet.
+  Batch* const batch = is_placed ? const_cast<Batch*>(placed.get()) : pool_->acquire();
+  BatchRef owner = is_placed ? std::move(placed) : BatchRef::adopt(batch);
+  const Status status = reader_->read(body, is_placed, *batch);
+  if (!status.ok()) { return status.with_context("rows on '{}'", edge().name); }
+  pool_->settle(*batch, batch->memory_bytes());
+  return push(Element::rows(std::move(owner)));
 }
 
 Status InLane::take_control(const Control& control) { return push(control.element); }

@@ -9,13 +9,15 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "tidewheel/base/completion_gate.h"
 #include "tidewheel/cluster/exchange.h"
 #include "tidewheel/cluster/exchange_frames.h"
+#include "tidewheel/cluster/exchange_writer.h"
 #include "tidewheel/dataflow/channel.h"
+#include "tidewheel/dataflow/row_codec.h"
 #include "tidewheel/dataflow/wake_target.h"
-#include "tidewheel/rpc/frame.h"
 
 namespace tidewheel {
 
@@ -99,18 +101,20 @@ class OutLane final : public Lane {
     ExchangeCompression compression = ExchangeCompression::kNone;
     const CheckpointPlans* plans = nullptr;
     uint32_t body_bytes_max = 0;
+    size_t ahead_bytes_max = 0;  // in the writer
   };
   // Puts up to `elements_max` elements into the writer. Errors: kDataFrame for a batch that is too
   // large.
-  Result<Sent> send(FrameWriter& writer, const Options& options, int elements_max);
+  Result<Sent> send(RowFrameWriter& writer, const Options& options, int elements_max);
   int64_t elements() const { return elements_; }
 
  private:
   bool may_send(const Channel::Announcement& announcement) const;
-  void send_announcement(FrameWriter& writer, const Options& options,
+  void send_announcement(RowFrameWriter& writer, const Options& options,
                          const Channel::Announcement& announcement);
-  Status send_element(FrameWriter& writer, const Options& options, const Element& element);
-  Status send_batch(FrameWriter& writer, const Options& options, const Element& rows);
+  Status send_element(RowFrameWriter& writer, const Options& options, Element element);
+  Status send_batch(RowFrameWriter& writer, const Options& options, Element rows);
+  size_t send_compressed(RowFrameWriter& writer, const Options& options, const Element& rows);
 
   const int64_t credits_max_;
   // Below 0: what an overtaking barrier has sent before it without credit.
@@ -118,7 +122,9 @@ class OutLane final : public Lane {
   uint32_t position_ = 0;  // elements sent
   int64_t announced_ = 0;  // the newest checkpoint whose announcement was sent
   int64_t elements_ = 0;
-  std::string scratch_;
+  // ---- For compression.
+  EncodedRows plain_;
+  std::string compressed_;
 };
 
 class InLane final : public Lane {
@@ -127,9 +133,13 @@ class InLane final : public Lane {
          WakeTarget& receiver, int64_t debloat_target_ms);
 
   // ---- What came. Errors: kDataFrame, and what the codec says. In between enter and leave.
-  [[nodiscard]] Status take_batch(uint8_t flags, std::string_view body);
+  // `placed`: what `place_body` has made, when the body lies in there.
+  [[nodiscard]] Status take_batch(uint8_t flags, std::string_view body, BatchRef placed);
   [[nodiscard]] Status take_control(const Control& control);
   [[nodiscard]] Status take_announcement(const Announcement& announcement);
+
+  // A batch with room in its arena for a body of `size` bytes, and the room.
+  std::pair<BatchRef, char*> place_body(size_t size);
 
   // Credits to tell the sender now; 0: none yet. In between enter and leave.
   uint32_t take_grant(int64_t now_ns);
@@ -143,7 +153,7 @@ class InLane final : public Lane {
 
   const uint32_t credits_max_;
   const int64_t debloat_target_ns_;
-  const std::string schema_;
+  const std::unique_ptr<RowReader> reader_;
   std::shared_ptr<BatchPool> pool_;
   uint32_t window_;       // of elements that were granted and are not yet popped
   uint32_t granted_ = 0;  // counted from the start, as positions are

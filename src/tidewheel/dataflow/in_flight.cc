@@ -201,7 +201,7 @@ uint64_t InFlightWriter::write(const InFlightElement& element, SnapshotWriter& w
   key.varint(sequence_++);
   value_.assign(1, static_cast<char>(element.element.kind));
   if (element.element.kind == Element::Kind::kBatch) {
-    edge.codec->encode(element.element, value_);
+    append_rows(*edge.codec, element.element, value_);
   } else if (element.element.kind == Element::Kind::kWatermark) {
     Writer time;
     time.fixed(element.element.value);

@@ -221,27 +221,34 @@ class LedgerSink final : public Operator {
 };
 
 // Numbers as text.
+class NumberReader final : public RowReader {
+ public:
+  Status read(std::string_view bytes, bool, Batch& batch) override {
+    const std::vector<int64_t> numbers = numbers_of(bytes);
+    for (size_t i = 0; i + 1 < numbers.size(); i += 2) {
+      static_cast<RowBatch<int64_t>&>(batch).append(numbers[i], numbers[i + 1]);
+    }
+    return ok_status();
+  }
+};
+
 class NumberCodec final : public RowCodec {
  public:
   std::string schema() const override { return "numbers"; }
-  void encode(const Element& rows, std::string& out) const override {
+  void encode(const Element& rows, EncodedRows& out) const override {
     const auto& batch = RowBatch<int64_t>::of(*rows.batch);
+    std::string text;
     for (uint32_t i = rows.begin; i < rows.end; ++i) {
-      out += std::to_string(batch.row(i)) + ' ' + std::to_string(batch.timestamps()[i]) + ' ';
+      text += std::to_string(batch.row(i)) + ' ' + std::to_string(batch.timestamps()[i]) + ' ';
     }
+    out.writer().raw(text.data(), text.size());
   }
   std::shared_ptr<BatchPool> make_pool(uint32_t batch_rows, MemoryPool* memory) const override {
     return BatchPool::create_for<int64_t>(batch_rows, memory);
   }
-  Result<BatchRef> decode(std::string_view schema, std::string_view bytes,
-                          BatchPool& pool) const override {
+  Result<std::unique_ptr<RowReader>> open_reader(std::string_view schema) const override {
     TIDEWHEEL_CHECK(schema == "numbers", "as it was encoded");
-    auto* batch = static_cast<RowBatch<int64_t>*>(pool.acquire());
-    const std::vector<int64_t> numbers = numbers_of(bytes);
-    for (size_t i = 0; i + 1 < numbers.size(); i += 2) {
-      batch->append(numbers[i], numbers[i + 1]);
-    }
-    return BatchRef::adopt(batch);
+    return std::unique_ptr<RowReader>(std::make_unique<NumberReader>());
   }
 };
 

@@ -49,7 +49,7 @@ TEST(RecordRowCodec, brings_rows_and_times_back_with_text_of_their_own) {
     rows.add({3, Text(""), 0.0}, 30);
     Element some = rows.element();
     some.begin = 1;  // a slice
-    codec->encode(some, bytes);
+    append_rows(*codec, some, bytes);
     page.assign(page.size(), '#');
   }
   const auto pool = codec->make_pool(4, nullptr);
@@ -72,7 +72,7 @@ TEST(RecordRowCodec, rows_of_an_edited_struct_are_read) {
   std::string bytes;
   Rows<VisitBefore> rows;
   rows.add({7, Text("x")}, 1);
-  before->encode(rows.element(), bytes);
+  append_rows(*before, rows.element(), bytes);
   const auto codec = row_codec_of<Visit>();
   const auto pool = codec->make_pool(4, nullptr);
   const auto batch = codec->decode(before->schema(), bytes, *pool);
@@ -87,7 +87,7 @@ TEST(RecordRowCodec, bytes_that_are_cut_off_are_refused) {
   Rows<Visit> rows;
   rows.add({1, Text("abc"), 1.0}, 1);
   rows.add({2, Text("def"), 2.0}, 2);
-  codec->encode(rows.element(), bytes);
+  append_rows(*codec, rows.element(), bytes);
   const auto pool = codec->make_pool(4, nullptr);
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(codec->decode(codec->schema(), bytes.substr(0, size), *pool).ok()) << size;

@@ -217,6 +217,13 @@ void RestApi::handle(const RestCallRef& call, int64_t give_up_ns) {
     redirect(call, *leader);
     return;
   }
+  for (const char* const name : {"jobid", "vertexid", "triggerid"}) {
+    const auto found = match->parameters.find(name);
+    if (found == match->parameters.end() || is_rest_id(found->second)) { continue; }
+    call->fail(
+        400, fmt::format("'{}' is no {}, which has 32 lower-case hex digits", found->second, name));
+    return;
+  }
   call->set_parameters(std::move(match->parameters));
   match->route->handler(call);
 }
@@ -270,18 +277,14 @@ void RestApi::fetch_metrics(const std::string& job_id, FetchCache<MetricReportRe
 }
 
 void RestApi::with_report(const RestCallRef& call, Then<JobReportRef> then) {
-  const std::string& job_id = call->parameter("jobid");
-  if (!is_rest_id(job_id)) {
-    call->fail(400, fmt::format("'{}' is not the id of a job, which has 32 hex digits", job_id));
-    return;
-  }
-  fetch_report(job_id, [call, then = std::move(then)](const Result<JobReportRef>& report) {
-    if (report.ok()) {
-      then(*report);
-    } else {
-      call->fail(report.status());
-    }
-  });
+  fetch_report(call->parameter("jobid"),
+               [call, then = std::move(then)](const Result<JobReportRef>& report) {
+                 if (report.ok()) {
+                   then(*report);
+                 } else {
+                   call->fail(report.status());
+                 }
+               });
 }
 
 }  // namespace tidewheel

@@ -138,6 +138,11 @@ TEST_F(RestTest, a_job_is_fetched_once_for_many_requests) {
 TEST_F(RestTest, what_is_not_there_is_404_and_what_is_no_id_is_400) {
   EXPECT_EQ(code("GET", "/jobs/" + kUnknown), 404);
   EXPECT_EQ(code("GET", "/jobs/nonsense"), 400);
+  EXPECT_EQ(code("GET", "/jobs/nonsense/jobmanager/environment"), 400);
+  EXPECT_EQ(code("POST", "/jobs/nonsense/checkpoints", "{}"), 400);
+  EXPECT_EQ(code("POST", "/jobs/nonsense/savepoints", R"({"target-directory":"/s"})"), 400);
+  EXPECT_EQ(code("PATCH", "/jobs/nonsense"), 400);
+  EXPECT_EQ(code("GET", kJobPath + "/savepoints/nonsense"), 400);
   EXPECT_EQ(code("GET", "/jobs/" + kUnknown + "/status"), 404);
   EXPECT_EQ(code("GET", kJobPath + "/vertices/" + kUnknown), 404);
   EXPECT_EQ(code("GET", kJobPath + "/vertices/" + TestGateway::kSource + "/subtasks/7"), 404);
@@ -513,6 +518,10 @@ TEST_F(RestTest, all_paths_are_described) {
   EXPECT_TRUE(described["paths"]["/jobs/{jobid}"]["get"].is_object());
   EXPECT_TRUE(described["paths"]["/jobs/{jobid}"]["patch"].is_object());
   EXPECT_GT(described["paths"].members().size(), 60U);
+  const JsonValue& heartbeat = described["paths"]["/jobs/{jobid}/clientHeartbeat"]["patch"];
+  const JsonValue& body = heartbeat["requestBody"]["content"]["application/json"]["schema"];
+  EXPECT_EQ(body["required"].items().at(0).text(), "expiredTimestamp");
+  EXPECT_EQ(body["properties"]["expiredTimestamp"]["type"].text(), "integer");
 }
 
 TEST(RestTokens, lines_are_read_strictly) {

@@ -29,15 +29,111 @@ std::string openapi_path(std::string_view pattern, std::vector<std::string>& par
   return out;
 }
 
-bool is_id(std::string_view name) {
-  return name == "jobid" || name == "vertexid" || name == "triggerid";
+// What a parameter, or a member of a body, may be: a JSON schema.
+struct ValueSchema {
+  const char* name;
+  const char* schema;
+};
+constexpr const char* kText = R"({"type":"string"})";
+constexpr const char* kId = R"({"type":"string","pattern":"^[0-9a-f]{32}$"})";
+constexpr const char* kBool = R"({"type":"boolean"})";
+constexpr const char* kNumber = R"({"type":"integer","minimum":0,"maximum":2147483647})";
+constexpr const char* kParallelism = R"({"type":"integer","minimum":1,"maximum":32768})";
+
+// Whatever is not here is text.
+constexpr ValueSchema kParameters[] = {
+    {"jobid", kId},
+    {"vertexid", kId},
+    {"triggerid", kId},
+    {"subtaskindex", kNumber},
+    {"attempt", kNumber},
+    {"checkpointid", kNumber},
+    {"maxExceptions", kNumber},
+    {"parallelism", kParallelism},
+    {"allowNonRestoredState", kBool},
+    {"mode", R"({"type":"string","enum":["cancel"]})"},
+    {"type", R"({"type":"string","enum":["FULL","ON_CPU","OFF_CPU"]})"},
+    {"agg", R"({"type":"string","enum":["min","max","sum","avg","skew"]})"},
+    {"subtasks", R"({"type":"string","pattern":"^[0-9]{1,4}(-[0-9]{1,4})?$"})"},
+};
+
+// The bodies of requests.
+struct BodySchema {
+  const char* method;
+  const char* pattern;
+  std::vector<ValueSchema> members;
+  std::vector<const char*> required = {};
+};
+const std::vector<BodySchema>& bodies() {
+  constexpr const char* kFormat = R"({"type":"string","enum":["CANONICAL","NATIVE"]})";
+  static const std::vector<BodySchema> kBodies = {
+      {"POST",
+       "/jars/:jarid/run",
+       {{"entryClass", kText},
+        {"programArgsList", R"({"type":"array","items":{"type":"string"}})"},
+        {"parallelism", kParallelism},
+        {"jobId", kId},
+        {"allowNonRestoredState", kBool},
+        {"savepointPath", kText},
+        {"claimMode", R"({"type":"string","enum":["CLAIM","NO_CLAIM"]})"},
+        {"flinkConfiguration", R"({"type":"object","additionalProperties":{"type":"string"}})"}}},
+      {"PATCH",
+       "/jobs/:jobid/clientHeartbeat",
+       {{"expiredTimestamp", R"({"type":"integer","minimum":0,"maximum":9007199254740991})"}},
+       {"expiredTimestamp"}},
+      {"POST",
+       "/jobs/:jobid/savepoints",
+       {{"target-directory", kText},
+        {"cancel-job", kBool},
+        {"formatType", kFormat},
+        {"triggerId", kId}}},
+      {"POST",
+       "/jobs/:jobid/stop",
+       {{"targetDirectory", kText}, {"drain", kBool}, {"formatType", kFormat}, {"triggerId", kId}}},
+      {"POST",
+       "/jobs/:jobid/checkpoints",
+       {{"checkpointType", R"({"type":"string","enum":["CONFIGURED","FULL"]})"},
+        {"triggerId", kId}}},
+      {"POST",
+       "/savepoint-disposal",
+       {{"savepoint-path", kText}, {"triggerId", kId}},
+       {"savepoint-path"}},
+  };
+  return kBodies;
 }
+// By vertex: what each may run at.
+constexpr const char* kRequirements =
+    R"({"type":"object","minProperties":1,"additionalProperties":{"type":"object",)"
+    R"("required":["parallelism"],"properties":{"parallelism":{"type":"object",)"
+    R"("required":["upperBound"],"properties":{"lowerBound":{"type":"integer","minimum":1},)"
+    R"("upperBound":{"type":"integer","minimum":1,"maximum":32768}}}}}})";
 
 void write_parameter(JsonWriter& json, const std::string& name, bool is_in_path) {
+  const char* schema = kText;
+  for (const ValueSchema& known : kParameters) {
+    if (name == known.name) { schema = known.schema; }
+  }
   json.begin_object().member("name", name).member("in", is_in_path ? "path" : "query");
-  json.member("required", is_in_path).begin_object("schema").member("type", "string");
-  if (is_in_path && is_id(name)) { json.member("pattern", "^[0-9a-f]{32}$"); }
-  json.end_object().end_object();
+  json.member("required", is_in_path).key("schema").raw(schema).end_object();
+}
+
+void write_body(JsonWriter& json, const RestRoute& route) {
+  if (route.pattern == "/jobs/:jobid/resource-requirements") {
+    json.key("schema").raw(kRequirements);
+    return;
+  }
+  json.begin_object("schema").member("type", "object");
+  for (const BodySchema& body : bodies()) {
+    if (route.method != body.method || route.pattern != body.pattern) { continue; }
+    json.begin_object("properties");
+    for (const ValueSchema& member : body.members) { json.key(member.name).raw(member.schema); }
+    json.end_object();
+    if (body.required.empty()) { continue; }
+    json.begin_array("required");
+    for (const char* const name : body.required) { json.value(name); }
+    json.end_array();
+  }
+  json.end_object();
 }
 
 void write_response(JsonWriter& json, const char* code, const char* what, bool is_failure) {
@@ -64,8 +160,8 @@ void write_operation(JsonWriter& json, const RestRoute& route,
     json.end_object().end_object().end_object().end_object().end_object().end_object();
   } else if (route.method == "POST" || route.method == "PUT" || route.method == "PATCH") {
     json.begin_object("requestBody").begin_object("content").begin_object("application/json");
-    json.begin_object("schema").member("type", "object");
-    json.end_object().end_object().end_object().end_object();
+    write_body(json, route);
+    json.end_object().end_object().end_object();
   }
   json.begin_object("responses");
   write_response(json, std::to_string(route.success).c_str(), "it was done", false);

@@ -2,20 +2,35 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "tidewheel/base/check.h"
 
 namespace tidewheel {
 
 Result<Transfer::State> FrameReader::fill(Connection& connection) {
+  if (placed_to_ != nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        const Transfer got,
+        connection.read({placed_to_ + placed_bytes_, placed_length_ - placed_bytes_}));
+    if (got.state == Transfer::State::kMoved) { placed_bytes_ += static_cast<size_t>(got.bytes); }
+    return got.state;
+  }
   make_room();
-  TIDEWHEEL_ASSIGN_OR_RETURN(const Transfer got,
-                             connection.read({buffer_.get() + end_, capacity_ - end_}));
+  size_t room = capacity_ - end_;
+  if (was_placed_) { room = std::min(room, kReadBehindPlaced); }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const Transfer got, connection.read({buffer_.get() + end_, room}));
   if (got.state == Transfer::State::kMoved) { end_ += static_cast<size_t>(got.bytes); }
   return got.state;
 }
 
 void FrameReader::add(std::string_view bytes) {
+  if (placed_to_ != nullptr) {
+    const size_t count = std::min(bytes.size(), placed_length_ - placed_bytes_);
+    std::memcpy(placed_to_ + placed_bytes_, bytes.data(), count);
+    placed_bytes_ += count;
+    bytes.remove_prefix(count);
+  }
   while (!bytes.empty()) {
     make_room();
     const size_t count = std::min(bytes.size(), capacity_ - end_);
@@ -43,7 +58,28 @@ void FrameReader::make_room() {
   begin_ = 0;
 }
 
-Result<bool> FrameReader::next(Frame& frame) {
+// What is there of the body goes to its place, and the rest is read to there.
+void FrameReader::place_body(const Frame& frame, size_t length, BodyPlaces* places) {
+  if (places == nullptr || length < kPlacedBytesMin) { return; }
+  placed_to_ = places->place(frame, length);
+  if (placed_to_ == nullptr) { return; }
+  placed_ = frame;
+  placed_length_ = length;
+  placed_bytes_ = end_ - begin_ - kFrameHeaderBytes;
+  std::memcpy(placed_to_, buffer_.get() + begin_ + kFrameHeaderBytes, placed_bytes_);
+  begin_ = end_;
+  wanted_ = 0;
+}
+
+Result<bool> FrameReader::next(Frame& frame, BodyPlaces* places) {
+  if (placed_to_ != nullptr) {
+    if (placed_bytes_ < placed_length_) { return false; }
+    frame = placed_;
+    frame.body = {std::exchange(placed_to_, nullptr), placed_length_};
+    frame.is_placed = true;
+    was_placed_ = true;
+    return true;
+  }
   const std::string_view waiting(buffer_.get() + begin_, end_ - begin_);
   wanted_ = kFrameHeaderBytes;
   if (waiting.size() < kFrameHeaderBytes) { return false; }
@@ -60,7 +96,12 @@ Result<bool> FrameReader::next(Frame& frame) {
                      length, body_bytes_max_, reserved);
   }
   wanted_ = kFrameHeaderBytes + length;
-  if (waiting.size() < wanted_) { return false; }
+  frame.is_placed = false;
+  if (waiting.size() < wanted_) {
+    place_body(frame, length, places);
+    return false;
+  }
+  was_placed_ = false;
   frame.body = waiting.substr(kFrameHeaderBytes, length);
   begin_ += wanted_;
   wanted_ = 0;

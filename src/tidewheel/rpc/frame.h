@@ -21,6 +21,18 @@ struct Frame {
   uint8_t flags = 0;
   uint32_t number = 0;
   std::string_view body;
+  bool is_placed = false;  // the body lies where `BodyPlaces` has said
+};
+
+// Where long bodies go, instead of into the reader's buffer.
+class BodyPlaces {
+ public:
+  // Room for a body of `size` bytes, which stays until `next` has given out the frame or the reader
+  // is gone; null: the buffer will do. `frame` has no body yet.
+  virtual char* place(const Frame& frame, size_t size) = 0;
+
+ protected:
+  ~BodyPlaces() = default;
 };
 
 // Used by one thread, as the connection is.
@@ -40,13 +52,21 @@ class FrameReader {
   Result<Transfer::State> fill(Connection& connection);
   // The same with bytes that are there already.
   void add(std::string_view bytes);
-  // True: `frame` is the next whole frame; its body lies in the reader. Errors: kRpcMessage.
-  Result<bool> next(Frame& frame);
+  // True: `frame` is the next whole frame; its body lies in the reader, or in its place. Errors:
+  // kRpcMessage.
+  Result<bool> next(Frame& frame, BodyPlaces* places = nullptr);
   // Bytes of a frame that is not whole have been read.
-  bool is_inside_frame() const { return begin_ != end_; }
+  bool is_inside_frame() const { return begin_ != end_ || placed_to_ != nullptr; }
 
  private:
+  // Bodies that are shorter are read faster together with what follows them.
+  static constexpr size_t kPlacedBytesMin = size_t{16} << 10;
+  // What is read behind a body that had its place: what follows is likely to be its like, and what
+  // comes with its header has to be moved.
+  static constexpr size_t kReadBehindPlaced = 4096;
+
   void make_room();
+  void place_body(const Frame& frame, size_t length, BodyPlaces* places);
 
   uint32_t body_bytes_max_;
   size_t buffer_bytes_;
@@ -55,6 +75,12 @@ class FrameReader {
   size_t begin_ = 0;  // of what was not given out
   size_t end_ = 0;
   size_t wanted_ = 0;  // bytes of the frame at begin_, header included, once they are known
+  // ---- A body that has a place.
+  Frame placed_;
+  char* placed_to_ = nullptr;
+  size_t placed_bytes_ = 0;
+  size_t placed_length_ = 0;
+  bool was_placed_ = false;  // the frame before
 };
 
 class FrameWriter {

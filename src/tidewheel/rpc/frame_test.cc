@@ -62,6 +62,53 @@ TEST(Frame, any_cut_of_the_stream_gives_the_same_frames) {
   }
 }
 
+// Room for every second body that is asked about.
+class EverySecond final : public BodyPlaces {
+ public:
+  char* place(const Frame&, size_t size) override {
+    if (++asked_ % 2 == 0) { return nullptr; }
+    room_.assign(size, '?');
+    return room_.data();
+  }
+  int asked() const { return asked_; }
+
+ private:
+  int asked_ = 0;
+  std::string room_;
+};
+
+TEST(Frame, bodies_that_have_a_place_of_their_own_come_whole_at_any_cut) {
+  FrameWriter writer;
+  const std::vector<std::string> bodies = {std::string(40'000, 'a'), "b",
+                                           std::string(50'000, 'c'), std::string(300'000, 'd'),
+                                           std::string(20'000, 'e'), ""};
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    writer.add(static_cast<uint8_t>(i), 1, static_cast<uint32_t>(i * 100), bodies[i]);
+  }
+  const std::string stream = bytes_of(writer);
+  for (const size_t piece : {size_t{1}, size_t{5000}, size_t{65536}}) {
+    FrameReader reader(1 << 20);
+    EverySecond places;
+    size_t found = 0;
+    size_t placed = 0;
+    for (size_t at = 0; at < stream.size(); at += piece) {
+      reader.add(std::string_view(stream).substr(at, piece));
+      Frame frame;
+      while (reader.next(frame, &places).value()) {
+        ASSERT_LT(found, bodies.size());
+        EXPECT_EQ(frame.type, found);
+        EXPECT_EQ(frame.number, found * 100);
+        EXPECT_EQ(frame.body, bodies[found]);
+        ++found;
+        placed += frame.is_placed ? 1 : 0;
+      }
+    }
+    EXPECT_EQ(found, bodies.size());
+    EXPECT_GT(placed, 0U);
+    EXPECT_FALSE(reader.is_inside_frame());
+  }
+}
+
 TEST(Frame, a_body_that_is_too_long_is_refused_before_it_comes) {
   FrameWriter writer;
   writer.add(1, 0, 0, std::string(101, 'x'));

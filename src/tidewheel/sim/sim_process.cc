@@ -1,5 +1,7 @@
 #include "tidewheel/sim/sim_process.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <map>
 #include <utility>
@@ -161,13 +163,13 @@ Result<std::unique_ptr<FileLock>> SimProcess::Files::lock(const std::string& pat
 // The host's, but that it waits for the jobs of this process only.
 class SimProcess::ProcessExecutor final : public Executor {
  public:
-  ProcessExecutor(SimProcess& process, Executor& host)
-      : simulation_(process.simulation_), host_(host) {}
+  ProcessExecutor(SimProcess& process, Executor& host, std::string name)
+      : simulation_(process.simulation_), host_(host), name_(std::move(name)) {}
   ~ProcessExecutor() override {
     simulation_.run_until([this] { return *pending_ == 0; });
   }
   std::unique_ptr<Worker> start_worker(std::string name, Turnable& work) override {
-    return host_.start_worker(std::move(name), work);
+    return host_.start_worker(fmt::format("{}:{}", name_, name), work);
   }
   void run_blocking(std::function<void()> job) override {
     ++*pending_;
@@ -182,6 +184,7 @@ class SimProcess::ProcessExecutor final : public Executor {
  private:
   Simulation& simulation_;
   Executor& host_;
+  const std::string name_;
   const std::shared_ptr<int64_t> pending_ = std::make_shared<int64_t>(0);
 };
 
@@ -190,7 +193,7 @@ SimProcess::SimProcess(Simulation& simulation, SimWorld& host, std::string name)
       host_(host),
       random_(simulation.random().fork()),
       files_(std::make_unique<Files>(*this)),
-      executor_(std::make_unique<ProcessExecutor>(*this, host.executor())) {
+      executor_(std::make_unique<ProcessExecutor>(*this, host.executor(), name)) {
   simulation_.trace().fold(name);
 }
 

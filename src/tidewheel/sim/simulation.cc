@@ -59,6 +59,9 @@ class Simulation::SimWorker final : public Worker {
   bool turning_ = false;
   bool woken_ = false;  // during its own turn
   bool stopped_ = false;
+  bool frozen_ = false;
+
+  bool can_turn() const { return !stopped_ && !turning_ && !frozen_; }
 };
 
 Simulation::Simulation(const SimulationOptions& options)
@@ -82,12 +85,16 @@ std::unique_ptr<Worker> Simulation::start_worker(std::string name, Turnable& wor
   return std::make_unique<SimWorker>(*this, std::move(name), work);
 }
 
+void Simulation::freeze(std::string_view name_prefix, bool is_frozen) {
+  for (SimWorker* const worker : workers_) {
+    if (worker->name_.starts_with(name_prefix)) { worker->frozen_ = is_frozen; }
+  }
+}
+
 int64_t Simulation::earliest_ns() const {
   int64_t earliest = later_.empty() ? Clock::kNever : later_.top().time_ns;
   for (const SimWorker* worker : workers_) {
-    if (!worker->stopped_ && !worker->turning_) {
-      earliest = std::min(earliest, worker->ready_at_ns_);
-    }
+    if (worker->can_turn()) { earliest = std::min(earliest, worker->ready_at_ns_); }
   }
   return earliest;
 }
@@ -99,9 +106,7 @@ bool Simulation::step() {
   now_ns_ = std::max(now_ns_, earliest);
   ready_.clear();
   for (SimWorker* worker : workers_) {
-    if (!worker->stopped_ && !worker->turning_ && worker->ready_at_ns_ <= now_ns_) {
-      ready_.push_back(worker);
-    }
+    if (worker->can_turn() && worker->ready_at_ns_ <= now_ns_) { ready_.push_back(worker); }
   }
   const bool action_due = !later_.empty() && later_.top().time_ns <= now_ns_;
   const size_t choices = ready_.size() + (action_due ? 1 : 0);
@@ -194,6 +199,8 @@ std::string Simulation::describe() const {
       text += "stopped\n";
     } else if (worker->turning_) {
       text += "in its turn\n";
+    } else if (worker->frozen_) {
+      text += "is frozen\n";
     } else if (worker->ready_at_ns_ == Clock::kNever) {
       text += "sleeps until woken\n";
     } else {

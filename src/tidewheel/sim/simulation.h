@@ -88,6 +88,10 @@ class Simulation final : private FaultPlan {
   // What describe() says besides; empty: nothing.
   void set_details(std::function<std::string()> details) { details_ = std::move(details); }
 
+  // Workers whose names begin so take no turns, until they are let go: what SIGSTOP does to a
+  // process. What they are told meanwhile is there for them then.
+  void freeze(std::string_view name_prefix, bool is_frozen);
+
   // Fault sites fire no more.
   void stop_faults() { faults_stopped_ = true; }
   void resume_faults() { faults_stopped_ = false; }

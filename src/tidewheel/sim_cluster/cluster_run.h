@@ -1,8 +1,10 @@
-// A run of one seed: a cluster with a job, to which everything happens that can happen to a
-// cluster; then nothing more does, and the job must come to its end within a bound, with each of
-// its results written once.
+// A run of one seed: a cluster with jobs, to which everything happens that can happen to a cluster,
+// while a client asks for savepoints, other parallelisms and the jobs' end; then nothing more does,
+// and all jobs must run and come to their end within a bound, with each of their results written
+// once.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace tidewheel {
@@ -13,14 +15,19 @@ struct ClusterRunOptions {
   // What may happen.
   bool kills_children = true;
   bool kills_managers = true;
-  bool cuts_links = true;
+  bool cuts_links = true;  // and resets, slows and half closes them
   bool flaps_elections = true;
+  bool freezes = true;  // processes; and clocks jump
+  bool asks = true;     // savepoints, rescaling, cancel and stop
 };
 struct ClusterRunResult {
   std::string failure;  // empty: all went well
   std::string story;    // what was done, a line each
   int64_t leaders = 0;
   int64_t virtual_ms = 0;
+  int64_t answers = 0;
+  std::map<std::string, int64_t> answers_by_kind;
+  int64_t restored_savepoints = 0;
   uint64_t trace = 0;
 };
 ClusterRunResult run_cluster(const ClusterRunOptions& options);

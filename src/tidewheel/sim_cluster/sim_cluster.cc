@@ -183,6 +183,7 @@ class SimCluster::Launcher final : public ProcessLauncher {
     auto node = cluster.children_.extract(id);
     if (node.empty()) { return; }
     std::unique_ptr<Process> process = std::move(node.mapped());
+    cluster.thaw(*process);
     process->node->process().kill();
     const auto on_end = process->on_end;
     cluster.bury(std::move(process));
@@ -203,7 +204,7 @@ SimCluster::SimCluster(Simulation& simulation, SimClusterOptions options)
       election_(simulation, {}) {
   const auto add = [&](const std::string& name, bool is_job_manager) {
     hosts_[name] = std::make_unique<SimWorld>(simulation, fabric_, name, options_.host);
-    cut_from_election_[name] = false;
+    cut_from_election_[name] = frozen_[name] = false;
     auto manager = std::make_unique<Manager>();
     manager->name = name;
     manager->is_job_manager = is_job_manager;
@@ -233,8 +234,8 @@ void SimCluster::start_manager(const std::string& name) {
   process.node = std::make_unique<Node>(simulation_, storage_, *hosts_.at(name), name);
   process.launcher = std::make_unique<Launcher>(*this, name, *hosts_.at(name));
   process.availability = election_.connect(
-      name, process.node->process().life(), [this, name] { return !cut_from_election_.at(name); },
-      "/shared");
+      name, process.node->process().life(),
+      [this, name] { return !cut_from_election_.at(name) && !frozen_.at(name); }, "/shared");
   if (manager.is_job_manager) {
     start_job_manager(manager);
   } else {
@@ -293,6 +294,8 @@ void SimCluster::start_task_manager(Manager& manager) {
 void SimCluster::kill_manager(const std::string& name) {
   Manager& manager = *managers_.at(name);
   if (manager.process == nullptr) { return; }
+  frozen_.at(name) = false;
+  thaw(*manager.process);
   manager.process->node->process().kill();
   std::vector<int64_t> ids = children_of(name);
   for (const int64_t id : ids) { kill_child(id); }
@@ -304,6 +307,7 @@ void SimCluster::kill_child(int64_t id) {
   if (found == children_.end() || found->second->signal != 0) { return; }
   Process& process = *found->second;
   process.signal = kKillSignal;
+  thaw(process);
   process.node->process().kill();
   if (process.busy) { return; }  // it ends when that call returns
   simulation_.call_later(1, [this, id] {
@@ -311,6 +315,25 @@ void SimCluster::kill_child(int64_t id) {
     if (there == children_.end() || there->second->busy) { return; }
     Launcher::end(*this, id, {.signal = kKillSignal});
   });
+}
+
+// Its workers are named "HOST/PROCESS:WORKER".
+void SimCluster::freeze_manager(const std::string& name, bool is_frozen) {
+  if (managers_.at(name)->process == nullptr) { return; }
+  frozen_.at(name) = is_frozen;
+  simulation_.freeze(fmt::format("{}/{}:", name, name), is_frozen);
+}
+
+void SimCluster::freeze_child(int64_t id, bool is_frozen) {
+  const auto found = children_.find(id);
+  if (found == children_.end() || found->second->signal != 0) { return; }
+  const Process& process = *found->second;
+  simulation_.freeze(fmt::format("{}/{}:", process.parent, process.name), is_frozen);
+}
+
+void SimCluster::thaw(const Process& process) {
+  const std::string& host = process.parent.empty() ? process.name : process.parent;
+  simulation_.freeze(fmt::format("{}/{}:", host, process.name), false);
 }
 
 void SimCluster::bury(std::unique_ptr<Process> process) {
@@ -353,6 +376,10 @@ void SimCluster::cut_from_election(const std::string& host, bool is_cut) {
   cut_from_election_.at(host) = is_cut;
 }
 
+void SimCluster::jump_wall_clock(const std::string& host, int64_t by_ms) {
+  hosts_.at(host)->jump_wall_clock(by_ms);
+}
+
 ClusterGateway* SimCluster::leading_gateway() {
   for (const auto& [name, manager] : managers_) {
     if (manager->process == nullptr || manager->process->job_manager == nullptr) { continue; }
@@ -360,6 +387,11 @@ ClusterGateway* SimCluster::leading_gateway() {
     if (leader.ok() && leader->empty()) { return manager->process->job_manager.get(); }
   }
   return nullptr;
+}
+
+ClusterGateway* SimCluster::gateway_of(const std::string& name) const {
+  const Manager& manager = *managers_.at(name);
+  return manager.process == nullptr ? nullptr : manager.process->job_manager.get();
 }
 
 std::string SimCluster::write_program(const std::string& name, std::string* sha256) {

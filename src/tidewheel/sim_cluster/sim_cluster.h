@@ -48,18 +48,26 @@ class SimCluster {
   // Of a manager: its job masters or workers.
   std::vector<int64_t> children_of(const std::string& name) const;
   void kill_child(int64_t id);
+  // Stops a process where it is, or lets it go on; one that is killed meanwhile is gone.
+  void freeze_manager(const std::string& name, bool is_frozen);
+  void freeze_child(int64_t id, bool is_frozen);
   std::vector<std::string> hosts() const;
   void cut(const std::string& a, const std::string& b, bool is_cut);
   void cut_from_election(const std::string& host, bool is_cut);
   SimNetworkFabric& fabric() { return fabric_; }
   SimElection& election() { return election_; }
+  void jump_wall_clock(const std::string& host, int64_t by_ms);
 
   // ---- A client. Null: nobody leads.
   ClusterGateway* leading_gateway();
+  // Null: it does not run, or is no JobManager.
+  ClusterGateway* gateway_of(const std::string& name) const;
   // A file of the shared storage, for uploads; and that file's hash.
   std::string write_program(const std::string& name, std::string* sha256);
   SimWorld& storage() { return storage_; }
   std::string describe() const;
+  // Job masters and workers that are there, dying or not.
+  size_t child_count() const { return children_.size(); }
 
  private:
   class Node;
@@ -70,6 +78,7 @@ class SimCluster {
 
   void start_job_manager(Manager& manager);
   void start_task_manager(Manager& manager);
+  void thaw(const Process& process);
   // Ends objects of processes that have been killed; between turns.
   void bury(std::unique_ptr<Process> process);
 
@@ -80,6 +89,7 @@ class SimCluster {
   SimElection election_;
   std::map<std::string, std::unique_ptr<SimWorld>> hosts_;
   std::map<std::string, bool> cut_from_election_;
+  std::map<std::string, bool> frozen_;  // managers
   std::map<std::string, std::unique_ptr<Manager>> managers_;
   std::map<int64_t, std::unique_ptr<Process>> children_;  // of all managers
   int64_t next_process_ = 1;

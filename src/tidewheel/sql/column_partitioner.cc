@@ -136,7 +136,7 @@ std::vector<LogicalType> element_types(const LogicalType& type) {
 }
 
 void write_column(const LogicalType& type, const ColumnView& column, uint32_t begin, uint32_t end,
-                  Writer& out);
+                  EncodedRows& out);
 
 void write_validity(const ColumnView& column, uint32_t begin, uint32_t end, Writer& out) {
   out.fixed(static_cast<uint8_t>(column.validity != nullptr ? 1 : 0));
@@ -154,24 +154,29 @@ void write_validity(const ColumnView& column, uint32_t begin, uint32_t end, Writ
 
 void write_texts(const ColumnView& column, uint32_t begin, uint32_t end, Writer& out) {
   uint32_t size = 0;
+  char* to = out.claim(size_t{end - begin} * sizeof size);
   for (uint32_t row = begin; row < end; ++row) {
     if (!column.is_null(row)) { size += static_cast<uint32_t>(column.at<Text>(row).size()); }
-    out.fixed(size);
+    std::memcpy(to, &size, sizeof size);
+    to += sizeof size;
   }
+  to = out.claim(size);
   for (uint32_t row = begin; row < end; ++row) {
-    const Text text = column.is_null(row) ? Text() : column.at<Text>(row);
-    out.raw(text.data(), text.size());
+    if (column.is_null(row)) { continue; }
+    const Text& text = column.at<Text>(row);
+    if (text.size() != 0) { std::memcpy(to, text.data(), text.size()); }
+    to += text.size();
   }
 }
 
 void write_list(const LogicalType& type, const ColumnView& column, uint32_t begin, uint32_t end,
-                Writer& out) {
+                EncodedRows& out) {
   const std::vector<LogicalType> types = element_types(type);
   uint32_t size = 0;
   const auto at = [&](uint32_t row) { return column.is_constant ? 0 : row; };
   for (uint32_t row = begin; row < end; ++row) {
     if (!column.is_null(row)) { size += column.offsets[at(row) + 1] - column.offsets[at(row)]; }
-    out.fixed(size);
+    out.writer().fixed(size);
   }
   std::vector<uint32_t> elements;
   for (uint32_t row = begin; row < end; ++row) {
@@ -180,19 +185,36 @@ void write_list(const LogicalType& type, const ColumnView& column, uint32_t begi
       elements.push_back(e);
     }
   }
-  // Side by side, whatever lies between them.
+  // Side by side, whatever lies between them. The columns are gone behind this call, so nothing of
+  // them may stay where it is.
   for (size_t c = 0; c < types.size(); ++c) {
     Column gathered(types[c]);
     gather(column.children[c], elements, gathered, 0);
-    write_column(types[c], gathered.view(), 0, size, out);
+    EncodedRows copied;
+    write_column(types[c], gathered.view(), 0, size, copied);
+    out.writer().raw(copied.own().data(), copied.own().size());
+  }
+}
+
+template <class T>
+void write_values(const ColumnView& column, uint32_t begin, uint32_t end, EncodedRows& out) {
+  if (column.validity == nullptr && !column.is_constant) {
+    if (begin != end) { out.range(&column.at<T>(begin), size_t{end - begin} * sizeof(T)); }
+    return;
+  }
+  char* to = out.writer().claim(size_t{end - begin} * sizeof(T));
+  for (uint32_t row = begin; row < end; ++row) {
+    const T value = column.is_null(row) ? T{} : column.at<T>(row);
+    std::memcpy(to, &value, sizeof value);
+    to += sizeof value;
   }
 }
 
 void write_column(const LogicalType& type, const ColumnView& column, uint32_t begin, uint32_t end,
-                  Writer& out) {
-  write_validity(column, begin, end, out);
+                  EncodedRows& out) {
+  write_validity(column, begin, end, out.writer());
   switch (type.physical()) {
-    case Physical::kText: return write_texts(column, begin, end, out);
+    case Physical::kText: return write_texts(column, begin, end, out.writer());
     case Physical::kList: return write_list(type, column, begin, end, out);
     case Physical::kStruct:
       for (size_t c = 0; c < type.children.size(); ++c) {
@@ -204,17 +226,21 @@ void write_column(const LogicalType& type, const ColumnView& column, uint32_t be
     default: break;
   }
   with_physical(type.physical(), [&]<class T>() {
-    if constexpr (!std::is_same_v<T, Text>) {
-      for (uint32_t row = begin; row < end; ++row) {
-        out.fixed(column.is_null(row) ? T{} : column.at<T>(row));
-      }
-    }
+    if constexpr (!std::is_same_v<T, Text>) { write_values<T>(column, begin, end, out); }
   });
 }
 
 // ---- Reading: bytes may be damaged.
 
-void read_column(const LogicalType& type, uint32_t count, Reader& in, Column& to, Arena& arena);
+// What a batch is read from, and where its strings go.
+struct ColumnInput {
+  Reader in;
+  const char* end = nullptr;  // of its bytes
+  Arena* arena = nullptr;     // null: they stay in the bytes
+  const char* here() const { return end - in.remaining(); }
+};
+
+void read_column(const LogicalType& type, uint32_t count, ColumnInput& input, Column& to);
 
 // Room for `count` rows, of which each takes `bytes` at least.
 bool make_room(uint32_t count, size_t bytes, Reader& in, Column& to) {
@@ -242,41 +268,62 @@ bool read_ends(uint32_t count, Reader& in, std::vector<uint32_t>& ends) {
   return in.ok();
 }
 
-void read_texts(uint32_t count, Reader& in, Column& to, Arena& arena) {
-  std::vector<uint32_t> ends;
-  if (!make_room(count, sizeof(uint32_t), in, to) || !read_ends(count, in, ends)) { return; }
-  const uint32_t total = count == 0 ? 0 : ends.back();
+void read_texts(uint32_t count, ColumnInput& input, Column& to) {
+  Reader& in = input.in;
+  if (!make_room(count, sizeof(uint32_t), in, to) || count == 0) { return; }
+  const char* const ends = input.here();
+  in.skip(count * sizeof(uint32_t));
+  const auto end_of = [ends](uint32_t i) {
+    uint32_t end = 0;
+    std::memcpy(&end, ends + i * sizeof end, sizeof end);
+    return end;
+  };
+  const uint32_t total = end_of(count - 1);
   if (in.remaining() < total) { return in.fail("strings are cut off"); }
-  char* const bytes = arena.allocate(total);
-  in.raw(bytes, total);
-  uint32_t begin = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    to.values<Text>()[i] = Text(bytes + begin, ends[i] - begin);
-    begin = ends[i];
+  const char* bytes = input.here();
+  if (input.arena == nullptr) {
+    in.skip(total);
+  } else {
+    char* const copy = input.arena->allocate(total);
+    in.raw(copy, total);
+    bytes = copy;
   }
+  Text* const texts = to.values<Text>();
+  uint32_t begin = 0;
+  bool grows = true;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t end = end_of(i);
+    grows &= begin <= end && end <= total;
+    texts[i] = grows ? Text(bytes + begin, end - begin) : Text();
+    begin = end;
+  }
+  if (!grows) { in.fail("an end lies before the one before"); }
 }
 
-void read_list(const LogicalType& type, uint32_t count, Reader& in, Column& to, Arena& arena) {
+void read_list(const LogicalType& type, uint32_t count, ColumnInput& input, Column& to) {
   std::vector<uint32_t> ends;
-  if (!make_room(count, sizeof(uint32_t), in, to) || !read_ends(count, in, ends)) { return; }
+  if (!make_room(count, sizeof(uint32_t), input.in, to) || !read_ends(count, input.in, ends)) {
+    return;
+  }
   const uint32_t total = count == 0 ? 0 : ends.back();
   const std::vector<LogicalType> types = element_types(type);
-  for (size_t c = 0; c < types.size() && in.ok(); ++c) {
-    read_column(types[c], total, in, to.child(c), arena);
+  for (size_t c = 0; c < types.size() && input.in.ok(); ++c) {
+    read_column(types[c], total, input, to.child(c));
   }
-  if (!in.ok() || count == 0) { return; }
+  if (!input.in.ok() || count == 0) { return; }
   to.offsets()[0] = 0;
   std::copy(ends.begin(), ends.end(), to.offsets() + 1);
   to.set_child_rows(total);
 }
 
-void read_values(const LogicalType& type, uint32_t count, Reader& in, Column& to, Arena& arena) {
+void read_values(const LogicalType& type, uint32_t count, ColumnInput& input, Column& to) {
+  Reader& in = input.in;
   switch (type.physical()) {
-    case Physical::kText: return read_texts(count, in, to, arena);
-    case Physical::kList: return read_list(type, count, in, to, arena);
+    case Physical::kText: return read_texts(count, input, to);
+    case Physical::kList: return read_list(type, count, input, to);
     case Physical::kStruct:
       for (size_t c = 0; c < type.children.size() && in.ok(); ++c) {
-        read_column(type.children[c], count, in, to.child(c), arena);
+        read_column(type.children[c], count, input, to.child(c));
       }
       return;
     default: break;
@@ -293,11 +340,11 @@ void read_values(const LogicalType& type, uint32_t count, Reader& in, Column& to
   });
 }
 
-void read_column(const LogicalType& type, uint32_t count, Reader& in, Column& to, Arena& arena) {
+void read_column(const LogicalType& type, uint32_t count, ColumnInput& input, Column& to) {
   std::vector<uint8_t> bits;
-  if (!read_validity(count, in, bits)) { return; }
-  read_values(type, count, in, to, arena);
-  if (!in.ok() || bits.empty()) { return; }
+  if (!read_validity(count, input.in, bits)) { return; }
+  read_values(type, count, input, to);
+  if (!input.in.ok() || bits.empty()) { return; }
   to.ensure(count);
   uint64_t* const words = to.validity();
   for (uint32_t i = 0; i < count; ++i) {
@@ -305,58 +352,25 @@ void read_column(const LogicalType& type, uint32_t count, Reader& in, Column& to
   }
 }
 
-class ColumnCodec final : public RowCodec {
+class ColumnReader final : public RowReader {
  public:
-  explicit ColumnCodec(RowType rows) : rows_(std::move(rows)), schema_(schema_of_row(rows_)) {}
+  explicit ColumnReader(const RowType& rows) : rows_(rows) {}
 
-  std::string schema() const override { return schema_.encode(); }
-
-  void encode(const Element& rows, std::string& out) const override {
-    const ColumnBatch& batch = ColumnBatch::of(*rows.batch);
-    const uint32_t count = rows.end - rows.begin;
-    Writer writer;
-    writer.fixed(kVersion);
-    writer.varint(count);
-    writer.fixed(static_cast<uint8_t>((batch.kinds() != nullptr ? kHasKinds : 0) |
-                                      (batch.timestamps() != nullptr ? kHasTimes : 0)));
-    if (batch.kinds() != nullptr) { writer.raw(batch.kinds() + rows.begin, count); }
-    if (batch.timestamps() != nullptr) {
-      writer.raw(batch.timestamps() + rows.begin, count * sizeof(int64_t));
-    }
-    for (size_t c = 0; c < rows_.size(); ++c) {
-      write_column(rows_.types[c], batch.view(c), rows.begin, rows.end, writer);
-    }
-    out.append(writer.view());
-  }
-
-  std::shared_ptr<BatchPool> make_pool(uint32_t batch_rows, MemoryPool* memory) const override {
-    return BatchPool::create_for<ColumnRow>(batch_rows, memory);
-  }
-
-  Result<BatchRef> decode(std::string_view schema, std::string_view bytes,
-                          BatchPool& pool) const override {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const Schema old_schema, Schema::parse(schema));
-    if (!(old_schema == schema_)) {
-      return failed_precondition(
-          ErrorId::kSchemaMismatch,
-          "rows in flight are of another query: they were {} and are now {}; restore a savepoint, "
-          "or a checkpoint that is aligned",
-          old_schema.to_string(), schema_.to_string());
-    }
-    auto* const batch = static_cast<ColumnBatch*>(pool.acquire());
-    BatchRef owner = BatchRef::adopt(batch);
-    Reader in(bytes);
-    read(in, *batch);
-    if (const Status status = in.finish(); !status.ok()) {
+  Status read(std::string_view bytes, bool in_arena, Batch& to) override {
+    auto& batch = static_cast<ColumnBatch&>(to);
+    ColumnInput input{Reader(bytes), bytes.data() + bytes.size(),
+                      in_arena ? nullptr : &batch.arena()};
+    fill(input, batch);
+    if (const Status status = input.in.finish(); !status.ok()) {
       return data_loss(ErrorId::kSnapshotFormat, "rows in flight: {}", status.message());
     }
-    batch->seal();
-    pool.settle(*batch, batch->memory_bytes());
-    return owner;
+    batch.seal();
+    return ok_status();
   }
 
  private:
-  void read(Reader& in, ColumnBatch& batch) const {
+  void fill(ColumnInput& input, ColumnBatch& batch) const {
+    Reader& in = input.in;
     batch.set_types(rows_.types);
     const auto version = in.fixed<uint8_t>();
     const uint64_t rows = in.varint();
@@ -372,7 +386,7 @@ class ColumnCodec final : public RowCodec {
       return in.fail("timestamps are cut off");
     }
     for (size_t c = 0; c < rows_.size() && in.ok(); ++c) {
-      read_column(rows_.types[c], count, in, batch.column(c), batch.arena());
+      read_column(rows_.types[c], count, input, batch.column(c));
     }
     if (in.ok()) { batch.set_size(count); }
   }
@@ -385,6 +399,49 @@ class ColumnCodec final : public RowCodec {
     }
   }
 
+  const RowType rows_;
+};
+
+class ColumnCodec final : public RowCodec {
+ public:
+  explicit ColumnCodec(RowType rows) : rows_(std::move(rows)), schema_(schema_of_row(rows_)) {}
+
+  std::string schema() const override { return schema_.encode(); }
+
+  void encode(const Element& rows, EncodedRows& out) const override {
+    const ColumnBatch& batch = ColumnBatch::of(*rows.batch);
+    const uint32_t count = rows.end - rows.begin;
+    Writer& writer = out.writer();
+    writer.fixed(kVersion);
+    writer.varint(count);
+    writer.fixed(static_cast<uint8_t>((batch.kinds() != nullptr ? kHasKinds : 0) |
+                                      (batch.timestamps() != nullptr ? kHasTimes : 0)));
+    if (batch.kinds() != nullptr) { out.range(batch.kinds() + rows.begin, count); }
+    if (batch.timestamps() != nullptr) {
+      out.range(batch.timestamps() + rows.begin, count * sizeof(int64_t));
+    }
+    for (size_t c = 0; c < rows_.size(); ++c) {
+      write_column(rows_.types[c], batch.view(c), rows.begin, rows.end, out);
+    }
+  }
+
+  std::shared_ptr<BatchPool> make_pool(uint32_t batch_rows, MemoryPool* memory) const override {
+    return BatchPool::create_for<ColumnRow>(batch_rows, memory);
+  }
+
+  Result<std::unique_ptr<RowReader>> open_reader(std::string_view schema) const override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const Schema old_schema, Schema::parse(schema));
+    if (!(old_schema == schema_)) {
+      return failed_precondition(
+          ErrorId::kSchemaMismatch,
+          "rows in flight are of another query: they were {} and are now {}; restore a savepoint, "
+          "or a checkpoint that is aligned",
+          old_schema.to_string(), schema_.to_string());
+    }
+    return std::unique_ptr<RowReader>(std::make_unique<ColumnReader>(rows_));
+  }
+
+ private:
   const RowType rows_;
   const Schema schema_;
 };

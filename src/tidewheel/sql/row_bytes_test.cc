@@ -288,7 +288,7 @@ TEST(ColumnCodec, batches_come_back) {
     element.begin = static_cast<uint32_t>(random.below(20));
     element.end = element.begin + static_cast<uint32_t>(random.below(20));
     std::string bytes;
-    codec->encode(element, bytes);
+    append_rows(*codec, element, bytes);
     auto decoded = codec->decode(codec->schema(), bytes, *pool);
     ASSERT_TRUE(decoded.ok()) << decoded.status().to_string();
     EXPECT_EQ(testing::batch_lines(type.types, Element::rows(std::move(decoded).value())),
@@ -302,7 +302,7 @@ TEST(ColumnCodec, rows_of_another_query_are_refused) {
   other.names[0] = "z";
   const auto pool = make_column_codec(type)->make_pool(64, nullptr);
   std::string bytes;
-  make_column_codec(type)->encode(Element::rows(make_batch(type, {})), bytes);
+  append_rows(*make_column_codec(type), Element::rows(make_batch(type, {})), bytes);
   EXPECT_EQ(make_column_codec(other)
                 ->decode(make_column_codec(type)->schema(), bytes, *pool)
                 .status()
@@ -331,7 +331,7 @@ TEST(ColumnCodec, damaged_bytes_are_refused_or_read_and_never_more) {
   batch->set_size(30);
   batch->seal();
   std::string bytes;
-  codec->encode(Element::rows(BatchRef::adopt(batch)), bytes);
+  append_rows(*codec, Element::rows(BatchRef::adopt(batch)), bytes);
   ASSERT_TRUE(codec->decode(codec->schema(), bytes, *pool).ok());
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(
