@@ -46,6 +46,16 @@ INSERT INTO `lines` SELECT k, n, COUNT(*) OVER w, SUM(n) OVER w FROM numbers
 """
 
 
+# Reads what that has written.
+READER = """
+CREATE TABLE `lines` (v STRING) WITH (
+  'connector' = 'kafka', 'topic' = '{target}', 'properties.bootstrap.servers' = '{brokers}',
+  'scan.startup.mode' = 'earliest-offset', 'format' = 'raw');
+CREATE TABLE nothing (v STRING) WITH ('connector' = 'blackhole');
+INSERT INTO nothing SELECT v FROM `lines`;
+"""
+
+
 class Failed(Exception):
     pass
 
@@ -316,6 +326,15 @@ class ClusterUnderAttack:
         for name in ("partition.0.recordsLag", "partition.0.committedOffset", "KafkaSourceReader.commitsFailed",
                      "numRecordsSend", "successfulCommittables"):
             expect(self.metric(name) is not None, f"there is no metric {name}")
+        # A reader of transactions is at the end too, though what ends them is behind the last message.
+        self.cluster.ask("PATCH", f"/jobs/{self.id}?mode=cancel")
+        self.cluster.wait_state(self.id, "CANCELED")
+        script = self.job.folder / "reader.sql"
+        script.write_text(READER.format(brokers=self.ground.brokers, target=self.job.target))
+        self.id = self.cluster.run(script)
+        self.cluster.wait_state(self.id, "RUNNING")
+        local_cluster.wait_for("all is read", lambda: (self.metric("partition.0.currentOffset") or 0) > 0
+                               and self.metric("pendingRecords") == 0)
 
     def state(self):
         try:
