@@ -33,12 +33,5 @@ TEST(OptionCertification, of_connectors_that_only_write) {
   EXPECT_EQ(check_options(TableSubject({{"connector", "print"}}, {"print-identifier"})), "");
 }
 
-TEST(OptionCertification, of_the_socket) {
-  EXPECT_EQ(check_options(TableSubject(
-                {{"connector", "socket"}, {"hostname", "h"}, {"port", "1"}, {"format", "json"}},
-                {"hostname"})),
-            "");
-}
-
 }  // namespace
 }  // namespace tidewheel::certification

@@ -139,6 +139,9 @@ class Run {
         options_(options) {
     subject_.start(machine);
   }
+  ~Run() { subject_.finish(); }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
   SimMachine machine;
   std::map<Phase, int64_t> kills;

@@ -59,6 +59,8 @@ class Subject {
 
   // ---- The outside.
   virtual void start(SimMachine& /*machine*/) {}
+  // Before the machine goes.
+  virtual void finish() {}
   virtual void start_process(SimProcess& /*process*/) {}
   // Has the process die in the call of the outside after so many others.
   virtual void kill_at_call(SimProcess& process, int64_t calls) {
