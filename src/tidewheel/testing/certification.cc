@@ -31,6 +31,7 @@ constexpr int64_t kPeerNs = 3'000 * kMs;                   // how long a peer is
 struct Committed {
   std::vector<std::vector<std::string>> prepared;  // emptied when they are committed
   std::vector<std::string> rows;
+  bool are_projected = false;  // they have the columns that were asked for
 };
 
 class CommittingSink {
@@ -307,11 +308,6 @@ std::string judge(Promise promise, const std::vector<std::string>& expected,
   return "";
 }
 
-Result<std::unique_ptr<TableSource>> make_source(const SourceSubject& subject,
-                                                 const TableDefinition& table) {
-  return subject.connector().source({table, subject.registry()});
-}
-
 // A run of the source; `settled`: how many rows are all.
 Status read_source(SourceSubject& subject, const TableDefinition& table, const RunOptions& options,
                    const std::vector<size_t>* columns, size_t settled, Committed& seen,
@@ -333,8 +329,9 @@ Status read_source(SourceSubject& subject, const TableDefinition& table, const R
   Plan plan;
   plan.build = [&](Env& env, SimProcess& process) -> Status {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
-                               make_source(subject, table));
+                               subject.source(table, process));
     if (columns != nullptr && source->project(*columns)) {
+      outside->are_projected = true;
       types.clear();
       for (const size_t column : *columns) { types.push_back(table.columns[column].type); }
     }
@@ -522,8 +519,14 @@ std::string check_projection(SourceSubject& subject, const std::vector<std::stri
   Committed seen;
   std::map<Phase, int64_t> kills;
   const Status status = read_source(subject, table, options, &columns, turned.size(), seen, kills);
-  return status.ok() ? judge(Promise::kExactlyOnce, turned, std::move(seen.rows))
-                     : status.to_string();
+  if (!status.ok()) { return status.to_string(); }
+  // A source may also give all columns as they were declared.
+  return judge(Promise::kExactlyOnce, seen.are_projected ? turned : expected, std::move(seen.rows));
+}
+
+Result<std::unique_ptr<TableSource>> SourceSubject::source(const TableDefinition& table,
+                                                           SimProcess&) const {
+  return connector().source({table, registry()});
 }
 
 Status SinkSubject::write(Env& env, Stream<ColumnRow> rows, SimProcess&) {

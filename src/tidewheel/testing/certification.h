@@ -81,6 +81,9 @@ class SourceSubject : public Subject {
   virtual bool put_bad_record(SimWorld& /*host*/) { return false; }
   // The option with which bad records are left out.
   virtual std::pair<std::string, std::string> skip_option() const { return {}; }
+  // How `process` reads the table; as here, by the connector.
+  virtual Result<std::unique_ptr<TableSource>> source(const TableDefinition& table,
+                                                      SimProcess& process) const;
   // Rows that have been put there come while the job runs. The job is at its end when all have.
   virtual bool is_bounded() const { return true; }
 };
