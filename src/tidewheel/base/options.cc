@@ -1,6 +1,7 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/history_options.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
@@ -99,6 +100,13 @@ std::span<const ConfigOption* const> all_options() {
       &options::kZooKeeperAcl,
       &options::kZooKeeperAuthorization,
       &options::kRestAddress,
+      &options::kArchiveDirectory,
+      &options::kHistoryDirectories,
+      &options::kHistoryRefresh,
+      &options::kHistoryRetained,
+      &options::kHistoryAddress,
+      &options::kHistoryPort,
+      &options::kHistoryWebRefresh,
       &options::kRestPort,
       &options::kRestBindAddress,
       &options::kRestBindPort,

@@ -1,7 +1,9 @@
 // Jobs and the processes of their masters.
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/history_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/cluster/roles.h"
+#include "tidewheel/jobmanager/job_archive.h"
 #include "tidewheel/jobmanager/job_manager_role.h"
 
 namespace tidewheel {
@@ -308,6 +310,7 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
             failure.empty() ? "" : ": ", failure);
   pool_.remove_job(job.id);
   settle();
+  archive(job);
   const std::string sha256 = job.submission.program().sha256();
   files_->run([this, sha256, used = programs_in_use()] {
     ignore(programs_->remove_blob_unless_used(sha256, used), "it is tried again with the next job");
@@ -328,6 +331,16 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
       });
     });
   }
+}
+
+// For a history server. A job that can't be archived has ended all the same.
+void JobManager::Role::archive(const Job& job) {
+  const std::string directory = options_.config.get(options::kArchiveDirectory);
+  if (directory.empty()) { return; }
+  files_->run([this, directory, id = job.id, report = job.report] {
+    const Status status = archive_job(world_.files(), directory, id, report);
+    if (!status.ok()) { log_.warning("job {} is not archived: {}", id, status.to_string()); }
+  });
 }
 
 void JobManager::Role::forget_old_jobs() {

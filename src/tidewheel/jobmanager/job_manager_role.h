@@ -125,6 +125,7 @@ class JobManager::Role {
   void restart_master(Job& job, const std::string& why);
   void finish(Job& job, ClusterJobStatus status, const std::string& failure,
               const std::string& report);
+  void archive(const Job& job);
   void forget_old_jobs();
   void on_register_master(const RpcRequest& from, const pb::RegisterJobMasterRequest& request,
                           const RpcAnswer<pb::RegisterJobMasterResponse>& answer);

@@ -41,6 +41,7 @@ struct RestSettings {
   bool submit = true;
   bool cancel = true;
   bool rescale = true;
+  bool history = false;
   bool flame_graphs = false;
   int32_t flame_samples = 100;
   int64_t flame_delay_ms = 50;

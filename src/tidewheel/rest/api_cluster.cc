@@ -33,7 +33,7 @@ std::string config_json(const RestSettings& settings, const Settings& configurat
   json.begin_object("features").member("web-submit", settings.submit);
   json.member("web-cancel", settings.cancel);
   json.member("web-rescale", settings.rescale && is_adaptive(configuration));
-  return json.member("web-history", false).end_object().end_object().take();
+  return json.member("web-history", settings.history).end_object().end_object().take();
 }
 
 std::string environment_json() {

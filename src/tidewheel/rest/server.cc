@@ -103,6 +103,7 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
                                                      ClusterGateway& gateway,
                                                      const RestServerOptions& options) {
   RestSettings settings = rest_settings(config);
+  settings.history = options.is_history;
   if (const std::string file = config.get(options::kRestTokenFile); !file.empty()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), file));
     TIDEWHEEL_ASSIGN_OR_RETURN(settings.tokens, parse_rest_tokens(text));
