@@ -11,6 +11,12 @@
 #   libNAME.so from the sources that define `void tidewheel_functions(tidewheel::FunctionLibrary&)`: SQL
 #   functions for CREATE FUNCTION .. USING LIBRARY (api/function_library.h).
 #
+# add_tidewheel_plugin(NAME [CONNECTORS name...] [FORMATS name...] [SOURCES] file... [LINK library...])
+#   plugins/NAME/libNAME.so in the build's folder, from the sources that define
+#   `void tidewheel_plugin(tidewheel::TableRegistry&)`: connectors and formats for SQL, which are loaded when one
+#   of these names is asked for. It shares the engine's classes, so it fits the installation whose
+#   find_package(Tidewheel) it was built with (plugins/table_plugin.h).
+#
 # add_tidewheel_test(NAME [SOURCES] file... [JOB job] [LINK library...])
 #   A GoogleTest program, each test registered with ctest, with the simulated world and the harness of
 #   Tidewheel::testing; JOB links the job's own code into it.
@@ -75,6 +81,33 @@ function(add_tidewheel_functions name)
   target_link_options(${name} PRIVATE -Wl,--no-undefined -Wl,--gc-sections
     -Wl,--version-script=${TIDEWHEEL_JOB_DIR}/function_plugin.map -Wl,--build-id)
   set_target_properties(${name} PROPERTIES PREFIX lib OUTPUT_NAME ${name})
+endfunction()
+
+function(add_tidewheel_plugin name)
+  cmake_parse_arguments(P "" "" "CONNECTORS;FORMATS;SOURCES;LINK" ${ARGN})
+  list(APPEND P_SOURCES ${P_UNPARSED_ARGUMENTS})
+  if(NOT P_SOURCES OR NOT P_CONNECTORS AND NOT P_FORMATS)
+    message(FATAL_ERROR "add_tidewheel_plugin(${name}): it takes SOURCES, and the CONNECTORS or FORMATS that they add")
+  endif()
+  list(JOIN P_CONNECTORS "," connectors)
+  list(JOIN P_FORMATS "," formats)
+  add_library(${name} MODULE ${P_SOURCES} ${TIDEWHEEL_JOB_DIR}/table_plugin.cc)
+  _tidewheel_job_flags(${name})
+  if(COMMAND tidewheel_uses_fingerprint)
+    tidewheel_uses_fingerprint(${name})
+  else()
+    target_include_directories(${name} PRIVATE ${TIDEWHEEL_FINGERPRINT_DIR})
+  endif()
+  target_compile_definitions(${name} PRIVATE
+    TIDEWHEEL_PLUGIN_ABI=${TIDEWHEEL_PLUGIN_ABI} TIDEWHEEL_PLUGIN_NAME="${name}"
+    TIDEWHEEL_PLUGIN_CONNECTORS="${connectors}" TIDEWHEEL_PLUGIN_FORMATS="${formats}"
+    TIDEWHEEL_PLUGIN_VERSION="${TIDEWHEEL_PLUGIN_VERSION}")
+  target_link_libraries(${name} PRIVATE Tidewheel::api ${P_LINK})
+  target_link_options(${name} PRIVATE -Wl,--no-undefined -Wl,--gc-sections
+    -Wl,--version-script=${TIDEWHEEL_JOB_DIR}/table_plugin.map -Wl,--build-id)
+  # Libraries that it brings along lie beside it.
+  set_target_properties(${name} PROPERTIES PREFIX lib OUTPUT_NAME ${name} BUILD_RPATH "$ORIGIN"
+    INSTALL_RPATH "$ORIGIN" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins/${name})
 endfunction()
 
 function(add_tidewheel_test name)

@@ -31,15 +31,19 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tidewheel DESTINATION ${CMAKE_INSTAL
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tidewheel)
 install(EXPORT TidewheelTargets NAMESPACE Tidewheel:: DESTINATION ${package_dir})
 install(FILES cmake/TidewheelJob.cmake cmake/plugin_note.h cmake/job_plugin.cc cmake/job_plugin.map
-  cmake/function_plugin.cc cmake/function_plugin.map DESTINATION ${package_dir})
+  cmake/function_plugin.cc cmake/function_plugin.map cmake/table_plugin.cc cmake/table_plugin.map
+  ${TIDEWHEEL_FINGERPRINT_DIR}/tidewheel_fingerprint.h DESTINATION ${package_dir})
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The same config file twice: beside the installed TidewheelJob.cmake, and in the build tree.
 set(TIDEWHEEL_JOB_PATH "\${CMAKE_CURRENT_LIST_DIR}/TidewheelJob.cmake")
+set(fingerprint_dir ${TIDEWHEEL_FINGERPRINT_DIR})
+set(TIDEWHEEL_FINGERPRINT_DIR "\${CMAKE_CURRENT_LIST_DIR}")
 configure_package_config_file(cmake/TidewheelConfig.cmake.in
   ${PROJECT_BINARY_DIR}/package/TidewheelConfig.cmake INSTALL_DESTINATION ${package_dir}
   NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 set(TIDEWHEEL_JOB_PATH ${PROJECT_SOURCE_DIR}/cmake/TidewheelJob.cmake)
+set(TIDEWHEEL_FINGERPRINT_DIR ${fingerprint_dir})
 configure_file(cmake/TidewheelConfig.cmake.in ${PROJECT_BINARY_DIR}/TidewheelConfig.cmake @ONLY)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/TidewheelConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)

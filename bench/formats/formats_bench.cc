@@ -1,7 +1,10 @@
 // Formats on the same rows: Nexmark's bids, decoded into columns and structs and encoded again,
 // beside what other libraries take for the same bytes.
 #include <benchmark/benchmark.h>
+#include <google/protobuf/dynamic_message.h>
 #include <simdjson.h>
+
+#include "bid.pb.h"
 #ifdef TIDEWHEEL_HAS_LIBAVRO
 #include <avro.h>
 #endif
@@ -19,6 +22,7 @@
 #include "tidewheel/formats/avro/table.h"
 #include "tidewheel/formats/json/json.h"
 #include "tidewheel/formats/json/table.h"
+#include "tidewheel/formats/protobuf/table.h"
 
 namespace tidewheel {
 namespace {
@@ -65,7 +69,9 @@ Bid make_bid(int64_t i, std::string& text) {
 
 // The same bids in each form.
 struct Data {
-  std::string lines;                  // of JSON
+  std::string lines;                // of JSON
+  std::vector<std::string> protos;  // messages of Protobuf
+  size_t proto_bytes = 0;
   std::vector<std::string> messages;  // of Avro
   std::string values;                 // those, one after another
   std::string changes;                // lines of debezium-json
@@ -86,6 +92,19 @@ const Data& data() {
       avro::append_value(all.messages.emplace_back(), bid);
       all.values += all.messages.back();
     }
+    for (int64_t i = 0; i < kRows; ++i) {
+      const Bid bid = make_bid(i, text);
+      bench::Bid message;
+      message.set_auction(bid.auction);
+      message.set_bidder(bid.bidder);
+      message.set_price(bid.price);
+      message.set_channel(bid.channel.str());
+      message.set_url(bid.url.str());
+      message.set_date_time(1'795'183'471'000 + i);
+      message.set_extra(bid.extra.str());
+      all.protos.push_back(message.SerializeAsString());
+      all.proto_bytes += all.protos.back().size();
+    }
     all.avro_bytes = std::ssize(all.values);
     return all;
   }();
@@ -102,22 +121,26 @@ void count(benchmark::State& state, size_t bytes) {
 
 // A table's format, with options.
 struct Table {
-  explicit Table(std::unique_ptr<TableFormat> made, std::map<std::string, std::string> options = {})
-      : format(std::move(made)), pool(BatchPool::create_for<ColumnRow>(kBatchRows, nullptr)) {
+  explicit Table(std::unique_ptr<TableFormat> made, std::map<std::string, std::string> options = {},
+                 RowType columns_type = bid_type())
+      : type(std::move(columns_type)),
+        format(std::move(made)),
+        pool(BatchPool::create_for<ColumnRow>(kBatchRows, nullptr)) {
     options["connector"] = "bench";
     definition.options = std::move(options);
     TableOptions known(definition, format->options());
     std::vector<size_t> columns;
-    for (size_t i = 0; i < bid_type().size(); ++i) { columns.push_back(i); }
-    make_decoder = format->decoder(DecodedRow::all(bid_type()), known).value();
-    make_encoder = format->encoder(bid_type(), columns, known).value();
-    head = format->file_head(bid_type(), known);
+    for (size_t i = 0; i < type.size(); ++i) { columns.push_back(i); }
+    make_decoder = format->decoder(DecodedRow::all(type), known).value();
+    make_encoder = format->encoder(type, columns, known).value();
+    head = format->file_head(type, known);
   }
   ColumnBatch* fresh_batch() const {
     auto* const batch = static_cast<ColumnBatch*>(pool->acquire());
-    batch->set_types(bid_type().types);
+    batch->set_types(type.types);
     return batch;
   }
+  RowType type;
   TableDefinition definition;
   std::unique_ptr<TableFormat> format;
   MakeDecoder make_decoder;
@@ -282,6 +305,96 @@ void avro_libavro(benchmark::State& state) {
 BENCHMARK(avro_libavro);
 #endif
 
+// ---- Protobuf
+
+constexpr char kBidProto[] =
+    "syntax = \"proto3\"; package bench; message Bid { int64 auction = 1; int64 bidder = 2; int64 "
+    "price = 3; string channel = 4; string url = 5; int64 date_time = 6; string extra = 7; }";
+
+std::map<std::string, std::string> proto_options() {
+  return {{"protobuf.message-class-name", "bench.Bid"}, {"protobuf.schema", kBidProto}};
+}
+RowType proto_type() {
+  RowType type = bid_type();
+  type.types[5] = LogicalType::of(TypeKind::kBigint, false);
+  return type;
+}
+void protobuf_columns(benchmark::State& state) {
+  const Table table(protobuf_table_format(), proto_options(), proto_type());
+  for (auto _ : state) {
+    const auto decoder = table.make_decoder();
+    size_t at = 0;
+    while (at < data().protos.size()) {
+      ColumnBatch* const batch = table.fresh_batch();
+      batch->ensure_room(kBatchRows);
+      for (uint32_t i = 0; i < kBatchRows && at < data().protos.size(); ++i, ++at) {
+        const auto done = decoder->decode(Text(data().protos[at]), *batch);
+        if (!done.ok()) { state.SkipWithError(done.status().message().c_str()); }
+      }
+      batch->seal();
+      benchmark::DoNotOptimize(batch->view(0).values);
+      batch->release();
+    }
+  }
+  count(state, data().proto_bytes);
+}
+// What protoc has generated for this message, used again for each.
+void protobuf_generated(benchmark::State& state) {
+  bench::Bid bid;
+  for (auto _ : state) {
+    for (const std::string& message : data().protos) {
+      if (!bid.ParseFromString(message)) { state.SkipWithError("no message"); }
+      benchmark::DoNotOptimize(bid);
+    }
+  }
+  count(state, data().proto_bytes);
+}
+// libprotobuf with a descriptor that is known at run time only, as here.
+void protobuf_dynamic(benchmark::State& state) {
+  google::protobuf::DynamicMessageFactory factory;
+  const std::unique_ptr<google::protobuf::Message> bid(
+      factory.GetPrototype(bench::Bid::descriptor())->New());
+  for (auto _ : state) {
+    for (const std::string& message : data().protos) {
+      if (!bid->ParseFromString(message)) { state.SkipWithError("no message"); }
+      benchmark::DoNotOptimize(bid.get());
+    }
+  }
+  count(state, data().proto_bytes);
+}
+void protobuf_encode_columns(benchmark::State& state) {
+  const Table table(protobuf_table_format(), proto_options(), proto_type());
+  const auto decoder = table.make_decoder();
+  ColumnBatch* const batch = table.fresh_batch();
+  for (const std::string& message : data().protos) {
+    static_cast<void>(decoder->decode(Text(message), *batch).ok());
+  }
+  batch->seal();
+  std::string message;
+  for (auto _ : state) {
+    const auto encoder = table.make_encoder();
+    for (uint32_t row = 0; row < batch->size(); ++row) {
+      message.clear();
+      static_cast<void>(encoder->encode(*batch, row, message).ok());
+      benchmark::DoNotOptimize(message.data());
+    }
+  }
+  batch->release();
+  count(state, data().proto_bytes);
+}
+void protobuf_encode_generated(benchmark::State& state) {
+  std::vector<bench::Bid> bids(data().protos.size());
+  for (size_t i = 0; i < bids.size(); ++i) { bids[i].ParseFromString(data().protos[i]); }
+  std::string message;
+  for (auto _ : state) {
+    for (const bench::Bid& bid : bids) {
+      bid.SerializeToString(&message);
+      benchmark::DoNotOptimize(message.data());
+    }
+  }
+  count(state, data().proto_bytes);
+}
+
 // ---- Encoding
 
 void encode_columns(benchmark::State& state, const Table& table) {
@@ -343,6 +456,11 @@ BENCHMARK(avro_file_null);
 BENCHMARK(avro_file_snappy);
 BENCHMARK(avro_encode_columns);
 BENCHMARK(avro_encode_struct);
+BENCHMARK(protobuf_columns);
+BENCHMARK(protobuf_generated);
+BENCHMARK(protobuf_dynamic);
+BENCHMARK(protobuf_encode_columns);
+BENCHMARK(protobuf_encode_generated);
 
 }  // namespace
 }  // namespace tidewheel

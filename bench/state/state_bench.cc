@@ -319,11 +319,14 @@ std::optional<StateFigures> measure_latency(const Options& options, StateRun run
   return with;
 }
 
+// So many checkpoints are on top of each other that the next ones would write state whole again.
+constexpr int32_t kLayers = 44;
+
 // Ends a run as if killed, and starts it again from its newest checkpoint.
 std::optional<StateFigures> measure_recovery(StateRun run) {
   if (!empty_folder(run.directory)) { return std::nullopt; }
   run.keep = true;
-  run.checkpoints_min = 4;  // one whole, some with changes
+  run.checkpoints_min = kLayers;
   if (!run_state_in_child(run)) { return std::nullopt; }
   run.resume = true;
   run.keep = false;

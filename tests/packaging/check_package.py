@@ -63,7 +63,7 @@ def check_forms(binary, tidewheel):
     wrong = run(tidewheel, "run", library, "-Dparallelism.defualt=2", status=2)
     expect("parallelism.default" in wrong.stderr, "the message does not name the nearest key", wrong)
     wrong = run(tidewheel, "run", program, status=1)
-    expect("not a job library" in wrong.stderr, "a program is taken for a library", wrong)
+    expect("not a library of Tidewheel" in wrong.stderr, "a program is taken for a library", wrong)
 
     exported = run("nm", "--dynamic", "--defined-only", "--format=posix", library).stdout.split("\n")
     names = {line.split()[0] for line in exported if line}

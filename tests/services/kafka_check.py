@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""A job from Kafka to Kafka under attack, against a real broker: its processes are killed, and so is the broker; then
-readers of committed messages have to see each message once, in order, with the state that it should have met.
+"""A job from Kafka to Kafka under attack, against a real broker: its processes are killed, by themselves or those of a
+cluster, and so is the broker; then readers of committed messages have to see each message once, in order, with the
+state that it should have met.
 
   kafka_check.py BIN_DIRECTORY [--kills N] [--seed S] [--broker-kills M] [CASE...]
 
 The broker is started from KAFKA_HOME (tests/services/kafka); without one this says so and answers 77."""
 import argparse
+import collections
 import importlib.machinery
 import importlib.util
 import os
@@ -18,9 +20,30 @@ import sys
 import tempfile
 import time
 
+HERE = pathlib.Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent / "cluster"))
+import local_cluster  # pylint: disable=wrong-import-position
+
 PATIENCE_S = 180
 KEYS = 100
-HERE = pathlib.Path(__file__).resolve().parent
+# Messages a second that come while a job is attacked, and how many come at a time.
+RATE, CHUNK = 1_000, 10_000
+
+
+# What kafka_ledger.cc does.
+LEDGER = """
+CREATE TABLE numbers (k STRING, n BIGINT, at AS PROCTIME()) WITH (
+  'connector' = 'kafka', 'topic' = '{source}', 'properties.bootstrap.servers' = '{brokers}',
+  'scan.startup.mode' = 'earliest-offset', 'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'csv',
+  'value.fields-include' = 'EXCEPT_KEY');
+CREATE TABLE `lines` (k STRING, n BIGINT, c BIGINT, s BIGINT) WITH (
+  'connector' = 'kafka', 'topic' = '{target}', 'properties.bootstrap.servers' = '{brokers}',
+  'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'csv', 'value.fields-include' = 'EXCEPT_KEY',
+  'sink.delivery-guarantee' = '{guarantee}', 'sink.transactional-id-prefix' = 'job-{target}');
+INSERT INTO `lines` SELECT k, n, COUNT(*) OVER w, SUM(n) OVER w FROM numbers
+  WINDOW w AS (PARTITION BY k ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW);
+"""
 
 
 class Failed(Exception):
@@ -51,9 +74,10 @@ class Ground:
         self.brokers = self.script.start(self.folder)
         self.topics = 0
 
-    def kill_broker(self):
-        self.script.end(self.folder, signal.SIGKILL)
-        time.sleep(self.chance.choice((0, 1, 3)))
+    def end_broker(self):
+        """Ends it, by force or in good order, and starts it again."""
+        self.script.end(self.folder, self.chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)))
+        time.sleep(self.chance.choice((0, 0.5, 2)))
         expect(self.script.start(self.folder) == self.brokers, "the broker has another address now")
 
     def close(self):
@@ -74,47 +98,69 @@ class Ground:
 
 
 class Job:
+    """The ledger job, with its topics, its input and its checkpoints."""
+
     def __init__(self, ground, guarantee="exactly-once"):
         self.ground, self.guarantee = ground, guarantee
         self.source, self.target = ground.new_topics()
         self.folder = ground.scratch / f"job-{ground.topics}"
         self.folder.mkdir()
         self.log = self.folder / "log"
-        self.rows = 0
+        self.log.touch()
+        self.rows, self.feeder = 0, None
 
-    def feed(self, rows, rate):
-        """Writes the input, in a process of its own."""
-        self.rows = rows
-        command = [self.ground.bin / "kafka_ledger_tool", "produce", self.ground.brokers, self.source, rows, KEYS, rate]
+    def feed(self, rows=CHUNK, rate=RATE):
+        """Writes more of the input, in a process of its own, unless that before is not written yet."""
+        if self.feeder is not None and self.feeder.poll() is None:
+            return
+        self.wait_until_fed()
+        words = ["produce", self.ground.brokers, self.source, self.rows, rows, KEYS, rate]
         with open(self.log, "ab") as log:
-            return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.feeder = subprocess.Popen([str(word) for word in [self.ground.bin / "kafka_ledger_tool", *words]],
+                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.rows += rows
 
-    def start(self, *arguments):
+    def wait_until_fed(self):
+        expect(self.feeder is None or self.feeder.wait(timeout=PATIENCE_S) == 0, f"input is not written: {self.tail()}")
+
+    def start(self, parallelism, interval_ms, *arguments):
+        """The job in one process of its own."""
         command = [self.ground.bin / "kafka_ledger", "--brokers", self.ground.brokers, "--in", self.source, "--out",
                    self.target, "--prefix", f"job-{self.target}", "--keys", KEYS, "--guarantee", self.guarantee,
-                   "--checkpoint-dir", self.folder / "checkpoints", *arguments]
+                   "--checkpoint-dir", self.folder / "checkpoints", "--parallelism", parallelism, "--interval-ms",
+                   interval_ms, *arguments]
         with open(self.log, "ab") as log:
             return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def script(self):
+        """The same job in SQL."""
+        path = self.folder / "ledger.sql"
+        path.write_text(LEDGER.format(brokers=self.ground.brokers, source=self.source, target=self.target,
+                                      guarantee=self.guarantee))
+        return path
 
     def verify(self):
         return self.ground.tool("verify", self.target, self.rows, KEYS, self.guarantee, check=False)
 
-    def wait_until_all_is_there(self, process):
+    def check(self, what):
+        """That nothing is wrong with the output so far; how many messages there are."""
+        status, text = self.verify()
+        expect(status in (0, 2), f"{what}: {text}\n{self.tail()}")
+        return int(text.split()[0])
+
+    def wait_until_all_is_there(self, still_runs):
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            expect(process.poll() is None, f"it has ended: {self.tail()}")
+            expect(still_runs(), f"it has ended: {self.tail()}")
             status, text = self.verify()
             if status == 0:
-                return text
+                return text.strip()
             expect(status == 2, f"{text}\n{self.tail()}")
             expect(time.monotonic() < deadline, f"it does not get on: {text}\n{self.tail()}")
             time.sleep(0.5)
 
     def tail(self):
         return self.log.read_text(errors="replace")[-4000:]
-
-    def said(self, text):
-        return self.log.read_text(errors="replace").count(text)
 
 
 def sleep_or_end(process, seconds):
@@ -124,35 +170,36 @@ def sleep_or_end(process, seconds):
         pass
 
 
-def killed_on_its_way(ground, job, *arguments):
+def moment(chance):
+    """How long until the next kill: often in the midst of its start."""
+    return chance.choice((chance.uniform(0, 0.4), chance.uniform(0.4, 1.5), chance.uniform(0.4, 3)))
+
+
+def killed_on_its_way(ground, job, kills):
     """Kills the job again and again while its input comes, at another parallelism each time, and the broker now and
     then; afterwards all of the output has to be there."""
-    # Enough input for all the lives, and some more.
-    feeder = job.feed(rows=1_500 * max(ground.kills, 10), rate=1_000)
-    killed, process = 0, None
-    broker_at = set(ground.chance.sample(range(ground.kills), min(ground.broker_kills, ground.kills)))
+    process = None
+    broker_at = set(ground.chance.sample(range(kills), min(ground.broker_kills, kills)))
     try:
-        while killed < ground.kills:
-            process = job.start("--parallelism", ground.chance.randint(1, 3), "--interval-ms",
-                                ground.chance.choice((100, 300, 1000)), *arguments)
-            sleep_or_end(process, ground.chance.choice((ground.chance.uniform(0, 0.5), ground.chance.uniform(0.5, 3))))
+        for killed in range(kills):
+            job.feed()
+            process = job.start(ground.chance.randint(1, 3), ground.chance.choice((100, 200, 500)))
+            sleep_or_end(process, moment(ground.chance))
             if killed in broker_at:
-                ground.kill_broker()
-                sleep_or_end(process, ground.chance.uniform(0, 5))
+                ground.end_broker()
+                sleep_or_end(process, ground.chance.uniform(0, 4))
             expect(process.poll() is None, f"it has ended by itself with {process.returncode}: {job.tail()}")
             process.kill()
             process.wait()
-            killed += 1
-            if killed % max(1, ground.kills // 20) == 0:
-                status, text = job.verify()
-                expect(status in (0, 2), f"after {killed} kills: {text}\n{job.tail()}")
-        process = job.start("--parallelism", 2, *arguments)
-        expect(feeder.wait(timeout=PATIENCE_S * 10) == 0, f"the input is not written: {job.tail()}")
+            if (killed + 1) % max(1, kills // 20) == 0:
+                job.check(f"after {killed + 1} kills")
+        process = job.start(2, 200)
+        job.wait_until_fed()
         # All of it can be read: no transaction that was left open is before it.
-        text = job.wait_until_all_is_there(process)
-        print(f"  {killed} kills, and {len(broker_at)} of the broker: {text.strip()}", flush=True)
+        text = job.wait_until_all_is_there(lambda: process.poll() is None)
+        print(f"  {kills} kills, and {len(broker_at)} of the broker: {text}", flush=True)
     finally:
-        put_away(feeder, process)
+        put_away(job.feeder, process)
 
 
 def put_away(*processes):
@@ -163,36 +210,132 @@ def put_away(*processes):
 
 
 def a_job_that_is_killed_writes_each_message_once(ground):
-    killed_on_its_way(ground, Job(ground))
+    killed_on_its_way(ground, Job(ground), ground.kills)
 
 
 def output_whose_transaction_has_expired_is_sent_again(ground):
     """Transactions expire while the job is down: between their checkpoint and their commit, and before."""
     job = Job(ground)
-    feeder = job.feed(rows=30_000, rate=3_000)
-    arguments = ("--parallelism", 2, "--interval-ms", 200, "--transaction-timeout-ms", 2000)
+    arguments = (2, 200, "--transaction-timeout-ms", 2000)
     process = None
     try:
-        for _ in range(4):
+        for _ in range(max(4, ground.kills // 5)):
+            job.feed()
             process = job.start(*arguments)
-            sleep_or_end(process, 1.5)
+            sleep_or_end(process, 1 + ground.chance.uniform(0, 0.4))
             expect(process.poll() is None, f"it has ended by itself: {job.tail()}")
             process.kill()
             process.wait()
-            time.sleep(13)  # brokers look every ten seconds
+            time.sleep(3)  # the broker looks twice a second
         process = job.start(*arguments)
-        expect(feeder.wait(timeout=PATIENCE_S) == 0, f"the input is not written: {job.tail()}")
-        print(f"  {job.wait_until_all_is_there(process).strip()}", flush=True)
+        job.wait_until_fed()
+        print(f"  {job.wait_until_all_is_there(lambda: process.poll() is None)}", flush=True)
     finally:
-        put_away(feeder, process)
+        put_away(job.feeder, process)
 
 
 def at_least_once_loses_nothing(ground):
-    killed_on_its_way(ground, Job(ground, "at-least-once"))
+    killed_on_its_way(ground, Job(ground, "at-least-once"), max(ground.kills // 4, 5))
 
 
-CASES = (a_job_that_is_killed_writes_each_message_once, output_whose_transaction_has_expired_is_sent_again,
-         at_least_once_loses_nothing)
+class ClusterUnderAttack:
+    """A JobManager, which has its jobs in a folder, and two TaskManagers, with the ledger job."""
+
+    SETTINGS = ("execution.checkpointing.interval=200ms", "restart-strategy.type=fixed-delay",
+                "restart-strategy.fixed-delay.attempts=1000000", "restart-strategy.fixed-delay.delay=100ms",
+                "heartbeat.interval=200ms", "heartbeat.timeout=3s", "high-availability.type=filesystem",
+                "taskmanager.numberOfTaskSlots=2", "taskmanager.memory.process.size=1g")
+
+    def __init__(self, ground, job):
+        self.ground, self.job = ground, job
+        self.cluster = local_cluster.Cluster(
+            ground.bin / "tidewheel", job.folder / "cluster",
+            [*self.SETTINGS, f"high-availability.storageDir={job.folder / 'ha'}",
+             f"execution.checkpointing.dir={job.folder / 'checkpoints'}"])
+        self.id = None
+        self.killed = collections.Counter()
+
+    def start(self):
+        self.cluster.start_job_manager()
+        for _ in range(2):
+            self.cluster.start_task_manager()
+        self.cluster.wait_slots(4)
+        self.id = self.cluster.run(self.job.script(), parallelism=3)
+        self.cluster.wait_state(self.id, "RUNNING")
+
+    def kill_one(self):
+        """A worker, a TaskManager, the job's master or the JobManager, whoever is there at the moment."""
+        what = self.ground.chance.choices(("worker", "TaskManager", "master", "JobManager"), (8, 4, 3, 5))[0]
+        cluster, chance = self.cluster, self.ground.chance
+        if what == "JobManager":
+            cluster.job_managers.pop().kill()
+            cluster.start_job_manager()
+        elif what == "TaskManager":
+            cluster.task_managers.pop(chance.randrange(2)).kill()
+            cluster.start_task_manager()
+        else:
+            managers = cluster.task_managers if what == "worker" else cluster.job_managers
+            children = [pid for manager in managers for pid in manager.children()]
+            if not children:
+                return
+            try:
+                os.kill(chance.choice(children), signal.SIGKILL)
+            except ProcessLookupError:
+                return
+        self.killed[what] += 1
+
+    def state(self):
+        try:
+            return self.cluster.state(self.id)
+        except (local_cluster.Failure, OSError):  # it has no leader yet
+            return "unknown"
+
+    def still_runs(self):
+        return self.state() not in ("FAILED", "FINISHED", "CANCELED")
+
+
+def a_cluster_that_is_killed_writes_each_message_once(ground):
+    """Workers, TaskManagers, masters and the JobManager are killed, and the broker now and then; after each twentieth
+    part of it more output has to be there."""
+    job = Job(ground)
+    attack = ClusterUnderAttack(ground, job)
+    brokers, there, checks = 0, 0, 0
+    with attack.cluster:
+        try:
+            job.feed()
+            attack.start()
+            while (kills := attack.killed.total()) < ground.kills:
+                job.feed()
+                time.sleep(moment(ground.chance))
+                attack.kill_one()
+                if brokers < ground.broker_kills * kills // ground.kills:
+                    ground.end_broker()
+                    brokers += 1
+                if kills // max(1, ground.kills // 20) > checks:
+                    checks += 1
+                    there = wait_for_more(attack, there)
+            job.wait_until_fed()
+            text = job.wait_until_all_is_there(attack.still_runs)
+        except (local_cluster.Failure, Failed) as failure:
+            (job.folder / "logs").write_text(attack.cluster.logs())
+            raise Failed(f"{dict(attack.killed)}, broker {brokers}: {failure}; see {job.folder}/logs") from failure
+        finally:
+            put_away(job.feeder)
+    killed = ", ".join(f"{what} {count}" for what, count in sorted(attack.killed.items()))
+    print(f"  {attack.killed.total()} kills ({killed}), and {brokers} of the broker: {text}", flush=True)
+
+
+def wait_for_more(attack, there):
+    """Until the output has grown, which it does once the job runs again."""
+    def grown():
+        expect(attack.still_runs(), "the job has ended")
+        now = attack.job.check(f"after {attack.killed.total()} kills")
+        return now if now > there else None
+    return local_cluster.wait_for(f"more than {there} messages", grown, PATIENCE_S)
+
+
+CASES = (a_job_that_is_killed_writes_each_message_once, a_cluster_that_is_killed_writes_each_message_once,
+         output_whose_transaction_has_expired_is_sent_again, at_least_once_loses_nothing)
 
 
 def main():

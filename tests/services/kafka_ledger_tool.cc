@@ -1,10 +1,10 @@
 // Writes the input of the ledger job (kafka_ledger.cc) and checks its output.
 //
 //   kafka_ledger_tool create BROKERS TOPIC PARTITIONS
-//   kafka_ledger_tool produce BROKERS TOPIC ROWS KEYS RATE
+//   kafka_ledger_tool produce BROKERS TOPIC FIRST ROWS KEYS RATE
 //   kafka_ledger_tool verify BROKERS TOPIC ROWS KEYS at-least-once|exactly-once
 //
-// `produce` writes the numbers from 0 to ROWS - 1, RATE of them a second (0: as fast as it can).
+// `produce` writes ROWS numbers from FIRST on, RATE of them a second (0: as fast as it can).
 // `verify` reads what readers of committed messages see, from the beginning. Status 0: all is as it
 // should be; 2: messages are missing, which may still come; 1: something is wrong.
 #include <fmt/format.h>
@@ -44,7 +44,8 @@ class Tool {
     return unavailable(ErrorId::kKafkaTopic, "topic '{}' does not appear", topic);
   }
 
-  Status produce(const std::string& topic, int64_t rows, int64_t keys, int64_t rate) {
+  Status produce(const std::string& topic, int64_t first, int64_t rows, int64_t keys,
+                 int64_t rate) {
     const Properties properties = {{"bootstrap.servers", brokers_},
                                    {"enable.idempotence", "true"},
                                    {"partitioner", "murmur2_random"},
@@ -54,12 +55,12 @@ class Tool {
                                real_client()->producer(properties, {&world_.executor(), [] {}}));
     TIDEWHEEL_RETURN_IF_ERROR(producer->learn_topic(topic, kTimeout).status());
     const int64_t began_ns = world_.clock().now_ns();
-    for (int64_t number = 0; number < rows;) {
+    for (int64_t written = 0; written < rows;) {
       const int64_t due =
           rate == 0 ? rows : (world_.clock().now_ns() - began_ns) / kNsPerMs * rate / 1'000;
-      for (; number < std::min(rows, due); ++number) {
-        const std::string key = std::to_string(number % keys);
-        const std::string value = std::to_string(number);
+      for (; written < std::min(rows, due); ++written) {
+        const std::string key = std::to_string((first + written) % keys);
+        const std::string value = std::to_string(first + written);
         while (true) {
           TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_queued,
                                      producer->produce(topic, {.key = key, .value = value}));
@@ -181,8 +182,8 @@ int run(const std::vector<std::string>& words) {
     if (words[0] == "create" && words.size() == 4) {
       return report(tool.create(words[2], static_cast<int32_t>(number(3))));
     }
-    if (words[0] == "produce" && words.size() == 6) {
-      return report(tool.produce(words[2], number(3), number(4), number(5)));
+    if (words[0] == "produce" && words.size() == 7) {
+      return report(tool.produce(words[2], number(3), number(4), number(5), number(6)));
     }
     if (words[0] == "verify" && words.size() == 6) {
       return report(tool.verify(words[2], number(3), number(4), words[5] == "exactly-once"));

@@ -1,10 +1,18 @@
-// What only a real Kafka broker can do: looking for times, fencing, topics that do not exist.
+// What only a real Kafka broker can do: looking for times, fencing, topics that do not exist or are
+// deleted, transactions that it ends by itself.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/env.h"
+#include "tidewheel/base/options.h"
+#include "tidewheel/connectors/collection/collection.h"
+#include "tidewheel/connectors/kafka/sink.h"
 #include "tidewheel/connectors/kafka/source_testing.h"
 
 namespace tidewheel::kafka {
@@ -53,6 +61,135 @@ TEST_F(RealKafka, a_topic_that_does_not_exist_is_named) {
   const Outcome outcome = run(options({named("missing")}));
   EXPECT_EQ(outcome.status.id(), ErrorId::kKafkaTopic) << outcome.status.to_string();
   EXPECT_NE(outcome.status.message().find(named("missing")), std::string::npos);
+}
+
+// Reads two topics, of which one is deleted meanwhile.
+class DeletedTopics : public RealKafka {
+ protected:
+  struct Read {
+    Status status;
+    std::string gone;      // the topic that was deleted
+    bool went_on = false;  // a message that came afterwards to the other one was read
+  };
+  Read read_while_one_is_deleted(DeletedTopic policy) {
+    Read read;
+    read.gone = topic("gone", 2);
+    const std::string stays = topic("stays", 1);
+    write(read.gone, 0, {"a"});
+    write(stays, 0, {"b"});
+    SourceOptions asked = options({read.gone, stays});
+    asked.stop = Stop::never();
+    asked.deleted_topic = policy;
+    asked.properties["topic.metadata.refresh.interval.ms"] = "200";
+    const auto seen = std::make_shared<std::atomic<int>>(0);
+    Env env(world(), Config());
+    env.from("messages", records(asked)).map([seen](const Record&) { return ++*seen; }).collect();
+    auto job = env.execute_async();
+    EXPECT_TRUE(job.ok()) << job.status().to_string();
+    EXPECT_TRUE(wait_for([&] { return *seen == 2; }));
+    EXPECT_TRUE(admin()->delete_topic(read.gone).ok());
+    if (policy == DeletedTopic::kEnd) {
+      // Long after the client has heard of it.
+      EXPECT_FALSE(holds_within(2'000, [&] { return is_final((*job)->state()); }));
+      write(stays, 0, {"c"});
+      read.went_on = wait_for([&] { return *seen == 3; });
+      (*job)->cancel();
+    }
+    read.status = (*job)->result();
+    return read;
+  }
+
+ private:
+  bool holds_within(int64_t ms, const std::function<bool()>& holds) {
+    const int64_t end_ns = world().clock().now_ns() + ms * 1'000'000;
+    const auto event = world().executor().make_event();
+    while (world().clock().now_ns() < end_ns) {
+      if (holds()) { return true; }
+      static_cast<void>(event->wait(world().clock().now_ns() + 10'000'000));
+    }
+    return false;
+  }
+};
+
+TEST_F(DeletedTopics, fail_the_job_and_are_named) {
+  const Read read = read_while_one_is_deleted(DeletedTopic::kFail);
+  EXPECT_EQ(read.status.id(), ErrorId::kKafkaTopic) << read.status.to_string();
+  EXPECT_NE(read.status.message().find(read.gone), std::string::npos) << read.status.to_string();
+}
+
+TEST_F(DeletedTopics, end_while_others_go_on) {
+  EXPECT_TRUE(read_while_one_is_deleted(DeletedTopic::kEnd).went_on);
+}
+
+// Waits before its first commit until Kafka has ended the transaction.
+class LateTransactions final : public Transactions {
+ public:
+  LateTransactions(std::unique_ptr<Transactions> real, WireWorld world,
+                   std::shared_ptr<std::atomic<int>> late)
+      : real_(std::move(real)), world_(world), late_(std::move(late)) {}
+
+  Result<ProducerIdentity> identify(const std::string& id) override { return real_->identify(id); }
+  Status mark(const std::string& id, const ProducerIdentity& producer, const MarkerPlace& place,
+              int64_t value) override {
+    return real_->mark(id, producer, place, value);
+  }
+  Result<bool> commit(const std::string& id, const ProducerIdentity& producer) override {
+    while (late_->load() == 0) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const ProducerIdentity now, real_->identify(id));
+      if (now != producer) { late_->store(1); }  // whose epoch has been raised
+      static_cast<void>(world_.executor->make_event()->wait(world_.clock->now_ns() + 50'000'000));
+    }
+    return real_->commit(id, producer);
+  }
+  Status set_marker(const MarkerPlace& place, int64_t value) override {
+    return real_->set_marker(place, value);
+  }
+  Result<Marker> marker(const MarkerPlace& place) override { return real_->marker(place); }
+  Result<std::vector<std::string>> list(std::string_view prefix) override {
+    return real_->list(prefix);
+  }
+  Status fence(const std::string& id) override { return real_->fence(id); }
+
+ private:
+  const std::unique_ptr<Transactions> real_;
+  const WireWorld world_;
+  const std::shared_ptr<std::atomic<int>> late_;
+};
+
+TEST_F(RealKafka, output_whose_transaction_has_expired_before_its_commit_is_sent_again_once) {
+  const std::string name = topic("expired", 1);
+  const std::string folder = ::testing::TempDir() + named("expired");
+  const auto late = std::make_shared<std::atomic<int>>(0);
+  SinkOptions asked;
+  asked.brokers = brokers();
+  asked.topic = name;
+  asked.guarantee = DeliveryGuarantee::kExactlyOnce;
+  asked.transactional_id_prefix = named("expired");
+  asked.transaction_timeout = Duration(1'000);
+  asked.make_transactions = [late](const WireWorld& world, const Properties& properties,
+                                   Duration timeout,
+                                   GiveUp give_up) -> Result<std::unique_ptr<Transactions>> {
+    TIDEWHEEL_ASSIGN_OR_RETURN(auto real,
+                               wire_transactions(world, properties, timeout, std::move(give_up)));
+    return std::unique_ptr<Transactions>(
+        std::make_unique<LateTransactions>(std::move(real), world, late));
+  };
+  std::vector<std::string> rows;
+  for (int i = 0; i < 100; ++i) { rows.push_back(std::to_string(i)); }
+  Config config;
+  config.set(options::kRestartStrategy, std::string("fixed-delay"));
+  config.set(options::kFixedDelayAttempts, int64_t{3});
+  config.set(options::kFixedDelay, int64_t{10});
+  Env env(world(), config);
+  env.checkpoints({.every = Duration(50), .directory = folder});
+  env.from("rows", collection<std::string>(rows)).uid("rows").to(sink(asked)).uid("sink");
+  const Result<JobResult> result = env.execute();
+  ignore(world().files().remove_all(folder), "left for a look");
+  ASSERT_TRUE(result.ok()) << result.status().to_string();
+  EXPECT_EQ(late->load(), 1);
+  EXPECT_EQ(result->restarts, 1);
+  std::sort(rows.begin(), rows.end());
+  EXPECT_EQ(values_of(options({name})), rows);
 }
 
 }  // namespace

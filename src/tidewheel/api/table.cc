@@ -49,6 +49,21 @@ std::vector<std::string> keys_of(const Map& map) {
   return keys;
 }
 
+// Sorted, each once.
+std::vector<std::string> with_names(std::vector<std::string> names, std::vector<std::string> more) {
+  names.insert(names.end(), more.begin(), more.end());
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+Status no_such(const char* what, const std::string& name, const std::vector<std::string>& names,
+               TableExtensions* extensions) {
+  const std::string troubles = extensions == nullptr ? "" : extensions->troubles();
+  return not_found(ErrorId::kSqlOption, "there is no {} '{}'{}; available are: {}{}{}", what, name,
+                   hint_for(name, names), joined(names), troubles.empty() ? "" : "\n", troubles);
+}
+
 Status cannot(std::string_view connector, const char* what, const TableContext& context) {
   return invalid_argument(ErrorId::kSqlOption, "the connector '{}' can't {} a table: {}", connector,
                           what, context.table.path);
@@ -315,21 +330,39 @@ void TableRegistry::add(std::unique_ptr<TableFormat> format) {
   formats_[std::string(format->name())] = std::move(format);
 }
 
-std::vector<std::string> TableRegistry::connector_names() const { return keys_of(connectors_); }
-std::vector<std::string> TableRegistry::format_names() const { return keys_of(formats_); }
+void TableRegistry::extend(std::unique_ptr<TableExtensions> extensions) {
+  extensions_ = std::move(extensions);
+}
+
+std::vector<std::string> TableRegistry::connector_names() const {
+  std::vector<std::string> more;
+  if (extensions_ != nullptr) { more = extensions_->connector_names(); }
+  return with_names(keys_of(connectors_), std::move(more));
+}
+std::vector<std::string> TableRegistry::format_names() const {
+  std::vector<std::string> more;
+  if (extensions_ != nullptr) { more = extensions_->format_names(); }
+  return with_names(keys_of(formats_), std::move(more));
+}
 
 Result<const TableConnector*> TableRegistry::connector(const std::string& name) const {
+  if (extensions_ != nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const found, extensions_->connector(name));
+    if (found != nullptr) { return found; }
+  }
   const auto it = connectors_.find(name);
   if (it != connectors_.end()) { return it->second.get(); }
-  return not_found(ErrorId::kSqlOption, "there is no connector '{}'{}; available are: {}", name,
-                   hint_for(name, connector_names()), joined(connector_names()));
+  return no_such("connector", name, connector_names(), extensions_.get());
 }
 
 Result<const TableFormat*> TableRegistry::format(const std::string& name) const {
+  if (extensions_ != nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const found, extensions_->format(name));
+    if (found != nullptr) { return found; }
+  }
   const auto it = formats_.find(name);
   if (it != formats_.end()) { return it->second.get(); }
-  return not_found(ErrorId::kSqlOption, "there is no format '{}'{}; available are: {}", name,
-                   hint_for(name, format_names()), joined(format_names()));
+  return no_such("format", name, format_names(), extensions_.get());
 }
 
 Result<const TableFormat*> TableRegistry::format_of(TableOptions& options,

@@ -387,12 +387,30 @@ class TableConnector {
                                                       const TableContext& context) const;
 };
 
-// What a program's SQL can use. Filled once, then read by any thread.
+// Connectors and formats that come from elsewhere when they are first asked for by name: plug-ins.
+// One thread at a time.
+class TableExtensions {
+ public:
+  virtual ~TableExtensions() = default;
+  // Null: there is none of that name. What is given lives as long as this. Errors: kJobLibrary,
+  // why the one of that name can't be used.
+  virtual Result<const TableConnector*> connector(const std::string& name) = 0;
+  virtual Result<const TableFormat*> format(const std::string& name) = 0;
+  virtual std::vector<std::string> connector_names() = 0;
+  virtual std::vector<std::string> format_names() = 0;
+  // What is in the way of others, for a message about a name that is not found; empty: nothing.
+  virtual std::string troubles() = 0;
+};
+
+// What a program's SQL can use. Filled once, then read by any thread; with extensions by one thread
+// at a time.
 class TableRegistry {
  public:
   void add(std::unique_ptr<TableConnector> connector);
   void add(std::unique_ptr<TableFormat> format);
-  // Errors: kSqlOption with all names there are, and the one that was meant.
+  // Is asked before what was added, so that it can refuse a name that both have.
+  void extend(std::unique_ptr<TableExtensions> extensions);
+  // Errors: kSqlOption with all names there are, and the one that was meant; those of extensions.
   Result<const TableConnector*> connector(const std::string& name) const;
   Result<const TableFormat*> format(const std::string& name) const;
   std::vector<std::string> connector_names() const;
@@ -405,6 +423,7 @@ class TableRegistry {
  private:
   std::map<std::string, std::unique_ptr<TableConnector>> connectors_;
   std::map<std::string, std::unique_ptr<TableFormat>> formats_;
+  std::unique_ptr<TableExtensions> extensions_;
 };
 
 }  // namespace tidewheel

@@ -1,8 +1,10 @@
 #include "tidewheel/base/options.h"
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/history_options.h"
 #include "tidewheel/base/network_options.h"
+#include "tidewheel/base/plugin_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/security_options.h"
@@ -16,6 +18,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kParallelism,
       &options::kAutoGenerateUids,
       &options::kAutoWatermarkInterval,
+      &options::kEpochInterval,
       &options::kCheckpointInterval,
       &options::kCheckpointMode,
       &options::kCheckpointTimeout,
@@ -157,6 +160,7 @@ std::span<const ConfigOption* const> all_options() {
       &options::kBufferDebloat,
       &options::kBufferDebloatTarget,
       &options::kDataConnectTimeout,
+      &options::kPluginsDirectory,
       &options::kRocksdbLocalDirectory,
       &options::kManagedFraction,
       &options::kRocksdbHotFraction,

@@ -111,6 +111,7 @@ void CheckpointCoordinator::on_all_running() {
     const auto spread = static_cast<uint64_t>(settings_.interval_ns - least_ns) + 1;
     periodic_ns_ = now_ns() + least_ns + static_cast<int64_t>(parts_.random.below(spread));
   }
+  if (settings_.epoch_interval_ns > 0) { mark_ns_ = now_ns() + settings_.epoch_interval_ns; }
   retry_final(0);
   begin_next();
 }
@@ -119,6 +120,7 @@ void CheckpointCoordinator::on_failover(const std::string& why) {
   running_ = false;
   periodic_ns_ = Clock::kNever;
   final_ns_ = Clock::kNever;
+  mark_ns_ = Clock::kNever;
   stopped_with_.clear();
   abort_all(Cause::kFailover,
             cancelled(ErrorId::kCheckpointDeclined, "the checkpoint was given up: {}", why));
@@ -210,6 +212,7 @@ int64_t CheckpointCoordinator::next_ns() const {
     next = std::min(
         next, pending.stage == Stage::kCompleting ? pending.withdraw_ns : pending.deadline_ns);
   }
+  if (may_mark()) { next = std::min(next, mark_ns_); }
   if (!may_begin() || stop_is_under_way()) { return next; }
   next = std::min(next, final_ns_);
   return std::min(next, periodic_ns_ == Clock::kNever ? Clock::kNever
@@ -242,6 +245,7 @@ void CheckpointCoordinator::on_timer() {
                             id, settings_.timeout_ns / 1'000'000, who));
   }
   begin_next();
+  if (may_mark() && mark_ns_ <= now) { send_mark(); }
 }
 
 // ---- Requests
@@ -320,6 +324,25 @@ bool CheckpointCoordinator::may_begin() const {
   return running_ && !shut_down_ && stopped_with_.empty() && pending_.size() < limit &&
          calls_.size() <= limit &&
          (pending_.empty() || pending_.rbegin()->second.stage >= Stage::kCollecting);
+}
+
+// Not while a checkpoint has its number, but no barriers yet; nor behind the barrier of a savepoint
+// that stops the job, behind which nothing comes.
+bool CheckpointCoordinator::may_mark() const {
+  return mark_ns_ != Clock::kNever && running_ && !shut_down_ && !stop_is_under_way() &&
+         (pending_.empty() || pending_.rbegin()->second.stage >= Stage::kCollecting);
+}
+
+void CheckpointCoordinator::send_mark() {
+  mark_ns_ = now_ns() + settings_.epoch_interval_ns;
+  const CheckpointParticipants participants = parts_.gateway.participants();
+  if (!participants.obstacle.empty() || participants.to_trigger.empty()) { return; }
+  auto mark = std::make_shared<CheckpointPlan>();
+  mark->id = next_id_++;
+  mark->is_mark = true;
+  mark->trigger_ns = now_ns();
+  mark->trigger_wall_ms = parts_.clock.wall_ms();
+  parts_.gateway.trigger(mark, participants.to_trigger);
 }
 
 void CheckpointCoordinator::begin_next() {
@@ -446,6 +469,8 @@ void CheckpointCoordinator::on_coordinators(int64_t id,
   pending->stage = Stage::kCollecting;
   plans_.add(pending->plan);
   parts_.gateway.trigger(pending->plan, pending->participants.to_trigger);
+  // Its barrier ends an epoch as well.
+  if (mark_ns_ != Clock::kNever) { mark_ns_ = now_ns() + settings_.epoch_interval_ns; }
   begin_next();
 }
 

@@ -93,6 +93,10 @@ enum class JobEnd : uint8_t { kFinished, kStopped, kCancelled, kFailed };
 //
 // and from all but kCompleting to aborted: once the manifest is being written there is no way to
 // say that the checkpoint is not there, so its outcome is waited for.
+//
+// Between checkpoints it has the ends of epochs marked, when the rules say so. Marks take their
+// numbers from the same sequence, and are sent in its order, so that for a gate a mark is a barrier
+// like any other; behind a restored checkpoint the numbers go on.
 class CheckpointCoordinator {
  public:
   struct Parts {
@@ -191,6 +195,8 @@ class CheckpointCoordinator {
   void begin_next();
   bool may_begin() const;
   void begin(Request request);
+  bool may_mark() const;
+  void send_mark();
   void on_prepared(int64_t id, Result<std::string> directory);
   void on_coordinators(int64_t id, Result<CheckpointGateway::CoordinatorStates> states);
   void complete_next();
@@ -227,6 +233,7 @@ class CheckpointCoordinator {
   int64_t next_id_;
   int64_t periodic_ns_ = Clock::kNever;  // when the next one is due
   int64_t final_ns_ = Clock::kNever;     // when one for the tasks at their end is due
+  int64_t mark_ns_ = Clock::kNever;      // when the next epoch ends
   int64_t paused_until_ns_ = INT64_MIN;  // min pause, for periodic ones
   std::deque<Request> requests_;
   std::map<int64_t, Pending> pending_;

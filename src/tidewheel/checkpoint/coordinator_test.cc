@@ -115,8 +115,9 @@ class CheckpointCoordinatorTest : public ::testing::Test,
     }
   }
   void trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) override {
-    EXPECT_EQ(coordinator_->plans().find(plan->id), plan);
-    told_.push_back(fmt::format("trigger {} at {}", plan->id, tasks.size()));
+    EXPECT_EQ(coordinator_->plans().find(plan->id), plan->is_mark ? nullptr : plan);
+    told_.push_back(
+        fmt::format("{} {} at {}", plan->is_mark ? "mark" : "trigger", plan->id, tasks.size()));
     plan_ = plan;
   }
   void completed(const CheckpointPlan& plan, bool notify) override {
@@ -244,6 +245,59 @@ TEST_F(CheckpointCoordinatorTest, the_first_delay_is_drawn_between_pause_and_int
   const int64_t delay = coordinator_->next_ns() - clock_.now_ns();
   EXPECT_GE(delay, 20 * kMs);
   EXPECT_LE(delay, 100 * kMs);
+}
+
+// ---- Epochs
+
+TEST_F(CheckpointCoordinatorTest, marks_and_barriers_are_sent_in_the_order_of_their_numbers) {
+  settings_.epoch_interval_ns = 10 * kMs;
+  settings_.concurrent_max = 2;
+  start();
+  pass(10);
+  pass(10);
+  EXPECT_EQ(told(), (Told{"mark 1 at 2", "mark 2 at 2"}));
+  pass(80);
+  pass(10);
+  EXPECT_EQ(told(), Told{});  // the folder of checkpoint 3 is being made
+  run_calls();
+  EXPECT_EQ(told(), (Told{"coordinators 3", "trigger 3 at 2"}));
+  pass(9);
+  EXPECT_EQ(told(), Told{});  // its barrier has ended an epoch
+  pass(1);
+  acknowledge_all(3);
+  pass(10);
+  EXPECT_EQ(told(), (Told{"mark 4 at 2", "complete 3", "mark 5 at 2"}));
+}
+
+TEST_F(CheckpointCoordinatorTest, epochs_go_on_behind_the_numbers_of_a_restored_checkpoint) {
+  settings_.interval_ns = 0;
+  settings_.epoch_interval_ns = 10 * kMs;
+  make();
+  coordinator_->start_from(snapshot_of(7), true);
+  run_calls();
+  coordinator_->on_all_running();
+  EXPECT_EQ(coordinator_->next_ns(), clock_.now_ns() + 10 * kMs);
+  pass(10);
+  EXPECT_EQ(told(), (Told{"mark 8 at 2"}));
+  coordinator_->on_failover("a task has failed");
+  pass(10);
+  EXPECT_EQ(told(), Told{});
+  coordinator_->on_all_running();
+  pass(10);
+  EXPECT_EQ(told(), (Told{"mark 9 at 2"}));
+}
+
+TEST_F(CheckpointCoordinatorTest, behind_a_savepoint_that_stops_the_job_comes_no_mark) {
+  settings_.interval_ns = 0;
+  settings_.epoch_interval_ns = 10 * kMs;
+  start();
+  coordinator_->savepoint("here", AfterSavepoint::kSuspend, [](Result<std::string>) {});
+  run_calls();
+  EXPECT_EQ(told(), (Told{"coordinators 1", "trigger 1 at 2"}));
+  pass(20);
+  acknowledge_all(1);
+  pass(20);
+  EXPECT_EQ(told(), (Told{"complete 1"}));
 }
 
 TEST_F(CheckpointCoordinatorTest, without_an_interval_only_the_user_asks) {

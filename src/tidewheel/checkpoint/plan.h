@@ -27,6 +27,8 @@ struct CheckpointPlan {
   SnapshotKind kind = SnapshotKind::kCheckpoint;
   AfterSavepoint after = AfterSavepoint::kGoOn;
   bool exactly_once = true;  // false: channels are not blocked for barriers
+  // The end of an epoch: a barrier and nothing else, which nobody acknowledges.
+  bool is_mark = false;
   // Barriers overtake what is in flight: at once (0), or when they have been under way for this
   // long; kNever: they do not.
   int64_t unaligned_after_ns = Clock::kNever;

@@ -1,6 +1,7 @@
 #include "tidewheel/checkpoint/rules.h"
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/options.h"
 
 namespace tidewheel {
@@ -55,6 +56,12 @@ Result<CheckpointRules> checkpoint_rules(const Config& config) {
                               options::kUnalignedCheckpoints.key);
     }
     settings.unaligned_after_ns = config.get(options::kAlignedCheckpointTimeout) * kNsPerMs;
+  }
+  settings.epoch_interval_ns = config.get(options::kEpochInterval) * kNsPerMs;
+  if (settings.epoch_interval_ns > 0) {
+    // A barrier ends an epoch too, which takes that nothing from behind it comes before it.
+    settings.exactly_once = true;
+    settings.unaligned_after_ns = Clock::kNever;
   }
   return settings;
 }

@@ -31,6 +31,8 @@ struct CheckpointRules {
   bool incremental = false;
   CheckpointRetention retention = CheckpointRetention::kNone;
   size_t history = 10;
+  // Of marks between the barriers of checkpoints; 0: there are none.
+  int64_t epoch_interval_ns = 0;
   std::string savepoint_directory;
   bool has_directory = true;  // for checkpoints
 

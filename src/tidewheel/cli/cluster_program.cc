@@ -8,6 +8,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/cli/function_loader.h"
 #include "tidewheel/cli/job_library.h"
+#include "tidewheel/plugins/library_note.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/session.h"
 #include "tidewheel/tables/file_table.h"
@@ -25,7 +26,10 @@ int failed(const Status& status) {
 Status run_script(World& world, const ProcessRole& role, const Config& config,
                   const JobRunner& runner) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), role.program));
-  const std::shared_ptr<const TableRegistry> tables = make_table_registry();
+  sql::Session* planner = nullptr;
+  const std::shared_ptr<const TableRegistry> tables = make_table_registry(
+      world,
+      [&]() -> const Config& { return planner == nullptr ? config : planner->options().config; });
   sql::Session session(world, {.tables = tables,
                                .config = config,
                                .resumes = false,
@@ -35,6 +39,7 @@ Status run_script(World& world, const ProcessRole& role, const Config& config,
                                    },
                                .load_functions = make_function_loader(world.files()),
                                .runner = runner});
+  planner = &session;
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<sql::Statement> statements, sql::parse_script(text));
   for (const sql::Statement& statement : statements) {
     TIDEWHEEL_RETURN_IF_ERROR(session.execute(text, statement).status());
@@ -50,13 +55,13 @@ int run_sql(const ProcessRole& role) {
 }
 
 Result<int> run_library(const ProcessRole& role, std::span<const std::string> arguments) {
-  JobNote note;
+  LibraryNote note;
   {
     // Gone before the job starts: the library brings a world of its own.
     const std::unique_ptr<World> world = make_real_world();
-    TIDEWHEEL_ASSIGN_OR_RETURN(note, read_job_note(world->files(), role.program));
+    TIDEWHEEL_ASSIGN_OR_RETURN(note, read_library_note(world->files(), role.program));
   }
-  TIDEWHEEL_RETURN_IF_ERROR(check_job_note(note, role.program));
+  TIDEWHEEL_RETURN_IF_ERROR(check_library_abi(note, role.program));
   return run_job_library(role.program, arguments);
 }
 

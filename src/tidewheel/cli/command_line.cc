@@ -358,6 +358,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   app.add_subcommand("run-application", "Runs a program on a cluster that ends with it")
       ->allow_extras();
   app.add_subcommand("taskmanager", "Runs a TaskManager: the slots of one machine")->allow_extras();
+  app.add_subcommand("config", "Shows each setting, where it comes from, and its default")
+      ->allow_extras();
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
   SnapshotFlags snapshots;
   ClientFlags client;

@@ -4,19 +4,21 @@
 #include <memory>
 #include <utility>
 
-#include "tidewheel/cli/job_library.h"
+#include "tidewheel/plugins/library_note.h"
+#include "tidewheel/plugins/shared_library.h"
 
 namespace tidewheel {
 namespace {
 
 Result<sql::UserFunctionsRef> load(FileSystem& files, const std::string& path) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const JobNote note, read_job_note(files, path));
-  TIDEWHEEL_RETURN_IF_ERROR(check_job_note(note, path));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const LibraryNote note, read_library_note(files, path));
+  TIDEWHEEL_RETURN_IF_ERROR(check_library_abi(note, path));
   if (note.functions.empty()) {
     return invalid_argument(ErrorId::kJobLibrary,
-                            "{} is the library of the job {} and holds no functions: name one that "
+                            "{} is the library of the {} and holds no functions: name one that "
                             "add_tidewheel_functions builds",
-                            path, note.job);
+                            path,
+                            note.plugin.empty() ? "job " + note.job : "plug-in " + note.plugin);
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(void* const symbol, load_symbol(path, abi::kFunctionsEntryPoint));
   const abi::FunctionTable* const table = reinterpret_cast<abi::FunctionsEntryPoint>(symbol)();

@@ -11,6 +11,7 @@
 #include "tidewheel/cli/job_library.h"
 #include "tidewheel/cli/sql_command.h"
 #include "tidewheel/cluster/roles.h"
+#include "tidewheel/plugins/library_note.h"
 
 namespace tidewheel {
 namespace {
@@ -48,18 +49,18 @@ Result<int> carry_out(const CommandLine& line) {
   }
   if (line.command == Command::kSql) { return run_sql_command(line.sql); }
   if (line.command == Command::kClient) { return run_client_command(line.client); }
-  JobNote note;
+  LibraryNote note;
   {
     // Gone before the job starts: the library brings a world of its own.
     const std::unique_ptr<World> world = make_real_world();
-    TIDEWHEEL_ASSIGN_OR_RETURN(note, read_job_note(world->files(), line.library));
+    TIDEWHEEL_ASSIGN_OR_RETURN(note, read_library_note(world->files(), line.library));
   }
   if (line.command == Command::kDoctor) {
-    const Diagnosis diagnosis = examine_job_library(note, line.library);
+    const Diagnosis diagnosis = examine_library(note, line.library);
     print(stdout, diagnosis.text);
     return diagnosis.healthy ? 0 : kFailed;
   }
-  TIDEWHEEL_RETURN_IF_ERROR(check_job_note(note, line.library));
+  TIDEWHEEL_RETURN_IF_ERROR(check_library_abi(note, line.library));
   return run_job_library(line.library, line.library_arguments);
 }
 

@@ -53,7 +53,8 @@ class SqlRunner {
   SqlRunner(World& world, const SqlCommand& command)
       : world_(world),
         command_(command),
-        tables_(make_table_registry()),
+        tables_(make_table_registry(
+            world, [this]() -> const Config& { return session_.options().config; })),
         session_(world, {.tables = tables_,
                          .config = {},
                          .resumes = command.resume,

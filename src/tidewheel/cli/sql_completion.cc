@@ -69,10 +69,12 @@ void add_table_options(const sql::Session& session, std::string_view before,
   all = {"connector", "format"};
   for (const std::string& name : tables.connector_names()) {
     const Result<const TableConnector*> connector = tables.connector(name);
+    if (!connector.ok()) { continue; }  // a plug-in that does not fit
     for (const TableOption& option : (*connector)->options()) { all.push_back(option.key); }
   }
   for (const std::string& name : tables.format_names()) {
     const Result<const TableFormat*> format = tables.format(name);
+    if (!format.ok()) { continue; }
     for (const TableOption& option : (*format)->options()) { all.push_back(option.key); }
   }
 }

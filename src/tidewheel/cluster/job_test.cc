@@ -104,6 +104,51 @@ LogicalGraph count_digits(World& world, const Config& config, const Numbers& num
   return std::move(graph).value();
 }
 
+// ---- The same numbers as transfers: each adds to one account what it takes from another.
+
+// By epoch: the total over all accounts, of all subtasks of a sink.
+struct Totals {
+  struct Epoch {
+    int64_t total = 0;
+    int64_t accounts = 0;
+    int32_t subtasks = 0;
+  };
+  std::mutex mutex;
+  std::map<int64_t, Epoch> epochs;
+};
+
+struct TotalSink {
+  using input = std::pair<int64_t, int64_t>;
+  std::shared_ptr<Totals> totals;
+  std::map<int64_t, int64_t> balances;
+  void write(const input& row) { balances[row.first] = row.second; }
+  Status flush_epoch(int64_t number) {
+    const std::lock_guard lock(totals->mutex);
+    Totals::Epoch& epoch = totals->epochs[number];
+    for (const auto& [account, balance] : balances) { epoch.total += balance; }
+    epoch.accounts += static_cast<int64_t>(balances.size());
+    ++epoch.subtasks;
+    return {};
+  }
+};
+
+LogicalGraph sum_transfers(World& world, const Config& config, const Numbers& numbers,
+                           const std::shared_ptr<Totals>& totals) {
+  using Entry = std::pair<int64_t, int64_t>;
+  Env env(world, config);
+  env.from("numbers", numbers)
+      .flat_map<Entry>([](int64_t number, Out<Entry>& out) {
+        out.emit(Entry(number % 100, -number));
+        out.emit(Entry(number * 7 % 100, number));
+      })
+      .key_by([](const Entry& entry) { return entry.first; })
+      .running(int64_t{0}, [](int64_t& balance, const Entry& entry) { balance += entry.second; })
+      .to(TotalSink{totals, {}});
+  auto graph = env.graph()->finish("transfers");
+  EXPECT_TRUE(graph.ok()) << graph.status().to_string();
+  return std::move(graph).value();
+}
+
 // ---- Where processes run.
 
 class Machines {
@@ -386,7 +431,9 @@ class JobOnWorkers {
     EXPECT_TRUE(status.ok()) << status.to_string();
   }
   LogicalGraph graph(const std::string& host) {
-    return count_digits(machines_.host(host), config, numbers_, results, source_uid);
+    World& world = machines_.host(host);
+    if (totals != nullptr) { return sum_transfers(world, config, numbers_, totals); }
+    return count_digits(world, config, numbers_, results, source_uid);
   }
   void start_master(uint64_t epoch = 1, const std::string& host = "master") {
     ProcessRole role = role_on(host, epoch);
@@ -431,6 +478,7 @@ class JobOnWorkers {
   Config config;
   std::string source_uid = "numbers";  // of the programs that are started from now on
   std::shared_ptr<Results> results = std::make_shared<Results>();
+  std::shared_ptr<Totals> totals;  // null: digits are counted
   std::unique_ptr<JobMasterProcess> master;
   std::map<std::string, std::unique_ptr<JobWorker>> workers;
 
@@ -511,6 +559,27 @@ TEST_P(ClusterJob, runs_on_two_workers) {
     static_cast<void>(worker->ended().wait());
     EXPECT_TRUE(worker->result().ok()) << worker->result().to_string();
   }
+}
+
+TEST_P(ClusterJob, an_epoch_ends_at_one_place_on_all_workers) {
+  JobOnWorkers job(*machines_, {.count = 20'000, .rows_per_ms = 20});
+  job.totals = std::make_shared<Totals>();
+  job.set("execution.epoch.interval", "5 ms");
+  job.set("execution.checkpointing.interval", "50 ms");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm2", 1, "w-tm2"}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  EXPECT_GT(job.manager.report.checkpoints().completed(), 0);
+  int64_t complete = 0;
+  for (const auto& [number, epoch] : job.totals->epochs) {
+    if (epoch.subtasks < 2) { continue; }
+    EXPECT_EQ(epoch.total, 0) << "over " << epoch.accounts << " accounts, in epoch " << number;
+    if (epoch.accounts > 0) { ++complete; }
+  }
+  EXPECT_GT(complete, 10);
 }
 
 TEST_P(ClusterJob, goes_on_from_its_checkpoint_when_a_worker_is_lost) {

@@ -346,6 +346,8 @@ void RemoteFleet::trigger(const CheckpointPlanRef& plan, const std::vector<TaskI
     if (notice != notices.end()) { to_message(task, *notice->second.add_tasks()); }
   }
   for (const auto& [number, notice] : notices) {
+    // Of a mark nobody has to know before it comes.
+    if (plan->is_mark && notice.tasks().empty()) { continue; }
     members_[number]->client.notify("Trigger", notice);
   }
 }

@@ -588,7 +588,7 @@ void WorkerProcess::on_trigger(const pb::TriggerNotice& notice) {
     logger_.warning("{}", plan.status().to_string());
     return;
   }
-  plans_.add(*plan);
+  if (!(*plan)->is_mark) { plans_.add(*plan); }
   std::vector<TaskId> tasks;
   for (const pb::TaskName& task : notice.tasks()) {
     const TaskId id = from_message(task);
@@ -596,7 +596,7 @@ void WorkerProcess::on_trigger(const pb::TriggerNotice& notice) {
     if (std::find(all.begin(), all.end(), id) != all.end()) { tasks.push_back(id); }
   }
   // One plan for all that take part here.
-  const CheckpointPlanRef known = plans_.find((*plan)->id);
+  const CheckpointPlanRef known = (*plan)->is_mark ? *plan : plans_.find((*plan)->id);
   if (known != nullptr) { deployment_->trigger(known, tasks); }
 }
 

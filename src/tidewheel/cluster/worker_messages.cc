@@ -55,6 +55,7 @@ void to_message(const CheckpointPlan& plan, const Clock& clock, pb::PlanMessage&
   message.set_trigger_wall_ms(plan.trigger_wall_ms);
   message.set_base_checkpoint(plan.base_checkpoint);
   message.set_directory(plan.directory);
+  message.set_is_mark(plan.is_mark);
 }
 
 Result<CheckpointPlanRef> from_message(const pb::PlanMessage& message, const Clock& clock) {
@@ -73,6 +74,7 @@ Result<CheckpointPlanRef> from_message(const pb::PlanMessage& message, const Clo
   plan->trigger_wall_ms = message.trigger_wall_ms();
   plan->base_checkpoint = message.base_checkpoint();
   plan->directory = message.directory();
+  plan->is_mark = message.is_mark();
   return CheckpointPlanRef(std::move(plan));
 }
 

@@ -173,6 +173,14 @@ Progress ChainedOperator::call_processing_time(int64_t over_ms) {
   return progress;
 }
 
+Progress ChainedOperator::call_epoch(int64_t epoch) {
+  Running running(task_, this);
+  const Progress progress = op_->on_epoch(epoch);
+  count_output();
+  running.done();
+  return progress;
+}
+
 SourceOperator::Poll ChainedOperator::call_poll() {
   Running running(task_, this);
   const SourceOperator::Poll poll = source_->poll();

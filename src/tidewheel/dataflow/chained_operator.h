@@ -55,6 +55,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   [[nodiscard]] bool end_source();
   [[nodiscard]] Progress call_wake();
   [[nodiscard]] Progress call_processing_time(int64_t over_ms);
+  [[nodiscard]] Progress call_epoch(int64_t epoch);
   [[nodiscard]] SourceOperator::Poll call_poll();
   // Offers again what was refused. kDone when nothing is left.
   Progress retry_outputs();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/restore.h"
@@ -285,6 +286,7 @@ Status Deployment::Builder::make_task(size_t index, int32_t subtask) {
   spec.restore = start_.restore.get();
   spec.is_restart = start_.is_restart;
   spec.waits_for_final_checkpoint = parts_.waits_for_final_checkpoint;
+  spec.has_epochs = parts_.config.get(options::kEpochInterval) > 0;
   spec.restored_at_end_of_data = index < start_.at_end.size() && start_.at_end[index][at(subtask)];
   // The shortest timeout of the chain's operators holds for all of them.
   spec.buffer_timeout_ms = -1;

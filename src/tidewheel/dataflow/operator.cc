@@ -34,6 +34,7 @@ void Operator::on_input_watermark(int32_t, int64_t) {}
 Progress Operator::on_processing_time(int64_t) { return Progress::kDone; }
 Progress Operator::on_wake() { return Progress::kDone; }
 Progress Operator::on_end_of_input(int32_t) { return Progress::kDone; }
+Progress Operator::on_epoch(int64_t) { return Progress::kDone; }
 void Operator::on_coordinator_event(std::string_view) {}
 void Operator::begin_snapshot(const SnapshotStart&) {}
 void Operator::on_checkpoint_complete(int64_t) {}

@@ -109,6 +109,11 @@ class Operator {
   // kDone.
   virtual Progress on_end_of_input(int32_t input);
   virtual Progress on_latency_marker(const Element& marker);
+  // An epoch ends: all that sources have sent before its mark has come, on all inputs, and nothing
+  // else. Whoever keeps rows back gives those that belong to it; what has begun elsewhere is waited
+  // for. Comes before the snapshot of a barrier too, and resumes as all calls do. The default has
+  // nothing to do.
+  virtual Progress on_epoch(int64_t epoch);
   // The coordinator of this operator has sent an event. The default does nothing.
   virtual void on_coordinator_event(std::string_view event);
 

@@ -440,6 +440,20 @@ bool Task::flush_chain() {
   return true;
 }
 
+bool Task::end_epoch(int64_t epoch) {
+  for (; epoch_step_ < 2 * operators_.size(); ++epoch_step_) {
+    ChainedOperator& op = *operators_[epoch_step_ / 2];
+    if (epoch_step_ % 2 == 0) {
+      if (op.call_epoch(epoch) == Progress::kBlocked) { return false; }
+    } else if (op.flush_outputs() == Progress::kBlocked ||
+               op.retry_outputs() == Progress::kBlocked) {
+      return false;
+    }
+  }
+  epoch_step_ = 0;
+  return true;
+}
+
 void Task::send_to_channels(const Element& element) {
   for (const auto& writer : writers_) { writer->send_control(element); }
 }

@@ -79,6 +79,7 @@ struct TaskSpec {
   const SnapshotSource* restore = nullptr;
   bool waits_for_final_checkpoint = false;  // between the end of its data and its own end
   bool is_restart = false;                  // an earlier attempt at the job has run
+  bool has_epochs = false;  // every barrier ends one, whether or not a snapshot is taken
   bool restored_at_end_of_data =
       false;  // the restored snapshot has it finished: operators are not run again
 };
@@ -151,6 +152,8 @@ class Task final : public WakeTarget {
   void run_mail() { mailbox_.run_pending(); }
   // Brings all rows that were gathered through the chain to the writers. False: refused.
   bool flush_chain();
+  // The same where epochs end: what operators give for the end of this one goes before the barrier.
+  bool end_epoch(int64_t epoch);
   // Puts a control element behind all that was sent to every channel.
   void send_to_channels(const Element& element);
   InputGate* gate() { return gate_ ? &*gate_ : nullptr; }
@@ -224,6 +227,7 @@ class Task final : public WakeTarget {
   bool source_has_more_ = true;  // poll it
   bool stop_source_ = false;
   bool told_end_of_data_ = false;
+  size_t epoch_step_ = 0;                       // of end_epoch: two for each operator
   bool suspended_ = false;                      // it ends with a savepoint, not with its data
   std::unique_ptr<TaskCheckpoint> checkpoint_;  // null: the job takes none
 

@@ -41,6 +41,14 @@ bool overtakes(const CheckpointPlan* plan, int64_t now_ns) {
          (plan->unaligned_after_ns == 0 || now_ns >= overtakes_at_ns(*plan));
 }
 
+CheckpointPlanRef as_mark(const CheckpointPlan& plan) {
+  auto mark = std::make_shared<CheckpointPlan>();
+  mark->id = plan.id;
+  mark->is_mark = true;
+  mark->trigger_ns = plan.trigger_ns;
+  return mark;
+}
+
 }  // namespace
 
 // From the freezing of the operators until all is durable.
@@ -68,7 +76,8 @@ int64_t TaskCheckpoint::now_ns() const { return task_.world().clock().now_ns(); 
 // ---- Mail
 
 void TaskCheckpoint::trigger(CheckpointPlanRef plan) {
-  if (task_.spec().plans->find(plan->id) == nullptr) { return; }  // it is over already
+  const bool is_over = task_.spec().plans->find(plan->id) == nullptr;
+  if (is_over && !task_.spec().has_epochs) { return; }
   triggers_.push_back(std::move(plan));
 }
 
@@ -79,8 +88,15 @@ void TaskCheckpoint::on_complete(int64_t checkpoint) {
 }
 
 void TaskCheckpoint::on_aborted(int64_t checkpoint) {
-  std::erase_if(triggers_, [&](const auto& plan) { return plan->id == checkpoint; });
-  if (task_.gate() != nullptr) { task_.gate()->cancel(checkpoint); }
+  if (task_.spec().has_epochs) {
+    // Its barriers still end an epoch: they go on, as marks.
+    for (CheckpointPlanRef& plan : triggers_) {
+      if (plan->id == checkpoint) { plan = as_mark(*plan); }
+    }
+  } else {
+    std::erase_if(triggers_, [&](const auto& plan) { return plan->id == checkpoint; });
+    if (task_.gate() != nullptr) { task_.gate()->cancel(checkpoint); }
+  }
   if (stage_ != Stage::kNone && barrier_.checkpoint == checkpoint) { barrier_.plan = nullptr; }
   if (writing_ != nullptr && writing_->plan->id == checkpoint) { abort_writing(); }
   std::erase_if(on_their_way_, [&](const auto& snapshot) {
@@ -108,6 +124,7 @@ void TaskCheckpoint::abort_writing() {
 BarrierWatcher::Alignment TaskCheckpoint::on_first_barrier(int64_t checkpoint) {
   const int64_t now = now_ns();
   aligning_ = {checkpoint, task_.spec().plans->find(checkpoint), now, 0};
+  if (task_.spec().has_epochs) { return Alignment::kBlock; }
   if (aligning_.plan == nullptr || !aligning_.plan->exactly_once) { return Alignment::kCount; }
   return overtakes(aligning_.plan.get(), now) ? Alignment::kOvertake : Alignment::kBlock;
 }
@@ -133,6 +150,8 @@ void TaskCheckpoint::on_due(int64_t checkpoint) {
   barrier.last_ns = now_ns();
   begin(std::move(barrier));
 }
+
+bool TaskCheckpoint::is_mark() const { return task_.spec().has_epochs && barrier_.plan == nullptr; }
 
 bool TaskCheckpoint::has_trigger() const {
   return !triggers_.empty() && (task_.gate() == nullptr || task_.gate()->ended());
@@ -187,16 +206,20 @@ void TaskCheckpoint::begin(Barrier barrier) {
 }
 
 TaskCheckpoint::Taking TaskCheckpoint::take_barrier() {
-  if (still_waits()) { return Taking::kWaits; }
+  // A mark does not wait for the snapshot before it.
+  const bool marks = stage_ == Stage::kNone ? triggers_.front()->is_mark : is_mark();
+  if (!marks && still_waits()) { return Taking::kWaits; }
   if (stage_ == Stage::kNone) {
     CheckpointPlanRef plan = std::move(triggers_.front());
     triggers_.pop_front();
     const int64_t now = now_ns();
     const int64_t id = plan->id;
+    if (plan->is_mark) { plan = nullptr; }
     begin({id, std::move(plan), now, now});
   }
   if (stage_ == Stage::kOlder) {
-    if (!finish_older()) {
+    // A mark takes no snapshot, so that an older one may go on.
+    if (!is_mark() && !finish_older()) {
       if (waits_) { return Taking::kWaits; }
       return writing_->left == 0 && writing_->next_in_flight == writing_->in_flight.size()
                  ? Taking::kRefused  // its barrier waits for room
@@ -207,9 +230,16 @@ TaskCheckpoint::Taking TaskCheckpoint::take_barrier() {
     task_.run_mail();
   }
   if (stage_ == Stage::kFlush) {
-    if (!task_.flush_chain()) { return Taking::kRefused; }
+    const bool flushed =
+        task_.spec().has_epochs ? task_.end_epoch(barrier_.checkpoint) : task_.flush_chain();
+    if (!flushed) { return Taking::kRefused; }
+    const bool is_last = is_mark();
     freeze_and_forward();
-    stage_ = Stage::kWriting;
+    stage_ = is_last ? Stage::kNone : Stage::kWriting;
+    if (is_last) {
+      barrier_ = {};
+      return Taking::kTaken;
+    }
   }
   if (writing_ != nullptr) { write_until(Clock::kNever, /*background=*/false); }
   if (writing_ != nullptr && writing_->left > 0) {
@@ -316,7 +346,7 @@ void TaskCheckpoint::forward(Snapshot* snapshot) {
     snapshot->barrier_may_wait = announced && !overtaking;
     snapshot->result.figures.unaligned = overtaking;
   }
-  task_.listener().on_barrier_taken(task_, barrier_.checkpoint);
+  if (!is_mark()) { task_.listener().on_barrier_taken(task_, barrier_.checkpoint); }
 }
 
 // ---- Writing

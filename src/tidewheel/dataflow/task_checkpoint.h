@@ -99,6 +99,8 @@ class TaskCheckpoint final : public BarrierWatcher {
 
   // Tasks that others send to are triggered too, when those have all ended.
   bool has_trigger() const;
+  // The barrier in hand only ends an epoch.
+  bool is_mark() const;
   void begin(Barrier barrier);
   bool finish_older();
   void freeze_and_forward();

@@ -81,6 +81,9 @@ class AsyncMapOperator final : public FunctionOperator<To, F>, private AsyncQueu
     return queue_.empty() ? Progress::kDone : wait();
   }
 
+  // What belongs to the epoch is given before its end.
+  Progress on_epoch(int64_t) override { return on_end_of_input(0); }
+
   // The inputs in flight are begun again after a restore.
   Progress snapshot(SnapshotWriter& writer) override {
     if (!writer.ready()) { return Progress::kBlocked; }

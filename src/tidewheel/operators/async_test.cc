@@ -64,6 +64,16 @@ TEST(AsyncMap, blocking_calls_run_on_the_pool_and_the_end_waits_for_them) {
   EXPECT_EQ(harness.take<int64_t>(), (std::vector<int64_t>{4, 9}));
 }
 
+TEST(AsyncMap, the_end_of_an_epoch_waits_for_the_calls_that_have_begun) {
+  OperatorHarness harness(async(
+      [](int64_t n) -> Async<int64_t> { co_return co_await offload([n] { return n * n; }); }));
+  harness.push<int64_t>(2, 0);
+  harness.push<int64_t>(3, 0);
+  EXPECT_TRUE(harness.take<int64_t>().empty());
+  harness.epoch(1);
+  EXPECT_EQ(harness.take<int64_t>(), (std::vector<int64_t>{4, 9}));
+}
+
 TEST(AsyncMap, nested_coroutines_pass_values_and_exceptions_on) {
   const auto outer = [](int64_t n) -> Async<int64_t> {
     const int64_t waited = co_await wait_as_long(n);

@@ -8,6 +8,7 @@
 //     Status write_batch(const RowBatch<Fare>& rows, uint32_t begin, uint32_t end);
 //     bool ready();                                           // optional: see below
 //     Status flush();                                         // optional: see below
+//     Status flush_epoch(int64_t epoch);                      // optional: see below
 //     Status end_of_input();                                  // optional: no row comes any more
 //     Result<int64_t> on_time(int64_t wall_ms);               // optional: see below
 //     Status close(bool finished);                            // optional: also after a failure
@@ -16,8 +17,11 @@
 // A copy of the struct for each subtask does the writing, on the subtask's thread. `write` may also
 // answer void. While `ready` answers false no rows come; it is asked again after
 // SinkContext::wake(). `flush` comes before every snapshot and when the input has ended: all rows
-// taken so far are to be safe, or visible, then. `on_time` comes after `open`, and then when the
-// wall clock has passed what it answered last (Clock::kNever: not any more).
+// taken so far are to be safe, or visible, then. `flush_epoch` comes where the job has epochs
+// (SQL's 'consistency' = 'epoch'): what came since the last one belongs together, and leads from
+// the exact answer for one part of the input to that for a longer one. Numbers grow; what comes
+// after the last one ends with the input. `on_time` comes after `open`, and then when the wall
+// clock has passed what it answered last (Clock::kNever: not any more).
 //
 // A sink that commits in two phases has besides:
 //   struct Pending { std::string upload_id; };             // a record: kept in the checkpoint

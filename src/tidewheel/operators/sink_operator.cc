@@ -91,6 +91,11 @@ Progress SinkOperatorBase::on_end_of_input(int32_t) {
   return Progress::kBlocked;
 }
 
+Progress SinkOperatorBase::on_epoch(int64_t epoch) {
+  fail_unless_ok(flush_epoch(epoch), "flush_epoch");
+  return Progress::kDone;
+}
+
 void SinkOperatorBase::begin_snapshot(const SnapshotStart& start) {
   fail_unless_ok(flush_writer(), "flush");
   if (!traits_.commits) { return; }

@@ -36,6 +36,7 @@ class SinkOperatorBase : public Operator {
   Progress on_watermark(int64_t) final { return Progress::kDone; }
   Progress on_idle(bool) final { return Progress::kDone; }
   Progress on_end_of_input(int32_t input) final;
+  Progress on_epoch(int64_t epoch) final;
   Progress on_processing_time(int64_t now_ms) final;
   Progress on_wake() final;
   std::optional<int64_t> waits_until_ns() const final;
@@ -65,6 +66,7 @@ class SinkOperatorBase : public Operator {
       : traits_(traits), commits_on_pool_(traits.on_pool) {}
 
   virtual Status flush_writer() = 0;
+  virtual Status flush_epoch(int64_t epoch) = 0;
   virtual Status end_writer() = 0;
   virtual Result<int64_t> tell_time(int64_t wall_ms) = 0;
   // What was written since the last call, each as bytes: at once, or by a job for the pool.
@@ -213,6 +215,14 @@ class SinkWriter final : public SinkOperatorBase {
     if constexpr (requires { sink_->flush(); }) {
       return sink_->flush();
     } else {
+      return {};
+    }
+  }
+  Status flush_epoch(int64_t epoch) override {
+    if constexpr (requires { sink_->flush_epoch(epoch); }) {
+      return sink_->flush_epoch(epoch);
+    } else {
+      static_cast<void>(epoch);
       return {};
     }
   }

@@ -130,6 +130,32 @@ class SinkTest : public ::testing::Test {
 };
 using Lines = std::vector<std::string>;
 
+// Told of epochs, and of nothing else.
+struct ByEpoch {
+  using input = int64_t;
+  std::shared_ptr<Log> log;
+  Numbers rows = {};
+  void write(const int64_t& row) { rows.push_back(row); }
+  Status flush_epoch(int64_t epoch) {
+    if (log->fails) { return unavailable(ErrorId::kFileIo, "the shelf is full"); }
+    log->lines.push_back("epoch " + std::to_string(epoch) + ":" + text_of(std::exchange(rows, {})));
+    return {};
+  }
+};
+
+TEST(SinkEpochs, a_sink_is_told_which_rows_belong_to_an_epoch) {
+  const auto log = std::make_shared<Log>();
+  OperatorHarness harness(std::make_unique<SinkWriter<ByEpoch>>(ByEpoch{log}));
+  harness.push(int64_t{1}, 0);
+  harness.push(int64_t{2}, 0);
+  harness.epoch(7);
+  harness.push(int64_t{3}, 0);
+  harness.epoch(9);
+  EXPECT_EQ(log->take(), (std::vector<std::string>{"epoch 7: 1 2", "epoch 9: 3"}));
+  log->fails = true;
+  EXPECT_THROW(harness.epoch(10), OperatorFailure);
+}
+
 TEST_F(SinkTest, commits_what_was_prepared_when_the_checkpoint_is_complete) {
   auto sink = make<TwoPhase>();
   write(*sink, {1, 2});

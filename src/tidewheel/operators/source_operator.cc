@@ -122,12 +122,19 @@ void SourceOperatorBase::after_read(size_t index, const ReadDone& done, int64_t 
 }
 
 void SourceOperatorBase::update_idleness(int64_t now_ns) {
-  if (options_.idle_after_ms <= 0) { return; }
+  if (options_.idle_after_ms <= 0 || lanes_.empty()) { return; }
+  bool all_are_idle = true;
+  int64_t furthest = kMinWatermark;
   for (Lane& lane : lanes_) {
     if (lane.waits && now_ns - lane.waits_since_ns >= options_.idle_after_ms * 1'000'000) {
       lane.idle = true;
     }
+    all_are_idle = all_are_idle && lane.idle;
+    furthest = std::max(furthest, lane.watermark);
   }
+  // Those that are noticed together count as if they had become idle one after the other, and the
+  // one that is ahead last: nothing would move event time that far any more.
+  if (all_are_idle && !sent_idle_) { pacer_.offer(furthest); }
 }
 
 void SourceOperatorBase::send_watermark(int64_t now_ns, bool dry) {

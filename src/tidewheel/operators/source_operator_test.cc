@@ -90,7 +90,10 @@ TEST(SourceReader, an_idle_split_holds_nothing_back) {
   harness.poll_all();
   const auto elements = harness.take_elements();
   ASSERT_FALSE(elements.empty());
-  // Both are quiet by now: what was known is dropped for the idle mark.
+  // Both are quiet by now, noticed at once: event time is where the one is that is ahead.
+  ASSERT_EQ(elements.size(), 2U);
+  EXPECT_EQ(elements.front().kind, Element::Kind::kWatermark);
+  EXPECT_EQ(elements.front().value, 899);
   EXPECT_EQ(elements.back().kind, Element::Kind::kIdle);
   give(harness, {.id = 3, .count = 1, .step = 1});
   harness.poll_all();

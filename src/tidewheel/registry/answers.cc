@@ -64,7 +64,7 @@ Result<SchemaAnswer> parse_schema_answer(std::string_view body) {
     const auto subject = answer.text(item, "subject");
     const auto version = answer.number(item, "version");
     if (!subject.has_value() || !version.has_value()) { return not_understood("schema", body); }
-    found.references.push_back({*subject, *version});
+    found.references.push_back({*subject, *version, answer.text(item, "name").value_or("")});
   }
   return found;
 }

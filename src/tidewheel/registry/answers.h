@@ -13,6 +13,7 @@ struct SchemaAnswer {
   struct Reference {
     std::string subject;
     int32_t version = 0;
+    std::string name;  // as the schema calls it: of Protobuf the file that it imports
   };
   std::string type = "AVRO";
   std::string schema;

@@ -12,6 +12,7 @@
 #include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/leaf_lock.h"
+#include "tidewheel/base/posix_file_system.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/http/client.h"
 #include "tidewheel/registry/answers.h"
@@ -24,6 +25,9 @@ constexpr int64_t kAnswerBytesMax = int64_t{16} << 20;
 constexpr int64_t kMissingForNs = 10'000 * kMsToNs;
 constexpr size_t kReferencesMax = 200;
 constexpr size_t kKnownMax = 10'000;
+// A server that is being restarted may break a handshake off; a certificate that is not believed
+// stays so.
+constexpr int32_t kTlsFailuresMax = 3;
 constexpr int32_t kNotFound = 404;
 constexpr int32_t kTooMany = 429;
 
@@ -83,8 +87,7 @@ class Client::Call final : public Turnable {
         context_(context),
         request_(std::move(request)),
         finished_(context.executor->make_event()),
-        world_(context_),
-        http_(world_, http_options(*options_)) {
+        world_(context_) {
     worker_ = context_.executor->start_worker("schema-registry", *this);
     worker_seen_.store(worker_.get(), std::memory_order_release);
     worker_->wake();  // what came before it was seen
@@ -113,6 +116,10 @@ class Client::Call final : public Turnable {
     if (cancelled_.load(std::memory_order_acquire) || is_done()) { return Turn::stop(); }
     if (inbox_ == nullptr) {
       if (context_.clock->now_ns() < resume_ns_) { return Turn::sleep_until(resume_ns_); }
+      if (http_ == nullptr) {
+        Status status = make_http();
+        if (!status.ok()) { return finish(std::move(status)); }
+      }
       return begin() ? Turn::sleep_until(Clock::kNever) : finish({});
     }
     std::optional<Result<HttpResponse>> answer;
@@ -141,20 +148,26 @@ class Client::Call final : public Turnable {
       call.headers.add("Content-Type", "application/vnd.schemaregistry.v1+json");
     }
     inbox_ = std::make_shared<Inbox>();
-    http_.send(std::move(call),
-               [this, gate = worker_gate_, inbox = inbox_](Result<HttpResponse> answer) {
-                 {
-                   const std::lock_guard guard(inbox->lock);
-                   inbox->answer = std::move(answer);
-                 }
-                 if (!gate->enter()) { return; }
-                 Worker* const worker = worker_seen_.load(std::memory_order_acquire);
-                 if (worker != nullptr) { worker->wake(); }
-                 gate->leave();
-               });
+    http_->send(std::move(call),
+                [this, gate = worker_gate_, inbox = inbox_](Result<HttpResponse> answer) {
+                  {
+                    const std::lock_guard guard(inbox->lock);
+                    inbox->answer = std::move(answer);
+                  }
+                  if (!gate->enter()) { return; }
+                  Worker* const worker = worker_seen_.load(std::memory_order_acquire);
+                  if (worker != nullptr) { worker->wake(); }
+                  gate->leave();
+                });
     return true;
   }
   Turn take(Result<HttpResponse> answer) {
+    if (!answer.ok() && answer.status().id() == ErrorId::kTls &&
+        ++tls_failures_ >= kTlsFailuresMax) {
+      return finish(invalid_argument(ErrorId::kSchemaRegistry,
+                                     "{}: no TLS with the registry at {}: {}", request_->what(),
+                                     server().url, answer.status().message()));
+    }
     if (!answer.ok()) { return retry(answer.status().message()); }
     constexpr int32_t kSuccess = 2;
     if (answer->status / 100 == kSuccess) {
@@ -198,12 +211,27 @@ class Client::Call final : public Turnable {
     }
     return Turn::stop();
   }
-  static HttpClientOptions http_options(const Options& options) {
+  // Here and not before: files of certificates are read, on this worker.
+  Status make_http() {
     HttpClientOptions made;
-    made.connect_timeout_ms = options.connect_timeout_ms;
-    made.timeout_ms = options.timeout_ms;
+    made.connect_timeout_ms = options_->connect_timeout_ms;
+    made.timeout_ms = options_->timeout_ms;
     made.body_bytes_max = kAnswerBytesMax;
-    return made;
+    const bool is_secure =
+        std::any_of(options_->servers.begin(), options_->servers.end(),
+                    [](const Server& one) { return one.url.starts_with("https"); });
+    if (is_secure) {
+      const auto files = make_posix_file_system();
+      auto network = make_tls_network(*context_.network, *files, options_->tls);
+      if (!network.ok()) {
+        return invalid_argument(ErrorId::kSchemaRegistry, "{}: TLS can't be set up: {}",
+                                request_->what(), network.status().message());
+      }
+      tls_ = std::move(*network);
+      made.tls_network = tls_.get();
+    }
+    http_ = std::make_unique<HttpClient>(world_, made);
+    return {};
   }
 
   const std::shared_ptr<const Options> options_;
@@ -223,7 +251,9 @@ class Client::Call final : public Turnable {
   const std::shared_ptr<CompletionGate> owner_gate_ = CompletionGate::create();
   const std::shared_ptr<CompletionGate> worker_gate_ = CompletionGate::create();
   NetworkWorld world_;
-  HttpClient http_;
+  int32_t tls_failures_ = 0;
+  std::unique_ptr<Network> tls_;
+  std::unique_ptr<HttpClient> http_;
   std::atomic<Worker*> worker_seen_{nullptr};
   std::unique_ptr<Worker> worker_;
 };
@@ -257,15 +287,17 @@ Result<std::shared_ptr<const RegisteredSchema>> Client::schema(int32_t id) {
     std::optional<HttpCall> next() override {
       if (!asked) { return HttpCall{.url = "/schemas/ids/" + std::to_string(id)}; }
       while (!open.empty()) {
-        SchemaAnswer& top = open.back();
+        SchemaAnswer& top = open.back().answer;
         if (top.references.empty()) {
           found.texts.push_back(std::move(top.schema));
+          found.names.push_back(std::move(open.back().name));
           open.pop_back();
           continue;
         }
         const SchemaAnswer::Reference reference = top.references.front();
         top.references.erase(top.references.begin());
         if (!seen.insert(version_target(reference)).second) { continue; }
+        name = reference.name;
         return HttpCall{.url = version_target(reference)};
       }
       return std::nullopt;
@@ -278,14 +310,19 @@ Result<std::shared_ptr<const RegisteredSchema>> Client::schema(int32_t id) {
         return invalid_argument(ErrorId::kSchemaRegistry, "{} refers to more than {} others",
                                 what(), kReferencesMax);
       }
-      open.push_back(std::move(answer));
+      open.push_back({std::move(answer), std::exchange(name, {})});
       return {};
     }
     std::string what() const override { return "schema " + std::to_string(id); }
 
     const int32_t id;
     bool asked = false;
-    std::vector<SchemaAnswer> open;
+    struct Open {
+      SchemaAnswer answer;
+      std::string name;
+    };
+    std::string name;  // of what is asked for
+    std::vector<Open> open;
     std::set<std::string> seen;
     RegisteredSchema found;
   };

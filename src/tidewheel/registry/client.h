@@ -17,6 +17,8 @@ namespace tidewheel::registry {
 struct RegisteredSchema {
   std::string type;  // "AVRO", "JSON", "PROTOBUF"
   std::vector<std::string> texts;
+  // Of each text what others call it: "" where it was not looked up by a name.
+  std::vector<std::string> names = {};
 };
 
 // Looks up schemas by their ids, and registers them. What was answered is kept for good, so that an

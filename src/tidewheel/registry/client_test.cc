@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 
 #include "tidewheel/base/executor.h"
+#include "tidewheel/base/posix_file_system.h"
+#include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/http/server.h"
 #include "tidewheel/registry/answers.h"
@@ -12,6 +15,7 @@
 #include "tidewheel/sim/sim_network.h"
 #include "tidewheel/sim/sim_world.h"
 #include "tidewheel/sim/simulation.h"
+#include "tidewheel/sim/tls_identity.h"
 
 namespace tidewheel::registry {
 namespace {
@@ -237,7 +241,7 @@ TEST(RegistryOptions, urls_are_checked) {
   ASSERT_TRUE(servers.ok()) << servers.status().to_string();
   EXPECT_EQ((*servers)[0].url, "http://a:1/x");
   EXPECT_EQ((*servers)[1].url, "http://[::1]:8081");
-  EXPECT_CONTAINS(parse_servers("https://a").status().message(), "TLS");
+  EXPECT_EQ((*parse_servers("https://a/x"))[0].url, "https://a:443/x");
   EXPECT_CONTAINS(parse_servers("a:1").status().message(), "no such URL");
   EXPECT_CONTAINS(parse_servers("http://a:1,").status().message(), "no such URL");
   EXPECT_EQ(parse_servers("").status().id(), ErrorId::kConnectorOption);
@@ -275,9 +279,113 @@ TEST(RegistryOptions, tables_name_the_registry_as_in_flink) {
             "orders-{record}");
   EXPECT_TRUE(status.ok()) << status.to_string();
   read({{"f.ssl.truststore.location", "x"}}, status);
-  EXPECT_CONTAINS(status.message(), "no TLS");
+  EXPECT_CONTAINS(status.message(), "goes with a URL that begins with https://");
   read({{"f.properties.x", "y"}}, status);
   EXPECT_CONTAINS(status.message(), "auto.register.schemas");
+}
+
+// A registry behind TLS that asks for certificates, and files of a client's.
+class RegistryTls : public RegistryTest {
+ protected:
+  RegistryTls()
+      : authority_("authority"),
+        registry_identity_("registry", &authority_),
+        client_identity_("worker", &authority_),
+        stranger_("registry") {
+    write("authority.pem", authority_.pem(false));
+    write("registry.pem", registry_identity_.pem(true));
+    write("client.pem", client_identity_.pem(true, "hidden"));
+    write("stranger.pem", stranger_.pem(true));
+    registry_.answers["/schemas/ids/7"] = {200, "{\"schema\":\"\\\"int\\\"\"}"};
+  }
+  static std::string path(const std::string& name) { return ::testing::TempDir() + "/tls_" + name; }
+  static void write(const std::string& name, const std::string& bytes) {
+    std::ofstream(path(name)) << bytes;
+  }
+  void serve_tls(const std::string& keystore) {
+    TlsOptions tls;
+    tls.keystore = path(keystore);
+    tls.truststore = path("authority.pem");
+    tls.authenticates_clients = true;
+    const auto files = make_posix_file_system();
+    auto network = make_tls_network(server_world_.network(), *files, tls);
+    ASSERT_TRUE(network.ok()) << network.status().to_string();
+    network_ = std::move(*network);
+    HttpServerOptions options;
+    options.address = {"", kPort};
+    options.network = network_.get();
+    auto opened = HttpServer::open(server_world_, options, registry_);
+    ASSERT_TRUE(opened.ok()) << opened.status().to_string();
+    server_ = std::move(*opened);
+  }
+  // As a table names it.
+  Status ask_for_schema(std::map<std::string, std::string> options) {
+    TableDefinition table;
+    options["connector"] = "test";
+    options.emplace("f.url", "https://registry:8081");
+    table.options = options;
+    TableOptions known(table, table_options("f"));
+    const TableSettings settings = read_table_options("f", known);
+    TIDEWHEEL_RETURN_IF_ERROR(known.finish());
+    Client client(settings.options, context());
+    return ask([&] { return client.schema(7); }).status();
+  }
+  std::map<std::string, std::string> all_options() {
+    return {{"f.ssl.truststore.location", path("authority.pem")},
+            {"f.ssl.keystore.location", path("client.pem")},
+            {"f.ssl.keystore.password", "hidden"},
+            {"f.basic-auth.user-info", "u:p"}};
+  }
+
+  const TlsIdentity authority_;
+  const TlsIdentity registry_identity_;
+  const TlsIdentity client_identity_;
+  const TlsIdentity stranger_;
+  std::unique_ptr<Network> network_;
+};
+
+TEST_F(RegistryTls, a_registry_is_asked_over_tls_with_certificates_on_both_sides) {
+  serve_tls("registry.pem");
+  EXPECT_EQ(ask_for_schema(all_options()).to_string(), "ok");
+  EXPECT_EQ(registry_.authorization, "Basic dTpw");
+}
+
+TEST_F(RegistryTls, certificates_that_are_refused_are_told_soon) {
+  serve_tls("stranger.pem");
+  const int64_t begun = simulation_.now_ns();
+  const Status status = ask_for_schema(all_options());
+  EXPECT_EQ(status.id(), ErrorId::kSchemaRegistry);
+  EXPECT_CONTAINS(status.message(), "schema 7: no TLS with the registry at https://registry:8081");
+  EXPECT_CONTAINS(status.message(), "certificate");
+  EXPECT_LT(simulation_.now_ns() - begun, int64_t{5'000'000'000});
+}
+
+TEST_F(RegistryTls, a_client_without_a_certificate_is_told_so) {
+  serve_tls("registry.pem");
+  auto options = all_options();
+  options.erase("f.ssl.keystore.location");
+  options.erase("f.ssl.keystore.password");
+  const Status status = ask_for_schema(options);
+  EXPECT_EQ(status.id(), ErrorId::kSchemaRegistry);
+  EXPECT_CONTAINS(status.message(), "no TLS with the registry");
+}
+
+TEST_F(RegistryTls, the_certificate_has_to_be_the_hosts_unless_told_otherwise) {
+  write("registry.pem", client_identity_.pem(true));  // of the host "worker"
+  serve_tls("registry.pem");
+  EXPECT_CONTAINS(ask_for_schema(all_options()).message(), "no TLS with the registry");
+  auto options = all_options();
+  options["f.properties.ssl.endpoint.identification.algorithm"] = "";
+  EXPECT_EQ(ask_for_schema(options).to_string(), "ok");
+}
+
+TEST_F(RegistryTls, files_that_can_not_be_used_are_named) {
+  auto options = all_options();
+  options["f.ssl.truststore.location"] = "/nowhere/ca.pem";
+  EXPECT_CONTAINS(ask_for_schema(options).message(), "/nowhere/ca.pem");
+  options = all_options();
+  options["f.ssl.keystore.password"] = "wrong";
+  EXPECT_CONTAINS(ask_for_schema(options).message(), "password");
 }
 
 TEST(RegistryAnswers, what_is_no_answer_is_said) {

@@ -10,19 +10,19 @@ namespace tidewheel::registry {
 namespace {
 
 Status refuse(std::string_view url, const char* why) {
-  return invalid_argument(ErrorId::kConnectorOption,
-                          "the URL of a registry is like http://host:8081, or several with commas "
-                          "between them; {}: '{}'",
-                          why, url);
+  return invalid_argument(
+      ErrorId::kConnectorOption,
+      "the URL of a registry is like http://host:8081 or https://host, or several "
+      "with commas between them; {}: '{}'",
+      why, url);
 }
 
 Result<Server> parse_server(std::string_view text) {
   const auto url = HttpUrl::parse(text);
   if (!url.ok()) { return refuse(text, "this is no such URL"); }
-  if (url->secure) { return refuse(text, "there is no TLS yet, only http"); }
   if (url->target.find('?') != std::string::npos) { return refuse(text, "it has no parameters"); }
   Server server;
-  server.url = "http://" + url->address.to_string() + url->target;
+  server.url = (url->secure ? "https://" : "http://") + url->address.to_string() + url->target;
   while (server.url.ends_with('/')) { server.url.pop_back(); }
   if (!url->user_info.empty()) { server.authorization = basic_authorization(url->user_info); }
   return server;

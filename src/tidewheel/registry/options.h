@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidewheel/base/status.h"
+#include "tidewheel/base/tls_network.h"
 
 namespace tidewheel::registry {
 
@@ -17,6 +18,7 @@ struct Server {
 struct Options {
   std::vector<Server> servers;  // of one registry: the next is asked when one does not answer
   std::string authorization;    // the field's value for servers that have none of their own
+  TlsOptions tls;               // of https; files are read when the first call is made
   int64_t connect_timeout_ms = 5'000;
   int64_t timeout_ms = 10'000;  // of one call
   // How often a call is made, to all servers together, until it is given up; with a pause after
@@ -26,8 +28,7 @@ struct Options {
   int64_t pause_max_ms = 10'000;
 };
 
-// "http://host:8081/path", several with commas between them. Errors: kConnectorOption; https, which
-// there is no implementation of, is refused as such.
+// "http://host:8081/path" or https, several with commas between them. Errors: kConnectorOption.
 Result<std::vector<Server>> parse_servers(std::string_view urls);
 
 }  // namespace tidewheel::registry

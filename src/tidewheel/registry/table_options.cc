@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kTopicStrategy = "TopicNameStrategy";
 constexpr std::string_view kRecordStrategy = "RecordNameStrategy";
 constexpr std::string_view kTopicRecordStrategy = "TopicRecordNameStrategy";
+constexpr std::string_view kIdentification = "ssl.endpoint.identification.algorithm";
 
 // Strategies are named by Java classes; the package does not matter.
 std::string_view class_name(std::string_view name) { return name.substr(name.rfind('.') + 1); }
@@ -19,6 +20,7 @@ std::string_view class_name(std::string_view name) { return name.substr(name.rfi
 void read_properties(const std::string& prefix, TableSettings& settings, TableOptions& options) {
   for (const auto& [name, value] : options.with_prefix(prefix)) {
     const std::string key = prefix + name;
+    if (name == kIdentification) { continue; }  // read_tls has it
     if (name == "auto.register.schemas") {
       settings.registers = options.flag(key, true);
     } else if (name == "key.subject.name.strategy" || name == "value.subject.name.strategy") {
@@ -31,8 +33,8 @@ void read_properties(const std::string& prefix, TableSettings& settings, TableOp
     } else {
       options.fail(key,
                    "is no property of the registry's client that there is: "
-                   "auto.register.schemas, key.subject.name.strategy and "
-                   "value.subject.name.strategy are");
+                   "auto.register.schemas, key.subject.name.strategy, "
+                   "value.subject.name.strategy and ssl.endpoint.identification.algorithm are");
     }
   }
 }
@@ -59,6 +61,29 @@ void read_authorization(const std::string& format, Options& registry, TableOptio
   }
 }
 
+void read_tls(const std::string& format, Options& registry, TableOptions& options) {
+  const std::string prefix = format + ".ssl.";
+  registry.tls.keystore = options.text(prefix + "keystore.location");
+  registry.tls.keystore_password = options.text(prefix + "keystore.password");
+  registry.tls.truststore = options.text(prefix + "truststore.location");
+  registry.tls.truststore_password = options.text(prefix + "truststore.password");
+  const std::string identification =
+      options.text(format + ".properties." + std::string(kIdentification), "https");
+  registry.tls.verifies_host = !identification.empty();
+  if (identification != "https" && !identification.empty()) {
+    options.fail(format + ".properties." + std::string(kIdentification),
+                 "must be https, or empty: certificates are then believed for any host");
+  }
+  const bool is_secure =
+      std::any_of(registry.servers.begin(), registry.servers.end(),
+                  [](const Server& server) { return server.url.starts_with("https://"); });
+  for (const char* const store : {"keystore.location", "truststore.location"}) {
+    if (options.has(prefix + store) && !is_secure) {
+      options.fail(prefix + store, "goes with a URL that begins with https://");
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<TableOption> table_options(const std::string& format) {
@@ -70,6 +95,12 @@ std::vector<TableOption> table_options(const std::string& format) {
       {format + ".basic-auth.user-info", false, "", "user:password"},
       {format + ".bearer-auth.credentials-source", false, "STATIC_TOKEN", "STATIC_TOKEN"},
       {format + ".bearer-auth.token", false, "", "sent with every request"},
+      {format + ".ssl.truststore.location", false, "",
+       "of https: certificates that are believed, PEM or PKCS#12; without it the machine's own"},
+      {format + ".ssl.truststore.password", false, "", "of PKCS#12"},
+      {format + ".ssl.keystore.location", false, "",
+       "the client's certificate and its key, PEM or PKCS#12, for registries that ask for one"},
+      {format + ".ssl.keystore.password", false, "", "of the key, or of PKCS#12"},
   };
 }
 
@@ -86,10 +117,7 @@ TableSettings read_table_options(const std::string& format, TableOptions& option
   } else {
     options.fail(url, "is needed");
   }
-  for (const auto& [name, value] : options.with_prefix(format + ".ssl.")) {
-    options.fail(format + ".ssl." + name,
-                 "can't be used: there is no TLS for registries yet, only http");
-  }
+  read_tls(format, settings.options, options);
   settings.subject = options.text(format + ".subject");
   read_authorization(format, settings.options, options);
   read_properties(format + ".properties.", settings, options);

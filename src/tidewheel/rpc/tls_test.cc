@@ -1,11 +1,6 @@
 // TLS between simulated hosts, alone and under calls: who is believed, who is not, and that bytes
 // arrive however the network cuts them.
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/pkcs12.h>
-#include <openssl/rsa.h>
-#include <openssl/x509v3.h>
 
 #include <memory>
 #include <string>
@@ -17,88 +12,12 @@
 #include "tidewheel/rpc/endpoint.h"
 #include "tidewheel/rpc/service.h"
 #include "tidewheel/sim/sim_world.h"
+#include "tidewheel/sim/tls_identity.h"
 
 namespace tidewheel {
 namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
-
-// A certificate with its key, signed by itself or by another.
-struct Identity {
-  EVP_PKEY* key = nullptr;
-  X509* certificate = nullptr;
-
-  explicit Identity(const std::string& name, const Identity* issuer = nullptr) {
-    key = EVP_EC_gen("P-256");
-    certificate = X509_new();
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key);
-    X509_NAME* const subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-    X509_set_issuer_name(certificate,
-                         issuer == nullptr ? subject : X509_get_subject_name(issuer->certificate));
-    X509V3_CTX context;
-    X509V3_set_ctx_nodb(&context);
-    X509_EXTENSION* const names =
-        X509V3_EXT_conf_nid(nullptr, &context, NID_subject_alt_name, ("DNS:" + name).c_str());
-    X509_add_ext(certificate, names, -1);
-    X509_EXTENSION_free(names);
-    if (issuer == nullptr) {
-      X509_EXTENSION* const signs =
-          X509V3_EXT_conf_nid(nullptr, &context, NID_basic_constraints, "critical,CA:TRUE");
-      X509_add_ext(certificate, signs, -1);
-      X509_EXTENSION_free(signs);
-    }
-    X509_sign(certificate, issuer == nullptr ? key : issuer->key, EVP_sha256());
-  }
-  Identity(const Identity&) = delete;
-  ~Identity() {
-    EVP_PKEY_free(key);
-    X509_free(certificate);
-  }
-
-  std::string pem(bool with_key, const char* password = nullptr) const {
-    BIO* const out = BIO_new(BIO_s_mem());
-    PEM_write_bio_X509(out, certificate);
-    if (with_key) {
-      const std::string secret = password == nullptr ? "" : password;
-      PEM_write_bio_PKCS8PrivateKey(out, key, password == nullptr ? nullptr : EVP_aes_128_cbc(),
-                                    secret.data(), static_cast<int>(secret.size()), nullptr,
-                                    nullptr);
-    }
-    return take(out);
-  }
-  std::string pkcs12(const char* password) const {
-    PKCS12* const made = PKCS12_create(password, "name", key, certificate, nullptr, 0, 0, 0, 0, 0);
-    BIO* const out = BIO_new(BIO_s_mem());
-    i2d_PKCS12_bio(out, made);
-    PKCS12_free(made);
-    return take(out);
-  }
-  std::string fingerprint() const {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    X509_digest(certificate, EVP_sha256(), bytes, &size);
-    std::string hex;
-    for (unsigned int i = 0; i < size; ++i) {
-      hex += fmt::format("{}{:02x}", i == 0 ? "" : ":", bytes[i]);
-    }
-    return hex;
-  }
-
- private:
-  static std::string take(BIO* out) {
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(out, &data);
-    std::string bytes(data, static_cast<size_t>(size));
-    BIO_free(out);
-    return bytes;
-  }
-};
 
 void write_file(World& world, const std::string& path, const std::string& bytes) {
   auto file = world.files().open_write(path, WriteMode::kTruncate).value();
@@ -175,10 +94,10 @@ class TlsTest : public ::testing::TestWithParam<uint64_t> {
   SimNetworkFabric fabric_;
   SimWorld server_;
   SimWorld client_;
-  const Identity authority_;
-  const Identity stranger_;
-  const Identity server_identity_;
-  const Identity client_identity_;
+  const TlsIdentity authority_;
+  const TlsIdentity stranger_;
+  const TlsIdentity server_identity_;
+  const TlsIdentity client_identity_;
   TlsOptions server_options_;
   TlsOptions client_options_;
   Status server_failure_;
@@ -279,7 +198,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, TlsTest, ::testing::Range<uint64_t>(1, 6));
 
 TEST(TlsOptions, stores_that_can_not_be_used_are_named) {
   SimMachine machine({.seed = 1});
-  const Identity identity("server");
+  const TlsIdentity identity("server");
   write_file(machine.world, "/good.p12", identity.pkcs12("secret"));
   write_file(machine.world, "/locked.pem", identity.pem(true, "hidden"));
   write_file(machine.world, "/keyless.pem", identity.pem(false));

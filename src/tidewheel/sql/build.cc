@@ -8,11 +8,13 @@
 
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/split_watermarks.h"
+#include "tidewheel/base/epoch_options.h"
 #include "tidewheel/sql/calc.h"
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/changelog_normalize.h"
 #include "tidewheel/sql/column_partitioner.h"
 #include "tidewheel/sql/correlate.h"
+#include "tidewheel/sql/epoch_fold.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
 #include "tidewheel/sql/lookup_join.h"
@@ -789,6 +791,26 @@ Stream<ColumnRow> JobBuilder::spread_for_sink(const Plan& plan, const TableDefin
   return by_keys(std::move(rows), plan.type, keys.empty() ? all : keys);
 }
 
+Stream<ColumnRow> JobBuilder::by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single) {
+  if (options_.epochs.interval_ms == 0) { return rows; }
+  env_.config().set(options::kEpochInterval, options_.epochs.interval_ms);
+  EpochFoldSpec spec;
+  spec.input = plan.type;
+  spec.updates = plan.updates;
+  if (!plan.unique_keys.empty()) { spec.keys = plan.unique_keys[0]; }
+  spec.buffer_bytes = options_.epochs.buffer_bytes;
+  Plan folded;
+  folded.node = CalcNode{std::nullopt, all_columns(plan)};
+  folded.type = plan.type;
+  folded.updates = plan.updates;
+  folded.inputs.push_back(std::make_shared<Plan>(plan));
+  return add(folded, {.name = "EpochFold", .uid = uid_of(folded, "epoch"), .single = single},
+             {single ? rows.global() : std::move(rows)},
+             [spec = std::move(spec)]() -> Result<std::unique_ptr<Operator>> {
+               return make_epoch_fold(spec);
+             });
+}
+
 Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
   const auto option = table.options.find("connector");
   if (option == table.options.end()) {
@@ -809,6 +831,7 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
   rows = spread_for_sink(plan, table, without_nulls(plan, table, std::move(rows)));
+  rows = by_epochs(plan, std::move(rows), false);
   return sink->add_to(env_, std::move(rows), "Sink: " + table.path,
                       uid_of(plan, "sink") + "-" +
                           fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(

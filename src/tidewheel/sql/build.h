@@ -21,6 +21,12 @@ namespace tidewheel::sql {
 // Whether rows on their way into a table with a primary key are spread by it.
 enum class KeyedShuffle : uint8_t { kAuto, kForce, kNone };
 
+// 'consistency' = 'epoch': tables and callers are given the net changes of one epoch at a time.
+struct EpochOptions {
+  int64_t interval_ms = 0;          // 0: 'eventual'
+  int64_t buffer_bytes = 64 << 20;  // of what one subtask keeps of an epoch
+};
+
 struct BuildOptions {
   EvalOptions eval;
   bool watermark_per_record = false;
@@ -33,6 +39,7 @@ struct BuildOptions {
   // Rows with NULL for a column of a table that can't be NULL are left out; else they fail the job.
   bool drops_null_rows = false;
   KeyedShuffle keyed_shuffle = KeyedShuffle::kAuto;
+  EpochOptions epochs = {};
   // Operators have names of their own, by which what they did is found (`name_of`).
   bool unique_names = false;
 };
@@ -49,6 +56,18 @@ class JobBuilder {
   Result<Stream<ColumnRow>> build(const Plan& plan);
   // The same into a table. Errors: kSqlQuery when the table can't take what the query gives.
   Status insert(const Plan& plan, const TableDefinition& table);
+  // The plan's rows for a stream of the job that is none of SQL's: by epochs, where there are some.
+  Result<Stream<ColumnRow>> give(const Plan& plan) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
+    return by_epochs(plan, std::move(rows), false);
+  }
+  // The end of a query whose rows the caller wants: `sink` is in one subtask.
+  template <class Sink>
+  Status show(const Plan& plan, Sink sink) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
+    by_epochs(plan, std::move(rows), true).to(std::move(sink)).name("result").uid("sql-result");
+    return {};
+  }
   // With unique names: of the operator that was built for a plan; empty: there is none.
   std::string name_of(const Plan& plan) const;
 
@@ -67,6 +86,8 @@ class JobBuilder {
   std::string new_name(const Plan& plan, std::string name);
   Stream<ColumnRow> without_nulls(const Plan& plan, const TableDefinition& table,
                                   Stream<ColumnRow> rows);
+  // With what stands before a sink where there are epochs. `single`: in one subtask.
+  Stream<ColumnRow> by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single);
   Stream<ColumnRow> spread_for_sink(const Plan& plan, const TableDefinition& table,
                                     Stream<ColumnRow> rows);
   Stream<ColumnRow> add(const Plan& plan, Added added, std::vector<Stream<ColumnRow>> inputs,

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/clock.h"
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/dataflow/forgettable_state.h"
 #include "tidewheel/dataflow/operator_failure.h"
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/record_codec.h"
+#include "tidewheel/operators/saved_event_time.h"
 #include "tidewheel/operators/user_failure.h"
 #include "tidewheel/sql/evaluator.h"
 #include "tidewheel/types/time.h"
@@ -153,10 +156,41 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
   ArenaRef arena_;  // of one call
 };
 
+// A snapshot has how far event time was: rows that are in the state of operators behind this one
+// do not come again, and would wait for ever for a time that nothing else brings.
 class WatermarkOperator final : public OutputOperator<ColumnRow> {
  public:
   WatermarkOperator(std::unique_ptr<Evaluator> value, int64_t units_per_ms, bool per_record)
       : value_(std::move(value)), units_per_ms_(units_per_ms), per_record_(per_record) {}
+
+  Status restore(SnapshotReader& reader) override {
+    TIDEWHEEL_ASSIGN_OR_RETURN(saved_,
+                               read_saved_records<SavedEventTime>(reader, kSavedEventTimeState));
+    return ok_status();
+  }
+  Status open(OperatorContext& context) override {
+    TIDEWHEEL_RETURN_IF_ERROR(OutputOperator<ColumnRow>::open(context));
+    const auto share = share_of(saved_, context.subtask_index(), context.parallelism());
+    saved_.clear();
+    if (share.has_value() && share->time_ms != kMinWatermark) {
+      newest_ = share->time_ms * units_per_ms_;
+      context.wake_at_wall_ms(context.clock().wall_ms());
+    }
+    return ok_status();
+  }
+  Progress snapshot(SnapshotWriter& writer) override {
+    if (!writer.ready()) { return Progress::kBlocked; }
+    write_event_time(writer, {reached_ms(), false}, context().subtask_index(),
+                     context().parallelism(), kEventTimeForm);
+    return Progress::kDone;
+  }
+  // What was restored goes on at once, without waiting for a row.
+  Progress on_processing_time(int64_t) override {
+    if (ended_) { return Progress::kDone; }
+    if (!output().ready()) { return Progress::kBlocked; }
+    send_watermark();
+    return Progress::kDone;
+  }
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
     if (cursor == rows.end) { return Progress::kDone; }
@@ -190,7 +224,9 @@ class WatermarkOperator final : public OutputOperator<ColumnRow> {
 
   // Event time here is what the rows say; the end of the input ends it.
   Progress on_watermark(int64_t time_ms) override {
-    return time_ms == kMaxWatermark ? Operator::on_watermark(time_ms) : Progress::kDone;
+    if (time_ms != kMaxWatermark) { return Progress::kDone; }
+    ended_ = true;
+    return Operator::on_watermark(time_ms);
   }
 
  private:
@@ -217,9 +253,12 @@ class WatermarkOperator final : public OutputOperator<ColumnRow> {
     piece.end = end;
     static_cast<void>(output().forward(piece));
   }
+  int64_t reached_ms() const {
+    if (newest_ == kMinWatermark) { return kMinWatermark; }
+    return newest_ / units_per_ms_ - (newest_ % units_per_ms_ < 0 ? 1 : 0);
+  }
   void send_watermark() {
-    if (newest_ == kMinWatermark) { return; }
-    const int64_t time_ms = newest_ / units_per_ms_ - (newest_ % units_per_ms_ < 0 ? 1 : 0);
+    const int64_t time_ms = reached_ms();
     if (time_ms <= sent_) { return; }
     sent_ = time_ms;
     static_cast<void>(output().send(Element::watermark(time_ms)));
@@ -228,9 +267,11 @@ class WatermarkOperator final : public OutputOperator<ColumnRow> {
   const std::unique_ptr<Evaluator> value_;
   const int64_t units_per_ms_;
   const bool per_record_;
+  std::vector<SavedRecord<SavedEventTime>> saved_;  // from `restore` to `open`
   ArenaRef arena_;
   int64_t newest_ = kMinWatermark;
   int64_t sent_ = kMinWatermark;
+  bool ended_ = false;
 };
 
 // How many rows have come, kept in snapshots.

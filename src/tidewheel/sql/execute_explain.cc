@@ -76,6 +76,7 @@ auto Session::explained(std::string_view text, const Explain& statement)
     TIDEWHEEL_ASSIGN_OR_RETURN(prepared.bound, bind_query(environment(), text, *query));
     TIDEWHEEL_ASSIGN_OR_RETURN(prepared.plan, this->plan(text, *query, true));
     all.push_back(std::move(prepared));
+    share_inputs(all);
     return all;
   }
   std::vector<Insert> inserts;
@@ -101,6 +102,7 @@ auto Session::explained(std::string_view text, const Explain& statement)
     TIDEWHEEL_RETURN_IF_ERROR(plan_insert(text, *create->query, object, {}, columns, {}, prepared));
     all.push_back(std::move(prepared));
   }
+  share_inputs(all);
   if (all.empty()) {
     return invalid_argument(ErrorId::kSqlQuery,
                             "EXPLAIN takes a query, an INSERT, a statement set, or CREATE TABLE .. "
@@ -150,6 +152,12 @@ Result<StatementResult> Session::explain(std::string_view text, const Explain& s
     });
   }
   out += states.empty() ? "nothing is kept but how far the sources are\n" : states;
+  if (const EpochOptions epochs = settings.epochs(); epochs.interval_ms > 0) {
+    out += fmt::format(
+        "\n== Consistency ==\nepoch: each {} the net changes from one exact answer to the next; "
+        "checkpoints are aligned\n",
+        format_duration_ms(epochs.interval_ms));
+  }
   if (has(statement, Detail::kPlanAdvice)) {
     out += "\n== Advice ==\n";
     bool any = false;
@@ -184,8 +192,7 @@ Status Session::build_explained(Env& env, const std::vector<Prepared>& all, bool
     } else {
       RunningQuery shown;
       const PlanRef plan = take_order(one.plan, shown);
-      TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, builder.build(*plan));
-      rows.to(DiscardedResult()).name("result").uid("sql-result");
+      TIDEWHEEL_RETURN_IF_ERROR(builder.show(*plan, DiscardedResult()));
     }
     if (names == nullptr) { continue; }
     for_each_node(*one.plan, [&](const Plan& plan) {

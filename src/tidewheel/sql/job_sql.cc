@@ -11,6 +11,7 @@
 #include "tidewheel/sql/optimizer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
+#include "tidewheel/sql/shared_scans.h"
 #include "tidewheel/sql/user_function.h"
 
 namespace tidewheel::sql {
@@ -104,12 +105,18 @@ JobBuilder& JobSql::builder(bool is_bounded) {
   return *builder_;
 }
 
+PlanRef JobSql::with_shared_scans(const Plan& plan) const {
+  PlanRef copy = std::make_shared<const Plan>(plan);
+  if (in_capitals(session_.setting("consistency")) != "EPOCH") { return copy; }
+  return share_scans({std::move(copy)})[0];
+}
+
 Result<Stream<ColumnRow>> JobSql::build(const Plan& plan) {
-  return builder(plan.is_bounded).build(plan);
+  return builder(plan.is_bounded).give(*with_shared_scans(plan));
 }
 
 Status JobSql::insert(const Plan& plan, const TableDefinition& table) {
-  return builder(plan.is_bounded).insert(plan, table);
+  return builder(plan.is_bounded).insert(*with_shared_scans(plan), table);
 }
 
 Status JobSql::insert(std::string_view text, const std::vector<Insert>& inserts) {

@@ -42,7 +42,7 @@ class JobSql : public std::enable_shared_from_this<JobSql> {
 
   // The plan of a query, as it would run with such rows at its end.
   Result<PlanRef> plan(const std::string& text, const Query& query) const;
-  // Adds a plan to the job.
+  // Adds a plan to the job, whose rows leave SQL.
   Result<Stream<ColumnRow>> build(const Plan& plan);
   Status insert(const Plan& plan, const TableDefinition& table);
   Status insert(std::string_view text, const std::vector<Insert>& inserts);
@@ -59,6 +59,7 @@ class JobSql : public std::enable_shared_from_this<JobSql> {
 
  private:
   struct StatementRunner;
+  PlanRef with_shared_scans(const Plan& plan) const;
   JobBuilder& builder(bool is_bounded);
   Table nothing(std::string why);
 

@@ -45,15 +45,21 @@ class JoinChunk {
   // Rows [begin, end) of the batch. Valid until the next call.
   void read(JoinInput& input, const ColumnBatch& in, uint32_t begin, uint32_t end,
             bool finds_nulls) {
+    read_keys(input, in, begin, end, finds_nulls);
     const uint32_t count = end - begin;
     renew_arena();
-    keys_ = input.keys.template keys<K>(in, begin, end);
-    nulls_.assign(count, 0);
-    if (finds_nulls) { input.keys.find_nulls(in, begin, end, nulls_.data()); }
     rows_.resize(count);
     std::iota(rows_.begin(), rows_.end(), begin);
     bytes_.resize(count);
     input.bytes.encode(in.views(), rows_, *arena_, bytes_.data());
+  }
+  // Their keys only.
+  void read_keys(JoinInput& input, const ColumnBatch& in, uint32_t begin, uint32_t end,
+                 bool finds_nulls) {
+    const uint32_t count = end - begin;
+    keys_ = input.keys.template keys<K>(in, begin, end);
+    nulls_.assign(count, 0);
+    if (finds_nulls) { input.keys.find_nulls(in, begin, end, nulls_.data()); }
   }
   // Forgets what the arena has.
   void renew_arena() {
@@ -72,6 +78,34 @@ class JoinChunk {
   std::vector<uint8_t> nulls_;
   std::vector<uint32_t> rows_;
   std::vector<Text> bytes_;
+};
+
+// Rows of a batch that are written where they stay, in lists of the state: column by column, when
+// room has been made for all of them. One thread.
+class AddedRows {
+ public:
+  // How many bytes each of the rows [begin, end) has. Valid until the next call.
+  std::span<const uint32_t> begin(JoinInput& input, const ColumnBatch& in, uint32_t begin,
+                                  uint32_t end) {
+    rows_.resize(end - begin);
+    std::iota(rows_.begin(), rows_.end(), begin);
+    const std::span<const uint32_t> sizes = input.bytes.sizes(in.views(), rows_);
+    rows_.clear();
+    to_.clear();
+    return sizes;
+  }
+  // There is room for the row at `to`.
+  void add(uint32_t row, char* to) {
+    rows_.push_back(row);
+    to_.push_back(to);
+  }
+  void write(JoinInput& input, const ColumnBatch& in) {
+    input.bytes.write(in.views(), rows_, to_.data());
+  }
+
+ private:
+  std::vector<uint32_t> rows_;
+  std::vector<char*> to_;
 };
 
 // Whether the keys of a join are numbers. Errors: kSqlType when those of both sides differ.

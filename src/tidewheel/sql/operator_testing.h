@@ -73,6 +73,7 @@ class SqlHarness {
   SqlHarness& watermark(int64_t time_ms);
   SqlHarness& input_watermark(int32_t input, int64_t time_ms);
   SqlHarness& advance_to_wall_ms(int64_t time_ms);
+  SqlHarness& epoch(int64_t number);
   SqlHarness& end_of_input(int32_t inputs = 1);
   // What has come out since the last call.
   Lines take();

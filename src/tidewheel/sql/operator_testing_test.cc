@@ -210,6 +210,10 @@ SqlHarness& SqlHarness::watermark(int64_t time_ms) {
   state_->harness().watermark(time_ms);
   return *this;
 }
+SqlHarness& SqlHarness::epoch(int64_t number) {
+  state_->harness().epoch(number);
+  return *this;
+}
 SqlHarness& SqlHarness::input_watermark(int32_t input, int64_t time_ms) {
   state_->harness().input_watermark(input, time_ms);
   return *this;

@@ -34,6 +34,13 @@ struct ReadSettings {
            : mode == "NONE" ? UpsertMaterialize::kNone
                             : UpsertMaterialize::kAuto;
   }
+  EpochOptions epochs() const {
+    EpochOptions options;
+    if (word("consistency") != "EPOCH") { return options; }
+    options.interval_ms = ms("table.exec.epoch.interval");
+    options.buffer_bytes = *parse_memory_bytes(session.setting("table.exec.epoch.buffer-size"));
+    return options;
+  }
   BuildOptions build(World& world, bool is_bounded) const {
     BuildOptions options;
     options.eval = eval(world, is_bounded);
@@ -45,6 +52,7 @@ struct ReadSettings {
     options.keyed_shuffle = shuffle == "FORCE"  ? KeyedShuffle::kForce
                             : shuffle == "NONE" ? KeyedShuffle::kNone
                                                 : KeyedShuffle::kAuto;
+    options.epochs = epochs();
     options.lookup_capacity =
         *parse_int(session.setting("table.exec.async-lookup.buffer-capacity"));
     options.lookup_timeout_ms = ms("table.exec.async-lookup.timeout");

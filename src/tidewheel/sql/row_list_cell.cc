@@ -1,11 +1,18 @@
 #include "tidewheel/sql/row_list_cell.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tidewheel/state/cells.h"
 #include "tidewheel/types/serde.h"
 
 namespace tidewheel::sql {
+
+namespace {
+// From here on what a block costs besides its rows is nothing, and what is left free in the last
+// one is little beside the others.
+constexpr size_t kBlockBytesMax = 16 * 1024;
+}  // namespace
 
 RowListCell::RowListCell(KeyedState& owner, const std::string& name, const StateOptions& options)
     : KeyedCell(owner,
@@ -13,44 +20,76 @@ RowListCell::RowListCell(KeyedState& owner, const std::string& name, const State
                                                 encoded_schema<Text>()),
                 options) {}
 
-void RowListCell::grow(List& rows, size_t needed) {
+void RowListCell::chain(List& rows, size_t needed) {
   TextHeap& heap = state().heap();
-  // The first block has room for that row only: most keys of some joins have no more.
-  const size_t bytes = rows.used == 0 ? needed : std::max(rows.used + needed, 2 * rows.used);
-  const TextBlock bigger = heap.allocate(bytes);
-  if (rows.used > 0) { std::memcpy(heap.address(bigger), heap.address(rows.block), rows.used); }
-  heap.free(rows.block);
-  rows.block = bigger;
+  // The first block has room for that row only: most keys of some joins have no more. Others grow
+  // by half, since what is left free costs as much as what is written: the kernel clears it.
+  const size_t more = std::min<size_t>(rows.bytes / 2, kBlockBytesMax);
+  const TextBlock block = heap.allocate(sizeof(BlockHead) + std::max(needed, more));
+  rows.bytes += heap.capacity(block);
+  const BlockHead fresh;
+  std::memcpy(heap.address(block), &fresh, sizeof(fresh));
+  if (rows.last) {
+    const BlockHead full{block, rows.used};
+    std::memcpy(heap.address(rows.last), &full, sizeof(full));
+  } else {
+    rows.first = block;
+  }
+  rows.last = block;
+  rows.used = sizeof(BlockHead);
+}
+
+void RowListCell::destroy(std::byte* row) {
+  TextHeap& heap = state().heap();
+  for (TextBlock block = list(row).first; block;) {
+    const TextBlock next = head_at(heap.address(block)).next;
+    heap.free(block);
+    block = next;
+  }
+  list(row) = List();
 }
 
 bool RowListCell::expire(std::byte* row) {
   List& rows = list(row);
-  char* const begin = state().heap().address(rows.block);
-  const char* kept = begin;
-  const char* const end = begin + rows.used;
-  while (kept != end && is_expired(stamp_at(kept))) { kept += head_bytes() + size_at(kept); }
-  if (kept != begin) {
-    rows.used = static_cast<uint64_t>(end - kept);
-    std::memmove(begin, kept, rows.used);
+  TextHeap& heap = state().heap();
+  while (rows.first) {
+    char* const block = heap.address(rows.first);
+    BlockHead head = head_at(block);
+    char* const begin = block + sizeof(BlockHead);
+    char* const end = block + (head.next ? head.used : rows.used);
+    const char* kept = begin;
+    while (kept != end && is_expired(stamp_at(kept))) { kept += head_bytes() + size_at(kept); }
+    if (kept == end) {
+      rows.bytes -= heap.capacity(rows.first);
+      heap.free(std::exchange(rows.first, head.next));
+      continue;
+    }
+    if (kept != begin) {
+      const auto left = static_cast<uint32_t>(end - kept);
+      std::memmove(begin, kept, left);
+      head.used = sizeof(BlockHead) + left;
+      if (!head.next) { rows.used = head.used; }
+      std::memcpy(block, &head, sizeof(head));
+    }
+    return false;
   }
-  return rows.used == 0;
+  rows = List();
+  return true;
 }
 
 void RowListCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) {
   if (ttl_ms() > 0) { expire(row); }
   const List& rows = list(row);
-  if (rows.used == 0) { return; }
-  const char* const begin = state().heap().address(rows.block);
-  const char* const end = begin + rows.used;
   uint64_t count = 0;
-  for (const char* at = begin; at != end; at += head_bytes() + size_at(at)) { ++count; }
+  for_each_entry(rows, [&](const char*) { ++count; });
+  if (count == 0) { return; }
   Writer& out = bytes_.writer();
   out.clear();
   out.varint(count);
-  for (const char* at = begin; at != end; at += head_bytes() + size_at(at)) {
+  for_each_entry(rows, [&](const char* at) {
     if (ttl_ms() > 0) { out.fixed(stamp_at(at)); }
     encode(out, Text(at + head_bytes(), size_at(at)));
-  }
+  });
   entry.value = out.view();
   writer.add(entry);
 }

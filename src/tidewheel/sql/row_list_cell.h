@@ -1,6 +1,6 @@
-// The rows of a key that are only ever added to, side by side in one block of the state's heap:
-// what a join keeps of a side that takes nothing back. A row costs its bytes and its size; adding
-// one writes behind the last.
+// The rows of a key that are only ever added to, side by side in a chain of blocks of the state's
+// heap: what a join keeps of a side that takes nothing back. A row costs its bytes and its size;
+// adding one writes behind the last, and moves none.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -29,18 +29,18 @@ class RowListCell final : public KeyedCell {
   void prefetch_end(std::byte* row) {
     if (!KeyedState::has(row, bit())) { return; }
     const List& rows = list(row);
-    const char* const end = state().heap().address(rows.block) + rows.used;
+    const char* const end = mutable_state().heap().address(rows.last) + rows.used;
     prefetch_for_write(end);
     prefetch_for_write(end + 64);
   }
   void prefetch_begin(std::byte* row) const {
     if (!KeyedState::has(row, bit())) { return; }
-    const char* const begin = mutable_state().heap().address(list(row).block);
+    const char* const begin = mutable_state().heap().address(list(row).first);
     prefetch_for_write(begin);
     prefetch_for_write(begin + 64);
   }
 
-  // Adds a row of `size` bytes, to be written there. The memory may move with the next `add`.
+  // Adds a row of `size` bytes, to be written there before the list is read.
   char* add(std::byte* row, size_t size) {
     if (!KeyedState::has(row, bit())) {
       new (&list(row)) List();
@@ -49,9 +49,9 @@ class RowListCell final : public KeyedCell {
     List& rows = list(row);
     const size_t needed = head_bytes() + size;
     TextHeap& heap = state().heap();
-    if (heap.capacity(rows.block) < rows.used + needed) [[unlikely]] { grow(rows, needed); }
-    char* const at = heap.address(rows.block) + rows.used;
-    rows.used += needed;
+    if (heap.capacity(rows.last) < rows.used + needed) [[unlikely]] { chain(rows, needed); }
+    char* const at = heap.address(rows.last) + rows.used;
+    rows.used += static_cast<uint32_t>(needed);
     const auto size32 = static_cast<uint32_t>(size);
     std::memcpy(at, &size32, sizeof(size32));
     if (ttl_ms() > 0) { set_stamp(at, state().now_ms()); }
@@ -66,16 +66,10 @@ class RowListCell final : public KeyedCell {
   void for_each(std::byte* row, F f) {
     if (!KeyedState::has(row, bit())) { return; }
     if (ttl_ms() > 0 && expire(row)) { return state().clear_cell(row, *this); }
-    const List& rows = list(row);
-    const char* at = state().heap().address(rows.block);
-    for (const char* const end = at + rows.used; at != end;) {
-      const Text bytes(at + head_bytes(), size_at(at));
-      at += head_bytes() + bytes.size();
-      f(bytes);
-    }
+    for_each_entry(list(row), [&](const char* at) { f(Text(at + head_bytes(), size_at(at))); });
   }
 
-  void destroy(std::byte* row) override { state().heap().free(list(row).block); }
+  void destroy(std::byte* row) override;
   bool goes_with_heap() const override { return true; }
   bool expire(std::byte* row) override;
   void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override;
@@ -83,10 +77,17 @@ class RowListCell final : public KeyedCell {
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 
  private:
-  // Rows are their size (4 bytes), with a TTL the time (8), then their bytes. Nothing is aligned.
+  // What a block begins with. Behind it are rows: their size (4 bytes), with a TTL the time (8),
+  // then their bytes. Nothing is aligned.
+  struct BlockHead {
+    TextBlock next;
+    uint32_t used = 0;  // head included; of the last block it is in the list
+  };
   struct List {
-    TextBlock block;
-    uint64_t used = 0;
+    TextBlock first;
+    TextBlock last;
+    uint32_t used = 0;   // of the last block, head included
+    uint64_t bytes = 0;  // of all blocks
   };
 
   List& list(std::byte* row) const { return *reinterpret_cast<List*>(row + offset()); }
@@ -104,7 +105,25 @@ class RowListCell final : public KeyedCell {
   static void set_stamp(char* at, int64_t stamp) {
     std::memcpy(at + sizeof(uint32_t), &stamp, sizeof(stamp));
   }
-  void grow(List& rows, size_t needed);
+  static BlockHead head_at(const char* block) {
+    BlockHead head;
+    std::memcpy(&head, block, sizeof(head));
+    return head;
+  }
+  // Calls f(where it is) for each row.
+  template <class F>
+  void for_each_entry(const List& rows, F f) const {
+    const TextHeap& heap = mutable_state().heap();
+    for (TextBlock block = rows.first; block;) {
+      const char* at = heap.address(block);
+      const BlockHead head = head_at(at);
+      const char* const end = at + (head.next ? head.used : rows.used);
+      for (at += sizeof(BlockHead); at != end; at += head_bytes() + size_at(at)) { f(at); }
+      block = head.next;
+    }
+  }
+  // Adds a block with room for `needed` bytes.
+  void chain(List& rows, size_t needed);
 
   StateBytes bytes_;
   bool has_stamps_ = false;  // of the snapshot that is read

@@ -18,6 +18,7 @@
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/read_settings.h"
+#include "tidewheel/sql/shared_scans.h"
 #include "tidewheel/sql/sink_plan.h"
 
 namespace tidewheel::sql {
@@ -32,6 +33,10 @@ struct Setting {
   std::string_view choices = "";  // of a text: what it may be, compared without case
 };
 constexpr Setting kSettings[] = {
+    {"consistency", OptionKind::kText, "eventual",
+     "eventual: results are right when the input rests; epoch: whatever is given leads from the "
+     "exact answer for one part of the input to that for a longer one",
+     "EVENTUAL, EPOCH"},
     {"pipeline.name", OptionKind::kText, "", "what the next jobs are called"},
     {"pipeline.auto-watermark-interval", OptionKind::kDuration, "200 ms",
      "0: a watermark behind every row that advances event time; else behind every batch"},
@@ -45,6 +50,10 @@ constexpr Setting kSettings[] = {
      "ORDERED, ALLOW_UNORDERED"},
     {"table.exec.async-lookup.timeout", OptionKind::kDuration, "3 min",
      "how long an asynchronous lookup may take"},
+    {"table.exec.epoch.buffer-size", OptionKind::kMemory, "64 mb",
+     "what a subtask before a table keeps of an epoch at most"},
+    {"table.exec.epoch.interval", OptionKind::kDuration, "100 ms",
+     "how long an epoch lasts, from 1 ms"},
     {"table.exec.mini-batch.enabled", OptionKind::kBool, "false",
      "aggregates give one change a key for each batch of rows, and not one for each row"},
     {"table.exec.sink.keyed-shuffle", OptionKind::kText, "AUTO",
@@ -81,7 +90,15 @@ Status check_setting(const Setting& setting, const std::string& value) {
       return parse_int(value).ok() && *parse_int(value) >= 1 ? ok_status()
                                                              : wrong("a whole number from 1 on");
     case OptionKind::kDuration:
-      return parse_duration_ms(value).ok() ? ok_status() : wrong("a duration such as '5 s'");
+      if (!parse_duration_ms(value).ok()) { return wrong("a duration such as '5 s'"); }
+      if (setting.key == "table.exec.epoch.interval" && *parse_duration_ms(value) < 1) {
+        return wrong("a duration of 1 ms or more");
+      }
+      return ok_status();
+    case OptionKind::kMemory:
+      return parse_memory_bytes(value).ok() && *parse_memory_bytes(value) >= 1
+                 ? ok_status()
+                 : wrong("a size such as '64 mb'");
     default: break;
   }
   if (setting.key == "table.local-time-zone") { return TimeZone::find(value).status(); }
@@ -205,14 +222,15 @@ Result<StatementResult> Session::run_query(std::string_view text, const Query& q
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, this->plan(text, query, /*needs_before=*/true));
   RunningQuery running;
   plan = take_order(std::move(plan), running);
+  const bool has_epochs = ReadSettings{*this}.epochs().interval_ms > 0;
+  if (has_epochs) { plan = share_scans({plan})[0]; }
   running.type = plan->type;
   running.updates = plan->updates;
   running.is_bounded = plan->is_bounded;
   running.rows = std::make_shared<ResultQueue>();
   running.env = make_env("query");
   JobBuilder builder(*running.env, tables(), ReadSettings{*this}.build(world_, plan->is_bounded));
-  TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, builder.build(*plan));
-  rows.to(ResultSink(running.rows)).name("result").uid("sql-result");
+  TIDEWHEEL_RETURN_IF_ERROR(builder.show(*plan, ResultSink(running.rows, has_epochs)));
   TIDEWHEEL_ASSIGN_OR_RETURN(running.job, running.env->execute_async());
   return StatementResult(std::move(running));
 }
@@ -274,6 +292,14 @@ Status Session::plan_insert(std::string_view text, const Query& query, const Cat
   return ok_status();
 }
 
+void Session::share_inputs(std::vector<Prepared>& all) const {
+  if (ReadSettings{*this}.epochs().interval_ms == 0) { return; }
+  std::vector<PlanRef> plans;
+  for (const Prepared& one : all) { plans.push_back(one.plan); }
+  plans = share_scans(std::move(plans));
+  for (size_t i = 0; i < all.size(); ++i) { all[i].plan = std::move(plans[i]); }
+}
+
 Result<StatementResult> Session::run_inserts(std::string_view text,
                                              const std::vector<Insert>& inserts) {
   RunningInsert running;
@@ -285,6 +311,7 @@ Result<StatementResult> Session::run_inserts(std::string_view text,
     is_bounded = is_bounded && prepared.plan->is_bounded;
     all.push_back(std::move(prepared));
   }
+  share_inputs(all);
   JobBuilder builder(*running.env, tables(), ReadSettings{*this}.build(world_, is_bounded));
   for (const Prepared& prepared : all) {
     TIDEWHEEL_RETURN_IF_ERROR(builder.insert(*prepared.plan, *prepared.sink));

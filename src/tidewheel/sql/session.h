@@ -192,6 +192,8 @@ class Session {
   Result<StatementResult> describe_container(const Describe& statement);
 
   Result<bool> takes_changes(const TableDefinition& table) const;
+  // Has the plans of one job, where there are epochs, read each table once.
+  void share_inputs(std::vector<Prepared>& all) const;
   // Of a query that is bound.
   Status plan_insert(std::string_view text, const Query& query, const CatalogObject& table,
                      const std::vector<Option>& hints, const std::vector<Identifier>& columns,

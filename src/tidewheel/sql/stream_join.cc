@@ -213,11 +213,13 @@ class StreamJoin final : public KeyedOperator<K> {
     side_ = static_cast<size_t>(input);
     is_left_ = input == 0;
     in_ = &in;
-    chunk_.read(inputs_[side_], in, begin, end, /*finds_nulls=*/!spec_.nulls_match);
-    const std::span<const K> keys = chunk_.keys();
+    const bool finds_nulls = !spec_.nulls_match;
     if (spec_.kind == Kind::kInner && in.kinds() == nullptr && sides_[side_].only_adds()) {
+      chunk_.read_keys(inputs_[side_], in, begin, end, finds_nulls);
       return append(cursor, end);
     }
+    chunk_.read(inputs_[side_], in, begin, end, finds_nulls);
+    const std::span<const K> keys = chunk_.keys();
     if (filter_ != nullptr) { choose_pairs(begin, keys); }
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     out_.begin(is_left_);
@@ -233,13 +235,15 @@ class StreamJoin final : public KeyedOperator<K> {
   }
 
   // Rows that come to a side of an inner join which takes nothing back. The other side stays as it
-  // is meanwhile, so that pairs point into it until the filter has seen them together.
+  // is meanwhile, so that pairs point into it until the filter has seen them together. The rows are
+  // written where they stay, column by column when room has been made for all of them.
   void append(uint32_t& cursor, uint32_t end) {
     const uint32_t begin = cursor;
     const uint32_t count = end - begin;
     const std::span<const K> keys = chunk_.keys();
     JoinSide& other = sides_[1 - side_];
     RowListCell& own = sides_[side_].list();
+    const std::span<const uint32_t> sizes = added_.begin(inputs_[side_], *in_, begin, end);
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
     const bool looks_ahead = !store_->has_backend() || !other.has_entries();
@@ -253,7 +257,7 @@ class StreamJoin final : public KeyedOperator<K> {
     for (uint32_t i = 0; i < count; ++i, ++cursor) {
       if (out_.size() >= kRowsMax) {
         send_pairs();
-        if (!output().ready()) { return; }
+        if (!output().ready()) { break; }
       }
       if (!looks_ahead) { look_up(i); }
       if (i + kAhead < count && states_[i + kAhead] != nullptr) {
@@ -262,11 +266,12 @@ class StreamJoin final : public KeyedOperator<K> {
       }
       std::byte* const state = states_[i];
       if (state == nullptr) { continue; }
-      own.add(state, chunk_.bytes(i));
+      added_.add(begin + i, own.add(state, sizes[i]));
       other.for_each(state, [&](const Text& bytes, int64_t copies) {
         for (; copies > 0; --copies) { out_.add(begin + i, {}, bytes, kPlus); }
       });
     }
+    added_.write(inputs_[side_], *in_);
     send_pairs();
   }
   void send_pairs() {
@@ -487,7 +492,8 @@ class StreamJoin final : public KeyedOperator<K> {
   uint32_t begin_ = 0;  // the first of them
   JoinChunk<K> chunk_;
   std::vector<std::byte*> states_;  // of the rows' keys
-  std::vector<Found> found_;        // what the row at work matches
+  AddedRows added_;
+  std::vector<Found> found_;  // what the row at work matches
   std::vector<Found> kept_found_;
   std::vector<Found> own_found_;
   std::vector<Kept> pairs_;

@@ -159,8 +159,6 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     Merged(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
         : index(groups, max_parallelism, memory, "window merge"), heap(memory) {}
     KeyedTable<K, uint32_t> index;
-    std::vector<const K*> keys;  // in the lists of slices
-    std::vector<std::byte*> cells;
     ArenaRef arena = Arena::create();
     TextHeap heap;
   };
@@ -405,7 +403,9 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     if (grid_.is_cumulative()) { return join_parts(); }
     merged_.emplace(this->context().key_groups(), this->context().max_parallelism(),
                     &this->context().memory());
-    merged_->index.reserve(merged_count_);  // as many as in the window before
+    merged_->index.reserve(merged_keys_.size());  // as many as in the window before
+    merged_keys_.clear();
+    merged_cells_.clear();
     for (Slice* const part : parts_) {
       if (!part->rows.empty() && part->windows.last > window_) {
         merge_rows(*part);
@@ -416,7 +416,6 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         if (part->windows.last <= window_) { clear_cells(row); }
       });
     }
-    merged_count_ = merged_->keys.size();
     require(merged_->index.status());
   }
   KeyHash merged_hash(const K& key) { return key_hash(key, this->context().max_parallelism()); }
@@ -438,22 +437,22 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     }
   }
   size_t firing_count() const {
-    return merged_.has_value() ? merged_->keys.size() : parts_.front()->keys.size();
+    return merged_.has_value() ? merged_keys_.size() : parts_.front()->keys.size();
   }
   void merge(const K& key, KeyHash hash, const std::byte* cell) {
     bool inserted = false;
     uint32_t& index = merged_->index.upsert(key, hash, inserted);
     if (inserted) {
-      index = static_cast<uint32_t>(merged_->keys.size());
+      index = static_cast<uint32_t>(merged_keys_.size());
       const size_t words = set_.bytes() / sizeof(uint64_t) + 1;
       char* const bytes = merged_->arena->allocate((words + 1) * sizeof(uint64_t));
       auto* const made =
           reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(bytes) + 7) & ~uintptr_t{7});
       set_.init(made);
-      merged_->keys.push_back(&key);
-      merged_->cells.push_back(made);
+      merged_keys_.push_back(&key);
+      merged_cells_.push_back(made);
     }
-    set_.merge(merged_->cells[index], cell, merged_->heap);
+    set_.merge(merged_cells_[index], cell, merged_->heap);
   }
   // All later windows that have the first slice have the others too: from now on they are one.
   void join_parts() {
@@ -516,7 +515,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     emitted_keys_.clear();
     cells_.clear();
     if (merged_.has_value()) {
-      for (size_t i = begin; i < end; ++i) { take_result(*merged_->keys[i], merged_->cells[i]); }
+      for (size_t i = begin; i < end; ++i) { take_result(*merged_keys_[i], merged_cells_[i]); }
       calls_->results(cells_, 0, 1);
       emit();
       return release_merged(begin, end);
@@ -557,7 +556,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     store_->clear_current();
   }
   void release_merged(size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) { set_.release(merged_->cells[i], merged_->heap); }
+    for (size_t i = begin; i < end; ++i) { set_.release(merged_cells_[i], merged_->heap); }
   }
   void emit() {
     const TimeWindow window = grid_.window(window_);
@@ -617,7 +616,9 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   int64_t window_ = 0;
   std::vector<Slice*> parts_;
   std::optional<Merged> merged_;
-  size_t merged_count_ = 0;  // keys of the window that was merged last
+  // Of the window that was merged last: its keys, in the lists of slices, and their accumulators.
+  std::vector<const K*> merged_keys_;
+  std::vector<std::byte*> merged_cells_;
   size_t fired_keys_ = 0;
   std::vector<std::byte*> cells_;
   std::vector<K> emitted_keys_;

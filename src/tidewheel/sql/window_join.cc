@@ -68,8 +68,9 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
 
   void take(size_t side, const ColumnBatch& in, uint32_t begin, uint32_t end) {
     const uint32_t count = end - begin;
-    chunk_.read(inputs_[side], in, begin, end, /*finds_nulls=*/true);
+    chunk_.read_keys(inputs_[side], in, begin, end, /*finds_nulls=*/true);
     const std::span<const K> keys = chunk_.keys();
+    const std::span<const uint32_t> sizes = added_.begin(inputs_[side], in, begin, end);
     const ColumnView& ends =
         in.view(static_cast<size_t>(side == 0 ? spec_.left_window_end : spec_.right_window_end));
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
@@ -90,8 +91,9 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
       }
       std::byte* const row = store_->ensure_row();
       if (KeyedState::mask_of(row) == 0) { store_->add_timer(TimeDomain::kEvent, last); }
-      lists_[side]->add(row, chunk_.bytes(i));
+      added_.add(begin + i, lists_[side]->add(row, sizes[i]));
     }
+    added_.write(inputs_[side], in);
     out_.emit(output(), &in);
   }
 
@@ -168,6 +170,7 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
 
   Counter* late_dropped_ = nullptr;
   RowListCell* lists_[2] = {};
+  AddedRows added_;
 
   // Of the windows at work.
   std::vector<Group> groups_;

@@ -10,14 +10,18 @@
 
 namespace tidewheel {
 
-// Each group is written whole in one of kLayersMax snapshots, in turn, and earlier when the changes
-// written since outweigh it. Of groups that are outweighed bit by bit only some are in one
-// snapshot: as they have all changed at the same rate, it would be all of them at once. Those of
-// which half changes anyway cost little more as a whole. One thread.
+// Groups that are written whole cost far more than what has changed in them: most of their rows
+// have not been looked at for long. So a group is written whole when the changes written since are
+// twice as much as it is, and otherwise only so that there are no more than kLayersMax layers of
+// it: each has its turn, which it passes when it was whole a short while ago. Groups that change at
+// the same rate are outweighed all at once; so many of them are written whole in one snapshot as
+// its changes pay for. Those of which half changes anyway cost little more as a whole. One thread.
 class ChangePlan {
  public:
-  static constexpr int32_t kLayersMax = 16;
-  static constexpr size_t kOutweighedPart = 8;  // of the groups: one in 8
+  static constexpr int32_t kLayersMax = 64;
+  static constexpr int32_t kOutweighed = 2;  // times what a group has
+  // Of these, whatever comes at once: a restore must not have to read more.
+  static constexpr int32_t kFarOutweighed = 4;
 
   // `keeps_changes`: whoever has the state remembers from barrier to barrier what was changed.
   explicit ChangePlan(KeyGroupRange groups = {}, bool keeps_changes = false);
@@ -39,16 +43,25 @@ class ChangePlan {
   void write_all_next() { last_checkpoint_ = 0; }
 
  private:
+  // One group in so many has its turn in a snapshot.
+  static constexpr int32_t kTurns = 48;
+  static constexpr int32_t kTurnAge = kLayersMax - kTurns;
+
+  bool has_turn(size_t index) const {
+    return static_cast<int32_t>(index % kTurns) == turn_ && ages_[index] >= kTurnAge;
+  }
   void take_outweighed(size_t units);
+  size_t affordable(uint64_t weights) const;
   size_t index_of(int32_t group) const { return static_cast<size_t>(group - first_); }
 
   int32_t first_ = 0;
   bool keeps_changes_ = false;
   StateContent content_ = StateContent::kAll;
   int64_t last_checkpoint_ = 0;  // 0: none that changes could be based on
-  size_t turn_ = 0;
+  int32_t turn_ = 0;
   size_t next_outweighed_ = 0;         // the group at which the search for outweighed ones goes on
   std::vector<uint8_t> whole_;         // by group: written whole this time
+  std::vector<uint8_t> ages_;          // snapshots since it was written whole
   std::vector<uint32_t> whole_units_;  // as it was written whole last
   std::vector<uint32_t> recent_;       // changes since the last barrier
   std::vector<uint32_t> changes_;      // those since it was written whole, without the recent ones

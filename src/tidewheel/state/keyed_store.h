@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -289,6 +290,11 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   enum class Stage : uint8_t { kOpen, kWalk, kState, kErased, kEntries };
   static constexpr size_t kBudget = 32 * 1024;  // slots looked at in one call: some 100 us
 
+  // A row that has come of late.
+  struct Fresh {
+    KeyHash hash;
+    uint32_t row = 0;
+  };
   // What there is with a backend only.
   struct Backed {
     // A snapshot on its way: first what was changed before the barrier is written to the backend
@@ -305,9 +311,12 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     std::function<void()> wake;
     int64_t budget_bytes = 0;  // of the backend's cache_bytes, when rows_max was made of it
     size_t rows_max = 0;
-    size_t rows_limit = 0;                          // with those that can't leave at a barrier
-    uint32_t used_timers = 0;                       // services, by bits
-    typename KeyedTable<K, uint32_t>::Cursor hand;  // of the clock
+    size_t rows_limit = 0;     // with those that can't leave at a barrier
+    uint32_t used_timers = 0;  // services, by bits
+    std::deque<Fresh> fresh;   // rows that have come of late, the oldest first
+    size_t fresh_spare = 0;    // these, for the rows of a batch
+    uint32_t unused = 0;       // of these, that were not looked up again
+    uint32_t hand = 0;         // of the clock: the part of the index, in 2^32, that lies before it
     StateBytes key_bytes;
     StateBytes current_bytes;
     uint16_t visits = 0;
@@ -319,8 +328,14 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     size_t state = 0;
   };
   static constexpr size_t kRowsMin = 64;       // cached at least
-  static constexpr int64_t kBarrierPart = 8;   // of the rows: an eighth
-  static constexpr int kRowsAhead = 12;        // of the hand, fetched into the processor's cache
+  static constexpr size_t kBarrierPart = 16;   // of the rows: a sixteenth
+  static constexpr size_t kFreshPart = 8;      // of the rows
+  static constexpr uint32_t kKeptUnused = 32;  // one of so many, so that others grow old
+  static constexpr size_t kRowsAhead = 12;  // fetched into the processor's cache before they leave
+  // The hand looks at some rows side by side in the index and goes on elsewhere (by the golden
+  // ratio): if it went along the index, the part before it would be twice as full as the whole.
+  static constexpr int kHandRows = 16;
+  static constexpr uint32_t kHandStep = 0x9e3779b9;
   static constexpr int64_t kTimerPart = 4;     // of the cache: a quarter
   static constexpr size_t kFlushSlots = 2048;  // looked at in one call
 
@@ -328,6 +343,12 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   std::byte* add_row(const K& key, KeyHash hash);
   void load_misses();
   void make_room(size_t needed);
+  bool has_many_fresh(size_t spare) const {
+    return backed_->fresh.size() * kFreshPart > index_.size() + spare * kFreshPart;
+  }
+  void take_oldest_fresh(bool gated);
+  void move_hand(size_t needed, bool gated, size_t& looked);
+  bool write_to_leave(const K& key, std::byte* row, bool gated);
   void drop_current();
   bool is_over(size_t needed) const;
   // Nothing that was changed after the barrier may be written now.
@@ -460,7 +481,7 @@ class KeyedBatch {
  private:
   static constexpr uint32_t kAhead = 12;
   static constexpr uint32_t kTouchAhead = 4;
-  static constexpr uint32_t kManyTouches = 16;  // one record in so many
+  static constexpr uint32_t kManyTouches = 128;  // one record in so many
   static constexpr uint32_t kSlots = 32;        // a power of two above 2 * kAhead
   using KeyResult = std::invoke_result_t<KeyAt&, uint32_t>;
   static constexpr bool kByReference =

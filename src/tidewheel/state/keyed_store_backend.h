@@ -22,7 +22,6 @@ Status KeyedStore<K>::open_backend(StateBackend& backend, SnapshotReader* reader
     return backed_->current_bytes.encode(*current_key_);
   });
   backed_->own_snapshots = own_snapshots && backend.has_own_snapshots();
-  index_.keep_sparse();  // rows leave in its order
   if (backend.timer_storage().in_backend) { open_timers(); }
   backed_->wake = std::move(wake);
   row_store_ = &backed_->rows;
@@ -44,7 +43,15 @@ std::byte* KeyedStore<K>::add_row(const K& key, KeyHash hash) {
   const uint32_t row = rows_.allocate();
   index_.upsert(key, hash) = row;
   std::byte* const made = rows_.at(row);
-  backed_->rows.add_miss(made, hash.group, backed_->key_bytes.encode(key));
+  Backed& backed = *backed_;
+  backed.rows.add_miss(made, hash.group, backed.key_bytes.encode(key));
+  // As long as there is room, nobody has to leave.
+  if (has_many_fresh(backed.fresh_spare)) {
+    backed.rows.set_fresh(rows_.at(backed.fresh.front().row), false);
+    backed.fresh.pop_front();
+  }
+  backed.rows.set_fresh(made, true);
+  backed.fresh.push_back({hash, row});
   return made;
 }
 
@@ -92,19 +99,12 @@ void KeyedStore<K>::set_rows_max() {
   const auto row_bytes = static_cast<int64_t>(rows_.row_bytes());
   const auto slot_bytes = static_cast<int64_t>(KeyedTable<K, uint32_t>::slot_size());
   backed.rows_max = backed.rows_limit = kRowsMin;
-  for (int64_t power = kRowsMin * 2; power < int64_t{1} << 31; power *= 2) {
-    // All rows of full chunks, with an index of four times as many slots; or as many as an index of
-    // twice the number takes. A part is kept for rows that can't leave at a barrier.
-    int64_t limit = 0;
-    if (power * (row_bytes + 4 * slot_bytes) <= budget) {
-      limit = power - 64;
-    } else if (power * (row_bytes + 2 * slot_bytes) <= budget) {
-      limit = static_cast<int64_t>(index_.entries_of_sparse(static_cast<size_t>(2 * power))) - 64;
-    } else {
-      return;
-    }
-    backed.rows_limit = static_cast<size_t>(limit);
-    backed.rows_max = static_cast<size_t>(limit - limit / kBarrierPart);
+  // All rows of full chunks, with an index of which they take half. A part is kept for rows that
+  // can't leave at a barrier.
+  for (int64_t power = kRowsMin * 2; power * (row_bytes + 2 * slot_bytes) <= budget; power *= 2) {
+    if (power == int64_t{1} << 31) { break; }
+    backed.rows_limit = static_cast<size_t>(power - 64);
+    backed.rows_max = backed.rows_limit - backed.rows_limit / kBarrierPart;
   }
 }
 
@@ -129,46 +129,94 @@ bool KeyedStore<K>::is_gated() const {
   }
 }
 
+// Most keys come once: rows that have come of late stay in a small queue, and whoever was not
+// looked up again goes at its end, before it has driven out one that is (as in S3-FIFO;
+// entry_cache.h). But for some: keys that come by turns, longer than the queue, would never stay.
 template <class K>
 void KeyedStore<K>::make_room(size_t needed) {
   set_rows_max();
-  if (!is_over(needed)) { return; }
   Backed& backed = *backed_;
+  backed.fresh_spare = needed;
+  if (!is_over(needed)) { return; }
   bool gated = is_gated();
-  const K* ahead_key = nullptr;
-  uint32_t* ahead_row = nullptr;
-  auto ahead = backed.hand;
-  for (int i = 0; i < kRowsAhead && index_.next(ahead, ahead_key, ahead_row); ++i) {
-    prefetch_for_write(rows_.at(*ahead_row));
-  }
   // The hand may have to come by several times, until a row has no more uses.
-  for (size_t looked = 0; is_over(needed) && index_.size() > 0; ++looked) {
-    if (looked > RowStore::kRoundsMax * index_.size() + 2) {
+  for (size_t looked = 0; is_over(needed) && index_.size() > 0;) {
+    if (looked > 2 * RowStore::kRoundsMax * index_.size() + 2) {
       // All that is left was changed after the barrier.
       if (!gated || index_.size() + needed <= backed.rows_limit) { break; }
       if (!open_gate()) { break; }
       gated = false;
       looked = 0;
     }
-    const K* key = nullptr;
-    uint32_t* row = nullptr;
-    if (!index_.next(backed.hand, key, row)) {
-      backed.hand = ahead = {};
-      continue;
+    if (has_many_fresh(0)) {
+      take_oldest_fresh(gated);
+      ++looked;
+    } else {
+      move_hand(needed, gated, looked);
     }
-    if (index_.next(ahead, ahead_key, ahead_row)) { prefetch_for_write(rows_.at(*ahead_row)); }
-    std::byte* const cells_of_key = rows_.at(*row);
-    if (backed.rows.take_used(cells_of_key)) { continue; }
-    if (backed.rows.is_dirty(cells_of_key)) {
-      if (gated && backed.rows.is_new(cells_of_key)) { continue; }
-      backed.rows.write(cells_of_key, hash_of(*key).group, saved_key_.encode(*key));
-      check_backend(backed.rows.commit_some());
-    }
-    const uint32_t gone = *row;
-    index_.erase_last(backed.hand);
-    destroy_cells(rows_.at(gone));
-    rows_.free(gone);
   }
+}
+
+template <class K>
+void KeyedStore<K>::take_oldest_fresh(bool gated) {
+  RowStore& rows = backed_->rows;
+  const Fresh oldest = backed_->fresh.front();
+  backed_->fresh.pop_front();
+  if (backed_->fresh.size() > kRowsAhead) {
+    const Fresh& ahead = backed_->fresh[kRowsAhead];
+    index_.prefetch_slot(ahead.hash);
+    prefetch_for_write(rows_.at(ahead.row));
+  }
+  std::byte* gone = nullptr;
+  index_.erase_where(oldest.hash, [&](const K& key, uint32_t number) {
+    std::byte* const row = rows_.at(number);
+    if (number != oldest.row || !rows.is_fresh(row)) { return false; }
+    rows.set_fresh(row, false);
+    if (rows.was_wanted(row) || ++backed_->unused % kKeptUnused == 0) { return false; }
+    if (!write_to_leave(key, row, gated)) { return false; }
+    gone = row;
+    return true;
+  });
+  if (gone == nullptr) { return; }
+  destroy_cells(gone);
+  rows_.free(oldest.row);
+}
+
+// Looks at some rows that are side by side in the index. Those that come next are on their way into
+// the processor's cache meanwhile.
+template <class K>
+void KeyedStore<K>::move_hand(size_t needed, bool gated, size_t& looked) {
+  Backed& backed = *backed_;
+  const K* key = nullptr;
+  uint32_t* row = nullptr;
+  auto cursor = index_.cursor_at(backed.hand + kHandStep);
+  for (int i = 0; i < kHandRows && index_.next(cursor, key, row); ++i) {
+    prefetch_for_write(rows_.at(*row));
+  }
+  cursor = index_.cursor_at(backed.hand);
+  backed.hand += kHandStep;
+  ++looked;
+  for (int i = 0; i < kHandRows && is_over(needed) && index_.next(cursor, key, row); ++i) {
+    ++looked;
+    const uint32_t number = *row;
+    std::byte* const cells_of_key = rows_.at(number);
+    if (backed.rows.is_fresh(cells_of_key) || backed.rows.take_used(cells_of_key)) { continue; }
+    if (!write_to_leave(*key, cells_of_key, gated)) { continue; }
+    index_.erase_last(cursor);
+    destroy_cells(cells_of_key);
+    rows_.free(number);
+  }
+}
+
+// Has the backend take what a row has, if it may.
+template <class K>
+bool KeyedStore<K>::write_to_leave(const K& key, std::byte* row, bool gated) {
+  RowStore& rows = backed_->rows;
+  if (!rows.is_dirty(row)) { return true; }
+  if (gated && rows.is_new(row)) { return false; }
+  rows.write(row, hash_of(key).group, saved_key_.encode(key));
+  check_backend(rows.commit_some());
+  return true;
 }
 
 // Waits until what was changed after the barrier may be written. False when that takes the writer

@@ -348,6 +348,48 @@ TEST_P(KeyedStoreCache, snapshots_are_of_the_barrier_while_rows_leave) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStoreCache, ::testing::Range(0, 10));
 
+// There is room for 900 rows. Between two uses of a key in use, 600 others come that never come
+// again.
+TEST(KeyedStoreRows, keys_that_come_once_do_not_drive_out_those_in_use) {
+  constexpr int64_t kInUse = 600;
+  constexpr int64_t kBatch = 60;  // of each
+  FakeClock clock;
+  EntryCache backend(
+      std::make_unique<MapBackend>(kAllGroups, MapBackendOptions{.cache_bytes = 64 << 10}),
+      {.bytes = [] { return 1 << 20; }, .chunk_bytes = 1024});
+  KeyedStore<int64_t> store(kAllGroups, kMaxParallelism, nullptr, clock);
+  OperatorState operator_state(nullptr);
+  Value<int64_t> prototype{"count"};
+  std::optional<Value<int64_t>> count;
+  {
+    BindingScope scope(&store, &operator_state);
+    count.emplace(prototype);
+  }
+  ASSERT_TRUE(store.open_backend(backend, nullptr, false, [] {}).ok());
+  int64_t in_use = 0;
+  int64_t once = kInUse;
+  const auto read = [&] { return backend.figures().found + backend.figures().missed; };
+  uint64_t read_before = 0;
+  for (int i = 0; i < 400; ++i) {
+    if (i == 200) { read_before = read(); }
+    std::vector<int64_t> keys;
+    for (int64_t k = 0; k < kBatch; ++k) {
+      keys.push_back(in_use++ % kInUse);
+      keys.push_back(once++);
+    }
+    const auto size = static_cast<uint32_t>(keys.size());
+    KeyedBatch keyed(store, 0, size, [&](uint32_t k) -> const int64_t& { return keys[k]; });
+    for (uint32_t k = 0; k < size; ++k) {
+      keyed.select(k);
+      count->update([](int64_t& value) { ++value; });
+    }
+  }
+  const auto read_each = static_cast<double>(read() - read_before) / (200 * kBatch);
+  EXPECT_GE(read_each, 1.0);  // of those that come once
+  EXPECT_LT(read_each, 1.3);  // and few of the others
+  EXPECT_LE(store.key_count(), 960U);
+}
+
 TEST(KeyedStoreBackendFailure, is_kept_and_thrown) {
   Side side(Behind::kMap);
   side.open(nullptr);

@@ -297,6 +297,10 @@ class KeyedTable {
     explicit Cursor(size_t index) : next_(index) {}
     size_t next_ = 0;  // in the slots of the new array; those of the old one follow
   };
+  // Where `part` / 2^32 of all slots lie before.
+  Cursor cursor_at(uint32_t part) const {
+    return Cursor(static_cast<size_t>(uint64_t{part} * (main_.count + old_.count) >> 32));
+  }
   // The next entry of the whole table; false at the end.
   bool next(Cursor& cursor, const K*& key, V*& value) {
     for (; cursor.next_ < main_.count; ++cursor.next_) {
@@ -492,12 +496,6 @@ class KeyedTable {
     while (count > fill_limit(capacity)) { capacity *= 2; }
     if (capacity > capacity_) { rebuild(capacity, grouped_); }
   }
-  // For who erases along the table's order while other keys come: right before the place where that
-  // is, the table is twice as full as the whole, and probes must be short there too. Before the
-  // first entry.
-  void keep_sparse() { filled_ = kFilledSparse; }
-  // How many entries a sparse table of so many slots takes before it grows.
-  static size_t entries_of_sparse(size_t slots) { return slots * kFilledSparse / 8; }
   // From which capacity on the table grows in steps; for tests.
   void grow_in_steps_from(size_t capacity) { stepwise_from_ = capacity; }
   // Forgets all entries; keeps the memory for as many again. What a snapshot is still to have is
@@ -541,7 +539,7 @@ class KeyedTable {
   static size_t entries_within(int64_t bytes) {
     size_t capacity = kCapacityMin;
     while (static_cast<int64_t>(capacity * 3 * sizeof(Slot)) <= bytes) { capacity *= 2; }
-    return capacity * kFilled / 8;
+    return fill_limit(capacity);
   }
   // kMemoryLimit once there was no memory to grow; ask once a batch.
   const Status& status() {
@@ -563,16 +561,13 @@ class KeyedTable {
   static constexpr size_t kCapacityMin = 16;
   static constexpr size_t kClearedCapacityMax = 4096;
   static constexpr size_t kProbeMax = 512;
-  // Eighths of the slots that are in use when the table grows.
-  static constexpr size_t kFilled = 5;
-  static constexpr size_t kFilledSparse = 3;
   static constexpr uint64_t kNoFrontier = uint64_t{1} << 32;
   static constexpr size_t kStepwiseFrom = 32768;  // smaller tables are rebuilt in 0.3 ms
   static constexpr size_t kStepSlots = 32;        // moved by an insertion
   static constexpr size_t kVisitCost = 16;        // of an entry or a region, in slots looked at
   static constexpr size_t kDiscardBytes = size_t{2} << 20;  // of moved slots, given back at a time
 
-  size_t fill_limit(size_t capacity) const { return capacity * filled_ / 8; }
+  static size_t fill_limit(size_t capacity) { return capacity * 5 / 8; }
   static Stored<V>& stored_of(V& value) {
     static_assert(offsetof(Stored<V>, value) == 0);
     return *reinterpret_cast<Stored<V>*>(&value);
@@ -1077,14 +1072,19 @@ class KeyedTable {
   bool write_slots(Area& area, size_t last, size_t& budget, Ready& ready) {
     const bool whole = area.before == nullptr || walk_.all || tracker_->is_whole(walk_.group);
     size_t& index = walk_.index;
-    // One bunch is on its way to the cache while the one before it is written.
-    Bunch bunches[2];
+    // While one bunch is written, what the tracker needs of the next one is on its way to the
+    // cache, and so are the slots of the one after that.
+    Bunch bunches[3];
     gather(area, index, last, whole, bunches[0]);
-    for (int current = 0; index <= last; current ^= 1) {
-      Bunch& bunch = bunches[current];
+    gather(area, bunches[0].end, last, whole, bunches[1]);
+    fetch_filled(area, bunches[0]);
+    for (size_t turn = 0; index <= last; ++turn) {
+      Bunch& bunch = bunches[turn % 3];
+      Bunch& next = bunches[(turn + 1) % 3];
       if (budget == 0) { return false; }
       budget -= std::min(budget, bunch.end - index);
-      gather(area, bunch.end, last, whole, bunches[current ^ 1]);
+      gather(area, next.end, last, whole, bunches[(turn + 2) % 3]);
+      fetch_filled(area, next);
       for (size_t i = 0; i < bunch.size; ++i) {
         index = bunch.slots[i];
         if (!write_slot(area, index, budget, ready)) { return false; }
@@ -1123,7 +1123,6 @@ class KeyedTable {
       from = end;
     }
     bunch.end = from;
-    fetch_filled(area, bunch);
   }
   // Drops the empty slots of a bunch, and tells the tracker of the others.
   void fetch_filled(Area& area, Bunch& bunch) {
@@ -1170,7 +1169,6 @@ class KeyedTable {
   Area main_;
   size_t capacity_ = 0;  // slots that orders are scaled to; a power of two, or 0
   size_t probe_max_ = kProbeMax;
-  size_t filled_ = kFilled;
   size_t not_regrouped_size_ = 0;  // size at which regroup was last in vain
   Area old_;                       // while the table grows; no slots otherwise
   size_t moved_ = 0;               // slots of old_ that have been moved

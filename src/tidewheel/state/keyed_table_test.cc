@@ -38,22 +38,20 @@ TEST(KeyedTable, finds_what_was_put) {
   EXPECT_TRUE(table.empty());
 }
 
-// As a cache does: keys come at random, and go along the table's order, so that what is right
-// before the cursor is twice as full as the whole.
-TEST(KeyedTable, a_sparse_table_keeps_its_order_when_keys_go_along_it) {
-  constexpr size_t kKeys = 40'000;
+// As a cache does: keys come at random, and go here and there. Along the table's order, what is
+// right before the cursor would be twice as full as the whole, and the table would grow.
+TEST(KeyedTable, keeps_its_order_and_size_when_keys_go_at_places_that_are_spread_over_it) {
+  constexpr size_t kKeys = 65'472;
   KeyedTable<int64_t, int64_t> table(kAllGroups, kMaxParallelism, nullptr);
-  table.keep_sparse();
   KeyedTable<int64_t, int64_t>::Cursor cursor;
+  uint32_t place = 0;
   int64_t memory_bytes = 0;
   for (int64_t added = 0; added < 500'000; ++added) {
     if (table.size() == kKeys) {
       const int64_t* key = nullptr;
       int64_t* value = nullptr;
-      if (!table.next(cursor, key, value)) {
-        cursor = {};
-        ASSERT_TRUE(table.next(cursor, key, value));
-      }
+      if (added % 16 == 0) { cursor = table.cursor_at(place += 0x9e3779b9U); }
+      while (!table.next(cursor, key, value)) { cursor = table.cursor_at(place += 0x9e3779b9U); }
       table.erase_last(cursor);
     }
     table.upsert(added, hash_of(added)) = added;

@@ -97,6 +97,7 @@ void RowStore::add_miss(std::byte* row, int32_t group, std::string_view key) {
   Marks& marks = marks_of(row);
   marks.used = 0;
   marks.dirty = 0;
+  marks.fresh = 0;
   marks.epoch = 0;
   marks.visit = 0;
   marks.stored = 0;

@@ -30,6 +30,7 @@ class EntryChanges {
 // A row is a copy of what the backend has of its key, or newer. Behind its cells it has marks:
 //   used     how often it was looked up, up to 3; the hand of the clock takes one off each time it
 //            comes by. The first time does not count: that is what it came for
+//   fresh    it has come of late, and stays only if it is looked up again soon
 //   dirty    it may differ from what the backend has. Whoever looks a key up to work on it makes
 //   the
 //            row dirty: nobody is asked whether something was really changed
@@ -77,6 +78,15 @@ class RowStore {
     --marks.used;
     return true;
   }
+  bool is_fresh(std::byte* row) const { return marks_of(row).fresh != 0; }
+  void set_fresh(std::byte* row, bool fresh) const { marks_of(row).fresh = fresh ? 1 : 0; }
+  // Of a row that was fresh: whether it was looked up again, so that it is one of those that stay.
+  bool was_wanted(std::byte* row) const {
+    Marks& marks = marks_of(row);
+    if (marks.used <= 1) { return false; }
+    marks.used = 2;
+    return true;
+  }
   void next_epoch() { ++epoch_; }
   void note_visit(std::byte* row, uint16_t visit) const { marks_of(row).visit = visit; }
   bool was_visited(std::byte* row, uint16_t visit) const { return marks_of(row).visit == visit; }
@@ -113,7 +123,8 @@ class RowStore {
  private:
   struct Marks {
     uint8_t used;
-    uint8_t dirty;
+    uint8_t dirty : 1;
+    uint8_t fresh : 1;
     uint16_t visit;  // number of the walk over all keys that has met it
     uint32_t epoch;
     uint64_t stored;

@@ -1,6 +1,7 @@
 #include "tidewheel/state/snapshot.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -89,19 +90,33 @@ class SegmentEntries final : public SnapshotEntries {
 
   Result<bool> next(StateEntry& entry) override {
     for (;;) {
+      if (given_ < kept_) {
+        entry = bunch_[given_++].entry;
+        return true;
+      }
       if (left_ == 0) [[unlikely]] {
         TIDEWHEEL_ASSIGN_OR_RETURN(const bool found, next_step());
         if (!found) { return false; }
         continue;
       }
       if (at_ == end_) [[unlikely]] { TIDEWHEEL_RETURN_IF_ERROR(read_block(block_ + 1)); }
+      if (!plain_) {
+        TIDEWHEEL_RETURN_IF_ERROR(take_bunch());
+        continue;
+      }
       if (!decode(entry)) [[unlikely]] { return damaged("an entry is cut"); }
       --left_;
-      if (plain_ || keeps(entry)) [[likely]] { return true; }
+      return true;
     }
   }
 
  private:
+  struct Decoded {
+    StateEntry entry;
+    uint64_t hash = 0;  // of its unit
+  };
+  static constexpr size_t kBunch = 32;
+
   // One layer of the current chain, and the block of it that is at hand.
   struct Layer {
     std::unique_ptr<SegmentBlocks> blocks;
@@ -246,15 +261,34 @@ class SegmentEntries final : public SnapshotEntries {
     return true;
   }
 
-  void note(const StateEntry& entry) {
-    units_.note(entry.key, has_namespaces_ ? entry.name_space : std::string_view());
+  std::string_view name_space_of(const StateEntry& entry) const {
+    return has_namespaces_ ? entry.name_space : std::string_view();
   }
-  // Whether no newer layer has spoken of the entry's unit; notes that this one has.
-  bool keeps(const StateEntry& entry) {
-    const bool kept =
-        !units_.contains(entry.key, has_namespaces_ ? entry.name_space : std::string_view());
-    if (collects_) { note(entry); }
-    return kept;
+  void note(const StateEntry& entry) {
+    const std::string_view name_space = name_space_of(entry);
+    units_.note(entry.key, name_space, UnitSet::hash_of(entry.key, name_space));
+  }
+  // Some entries of one block. Those whose units newer layers have not spoken of are kept, and it
+  // is noted that this one has. The set of units may be large: what each needs of it is on its way
+  // while others are decoded.
+  Status take_bunch() {
+    size_t size = 0;
+    for (; size < kBunch && left_ > 0 && at_ != end_; ++size, --left_) {
+      Decoded& one = bunch_[size];
+      if (!decode(one.entry)) { return damaged("an entry is cut"); }
+      one.hash = UnitSet::hash_of(one.entry.key, name_space_of(one.entry));
+      units_.fetch_slot(one.hash);
+    }
+    for (size_t i = 0; i < size; ++i) { units_.fetch_unit(bunch_[i].hash); }
+    given_ = kept_ = 0;
+    for (size_t i = 0; i < size; ++i) {
+      const Decoded one = bunch_[i];
+      const std::string_view name_space = name_space_of(one.entry);
+      if (units_.contains(one.entry.key, name_space, one.hash)) { continue; }
+      if (collects_) { units_.note(one.entry.key, name_space, one.hash); }
+      bunch_[kept_++] = one;
+    }
+    return ok_status();
   }
 
   std::vector<Chain> chains_;
@@ -273,6 +307,9 @@ class SegmentEntries final : public SnapshotEntries {
   bool has_namespaces_ = false;
   size_t block_ = 0;
   UnitSet units_;
+  std::array<Decoded, kBunch> bunch_;
+  size_t kept_ = 0;   // of the bunch
+  size_t given_ = 0;  // of these
 };
 
 // Which of `total` items a subtask gets: [first, first + count). The subtasks that get one more

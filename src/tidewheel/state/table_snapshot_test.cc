@@ -264,19 +264,24 @@ TEST(TableSnapshot, a_text_that_is_changed_or_erased_is_written_as_it_was) {
   EXPECT_EQ(found, frozen);
 }
 
-TEST(ChangePlan, each_group_is_written_whole_once_in_sixteen_snapshots) {
-  ChangePlan plan({10, 49}, true);
-  std::vector<int> since(40, 0);
-  for (int64_t checkpoint = 1; checkpoint < 100; ++checkpoint) {
+TEST(ChangePlan, no_group_has_more_layers_than_a_restore_may_meet) {
+  ChangePlan plan({10, 109}, true);
+  std::vector<int> since(100, 0);
+  int64_t whole = 0;
+  for (int64_t checkpoint = 1; checkpoint < 500; ++checkpoint) {
     plan.begin({checkpoint, checkpoint - 1});
     EXPECT_EQ(plan.content(), checkpoint == 1 ? StateContent::kAll : StateContent::kChanges);
-    for (int32_t group = 10; group < 50; ++group) {
+    for (int32_t group = 10; group < 110; ++group) {
       int& layers = since[static_cast<size_t>(group - 10)];
       layers = plan.is_whole(group) ? 1 : layers + 1;
       EXPECT_LE(layers, ChangePlan::kLayersMax);
-      for (int i = 0; i < (plan.is_whole(group) ? 1000 : 3); ++i) { plan.note_unit(group); }
+      whole += plan.is_whole(group) && checkpoint > 1 ? 1 : 0;
+      // One group has changes that outweigh it long before its turn.
+      const int changes = group == 50 ? 400 : 3;
+      for (int i = 0; i < (plan.is_whole(group) ? 1000 : changes); ++i) { plan.note_unit(group); }
     }
   }
+  EXPECT_LE(whole, 500 * 100 / 45 + 500 / 4);
 }
 
 TEST(ChangePlan, a_group_is_written_whole_when_changes_outweigh_it) {
@@ -289,19 +294,37 @@ TEST(ChangePlan, a_group_is_written_whole_when_changes_outweigh_it) {
     if (plan.is_whole(50)) { break; }
     for (int i = 0; i < 40; ++i) { plan.note_unit(50); }
   }
-  EXPECT_LE(checkpoint, 4);
+  EXPECT_GE(checkpoint, 5);
+  EXPECT_LE(checkpoint, 7);
 }
 
+// All change at the same rate, so they are all outweighed by the same snapshot.
 TEST(ChangePlan, groups_that_are_outweighed_together_are_written_whole_one_after_another) {
-  ChangePlan plan({0, 127}, true);
-  for (int64_t checkpoint = 1; checkpoint < 60; ++checkpoint) {
-    plan.begin({checkpoint, checkpoint - 1}, 128 * 100);
-    int whole = 0;
-    for (int32_t group = 0; group < 128; ++group) {
-      whole += plan.is_whole(group) ? 1 : 0;
-      for (int i = 0; i < (plan.is_whole(group) ? 100 : 10); ++i) { plan.note_unit(group); }
+  constexpr int kGroups = 128;
+  constexpr int kUnits = 100;
+  for (const int changes : {1, 5, 10, 40}) {
+    ChangePlan plan({0, kGroups - 1}, true);
+    int64_t written = 0;
+    int64_t changed = 0;
+    std::vector<int> since(kGroups, 0);
+    for (int64_t checkpoint = 1; checkpoint < 400; ++checkpoint) {
+      plan.begin({checkpoint, checkpoint - 1}, kGroups * kUnits);
+      int whole = 0;
+      for (int32_t group = 0; group < kGroups; ++group) {
+        int& layered = since[static_cast<size_t>(group)];
+        const bool is_whole = plan.is_whole(group);
+        whole += is_whole ? 1 : 0;
+        layered = is_whole ? kUnits : layered + changes;
+        EXPECT_LE(layered, kUnits * (1 + ChangePlan::kFarOutweighed) + changes) << checkpoint;
+        for (int i = 0; i < (is_whole ? kUnits : changes); ++i) { plan.note_unit(group); }
+      }
+      if (checkpoint == 1) { continue; }
+      EXPECT_LE(whole, kGroups * changes * 5 / (8 * kUnits) + 1 + kGroups / 48 + 1) << checkpoint;
+      written += whole * kUnits + (kGroups - whole) * changes;
+      changed += kGroups * changes;
     }
-    if (checkpoint > 1) { EXPECT_LE(whole, 128 / 8 + 128 / 16) << checkpoint; }
+    // Of what has not changed a fiftieth in each snapshot, or half as much as what has.
+    EXPECT_LE(written, changed * 7 / 4 + 400 * kGroups * kUnits / 50) << changes;
   }
 }
 

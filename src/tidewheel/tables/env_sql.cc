@@ -13,7 +13,8 @@ namespace {
 sql::JobSql& job_sql(Env& env) {
   if (env.sql_state() == nullptr) {
     env.sql_state() = std::make_shared<sql::JobSql>(
-        env, make_table_registry(), [&files = env.world().files()](const std::string& path) {
+        env, make_table_registry(env.world(), [&env]() -> const Config& { return env.config(); }),
+        [&files = env.world().files()](const std::string& path) {
           return make_file_table(files, path);
         });
   }

@@ -1,5 +1,7 @@
 #include "tidewheel/tables/table_registry.h"
 
+#include <utility>
+
 #include "tidewheel/connectors/datagen/table.h"
 #include "tidewheel/connectors/discard/table.h"
 #include "tidewheel/connectors/file/table.h"
@@ -10,7 +12,10 @@
 #include "tidewheel/formats/avro/table.h"
 #include "tidewheel/formats/csv/table.h"
 #include "tidewheel/formats/json/table.h"
+#include "tidewheel/formats/protobuf/table.h"
 #include "tidewheel/formats/raw/table.h"
+#include "tidewheel/plugins/plugin_folder.h"
+#include "tidewheel/plugins/table_plugin.h"
 
 namespace tidewheel {
 
@@ -32,7 +37,19 @@ std::unique_ptr<TableRegistry> make_table_registry() {
   registry->add(debezium_json_table_format());
   registry->add(json_registry_table_format());
   registry->add(json_table_format());
+  registry->add(protobuf_table_format());
+  registry->add(protobuf_confluent_table_format());
   registry->add(raw_table_format());
+  return registry;
+}
+
+std::unique_ptr<TableRegistry> make_table_registry(World& world,
+                                                   std::function<const Config&()> config) {
+  auto registry = make_table_registry();
+  registry->extend(std::make_unique<PluginFolder>(
+      world.files(),
+      [&world, config = std::move(config)] { return plugin_directory(world, config()); }, *registry,
+      load_table_plugin));
   return registry;
 }
 

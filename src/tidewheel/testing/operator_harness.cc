@@ -243,6 +243,16 @@ bool OperatorHarness::run_pending() {
   }
 }
 
+void OperatorHarness::epoch(int64_t number) {
+  state_->flush();
+  state_->open_if_needed();
+  while (state_->op->on_epoch(number) == Progress::kBlocked) {
+    state_->retry();
+    run_pending();
+  }
+  state_->flush();
+}
+
 void OperatorHarness::end_of_input(int32_t inputs) {
   watermark(kMaxWatermark);
   for (int32_t input = 0; input < inputs; ++input) {

@@ -3,19 +3,26 @@
 #include <algorithm>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/large_memory.h"
 #include "tidewheel/base/memory_pool.h"
 
 namespace tidewheel {
 
 namespace {
 constexpr size_t kFirstChunkBytes = 4096;
-}
+// From here on a page more or less is little beside the heap, and faults of 4 KiB pages cost more
+// than what is written into them.
+constexpr int64_t kPairsFromBytes = 16 << 20;
+constexpr size_t kPairBytes = 2 * TextHeap::kChunkBytesMax;
+}  // namespace
 
 void TextHeap::swap(TextHeap& other) noexcept {
   std::swap(memory_, other.memory_);
   std::swap(lasting_, other.lasting_);
   std::swap(free_, other.free_);
   std::swap(chunks_, other.chunks_);
+  std::swap(single_chunks_, other.single_chunks_);
+  std::swap(second_, other.second_);
   std::swap(next_unit_, other.next_unit_);
   std::swap(last_chunk_units_, other.last_chunk_units_);
   std::swap(large_, other.large_);
@@ -37,13 +44,28 @@ void TextHeap::charge(int64_t bytes) {
 void TextHeap::add_chunk(size_t bytes_min) {
   TIDEWHEEL_CHECK(chunks_.size() < (size_t{1} << (32 - kChunkUnitsLog2)) - 1,
                   "a heap for state has reached 32 GB of text");
+  if (chunks_.size() > single_chunks_ || memory_bytes_ >= kPairsFromBytes) {
+    chunks_.push_back(next_of_pairs());
+    next_unit_ = 0;
+    last_chunk_units_ = kChunkBytesMax / kUnitBytes;
+    return;
+  }
   const size_t doubled = std::max(kFirstChunkBytes, static_cast<size_t>(memory_bytes_));
   size_t bytes = std::max(bytes_min, std::min(doubled, kChunkBytesMax));
   bytes = (bytes + kUnitBytes - 1) / kUnitBytes * kUnitBytes;
   chunks_.push_back(static_cast<char*>(::operator new(bytes)));
+  single_chunks_ = chunks_.size();
   charge(static_cast<int64_t>(bytes));
   next_unit_ = 0;
   last_chunk_units_ = static_cast<uint32_t>(bytes / kUnitBytes);
+}
+
+char* TextHeap::next_of_pairs() {
+  if (second_ != nullptr) { return std::exchange(second_, nullptr); }
+  char* const pair = static_cast<char*>(allocate_zeroed(kPairBytes));
+  charge(static_cast<int64_t>(kPairBytes));
+  second_ = pair + kChunkBytesMax;
+  return pair;
 }
 
 TextBlock TextHeap::allocate_fresh(uint32_t size_class) {
@@ -82,9 +104,14 @@ void TextHeap::free_large(TextBlock block) {
 }
 
 void TextHeap::clear() {
-  for (char* chunk : chunks_) { ::operator delete(chunk); }
+  for (size_t i = 0; i < single_chunks_; ++i) { ::operator delete(chunks_[i]); }
+  for (size_t i = single_chunks_; i < chunks_.size(); i += 2) {
+    free_zeroed(chunks_[i], kPairBytes);
+  }
   for (const Large& large : large_) { ::operator delete(large.bytes); }
   chunks_.clear();
+  single_chunks_ = 0;
+  second_ = nullptr;
   large_.clear();
   free_large_slots_.clear();
   free_ = all_empty();

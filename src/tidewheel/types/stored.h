@@ -23,7 +23,8 @@ struct TextBlock {
 
 // A heap for the bytes of Text in state. Sizes are rounded up to classes (at most a quarter more),
 // each with a list of free blocks; blocks carry no header. Memory comes in chunks that are charged
-// to a MemoryPool and given back by `clear` only. One thread.
+// to a MemoryPool and given back by `clear` only; those of a heap that has become large come in
+// pairs, each a huge page. One thread.
 class TextHeap {
  public:
   static constexpr size_t kChunkBytesMax = 1 << 20;
@@ -120,6 +121,7 @@ class TextHeap {
   TextBlock allocate_large(size_t bytes);
   void free_large(TextBlock block);
   void add_chunk(size_t bytes_min);
+  char* next_of_pairs();
   void charge(int64_t bytes);
 
   struct Large {
@@ -136,7 +138,9 @@ class TextHeap {
   const LastingTexts* lasting_ = nullptr;
   std::array<uint32_t, kLastSmallClass + 1> free_ = all_empty();
   std::vector<char*> chunks_;
-  uint32_t next_unit_ = 0;  // of the last chunk
+  size_t single_chunks_ = 0;  // the first ones; behind them are pairs
+  char* second_ = nullptr;    // of the last pair, when it is not among the chunks yet
+  uint32_t next_unit_ = 0;    // of the last chunk
   uint32_t last_chunk_units_ = 0;
   std::vector<Large> large_;
   std::vector<uint32_t> free_large_slots_;

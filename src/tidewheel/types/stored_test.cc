@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 #include "tidewheel/base/memory_pool.h"
@@ -34,6 +35,29 @@ TEST(stored, blocks_hold_what_they_promise_at_every_size) {
   }
   for (const auto& [block, bytes] : blocks) { heap.free(block); }
   EXPECT_EQ(heap.live_bytes(), 0);
+}
+
+TEST(stored, a_heap_that_has_become_large_takes_pairs_of_chunks_and_gives_all_back) {
+  MemoryPool pool(int64_t{1} << 30);
+  TextHeap heap(&pool);
+  std::vector<TextBlock> blocks;
+  const TextBlock large = heap.allocate(20 << 20);  // makes the heap large before it has chunks
+  for (int round = 0; round < 1200; ++round) {
+    blocks.push_back(heap.allocate(32 * 1024));
+    std::memset(heap.address(blocks.back()), round & 0x7f, heap.capacity(blocks.back()));
+    if (round == 100) { heap.free(large); }  // and small again, between two of a pair
+  }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const char expected = static_cast<char>(i & 0x7f);
+    ASSERT_EQ(heap.address(blocks[i])[0], expected);
+    ASSERT_EQ(heap.address(blocks[i])[heap.capacity(blocks[i]) - 1], expected);
+  }
+  EXPECT_EQ(pool.used_bytes(), heap.memory_bytes());
+  EXPECT_LE(heap.memory_bytes(), heap.live_bytes() + (4 << 20));
+  TextHeap other;
+  other.swap(heap);
+  other.clear();
+  EXPECT_EQ(pool.used_bytes(), 0);
 }
 
 TEST(stored, values_own_their_text) {

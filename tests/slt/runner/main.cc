@@ -1,5 +1,5 @@
 // Runs .slt files: `slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE]
-// [--crash] FILE...`
+// [--crash] [--epochs] FILE...`
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,6 +31,10 @@ struct Options {
   // Each query over feeds is checkpointed when its sources are in the middle of theirs, cancelled,
   // and goes on from the checkpoint in another job.
   bool crashes = false;
+  // 'consistency' = 'epoch', with short epochs and slow sources. Of queries that only depend on the
+  // rows of one table, and not on time or its end, each epoch has to end with the table that the
+  // query gives for a prefix of those rows, never for a shorter one than before.
+  bool has_epochs = false;
   std::string parallelism = "1";
   std::string parallelism_after;  // of that job; empty: the same
 };
@@ -118,6 +122,7 @@ class Runner {
                                     "execution.checkpointing.externalized-checkpoint-retention",
                                     "RETAIN_ON_CANCELLATION"));
     }
+    feeds_->is_slow = options_.has_epochs;
     for (const auto& [key, value] : options_.settings) {
       TIDEWHEEL_RETURN_IF_ERROR(set(session, key, value));
     }
@@ -132,6 +137,7 @@ class Runner {
     return failures;
   }
   int records() const { return records_; }
+  int epochs() const { return epochs_; }
 
  private:
   static Status set(sql::Session& session, const std::string& key, const std::string& value) {
@@ -161,7 +167,10 @@ class Runner {
     if (auto* query = std::get_if<sql::RunningQuery>(&*result)) {
       query->job->wait();
       TIDEWHEEL_RETURN_IF_ERROR(query->job->result());
-      return check_rows(record, *query, query->rows->take_all());
+      const std::vector<sql::ResultQueue::Rows> rows = query->rows->take_all();
+      TIDEWHEEL_RETURN_IF_ERROR(check_rows(record, *query, rows));
+      return options_.has_epochs ? check_epochs(session, record, *statement, *query, rows)
+                                 : ok_status();
     }
     if (const auto* listing = std::get_if<sql::Listing>(&*result)) {
       return record.kind == Record::Kind::kStatement ? ok_status()
@@ -196,6 +205,8 @@ class Runner {
 
   // What SHOW and its like give, in its order.
   Status check_listing(const Record& record, const sql::Listing& listing) {
+    // Plans of jobs have an operator more.
+    if (options_.has_epochs && record.sql.starts_with("EXPLAIN")) { return ok_status(); }
     std::vector<std::string> found;
     for (const std::vector<std::string>& row : listing.rows) {
       std::string line;
@@ -313,6 +324,83 @@ class Runner {
     return compare(record, found, expected);
   }
 
+  // Whether what a node gives for rows that have come depends on nothing else.
+  static bool is_timeless(const sql::Plan& plan) {
+    const bool is_node_timeless = std::visit(
+        []<class Node>(const Node& node) {
+          if constexpr (std::is_same_v<Node, sql::CalcNode>) {
+            return std::all_of(node.outputs.begin(), node.outputs.end(), sql::is_deterministic);
+          } else if constexpr (std::is_same_v<Node, sql::JoinNode>) {
+            return node.left_window_end < 0 && node.left_time < 0;
+          } else if constexpr (std::is_same_v<Node, sql::TopNNode>) {
+            return node.window_end < 0;
+          } else {
+            return std::is_same_v<Node, sql::ScanNode> || std::is_same_v<Node, sql::UnionNode> ||
+                   std::is_same_v<Node, sql::AggregateNode> ||
+                   std::is_same_v<Node, sql::SetOperationNode> ||
+                   std::is_same_v<Node, sql::LimitNode> || std::is_same_v<Node, sql::CorrelateNode>;
+          }
+        },
+        plan.node);
+    return is_node_timeless &&
+           std::all_of(plan.inputs.begin(), plan.inputs.end(),
+                       [](const sql::PlanRef& input) { return is_timeless(*input); });
+  }
+
+  // The table that changes make, sorted.
+  static std::vector<std::string> table_of(const sql::RunningQuery& query,
+                                           const sql::ResultTable& rows) {
+    std::vector<std::string> table;
+    for (const sql::ResultTable::Row* row : rows.rows()) {
+      table.push_back(row_text(*row, query.visible));
+    }
+    std::sort(table.begin(), table.end());
+    return table;
+  }
+
+  Status check_epochs(sql::Session& session, const Record& record, const sql::Statement& statement,
+                      const sql::RunningQuery& query,
+                      const std::vector<sql::ResultQueue::Rows>& batches) {
+    const auto* const text = std::get_if<sql::Query>(&statement.node);
+    if (text == nullptr || feeds_->by_table.size() != 1) { return ok_status(); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const sql::PlanRef plan, session.plan(record.sql, *text, true));
+    if (!is_timeless(*plan)) { return ok_status(); }
+    std::vector<Feed>& feed = feeds_->by_table.begin()->second;
+    const std::vector<Feed> all = feed;
+    const TimeZone zone;
+    size_t prefix = 0;
+    const auto give = [&]() -> Result<std::vector<std::string>> {
+      feed.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(prefix));
+      TIDEWHEEL_ASSIGN_OR_RETURN(sql::StatementResult result,
+                                 session.execute(record.sql, statement));
+      auto& made = std::get<sql::RunningQuery>(result);
+      made.job->wait();
+      TIDEWHEEL_RETURN_IF_ERROR(made.job->result());
+      sql::ResultTable rows(made.type, made.visible, made.order_by, zone);
+      for (const sql::ResultQueue::Rows& batch : made.rows->take_all()) { rows.apply(batch); }
+      return table_of(made, rows);
+    };
+    feeds_->is_slow = false;
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<std::string> wanted, give());
+    sql::ResultTable rows(query.type, query.visible, query.order_by, zone);
+    for (size_t i = 0; i < batches.size(); ++i) {
+      rows.apply(batches[i]);
+      if (i + 1 < batches.size() && batches[i + 1].epoch == batches[i].epoch) { continue; }
+      const std::vector<std::string> found = table_of(query, rows);
+      ++epochs_;
+      while (found != wanted) {
+        if (prefix++ == all.size()) {
+          return invalid_argument(ErrorId::kUsage,
+                                  "after epoch {} there is what no prefix gives:\n  {}",
+                                  batches[i].epoch, fmt::join(found, "\n  "));
+        }
+        TIDEWHEEL_ASSIGN_OR_RETURN(wanted, give());
+      }
+    }
+    feeds_->is_slow = true;
+    return ok_status();
+  }
+
   static constexpr int64_t kPollNs = 1'000'000;
 
   World& world_;
@@ -321,6 +409,7 @@ class Runner {
   std::shared_ptr<ScriptFeeds> feeds_;
   std::shared_ptr<TableRegistry> tables_;
   int records_ = 0;
+  int epochs_ = 0;  // whose ends were compared
 };
 
 bool parse_arguments(int argc, char** argv, Options& options) {
@@ -340,6 +429,11 @@ bool parse_arguments(int argc, char** argv, Options& options) {
       set("state.backend.type", argv[++i]);
     } else if (argument == "--mini-batch") {
       set("table.exec.mini-batch.enabled", "true");
+      options.compares_tables_only = true;
+    } else if (argument == "--epochs") {
+      set("consistency", "epoch");
+      set("table.exec.epoch.interval", "1 ms");
+      options.has_epochs = true;
       options.compares_tables_only = true;
     } else if (argument == "--crash") {
       options.crashes = true;
@@ -362,7 +456,7 @@ int run(int argc, char** argv) {
   if (!parse_arguments(argc, argv, options)) {
     fmt::print(stderr,
                "slt [--parallelism N] [--batch-rows N] [--mini-batch] [--backend TYPE] [--show]\n"
-               "    [--crash [--parallelism-after N]] FILE...\n");
+               "    [--crash [--parallelism-after N]] [--epochs] FILE...\n");
     return 2;
   }
   const std::unique_ptr<World> world = make_real_world({.log_level = LogLevel::kError});
@@ -379,6 +473,7 @@ int run(int argc, char** argv) {
   }
   fmt::print("{} records of {} files, {} failed\n", runner.records(), options.files.size(),
              failures);
+  if (options.has_epochs) { fmt::print("{} ends of epochs compared\n", runner.epochs()); }
   return failures == 0 ? 0 : 1;
 }
 

@@ -27,11 +27,16 @@ class ScriptSource {
   static constexpr int32_t fixed_parallelism = 1;
 
   ScriptSource(std::vector<ScriptRow> rows, std::vector<LogicalType> types,
-               std::shared_ptr<Pause> pause)
+               std::shared_ptr<Pause> pause, bool is_slow)
       : data_(std::make_shared<const Data>(Data{std::move(rows), std::move(types)})),
-        pause_(std::move(pause)) {}
+        pause_(std::move(pause)),
+        slow_rows_(is_slow ? kSlowRows : 0) {}
 
   Result<std::vector<Split>> discover(SplitContext&) { return std::vector<Split>{Split{}}; }
+  Status open(SourceContext& context) {
+    clock_ = &context.clock();
+    return {};
+  }
   // A watermark takes effect behind the rows of a call, so it ends one.
   ReadResult read(Split& split, SourceOut<ColumnRow>& out) {
     ColumnBatch& batch = out.batch();
@@ -57,17 +62,24 @@ class ScriptSource {
         batch.make_kinds(at + 1)[at] = row.kind;
       }
       batch.set_size(at + 1);
+      if (slow_rows_ > 0 && split.next < end) {
+        --slow_rows_;
+        return ReadResult::wait_until(clock_->wall_ms() + 1);
+      }
     }
     return split.next == count && pause_ == nullptr ? ReadResult::end() : ReadResult::more();
   }
 
  private:
+  static constexpr int32_t kSlowRows = 8;
   struct Data {
     std::vector<ScriptRow> rows;
     std::vector<LogicalType> types;
   };
   std::shared_ptr<const Data> data_;
   std::shared_ptr<Pause> pause_;
+  int32_t slow_rows_ = 0;  // that are to come slowly
+  Clock* clock_ = nullptr;
   bool is_waiting_ = false;
 };
 
@@ -123,8 +135,8 @@ Result<ScriptRow> make_row(const TableDefinition& table, const std::vector<size_
 class ScriptTableSource final : public TableSource {
  public:
   ScriptTableSource(TableDefinition table, const std::vector<Feed>* feeds,
-                    std::shared_ptr<Pause> pause)
-      : table_(std::move(table)), feeds_(feeds), pause_(std::move(pause)) {
+                    std::shared_ptr<Pause> pause, bool is_slow)
+      : table_(std::move(table)), feeds_(feeds), pause_(std::move(pause)), is_slow_(is_slow) {
     if (feeds_ == nullptr) { return; }
     retracts_ = std::any_of(feeds_->begin(), feeds_->end(),
                             [](const Feed& feed) { return feed.kind == Feed::Kind::kRetraction; });
@@ -154,13 +166,15 @@ class ScriptTableSource final : public TableSource {
       }
     }
     if (pause_ != nullptr) { ++pause_->sources; }
-    return env.add_source(name, ScriptSource(std::move(rows), std::move(types), pause_)).uid(uid);
+    return env.add_source(name, ScriptSource(std::move(rows), std::move(types), pause_, is_slow_))
+        .uid(uid);
   }
 
  private:
   const TableDefinition table_;
   const std::vector<Feed>* feeds_;
   const std::shared_ptr<Pause> pause_;
+  const bool is_slow_;
   std::vector<size_t> columns_;
   bool retracts_ = false;
 };
@@ -242,8 +256,8 @@ class ScriptConnector final : public TableConnector {
     LookupCaching caching;
     bool has_lookup = false;
     TIDEWHEEL_RETURN_IF_ERROR(read_options(context.table, caching, has_lookup));
-    return std::unique_ptr<TableSource>(
-        std::make_unique<ScriptTableSource>(context.table, feeds_of(context.table), feeds_->pause));
+    return std::unique_ptr<TableSource>(std::make_unique<ScriptTableSource>(
+        context.table, feeds_of(context.table), feeds_->pause, feeds_->is_slow));
   }
   Result<std::unique_ptr<TableLookup>> lookup(const TableContext& context) const override {
     LookupCaching caching;

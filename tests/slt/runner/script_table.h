@@ -22,6 +22,7 @@ struct Pause {
 struct ScriptFeeds {
   std::map<std::string, std::vector<Feed>> by_table;
   std::shared_ptr<Pause> pause;  // of the next job; null: its sources read on
+  bool is_slow = false;          // the first rows come one by one, each some time after the last
 };
 
 std::unique_ptr<TableConnector> make_script_connector(std::shared_ptr<const ScriptFeeds> feeds);

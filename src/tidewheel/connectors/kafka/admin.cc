@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "tidewheel/connectors/kafka/native.h"
@@ -120,6 +121,18 @@ class NativeAdmin final : public Admin {
     return status;
   }
 
+  Status delete_topic(const std::string& name) override {
+    rd_kafka_DeleteTopic_t* topic = rd_kafka_DeleteTopic_new(name.c_str());
+    rd_kafka_queue_t* const queue = rd_kafka_queue_new(handle_->get());
+    rd_kafka_DeleteTopics(handle_->get(), &topic, 1, nullptr, queue);
+    rd_kafka_event_t* const event = rd_kafka_queue_poll(queue, timeout_ms_);
+    const Status status = deleted(event, name);
+    if (event != nullptr) { rd_kafka_event_destroy(event); }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_DeleteTopic_destroy(topic);
+    return status;
+  }
+
  private:
   // Topics that brokers keep for themselves.
   static bool is_internal(std::string_view name) {
@@ -192,17 +205,34 @@ class NativeAdmin final : public Admin {
 
   Status created(rd_kafka_event_t* event, const std::string& name) {
     const std::string what = fmt::format("making topic '{}'", name);
-    if (event == nullptr) { return failure(RD_KAFKA_RESP_ERR__TIMED_OUT, what); }
-    if (const auto code = rd_kafka_event_error(event); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return failure(code, what);
-    }
+    TIDEWHEEL_RETURN_IF_ERROR(answered(event, what));
     size_t count = 0;
     const rd_kafka_topic_result_t** const results =
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
-    for (size_t i = 0; i < count; ++i) {
-      const auto code = rd_kafka_topic_result_error(results[i]);
-      if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) { continue; }
-      if (code != RD_KAFKA_RESP_ERR_NO_ERROR) { return failure(code, what); }
+    return check({results, count}, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, what);
+  }
+
+  Status deleted(rd_kafka_event_t* event, const std::string& name) {
+    const std::string what = fmt::format("deleting topic '{}'", name);
+    TIDEWHEEL_RETURN_IF_ERROR(answered(event, what));
+    size_t count = 0;
+    const rd_kafka_topic_result_t** const results =
+        rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+    return check({results, count}, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, what);
+  }
+
+  Status answered(rd_kafka_event_t* event, const std::string& what) {
+    const auto code = event == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? ok_status() : failure(code, what);
+  }
+
+  // `done_before`: it was so already.
+  Status check(std::span<const rd_kafka_topic_result_t* const> results,
+               rd_kafka_resp_err_t done_before, const std::string& what) {
+    for (const rd_kafka_topic_result_t* const result : results) {
+      const auto code = rd_kafka_topic_result_error(result);
+      if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == done_before) { continue; }
+      return failure(code, what);
     }
     return {};
   }

@@ -204,6 +204,8 @@ class Admin {
   // For tests and examples: nothing when it is there already.
   virtual Status create_topic(const std::string& name, int32_t partitions,
                               const Properties& config) = 0;
+  // For tests too: nothing when it is not there.
+  virtual Status delete_topic(const std::string& name) = 0;
 };
 
 // What a client may use. The executor outlives the client; `wake` may come from any thread until

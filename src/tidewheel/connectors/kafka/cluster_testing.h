@@ -27,6 +27,7 @@ struct ClusterFaults {
   double early_end = 0;     // an administrator ends an open transaction
   double late_arrival = 0;  // what a dead process had in flight arrives
   double lost_offsets = 0;  // the offsets of a group are forgotten, at each expiry check
+  double late_commit = 0;   // a request to commit is done long after nobody has answered
   int64_t answer_ms_max = 3;
   int64_t ending_ms_max = 5;
   int16_t epoch_max = 4;  // a producer gets a new id after so many epochs
@@ -46,6 +47,13 @@ struct SimRecord {
   enum class State : uint8_t { kOpen, kCommitted, kAborted } state = State::kOpen;
 };
 
+// What a group has committed. Of two transactions the one whose offset was sent later counts,
+// whichever is ended first.
+struct SimOffset {
+  int64_t value = 0;
+  int64_t sent = 0;  // ever higher
+};
+
 struct SimTransaction {
   enum class State : uint8_t { kEmpty, kOngoing, kEnding, kEnded };
   State state = State::kEmpty;
@@ -53,8 +61,8 @@ struct SimTransaction {
   bool commits = false;  // of kEnding and kEnded
   int64_t began_ns = 0;
   int64_t timeout_ms = 0;
-  std::vector<std::pair<int32_t, size_t>> records;  // partition, offset
-  std::vector<std::pair<std::string, int64_t>> offsets;
+  std::vector<std::pair<int32_t, size_t>> records;         // partition, offset
+  std::vector<std::pair<std::string, SimOffset>> offsets;  // by group
 };
 
 class SimCluster {
@@ -72,7 +80,10 @@ class SimCluster {
   bool chance(double probability) const { return probability > 0 && time_.chance(probability); }
   const std::vector<std::vector<SimRecord>>& partitions() const { return partitions_; }
   const std::map<std::string, SimTransaction>& transactions() const { return transactions_; }
-  std::map<std::string, int64_t>& offsets() { return offsets_; }
+  const std::map<std::string, SimOffset>& offsets() const { return offsets_; }
+  void set_offset(const std::string& group, int64_t value) {
+    offsets_[group] = {value, next_sent_++};
+  }
   int32_t partition_count() const { return static_cast<int32_t>(partitions_.size()); }
 
   // Time passes, and ends what is open for too long.
@@ -142,7 +153,7 @@ class SimCluster {
   bool add_offset(const std::string& id, const ProducerIdentity& producer, const std::string& group,
                   int64_t value) {
     if (!touch(id, producer)) { return false; }
-    transactions_[id].offsets.emplace_back(group, value);
+    transactions_[id].offsets.emplace_back(group, SimOffset{value, next_sent_++});
     return true;
   }
   // EndTxn, when nothing is being ended.
@@ -192,7 +203,12 @@ class SimCluster {
           transaction.commits ? SimRecord::State::kCommitted : SimRecord::State::kAborted;
     }
     if (transaction.commits) {
-      for (const auto& [group, value] : transaction.offsets) { offsets_[group] = value; }
+      for (const auto& [group, offset] : transaction.offsets) {
+        const auto known = offsets_.find(group);
+        if (known == offsets_.end() || known->second.sent < offset.sent) {
+          offsets_[group] = offset;
+        }
+      }
     }
     transaction.state = SimTransaction::State::kEnded;
   }
@@ -200,8 +216,9 @@ class SimCluster {
   const SimTime time_;
   std::vector<std::vector<SimRecord>> partitions_;
   std::map<std::string, SimTransaction> transactions_;
-  std::map<std::string, int64_t> offsets_;
+  std::map<std::string, SimOffset> offsets_;  // by group
   int64_t next_producer_ = 1000;
+  int64_t next_sent_ = 0;
 };
 
 // One process's way to the cluster.
@@ -263,6 +280,10 @@ class SimTransactions final : public Transactions {
     return is_marked ? ok_status() : unavailable(ErrorId::kKafkaFenced, "fenced: {}", id);
   }
   Result<bool> commit(const std::string& id, const ProducerIdentity& producer) override {
+    if (*link_.alive && cluster().chance(cluster().faults.late_commit)) {
+      commit_late(id, producer);
+      return unavailable(ErrorId::kKafkaBroker, "the simulated broker: a commit comes late");
+    }
     bool is_committed = false;
     TIDEWHEEL_RETURN_IF_ERROR(again([&] {
       if (cluster().is_ending(id)) { return false; }
@@ -273,7 +294,7 @@ class SimTransactions final : public Transactions {
   }
   Status set_marker(const MarkerPlace& place, int64_t value) override {
     return again([&] {
-      cluster().offsets()[place.group] = value;
+      cluster().set_offset(place.group, value);
       return true;
     });
   }
@@ -282,7 +303,8 @@ class SimTransactions final : public Transactions {
     TIDEWHEEL_RETURN_IF_ERROR(again([&] {
       marker.is_settled = !cluster().has_pending(place.group);
       const auto found = cluster().offsets().find(place.group);
-      marker.value = found == cluster().offsets().end() ? std::optional<int64_t>() : found->second;
+      marker.value.reset();
+      if (found != cluster().offsets().end()) { marker.value = found->second.value; }
       return true;
     }));
     return marker;
@@ -306,6 +328,17 @@ class SimTransactions final : public Transactions {
 
  private:
   SimCluster& cluster() { return *link_.cluster; }
+  // Whoever has asked may be dead by then, and another one at work.
+  void commit_late(const std::string& id, const ProducerIdentity& producer) {
+    const SimTime& time = cluster().time();
+    time.call_later(time.draw(0, 1'500 * kMs), [cluster = link_.cluster, id, producer] {
+      cluster->expire();
+      const char* const outcome = cluster->is_ending(id)          ? "late commit while ending"
+                                  : cluster->commit(id, producer) ? "late commit"
+                                                                  : "late commit of a fenced one";
+      ++cluster->seen[outcome];
+    });
+  }
   // The real one asks again when it got no answer, and gives up some time.
   Status again(const std::function<bool()>& act) {
     while (true) {

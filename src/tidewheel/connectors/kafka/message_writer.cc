@@ -170,7 +170,7 @@ Result<PendingTransaction> TransactionCommitter::prepare(ProducerLease& lease,
 Status TransactionCommitter::commit(const PendingTransaction& pending) {
   const bool was_restored = pending.marker_group != shared_->names.marker_group();
   TIDEWHEEL_ASSIGN_OR_RETURN(Transactions* const cluster, transactions());
-  if (!was_restored || !sends_again_) {
+  if (!was_restored || !resolves_all_) {
     const ProducerIdentity producer{pending.producer_id,
                                     static_cast<int16_t>(pending.producer_epoch)};
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_committed,
@@ -197,6 +197,7 @@ Status TransactionCommitter::commit(const PendingTransaction& pending) {
 
 // Whoever gets this far with the id keeps all others who try from ever committing its output.
 Status TransactionCommitter::resolve(const PendingTransaction& pending) {
+  resolves_all_ = true;
   Properties properties = shared_->properties;
   properties["transactional.id"] = pending.transactional_id;
   properties["transaction.timeout.ms"] =
@@ -210,7 +211,6 @@ Status TransactionCommitter::resolve(const PendingTransaction& pending) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_committed, was_committed(*cluster, pending));
   if (!is_committed) {
     TIDEWHEEL_MARK("kafka.sends_again");
-    sends_again_ = true;
     TIDEWHEEL_RETURN_IF_ERROR(
         send_again(*producer, identity, *cluster, pending)
             .with_context("sending the output of checkpoint {} again, whose transaction '{}' Kafka "

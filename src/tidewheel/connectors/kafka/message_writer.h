@@ -120,8 +120,9 @@ class TransactionCommitter {
 
   const std::shared_ptr<SinkShared> shared_;
   std::unique_ptr<Transactions> transactions_;
-  // A restored transaction was sent again, and so are those after it.
-  bool sends_again_ = false;
+  // A restored transaction was over, and may have been sent again, now or by an earlier attempt:
+  // what later ones have open lies before that in the log, so those are resolved too.
+  bool resolves_all_ = false;
 };
 
 // Makes producers ahead, on the blocking pool. The first time it ends what earlier attempts have

@@ -34,12 +34,21 @@ class PrintColumns {
       line += ']';
       TIDEWHEEL_RETURN_IF_ERROR(printer_->end_line());
     }
+    has_rows_ = true;
+    return printer_->flush();
+  }
+  // An empty line between the rows of two epochs.
+  Status flush_epoch(int64_t) {
+    if (!std::exchange(has_rows_, false)) { return ok_status(); }
+    printer_->begin_line();
+    TIDEWHEEL_RETURN_IF_ERROR(printer_->end_line());
     return printer_->flush();
   }
 
  private:
   PrintOptions options_;
   std::vector<LogicalType> types_;
+  bool has_rows_ = false;                 // since the last epoch
   std::shared_ptr<LinePrinter> printer_;  // of this copy, from `open` on
 };
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "tidewheel/cli/job_library.h"
+#include "tidewheel/plugins/library_note.h"
 
 namespace {
 
@@ -28,6 +28,6 @@ class BytesFile final : public tidewheel::ReadableFile {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   BytesFile file({data, size});
-  tidewheel::ignore(tidewheel::read_job_note(file), "only a crash is wrong");
+  tidewheel::ignore(tidewheel::read_library_note(file), "only a crash is wrong");
   return 0;
 }

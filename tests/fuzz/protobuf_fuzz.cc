@@ -1,0 +1,81 @@
+// Fuzzes messages of Protocol Buffers: any bytes are a row or malformed, and rows survive being
+// written and read again; and texts of .proto files are a schema or an error.
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/formats/protobuf/column_decoder.h"
+#include "tidewheel/formats/protobuf/column_encoder.h"
+#include "tidewheel/formats/protobuf/protobuf_testing.h"
+#include "tidewheel/testing/column_rows.h"
+
+namespace {
+
+using namespace tidewheel;
+
+void fuzz_schema(std::string_view text) {
+  const protobuf::OpenProto open = [&](const std::string& name) -> Result<std::string> {
+    if (name == "x.proto") { return std::string(text); }
+    return not_found(ErrorId::kFileNotFound, "no such file");
+  };
+  static_cast<void>(protobuf::schema_of_proto("x.proto", open, {}).ok());
+  static_cast<void>(protobuf::schema_of_descriptors(text, "shop.Every").ok());
+}
+
+struct Case {
+  explicit Case(const char* text)
+      : schema(protobuf::schema_of_text(text, "shop.Every")),
+        columns(protobuf::columns_of(schema)) {}
+  protobuf::Schema schema;
+  RowType columns;
+};
+
+bool decode(protobuf::ColumnDecoder& with, std::string_view bytes, test::ColumnRows& rows) {
+  rows.batch().ensure_room(1);
+  with.bind(rows.batch());
+  const uint32_t at = rows.batch().size();
+  if (!with.decode(bytes, at)) {
+    with.drop_row(rows.batch(), at);
+    return false;
+  }
+  rows.batch().set_size(at + 1);
+  return true;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
+  static const std::array<Case, 2> cases = {Case(protobuf::kEveryKind3),
+                                            Case(protobuf::kEveryKind2)};
+  if (size == 0) { return 0; }
+  const std::string_view message(reinterpret_cast<const char*>(data) + 1, size - 1);
+  constexpr uint8_t kKinds = 5;
+  if (data[0] % kKinds == kKinds - 1) {
+    fuzz_schema(message);
+    return 0;
+  }
+  const Case& one = cases[data[0] % 2];
+  const bool defaults = data[0] % kKinds >= 2;
+  auto decoder = protobuf::ColumnDecoder::compile(one.schema, DecodedRow::all(one.columns),
+                                                  {.defaults = defaults});
+  TIDEWHEEL_CHECK(decoder.ok(), "{}", decoder.status().message());
+  auto skipper = protobuf::ColumnDecoder::compile(one.schema, {one.columns, {}}, {});
+  TIDEWHEEL_CHECK(skipper.ok());
+  test::ColumnRows rows(one.columns);
+  static_cast<void>(decode(*skipper, message, rows));
+  rows.batch().set_size(0);
+  if (!decode(*decoder, message, rows)) { return 0; }
+  const auto encoder =
+      protobuf::ColumnEncoder::make(one.schema, one.columns, test::all_of(one.columns), {});
+  TIDEWHEEL_CHECK(encoder.ok(), "{}", encoder.status().message());
+  std::string written;
+  const Status status = encoder->append(rows.sealed().views(), 0, written);
+  TIDEWHEEL_CHECK(status.ok(), "{}", status.message());
+  TIDEWHEEL_CHECK(decode(*decoder, written, rows), "{}", decoder->fault());
+  const std::vector<std::string> texts = rows.texts();
+  TIDEWHEEL_CHECK(texts[0] == texts[1], "{} {}", texts[0], texts[1]);
+  return 0;
+}
