@@ -73,7 +73,7 @@ class FlinkClient:
     def __init__(self, tools, folder, cluster):
         conf = folder / "flink-conf"
         conf.mkdir()
-        (conf / "config.yaml").write_text("execution.target: remote\n")
+        (conf / "config.yaml").write_text("client.timeout: 60s\n")
         self.address = urllib.parse.urlparse(cluster.url).netloc
         self.environment = dict(os.environ, FLINK_CONF_DIR=str(conf), FLINK_LIB_DIR=str(tools.jar().parent))
         opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in ("java.lang", "java.util", "java.net")]
