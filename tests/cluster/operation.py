@@ -62,7 +62,8 @@ def a_history_server_shows_jobs_whose_cluster_has_gone(program, folder):
         wait_for("the job is archived", lambda: (archive / job).exists())
     server = Process("historyserver", [str(program), "historyserver", "-c", str(folder / "conf"),
                                        f"-Dhistoryserver.archive.fs.dir={archive}", "-Dhistoryserver.web.port=0",
-                                       "-Dhistoryserver.archive.fs.refresh-interval=50ms"], folder)
+                                       "-Dhistoryserver.archive.fs.refresh-interval=50ms",
+                                       "-Dhistoryserver.log.taskmanager.url-pattern=https://logs/<jobid>?of=<tmid>"], folder)
     try:
         wait_for("the history server is ready", lambda: "is ready" in server.text() or not server.running())
         found = re.findall(r"is ready: (http\S+)", server.text())
@@ -71,6 +72,8 @@ def a_history_server_shows_jobs_whose_cluster_has_gone(program, folder):
         check(f"{overview}", [one["jid"] for one in overview] == [job] and overview[0]["state"] == "FINISHED")
         detail = json.loads(get_text(f"{found[0]}/jobs/{job}"))
         check(f"{detail}", detail["vertices"] and detail["plan"]["nodes"])
+        log = json.loads(get_text(f"{found[0]}/jobs/{job}/taskmanagers/tm-1/log-url"))["url"]
+        check(log, log == f"https://logs/{job}?of=tm-1")
         check("the dashboard is told", json.loads(get_text(found[0] + "/config"))["features"]["web-history"])
         listed = command(program, "list", "-a", "-m", found[0].split("//")[1])
         check(f"{listed.stdout}{listed.stderr}", listed.returncode == 0 and job in listed.stdout)

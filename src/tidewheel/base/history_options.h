@@ -30,4 +30,11 @@ inline constexpr DurationOption kHistoryWebRefresh{{"historyserver.web.refresh-i
                                                     OptionKind::kDuration, "10 s",
                                                     "How often its web UI asks.", 0}};
 
+inline constexpr TextOption kHistoryMasterLog{
+    {"historyserver.log.jobmanager.url-pattern", OptionKind::kText, "",
+     "Where logs of JobManagers are found, with <jobid> in it; empty: nowhere."}};
+inline constexpr TextOption kHistoryWorkerLog{
+    {"historyserver.log.taskmanager.url-pattern", OptionKind::kText, "",
+     "Where logs of TaskManagers are found, with <jobid> and <tmid> in it; empty: nowhere."}};
+
 }  // namespace tidewheel::options

@@ -112,6 +112,8 @@ std::span<const ConfigOption* const> all_options() {
       &options::kHistoryAddress,
       &options::kHistoryPort,
       &options::kHistoryWebRefresh,
+      &options::kHistoryMasterLog,
+      &options::kHistoryWorkerLog,
       &options::kRestPort,
       &options::kRestBindAddress,
       &options::kRestBindPort,

@@ -43,6 +43,9 @@ struct RestSettings {
   bool cancel = true;
   bool rescale = true;
   bool history = false;
+  // Of a history server: where logs are, with <jobid> and <tmid> to be replaced.
+  std::string master_log_url;
+  std::string worker_log_url;
   bool flame_graphs = false;
   int32_t flame_samples = 100;
   int64_t flame_delay_ms = 50;

@@ -4,6 +4,7 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/history_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/security_options.h"
 #include "tidewheel/base/world.h"
@@ -107,6 +108,10 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
                                                      const RestServerOptions& options) {
   RestSettings settings = rest_settings(config);
   settings.history = options.is_history;
+  if (options.is_history) {
+    settings.master_log_url = config.get(options::kHistoryMasterLog);
+    settings.worker_log_url = config.get(options::kHistoryWorkerLog);
+  }
   if (const std::string file = config.get(options::kRestTokenFile); !file.empty()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), file));
     TIDEWHEEL_ASSIGN_OR_RETURN(settings.tokens, parse_rest_tokens(text));
