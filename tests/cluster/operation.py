@@ -125,6 +125,24 @@ def reporters_report_the_jobs_of_the_cluster(program, folder):
 
 
 @test
+def a_program_tells_its_plan(program, folder):
+    with Cluster(program, folder) as cluster:
+        cluster.start_job_manager()
+        uploaded = cluster.upload(one_chain(folder))
+        plan = cluster.get(f"/jars/{uploaded}/plan?parallelism=3")["plan"]
+        check(f"{plan}", len(plan["nodes"]) == 1 and plan["nodes"][0]["parallelism"] == 3)
+        wrong = folder / "wrong.sql"
+        wrong.write_text("INSERT INTO nowhere SELECT 1;")
+        try:
+            cluster.get(f"/jars/{cluster.upload(wrong)}/plan")
+            raise Failure("a wrong script has a plan")
+        except Failure as failure:
+            check(f"{failure}", ": 400 " in str(failure) and "nowhere" in str(failure))
+        check("nothing has run", not cluster.get("/jobs")["jobs"])
+        wait_for("its process ends", lambda: not cluster.job_managers[0].children())
+
+
+@test
 def top_shows_the_rows_of_one_chain(program, folder):
     with Cluster(program, folder, ["metrics.fetcher.update-interval=100ms"]) as cluster:
         start(cluster, task_managers=1)

@@ -17,8 +17,10 @@ constexpr int64_t kWorkedMs = 60'000;
 constexpr int64_t kEndsWithinMs = 10'000;
 constexpr int64_t kLastWordsBytes = 4096;
 
-// The settings of a run, as they are kept with the job.
-std::vector<std::pair<std::string, std::string>> settings_of(const ProgramRun& run) {
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> JobManager::Role::settings_of(
+    const ProgramRun& run) {
   auto settings = run.configuration;
   const auto add = [&](const ConfigOption& option, const std::string& value) {
     settings.emplace_back(std::string(option.key), value);
@@ -29,8 +31,6 @@ std::vector<std::pair<std::string, std::string>> settings_of(const ProgramRun& r
   if (!run.claim_mode.empty()) { add(options::kClaimMode, run.claim_mode); }
   return settings;
 }
-
-}  // namespace
 
 Result<JobManager::Role::Job*> JobManager::Role::find_job(const std::string& id) {
   TIDEWHEEL_RETURN_IF_ERROR(check_leads());
