@@ -4,13 +4,14 @@
 #   start-foreground  here, with the log on standard error
 #   stop              the one that was started last, and waits for its end
 #   stop-all          all of them
-# ROLE is jobmanager or taskmanager, with arguments of `tidewheel ROLE`.
+# ROLE is jobmanager, taskmanager or historyserver, with arguments of `tidewheel ROLE`.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/config.sh"
 
 command=${1:-}
 role=${2:-}
-[[ $role == jobmanager || $role == taskmanager ]] || die "what to start is a jobmanager or a taskmanager, not '$role'"
+[[ $role == jobmanager || $role == taskmanager || $role == historyserver ]] ||
+  die "what to start is a jobmanager, a taskmanager or a historyserver, not '$role'"
 shift 2
 [[ -n $log_dir ]] || log_dir=$(setting env.log.dir "$@")
 [[ -n $log_dir ]] || log_dir=$home_dir/log

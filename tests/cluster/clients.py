@@ -5,6 +5,7 @@ import re
 import resource
 import socket
 import subprocess
+import time
 import urllib.parse
 
 from local_cluster import Failure, wait_for
@@ -172,6 +173,50 @@ def requests_that_mean_no_good_are_refused(cluster, folder):
     wait_for("the savepoint", lambda: cluster.get(f"/jobs/{job}/savepoints/{'a' * 32}")["status"]["id"] == "COMPLETED")
     check(len(list((folder / "s").glob("savepoint-*"))) == 1, "one request made two savepoints")
     check(cluster.state(job) == "RUNNING" and cluster.job_managers[0].running(), "the cluster was hurt")
+
+
+@test
+def a_job_that_is_submitted_twice_runs_once(cluster, folder):
+    start(cluster)
+    program = cluster.upload(endless_job(folder))
+    order = json.dumps({"jobId": "b" * 32}).encode()
+    codes = [status_of(cluster, "POST", f"/jars/{program}/run", order) for _ in range(3)]
+    check(codes[0] == 200 and all(400 <= code < 600 for code in codes[1:]), f"{codes}")
+    cluster.wait_state("b" * 32, "RUNNING")
+    check([job["id"] for job in cluster.get("/jobs")["jobs"]] == ["b" * 32], "there are others")
+
+
+@test
+def clients_that_trickle_are_cut_off(cluster, folder):
+    start(cluster)
+    address = urllib.parse.urlparse(cluster.url)
+    began = time.monotonic()
+    trickling = [socket.create_connection((address.hostname, address.port), timeout=20) for _ in range(200)]
+    for i, connection in enumerate(trickling):
+        connection.sendall(b"GET /overview HTTP/1.1\r\n" if i % 2 else
+                           b"POST /jars/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n"
+                           b"Content-Type: multipart/form-data; boundary=b\r\n\r\n")
+
+    def all_are_cut():
+        for connection in list(trickling):
+            try:
+                connection.sendall(b"x")
+                connection.setblocking(False)
+                gone = connection.recv(4096) == b""
+            except BlockingIOError:
+                gone = False
+            except OSError:
+                gone = True
+            connection.setblocking(True)
+            if gone:
+                connection.close()
+                trickling.remove(connection)
+        check(cluster.get("/overview")["slots-total"] == 4, "not answered beside them")
+        time.sleep(0.5)
+        return not trickling
+    wait_for("they are cut off", all_are_cut)
+    print(f"       within {time.monotonic() - began:.0f} s", flush=True)
+    check(not list(folder.rglob("flink-web-upload/*")), "what they sent stays behind")
 
 
 @test

@@ -8,12 +8,16 @@
 #include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/job_master_process.h"
+#include "tidewheel/cluster/program_plan.h"
 #include "tidewheel/cluster/worker.h"
 
 namespace tidewheel {
 namespace {
 
 Status run_master(World& world, const ProcessRole& role, LogicalGraph graph, const Config& config) {
+  if (const auto file = world.environment(kPlanFileVariable)) {
+    return write_program_plan(world.files(), *file, std::move(graph), config);
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Network> tls,
                              make_internal_tls(world.network(), world.files(), config));
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<JobMasterProcess> master,

@@ -1,13 +1,17 @@
 #include "tidewheel/base/config.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <iterator>
 #include <vector>
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/fixed_options.h"
+#include "tidewheel/base/metric_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/yaml_settings.h"
 
@@ -138,7 +142,23 @@ Status check_fixed(const FixedOption& option, std::string_view key, std::string_
                           option.value, option.why);
 }
 
+// metrics.reporter.NAME.KEY: what the values mean is the reporter's to judge.
+bool is_of_reporter(std::string_view key) {
+  if (!key.starts_with(options::kMetricReporterPrefix)) { return false; }
+  key.remove_prefix(options::kMetricReporterPrefix.size());
+  const size_t dot = key.find('.');
+  if (dot == 0 || dot == std::string_view::npos) { return false; }
+  const auto& keys = options::kMetricReporterKeys;
+  return std::find(std::begin(keys), std::end(keys), key.substr(dot + 1)) != std::end(keys);
+}
+
 Status unknown_option(std::string_view key) {
+  if (key.starts_with(options::kMetricReporterPrefix)) {
+    return invalid_argument(ErrorId::kUnknownOption,
+                            "there is no configuration key '{}'; {}NAME is followed by one of {}",
+                            key, options::kMetricReporterPrefix,
+                            fmt::join(options::kMetricReporterKeys, ", "));
+  }
   std::vector<std::string_view> keys;
   for (const ConfigOption* option : all_options()) { keys.push_back(option->key); }
   const std::string nearest = nearest_text(key, keys);
@@ -155,6 +175,10 @@ Status Config::set(std::string_view key, std::string_view value) {
   key = trimmed(key);
   value = trimmed(value);
   const std::vector<const ConfigOption*> found = find_options(key);
+  if (found.empty() && is_of_reporter(key)) {
+    values_[std::string(key)] = std::string(value);
+    return {};
+  }
   if (found.empty()) {
     const FixedOption* const fixed = find_fixed(key);
     return fixed == nullptr ? unknown_option(key) : check_fixed(*fixed, key, value);

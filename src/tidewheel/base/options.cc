@@ -2,6 +2,8 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/epoch_options.h"
+#include "tidewheel/base/history_options.h"
+#include "tidewheel/base/metric_options.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/plugin_options.h"
 #include "tidewheel/base/rest_options.h"
@@ -102,6 +104,16 @@ std::span<const ConfigOption* const> all_options() {
       &options::kZooKeeperAcl,
       &options::kZooKeeperAuthorization,
       &options::kRestAddress,
+      &options::kMetricReporters,
+      &options::kArchiveDirectory,
+      &options::kHistoryDirectories,
+      &options::kHistoryRefresh,
+      &options::kHistoryRetained,
+      &options::kHistoryAddress,
+      &options::kHistoryPort,
+      &options::kHistoryWebRefresh,
+      &options::kHistoryMasterLog,
+      &options::kHistoryWorkerLog,
       &options::kRestPort,
       &options::kRestBindAddress,
       &options::kRestBindPort,

@@ -368,7 +368,8 @@ class Client {
     const Result<JsonValue> job = cluster_->get(path_);
     if (!job.ok()) { return; }
     const Result<JsonValue> taken = cluster_->get(path_ + "/checkpoints");
-    const JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
+    JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
+    if (figures.rows_in == 0) { figures.rows_in = rows_within_chains(*cluster_, *job); }
     const int64_t now = world_.clock().now_ns();
     double rate = 0;
     if (progress_ns_ > 0 && figures.rows_in >= progress_rows_) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <map>
@@ -12,6 +13,7 @@
 #include "tidewheel/cli/client_tables.h"
 #include "tidewheel/cli/cluster_client.h"
 #include "tidewheel/cli/sql_terminal.h"
+#include "tidewheel/http/message.h"
 #include "tidewheel/rest/json_writer.h"
 
 namespace tidewheel {
@@ -42,7 +44,8 @@ class Top {
       const Result<JsonValue> job = cluster_.get("/v1/jobs/" + id);
       if (!job.ok()) { continue; }  // gone meanwhile
       const Result<JsonValue> taken = cluster_.get("/v1/jobs/" + id + "/checkpoints");
-      const JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
+      JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
+      if (figures.rows_in == 0) { figures.rows_in = rows_within_chains(cluster_, *job); }
       const double rate = rate_of(id, figures.rows_in, (*job)["now"].integer());
       table.add(
           {one["name"].text(), id.substr(0, 8), figures.state, duration_text(figures.duration_ms),
@@ -94,6 +97,31 @@ void print(const std::string& text) {
 }
 
 }  // namespace
+
+double rows_within_chains(ClusterClient& cluster, const JsonValue& job) {
+  double rows = 0;
+  for (const JsonValue& vertex : job["vertices"].items()) {
+    const JsonValue& metrics = vertex["metrics"];
+    if (metrics["read-records"].number() > 0 || metrics["write-records"].number() > 0) { continue; }
+    const std::string path = fmt::format("/v1/jobs/{}/vertices/{}/subtasks/metrics",
+                                         job["jid"].text(), vertex["id"].text());
+    const Result<JsonValue> ids = cluster.get(path);
+    if (!ids.ok()) { continue; }
+    std::string wanted;
+    for (const JsonValue& one : ids->items()) {
+      const std::string& id = one["id"].text();
+      if (!id.ends_with(".numRecordsIn")) { continue; }  // an operator's
+      wanted += (wanted.empty() ? "" : ",") + percent_encode(id);
+    }
+    if (wanted.empty()) { continue; }
+    const Result<JsonValue> sums = cluster.get(path + "?agg=sum&get=" + wanted);
+    if (!sums.ok()) { continue; }
+    double most = 0;
+    for (const JsonValue& one : sums->items()) { most = std::max(most, one["sum"].number()); }
+    rows += most;
+  }
+  return rows;
+}
 
 Result<int> show_top(World& world, ClusterClient& cluster, const ClientCommand& command) {
   Top top(cluster, command);

@@ -6,9 +6,14 @@
 namespace tidewheel {
 
 class ClusterClient;  // cli/cluster_client.h
+class JsonValue;      // rest/json_value.h
 class World;          // base/world.h
 
 // Until Ctrl-C; with `once` a single time. Returns the process's exit status.
 Result<int> show_top(World& world, ClusterClient& cluster, const ClientCommand& command);
+
+// Rows that have gone through the vertices of `job` (GET /jobs/ID) that neither read nor write any,
+// since a source and its sink are one chain there: what the operator with most of them has taken.
+double rows_within_chains(ClusterClient& cluster, const JsonValue& job);
 
 }  // namespace tidewheel

@@ -13,6 +13,7 @@ constexpr std::string_view kJobManagerCommand = "jobmanager";
 constexpr std::string_view kTaskManagerCommand = "taskmanager";
 constexpr std::string_view kConfigCommand = "config";
 constexpr std::string_view kApplicationCommand = "run-application";
+constexpr std::string_view kHistoryCommand = "historyserver";
 
 using Arguments = std::span<const std::string>;
 
@@ -53,7 +54,7 @@ struct ManagerFlags {
     // Flink's client has -c for the entry.
     add_config_flags(app, role == kApplicationCommand ? "--configDir" : "--configDir,-c",
                      command.config_directory, command.settings);
-    if (role == kTaskManagerCommand) { return; }
+    if (role == kTaskManagerCommand || role == kHistoryCommand) { return; }
     const char* const group = "One application, with which the cluster ends";
     const char* const what = "Its program: a libNAME.so or an SQL script";
     const char* entry = "--entry,--job-classname";
@@ -89,6 +90,7 @@ struct ManagerFlags {
 const char* what_it_does(std::string_view role) {
   if (role == kJobManagerCommand) { return "Runs the JobManager of a cluster, and its REST API."; }
   if (role == kTaskManagerCommand) { return "Runs a TaskManager: the slots of one machine."; }
+  if (role == kHistoryCommand) { return "Shows jobs that have ended and were archived, by REST."; }
   return "Runs a program on a cluster of its own: a JobManager, here, which ends with it.";
 }
 
@@ -113,13 +115,13 @@ Result<int> run_config(Arguments own) {
 bool is_cluster_command(Arguments arguments) {
   return !arguments.empty() &&
          (arguments[0] == kJobManagerCommand || arguments[0] == kTaskManagerCommand ||
-          arguments[0] == kConfigCommand || arguments[0] == kApplicationCommand);
+          arguments[0] == kConfigCommand || arguments[0] == kApplicationCommand ||
+          arguments[0] == kHistoryCommand);
 }
 
 Result<int> run_cluster_command(Arguments arguments) {
   if (arguments[0] == kConfigCommand) { return run_config(arguments.subspan(1)); }
   const std::string_view role = arguments[0];
-  const bool is_job_manager = role != kTaskManagerCommand;
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   const auto own_count = static_cast<size_t>(dashes - arguments.begin()) - 1;
   ManagerFlags flags;
@@ -133,7 +135,9 @@ Result<int> run_cluster_command(Arguments arguments) {
   } else if (dashes != arguments.end()) {
     return invalid_argument(ErrorId::kUsage, "arguments behind -- are an --application's");
   }
-  return is_job_manager ? run_job_manager(flags.command) : run_task_manager(flags.command);
+  if (role == kTaskManagerCommand) { return run_task_manager(flags.command); }
+  if (role == kHistoryCommand) { return run_history_server(flags.command); }
+  return run_job_manager(flags.command);
 }
 
 }  // namespace tidewheel

@@ -2,12 +2,15 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config_directory.h"
+#include "tidewheel/base/history_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/process.h"
+#include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/security_options.h"
 #include "tidewheel/base/signals.h"
 #include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/version.h"
+#include "tidewheel/jobmanager/history_gateway.h"
 #include "tidewheel/rest/server.h"
 #include "tidewheel/taskmanager/task_manager.h"
 #include "tidewheel/zookeeper/zookeeper_high_availability.h"
@@ -39,6 +42,33 @@ Result<std::vector<uint16_t>> job_manager_ports(const Config& config) {
                            options::kHighAvailabilityPort.key);
   }
   return std::vector<uint16_t>{static_cast<uint16_t>(config.get(options::kJobManagerPort))};
+}
+
+std::vector<std::string> history_directories(const Config& config) {
+  std::string text = config.get(options::kHistoryDirectories);
+  if (text.empty()) { text = config.get(options::kArchiveDirectory); }
+  std::vector<std::string> out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    if (end > at) { out.push_back(text.substr(at, end - at)); }
+    at = end + 1;
+  }
+  return out;
+}
+
+// The REST server's, where a history server's differs.
+Config history_web_config(const Config& config) {
+  Config web = config;
+  web.set(options::kRestAddress, config.get(options::kHistoryAddress));
+  web.set(options::kRestBindAddress, config.get(options::kHistoryAddress));
+  web.set(options::kRestPort, config.get(options::kHistoryPort));
+  web.set(options::kRestBindPort, "");
+  web.set(options::kWebRefreshInterval, config.get(options::kHistoryWebRefresh));
+  for (const BoolOption* const change :
+       {&options::kWebSubmit, &options::kWebCancel, &options::kWebRescale}) {
+    web.set(*change, false);
+  }
+  return web;
 }
 
 }  // namespace
@@ -187,6 +217,37 @@ Result<int> run_job_manager(const ManagerCommand& command) {
   const int status = exit.wait();
   rest.reset();
   job_manager.reset();
+  return status;
+}
+
+Result<int> run_history_server(const ManagerCommand& command) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const ManagerGround ground, prepare_manager(command, "historyserver"));
+  World& world = *ground.world;
+  const Config& config = ground.config;
+  ProcessExit exit(world);
+  HistoryOptions history;
+  history.directories = history_directories(config);
+  if (history.directories.empty()) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} is not set: where are the archives of jobs? The JobManager writes "
+                            "them to {}",
+                            options::kHistoryDirectories.key, options::kArchiveDirectory.key);
+  }
+  history.refresh_ms = config.get(options::kHistoryRefresh);
+  history.retained_max = config.get(options::kHistoryRetained);
+  history.configuration.assign(config.values().begin(), config.values().end());
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
+                             SignalHandler::install([&exit](int) { exit.ask(0); }));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto tls,
+                             make_rest_server_tls(world.network(), world.files(), config));
+  const std::unique_ptr<ClusterGateway> gateway = make_history_gateway(world, std::move(history));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      auto rest,
+      RestServer::open(world, history_web_config(config), *gateway,
+                       {.network = tls.get(), .is_secure = tls != nullptr, .is_history = true}));
+  world.logger().named("historyserver").info("is ready: {}", rest->address());
+  const int status = exit.wait();
+  rest.reset();
   return status;
 }
 

@@ -25,6 +25,7 @@ struct ManagerCommand {
 // Until SIGINT, SIGTERM, or until it is to end by itself. Returns the exit status.
 Result<int> run_job_manager(const ManagerCommand& command);
 Result<int> run_task_manager(const ManagerCommand& command);
+Result<int> run_history_server(const ManagerCommand& command);
 
 // A manager's folder for its files, which no other process has.
 struct WorkingDirectory {

@@ -286,7 +286,7 @@ Status usage_error(std::span<const std::string> arguments, const std::string& re
                                                    "rescale",    "logs",
                                                    "top",        "stop",
                                                    "jobmanager", "taskmanager",
-                                                   "config"};
+                                                   "config",     "historyserver"};
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
       std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
     const std::string near = nearest_text(arguments[0], kCommands);
@@ -322,6 +322,18 @@ CommandLine printing(std::string text) {
   return line;
 }
 
+// Commands with a parser of their own, for the help and completions.
+void add_processes_to(CLI::App& app) {
+  app.add_subcommand("jobmanager", "Runs the JobManager of a cluster")->allow_extras();
+  app.add_subcommand("historyserver", "Shows jobs that have ended and were archived")
+      ->allow_extras();
+  app.add_subcommand("run-application", "Runs a program on a cluster that ends with it")
+      ->allow_extras();
+  app.add_subcommand("taskmanager", "Runs a TaskManager: the slots of one machine")->allow_extras();
+  app.add_subcommand("config", "Shows each setting, where it comes from, and its default")
+      ->allow_extras();
+}
+
 }  // namespace
 
 Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
@@ -351,13 +363,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
       "completion", "Prints a script for the shell: eval \"$(tidewheel completion bash)\"");
   std::string shell;
   completion->add_option("shell", shell, "bash, zsh or fish")->required()->type_name("SHELL");
-  // Commands with a parser of their own, for the help and completions.
-  app.add_subcommand("jobmanager", "Runs the JobManager of a cluster")->allow_extras();
-  app.add_subcommand("run-application", "Runs a program on a cluster that ends with it")
-      ->allow_extras();
-  app.add_subcommand("taskmanager", "Runs a TaskManager: the slots of one machine")->allow_extras();
-  app.add_subcommand("config", "Shows each setting, where it comes from, and its default")
-      ->allow_extras();
+  add_processes_to(app);
   doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
   SnapshotFlags snapshots;
   ClientFlags client;

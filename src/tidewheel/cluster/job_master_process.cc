@@ -597,15 +597,22 @@ std::string MasterProcess::report(const Generation& now) const {
   const JobMaster& master = *now.master;
   const std::shared_ptr<const CheckpointStatistics> checkpoints = master.statistics();
   const std::shared_ptr<const std::vector<JobFailure>> failures = master.failures();
+  const int64_t now_ms = world_.clock().wall_ms();
+  // It may be asked before this process has noticed what its master has come to.
+  const ClusterJobStatus status = cluster_status_of(master.state());
+  std::vector<int64_t> status_ms = status_ms_;
+  int64_t& since_ms = status_ms[static_cast<size_t>(status)];
+  if (since_ms == 0) { since_ms = now_ms; }
+  const int64_t end_ms = end_ms_ < 0 && is_final(status) ? since_ms : end_ms_;
   pb::JobReport message;
   fill_job_report({.id = role_.job_id,
                    .name = now.name,
                    .state = master.state(),
                    .status_text = is_final(master.state()) ? "" : now.fleet->obstacle(),
-                   .now_ms = world_.clock().wall_ms(),
+                   .now_ms = now_ms,
                    .start_ms = start_ms_,
-                   .end_ms = end_ms_,
-                   .status_ms = status_ms_,
+                   .end_ms = end_ms,
+                   .status_ms = std::move(status_ms),
                    .chained = now.chained,
                    .config = config_,
                    .rules = now.rules,

@@ -107,10 +107,15 @@ void JobManager::run_program(std::string id, ProgramRun run, Answer<std::string>
   });
 }
 
-void JobManager::plan_program(std::string, ProgramRun, Answer<JobReportRef> done) {
-  done(unimplemented(ErrorId::kRestRequest,
-                     "a program's plan is shown by `tidewheel explain` where the program is; the "
-                     "cluster runs programs only"));
+void JobManager::plan_program(std::string id, ProgramRun run, Answer<JobReportRef> done) {
+  role_->files().run([role = role_.get(), id = std::move(id), run = std::move(run),
+                      done = std::move(done)]() mutable {
+    Result<ProgramInfo> program = role->programs().find(id);
+    if (!program.ok()) { return done(program.status()); }
+    role->post([role, program = std::move(*program), run = std::move(run), done = std::move(done)] {
+      role->plan(program, run, done);
+    });
+  });
 }
 
 // ---- Jobs.

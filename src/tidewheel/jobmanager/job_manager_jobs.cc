@@ -1,7 +1,9 @@
 // Jobs and the processes of their masters.
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/history_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/cluster/roles.h"
+#include "tidewheel/jobmanager/job_archive.h"
 #include "tidewheel/jobmanager/job_manager_role.h"
 
 namespace tidewheel {
@@ -15,8 +17,10 @@ constexpr int64_t kWorkedMs = 60'000;
 constexpr int64_t kEndsWithinMs = 10'000;
 constexpr int64_t kLastWordsBytes = 4096;
 
-// The settings of a run, as they are kept with the job.
-std::vector<std::pair<std::string, std::string>> settings_of(const ProgramRun& run) {
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> JobManager::Role::settings_of(
+    const ProgramRun& run) {
   auto settings = run.configuration;
   const auto add = [&](const ConfigOption& option, const std::string& value) {
     settings.emplace_back(std::string(option.key), value);
@@ -27,8 +31,6 @@ std::vector<std::pair<std::string, std::string>> settings_of(const ProgramRun& r
   if (!run.claim_mode.empty()) { add(options::kClaimMode, run.claim_mode); }
   return settings;
 }
-
-}  // namespace
 
 Result<JobManager::Role::Job*> JobManager::Role::find_job(const std::string& id) {
   TIDEWHEEL_RETURN_IF_ERROR(check_leads());
@@ -308,6 +310,7 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
             failure.empty() ? "" : ": ", failure);
   pool_.remove_job(job.id);
   settle();
+  archive(job);
   const std::string sha256 = job.submission.program().sha256();
   files_->run([this, sha256, used = programs_in_use()] {
     ignore(programs_->remove_blob_unless_used(sha256, used), "it is tried again with the next job");
@@ -328,6 +331,16 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
       });
     });
   }
+}
+
+// For a history server. A job that can't be archived has ended all the same.
+void JobManager::Role::archive(const Job& job) {
+  const std::string directory = options_.config.get(options::kArchiveDirectory);
+  if (directory.empty()) { return; }
+  files_->run([this, directory, id = job.id, report = job.report] {
+    const Status status = archive_job(world_.files(), directory, id, report);
+    if (!status.ok()) { log_.warning("job {} is not archived: {}", id, status.to_string()); }
+  });
 }
 
 void JobManager::Role::forget_old_jobs() {

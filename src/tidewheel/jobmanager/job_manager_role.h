@@ -95,6 +95,8 @@ class JobManager::Role {
   const RpcPoster& poster() const { return loop_.poster(); }
 
   void submit(const ProgramInfo& program, const ProgramRun& run, Answer<std::string> done);
+  void plan(const ProgramInfo& program, const ProgramRun& run,
+            Answer<ClusterGateway::JobReportRef> done);
   void cancel(Job& job, Done done);
   void shut_down();
   std::vector<std::string> programs_in_use() const;
@@ -125,7 +127,13 @@ class JobManager::Role {
   void restart_master(Job& job, const std::string& why);
   void finish(Job& job, ClusterJobStatus status, const std::string& failure,
               const std::string& report);
+  void archive(const Job& job);
   void forget_old_jobs();
+  // The settings of a run, as they are kept with the job.
+  static std::vector<std::pair<std::string, std::string>> settings_of(const ProgramRun& run);
+  // (plans.cc)
+  void launch_plan(uint64_t number, const std::string& directory, const ProgramInfo& program,
+                   const ProgramRun& run, const Answer<ClusterGateway::JobReportRef>& done);
   void on_register_master(const RpcRequest& from, const pb::RegisterJobMasterRequest& request,
                           const RpcAnswer<pb::RegisterJobMasterResponse>& answer);
   void on_declare_slots(const pb::DeclareSlotsRequest& request, const RpcAnswer<pb::Empty>& answer);
@@ -165,6 +173,9 @@ class JobManager::Role {
   std::map<std::string, Job> jobs_;
   std::map<std::string, TaskManager> task_managers_;
   SlotPool pool_;
+  // Programs that tell their plans; null: it is about to be started.
+  std::map<uint64_t, std::unique_ptr<ChildProcess>> plans_;
+  uint64_t plans_made_ = 0;
 
   std::unique_ptr<ProgramStore> programs_;  // used by files_ only
   std::shared_ptr<RpcService> service_;

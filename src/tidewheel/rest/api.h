@@ -16,6 +16,7 @@
 #include "tidewheel/rest/call.h"
 #include "tidewheel/rest/fetch_cache.h"
 #include "tidewheel/rest/metrics.h"
+#include "tidewheel/rest/prometheus.h"
 #include "tidewheel/rest/router.h"
 #include "tidewheel/rest/triggers.h"
 
@@ -41,6 +42,10 @@ struct RestSettings {
   bool submit = true;
   bool cancel = true;
   bool rescale = true;
+  bool history = false;
+  // Of a history server: where logs are, with <jobid> and <tmid> to be replaced.
+  std::string master_log_url;
+  std::string worker_log_url;
   bool flame_graphs = false;
   int32_t flame_samples = 100;
   int64_t flame_delay_ms = 50;
@@ -63,6 +68,9 @@ class RestApi final : public HttpService {
   void set_address(std::string address) { settings_.address = std::move(address); }
   bool is_drained() const { return triggers_.owed_count() == 0; }
   const RestRouter& router() const { return router_; }
+  // The loop's thread. All metrics of the cluster, handed over on it once they are there; of those
+  // that do not answer there are none.
+  void gather_metrics(std::function<void(const PrometheusText&)> done);
 
   Result<std::shared_ptr<HttpBodyTaker>> take_body(const HttpRequest& head) override;
   void serve(HttpRequest request, HttpAnswer answer) override;
@@ -135,7 +143,8 @@ class RestApi final : public HttpService {
   void aggregate_subtask_metrics(const RestCallRef& call);
   void aggregate_job_metrics(const RestCallRef& call);
   void aggregate_task_manager_metrics(const RestCallRef& call);
-  void show_prometheus(const RestCallRef& call);
+  // `refused`: why neither jobs nor TaskManagers can be told of.
+  void gather(std::function<void(const Status& refused, const PrometheusText&)> done);
   // Calls `then` once each of `ids` has come to something.
   using Collected = std::function<void(std::vector<MetricTable>)>;
   static void collect(

@@ -202,7 +202,8 @@ void RestApi::add_savepoint_routes() {
         (*body)["savepoint-path"].text(),
         [this, key, poster = loop_.poster()](const Status& status) {
           poster([this, key, status] {
-            triggers_.complete(key, status.ok() ? "null" : failure_json("failure-cause", status));
+            // An object in any case: Flink's client looks for a failure in it.
+            triggers_.complete(key, status.ok() ? "{}" : failure_json("failure-cause", status));
           });
         });
   });

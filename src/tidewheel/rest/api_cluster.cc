@@ -33,7 +33,16 @@ std::string config_json(const RestSettings& settings, const Settings& configurat
   json.begin_object("features").member("web-submit", settings.submit);
   json.member("web-cancel", settings.cancel);
   json.member("web-rescale", settings.rescale && is_adaptive(configuration));
-  return json.member("web-history", false).end_object().end_object().take();
+  return json.member("web-history", settings.history).end_object().end_object().take();
+}
+
+std::string log_url_json(std::string url, const std::string& job, const std::string& worker) {
+  for (const auto& [name, value] : {std::pair("<jobid>", job), std::pair("<tmid>", worker)}) {
+    for (size_t at = 0; (at = url.find(name, at)) != std::string::npos; at += value.size()) {
+      url.replace(at, std::string_view(name).size(), value);
+    }
+  }
+  return JsonWriter().begin_object().member("url", url).end_object().take();
 }
 
 std::string environment_json() {
@@ -152,6 +161,18 @@ void RestApi::add_cluster_routes() {
       [this](const RestCallRef& call) { call->json(openapi_json(router_)); });
   get("/jobmanager/config", "The configuration, secrets masked",
       [this](const RestCallRef& call) { call->json(settings_json(gateway_.configuration())); });
+  const auto log_url = [this](const char* path, const char* what, const std::string& pattern) {
+    if (pattern.empty()) { return; }
+    const bool of_worker = std::string_view(path).find(":taskmanagerid") != std::string_view::npos;
+    get(path, what, [pattern, of_worker](const RestCallRef& call) {
+      call->json(log_url_json(pattern, call->parameter("jobid"),
+                              of_worker ? call->parameter("taskmanagerid") : ""));
+    });
+  };
+  log_url("/jobs/:jobid/jobmanager/log-url", "Where the log of its JobManager is",
+          settings_.master_log_url);
+  log_url("/jobs/:jobid/taskmanagers/:taskmanagerid/log-url", "Where that log is",
+          settings_.worker_log_url);
   for (const char* const path :
        {"/jobmanager/environment", "/jobs/:jobid/jobmanager/environment"}) {
     get(path, "What was built, and how",

@@ -131,27 +131,34 @@ void RestApi::add_metric_routes() {
   get("/taskmanagers/metrics", "Metrics over TaskManagers",
       [this](const RestCallRef& call) { aggregate_task_manager_metrics(call); },
       {"get", "agg", "taskmanagers"});
-  get("/metrics", "All metrics of the cluster, for Prometheus",
-      [this](const RestCallRef& call) { show_prometheus(call); });
-}
-
-// Jobs that run, and processes, are asked one beside the other; what does not answer is left out.
-void RestApi::show_prometheus(const RestCallRef& call) {
-  struct Gathered {
-    PrometheusText text;
-    size_t missing = 0;
-    RestCallRef call;
-
-    void arrived() {
-      if (--missing > 0) { return; }
+  get("/metrics", "All metrics of the cluster, for Prometheus", [this](const RestCallRef& call) {
+    gather([call](const Status& refused, const PrometheusText& text) {
+      if (!refused.ok()) { return call->fail(refused); }
       HttpResponse response{.status = 200, .body = text.text()};
       response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
       call->answer(std::move(response));
+    });
+  });
+}
+
+void RestApi::gather_metrics(std::function<void(const PrometheusText&)> done) {
+  gather([done = std::move(done)](const Status&, const PrometheusText& text) { done(text); });
+}
+
+// Jobs that run, and processes, are asked one beside the other; what does not answer is left out.
+void RestApi::gather(std::function<void(const Status&, const PrometheusText&)> done) {
+  struct Gathered {
+    PrometheusText text;
+    Status refused;
+    size_t missing = 3;  // the two lists, and the JobManager
+    std::function<void(const Status&, const PrometheusText&)> done;
+
+    void arrived() {
+      if (--missing == 0) { done(refused, text); }
     }
   };
   const auto gathered = std::make_shared<Gathered>();
-  gathered->call = call;
-  gathered->missing = 3;  // the two lists, and the JobManager
+  gathered->done = std::move(done);
   const auto ask_process = [this, gathered](const std::string& id) {
     gateway_.metrics_of_process({.task_manager = id}, [gathered, id, poster = loop_.poster()](
                                                           Result<MetricReportRef> metrics) {
@@ -161,32 +168,39 @@ void RestApi::show_prometheus(const RestCallRef& call) {
       });
     });
   };
+  const auto ask_job = [this, gathered](const std::string& id) {
+    fetch_report(id, [this, gathered, id](const Result<JobReportRef>& report) {
+      if (!report.ok()) { return gathered->arrived(); }
+      fetch_metrics(id, [gathered, job = *report](const Result<MetricReportRef>& metrics) {
+        gathered->text.add_job(*job,
+                               metrics.ok() ? **metrics : pb::MetricReport::default_instance());
+        gathered->arrived();
+      });
+    });
+  };
   ask_process("");
-  gateway_.task_managers(on_answer<std::vector<TaskManagerSummary>>(
-      call, [gathered, ask_process](const std::vector<TaskManagerSummary>& all) {
-        gathered->missing += all.size();
-        for (const TaskManagerSummary& one : all) { ask_process(one.id); }
-        gathered->arrived();
-      }));
-  gateway_.jobs(on_answer<std::vector<JobSummary>>(
-      call, [this, gathered](const std::vector<JobSummary>& jobs) {
-        for (const JobSummary& job : jobs) {
-          if (is_final(job.status)) { continue; }
-          ++gathered->missing;
-          fetch_report(job.id, [this, gathered, id = job.id](const Result<JobReportRef>& report) {
-            if (!report.ok()) {
-              gathered->arrived();
-              return;
-            }
-            fetch_metrics(id, [gathered, job = *report](const Result<MetricReportRef>& metrics) {
-              gathered->text.add_job(
-                  *job, metrics.ok() ? **metrics : pb::MetricReport::default_instance());
-              gathered->arrived();
-            });
-          });
-        }
-        gathered->arrived();
-      }));
+  gateway_.task_managers([gathered, ask_process,
+                          poster = loop_.poster()](Result<std::vector<TaskManagerSummary>> all) {
+    poster([gathered, ask_process, all = std::move(all)] {
+      if (!all.ok()) { gathered->refused = all.status(); }
+      for (size_t i = 0; all.ok() && i < all->size(); ++i) {
+        ++gathered->missing;
+        ask_process((*all)[i].id);
+      }
+      gathered->arrived();
+    });
+  });
+  gateway_.jobs([gathered, ask_job, poster = loop_.poster()](Result<std::vector<JobSummary>> all) {
+    poster([gathered, ask_job, all = std::move(all)] {
+      if (!all.ok()) { gathered->refused = all.status(); }
+      for (size_t i = 0; all.ok() && i < all->size(); ++i) {
+        if (is_final((*all)[i].status)) { continue; }
+        ++gathered->missing;
+        ask_job((*all)[i].id);
+      }
+      gathered->arrived();
+    });
+  });
 }
 
 void RestApi::aggregate_subtask_metrics(const RestCallRef& call) {

@@ -311,6 +311,7 @@ TEST_F(RestTest, savepoints_are_disposed_of) {
   const std::string id =
       json("POST", "/savepoint-disposal", R"({"savepoint-path":"/s/1"})")["request-id"].text();
   EXPECT_EQ(get("/savepoint-disposal/" + id)["status"]["id"].text(), "COMPLETED");
+  EXPECT_TRUE(get("/savepoint-disposal/" + id)["operation"].is_object());
   EXPECT_EQ(gateway.disposed, std::vector<std::string>{"/s/1"});
 }
 

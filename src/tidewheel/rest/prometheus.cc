@@ -1,6 +1,7 @@
 #include "tidewheel/rest/prometheus.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/cluster/job_report.pb.h"
@@ -46,9 +47,7 @@ void PrometheusText::add(std::string_view scope, std::string_view name, const La
   const std::string full = clean_name(fmt::format("flink_{}_{}", scope, name));
   Family& family = families_[full];
   if (family.help.empty()) { family.help = fmt::format("{} (scope: {})", name, scope); }
-  std::string sample = full + "{";
-  for (const auto& [key, text] : labels) { sample += key + "=\"" + label_value(text) + "\","; }
-  family.samples.push_back(sample + "} " + number);
+  family.samples.push_back({labels, std::move(number)});
 }
 
 void PrometheusText::add_table(std::string_view scope, const Labels& labels,
@@ -94,7 +93,13 @@ std::string PrometheusText::text() const {
     std::string help = family.help;
     std::replace(help.begin(), help.end(), '\n', ' ');
     out += "# HELP " + name + " " + help + "\n# TYPE " + name + " gauge\n";
-    for (const std::string& sample : family.samples) { out += sample + "\n"; }
+    for (const Sample& sample : family.samples) {
+      out += name + "{";
+      for (const auto& [key, value] : sample.labels) {
+        out += key + "=\"" + label_value(value) + "\",";
+      }
+      out += "} " + sample.value + "\n";
+    }
   }
   return out;
 }

@@ -15,6 +15,14 @@ namespace tidewheel {
 class PrometheusText {
  public:
   using Labels = std::vector<std::pair<std::string, std::string>>;
+  struct Sample {
+    Labels labels;
+    std::string value;  // a number
+  };
+  struct Family {
+    std::string help;
+    std::vector<Sample> samples;
+  };
 
   // All that is known of a job.
   void add_job(const pb::JobReport& job, const pb::MetricReport& metrics);
@@ -25,12 +33,9 @@ class PrometheusText {
            std::string_view value);
   // Samples of one name together, with HELP and TYPE.
   std::string text() const;
+  const std::map<std::string, Family>& families() const { return families_; }
 
  private:
-  struct Family {
-    std::string help;
-    std::vector<std::string> samples;
-  };
   void add_table(std::string_view scope, const Labels& labels, const MetricTable& table);
   std::map<std::string, Family> families_;
 };

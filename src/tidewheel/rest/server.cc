@@ -4,11 +4,13 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/history_options.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/security_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/http/server.h"
 #include "tidewheel/rest/api.h"
+#include "tidewheel/rest/reporters.h"
 
 namespace tidewheel {
 
@@ -18,6 +20,7 @@ struct RestServer::Parts {
   ~Parts() {
     http.reset();
     loop.reset();
+    reporters.reset();
     api.reset();
     ignore(world.files().remove_all(upload_folder), "the next start has a folder of its own");
   }
@@ -28,6 +31,7 @@ struct RestServer::Parts {
   std::string host;
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<RestApi> api;
+  std::unique_ptr<MetricReporters> reporters;
   std::unique_ptr<HttpServer> http;
 };
 
@@ -103,6 +107,11 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
                                                      ClusterGateway& gateway,
                                                      const RestServerOptions& options) {
   RestSettings settings = rest_settings(config);
+  settings.history = options.is_history;
+  if (options.is_history) {
+    settings.master_log_url = config.get(options::kHistoryMasterLog);
+    settings.worker_log_url = config.get(options::kHistoryWorkerLog);
+  }
   if (const std::string file = config.get(options::kRestTokenFile); !file.empty()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), file));
     TIDEWHEEL_ASSIGN_OR_RETURN(settings.tokens, parse_rest_tokens(text));
@@ -132,6 +141,13 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
               .idle_timeout_ms = config.get(options::kRestIdleTimeout),
               .answer_timeout_ms = config.get(options::kWebTimeout)},
              *parts->api));
+  if (!options.is_history) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        parts->reporters,
+        MetricReporters::open(world, config, *parts->loop, [api = parts->api.get()](auto done) {
+          api->gather_metrics(std::move(done));
+        }));
+  }
   auto server = std::unique_ptr<RestServer>(new RestServer(std::move(parts)));
   server->parts_->loop->post([api = server->parts_->api.get(), address = server->address()] {
     api->set_address(address);

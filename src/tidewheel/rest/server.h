@@ -18,6 +18,7 @@ class World;           // base/world.h
 struct RestServerOptions {
   Network* network = nullptr;  // null: the world's; or one with TLS
   bool is_secure = false;      // the network has TLS: addresses begin with https
+  bool is_history = false;     // only jobs that have ended are shown
 };
 
 // Has threads of its own. The world and the gateway outlive it.

@@ -436,6 +436,9 @@ void Endpoint::on_wire_failed(uint64_t id, Status why) {
   Wire* const wire = find_wire(id);
   if (wire == nullptr) { return; }
   const PeerRef peer = wire->peer;
+  if (peer == nullptr && why.id() == ErrorId::kTls) {
+    logger_.warning("a stranger: {}", why.to_string());
+  }
   drop_wire(id);
   if (peer == nullptr) { return; }
   if (peer->state == Peer::State::kClosing) {
@@ -445,6 +448,11 @@ void Endpoint::on_wire_failed(uint64_t id, Status why) {
   if (peer->state == Peer::State::kUp && peer->lost_at_ns == Clock::kNever) {
     peer->lost_at_ns = now_ns() + options_.reconnect_within_ms * kNsPerMs;
     loop_->after_ms(options_.reconnect_within_ms, [this, peer] { look_after(peer, now_ns()); });
+  }
+  // Told once, not with each attempt.
+  if (peer->is_client && peer->state == Peer::State::kApart &&
+      peer->trouble.message() != why.message()) {
+    logger_.warning("{} is not reached: {}", peer->name_text(), why.to_string());
   }
   peer->trouble = std::move(why);
   if (peer->is_client) { connect_later(peer); }

@@ -41,12 +41,12 @@ SimClient::RequestRef SimClient::begin(const std::string& what, const ClusterGat
   return open_.back();
 }
 
-void SimClient::answered(const RequestRef& request, const Status& status) {
+bool SimClient::answered(const RequestRef& request, const Status& status) {
   ++answers_;
   ++by_kind_[fmt::format("{}: {}", request->what,
                          status.ok() ? "OK" : std::string(error_name(status.id())))];
   if (++request->answers > 1) { fail_("a request was answered twice: " + request->what); }
-  std::erase(open_, request);
+  return std::erase(open_, request) > 0;
 }
 
 void SimClient::killed(const ClusterGateway* gateway) {
@@ -115,7 +115,7 @@ void SimClient::submit(Job& job, ClusterGateway& gateway) {
   const auto upload = begin("upload", &gateway);
   const UploadedProgram program{.path = path, .name = "libjob.so", .sha256 = sha256, .bytes = 9};
   gateway.add_program(program, [this, &gateway, &job, upload](const Result<ProgramInfo>& added) {
-    answered(upload, added.status());
+    if (!answered(upload, added.status())) { return; }
     if (!added.ok()) {
       job.submitted_to = nullptr;
       return;
@@ -126,7 +126,7 @@ void SimClient::submit(Job& job, ClusterGateway& gateway) {
     run.configuration = {{"pipeline.name", job.table}};
     const auto request = begin("run", &gateway);
     gateway.run_program(added->id, run, [this, &job, request](const Result<std::string>& id) {
-      answered(request, id.status());
+      if (!answered(request, id.status())) { return; }
       job.submitted_to = nullptr;
       // An answer may have been lost: then the job is there already.
       if (!id.ok() && id.status().id() != ErrorId::kDuplicateJob) { return; }

@@ -79,7 +79,8 @@ class SimClient {
   using RequestRef = std::shared_ptr<Request>;
 
   RequestRef begin(const std::string& what, const ClusterGateway* gateway);
-  void answered(const RequestRef& request, const Status& status);
+  // False: who was asked has been killed since, and must not be asked for more.
+  bool answered(const RequestRef& request, const Status& status);
   void submit(Job& job, ClusterGateway& gateway);
   void look(const std::vector<JobSummary>& jobs);
 
