@@ -256,7 +256,7 @@ def watch(setting, job=None, feeder=None, kills=0):
                 print(f"killed {victim} ({killed} of {kills})", flush=True)
         if feeder is not None and feeder.poll() not in (None, 0):
             setting.give_up(f"feeding has ended with {feeder.returncode}")
-        if verifier.look():
+        if verifier.look() or verifier.is_done():
             progress = time.monotonic()
         verifier.tell()
         if verifier.is_done() and killed >= kills:
