@@ -1,9 +1,9 @@
 -- Avro orders and customers, with their schemas in a registry. orders.py fills in what is in braces.
 CREATE TABLE orders (
-  order_id BIGINT,
-  customer_id BIGINT,
-  amount DECIMAL(10, 2),
-  ordered_at TIMESTAMP(3),
+  order_id BIGINT NOT NULL,
+  customer_id BIGINT NOT NULL,
+  amount DECIMAL(10, 2) NOT NULL,
+  ordered_at TIMESTAMP(3) NOT NULL,
   WATERMARK FOR ordered_at AS ordered_at - INTERVAL '2' SECOND
 ) WITH (
   'connector' = 'kafka',
@@ -16,9 +16,9 @@ CREATE TABLE orders (
 
 -- What each customer was from when on: a compacted topic, whose key is the customer.
 CREATE TABLE customers (
-  customer_id BIGINT,
-  country STRING,
-  updated_at TIMESTAMP(3),
+  customer_id BIGINT NOT NULL,
+  country STRING NOT NULL,
+  updated_at TIMESTAMP(3) NOT NULL,
   WATERMARK FOR updated_at AS updated_at,
   PRIMARY KEY (customer_id) NOT ENFORCED
 ) WITH (
