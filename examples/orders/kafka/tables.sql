@@ -10,8 +10,12 @@ CREATE TABLE orders (
   'topic' = '${topics}-orders',
   'properties.bootstrap.servers' = '${brokers}',
   'scan.startup.mode' = 'earliest-offset',
-  'format' = 'avro-confluent',
-  'avro-confluent.url' = '${registry}'
+  -- A customer's orders are in one partition, and all partitions go on at the same pace: event time
+  -- is where the slowest is.
+  'key.format' = 'raw',
+  'key.fields' = 'customer_id',
+  'value.format' = 'avro-confluent',
+  'value.avro-confluent.url' = '${registry}'
 );
 
 -- What each customer was from when on: a compacted topic, whose key is the customer.
