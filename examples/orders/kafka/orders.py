@@ -130,7 +130,8 @@ class ClusterJob:
 
     def __init__(self, setting):
         self.setting, self.processes = setting, []
-        ready = self.start("jobmanager", "-Djobmanager.rpc.port=0", "-Drest.port=0")
+        ready = self.start("jobmanager", "-Djobmanager.rpc.port=0", "-Drest.port=0",
+                           "-Drest.server.max-content-length=1gb")
         rpc, self.rest = re.search(r"is ready: \S+?:(\d+) for the cluster, http://(\S+) for clients", ready).groups()
         for _ in range(2):
             self.start("taskmanager", f"-Djobmanager.rpc.port={rpc}", "-Dtaskmanager.numberOfTaskSlots=1",
