@@ -63,6 +63,12 @@ class WatchedFilesSubject final : public FilesSubject {
 
 class PartFilesSubject final : public FilesystemSubject<SinkSubject> {
  public:
+  TableDefinition table() const override {
+    TableDefinition table = FilesystemSubject::table();
+    table.options["sink.rolling-policy.rollover-interval"] = "5 ms";
+    table.options["sink.rolling-policy.check-interval"] = "1 ms";
+    return table;
+  }
   std::vector<int64_t> visible(SimWorld& host) override { return numbers_in(host, "/data"); }
 };
 

@@ -14,9 +14,9 @@ namespace {
 
 constexpr uint16_t kPort = 5555;
 constexpr int64_t kTickNs = 1'000'000;
+constexpr int64_t kArrivesWithinNs = 1'000 * kTickNs;
 
-// A server that sends each row to whoever is connected last, and ends the connection behind the
-// last row.
+// A server that sends each row to whoever is connected last.
 class SocketSubject final : public SourceSubject {
  public:
   SocketSubject() { registry_.add(json_table_format()); }
@@ -51,6 +51,12 @@ class SocketSubject final : public SourceSubject {
   std::pair<std::string, std::string> skip_option() const override {
     return {"json.ignore-parse-errors", "true"};
   }
+  // The job connects again for ever.
+  bool is_bounded() const override { return false; }
+  bool is_exhausted() const override {
+    return next_ == end_ && unsent_.empty() &&
+           machine_->simulation.now_ns() - sent_ns_ > kArrivesWithinNs;
+  }
   bool set_peer(Peer peer) override {
     peer_ = peer;
     if (machine_ == nullptr) { return true; }
@@ -73,7 +79,6 @@ class SocketSubject final : public SourceSubject {
     if (accepted.ok() && *accepted != nullptr) {
       if (connection_ != nullptr) { unsent_.clear(); }  // a part of it may have been sent
       connection_ = std::move(accepted).value();
-      has_ended_ = false;
     }
     if (connection_ != nullptr) { send(); }
   }
@@ -83,12 +88,8 @@ class SocketSubject final : public SourceSubject {
       unsent_ = json_lines(next_, count);
       next_ += count;
     }
-    if (unsent_.empty()) {
-      if (!std::exchange(has_ended_, true)) {
-        ignore(connection_->shutdown_write(), "the client may be gone");
-      }
-      return;
-    }
+    if (unsent_.empty()) { return; }
+    sent_ns_ = machine_->simulation.now_ns();
     const Result<Transfer> moved = connection_->write(unsent_);
     if (!moved.ok()) {
       connection_.reset();
@@ -107,7 +108,7 @@ class SocketSubject final : public SourceSubject {
   std::string unsent_;
   int64_t next_ = 0;
   int64_t end_ = 0;
-  bool has_ended_ = false;
+  int64_t sent_ns_ = 0;
 };
 
 INSTANTIATE_TEST_SUITE_P(socket, SourceCertification, certified_source<SocketSubject>());

@@ -130,7 +130,8 @@ class ClusterJob:
 
     def __init__(self, setting):
         self.setting, self.processes = setting, []
-        ready = self.start("jobmanager", "-Djobmanager.rpc.port=0", "-Drest.port=0")
+        ready = self.start("jobmanager", "-Djobmanager.rpc.port=0", "-Drest.port=0",
+                           "-Drest.server.max-content-length=1gb")
         rpc, self.rest = re.search(r"is ready: \S+?:(\d+) for the cluster, http://(\S+) for clients", ready).groups()
         for _ in range(2):
             self.start("taskmanager", f"-Djobmanager.rpc.port={rpc}", "-Dtaskmanager.numberOfTaskSlots=1",
@@ -256,7 +257,7 @@ def watch(setting, job=None, feeder=None, kills=0):
                 print(f"killed {victim} ({killed} of {kills})", flush=True)
         if feeder is not None and feeder.poll() not in (None, 0):
             setting.give_up(f"feeding has ended with {feeder.returncode}")
-        if verifier.look():
+        if verifier.look() or verifier.is_done():
             progress = time.monotonic()
         verifier.tell()
         if verifier.is_done() and killed >= kills:

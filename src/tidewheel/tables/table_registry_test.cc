@@ -15,7 +15,7 @@ TEST(TableRegistry, has_the_connectors_and_formats_of_the_program) {
                                       "print", "socket", "stdin", "stdout", "upsert-kafka"}));
   EXPECT_EQ(registry->format_names(),
             (std::vector<std::string>{"avro", "avro-confluent", "csv", "debezium-json", "json",
-                                      "json-registry", "raw"}));
+                                      "json-registry", "protobuf", "protobuf-confluent", "raw"}));
   const auto unknown = registry->connector("nexmak");
   EXPECT_EQ(unknown.status().id(), ErrorId::kSqlOption);
   EXPECT_NE(unknown.status().message().find("did you mean 'nexmark'?"), std::string::npos);

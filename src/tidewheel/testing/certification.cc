@@ -34,6 +34,7 @@ struct Committed {
   bool are_projected = false;  // they have the columns that were asked for
 };
 
+// Takes some rows a millisecond, so that several checkpoints see the job at work.
 class CommittingSink {
  public:
   using input = ColumnRow;
@@ -44,7 +45,22 @@ class CommittingSink {
                  std::shared_ptr<const bool> alive)
       : types_(std::move(types)), outside_(std::move(outside)), alive_(std::move(alive)) {}
 
+  Status open(SinkContext& context) {
+    context_ = &context;
+    return ok_status();
+  }
+  bool ready() const { return allowance_ > 0; }
+  Result<int64_t> on_time(int64_t wall_ms) {
+    allowance_ = kRowsAMillisecond;
+    context_->wake();
+    return has_ended_ ? Clock::kNever : wall_ms + 1;
+  }
+  Status end_of_input() {
+    has_ended_ = true;
+    return ok_status();
+  }
   Status write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+    allowance_ -= end - begin;
     for (uint32_t row = begin; row < end; ++row) {
       std::string& text = rows_.emplace_back();
       for (size_t i = 0; i < types_.size(); ++i) {
@@ -70,11 +86,16 @@ class CommittingSink {
   }
 
  private:
+  static constexpr int64_t kRowsAMillisecond = 4;
+
   static Status gone() { return unavailable(ErrorId::kNetworkLost, "the process is dead"); }
   std::vector<LogicalType> types_;
   std::shared_ptr<Committed> outside_;
   std::shared_ptr<const bool> alive_;
   std::vector<std::string> rows_;
+  SinkContext* context_ = nullptr;
+  int64_t allowance_ = 0;
+  bool has_ended_ = false;
 };
 
 // Rows (n, 'word-n'), some a millisecond.
@@ -171,7 +192,7 @@ class Run {
     }
     config.set(options::kParallelism, parallelism);
     config.set(options::kBatchRows, simulation().draw(1, 8));
-    config.set(options::kCheckpointInterval, simulation().draw(2, 20));
+    config.set(options::kCheckpointInterval, simulation().draw(2, 8));
     config.set(options::kCheckpointDirectory, std::string("/checkpoints"));
     config.set(options::kCheckpointRetention, std::string("RETAIN_ON_CANCELLATION"));
     config.set(options::kCheckpointHistory, 1);
@@ -341,7 +362,7 @@ Status read_source(SourceSubject& subject, const TableDefinition& table, const R
   };
   plan.visible = [&] { return outside->rows.size(); };
   if (!subject.is_bounded()) {
-    plan.is_done = [&] { return outside->rows.size() >= settled; };
+    plan.is_done = [&] { return outside->rows.size() >= settled || subject.is_exhausted(); };
   }
   Status status = run.run(plan);
   kills = run.kills;

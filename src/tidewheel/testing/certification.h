@@ -86,6 +86,8 @@ class SourceSubject : public Subject {
                                                       SimProcess& process) const;
   // Rows that have been put there come while the job runs. The job is at its end when all have.
   virtual bool is_bounded() const { return true; }
+  // Nothing comes any more, and what was sent has had time to arrive: for what may get lost.
+  virtual bool is_exhausted() const { return false; }
 };
 
 class SinkSubject : public Subject {

@@ -99,6 +99,10 @@ class SimCluster {
     if (!offsets_.empty() && chance(faults.lost_offsets)) {
       ++seen["lost offsets"];
       offsets_.clear();
+      // With a group go the offsets that transactions have for it.
+      for (auto& [id, transaction] : transactions_) {
+        if (transaction.state != SimTransaction::State::kEnded) { transaction.offsets.clear(); }
+      }
     }
   }
 

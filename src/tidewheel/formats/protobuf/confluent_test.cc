@@ -177,9 +177,9 @@ TEST_F(ProtobufConfluent, what_is_not_framed_or_names_no_schema_is_malformed) {
        {std::string("\1\0\0\0\1\2", 6), std::string("\0\0\0", 3), std::string("{}")}) {
     EXPECT_EQ(decode(*reader, kOld, {message}), Texts());
     EXPECT_EQ(status_.id(), ErrorId::kRecordMalformed);
-    EXPECT_CONTAINS(status_.message(), "0 and the id of a schema");
+    EXPECT_CONTAINS(status_.message(), "0, the id of a schema and the indexes");
   }
-  EXPECT_EQ(decode(*reader, kOld, {std::string("\0\0\0\0\x63\2", 6)}), Texts());
+  EXPECT_EQ(decode(*reader, kOld, {std::string("\0\0\0\0\x63\0", 6)}), Texts());
   EXPECT_EQ(status_.id(), ErrorId::kRecordMalformed);
   EXPECT_CONTAINS(status_.message(), "schema 99: the registry says: no such schema");
   status_ = {};

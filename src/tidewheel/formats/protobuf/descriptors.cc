@@ -4,6 +4,7 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/descriptor_database.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 #include <bit>
@@ -221,6 +222,7 @@ Status no_message(const std::string& name, const std::vector<const pb::FileDescr
 }  // namespace
 
 Result<Schema> schema_of_descriptors(std::string_view descriptor_set, const std::string& message) {
+  const pb::LogSilencer quiet;  // what is wrong is in the answer
   pb::FileDescriptorSet set;
   if (!set.ParseFromArray(descriptor_set.data(), static_cast<int>(descriptor_set.size())) ||
       set.file_size() == 0) {
@@ -249,6 +251,7 @@ Result<Schema> schema_of_descriptors(std::string_view descriptor_set, const std:
 
 Result<Schema> schema_of_proto(const std::string& file, const OpenProto& open,
                                const MessageChoice& choice) {
+  const pb::LogSilencer quiet;
   OpenedTexts texts(open);
   Complaints complaints;
   pb::compiler::SourceTreeDescriptorDatabase parsed(&texts);

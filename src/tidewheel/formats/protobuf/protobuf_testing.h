@@ -36,9 +36,10 @@ inline constexpr char kEveryKind2[] = R"(
 syntax = "proto2";
 package shop;
 enum Closed { A = 1; B = 2; }
+enum Zero { NONE = 0; ONE = 1; }
 message Inner { optional int32 x = 1 [default = 7]; repeated Inner2 deep = 2; }
 message Inner2 { required string name = 1; optional Closed closed = 2;
-  map<int32, Closed> kinds = 3; }
+  map<int32, Zero> kinds = 3; }
 message Every {
   optional int64 number = 1 [default = -3]; optional string text = 2 [default = "none"];
   optional bytes blob = 3 [default = "\001x"]; optional bool yes = 4 [default = true];

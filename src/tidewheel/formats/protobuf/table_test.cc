@@ -278,7 +278,7 @@ TEST(ProtobufTable, proto_files_import_others_from_their_folders) {
   std::ofstream(folder + "/twp_inner.proto") << "syntax = \"proto3\"; message In { int33 x = 1; }";
   const Table bad(columns, {{"protobuf.proto-file", folder + "/twp_outer.proto"},
                             {"protobuf.message-class-name", "Out"}});
-  EXPECT_CONTAINS(bad.status().message(), "twp_inner.proto:1:34");
+  EXPECT_CONTAINS(bad.status().message(), "twp_inner.proto:1:33");
 }
 
 }  // namespace
