@@ -24,8 +24,9 @@ constexpr const char* kHelp =
   A job counts hits by key: first each key once, then as fast as it goes (or at a rate), evenly
   among some of the keys, which move on all the time: within any second, so between two checkpoints
   that are a second apart, the part of the keys that --changing says is hit. With checkpoints, a
-  run is measured from when one that has all keys is complete, and is done before the next is due
-  (after 20 seconds at the latest): what comes before, the first whole ones, is slower.
+  run is measured from when --settling of them that have all keys are complete, and one is done
+  before the next is due (20 seconds later than that at the latest): the first whole ones are
+  slower, those right behind them faster, as no key group is written whole again yet.
 
   --keys N,N,...         how many keys (state: 1000000,10000000; checkpoint: 10000000)
   --large                state: 50000000 keys too
@@ -37,6 +38,7 @@ constexpr const char* kHelp =
   --zipf                 state: keys by Zipf's law over all keys, in place of those that move
   --memory-mb N          limit of the job's memory; state in RocksDB may be larger
   --memory-part PERCENT  the limit with rocksdb, as a part of what the same state takes in memory
+  --settling N           checkpoints before a run is measured (48)
   --warm-up S            how long a run is not yet measured once all keys are there (2)
   --parallelism P        subtasks of every operator (1)
   --seconds S            how long a run is measured (6)
@@ -101,6 +103,7 @@ bool parse_value(const std::string& name, const std::string& value, Options& opt
     options.memory_part = static_cast<double>(percent) / 100;
     return good;
   }
+  if (name == "--settling") { return parse_number(value, options.run.settling); }
   if (name == "--warm-up") { return parse_number(value, options.run.warm_up_s); }
   if (name == "--parallelism") { return parse_number(value, options.run.parallelism); }
   if (name == "--seconds") { return parse_number(value, options.run.seconds); }
@@ -301,6 +304,9 @@ void print_latency(const char* what, const StateFigures& f) {
   fmt::print("  {:<24} p50 {:.3f}  p99 {:.3f}  p99.9 {:.3f}  p99.99 {:.3f}  max {:.3f} ms\n", what,
              ms(f.latency_p50_ns), ms(f.latency_p99_ns), ms(f.latency_p999_ns),
              ms(f.latency_p9999_ns), ms(f.latency_max_ns));
+  fmt::print(
+      "    the machine: a thread that sleeps for 1 ms was late by p99.9 {:.3f}  max {:.3f} ms\n",
+      ms(f.late_p999_ns), ms(f.late_max_ns));
 }
 
 // Latency at a part of the maximum rate, with checkpoints and without.
@@ -326,6 +332,7 @@ constexpr int32_t kLayers = 44;
 std::optional<StateFigures> measure_recovery(StateRun run) {
   if (!empty_folder(run.directory)) { return std::nullopt; }
   run.keep = true;
+  run.settling = 1;
   run.checkpoints_min = kLayers;
   if (!run_state_in_child(run)) { return std::nullopt; }
   run.resume = true;

@@ -39,24 +39,32 @@ Status configure(const StateRun& run, Config& config) {
   return {};
 }
 
-// The peak of what the process has taken for a job.
-struct OwnMemory {
+// What is looked at all the time that a job runs: the peak of what the process has taken for it,
+// and how late this thread wakes up, which has next to nothing to do.
+struct Watch {
   int64_t before = own_memory_bytes();
   int64_t peak = before;
   double looked_at = 0;
+  Histogram late;
   void look() {
     if (wall_now() < looked_at + 0.005) { return; }
     peak = std::max(peak, own_memory_bytes());
     looked_at = wall_now();
   }
+  void sleep() {
+    constexpr std::chrono::milliseconds kSleep(1);
+    const int64_t from_ns = wall_now_ns();
+    std::this_thread::sleep_for(kSleep);
+    late.add(wall_now_ns() - from_ns - std::chrono::nanoseconds(kSleep).count());
+  }
 };
 
 // Waits until `done()`, for as long as the job runs.
 template <class Done>
-Status wait_until(JobHandle& job, OwnMemory& memory, Done done) {
+Status wait_until(JobHandle& job, Watch& watch, Done done) {
   const double deadline = wall_now() + kPatienceS;
   while (!done()) {
-    memory.look();
+    watch.look();
     if (is_final(job.state())) {
       TIDEWHEEL_RETURN_IF_ERROR(job.result());
       return internal_error(ErrorId::kInternal, "the job has ended by itself");
@@ -64,7 +72,7 @@ Status wait_until(JobHandle& job, OwnMemory& memory, Done done) {
     if (wall_now() > deadline) {
       return internal_error(ErrorId::kInternal, "it takes longer than {} s", kPatienceS);
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    watch.sleep();
   }
   return {};
 }
@@ -114,16 +122,20 @@ void note_checkpoints(const CheckpointStatistics& checkpoints, int64_t from_ns,
 }
 
 // What is measured is the steady state: the first checkpoint that has all keys, which is written
-// whole or nearly so, is over, and a checkpoint is done before the next one is due; if they never
-// keep up, what there is after a while.
-Status wait_for_steady_checkpoints(JobHandle& job, World& world, OwnMemory& memory,
+// whole or nearly so, is over, a checkpoint is done before the next one is due, and key groups are
+// written whole again now and then; if they never keep up, what there is after a while.
+Status wait_for_steady_checkpoints(JobHandle& job, World& world, Watch& watch,
                                    const StateRun& run) {
   const int64_t full_ns = world.clock().now_ns();
-  const double deadline = wall_now() + kSteadyS;
-  return wait_until(job, memory, [&] {
+  const int64_t full = job.checkpoints().completed;
+  const double interval_s = static_cast<double>(run.checkpoint_interval_ms) / 1000;
+  const double deadline = wall_now() + kSteadyS + run.settling * interval_s;
+  return wait_until(job, watch, [&] {
     if (wall_now() > deadline) { return true; }
-    const auto latest = job.checkpoints().latest_completed;
+    const CheckpointStatistics checkpoints = job.checkpoints();
+    const auto& latest = checkpoints.latest_completed;
     return latest.has_value() && latest->trigger_ns >= full_ns &&
+           checkpoints.completed - full >= run.settling &&
            latest->duration_ns <= run.checkpoint_interval_ms * 1'000'000;
   });
 }
@@ -139,29 +151,30 @@ Result<StateFigures> measure(const StateRun& run,
   env.resume(run.resume);
   build_keyed_count(env, run.workload, progress);
   StateFigures figures;
-  OwnMemory memory;
+  Watch watch;
   const double begun = wall_now();
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<JobHandle> job,
                              env.execute_async("keyed count"));
-  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return progress->first_ns != 0; }));
+  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, watch, [&] { return progress->first_ns != 0; }));
   figures.first_row_s = static_cast<double>(progress->first_ns) * 1e-9 - begun;
   if (!run.resume) {
-    TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return progress->filling == 0; }));
+    TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, watch, [&] { return progress->filling == 0; }));
     figures.fill_per_s = static_cast<double>(run.workload.keys) / (wall_now() - begun);
   }
   if (run.checkpoint_interval_ms > 0 && !run.resume) {
-    TIDEWHEEL_RETURN_IF_ERROR(wait_for_steady_checkpoints(*job, *world, memory, run));
+    TIDEWHEEL_RETURN_IF_ERROR(wait_for_steady_checkpoints(*job, *world, watch, run));
   }
   const double warm = wall_now() + run.warm_up_s;
-  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, memory, [&] { return wall_now() >= warm; }));
+  TIDEWHEEL_RETURN_IF_ERROR(wait_until(*job, watch, [&] { return wall_now() >= warm; }));
 
   progress->measuring = run.latency;
+  watch.late = {};
   const int64_t from_ns = world->clock().now_ns();
   const double from = wall_now();
   const double cpu_from = cpu_now();
   const uint64_t counted_from = progress->counted;
   TIDEWHEEL_RETURN_IF_ERROR(
-      wait_until(*job, memory, [&] { return wall_now() >= from + run.seconds; }));
+      wait_until(*job, watch, [&] { return wall_now() >= from + run.seconds; }));
   const double seconds = wall_now() - from;
   const auto hits = static_cast<double>(progress->counted - counted_from);
   progress->measuring = false;
@@ -169,11 +182,13 @@ Result<StateFigures> measure(const StateRun& run,
   figures.cpu_ns_per_hit = (cpu_now() - cpu_from) * 1e9 / hits;
   figures.rss_mb = static_cast<double>(peak_rss_bytes()) / 1e6;
   figures.accounted_mb = static_cast<double>(job->memory().peak_bytes()) / 1e6;
+  figures.late_p999_ns = watch.late.quantile(0.999);
+  figures.late_max_ns = watch.late.quantile(1);
   if (run.latency) { note_latency(*progress, figures); }
-  TIDEWHEEL_RETURN_IF_ERROR(wait_until(
-      *job, memory, [&] { return job->checkpoints().completed >= run.checkpoints_min; }));
+  TIDEWHEEL_RETURN_IF_ERROR(
+      wait_until(*job, watch, [&] { return job->checkpoints().completed >= run.checkpoints_min; }));
   note_checkpoints(job->checkpoints(), from_ns, figures);
-  figures.own_mb = static_cast<double>(memory.peak - memory.before) / 1e6;
+  figures.own_mb = static_cast<double>(watch.peak - watch.before) / 1e6;
   if (run.keep) { end_as_killed(figures); }
   job->cancel();
   static_cast<void>(job->wait());

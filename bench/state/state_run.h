@@ -16,6 +16,9 @@ struct StateRun {
   bool incremental = true;
   int32_t parallelism = 1;
   int64_t memory_bytes = 0;  // of the job; 0: the engine's default
+  // With checkpoints: so many come before it is measured, since key groups are written whole again
+  // when changes on top of them have grown.
+  int32_t settling = 48;
   double warm_up_s = 2;
   double seconds = 6;           // measured
   int32_t checkpoints_min = 0;  // goes on until so many are complete
@@ -35,6 +38,8 @@ struct StateFigures {
   double accounted_mb = 0;  // by the job's account of memory, at its peak
   int64_t latency_p50_ns = 0, latency_p99_ns = 0, latency_p999_ns = 0, latency_p9999_ns = 0,
           latency_max_ns = 0;
+  // How late a thread has woken up that sleeps for 1 ms at a time: what the machine does by itself.
+  int64_t late_p999_ns = 0, late_max_ns = 0;
   int64_t checkpoints = 0, checkpoints_failed = 0;
   // Of the checkpoints that were completed while it measured.
   double sync_p50 = 0, sync_p99 = 0, sync_max = 0;  // a task stood still

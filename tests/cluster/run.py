@@ -193,6 +193,28 @@ def a_script_that_is_wrong_fails_its_job_with_the_place(cluster, folder):
 
 
 @test(CHECKPOINTS + HEARTBEATS)
+def a_connector_of_a_plugin_is_found_by_masters_and_workers(cluster, folder):
+    library = pathlib.Path(cluster.program).resolve().parent.parent / "plugins" / "spool" / "libspool.so"
+    if not library.is_file():
+        raise Failure(f"the example connector is not built: {library}")
+    start(cluster)
+    numbers = 20000
+    script, out = ledger(folder, numbers, 10000)
+    script.write_text(script.read_text().replace("'connector' = 'filesystem'", "'connector' = 'spool'")
+                      .replace("'format' = 'csv'", "'format' = 'json'"))
+    job = cluster.run(script)
+    cluster.wait_state(job, "RUNNING")
+    wait_for("a checkpoint", lambda: cluster.completed_checkpoints(job) >= 2)
+    workers = [pid for tm in cluster.task_managers for pid in tm.children()]
+    os.kill(workers[0], signal.SIGKILL)
+    cluster.wait_state(job, "FINISHED")
+    seen = [int(re.search(r"\d+", line).group()) for path in out.iterdir() if not path.name.startswith(".")
+            for line in path.read_text().splitlines()]
+    if sorted(seen) != list(range(1, numbers + 1)):
+        raise Failure(f"{len(seen)} rows of {numbers} numbers, {len(set(seen))} of them different")
+
+
+@test(CHECKPOINTS + HEARTBEATS)
 def task_managers_come_back_to_another_job_manager(cluster, folder):
     start(cluster)
     port = cluster.rpc_port

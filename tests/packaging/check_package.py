@@ -71,6 +71,21 @@ def check_forms(binary, tidewheel):
         sys.exit(f"the library exports more than its entry point: {sorted(names)[:20]}")
 
 
+def check_plugin(scratch, prefix, package):
+    """The example connector, built outside of the tree, is found beside the installed program."""
+    project, binary = scratch / "connector", scratch / "connector_build"
+    shutil.copytree(HERE.parents[1] / "examples" / "connector", project)
+    run("cmake", "-S", project, "-B", binary, "-G", "Ninja", f"-DTidewheel_DIR={package}")
+    run("cmake", "--build", binary, "--target", "spool")
+    shutil.copytree(binary / "plugins", prefix / "plugins")
+    table = (f"CREATE TABLE t (n BIGINT) WITH ('connector' = 'spool', 'path' = '{scratch}/spool', 'format' = 'json', "
+             "'scan.mode' = 'bounded');")
+    tidewheel = prefix / "bin" / "tidewheel"
+    run(tidewheel, "sql", "-e", table + "INSERT INTO t VALUES (7), (8);")
+    rows = run(tidewheel, "sql", "--csv", "-e", table + "SELECT n FROM t ORDER BY n;")
+    expect(rows.stdout.split() == ["n", "7", "8"], "the plug-in does not read what it has written", rows)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -84,6 +99,7 @@ def main():
         build(project, scratch / "build", package)
         check_forms(scratch / "build", prefix / "bin" / "tidewheel")
         run("ctest", "--test-dir", scratch / "build", "--no-tests=error")
+        check_plugin(scratch, prefix, package)
         # A copied example builds too, here from the build tree.
         shutil.copytree(HERE.parents[1] / "examples" / "wordcount", scratch / "wordcount")
         run("cmake", "-S", scratch / "wordcount", "-B", scratch / "from_build_tree", "-G", "Ninja", f"-DTidewheel_DIR={built}")

@@ -35,14 +35,24 @@ RATE, CHUNK = 1_000, 10_000
 LEDGER = """
 CREATE TABLE numbers (k STRING, n BIGINT, at AS PROCTIME()) WITH (
   'connector' = 'kafka', 'topic' = '{source}', 'properties.bootstrap.servers' = '{brokers}',
-  'scan.startup.mode' = 'earliest-offset', 'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'csv',
-  'value.fields-include' = 'EXCEPT_KEY');
+  'properties.group.id' = 'job-{target}', 'scan.startup.mode' = 'earliest-offset', 'key.format' = 'raw',
+  'key.fields' = 'k', 'value.format' = 'csv', 'value.fields-include' = 'EXCEPT_KEY');
 CREATE TABLE `lines` (k STRING, n BIGINT, c BIGINT, s BIGINT) WITH (
   'connector' = 'kafka', 'topic' = '{target}', 'properties.bootstrap.servers' = '{brokers}',
   'key.format' = 'raw', 'key.fields' = 'k', 'value.format' = 'csv', 'value.fields-include' = 'EXCEPT_KEY',
   'sink.delivery-guarantee' = '{guarantee}', 'sink.transactional-id-prefix' = 'job-{target}');
 INSERT INTO `lines` SELECT k, n, COUNT(*) OVER w, SUM(n) OVER w FROM numbers
   WINDOW w AS (PARTITION BY k ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW);
+"""
+
+
+# Reads what that has written.
+READER = """
+CREATE TABLE `lines` (v STRING) WITH (
+  'connector' = 'kafka', 'topic' = '{target}', 'properties.bootstrap.servers' = '{brokers}',
+  'scan.startup.mode' = 'earliest-offset', 'format' = 'raw');
+CREATE TABLE nothing (v STRING) WITH ('connector' = 'blackhole');
+INSERT INTO nothing SELECT v FROM `lines`;
 """
 
 
@@ -114,23 +124,29 @@ class Job:
         if self.feeder is not None and self.feeder.poll() is None:
             return
         self.wait_until_fed()
-        words = ["produce", self.ground.brokers, self.source, self.rows, rows, KEYS, rate]
-        with open(self.log, "ab") as log:
-            self.feeder = subprocess.Popen([str(word) for word in [self.ground.bin / "kafka_ledger_tool", *words]],
-                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.feeder = self.run(self.ground.bin / "kafka_ledger_tool", "produce", self.ground.brokers, self.source,
+                               self.rows, rows, KEYS, rate)
         self.rows += rows
 
     def wait_until_fed(self):
         expect(self.feeder is None or self.feeder.wait(timeout=PATIENCE_S) == 0, f"input is not written: {self.tail()}")
 
+    def start_in_shell(self, parallelism, interval_ms):
+        """The same job as a script, run by the SQL shell."""
+        return self.run(self.ground.bin / "tidewheel", "sql", "-f", self.script(), "-p", parallelism,
+                        "--checkpoint-interval", f"{interval_ms}ms", "--checkpoint-dir", self.folder / "checkpoints",
+                        "-Dexecution.checkpointing.externalized-checkpoint-retention=RETAIN_ON_CANCELLATION", "--resume")
+
     def start(self, parallelism, interval_ms, *arguments):
         """The job in one process of its own."""
-        command = [self.ground.bin / "kafka_ledger", "--brokers", self.ground.brokers, "--in", self.source, "--out",
-                   self.target, "--prefix", f"job-{self.target}", "--keys", KEYS, "--guarantee", self.guarantee,
-                   "--checkpoint-dir", self.folder / "checkpoints", "--parallelism", parallelism, "--interval-ms",
-                   interval_ms, *arguments]
+        return self.run(self.ground.bin / "kafka_ledger", "--brokers", self.ground.brokers, "--in", self.source,
+                        "--out", self.target, "--prefix", f"job-{self.target}", "--keys", KEYS, "--guarantee",
+                        self.guarantee, "--checkpoint-dir", self.folder / "checkpoints", "--parallelism", parallelism,
+                        "--interval-ms", interval_ms, *arguments)
+
+    def run(self, *words):
         with open(self.log, "ab") as log:
-            return subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def script(self):
         """The same job in SQL."""
@@ -175,15 +191,16 @@ def moment(chance):
     return chance.choice((chance.uniform(0, 0.4), chance.uniform(0.4, 1.5), chance.uniform(0.4, 3)))
 
 
-def killed_on_its_way(ground, job, kills):
+def killed_on_its_way(ground, job, kills, start):
     """Kills the job again and again while its input comes, at another parallelism each time, and the broker now and
     then; afterwards all of the output has to be there."""
     process = None
-    broker_at = set(ground.chance.sample(range(kills), min(ground.broker_kills, kills)))
+    broker_kills = ground.broker_kills * kills // ground.kills
+    broker_at = set(ground.chance.sample(range(kills), min(broker_kills, kills)))
     try:
         for killed in range(kills):
             job.feed()
-            process = job.start(ground.chance.randint(1, 3), ground.chance.choice((100, 200, 500)))
+            process = start(ground.chance.randint(1, 3), ground.chance.choice((100, 200, 500)))
             sleep_or_end(process, moment(ground.chance))
             if killed in broker_at:
                 ground.end_broker()
@@ -193,7 +210,7 @@ def killed_on_its_way(ground, job, kills):
             process.wait()
             if (killed + 1) % max(1, kills // 20) == 0:
                 job.check(f"after {killed + 1} kills")
-        process = job.start(2, 200)
+        process = start(2, 200)
         job.wait_until_fed()
         # All of it can be read: no transaction that was left open is before it.
         text = job.wait_until_all_is_there(lambda: process.poll() is None)
@@ -210,7 +227,13 @@ def put_away(*processes):
 
 
 def a_job_that_is_killed_writes_each_message_once(ground):
-    killed_on_its_way(ground, Job(ground), ground.kills)
+    job = Job(ground)
+    killed_on_its_way(ground, job, ground.kills, job.start)
+
+
+def a_script_of_the_shell_that_is_killed_writes_each_message_once(ground):
+    job = Job(ground)
+    killed_on_its_way(ground, job, max(ground.kills // 4, 5), job.start_in_shell)
 
 
 def output_whose_transaction_has_expired_is_sent_again(ground):
@@ -235,7 +258,8 @@ def output_whose_transaction_has_expired_is_sent_again(ground):
 
 
 def at_least_once_loses_nothing(ground):
-    killed_on_its_way(ground, Job(ground, "at-least-once"), max(ground.kills // 4, 5))
+    job = Job(ground, "at-least-once")
+    killed_on_its_way(ground, job, max(ground.kills // 4, 5), job.start)
 
 
 class ClusterUnderAttack:
@@ -284,6 +308,34 @@ class ClusterUnderAttack:
                 return
         self.killed[what] += 1
 
+    def metric(self, suffix):
+        """What all subtasks together have under the names that end so."""
+        total = None
+        for vertex in self.cluster.job(self.id)["vertices"]:
+            path = f"/jobs/{self.id}/vertices/{vertex['id']}/subtasks/metrics"
+            names = [one["id"] for one in self.cluster.get(path) if one["id"].endswith(suffix)]
+            for one in self.cluster.get(f"{path}?get={','.join(names)}&agg=sum") if names else []:
+                total = (total or 0) + float(one["sum"])
+        return total
+
+    def check_metrics(self):
+        """How far behind the job is, and what it has committed, are seen by whoever looks at it."""
+        local_cluster.wait_for("nothing is pending", lambda: self.metric("pendingRecords") == 0)
+        local_cluster.wait_for("offsets are committed",
+                               lambda: (self.metric("KafkaSourceReader.commitsSucceeded") or 0) > 0)
+        for name in ("partition.0.recordsLag", "partition.0.committedOffset", "KafkaSourceReader.commitsFailed",
+                     "numRecordsSend", "successfulCommittables"):
+            expect(self.metric(name) is not None, f"there is no metric {name}")
+        # A reader of transactions is at the end too, though what ends them is behind the last message.
+        self.cluster.ask("PATCH", f"/jobs/{self.id}?mode=cancel")
+        self.cluster.wait_state(self.id, "CANCELED")
+        script = self.job.folder / "reader.sql"
+        script.write_text(READER.format(brokers=self.ground.brokers, target=self.job.target))
+        self.id = self.cluster.run(script)
+        self.cluster.wait_state(self.id, "RUNNING")
+        local_cluster.wait_for("all is read", lambda: (self.metric("partition.0.currentOffset") or 0) > 0
+                               and self.metric("pendingRecords") == 0)
+
     def state(self):
         try:
             return self.cluster.state(self.id)
@@ -316,6 +368,7 @@ def a_cluster_that_is_killed_writes_each_message_once(ground):
                     there = wait_for_more(attack, there)
             job.wait_until_fed()
             text = job.wait_until_all_is_there(attack.still_runs)
+            attack.check_metrics()
         except (local_cluster.Failure, Failed) as failure:
             (job.folder / "logs").write_text(attack.cluster.logs())
             raise Failed(f"{dict(attack.killed)}, broker {brokers}: {failure}; see {job.folder}/logs") from failure
@@ -334,8 +387,8 @@ def wait_for_more(attack, there):
     return local_cluster.wait_for(f"more than {there} messages", grown, PATIENCE_S)
 
 
-CASES = (a_job_that_is_killed_writes_each_message_once, a_cluster_that_is_killed_writes_each_message_once,
-         output_whose_transaction_has_expired_is_sent_again, at_least_once_loses_nothing)
+CASES = (a_job_that_is_killed_writes_each_message_once, a_script_of_the_shell_that_is_killed_writes_each_message_once,
+         a_cluster_that_is_killed_writes_each_message_once, output_whose_transaction_has_expired_is_sent_again, at_least_once_loses_nothing)
 
 
 def main():

@@ -1,4 +1,4 @@
--- Avro orders and customers, with their schemas in a registry; ${..} are filled in by orders.py.
+-- Avro orders and customers, with their schemas in a registry. orders.py fills in what is in braces.
 CREATE TABLE orders (
   order_id BIGINT,
   customer_id BIGINT,

@@ -34,8 +34,8 @@ Status run_script(World& world, const ProcessRole& role, const Config& config,
                                .config = config,
                                .resumes = false,
                                .file_table =
-                                   [&world](const std::string& path) {
-                                     return make_file_table(world.files(), path);
+                                   [&world, &tables = *tables](const std::string& path) {
+                                     return make_file_table(world.files(), tables, path);
                                    },
                                .load_functions = make_function_loader(world.files()),
                                .runner = runner});

@@ -59,8 +59,8 @@ class SqlRunner {
                          .config = {},
                          .resumes = command.resume,
                          .file_table =
-                             [&world](const std::string& path) {
-                               return make_file_table(world.files(), path);
+                             [&world, &tables = *tables_](const std::string& path) {
+                               return make_file_table(world.files(), tables, path);
                              },
                          .load_functions = make_function_loader(world.files())}),
         timing_(command.timing) {

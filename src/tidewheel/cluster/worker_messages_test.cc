@@ -52,6 +52,7 @@ TEST(WorkerMessages, the_age_of_a_plan_is_the_same_on_another_machines_clock) {
   plan.trigger_wall_ms = 1'700'000'000'000;
   plan.base_checkpoint = 8;
   plan.directory = "/d/savepoint";
+  plan.is_mark = true;
   pb::PlanMessage message;
   to_message(plan, here, message);
   const auto read = from_message(message, there);
@@ -62,6 +63,7 @@ TEST(WorkerMessages, the_age_of_a_plan_is_the_same_on_another_machines_clock) {
   EXPECT_EQ((*read)->after, plan.after);
   EXPECT_EQ((*read)->exactly_once, false);
   EXPECT_EQ((*read)->unaligned_after_ns, 123);
+  EXPECT_TRUE((*read)->is_mark);
   EXPECT_EQ((*read)->base_checkpoint, 8);
   EXPECT_EQ((*read)->directory, plan.directory);
   message.set_after(3);

@@ -78,6 +78,9 @@ int64_t TaskCheckpoint::now_ns() const { return task_.world().clock().now_ns(); 
 void TaskCheckpoint::trigger(CheckpointPlanRef plan) {
   const bool is_over = task_.spec().plans->find(plan->id) == nullptr;
   if (is_over && !task_.spec().has_epochs) { return; }
+  // A source that is refused for long does not gather marks: what the older one would have ended is
+  // part of the newer one's epoch.
+  if (plan->is_mark && !triggers_.empty() && triggers_.back()->is_mark) { triggers_.pop_back(); }
   triggers_.push_back(std::move(plan));
 }
 
@@ -131,6 +134,8 @@ BarrierWatcher::Alignment TaskCheckpoint::on_first_barrier(int64_t checkpoint) {
 
 void TaskCheckpoint::on_barrier_subsumed(int64_t checkpoint) {
   if (writing_ != nullptr && writing_->plan->id == checkpoint) { abort_writing(); }
+  // Of a mark nobody waits to hear.
+  if (task_.spec().has_epochs && task_.spec().plans->find(checkpoint) == nullptr) { return; }
   decline(checkpoint,
           cancelled(ErrorId::kCheckpointDeclined,
                     "the barrier of a newer checkpoint has overtaken that of {}", checkpoint));

@@ -15,6 +15,9 @@ namespace tidewheel {
 
 namespace {
 
+// A format that belongs to the engine, in a plug-in because of the libraries that it needs.
+constexpr std::string_view kParquet = "parquet";
+
 template <class Map>
 std::vector<std::string> keys_of(const Map& map) {
   std::vector<std::string> keys;
@@ -149,6 +152,13 @@ Result<const TableFormat*> PluginFolder::format(const std::string& name) {
   look_again();
   TIDEWHEEL_ASSIGN_OR_RETURN(TableRegistry* const tables,
                              loaded("format", name, formats_, built_in_formats_));
+  if (tables == nullptr && name == kParquet) {
+    return not_found(ErrorId::kJobLibrary,
+                     "the format 'parquet' is in a plug-in, which is not in the folder {}: "
+                     "./dev setup --parquet and ./dev build make it in build/release/plugins; "
+                     "'plugins.dir' names another folder{}{}",
+                     looked_in_, troubles_.empty() ? "" : "; ", fmt::join(troubles_, "\n"));
+  }
   if (tables == nullptr) { return nullptr; }
   return tables->format(name);
 }

@@ -205,10 +205,15 @@ class CutRun {
     config.set(options::kCheckpointInterval, one_of<int64_t>(random_, {3, 10, 30}));
     config.set(options::kMaxConcurrentCheckpoints, one_of<int64_t>(random_, {1, 3}));
     config.set(options::kTolerableFailedCheckpoints, int64_t{1000});
-    // Some are given up on their way; their barriers end epochs all the same.
-    if (random_.chance(0.4)) { config.set(options::kCheckpointTimeout, int64_t{1}); }
+    // Some are given up on their way; their barriers end epochs all the same. (A last one, which
+    // tasks would wait for, might never be complete.)
+    if (random_.chance(0.4)) {
+      config.set(options::kCheckpointTimeout, int64_t{1});
+      config.set(options::kCheckpointsAfterTasksFinish, false);
+    }
     config.set(options::kRestartStrategy, std::string("fixed-delay"));
     config.set(options::kFixedDelay, one_of<int64_t>(random_, {0, 5}));
+    config.set(options::kFixedDelayAttempts, int64_t{100});
     return config;
   }
   LogicalGraph draw_graph() {

@@ -12,10 +12,13 @@ namespace {
 
 sql::JobSql& job_sql(Env& env) {
   if (env.sql_state() == nullptr) {
+    std::unique_ptr<TableRegistry> tables =
+        make_table_registry(env.world(), [&env]() -> const Config& { return env.config(); });
+    // Both live as long as what the registry is handed to.
+    const TableRegistry& known = *tables;
     env.sql_state() = std::make_shared<sql::JobSql>(
-        env, make_table_registry(env.world(), [&env]() -> const Config& { return env.config(); }),
-        [&files = env.world().files()](const std::string& path) {
-          return make_file_table(files, path);
+        env, std::move(tables), [&files = env.world().files(), &known](const std::string& path) {
+          return make_file_table(files, known, path);
         });
   }
   return *static_cast<sql::JobSql*>(env.sql_state().get());

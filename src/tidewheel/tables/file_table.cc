@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/bulk_format.h"
+#include "tidewheel/base/check.h"
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/connectors/file/input_stream.h"
 #include "tidewheel/formats/avro/infer.h"
@@ -35,6 +37,10 @@ bool is_json(std::string_view path) {
 }
 
 bool is_avro(std::string_view path) { return plain_name(path).ends_with(".avro"); }
+bool is_parquet(std::string_view path) { return path.ends_with(".parquet"); }
+bool is_known(std::string_view path) {
+  return is_csv(path) || is_json(path) || is_avro(path) || is_parquet(path);
+}
 
 struct Sample {
   std::string bytes;
@@ -68,18 +74,17 @@ Result<std::string> find_example(FileSystem& files, const std::string& path) {
   for (const DirectoryEntry& entry : entries) {
     const bool hidden = entry.name.starts_with('.') || entry.name.starts_with('_');
     if (entry.is_directory || hidden) { continue; }
-    if (is_csv(entry.name) || is_json(entry.name) || is_avro(entry.name)) {
-      return join_path(path, entry.name);
-    }
+    if (is_known(entry.name)) { return join_path(path, entry.name); }
   }
   return invalid_argument(
       ErrorId::kSqlOption,
-      "no file in this folder is .csv, .tsv, .json, .jsonl, .ndjson or .avro: {}", path);
+      "no file in this folder is .csv, .tsv, .json, .jsonl, .ndjson, .avro or .parquet: {}", path);
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const TableDefinition>> make_file_table(FileSystem& files,
+                                                               const TableRegistry& tables,
                                                                const std::string& path) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string example, find_example(files, path));
   auto table = std::make_shared<TableDefinition>();
@@ -108,11 +113,18 @@ Result<std::shared_ptr<const TableDefinition>> make_file_table(FileSystem& files
     type = std::move(found.type);
     table->options["format"] = "avro";
     table->options["avro.schema"] = std::move(found.schema);
+  } else if (is_parquet(example)) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format, tables.format("parquet"));
+    const BulkTableFormat* const bulk = as_bulk(*format);
+    TIDEWHEEL_CHECK(bulk != nullptr, "the format parquet is none of whole files");
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<ReadableFile> file, files.open_read(example));
+    TIDEWHEEL_ASSIGN_OR_RETURN(type, bulk->columns_of(std::move(file)).with_context("{}", example));
+    table->options["format"] = "parquet";
   } else {
     return invalid_argument(
         ErrorId::kSqlOption,
         "what a file holds is told by its ending: .csv, .tsv, .json, .jsonl, .ndjson or .avro, and "
-        ".gz or .zst behind it; for others declare a table: {}",
+        ".gz or .zst behind it, or .parquet; for others declare a table: {}",
         path);
   }
   if (example != path) {

@@ -8,6 +8,7 @@
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/random.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/tables/table_registry.h"
 
 namespace tidewheel {
 namespace {
@@ -31,7 +32,7 @@ class FileTable : public ::testing::Test {
     return shown(path);
   }
   std::string shown(const std::string& path) {
-    const auto table = make_file_table(world_->files(), path);
+    const auto table = make_file_table(world_->files(), *tables_, path);
     if (!table.ok()) { return table.status().message(); }
     std::string out;
     for (const TableColumn& column : (*table)->columns) {
@@ -46,6 +47,7 @@ class FileTable : public ::testing::Test {
   }
 
   std::unique_ptr<World> world_;
+  const std::unique_ptr<TableRegistry> tables_ = make_table_registry();
   std::string folder_;
 };
 

@@ -38,7 +38,7 @@ TEST(stored, blocks_hold_what_they_promise_at_every_size) {
 }
 
 TEST(stored, a_heap_that_has_become_large_takes_pairs_of_chunks_and_gives_all_back) {
-  MemoryPool pool(int64_t{1} << 30);
+  MemoryPool pool("job", MemoryPool::kUnlimited);
   TextHeap heap(&pool);
   std::vector<TextBlock> blocks;
   const TextBlock large = heap.allocate(20 << 20);  // makes the heap large before it has chunks

@@ -101,22 +101,57 @@ Status put_partition_value(const FileColumn& to, std::string_view text, Column& 
                           text, to.type.to_string());
 }
 
-Result<std::unique_ptr<ColumnReader>> ColumnReader::open(FileSystem& files, const FileSplit& split,
-                                                         std::shared_ptr<const ColumnPlan> plan,
-                                                         ColumnBatch& batch) {
+Result<std::unique_ptr<SplitReader>> SplitReader::open(FileSystem& files, const FileSplit& split,
+                                                       std::shared_ptr<const ColumnPlan> plan,
+                                                       ColumnBatch& batch) {
+  if (plan->make_bulk_reader) { return BulkSplitReader::open(files, split, std::move(plan)); }
+  return ColumnReader::open(files, split, std::move(plan), batch);
+}
+
+Status SplitReader::look_at_file(FileSystem& files) {
+  if (plan_->file_columns.empty()) { return {}; }
+  TIDEWHEEL_ASSIGN_OR_RETURN(info_, files.info(split_.path));
+  return {};
+}
+
+Result<std::unique_ptr<SplitReader>> BulkSplitReader::open(FileSystem& files,
+                                                           const FileSplit& split,
+                                                           std::shared_ptr<const ColumnPlan> plan) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<ReadableFile> file, files.open_read(split.path));
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<BulkReader> inner,
+                             plan->make_bulk_reader(std::move(file), {split.path, split.begin,
+                                                                      split.end, split.line - 1}));
+  std::unique_ptr<BulkSplitReader> reader(
+      new BulkSplitReader(std::move(plan), split, std::move(inner)));
+  TIDEWHEEL_RETURN_IF_ERROR(reader->look_at_file(files));
+  return std::unique_ptr<SplitReader>(std::move(reader));
+}
+
+SplitReader::Next BulkSplitReader::read(ColumnBatch& batch, uint32_t rows_max) {
+  const uint32_t size = batch.size();
+  const Result<bool> more = reader_->read(batch, rows_max);
+  if (!more.ok()) { return fail(more.status()); }
+  if (batch.size() > size) {
+    if (Status status = fill_file_columns(batch, size); !status.ok()) {
+      return fail(std::move(status));
+    }
+  }
+  return *more ? Next::kMore : Next::kEnd;
+}
+
+Result<std::unique_ptr<SplitReader>> ColumnReader::open(FileSystem& files, const FileSplit& split,
+                                                        std::shared_ptr<const ColumnPlan> plan,
+                                                        ColumnBatch& batch) {
   TIDEWHEEL_ASSIGN_OR_RETURN(FileBytes bytes, FileBytes::open(files, split.path, 0, plan->options));
   std::unique_ptr<ColumnReader> reader(new ColumnReader(std::move(plan), split, std::move(bytes)));
   TIDEWHEEL_RETURN_IF_ERROR(reader->go_to_start(files, split, batch));
-  if (!reader->plan_->file_columns.empty()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(reader->info_, files.info(split.path));
-  }
-  return reader;
+  TIDEWHEEL_RETURN_IF_ERROR(reader->look_at_file(files));
+  return std::unique_ptr<SplitReader>(std::move(reader));
 }
 
 ColumnReader::ColumnReader(std::shared_ptr<const ColumnPlan> plan, const FileSplit& split,
                            FileBytes bytes)
-    : plan_(std::move(plan)),
-      split_(split),
+    : SplitReader(std::move(plan), split),
       decoder_(plan_->make_decoder()),
       bytes_(std::move(bytes)),
       chunks_(kColumnChunkBytes) {
@@ -176,7 +211,7 @@ std::string_view ColumnReader::usable(bool& last) const {
   return bytes.substr(0, newline + 1);
 }
 
-ColumnReader::Next ColumnReader::read(ColumnBatch& batch, uint32_t rows_max) {
+SplitReader::Next ColumnReader::read(ColumnBatch& batch, uint32_t rows_max) {
   const int64_t offset_max = chunks_.offset() + kBatchBytesMax;
   while (true) {
     if (plan_->messages_are_lines && chunks_.offset() >= split_.end) { return Next::kEnd; }
@@ -201,7 +236,7 @@ ColumnReader::Next ColumnReader::read(ColumnBatch& batch, uint32_t rows_max) {
   }
 }
 
-Status ColumnReader::fill_file_columns(ColumnBatch& batch, uint32_t begin) {
+Status SplitReader::fill_file_columns(ColumnBatch& batch, uint32_t begin) {
   const uint32_t end = batch.size();
   for (const FileColumn& to : plan_->file_columns) {
     Column& column = batch.column(to.column);
@@ -242,9 +277,8 @@ Result<std::vector<FileSplit>> ColumnSource::discover(SplitContext& context) {
 }
 
 Result<std::vector<FileSplit>> plan_splits(FileSystem& files, const ColumnPlan& plan, bool first) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      std::vector<FileSplit> splits,
-      find_splits(files, plan.paths, plan.options, plan.messages_are_lines, first));
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<FileSplit> splits,
+                             find_splits(files, plan.paths, plan.options, plan.may_split(), first));
   if (plan.path_pattern.empty()) { return splits; }
   const std::regex pattern(plan.path_pattern);
   std::erase_if(splits,
@@ -253,7 +287,7 @@ Result<std::vector<FileSplit>> plan_splits(FileSystem& files, const ColumnPlan& 
 }
 
 Status ColumnSource::open(SourceContext& context) {
-  readers_ = std::make_shared<Readers<ColumnReader>>(context);
+  readers_ = std::make_shared<Readers<SplitReader>>(context);
   errors_ = &context.metrics().counter("numRecordsInErrors");
   accumulated_errors_ = &context.metrics().group("accumulators").counter("malformed records");
   return ok_status();
@@ -262,20 +296,19 @@ Status ColumnSource::open(SourceContext& context) {
 ReadResult ColumnSource::read(FileSplit& split, SourceOut<ColumnRow>& out) {
   ColumnBatch& batch = out.batch();
   if (batch.size() == 0) { batch.set_types(plan_->types); }
-  TIDEWHEEL_ASSIGN_OR_RETURN(ColumnReader* const reader,
-                             readers_->of(split, [&](FileSystem& files) {
-                               return ColumnReader::open(files, split, plan_, batch);
-                             }));
+  TIDEWHEEL_ASSIGN_OR_RETURN(SplitReader* const reader, readers_->of(split, [&](FileSystem& files) {
+    return SplitReader::open(files, split, plan_, batch);
+  }));
   const int64_t skipped_before = reader->skipped();
-  const ColumnReader::Next next = reader->read(batch, batch.size() + std::max(out.room(), 1U));
+  const SplitReader::Next next = reader->read(batch, batch.size() + std::max(out.room(), 1U));
   split.next = reader->offset();
   split.line = reader->line();
   errors_->add(reader->skipped() - skipped_before);
   accumulated_errors_->add(reader->skipped() - skipped_before);
   switch (next) {
-    case ColumnReader::Next::kMore: return ReadResult::more();
-    case ColumnReader::Next::kEnd: return ReadResult::end();
-    case ColumnReader::Next::kFailed: break;
+    case SplitReader::Next::kMore: return ReadResult::more();
+    case SplitReader::Next::kEnd: return ReadResult::end();
+    case SplitReader::Next::kFailed: break;
   }
   return reader->status();
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/bulk_format.h"
 #include "tidewheel/api/table.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/connectors/file/file_bytes.h"
@@ -30,7 +31,10 @@ struct FileColumn {
 struct ColumnPlan {
   std::vector<LogicalType> types;  // of the batch
   MakeDecoder make_decoder;
+  MakeBulkReader make_bulk_reader;  // of formats that have no messages; then there is no decoder
   bool messages_are_lines = false;
+  // Whether a file may be read in several splits.
+  bool may_split() const { return messages_are_lines || make_bulk_reader != nullptr; }
   std::vector<FileColumn> file_columns;
   std::string default_partition;  // the value that stands for NULL
   std::vector<std::string> paths;
@@ -48,20 +52,48 @@ Status put_partition_value(const FileColumn& to, std::string_view text, Column& 
 Result<std::vector<FileSplit>> plan_splits(FileSystem& files, const ColumnPlan& plan, bool first);
 
 // One split. Blocks. One thread at a time.
-class ColumnReader {
+class SplitReader {
  public:
   enum class Next : uint8_t { kMore, kEnd, kFailed };
+  virtual ~SplitReader() = default;
 
   // Goes on from split.next. The batch, of the plan's types, may be used, and is as it was.
-  static Result<std::unique_ptr<ColumnReader>> open(FileSystem& files, const FileSplit& split,
-                                                    std::shared_ptr<const ColumnPlan> plan,
-                                                    ColumnBatch& batch);
+  static Result<std::unique_ptr<SplitReader>> open(FileSystem& files, const FileSplit& split,
+                                                   std::shared_ptr<const ColumnPlan> plan,
+                                                   ColumnBatch& batch);
   // Appends rows until there are `rows_max`, or enough bytes were read.
-  Next read(ColumnBatch& batch, uint32_t rows_max);
-  int64_t offset() const { return chunks_.offset(); }
-  int64_t line() const { return decoder_->line(); }
-  int64_t skipped() const { return decoder_->skipped(); }
+  virtual Next read(ColumnBatch& batch, uint32_t rows_max) = 0;
+  virtual int64_t offset() const = 0;
+  virtual int64_t line() const = 0;
+  virtual int64_t skipped() const = 0;
   const Status& status() const { return status_; }  // after kFailed
+
+ protected:
+  SplitReader(std::shared_ptr<const ColumnPlan> plan, FileSplit split)
+      : plan_(std::move(plan)), split_(std::move(split)) {}
+  Status look_at_file(FileSystem& files);
+  Status fill_file_columns(ColumnBatch& batch, uint32_t begin);
+  Next fail(Status status) {
+    status_ = std::move(status);
+    return Next::kFailed;
+  }
+
+  const std::shared_ptr<const ColumnPlan> plan_;
+  const FileSplit split_;
+  FileInfo info_;
+  Status status_;
+};
+
+// Of a stream of messages.
+class ColumnReader final : public SplitReader {
+ public:
+  static Result<std::unique_ptr<SplitReader>> open(FileSystem& files, const FileSplit& split,
+                                                   std::shared_ptr<const ColumnPlan> plan,
+                                                   ColumnBatch& batch);
+  Next read(ColumnBatch& batch, uint32_t rows_max) override;
+  int64_t offset() const override { return chunks_.offset(); }
+  int64_t line() const override { return decoder_->line(); }
+  int64_t skipped() const override { return decoder_->skipped(); }
 
  private:
   static constexpr size_t kColumnChunkBytes = 256 * 1024;
@@ -72,20 +104,29 @@ class ColumnReader {
   // What the decoder may have of the bytes at hand; `last`: no record begins behind it.
   std::string_view usable(bool& last) const;
   Result<bool> add_bytes();
-  Status fill_file_columns(ColumnBatch& batch, uint32_t begin);
-  Next fail(Status status) {
-    status_ = std::move(status);
-    return Next::kFailed;
-  }
 
-  const std::shared_ptr<const ColumnPlan> plan_;
-  const FileSplit split_;
   const std::unique_ptr<RowDecoder> decoder_;
   FileBytes bytes_;
   ByteChunks chunks_;
-  FileInfo info_;
   bool ended_ = false;  // no bytes come after those in chunks_
-  Status status_;
+};
+
+// Of a file that is read at any place: line() is the number of the next row in the split, from 1.
+class BulkSplitReader final : public SplitReader {
+ public:
+  static Result<std::unique_ptr<SplitReader>> open(FileSystem& files, const FileSplit& split,
+                                                   std::shared_ptr<const ColumnPlan> plan);
+  Next read(ColumnBatch& batch, uint32_t rows_max) override;
+  int64_t offset() const override { return split_.begin; }
+  int64_t line() const override { return reader_->rows_done() + 1; }
+  int64_t skipped() const override { return 0; }
+
+ private:
+  BulkSplitReader(std::shared_ptr<const ColumnPlan> plan, const FileSplit& split,
+                  std::unique_ptr<BulkReader> reader)
+      : SplitReader(std::move(plan), split), reader_(std::move(reader)) {}
+
+  const std::unique_ptr<BulkReader> reader_;
 };
 
 // The source of a table.
@@ -108,7 +149,7 @@ class ColumnSource {
 
  private:
   std::shared_ptr<const ColumnPlan> plan_;
-  std::shared_ptr<Readers<ColumnReader>> readers_;  // of this copy, from `open` on
+  std::shared_ptr<Readers<SplitReader>> readers_;  // of this copy, from `open` on
   Counter* errors_ = nullptr;
   Counter* accumulated_errors_ = nullptr;
 };

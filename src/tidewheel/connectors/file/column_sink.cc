@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <type_traits>
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/random.h"
@@ -32,7 +33,7 @@ void append_escaped(std::string& out, std::string_view text) {
 
 Status ColumnFileSink::open(SinkContext& context) {
   files_ = &context.files();
-  encoder_ = plan_->make_encoder();
+  if (plan_->make_encoder) { encoder_ = plan_->make_encoder(); }
   PartPlace place;
   place.folder = plan_->folder;
   place.subtask = context.subtask_index();
@@ -43,6 +44,16 @@ Status ColumnFileSink::open(SinkContext& context) {
   TIDEWHEEL_ASSIGN_OR_RETURN(
       parts_, PartWriter::open(context.files(), context.clock(), place, plan_->options, plan_->head,
                                context.takes_final_checkpoint()));
+  if (plan_->make_bulk_writer) {
+    writers_ = std::make_shared<std::remove_reference_t<decltype(*writers_)>>();
+    parts_->set_tail([writers = writers_](const std::string& bucket, std::string& tail) -> Status {
+      const auto it = writers->find(bucket);
+      if (it == writers->end()) { return ok_status(); }
+      const std::unique_ptr<BulkWriter> writer = std::move(it->second);
+      writers->erase(it);
+      return writer->finish(tail);
+    });
+  }
   bytes_count_ = &context.metrics().counter("numBytesSend");
   return ok_status();
 }
@@ -66,14 +77,35 @@ std::string_view ColumnFileSink::bucket_of(const ColumnBatch& rows, uint32_t row
   return bucket_;
 }
 
-// A block for each bucket.
-Status ColumnFileSink::write_blocks(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+void ColumnFileSink::group_rows(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
   for (uint32_t row = begin; row < end; ++row) {
     const std::string_view bucket = bucket_of(rows, row);
     auto it = block_rows_.find(bucket);
     if (it == block_rows_.end()) { it = block_rows_.emplace(std::string(bucket), 0).first; }
     it->second.push_back(row);
   }
+}
+
+// Each open part has a writer, which makes a whole file.
+Status ColumnFileSink::write_bulk(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+  group_rows(rows, begin, end);
+  for (const auto& [bucket, indexes] : block_rows_) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const bytes, parts_->begin_record(bucket));
+    auto it = writers_->find(bucket);
+    if (it == writers_->end()) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(auto writer, plan_->make_bulk_writer());
+      it = writers_->emplace(bucket, std::move(writer)).first;
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(it->second->write(rows, indexes, *bytes));
+    TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
+  }
+  block_rows_.clear();
+  return ok_status();
+}
+
+// A block for each bucket.
+Status ColumnFileSink::write_blocks(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+  group_rows(rows, begin, end);
   for (const auto& [bucket, indexes] : block_rows_) {
     TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const block, parts_->begin_record(bucket));
     TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode_block(rows, indexes, *block));
@@ -95,8 +127,9 @@ Status ColumnFileSink::write_lines(const ColumnBatch& rows, uint32_t begin, uint
 }
 
 Status ColumnFileSink::write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
-  TIDEWHEEL_RETURN_IF_ERROR(encoder_->writes_blocks() ? write_blocks(rows, begin, end)
-                                                      : write_lines(rows, begin, end));
+  TIDEWHEEL_RETURN_IF_ERROR(writers_ != nullptr         ? write_bulk(rows, begin, end)
+                            : encoder_->writes_blocks() ? write_blocks(rows, begin, end)
+                                                        : write_lines(rows, begin, end));
   bytes_count_->add(parts_->bytes_written() -
                     std::exchange(counted_bytes_, parts_->bytes_written()));
   return ok_status();

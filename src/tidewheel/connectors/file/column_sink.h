@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/bulk_format.h"
 #include "tidewheel/api/table.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/connectors/file/part_writer.h"
@@ -20,7 +21,8 @@ namespace tidewheel::file {
 struct ColumnSinkPlan {
   std::string folder;
   MakeEncoder make_encoder;
-  std::string head;  // of every file
+  MakeBulkWriter make_bulk_writer;  // of formats that have no messages; then there is no encoder
+  std::string head;                 // of every file
   WriteOptions options;
   int64_t check_interval_ms = 0;  // parts that are too old are closed so often at most
   // Columns of the batch by whose values rows are put into folders "name=value".
@@ -62,6 +64,9 @@ class ColumnFileSink {
  private:
   std::string_view bucket_of(const ColumnBatch& rows, uint32_t row);
   Status write_lines(const ColumnBatch& rows, uint32_t begin, uint32_t end);
+  // Fills block_rows_.
+  void group_rows(const ColumnBatch& rows, uint32_t begin, uint32_t end);
+  Status write_bulk(const ColumnBatch& rows, uint32_t begin, uint32_t end);
   Status write_blocks(const ColumnBatch& rows, uint32_t begin, uint32_t end);
 
   std::shared_ptr<const ColumnSinkPlan> plan_;
@@ -72,6 +77,8 @@ class ColumnFileSink {
   std::map<std::string, std::vector<uint32_t>, std::less<>> block_rows_;  // by bucket
   // Of this copy, from `open` on.
   std::shared_ptr<RowEncoder> encoder_;
+  // Of open parts, by bucket. Before parts_, which may call for the end of one.
+  std::shared_ptr<std::map<std::string, std::unique_ptr<BulkWriter>, std::less<>>> writers_;
   std::shared_ptr<PartWriter> parts_;
 };
 

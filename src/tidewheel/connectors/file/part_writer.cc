@@ -252,6 +252,7 @@ Status PartWriter::drain(Part& part) {
 // Without checkpoints, first the bytes, then the name: a crash in between leaves a hidden file,
 // never half a part.
 Status PartWriter::close_part(Part part) {
+  if (tail_) { TIDEWHEEL_RETURN_IF_ERROR(tail_(part.bucket, part.buffer)); }
   TIDEWHEEL_RETURN_IF_ERROR(drain(part));
   part.closed_ms = clock_.wall_ms();
   if (!by_checkpoint_) {

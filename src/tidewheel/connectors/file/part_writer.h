@@ -123,6 +123,10 @@ class PartWriter {
   static Result<std::unique_ptr<PartWriter>> open(FileSystem& files, Clock& clock, PartPlace place,
                                                   const WriteOptions& options, std::string head,
                                                   bool by_checkpoint);
+  // What closes every part: appends to `tail` what the file still lacks. Parts can't be kept open
+  // over a checkpoint then (roll_on_checkpoint), nor be merged.
+  using Tail = std::function<Status(const std::string& bucket, std::string& tail)>;
+  void set_tail(Tail tail) { tail_ = std::move(tail); }
   // Before the first record. Brings parts in progress to their names, as far as the checkpoint has
   // them, and removes what no checkpoint has. Blocks.
   Status recover(const PartRecovery& recovery);
@@ -200,6 +204,7 @@ class PartWriter {
   const std::string lock_name_;
   const WriteOptions options_;
   const std::string head_;
+  Tail tail_;
   const uint64_t head_hash_;
   const bool by_checkpoint_;
   std::unique_ptr<FileLock> lock_;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/bulk_format.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/connectors/file/column_reader.h"
@@ -57,9 +58,15 @@ RowType stored_columns(const TableDefinition& table) {
   return type;
 }
 
-// Errors: kSqlOption for a format whose messages can't follow each other in a file.
-Status check_streams(const TableFormat& format, const TableDefinition& table) {
-  if (format.has_streams()) { return {}; }
+// Errors: kSqlOption for a format whose messages can't follow each other in a file. `of_files`: of
+// whole files, and not of a stream.
+Status check_streams(const TableFormat& format, const TableDefinition& table, bool of_files) {
+  if (format.has_streams() || (of_files && as_bulk(format) != nullptr)) { return {}; }
+  if (as_bulk(format) != nullptr) {
+    return invalid_argument(ErrorId::kSqlOption,
+                            "the format '{}' is for whole files, and not for a stream: {}",
+                            format.name(), table.path);
+  }
   return invalid_argument(ErrorId::kSqlOption,
                           "the format '{}' is for messages of a log, and not for files: {}",
                           format.name(), table.path);
@@ -130,6 +137,12 @@ class FileTable final : public TableSource {
         row.wanted.push_back({row.message.find(column.name), i});
       }
     }
+    if (const BulkTableFormat* const bulk = as_bulk(format_); bulk != nullptr) {
+      plan_.options.compression = Compression::kNone;  // whatever a file's name says
+      TIDEWHEEL_ASSIGN_OR_RETURN(plan_.make_bulk_reader,
+                                 bulk->bulk_reader(row, filters_of(row.message), options_));
+      return {};
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(plan_.make_decoder, format_.decoder(row, options_));
     plan_.messages_are_lines = format_.messages_are_lines(options_);
     return {};
@@ -149,6 +162,11 @@ class FileTable final : public TableSource {
     columns_ = columns;
     return true;
   }
+  // Files are not looked into row by row: others come too.
+  bool keep_only(size_t column, const std::vector<int64_t>& values) override {
+    filters_.emplace_back(column, values);
+    return false;
+  }
   Result<Stream<ColumnRow>> add_to(Env& env, const std::string& name,
                                    const std::string& uid) override {
     TIDEWHEEL_RETURN_IF_ERROR(prepare());
@@ -164,10 +182,20 @@ class FileTable final : public TableSource {
     return key == "file.size" ? FileColumn::What::kSize : FileColumn::What::kModified;
   }
 
+  std::vector<BulkFilter> filters_of(const RowType& stored) const {
+    std::vector<BulkFilter> filters;
+    for (const auto& [column, values] : filters_) {
+      const size_t field = stored.find(table_.columns[column].name);
+      if (field < stored.size()) { filters.push_back({field, values}); }
+    }
+    return filters;
+  }
+
   const TableDefinition table_;
   TableOptions options_;
   const TableFormat& format_;  // of the registry, which outlives the planner
   ColumnPlan plan_;
+  std::vector<std::pair<size_t, std::vector<int64_t>>> filters_;  // by the table's column
   std::vector<size_t> columns_;  // of the table, those that are read
   int64_t parallelism_;
 };
@@ -182,13 +210,13 @@ class FileRows final : public RowLookup {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<FileSplit> splits,
                                plan_splits(files_, *plan_, /*first=*/true));
     for (const FileSplit& split : splits) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<ColumnReader> reader,
-                                 ColumnReader::open(files_, split, plan_, rows));
-      ColumnReader::Next next = ColumnReader::Next::kMore;
-      while (next == ColumnReader::Next::kMore) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<SplitReader> reader,
+                                 SplitReader::open(files_, split, plan_, rows));
+      SplitReader::Next next = SplitReader::Next::kMore;
+      while (next == SplitReader::Next::kMore) {
         next = reader->read(rows, rows.size() + kStepRows);
       }
-      if (next == ColumnReader::Next::kFailed) { return reader->status(); }
+      if (next == SplitReader::Next::kFailed) { return reader->status(); }
     }
     return {};
   }
@@ -287,7 +315,7 @@ class FilesystemConnector final : public TableConnector {
     TableOptions options(context.table, this->options());
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
-    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table, true));
     TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
     ColumnSinkPlan plan = read_sink_options(options);
     static_cast<void>(read_lookup_caching(options, kCaches));
@@ -313,8 +341,19 @@ class FilesystemConnector final : public TableConnector {
       ++index;
     }
     add_partitions(context.table, plan);
-    TIDEWHEEL_ASSIGN_OR_RETURN(plan.make_encoder, format->encoder(message, columns, options));
-    plan.head = format->file_head(message, options);
+    if (const BulkTableFormat* const bulk = as_bulk(*format); bulk != nullptr) {
+      plan.options.roll_on_checkpoint = true;
+      if (plan.options.merge_parts > 0) {
+        options.fail("auto-compaction", "can't be used with the format '" +
+                                            std::string(format->name()) +
+                                            "', whose files are not parts of others");
+      }
+      TIDEWHEEL_ASSIGN_OR_RETURN(plan.make_bulk_writer,
+                                 bulk->bulk_writer(message, columns, options));
+    } else {
+      TIDEWHEEL_ASSIGN_OR_RETURN(plan.make_encoder, format->encoder(message, columns, options));
+      plan.head = format->file_head(message, options);
+    }
     TIDEWHEEL_RETURN_IF_ERROR(options.finish());
     return std::make_unique<FileTableSink>(std::move(plan), format->changelog(), parallelism);
   }
@@ -341,7 +380,7 @@ class FilesystemConnector final : public TableConnector {
     TableOptions options(context.table, this->options());
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
-    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table, true));
     TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
     read_sink_options(options);
     caching = read_lookup_caching(options, kCaches);
@@ -415,7 +454,7 @@ class StdinConnector final : public TableConnector {
     TableOptions options(context.table, {});
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
-    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table, false));
     ColumnPlan plan;
     plan.paths = {std::string(kStandardInput)};
     plan.options.split_bytes = 0;
@@ -457,7 +496,7 @@ class StdoutConnector final : public TableConnector {
     TableOptions options(context.table, {});
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
-    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table));
+    TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table, false));
     RowType message;
     std::vector<size_t> columns;
     for (const TableColumn& column : context.table.columns) {

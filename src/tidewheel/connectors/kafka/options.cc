@@ -11,8 +11,9 @@ Properties SourceOptions::client_properties() const {
   if (!brokers.empty()) { all["bootstrap.servers"] = brokers; }
   if (!group.empty()) { all["group.id"] = group; }
   // Tells when a partition has been read to its end, though the last offsets hold nothing that is
-  // handed out: marks of transactions, or what compaction has left.
-  if (is_bounded()) { all["enable.partition.eof"] = "true"; }
+  // handed out: marks of transactions, or what compaction has left. A bounded reader is done then,
+  // and any other has nothing pending.
+  all["enable.partition.eof"] = "true";
   return all;
 }
 

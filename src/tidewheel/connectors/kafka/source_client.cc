@@ -108,12 +108,7 @@ ReadResult SourceClient::refill(PartitionSplit& split, Lane& lane, uint32_t mess
   lane.next = 0;
   if (!lane.is_empty()) {
     const Message& last = lane.fetched.messages.back();
-    if (const int64_t end = lane.reader->log_end(); end != kNoOffset) {
-      const int64_t lag = std::max<int64_t>(0, end - last.offset - 1);
-      lag_ += lag - std::exchange(lane.lag, lag);
-      lane.records_lag->set(lag);
-      pending_records_->set(lag_);
-    }
+    note_lag(lane, last.offset + 1);
     if (last.timestamp_ms >= 0) {
       fetch_lag_ms_->set(std::max<int64_t>(0, context_.clock().wall_ms() - last.timestamp_ms));
     }
@@ -123,15 +118,25 @@ ReadResult SourceClient::refill(PartitionSplit& split, Lane& lane, uint32_t mess
   return after_end_of_log(split, lane);
 }
 
+void SourceClient::note_lag(Lane& lane, int64_t next) {
+  const int64_t end = lane.reader->log_end();
+  if (end == kNoOffset) { return; }
+  const int64_t lag = std::max<int64_t>(0, end - next);
+  lag_ += lag - std::exchange(lane.lag, lag);
+  lane.records_lag->set(lag);
+  pending_records_->set(lag_);
+}
+
 // All messages that were fetched are taken.
 ReadResult SourceClient::after_end_of_log(PartitionSplit& split, Lane& lane) {
   if (!lane.fetched.status.ok()) { return after_lost_place(split, lane); }
   const int64_t reached = std::exchange(lane.fetched.reached, kNoOffset);
-  if (reached != kNoOffset && split.has_end() && reached >= split.stop) {
-    split.offset = std::max(split.offset, reached);
-    return ReadResult::end();
-  }
-  return ReadResult::wait();
+  if (reached == kNoOffset) { return ReadResult::wait(); }
+  // Behind the last message there may be what ends transactions: it is passed over, here and for
+  // those who watch the group.
+  split.offset = std::max(split.offset, reached);
+  note_lag(lane, split.offset);
+  return split.has_end() && reached >= split.stop ? ReadResult::end() : ReadResult::wait();
 }
 
 ReadResult SourceClient::after_lost_place(PartitionSplit& split, Lane& lane) {

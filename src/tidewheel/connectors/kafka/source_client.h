@@ -105,6 +105,8 @@ class SourceClient {
   Status start(const TopicPartition& place, Lane& lane, int64_t offset);
   ReadResult refill(PartitionSplit& split, Lane& lane, uint32_t messages_max);
   ReadResult after_end_of_log(PartitionSplit& split, Lane& lane);
+  // The next offset of the log that the lane would read is `next`.
+  void note_lag(Lane& lane, int64_t next);
   ReadResult after_lost_place(PartitionSplit& split, Lane& lane);
   // kMore: go on behind the message.
   ReadResult after_failure(const PartitionSplit& split, Lane& lane, const Status& status);

@@ -142,7 +142,7 @@ class ColumnCompiler {
         entry.is_closed = schema_.enums[field.type].is_closed;
         entry.a = add_symbols(schema_.enums[field.type]);
         return type.is_character() ? Op::kSymbol : Op::kNumber;
-      case Kind::kString:
+      case Kind::kString: return field.is_utf8 ? Op::kUtf8 : Op::kText;
       case Kind::kBytes: return Op::kText;
       case Kind::kDouble: return Op::kDouble;
       case Kind::kFloat: return Op::kReal;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/formats/protobuf/utf8.h"
 
 namespace tidewheel::protobuf {
 namespace {
@@ -192,6 +193,13 @@ ColumnDecoder::Found ColumnDecoder::read_value(Op op, const Entry& entry, uint32
     case Op::kText: {
       std::string_view text;
       if (!in.read_sized(text)) [[unlikely]] { return cut_short(slot); }
+      columns_[slot]->values<Text>()[row] = text;
+      return Found::kValue;
+    }
+    case Op::kUtf8: {
+      std::string_view text;
+      if (!in.read_sized(text)) [[unlikely]] { return cut_short(slot); }
+      if (!is_utf8(text)) [[unlikely]] { return wrong(slot, "the text is not UTF-8"); }
       columns_[slot]->values<Text>()[row] = text;
       return Found::kValue;
     }

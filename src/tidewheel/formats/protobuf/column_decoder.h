@@ -30,6 +30,7 @@ enum class Op : uint8_t {
   kInt64,
   kDouble,
   kText,
+  kUtf8,       // text that has to be UTF-8
   kNumber,     // any other whole number, or truth value, into any other column of numbers
   kReal,       // a float
   kSymbol,     // the name of a value of symbols_[a]

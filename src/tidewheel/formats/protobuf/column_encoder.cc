@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tidewheel/formats/protobuf/sql_schema.h"
+#include "tidewheel/formats/protobuf/utf8.h"
 #include "tidewheel/formats/protobuf/wire.h"
 #include "tidewheel/types/decimal.h"
 
@@ -68,6 +69,7 @@ class EncoderMaker {
     made.oneof_ = field.oneof;
     made.is_required_ = field.is_required;
     made.has_presence_ = field.has_presence;
+    made.is_utf8_ = field.is_utf8;
     made.null_text_ = options_.null_text;
     append_varint(made.tag_,
                   make_tag(field.number, field.is_packed ? uint32_t{kSized} : wire_of(field.kind)));
@@ -248,7 +250,12 @@ bool ColumnEncoder::append_value(const ColumnView& column, uint32_t row, std::st
     case How::kWhole: return append_whole(column, row, out, fault);
     case How::kFloat:
     case How::kDouble: return append_real(column, row, out, fault);
-    case How::kText: append_sized(out, column.at<Text>(row)); return true;
+    case How::kText:
+      if (is_utf8_ && !is_utf8(column.at<Text>(row))) {
+        return fail(fault, "there is text that is not UTF-8");
+      }
+      append_sized(out, column.at<Text>(row));
+      return true;
     case How::kSymbol: return append_symbol(column.at<Text>(row), out, fault);
     case How::kTimestamp: return append_timestamp(column, row, out);
     case How::kMessage: break;

@@ -69,6 +69,7 @@ class ColumnEncoder {
   bool is_packed_ = false;
   bool is_required_ = false;
   bool has_presence_ = false;
+  bool is_utf8_ = false;
   std::string null_text_;
   std::vector<std::pair<int32_t, std::string>> symbols_;
   std::vector<ColumnEncoder> children_;  // a message's fields, by number; a map's key and value

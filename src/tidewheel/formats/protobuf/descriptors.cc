@@ -122,6 +122,8 @@ class SchemaMaker {
       one.is_packed = field.is_packed();
       one.has_presence = !made.is_entry && field.has_presence();
       one.is_required = field.is_required();
+      one.is_utf8 = field.type() == pb::FieldDescriptor::TYPE_STRING &&
+                    field.file()->syntax() == pb::FileDescriptor::SYNTAX_PROTO3;
       if (field.containing_oneof() != nullptr) { one.oneof = field.containing_oneof()->index(); }
       if (field.message_type() != nullptr) { one.type = message(*field.message_type()); }
       if (field.enum_type() != nullptr) { one.type = enumeration(*field.enum_type()); }

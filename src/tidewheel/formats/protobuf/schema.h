@@ -42,10 +42,11 @@ struct Field {
   bool is_packed = false;     // how writers have the elements; readers take both
   bool has_presence = false;  // absent can be told from the default
   bool is_required = false;
-  int32_t oneof = -1;  // which of the message's; -1: none
-  uint32_t type = 0;   // of messages[], or of enums[]
-  uint64_t bits = 0;   // the default: a whole number, a truth value, or the bits of a real
-  std::string text;    // the default of strings and bytes
+  bool is_utf8 = false;  // a string of proto3: other bytes are an error
+  int32_t oneof = -1;    // which of the message's; -1: none
+  uint32_t type = 0;     // of messages[], or of enums[]
+  uint64_t bits = 0;     // the default: a whole number, a truth value, or the bits of a real
+  std::string text;      // the default of strings and bytes
 };
 struct Message {
   std::string name;           // in full: "shop.Order"

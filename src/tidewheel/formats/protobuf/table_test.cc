@@ -209,6 +209,20 @@ TEST(ProtobufTable, bad_messages_fail_or_are_counted) {
   EXPECT_EQ(lenient.skipped(), std::ssize(messages) - 2);
 }
 
+TEST(ProtobufTable, strings_of_proto3_are_utf_8) {
+  Table table({{"text", LogicalType::string()}});
+  for (const char* const good :
+       {"", "\xc3\xa4", "\xe8\xaa\x9e", "\xf0\x9f\x98\x80 sixteen and more"}) {
+    EXPECT_EQ(table.decode({sized_field(15, good)}), Texts{"[" + std::string(good) + "]"});
+    EXPECT_TRUE(table.status().ok());
+  }
+  for (const char* const bad : {"\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
+                                "\xf4\x90\x80\x80", "0123456789abcdef\xff"}) {
+    EXPECT_EQ(table.decode({sized_field(15, bad)}), Texts());
+    EXPECT_CONTAINS(table.status().message(), "column 'text': the text is not UTF-8");
+  }
+}
+
 TEST(ProtobufTable, nesting_and_merging_have_limits) {
   LogicalType deep = LogicalType::row({"zip"}, {kInt});
   Table table({{"place", deep}});
