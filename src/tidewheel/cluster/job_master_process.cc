@@ -33,6 +33,8 @@ namespace {
 constexpr int64_t kChangesMs = 100;
 constexpr int64_t kRetryMs = 200;
 constexpr int64_t kNsPerMs = 1'000'000;
+// Between tries to go on at another parallelism.
+constexpr int64_t kRescaleAgainNs = 1000 * kNsPerMs;
 
 // The job's master while the job runs at one parallelism. Destroyed from the bottom: the master
 // stops, then what it works on.
@@ -512,7 +514,10 @@ void MasterProcess::on_bounds(Generation& now, const pb::ParallelismBoundsMessag
     bounds.push_back({bound.vertex_id(), bound.lower(), bound.upper()});
   }
   if (Status set = range_.set_bounds(bounds); !set.ok()) { return answer.fail(std::move(set)); }
-  slots_max_ = range_.slots_max();
+  // What the job works with is not given back before it has gone on with less.
+  const int32_t slots_used =
+      ParallelismRange(now.chained, ParallelismRange::Kind::kFixed).slots_max();
+  slots_max_ = std::max(range_.slots_max(), slots_used);
   slots_min_ = range_.slots_min();
   loop_->post([this] { declare_slots(); });
   answer.ok(pb::Empty());
@@ -540,7 +545,11 @@ void MasterProcess::consider_rescaling(Generation& now) {
 // A job that runs takes a checkpoint to go on from. One that does not has nothing to lose.
 void MasterProcess::begin_rescaling(Generation& now) {
   const JobState state = now.master->state();
-  if (state == JobState::kCancelling || state == JobState::kFailing || is_final(state)) { return; }
+  const int64_t again_ns = world_.clock().now_ns() + kRescaleAgainNs;
+  if (state == JobState::kCancelling || state == JobState::kFailing || is_final(state)) {
+    rescale_at_ns_ = again_ns;
+    return;
+  }
   rescaling_ = true;
   rescale_at_ns_ = Clock::kNever;
   if (state != JobState::kRunning) { return now.master->abandon(); }
@@ -549,9 +558,10 @@ void MasterProcess::begin_rescaling(Generation& now) {
       logger_.info("the job goes on from checkpoint {} at another parallelism", *id);
       return now.master->abandon();
     }
-    logger_.warning("the job stays at its parallelism: {}", id.status().to_string());
+    // Its slots may be gone by now, and then it can't run as it is.
+    logger_.warning("the job stays at its parallelism for now: {}", id.status().to_string());
     rescaling_ = false;
-    wanted_.clear();
+    rescale_at_ns_ = world_.clock().now_ns() + kRescaleAgainNs;
   });
 }
 
