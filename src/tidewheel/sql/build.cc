@@ -380,6 +380,7 @@ struct JobBuilder::NodeBuilder {
     spec.emits_before = plan.emits_before;
     spec.ttl_ms = ttl_ms();
     spec.mini_batch = builder.options_.mini_batch;
+    spec.by_epoch = builder.by_epoch_.contains(plan_text(plan, true));
     return builder.add(plan,
                        {.name = node.calls.empty() ? "Distinct" : "GroupAggregate",
                         .uid = builder.uid_of(plan, "aggregate"),
@@ -791,13 +792,24 @@ Stream<ColumnRow> JobBuilder::spread_for_sink(const Plan& plan, const TableDefin
   return by_keys(std::move(rows), plan.type, keys.empty() ? all : keys);
 }
 
+void JobBuilder::note_ends(const Plan& plan) {
+  if (options_.epochs.interval_ms == 0) { return; }
+  if (std::holds_alternative<AggregateNode>(plan.node)) { by_epoch_.insert(plan_text(plan, true)); }
+  if (!std::holds_alternative<CalcNode>(plan.node) &&
+      !std::holds_alternative<UnionNode>(plan.node)) {
+    return;
+  }
+  for (const PlanRef& input : plan.inputs) { note_ends(*input); }
+}
+
 Stream<ColumnRow> JobBuilder::by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single) {
   if (options_.epochs.interval_ms == 0) { return rows; }
   env_.config().set(options::kEpochInterval, options_.epochs.interval_ms);
   EpochFoldSpec spec;
   spec.input = plan.type;
   spec.updates = plan.updates;
-  if (!plan.unique_keys.empty()) { spec.keys = plan.unique_keys[0]; }
+  spec.has_key = !plan.unique_keys.empty();
+  if (spec.has_key) { spec.keys = plan.unique_keys[0]; }
   spec.buffer_bytes = options_.epochs.buffer_bytes;
   Plan folded;
   folded.node = CalcNode{std::nullopt, all_columns(plan)};
@@ -829,6 +841,7 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
         "Table sink '{}' doesn't support consuming update changes which is produced by node {}",
         table.path, updating == nullptr ? "" : node_line(*updating));
   }
+  note_ends(plan);
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
   rows = spread_for_sink(plan, table, without_nulls(plan, table, std::move(rows)));
   rows = by_epochs(plan, std::move(rows), false);

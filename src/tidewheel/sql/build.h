@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tidewheel/api/stream.h"
@@ -58,12 +59,14 @@ class JobBuilder {
   Status insert(const Plan& plan, const TableDefinition& table);
   // The plan's rows for a stream of the job that is none of SQL's: by epochs, where there are some.
   Result<Stream<ColumnRow>> give(const Plan& plan) {
+    note_ends(plan);
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
     return by_epochs(plan, std::move(rows), false);
   }
   // The end of a query whose rows the caller wants: `sink` is in one subtask.
   template <class Sink>
   Status show(const Plan& plan, Sink sink) {
+    note_ends(plan);
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
     by_epochs(plan, std::move(rows), true).to(std::move(sink)).name("result").uid("sql-result");
     return {};
@@ -88,6 +91,9 @@ class JobBuilder {
                                   Stream<ColumnRow> rows);
   // With what stands before a sink where there are epochs. `single`: in one subtask.
   Stream<ColumnRow> by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single);
+  // Has aggregates that nothing but projections and unions stand behind give their changes by
+  // epoch, where there are epochs.
+  void note_ends(const Plan& plan);
   Stream<ColumnRow> spread_for_sink(const Plan& plan, const TableDefinition& table,
                                     Stream<ColumnRow> rows);
   Stream<ColumnRow> add(const Plan& plan, Added added, std::vector<Stream<ColumnRow>> inputs,
@@ -101,6 +107,7 @@ class JobBuilder {
   const TableRegistry& tables_;
   BuildOptions options_;
   std::map<std::string, Stream<ColumnRow>> built_;
+  std::set<std::string> by_epoch_;            // aggregates: their plans' texts
   std::map<std::string, int32_t> uids_;       // how often each was given
   std::map<std::string, std::string> names_;  // by the plan's text
 };

@@ -170,7 +170,7 @@ class ChangeFold final : public EpochFold {
     encoded_.resize(count);
     rows_.encode(in.views(), numbers_, *scratch_, encoded_.data());
     std::span<const Text> keys = encoded_;
-    if (!spec_.keys.empty()) {
+    if (spec_.has_key) {
       pick_columns(in, spec_.keys, key_columns_);
       encoded_keys_.resize(count);
       keys_.encode(key_columns_, numbers_, *scratch_, encoded_keys_.data());

@@ -16,8 +16,9 @@ struct EpochFoldSpec {
   // False: rows are only added. They are passed on as they are, at the end of the epoch, or before
   // it when they are too many to be kept: each of them is in the answer for good.
   bool updates = false;
-  // Columns that no two rows have in common at the same time. With them what a row was and what it
-  // is are an update; without, rows come and go.
+  // Columns that no two rows have in common at the same time; no columns: there is one row at most.
+  // With a key what a row was and what it is are an update; without, rows come and go.
+  bool has_key = false;
   std::vector<int32_t> keys;
   // The most that is kept. Changes that are more fail the job.
   int64_t buffer_bytes = 64 << 20;

@@ -24,6 +24,7 @@ using testing::SqlHarnessOptions;
 EpochFoldSpec spec_of(std::vector<int32_t> keys, bool updates = true) {
   EpochFoldSpec spec;
   spec.input = columns({{"id", bigint()}, {"name", LogicalType::string()}});
+  spec.has_key = !keys.empty();
   spec.keys = std::move(keys);
   spec.updates = updates;
   return spec;
@@ -68,6 +69,14 @@ TEST(EpochFold, without_a_key_rows_come_and_go_as_often_as_they_did) {
   SqlHarness harness = harness_of(spec_of({}));
   harness.push({"+I 1,a", "+I 1,a", "-D 2,b", "-D 2,b", "+I 3,c", "-D 3,c"}).epoch(1);
   EXPECT_EQ(harness.take(), (Lines{"+I 1,a", "+I 1,a", "-D 2,b", "-D 2,b"}));
+}
+
+TEST(EpochFold, a_key_without_columns_is_that_of_one_row) {
+  EpochFoldSpec spec = spec_of({});
+  spec.has_key = true;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"-U 1,a", "+U 2,b", "-U 2,b", "+U 3,c"}).epoch(1);
+  EXPECT_EQ(harness.take(), (Lines{"-U 1,a", "+U 3,c"}));
 }
 
 TEST(EpochFold, rows_that_are_only_added_wait_too_and_event_time_with_them) {

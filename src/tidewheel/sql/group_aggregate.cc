@@ -2,18 +2,109 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <optional>
 #include <utility>
 
+#include "tidewheel/base/memory_pool.h"
 #include "tidewheel/sql/aggregate_calls.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/row_output.h"
 
 namespace tidewheel::sql {
 namespace {
 
 constexpr char kName[] = "group aggregate";
+
+// The keys that an epoch has touched, with the results that they had before: rows as bytes. A cell
+// has the number of its key (AggregateCell::mark).
+class EpochOfKeys {
+ public:
+  struct Key {
+    Text bytes;
+    Text before;  // results; empty: there were none
+  };
+  EpochOfKeys(const GroupAggregateSpec& spec, const std::vector<LogicalType>& output)
+      : columns_(spec.keys),
+        key_types_(output.begin(), output.begin() + static_cast<ptrdiff_t>(columns_.size())),
+        result_types_(output.begin() + static_cast<ptrdiff_t>(columns_.size()), output.end()),
+        key_bytes_(key_types_),
+        result_bytes_(result_types_),
+        out_(key_types_, result_types_, output, true),
+        emits_before_(spec.emits_before),
+        bytes_(Arena::create()) {}
+
+  bool empty() const { return keys_.empty(); }
+  // Rows of `in`, each the first of its key.
+  void add_keys(const ColumnBatch& in, std::span<const uint32_t> rows) {
+    pick_columns(in, columns_, views_);
+    encoded_.resize(rows.size());
+    key_bytes_.encode(views_, rows, *bytes_, encoded_.data());
+    for (const Text& key : encoded_) { keys_.push_back({key, {}}); }
+  }
+  // Of the keys `numbers`, the results of cells[i].
+  void set_before(std::span<const uint32_t> numbers, std::span<std::byte* const> cells,
+                  AggregateCalls& calls) {
+    encode_results(cells, calls);
+    for (size_t i = 0; i < numbers.size(); ++i) { keys_[numbers[i]].before = encoded_[i]; }
+  }
+  // Sends the changes of the keys from `first` on, whose cells are these.
+  void give(size_t first, std::span<std::byte* const> cells, AggregateCalls& calls,
+            Output<ColumnRow>& output) {
+    encode_results(cells, calls);
+    out_.begin(true);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const Key& key = keys_[first + i];
+      const Text& after = encoded_[i];
+      if (key.before.empty()) {
+        out_.add(RowOutput::kNoRow, key.bytes, after, RowKind::kInsert);
+      } else if (!(key.before == after)) {
+        if (emits_before_) {
+          out_.add(RowOutput::kNoRow, key.bytes, key.before, RowKind::kUpdateBefore);
+        }
+        out_.add(RowOutput::kNoRow, key.bytes, after, RowKind::kUpdateAfter);
+      }
+    }
+    if (out_.size() == 0) { return; }
+    out_.share_bytes(bytes_);
+    out_.emit(output, nullptr);
+  }
+  void clear() {
+    keys_.clear();
+    bytes_.recycle();
+    if (!bytes_) { bytes_ = Arena::create(); }
+  }
+  int64_t memory_bytes() const {
+    return bytes_->used_bytes() + static_cast<int64_t>(keys_.size() * sizeof(Key));
+  }
+
+ private:
+  void encode_results(std::span<std::byte* const> cells, AggregateCalls& calls) {
+    calls.clear_results();
+    calls.results(cells, 0, 1);
+    views_.clear();
+    for (size_t c = 0; c < result_types_.size(); ++c) { views_.push_back(calls.column(c).view()); }
+    numbers_.resize(cells.size());
+    std::iota(numbers_.begin(), numbers_.end(), 0U);
+    encoded_.resize(cells.size());
+    result_bytes_.encode(views_, numbers_, *bytes_, encoded_.data());
+  }
+
+  const std::vector<int32_t> columns_;
+  const std::vector<LogicalType> key_types_;
+  const std::vector<LogicalType> result_types_;
+  RowBytes key_bytes_;
+  RowBytes result_bytes_;
+  RowOutput out_;
+  const bool emits_before_;
+  ArenaRef bytes_;
+  std::vector<Key> keys_;
+  std::vector<ColumnView> views_;  // scratch
+  std::vector<uint32_t> numbers_;
+  std::vector<Text> encoded_;
+};
 
 template <class K>
 class GroupAggregate final : public KeyedOperator<K> {
@@ -45,11 +136,16 @@ class GroupAggregate final : public KeyedOperator<K> {
     options.ttl = Duration(spec_.ttl_ms);
     TIDEWHEEL_ASSIGN_OR_RETURN(
         cell_, AggregateCell::declare(*store_, "accumulators", keys_.describe(), options, set_,
-                                      spec_.mini_batch));
+                                      spec_.mini_batch || spec_.by_epoch));
     TIDEWHEEL_ASSIGN_OR_RETURN(calls_, AggregateCalls::make(*store_, set_, spec_.input.types,
                                                             options, spec_.input_retracts));
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
     if (!store_->has_backend()) { calls_->defer_distinct(); }
+    if (spec_.by_epoch && !spec_.keys.empty() && !spec_.calls.empty() && !spec_.input_retracts &&
+        spec_.ttl_ms == 0 && calls_->has_accumulators_only() && !calls_->has_values() &&
+        !store_->has_backend()) {
+      epoch_.emplace(spec_, output_types_);
+    }
     sends_each_row_ = !spec_.input_retracts && !spec_.emits_before && !spec_.mini_batch &&
                       (always_changes_ || spec_.ttl_ms > 0) && calls_->has_accumulators_only();
     return {};
@@ -64,18 +160,31 @@ class GroupAggregate final : public KeyedOperator<K> {
                              });
   }
 
+  Progress on_epoch(int64_t) override { return give_epoch(); }
+  Progress on_end_of_input(int32_t) override { return give_epoch(); }
+  void close(bool finished) override {
+    this->context().memory().release(std::exchange(epoch_bytes_, 0));
+    Base::close(finished);
+  }
+
  private:
   static constexpr uint32_t kChunk = 256;
   static constexpr uint32_t kMiniBatchRows = 4096;  // at most
   static constexpr size_t kKeptPart = 8;  // of an input's rows: then their reader keeps it
 
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    touched_.clear();
+    if (!epoch_) { touched_.clear(); }
+    const size_t known = touched_.size();
     calls_->begin(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
     KeyedBatch batch(*store_, 0, end - begin, [&](uint32_t i) -> const K& { return keys[i]; });
     find_cells(in, begin, end, batch);
     TextHeap& heap = store_->heap();
+    if (epoch_) {
+      note_epoch(in, known);
+      calls_->add(chunk_, heap);
+      return;
+    }
     if (spec_.mini_batch) {
       cells_.clear();
       for (const Touched& touched : touched_) { cells_.push_back(touched.cell); }
@@ -114,7 +223,7 @@ class GroupAggregate final : public KeyedOperator<K> {
       chunk_.cells[i] = cell;
       chunk_.states[i] = store_->current_row();
       chunk_.is_fresh[i] = is_fresh ? 1 : 0;
-      if (spec_.mini_batch) { chunk_.targets[i] = touch(row, cell, is_fresh); }
+      if (spec_.mini_batch || epoch_) { chunk_.targets[i] = touch(row, cell, is_fresh); }
       if (calls_->has_values()) { add_values(row - begin); }
     }
   }
@@ -151,6 +260,45 @@ class GroupAggregate final : public KeyedOperator<K> {
       touched_.push_back({cell, row, is_fresh});
     }
     return mark;
+  }
+
+  // What the keys were that the epoch has not touched before: those from `known` on.
+  void note_epoch(const ColumnBatch& in, size_t known) {
+    if (known == touched_.size()) { return; }
+    new_rows_.clear();
+    changing_.clear();
+    cells_.clear();
+    for (size_t i = known; i < touched_.size(); ++i) {
+      new_rows_.push_back(touched_[i].row);
+      if (touched_[i].is_fresh) { continue; }
+      changing_.push_back(static_cast<uint32_t>(i));
+      cells_.push_back(touched_[i].cell);
+    }
+    epoch_->add_keys(in, new_rows_);
+    if (!cells_.empty()) { epoch_->set_before(changing_, cells_, *calls_); }
+    charge_epoch(epoch_->memory_bytes() + static_cast<int64_t>(touched_.size() * sizeof(Touched)));
+  }
+  void charge_epoch(int64_t bytes) {
+    const int64_t more = bytes - std::exchange(epoch_bytes_, bytes);
+    MemoryPool& memory = this->context().memory();
+    more > 0 ? memory.reserve(more) : memory.release(-more);
+  }
+  Progress give_epoch() {
+    while (next_touched_ < touched_.size() && epoch_) {
+      if (!this->ready()) { return Progress::kBlocked; }
+      cells_.clear();
+      const size_t first = next_touched_;
+      next_touched_ = std::min(touched_.size(), first + kChunk);
+      for (size_t i = first; i < next_touched_; ++i) { cells_.push_back(touched_[i].cell); }
+      this->guard([&] { epoch_->give(first, cells_, *calls_, output()); });
+    }
+    if (epoch_ && !epoch_->empty()) {
+      next_touched_ = 0;
+      touched_.clear();
+      epoch_->clear();
+      charge_epoch(0);
+    }
+    return Progress::kDone;
   }
 
   // What is to be sent: rows of the columns of results, and rows of the input with their keys.
@@ -281,7 +429,12 @@ class GroupAggregate final : public KeyedOperator<K> {
   std::unique_ptr<AggregateCalls> calls_;
 
   AggregateChunk chunk_;
-  TouchedCells touched_;
+  TouchedCells touched_;              // of a mini-batch, or an epoch
+  std::optional<EpochOfKeys> epoch_;  // none: rows are given as they come
+  size_t next_touched_ = 0;           // that is to be given
+  int64_t epoch_bytes_ = 0;           // charged
+  std::vector<uint32_t> new_rows_;    // scratch
+  std::vector<uint32_t> changing_;
   std::vector<std::byte*> cells_;
   std::vector<uint8_t> changed_;
   size_t listed_count_ = 0;  // of each of the following

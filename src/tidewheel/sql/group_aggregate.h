@@ -25,6 +25,10 @@ struct GroupAggregateSpec {
   // One output a key for all rows of a batch, and not for each row: how it changes in between is
   // not told. Batches are as large as rows come fast.
   bool mini_batch = false;
+  // What each key has changed to is given when an epoch ends (Operator::on_epoch), where that costs
+  // less: with keys, of accumulators in memory, where nothing is taken back or expires. Else rows
+  // are given as they come.
+  bool by_epoch = false;
 };
 
 // Errors: kSqlUnsupported, kSqlType.

@@ -79,6 +79,71 @@ TEST(GroupAggregate, updates_come_without_what_was_before_where_it_is_not_wanted
   EXPECT_EQ(harness.take(), (Lines{"+I 1,1,10", "+U 1,2,11"}));
 }
 
+TEST(GroupAggregate, by_epoch_a_key_gives_what_it_has_changed_to) {
+  GroupAggregateSpec spec = count_and_sum();
+  spec.by_epoch = true;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,10,a,1,TRUE", "+I 2,5,a,1,TRUE", "+I 1,NULL,a,1,TRUE"});
+  EXPECT_EQ(harness.take(), Lines{});
+  harness.epoch(1);
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,2,10", "+I 2,1,5"}));
+  harness.push({"+I 2,1,a,1,TRUE", "+I NULL,7,a,1,TRUE"}).push({"+I 2,2,a,1,TRUE"}).epoch(2);
+  EXPECT_EQ(harness.take(), (Lines{"-U 2,1,5", "+U 2,3,8", "+I NULL,1,7"}));
+  harness.epoch(3);
+  EXPECT_EQ(harness.take(), Lines{});
+  harness.restart().push({"+I 1,1,a,1,TRUE"}).end_of_input();
+  EXPECT_EQ(harness.take(), (Lines{"-U 1,2,10", "+U 1,3,11"}));
+}
+
+TEST(GroupAggregate, by_epoch_the_table_is_the_same_at_the_end_of_each) {
+  for (const bool has_texts : {false, true}) {
+    for (uint64_t seed = 1; seed <= 10; ++seed) {
+      GroupAggregateSpec spec = count_and_sum();
+      if (has_texts) {
+        spec.keys = {2, 0};
+        spec.calls = {call(F::kMax, {2}, spec.input), call(F::kMin, {1}, spec.input)};
+      }
+      SqlHarness each_row = harness_of(spec);
+      spec.by_epoch = true;
+      SqlHarness by_epoch = harness_of(spec, {.refusal = 0.3, .seed = seed});
+      Changelog wanted;
+      Changelog found;
+      Random random(seed);
+      for (int epoch = 1; epoch <= 8; ++epoch) {
+        std::set<std::string> keys;
+        for (uint64_t i = random.below(700); i > 0; --i) {
+          const std::string key = std::to_string(random.below(40));
+          const std::string name = std::to_string(random.below(5));
+          keys.insert(key + "," + (has_texts ? name : ""));
+          const Lines row = {"+I " + key + "," + std::to_string(random.below(9)) + "," + name +
+                             ",1,TRUE"};
+          each_row.push(row);
+          by_epoch.push(row);
+        }
+        wanted.take(each_row.take());
+        ASSERT_EQ(by_epoch.take(), Lines{});
+        by_epoch.epoch(epoch);
+        const Lines given = by_epoch.take();
+        ASSERT_LE(given.size(), keys.size() * 2);
+        found.take(given);
+        ASSERT_EQ(found.rows(), wanted.rows()) << "seed " << seed << ", epoch " << epoch;
+      }
+    }
+  }
+}
+
+// A key may be gone before the epoch ends, and its state with it.
+TEST(GroupAggregate, rows_that_are_taken_back_are_given_as_they_come) {
+  GroupAggregateSpec spec = count_and_sum();
+  spec.by_epoch = true;
+  spec.input_retracts = true;
+  SqlHarness harness = harness_of(spec);
+  harness.push({"+I 1,10,a,1,TRUE", "-D 1,10,a,1,TRUE"});
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,1,10", "-D 1,1,10"}));
+  harness.epoch(1);
+  EXPECT_EQ(harness.take(), Lines{});
+}
+
 TEST(GroupAggregate, a_result_that_does_not_change_is_not_sent) {
   GroupAggregateSpec spec = count_and_sum();
   spec.calls = {call(F::kMax, {1}, spec.input)};

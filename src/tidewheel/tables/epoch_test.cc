@@ -197,7 +197,7 @@ TEST_F(Epochs, joined_aggregates_are_exact_after_a_crash) {
     prepare(env, 10'000, 3, 15'000);
     env.sql(kEpochs);
     env.sql(
-           "SELECT COALESCE(d.account, c.account) AS account, "
+           "SELECT COALESCE(d.account, c.account, 0) AS account, "
            "COALESCE(d.balance, 0) + COALESCE(c.balance, 0) AS balance "
            "FROM debits AS d FULL JOIN credits AS c ON d.account = c.account")
         .as<Change<Balance>>()
@@ -260,14 +260,14 @@ TEST_F(EpochStatements, explain_says_which_consistency_there_is) {
 TEST_F(EpochStatements, a_table_that_is_named_twice_is_read_once) {
   const std::string query =
       "SELECT a FROM t WHERE b = 1 UNION ALL SELECT CHAR_LENGTH(c) FROM t WHERE b = 2";
-  EXPECT_EQ(count(explained(query), "Source: "), 2);
+  EXPECT_EQ(count(explained(query), "] Source: "), 2);
   run("SET 'consistency' = 'epoch'");
   const std::string exact = explained(query);
-  EXPECT_EQ(count(exact, "Source: "), 1) << exact;
+  EXPECT_EQ(count(exact, "] Source: "), 1) << exact;
   // Other hints are another input.
   const std::string hinted =
       explained("SELECT a FROM t UNION ALL SELECT b FROM t /*+ OPTIONS('seed' = '7') */");
-  EXPECT_EQ(count(hinted, "Source: "), 2) << hinted;
+  EXPECT_EQ(count(hinted, "] Source: "), 2) << hinted;
 }
 
 TEST_F(EpochStatements, settings_out_of_range_are_refused) {
