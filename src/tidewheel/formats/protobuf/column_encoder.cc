@@ -91,6 +91,7 @@ class EncoderMaker {
       value = type.children[0];
       made.type_ = value;
     }
+    made.physical_ = value.physical();
     fill_value(field, value, made);
     return made;
   }
@@ -267,21 +268,25 @@ bool ColumnEncoder::append_value(const ColumnView& column, uint32_t row, std::st
       out, [&] { return append_fields(column.children, column.is_constant, row, out, fault); });
 }
 
+// Of columns of at most 64 bits.
+int64_t ColumnEncoder::whole_of(const ColumnView& column, uint32_t row) const {
+  switch (physical_) {
+    case Physical::kBool: return column.at<uint8_t>(row);
+    case Physical::kInt8: return column.at<int8_t>(row);
+    case Physical::kInt16: return column.at<int16_t>(row);
+    case Physical::kInt32: return column.at<int32_t>(row);
+    default: return column.at<int64_t>(row);
+  }
+}
+
 bool ColumnEncoder::append_whole(const ColumnView& column, uint32_t row, std::string& out,
                                  Fault& fault) const {
-  int64_t value = 0;
-  switch (type_.physical()) {
-    case Physical::kBool: value = column.at<uint8_t>(row); break;
-    case Physical::kInt8: value = column.at<int8_t>(row); break;
-    case Physical::kInt16: value = column.at<int16_t>(row); break;
-    case Physical::kInt32: value = column.at<int32_t>(row); break;
-    case Physical::kInt128: {
-      const Int128 wide = column.at<Int128>(row);
-      if (wide < 0 || wide > Int128{UINT64_MAX}) { return fail(fault, "the number is too large"); }
-      return append_number(static_cast<uint64_t>(wide), out, fault);
-    }
-    default: value = column.at<int64_t>(row); break;
+  if (physical_ == Physical::kInt128) {
+    const Int128 wide = column.at<Int128>(row);
+    if (wide < 0 || wide > Int128{UINT64_MAX}) { return fail(fault, "the number is too large"); }
+    return append_number(static_cast<uint64_t>(wide), out, fault);
   }
+  const int64_t value = whole_of(column, row);
   const bool is_wide_unsigned = kind_ == Kind::kUint64 || kind_ == Kind::kFixed64;
   if (is_wide_unsigned && value < 0) { return fail(fault, "the number is negative"); }
   return append_number(static_cast<uint64_t>(value), out, fault);
@@ -404,13 +409,11 @@ bool ColumnEncoder::is_default(const ColumnView& column, uint32_t row) const {
       return std::bit_cast<uint64_t>(value) == 0;
     }
     case How::kSymbol: return column.at<Text>(row) == Text(symbols_[0].second);
-    case How::kWhole: break;
+    case How::kWhole:
+      return physical_ == Physical::kInt128 ? column.at<Int128>(row) == 0
+                                            : whole_of(column, row) == 0;
     default: return false;
   }
-  std::string bytes;
-  Fault ignored;
-  if (!append_whole(column, row, bytes, ignored)) { return false; }
-  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == '\0'; });
 }
 
 }  // namespace tidewheel::protobuf

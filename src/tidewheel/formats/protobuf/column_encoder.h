@@ -45,6 +45,7 @@ class ColumnEncoder {
   bool append_list(const ColumnView& column, uint32_t row, std::string& out, Fault& fault) const;
   bool append_map(const ColumnView& column, uint32_t row, std::string& out, Fault& fault) const;
   bool append_value(const ColumnView& column, uint32_t row, std::string& out, Fault& fault) const;
+  int64_t whole_of(const ColumnView& column, uint32_t row) const;
   bool append_whole(const ColumnView& column, uint32_t row, std::string& out, Fault& fault) const;
   bool append_real(const ColumnView& column, uint32_t row, std::string& out, Fault& fault) const;
   bool append_symbol(std::string_view name, std::string& out, Fault& fault) const;
@@ -58,6 +59,7 @@ class ColumnEncoder {
   How how_ = How::kMessage;
   Kind kind_ = Kind::kMessage;
   LogicalType type_;
+  Physical physical_ = Physical::kInt64;
   std::string path_;     // for messages
   std::string tag_;      // as it is on the wire
   std::string end_tag_;  // of groups
