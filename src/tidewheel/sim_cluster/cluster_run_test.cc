@@ -39,7 +39,7 @@ TEST(ClusterRun, a_job_runs_when_nothing_happens) {
              .asks = false});
 }
 TEST(ClusterRun, job_masters_and_workers_are_replaced) {
-  run_seeds(1, 50,
+  run_seeds(1, 10,
             {.kills_managers = false,
              .cuts_links = false,
              .flaps_elections = false,
