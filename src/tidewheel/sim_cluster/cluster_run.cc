@@ -20,8 +20,7 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kRunsWithinMs = 60'000;  // after the last fault
 constexpr int64_t kEndsWithinMs = 240'000;
 constexpr int64_t kGoneWithinMs = 60'000;  // processes and slots, after the last job
-constexpr int64_t kRecoverStepMs = 200;
-constexpr int32_t kSlots = 2;  // of each TaskManager
+constexpr int32_t kSlots = 2;              // of each TaskManager
 constexpr int32_t kTaskManagers = 3;
 constexpr const char* kFirstTable = "counts";
 
@@ -83,9 +82,8 @@ class ClusterRun {
     client_.add_job(job_id(0), kFirstTable, "");
     cluster_->start_all();
     const int64_t begin_ns = simulation_.now_ns();
-    faults_end_ns_ = begin_ns + faults_ms_ * kMs;
-    step_later(1);
-    simulation_.run_until([this] { return is_over_; });
+    attack();
+    recover();
     if (well()) { check_results(); }
     result_.leaders = cluster_->election().leaders_so_far();
     result_.virtual_ms = (simulation_.now_ns() - begin_ns) / kMs;
@@ -143,62 +141,53 @@ class ClusterRun {
     client_.check_answers();
   }
 
-  // ---- Phases. Each step is an action of the simulation's own: a process that waits turns the
-  // simulation from within.
-  void step_later(int64_t ms) {
-    simulation_.call_later(ms * kMs, [this] { step(); });
-  }
-  void step() {
-    client_.ask();
-    check();
-    if (healed_ns_ == 0) {
-      attack();
-    } else {
-      recover();
-    }
-    if (well() && !is_over_) {
-      return step_later(healed_ns_ == 0 ? simulation_.draw(1, 1000) : kRecoverStepMs);
-    }
-    is_over_ = true;
-    // Whoever waits for something that will not come.
-    for (const std::string& manager : cluster_->running_managers()) {
-      client_.killed(cluster_->gateway_of(manager));
-      cluster_->kill_manager(manager);
-    }
-  }
+  // ---- Phases.
   void attack() {
-    if (options_.asks && random_.chance(0.5)) { request(); }
-    if (random_.chance(0.6)) { do_harm(); }
-    if (simulation_.now_ns() < faults_end_ns_ && !client_.all_ended()) { return; }
-    heal();
-    note("no more faults");
-    healed_ns_ = simulation_.now_ns();
+    const int64_t end_ns = simulation_.now_ns() + faults_ms_ * kMs;
+    while (simulation_.now_ns() < end_ns && well() && !client_.all_ended()) {
+      simulation_.run_for(simulation_.draw(1, 1000) * kMs);
+      client_.ask();
+      if (options_.asks && random_.chance(0.5)) { request(); }
+      if (random_.chance(0.6)) { do_harm(); }
+      check();
+    }
   }
   void recover() {
-    cluster_->start_all();
-    const int64_t since_ms = (simulation_.now_ns() - healed_ns_) / kMs;
-    all_have_run_ = all_have_run_ || client_.all_run();
-    if (!all_have_run_ && since_ms > kRunsWithinMs) {
-      fail(fmt::format("not all jobs run within {} ms\n{}", kRunsWithinMs, describe()));
+    heal();
+    note("no more faults");
+    const int64_t healed_ns = simulation_.now_ns();
+    const auto since_ms = [&] { return (simulation_.now_ns() - healed_ns) / kMs; };
+    bool all_run = false;
+    while (well() && !client_.all_ended() && since_ms() < kEndsWithinMs) {
+      turn();
+      all_run = all_run || client_.all_run();
+      if (!all_run && since_ms() > kRunsWithinMs) {
+        fail(fmt::format("not all jobs run within {} ms\n{}", kRunsWithinMs, describe()));
+      }
+      // What was asked of a leader that is gone may have been forgotten with it.
+      for (auto& [id, job] : client_.jobs()) {
+        if (job.cancel_asked && !job.ended()) { client_.cancel(job); }
+      }
     }
-    if (client_.all_ended()) { return clean(); }
-    if (since_ms > kEndsWithinMs) {
+    if (well() && !client_.all_ended()) {
       fail(fmt::format("jobs have not ended within {} ms\n{}", kEndsWithinMs, describe()));
     }
-    // What was asked of a leader that is gone may have been forgotten with it.
-    for (auto& [id, job] : client_.jobs()) {
-      if (job.cancel_asked && !job.ended()) { client_.cancel(job); }
-    }
-  }
-  // Nothing is left of jobs that have ended.
-  void clean() {
-    if (ended_ns_ == 0) { ended_ns_ = simulation_.now_ns(); }
-    const int32_t slots = kSlots * kTaskManagers;
-    is_over_ = cluster_->child_count() == 0 && client_.slots() == std::pair(slots, slots);
-    if (!is_over_ && simulation_.now_ns() - ended_ns_ > kGoneWithinMs * kMs) {
+    const auto is_clean = [&] {
+      return cluster_->child_count() == 0 &&
+             client_.slots() == std::pair(kSlots * kTaskManagers, kSlots * kTaskManagers);
+    };
+    const int64_t deadline_ns = simulation_.now_ns() + kGoneWithinMs * kMs;
+    while (well() && !is_clean() && simulation_.now_ns() < deadline_ns) { turn(); }
+    if (well() && !is_clean()) {
       fail(fmt::format("processes or slots are left {} ms after the last job\n{}", kGoneWithinMs,
                        describe()));
     }
+  }
+  void turn() {
+    simulation_.run_for(200 * kMs);
+    cluster_->start_all();
+    client_.ask();
+    check();
   }
   std::string describe() const {
     std::string out;
@@ -419,9 +408,8 @@ class ClusterRun {
     const auto from = restored_from_.find(job.id);
     if (from == restored_from_.end()) {
       failure = check_begin(ranges);
-    } else if (from->second.then != Then::kStop) {
-      // The job that it is from has gone on as well, or was cancelled before it could commit what
-      // the savepoint has.
+    } else if (from->second.then == Then::kGoOn) {
+      // The job that it is from has gone on as well. What came behind the savepoint is there again.
       for (size_t digit = 0; digit < ranges.size(); ++digit) {
         if (ranges[digit].last == 0) { ranges[digit].last = count_of(job_, digit); }
       }
@@ -442,11 +430,6 @@ class ClusterRun {
   const bool is_adaptive_;
   const int64_t faults_ms_;
   const CountingJob job_;
-  int64_t faults_end_ns_ = 0;
-  int64_t healed_ns_ = 0;  // 0: faults come still
-  int64_t ended_ns_ = 0;   // all jobs; 0: not yet
-  bool all_have_run_ = false;
-  bool is_over_ = false;
   std::unique_ptr<SimCluster> cluster_;
   SimClient client_;
   std::set<std::string> tried_;                                // savepoints
