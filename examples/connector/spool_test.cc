@@ -1,6 +1,6 @@
 // Certifies the spool: tidewheel/testing/certification.h says what every connector has to do.
 #include <tidewheel/formats/json/table.h>
-#include <tidewheel/testing/certification_suite.h>
+#include <tidewheel/testing/certification_tests.h>
 
 #include "spool.h"
 
