@@ -482,7 +482,7 @@ class KeyedBatch {
   static constexpr uint32_t kAhead = 12;
   static constexpr uint32_t kTouchAhead = 4;
   static constexpr uint32_t kManyTouches = 128;  // one record in so many
-  static constexpr uint32_t kSlots = 32;        // a power of two above 2 * kAhead
+  static constexpr uint32_t kSlots = 32;         // a power of two above 2 * kAhead
   using KeyResult = std::invoke_result_t<KeyAt&, uint32_t>;
   static constexpr bool kByReference =
       std::is_lvalue_reference_v<KeyResult> && std::is_same_v<std::remove_cvref_t<KeyResult>, K>;
