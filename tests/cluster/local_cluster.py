@@ -122,6 +122,10 @@ class Cluster:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
+            # Python follows a 307 for GET only: which JobManager leads is not known to who asks.
+            leader = error.headers.get("Location") if error.code == 307 else None
+            if leader and url is None:
+                return self.ask(method, path, body, content_type, leader.removesuffix(path))
             raise Failure(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from error
 
     def get(self, path):

@@ -552,6 +552,17 @@ TEST(RestServer, other_machines_reach_it_only_with_tokens_or_when_that_is_meant)
   EXPECT_TRUE(RestServer::open(machine.world, config, gateway).ok());
 }
 
+TEST(RestServer, an_empty_bind_port_is_the_port_of_clients) {
+  SimMachine machine({.seed = 3});
+  TestGateway gateway;
+  Config config;
+  ASSERT_TRUE(config.set("rest.port", "9005").ok());
+  ASSERT_TRUE(config.set("rest.bind-port", "").ok());
+  const auto server = RestServer::open(machine.world, config, gateway);
+  ASSERT_TRUE(server.ok()) << server.status().to_string();
+  EXPECT_EQ((*server)->port(), 9005);
+}
+
 TEST(RestServer, the_next_free_port_of_a_range_is_taken) {
   SimMachine machine({.seed = 3});
   TestGateway gateway;

@@ -59,9 +59,9 @@ Status check_bind_address(const Config& config, bool asks_for_tokens) {
 
 Result<std::unique_ptr<HttpServer>> listen(World& world, const Config& config,
                                            HttpServerOptions options, HttpService& service) {
-  const bool has_own = config.has(options::kRestBindPort);
-  const std::string text =
-      has_own ? config.get(options::kRestBindPort) : std::to_string(config.get(options::kRestPort));
+  std::string text = config.get(options::kRestBindPort);
+  const bool has_own = !text.empty();
+  if (!has_own) { text = std::to_string(config.get(options::kRestPort)); }
   TIDEWHEEL_ASSIGN_OR_RETURN(
       const std::vector<uint16_t> ports,
       parse_port_list(text, (has_own ? options::kRestBindPort.key : options::kRestPort.key)));
