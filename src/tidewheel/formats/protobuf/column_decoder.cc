@@ -43,7 +43,7 @@ bool are_distinct(const T* begin, const T* end) {
 const Text* ColumnDecoder::Symbols::find(int32_t number) const {
   if (number >= 0 && static_cast<size_t>(number) < dense.size()) {
     const Text& text = dense[static_cast<size_t>(number)];
-    return text.data() == nullptr ? nullptr : &text;
+    return text.empty() ? nullptr : &text;  // no name is empty
   }
   const auto it = std::lower_bound(others.begin(), others.end(), number,
                                    [](const auto& one, int32_t n) { return one.first < n; });

@@ -133,6 +133,15 @@ TEST(ProtobufTable, what_is_absent_is_null_or_the_schemas_default) {
   EXPECT_EQ(Table(columns, options).decode({""}), Texts{"[-3, none, B, [], (7)]"});
 }
 
+TEST(ProtobufTable, numbers_that_a_closed_enum_does_not_have_are_as_if_absent) {
+  Table table({{"closed", LogicalType::string()},
+               {"packed_many", LogicalType::array(LogicalType::string())}},
+              {{"protobuf.schema", protobuf::kEveryKind2}});
+  EXPECT_EQ(table.decode({varint_field(7, 0), varint_field(7, 3),
+                          varint_field(7, 1) + sized_field(9, std::string("\0\1\3\2", 4))}),
+            (Texts{"[NULL, NULL]", "[NULL, NULL]", "[A, [A, B]]"}));
+}
+
 TEST(ProtobufTable, null_within_lists_is_what_the_option_says) {
   const NamedTypes columns = {
       {"texts", LogicalType::array(LogicalType::string())},
