@@ -53,10 +53,11 @@ class FilesSubject : public FilesystemSubject<SourceSubject> {
 // A folder that is watched, without an end.
 class WatchedFilesSubject final : public FilesSubject {
  public:
-  TableDefinition table() const override {
-    TableDefinition table = FilesSubject::table();
-    table.options["source.monitor-interval"] = "10 ms";
-    return table;
+  Result<std::unique_ptr<TableSource>> source(const TableDefinition& table,
+                                              SimProcess& process) const override {
+    TableDefinition watched = table;
+    watched.options["source.monitor-interval"] = "10 ms";
+    return FilesSubject::source(watched, process);
   }
   bool is_bounded() const override { return false; }
 };

@@ -40,7 +40,7 @@ class NexmarkSubject final : public SourceSubject {
     table.columns = {{"auction", bigint, "", false}, {"price", bigint, "", false}};
     table.options = {{"connector", "nexmark"},
                      {"nexmark.kind", "bid"},
-                     {"events.num", "220"},
+                     {"events.num", "218"},
                      {"rate.limited", "true"},
                      {"first-event.rate", "3000"}};
     return table;

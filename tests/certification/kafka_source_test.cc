@@ -183,10 +183,17 @@ class KafkaSourceSubject final : public SourceSubject {
     return numbered_table({{"connector", "kafka"},
                            {"topic", "numbers"},
                            {"properties.bootstrap.servers", "simulated:9092"},
+                           {"scan.startup.mode", "earliest-offset"},
                            {"format", "json"}});
   }
   std::vector<std::string> free_options() const override {
-    return {"topic", "topic-pattern", "key.fields-prefix"};
+    return {"topic",
+            "topic-pattern",
+            "key.fields-prefix",
+            "properties.bootstrap.servers",
+            "properties.group.id",
+            "scan.watermark.alignment.group",
+            "sink.transactional-id-prefix"};
   }
 
   void start(SimMachine& machine) override { logs_->simulation = &machine.simulation; }

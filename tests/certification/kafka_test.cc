@@ -36,6 +36,7 @@ class KafkaSinkSubject : public SinkSubject {
     return numbered_table({{"connector", "kafka"},
                            {"topic", "numbers"},
                            {"properties.bootstrap.servers", "simulated:9092"},
+                           {"scan.startup.mode", "earliest-offset"},
                            {"format", "json"}});
   }
 
@@ -95,10 +96,15 @@ class KafkaSinkSubject : public SinkSubject {
     }
     return numbers;
   }
-  std::vector<std::string> free_options() const override { return free_; }
-
- protected:
-  std::vector<std::string> free_ = {"topic", "topic-pattern", "key.fields-prefix"};
+  std::vector<std::string> free_options() const override {
+    return {"topic",
+            "topic-pattern",
+            "key.fields-prefix",
+            "properties.bootstrap.servers",
+            "properties.group.id",
+            "scan.watermark.alignment.group",
+            "sink.transactional-id-prefix"};
+  }
 
  private:
   const kafka::DeliveryGuarantee guarantee_;
