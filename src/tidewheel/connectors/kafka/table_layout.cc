@@ -57,8 +57,9 @@ void set_keys(const TableDefinition& table, const std::vector<std::string>& name
 
 Result<NamedFormat> NamedFormat::of(const TableContext& context, TableOptions& options,
                                     const std::string& key) {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
-                             context.registry.format(options.text(key)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const TableFormat* const format,
+      context.registry.format(options.text(key)).with_context("option '{}'", key));
   const std::string prefix = key.substr(0, key.find("format"));
   const std::string begin = prefix + std::string(format->name()) + ".";
   TableDefinition own = context.table;
