@@ -469,7 +469,9 @@ class JobOnWorkers {
   // their own: the test waits for the job meanwhile.
   void keep_workers_running(std::function<void()> look) {
     keeper_ = std::make_unique<EventLoop>(machines_.host("keeper"), "keeper");
-    keeper_->post([this, look = std::move(look)] { keep_on(look); });
+    // By itself rather than keeper_, which is null already when its last turn is waited for.
+    keeper_->post(
+        [this, keeper = keeper_.get(), look = std::move(look)] { keep_on(*keeper, look); });
   }
 
   Machines& machines_;
@@ -491,7 +493,7 @@ class JobOnWorkers {
     role.host = machines_.address_of(host);
     return role;
   }
-  void keep_on(const std::function<void()>& look) {
+  void keep_on(EventLoop& keeper, const std::function<void()>& look) {
     std::vector<std::string> ended;
     for (const auto& [host, worker] : workers) {
       if (worker->ended().is_set() && worker->result().ok()) { ended.push_back(host); }
@@ -501,7 +503,7 @@ class JobOnWorkers {
       start_worker(host);
     }
     look();
-    keeper_->after_ms(20, [this, look] { keep_on(look); });
+    keeper.after_ms(20, [this, &keeper, look] { keep_on(keeper, look); });
   }
 
   uint64_t epoch_ = 1;
