@@ -350,7 +350,7 @@ std::optional<Step> Task::wait_for_stop() {
   return suspend();
 }
 
-// Nothing: there is no barrier any more, go on.
+// Nothing: no barrier is to be taken now, go on.
 std::optional<Step> Task::take_barriers() {
   while (checkpoint_->has_barrier()) {
     if (phase_ == Phase::kRunning && checkpoint_->wants_end_of_data()) {
@@ -360,7 +360,10 @@ std::optional<Step> Task::take_barriers() {
     gathered_ = true;
     if (!drain_gate()) { return block(); }
     switch (checkpoint_->take_barrier()) {
-      case TaskCheckpoint::Taking::kTaken: break;
+      case TaskCheckpoint::Taking::kTaken:
+        // Marks that come faster than they are let through do not keep a source from its rows.
+        if (!gate_ && spec_.has_epochs && phase_ == Phase::kRunning) { return std::nullopt; }
+        break;
       case TaskCheckpoint::Taking::kRefused: return block();
       case TaskCheckpoint::Taking::kWaits: return Step::kWaiting;
       case TaskCheckpoint::Taking::kMore: return Step::kWorked;

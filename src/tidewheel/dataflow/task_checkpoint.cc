@@ -82,9 +82,10 @@ int64_t TaskCheckpoint::now_ns() const { return task_.world().clock().now_ns(); 
 void TaskCheckpoint::trigger(CheckpointPlanRef plan) {
   const bool is_over = task_.spec().plans->find(plan->id) == nullptr;
   if (is_over && !task_.spec().has_epochs) { return; }
+  if (is_over && !plan->is_mark) { plan = as_mark(*plan); }
   // A source that is refused for long does not gather marks: what the older one would have ended is
-  // part of the newer one's epoch.
-  if (plan->is_mark && !triggers_.empty() && triggers_.back()->is_mark) { triggers_.pop_back(); }
+  // part of the newer one's epoch, or of that of the barrier.
+  if (!triggers_.empty() && triggers_.back()->is_mark) { triggers_.pop_back(); }
   triggers_.push_back(std::move(plan));
 }
 
@@ -96,9 +97,16 @@ void TaskCheckpoint::on_complete(int64_t checkpoint) {
 
 void TaskCheckpoint::on_aborted(int64_t checkpoint) {
   if (task_.spec().has_epochs) {
-    // Its barriers still end an epoch: they go on, as marks.
-    for (CheckpointPlanRef& plan : triggers_) {
-      if (plan->id == checkpoint) { plan = as_mark(*plan); }
+    // Its barriers still end an epoch: they go on, as marks. Before another one that is what ends
+    // the epoch.
+    for (size_t i = 0; i < triggers_.size(); ++i) {
+      if (triggers_[i]->id != checkpoint) { continue; }
+      if (i + 1 == triggers_.size()) {
+        triggers_[i] = as_mark(*triggers_[i]);
+      } else {
+        triggers_.erase(triggers_.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+      break;
     }
   } else {
     std::erase_if(triggers_, [&](const auto& plan) { return plan->id == checkpoint; });
