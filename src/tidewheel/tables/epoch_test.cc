@@ -149,6 +149,16 @@ int64_t wrong_totals(const std::vector<Change<std::optional<int64_t>>>& totals) 
                        [](const auto& change) { return change.row.value_or(0) != 0; });
 }
 
+// What the changes amount to: they come in any order, by several subtasks.
+int64_t last_total(const std::vector<Change<std::optional<int64_t>>>& totals) {
+  int64_t last = 0;
+  for (const auto& change : totals) {
+    const int64_t total = change.row.value_or(0);
+    last += is_retraction(change.kind) ? -total : total;
+  }
+  return last;
+}
+
 TEST_F(Epochs, the_total_is_zero_in_everything_that_is_given) {
   for (const bool has_epochs : {false, true}) {
     Env env;
@@ -158,7 +168,7 @@ TEST_F(Epochs, the_total_is_zero_in_everything_that_is_given) {
         env.sql("SELECT SUM(balance) FROM balances").as<Change<std::optional<int64_t>>>().collect();
     run(env);
     ASSERT_FALSE(totals.get().empty());
-    EXPECT_EQ(totals.get().back().row, 0);
+    EXPECT_EQ(last_total(totals.get()), 0);
     // Without epochs the test would see it.
     if (has_epochs) {
       EXPECT_EQ(wrong_totals(totals.get()), 0);
@@ -191,10 +201,12 @@ TEST_F(Epochs, united_aggregates_are_exact_after_a_crash_with_batches_of_one_row
 
 TEST_F(Epochs, joined_aggregates_are_exact_after_a_crash) {
   for (const int64_t batch_rows : {1, 1024}) {
+    // As many as take some epochs.
+    const int64_t rows = batch_rows == 1 ? 10'000 : 100'000;
     const auto ledger = std::make_shared<Ledger>();
     Env env;
     env.batch_rows(batch_rows);
-    prepare(env, 10'000, 3, 15'000);
+    prepare(env, rows, 3, rows * 3 / 2);
     env.sql(kEpochs);
     env.sql(
            "SELECT COALESCE(d.account, c.account, 0) AS account, "
