@@ -40,6 +40,9 @@ class KafkaSinkSubject : public SinkSubject {
                            {"format", "json"}});
   }
 
+  // A transaction that expires after later output was written fails the job.
+  bool needs_restarts() const override { return true; }
+
   void start(SimMachine& machine) override {
     Simulation& simulation = machine.simulation;
     cluster_ = std::make_unique<SimCluster>(
@@ -74,7 +77,7 @@ class KafkaSinkSubject : public SinkSubject {
     plan->options.topic = "numbers";
     plan->options.guarantee = guarantee_;
     plan->options.transactional_id_prefix = "certified";
-    plan->options.transaction_timeout = Duration(60'000);
+    plan->options.transaction_timeout = Duration(2'000);
     plan->options.request_timeout = Duration(5'000);
     kafka::testing::use_simulated(plan->options, link_);
     const TableDefinition definition = table();
@@ -117,6 +120,10 @@ class KafkaSinkSubject : public SinkSubject {
 class KafkaAtLeastOnceSubject final : public KafkaSinkSubject {
  public:
   KafkaAtLeastOnceSubject() : KafkaSinkSubject(kafka::DeliveryGuarantee::kAtLeastOnce) {}
+  // It asks nothing of the cluster during a checkpoint.
+  void kill_at_call(SimProcess& process, int64_t calls) override {
+    process.kill_at_file_call(calls);
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(kafka_exactly_once, SinkCertification, certified_sink<KafkaSinkSubject>());

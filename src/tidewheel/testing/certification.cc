@@ -210,7 +210,7 @@ class Run {
     config.set(options::kCheckpointDirectory, std::string("/checkpoints"));
     config.set(options::kCheckpointRetention, std::string("RETAIN_ON_CANCELLATION"));
     config.set(options::kCheckpointHistory, 1);
-    if (options_.peer == Peer::kWell) {
+    if (options_.peer == Peer::kWell && !subject_.needs_restarts()) {
       config.set(options::kRestartStrategy, std::string("none"));
     } else {
       config.set(options::kRestartStrategy, std::string("fixed-delay"));

@@ -68,6 +68,8 @@ class Subject {
   }
   // False: there is none.
   virtual bool set_peer(Peer /*peer*/) { return false; }
+  // The promise takes a job that is restarted after failures, even when its peer is well.
+  virtual bool needs_restarts() const { return false; }
   // Of operators in the job; 0: drawn.
   virtual int32_t parallelism() const { return 0; }
 };
