@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tidewheel/formats/protobuf/column_decoder.h"
+#include "tidewheel/formats/protobuf/sql_schema.h"
 
 namespace tidewheel::protobuf {
 namespace {
@@ -14,26 +15,22 @@ bool read_key(Kind kind, std::string_view entry, std::string& key) {
   WireReader in(entry);
   std::string_view text;
   uint64_t bits = 0;
+  const uint32_t wire = wire_of(kind);
   while (in.left() > 0) {
     uint32_t tag = 0;
     if (!in.read_tag(tag)) { return false; }
-    const uint32_t wire = tag & 7;
-    const bool is_text = kind == Kind::kString || kind == Kind::kBytes;
-    uint32_t four = 0;
-    if (tag >> 3 != 1) {
+    if (tag != make_tag(1, wire)) {  // as for the decoder: of another wire type it is no key
       if (!in.skip(tag)) { return false; }
-    } else if (is_text && wire == kSized) {
-      if (!in.read_sized(text)) { return false; }
-    } else if (!is_text && wire == kVarint) {
-      if (!in.read_varint(bits)) { return false; }
-    } else if (!is_text && wire == kFour) {
-      if (!in.read_fixed(four)) { return false; }
-      bits = four;
-    } else if (!is_text && wire == kEight) {
-      if (!in.read_fixed(bits)) { return false; }
-    } else if (!in.skip(tag)) {
+      continue;
+    }
+    uint32_t four = 0;
+    if (wire == kSized    ? !in.read_sized(text)
+        : wire == kVarint ? !in.read_varint(bits)
+        : wire == kFour   ? !in.read_fixed(four)
+                          : !in.read_fixed(bits)) {
       return false;
     }
+    if (wire == kFour) { bits = four; }
   }
   if (kind == Kind::kBool) { bits = bits != 0 ? 1 : 0; }
   if (kind == Kind::kInt32 || kind == Kind::kUint32 || kind == Kind::kSint32) {

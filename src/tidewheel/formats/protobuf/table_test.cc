@@ -189,6 +189,11 @@ TEST(ProtobufTable, messages_that_are_there_twice_are_merged) {
   };
   EXPECT_EQ(table.decode({first + entry("a") + second + entry("b")}),
             Texts{"[(Ulm, 9, [1, 2]), {k=b}]"});
+  // A key of another wire type is unknown, so that the entries' key is the default.
+  Table fixed({{"by_fixed", LogicalType::map(kInt, of(TypeKind::kDouble))}});
+  EXPECT_EQ(
+      fixed.decode({sized_field(43, varint_field(1, 5)) + sized_field(43, varint_field(1, 6))}),
+      Texts{"[{0=0.0}]"});
 }
 
 TEST(ProtobufTable, numbers_that_do_not_fit_are_never_cut) {
