@@ -87,6 +87,7 @@ class ColumnCompiler {
     const bool is_map =
         field.is_repeated && is_message(field.kind) && schema_.messages[field.type].is_entry;
     Merging::Single single{.number = field.number, .oneof = field.oneof};
+    single.wire = entry.wire;
     single.is_message = !field.is_repeated && is_message(field.kind);
     single.is_group = field.kind == Kind::kGroup;
     single.is_map = is_map;

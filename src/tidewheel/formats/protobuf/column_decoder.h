@@ -46,6 +46,7 @@ struct Merging {
   struct Single {
     uint32_t number = 0;
     int32_t oneof = -1;
+    uint32_t wire = 0;  // of one value
     bool is_message = false;
     bool is_group = false;
     bool is_map = false;

@@ -71,6 +71,8 @@ class Merger {
       }
       const std::string_view whole(begin, static_cast<size_t>(in.at() - begin));
       if (!is_known) { continue; }  // nobody asks for it
+      // Of another wire type it is unknown, and replaces nothing.
+      if (it->oneof >= 0 && (tag & 7) != it->wire) { continue; }
       if (!add(*it, it->is_group ? is_group : is_sized, inner, whole)) { return false; }
     }
     return true;
