@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -15,21 +16,30 @@
 
 namespace tidewheel::certification {
 
-using MakeSource = std::function<std::unique_ptr<SourceSubject>()>;
-using MakeSink = std::function<std::unique_ptr<SinkSubject>()>;
+// How an adaptor is made. Printed without its address, which would be a part of the test's name.
+template <class Subject>
+struct Make {
+  std::function<std::unique_ptr<Subject>()> make;
+};
+template <class Subject>
+void PrintTo(const Make<Subject>&, std::ostream* out) {
+  *out << "adaptor";
+}
+using MakeSource = Make<SourceSubject>;
+using MakeSink = Make<SinkSubject>;
 
 template <class S>
 auto certified_source() {
-  return ::testing::Values(MakeSource([] { return std::make_unique<S>(); }));
+  return ::testing::Values(MakeSource{[] { return std::make_unique<S>(); }});
 }
 template <class S>
 auto certified_sink() {
-  return ::testing::Values(MakeSink([] { return std::make_unique<S>(); }));
+  return ::testing::Values(MakeSink{[] { return std::make_unique<S>(); }});
 }
 
 class SourceCertification : public ::testing::TestWithParam<MakeSource> {
  protected:
-  std::unique_ptr<SourceSubject> make() const { return GetParam()(); }
+  std::unique_ptr<SourceSubject> make() const { return GetParam().make(); }
   std::vector<std::string> expected() const {
     const auto rows = rows_of(*make(), {});
     EXPECT_TRUE(rows.ok()) << rows.status().to_string();
@@ -39,7 +49,7 @@ class SourceCertification : public ::testing::TestWithParam<MakeSource> {
 
 class SinkCertification : public ::testing::TestWithParam<MakeSink> {
  protected:
-  std::unique_ptr<SinkSubject> make() const { return GetParam()(); }
+  std::unique_ptr<SinkSubject> make() const { return GetParam().make(); }
 };
 
 }  // namespace tidewheel::certification
