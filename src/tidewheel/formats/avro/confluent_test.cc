@@ -214,7 +214,7 @@ TEST_F(AvroConfluent, options_are_checked) {
   decoder(kOld, {{"avro-confluent.url", "registry"}});
   EXPECT_CONTAINS(status_.message(), "http://host:8081");
   decoder(kOld, {{"avro-confluent.ssl.keystore.location", "x"}});
-  EXPECT_CONTAINS(status_.message(), "no TLS");
+  EXPECT_CONTAINS(status_.message(), "begins with https:");
   decoder(kOld, {{"avro-confluent.schema", "\"strin\""}});
   EXPECT_CONTAINS(status_.message(), "avro-confluent.schema");
 }
