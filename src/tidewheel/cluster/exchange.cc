@@ -113,7 +113,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
 
   Turn turn() override;
   void on_woken(Lane& lane) override {
-    woken_.push(&lane);
+    if (!lane.is_woken.exchange(true)) { woken_.push(&lane); }
     wake();
   }
   void on_alert() override {
@@ -376,6 +376,7 @@ void WorkerExchange::take_woken() {
   Lane* next = woken_.take_all();
   while (next != nullptr) {
     Lane& lane = *std::exchange(next, next->next_woken);
+    lane.is_woken.store(false);  // before it is looked at: what comes from here on puts it there
     const auto found = links_.find(lane.link);
     if (lane.given_up || found == links_.end()) {
       lane.settle();

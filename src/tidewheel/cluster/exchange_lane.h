@@ -4,6 +4,7 @@
 // Positions in both channels are the same.
 #pragma once
 #include <cstddef>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,6 +60,9 @@ class Lane : public WakeTarget, public std::enable_shared_from_this<Lane> {
   bool is_out() const { return sends_; }
 
   Lane* next_woken = nullptr;
+  // Among the woken. Credits may have it at work, and let it rest, before it is taken from there:
+  // then another wake must not put it there twice.
+  std::atomic<bool> is_woken{false};
   uint64_t link = 0;      // the connection; 0: none yet
   uint32_t number = 0;    // on it
   bool finished = false;  // the end of input has gone through
