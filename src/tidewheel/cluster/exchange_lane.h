@@ -3,8 +3,8 @@
 // and pushes into the channel of an InLane in the other worker, where the receiving task finds it.
 // Positions in both channels are the same.
 #pragma once
-#include <cstddef>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
