@@ -23,6 +23,7 @@
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
 #include "tidewheel/sql/row_watermarks.h"
+#include "tidewheel/sql/scan_pushdown.h"
 #include "tidewheel/sql/set_operation.h"
 #include "tidewheel/sql/sort.h"
 #include "tidewheel/sql/temporal_join.h"
@@ -205,30 +206,10 @@ struct JobBuilder::NodeBuilder {
     for (const size_t column : columns) {
       given.add(node.table->columns[column].name, node.table->columns[column].type);
     }
-    const auto reference = [&](size_t column) {
+    CalcNode left = calc_behind_scan(node, plan.type, given, [&](size_t column) {
       const auto at = std::find(columns.begin(), columns.end(), column) - columns.begin();
-      return Bound::of_column(static_cast<int32_t>(at), given.types[static_cast<size_t>(at)]);
-    };
-    std::vector<Bound> conditions;
-    for (const ScanNode::OneOf& one : node.kept) {
-      Bound condition = one.condition;
-      for_each_column(condition,
-                      [&](Bound& column) { column.column = reference(one.column).column; });
-      conditions.push_back(std::move(condition));
-    }
-    std::vector<Bound> outputs;
-    for (size_t i = 0; i < node.columns.size(); ++i) {
-      Bound output = reference(node.columns[i]);
-      if (node.field(i) != ScanNode::kWhole) {
-        Bound field;
-        field.kind = Bound::Kind::kField;
-        field.type = plan.type.types[i];
-        field.column = node.field(i);
-        field.arguments.push_back(std::move(output));
-        output = std::move(field);
-      }
-      outputs.push_back(std::move(output));
-    }
+      return static_cast<int32_t>(at);
+    });
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, scan(source, given));
     if (source.changelog() == ChangelogKinds::kUpsert) {
       std::vector<int32_t> keys;
@@ -237,12 +218,11 @@ struct JobBuilder::NodeBuilder {
       }
       rows = normalize(std::move(rows), given, std::move(keys));
     }
-    const bool is_all = conditions.empty() && node.columns == columns &&
+    const bool is_all = !left.condition.has_value() && node.columns == columns &&
                         std::all_of(node.fields.begin(), node.fields.end(),
                                     [](int32_t field) { return field == ScanNode::kWhole; });
     if (is_all) { return rows; }
-    return calc(std::move(rows), join_conjunction(std::move(conditions)), std::move(outputs),
-                given.types);
+    return calc(std::move(rows), std::move(left.condition), std::move(left.outputs), given.types);
   }
 
   static size_t column_named(const ScanNode& node, const std::string& name) {

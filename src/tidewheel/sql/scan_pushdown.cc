@@ -234,4 +234,30 @@ PlanRef push(const PlanRef& plan, bool time_matters) {
 
 PlanRef push_into_scans(const PlanRef& plan) { return push(plan, false); }
 
+CalcNode calc_behind_scan(const ScanNode& scan, const RowType& output, const RowType& given,
+                          const std::function<int32_t(size_t)>& place) {
+  CalcNode calc;
+  for (size_t i = 0; i < scan.columns.size(); ++i) {
+    const int32_t column = place(scan.columns[i]);
+    Bound value = Bound::of_column(column, given.types[static_cast<size_t>(column)]);
+    if (scan.field(i) != ScanNode::kWhole) {
+      Bound field;
+      field.kind = Bound::Kind::kField;
+      field.type = output.types[i];
+      field.column = scan.field(i);
+      field.arguments.push_back(std::move(value));
+      value = std::move(field);
+    }
+    calc.outputs.push_back(std::move(value));
+  }
+  std::vector<Bound> conditions;
+  for (const ScanNode::OneOf& one : scan.kept) {
+    Bound condition = one.condition;
+    for_each_column(condition, [&](Bound& column) { column.column = place(one.column); });
+    conditions.push_back(std::move(condition));
+  }
+  calc.condition = join_conjunction(std::move(conditions));
+  return calc;
+}
+
 }  // namespace tidewheel::sql

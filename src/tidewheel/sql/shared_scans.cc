@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "tidewheel/sql/scan_pushdown.h"
+
 namespace tidewheel::sql {
 namespace {
 
@@ -131,31 +133,9 @@ class ScanSharing {
 
   // What a leaf gave, of the shared one.
   static PlanRef project(const Plan& leaf, const Group& group) {
-    const ScanNode& scan = scan_of(leaf);
-    const RowType& from = group.shared->type;
-    CalcNode calc;
-    for (size_t i = 0; i < scan.columns.size(); ++i) {
-      const int32_t place = group.place(scan.columns[i]);
-      Bound output = Bound::of_column(place, from.types[static_cast<size_t>(place)]);
-      if (scan.field(i) != ScanNode::kWhole) {
-        Bound field;
-        field.kind = Bound::Kind::kField;
-        field.type = leaf.type.types[i];
-        field.column = scan.field(i);
-        field.arguments.push_back(std::move(output));
-        output = std::move(field);
-      }
-      calc.outputs.push_back(std::move(output));
-    }
-    std::vector<Bound> conditions;
-    for (const ScanNode::OneOf& one : scan.kept) {
-      Bound condition = one.condition;
-      for_each_column(condition, [&](Bound& column) { column.column = group.place(one.column); });
-      conditions.push_back(std::move(condition));
-    }
-    calc.condition = join_conjunction(std::move(conditions));
     Plan made = leaf;
-    made.node = std::move(calc);
+    made.node = calc_behind_scan(scan_of(leaf), leaf.type, group.shared->type,
+                                 [&](size_t column) { return group.place(column); });
     made.inputs = {group.shared};
     return std::make_shared<const Plan>(std::move(made));
   }
