@@ -351,6 +351,21 @@ Result<std::shared_ptr<const RegisteredSchema>> Client::schema(int32_t id) {
   return status;
 }
 
+Result<std::shared_ptr<const RegisteredSchema>> Client::schema_of_record(int32_t id,
+                                                                         std::string_view type) {
+  auto found = schema(id);
+  if (!found.ok()) {
+    const Status& status = found.status();
+    if (status.code() != StatusCode::kNotFound) { return status; }
+    return invalid_argument(ErrorId::kRecordMalformed, "{}", status.message());
+  }
+  if ((*found)->type != type) {
+    return invalid_argument(ErrorId::kFormatSchema, "schema {} is of type {}, and not {}", id,
+                            (*found)->type, type);
+  }
+  return found;
+}
+
 Result<int32_t> Client::id_of(const std::string& subject, const RegisteredSchema& schema,
                               bool registers) {
   struct Registration final : Request {

@@ -35,6 +35,10 @@ class Client {
   // does not have it (kNotFound: it is not asked again for some seconds), says no, or could not be
   // reached.
   Result<std::shared_ptr<const RegisteredSchema>> schema(int32_t id);
+  // The schema that a record names. Errors: as above, but a record is malformed (kRecordMalformed)
+  // when the registry does not have it; kFormatSchema: it is of another type.
+  Result<std::shared_ptr<const RegisteredSchema>> schema_of_record(int32_t id,
+                                                                   std::string_view type);
   // The id of the schema under a subject. `registers`: it becomes the subject's next version when
   // it is none yet, which the registry may refuse as not compatible. Errors: as above.
   Result<int32_t> id_of(const std::string& subject, const RegisteredSchema& schema, bool registers);

@@ -68,13 +68,8 @@ class ConfluentDecoder final : public RowDecoder {
     auto it = decoders_.find(id);
     if (it == decoders_.end()) {
       TIDEWHEEL_CHECK(client_ != nullptr, "a decoder of avro-confluent that was not opened");
-      auto found = client_->schema(id);
-      if (!found.ok()) {
-        const Status& status = found.status();
-        if (status.code() != StatusCode::kNotFound) { return status; }
-        return invalid_argument(ErrorId::kRecordMalformed, "{}", status.message());
-      }
-      TIDEWHEEL_ASSIGN_OR_RETURN(ColumnDecoder decoder, compile(id, **found));
+      TIDEWHEEL_ASSIGN_OR_RETURN(const auto found, client_->schema_of_record(id, "AVRO"));
+      TIDEWHEEL_ASSIGN_OR_RETURN(ColumnDecoder decoder, compile(id, *found));
       it = decoders_.emplace(id, std::move(decoder)).first;
     }
     decoder_ = &it->second;
@@ -82,10 +77,6 @@ class ConfluentDecoder final : public RowDecoder {
     return {};
   }
   Result<ColumnDecoder> compile(int32_t id, const registry::RegisteredSchema& found) const {
-    if (found.type != "AVRO") {
-      return invalid_argument(ErrorId::kFormatSchema, "schema {} is of type {}, and not AVRO", id,
-                              found.type);
-    }
     TIDEWHEEL_ASSIGN_OR_RETURN(const Schema writer,
                                Schema::parse(found.texts).with_context("schema {}", id));
     return ColumnDecoder::compile(writer, plan_->reader, plan_->row).with_context("schema {}", id);

@@ -57,10 +57,6 @@ bool read_indexes(WireReader& in, std::vector<int32_t>& indexes) {
 // What the registry has, with its imports.
 Result<Schema> import_schema(int32_t id, const registry::RegisteredSchema& found,
                              const std::vector<int32_t>& indexes) {
-  if (found.type != "PROTOBUF") {
-    return invalid_argument(ErrorId::kFormatSchema, "schema {} is of type {}, and not PROTOBUF", id,
-                            found.type);
-  }
   const std::string file = "schema-" + std::to_string(id) + ".proto";
   const OpenProto open = [&](const std::string& name) -> Result<std::string> {
     if (name == file) { return found.texts.back(); }
@@ -109,13 +105,8 @@ class ConfluentDecoder final : public RowDecoder {
     auto it = decoders_.find(key);
     if (it == decoders_.end()) {
       TIDEWHEEL_CHECK(client_ != nullptr, "a decoder of protobuf-confluent that was not opened");
-      auto found = client_->schema(id);
-      if (!found.ok()) {
-        const Status& status = found.status();
-        if (status.code() != StatusCode::kNotFound) { return status; }
-        return invalid_argument(ErrorId::kRecordMalformed, "{}", status.message());
-      }
-      auto schema = import_schema(id, **found, indexes_);
+      TIDEWHEEL_ASSIGN_OR_RETURN(const auto found, client_->schema_of_record(id, "PROTOBUF"));
+      auto schema = import_schema(id, *found, indexes_);
       if (!schema.ok()) { return std::move(schema).status().with_context("schema {}", id); }
       auto made = ColumnDecoder::compile(*schema, plan_->row, plan_->how);
       if (!made.ok()) { return std::move(made).status().with_context("schema {}", id); }
