@@ -1,142 +1,22 @@
 // The format avro-confluent, with a registry in a simulated network.
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
-#include <vector>
 
 #include "tidewheel/formats/avro/table.h"
 #include "tidewheel/formats/json/table.h"
-#include "tidewheel/http/server.h"
-#include "tidewheel/registry/table_options.h"
-#include "tidewheel/sim/sim_network.h"
-#include "tidewheel/sim/sim_world.h"
-#include "tidewheel/sim/simulation.h"
-#include "tidewheel/testing/column_rows.h"
+#include "tidewheel/testing/registry_harness.h"
 
 namespace tidewheel {
 namespace {
 
 using namespace test;
-using Options = std::map<std::string, std::string>;
-using Texts = std::vector<std::string>;
 #define EXPECT_CONTAINS(text, part) \
   EXPECT_NE(std::string(text).find(part), std::string::npos) << (text)
 
-constexpr uint16_t kPort = 8081;
-
-// A registry that takes every schema: the n-th has the id n.
-class Registry final : public HttpService {
- public:
-  Result<std::shared_ptr<HttpBodyTaker>> take_body(const HttpRequest&) override {
-    return std::shared_ptr<HttpBodyTaker>();
-  }
-  void serve(HttpRequest request, HttpAnswer answer) override {
-    HttpResponse response;
-    constexpr std::string_view kIds = "/schemas/ids/";
-    if (request.method == "POST") {
-      subjects.push_back(request.target);
-      bodies.push_back(request.body);
-      response.body = "{\"id\":" + std::to_string(bodies.size()) + "}";
-    } else if (request.target.starts_with(kIds)) {
-      const auto id = static_cast<size_t>(std::stoi(request.target.substr(kIds.size())));
-      response.status = id > 0 && id <= bodies.size() ? 200 : 404;
-      response.body = response.status == 200 ? bodies[id - 1] : "{\"message\":\"no such schema\"}";
-    }
-    answer(std::move(response));
-  }
-  HttpResponse failure_response(int32_t status, const Status&) override {
-    return {.status = status};
-  }
-  std::vector<std::string> subjects;
-  std::vector<std::string> bodies;
-};
-
-class AvroConfluent : public ::testing::Test {
+class AvroConfluent : public ConfluentTest {
  protected:
-  AvroConfluent()
-      : simulation_({.seed = 11}),
-        fabric_(simulation_),
-        server_world_(simulation_, fabric_, "registry"),
-        world_(simulation_, fabric_, "worker") {
-    HttpServerOptions options;
-    options.address = {"", kPort};
-    auto opened = HttpServer::open(server_world_, options, registry_);
-    EXPECT_TRUE(opened.ok()) << opened.status().to_string();
-    server_ = std::move(*opened);
-  }
-
-  static Options with(Options options) {
-    options["connector"] = "test";
-    options.emplace("avro-confluent.url", "http://registry:8081");
-    return options;
-  }
-  FormatContext context() {
-    return {.network = &world_.network(),
-            .executor = &world_.executor(),
-            .clock = &world_.clock(),
-            .wake = [this] { ++wakes_; }};
-  }
-  void wait_for_wake() {
-    const int32_t wakes = wakes_;
-    simulation_.run_until([&] { return wakes_ > wakes; });
-  }
-
-  Texts encode(const NamedTypes& columns, const Options& options, std::string_view lines) {
-    const RowType row = row_of(columns);
-    const auto format = avro_confluent_table_format();
-    TableOptions read(table_of(columns, with(options)), format->options());
-    format->name_topic("orders", false, read);
-    const auto make = format->encoder(row, all_of(row), read);
-    status_ = make.ok() ? read.finish() : make.status();
-    if (!status_.ok()) { return {}; }
-    const auto encoder = (*make)();
-    EXPECT_TRUE(encoder->open(context()).ok());
-    auto ready = encoder->ready();
-    while (ready.ok() && !*ready) {
-      wait_for_wake();
-      ready = encoder->ready();
-    }
-    ColumnRows rows(row);
-    rows.add(json_table_format(), lines);
-    Texts messages;
-    for (uint32_t i = 0; i < rows.sealed().size(); ++i) {
-      status_ = encoder->encode(rows.batch(), i, messages.emplace_back());
-    }
-    return messages;
-  }
-  std::unique_ptr<RowDecoder> decoder(const NamedTypes& columns, const Options& options = {}) {
-    const RowType row = row_of(columns);
-    const auto format = avro_confluent_table_format();
-    TableOptions read(table_of(columns, with(options)), format->options());
-    const auto make = format->decoder(DecodedRow::all(row), read);
-    status_ = make.ok() ? read.finish() : make.status();
-    if (!status_.ok()) { return nullptr; }
-    auto decoder = (*make)();
-    EXPECT_TRUE(decoder->open(context()).ok());
-    return decoder;
-  }
-  Texts decode(RowDecoder& decoder, const NamedTypes& columns, const Texts& messages) {
-    ColumnRows rows(row_of(columns));
-    for (const std::string& message : messages) {
-      auto done = decoder.decode(Text(message), rows.batch());
-      while (!done.ok() && done.status().id() == ErrorId::kFormatNotYet) {
-        wait_for_wake();
-        done = decoder.decode(Text(message), rows.batch());
-      }
-      if (!done.ok()) { status_ = done.status(); }
-    }
-    return rows.texts();
-  }
-
-  Simulation simulation_;
-  SimNetworkFabric fabric_;
-  SimWorld server_world_;
-  SimWorld world_;
-  Registry registry_;
-  std::unique_ptr<HttpServer> server_;
-  int32_t wakes_ = 0;
-  Status status_;
+  AvroConfluent() : ConfluentTest(avro_confluent_table_format(), json_table_format()) {}
 };
 
 const NamedTypes kOld = {{"id", LogicalType::of(TypeKind::kInt, false)},
