@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "tidewheel/base/version.h"
+#include "tidewheel/plugins/library_testing.h"
 
 namespace tidewheel {
 namespace {
+
+using namespace test;
 
 class BytesFile final : public ReadableFile {
  public:
@@ -28,44 +30,7 @@ class BytesFile final : public ReadableFile {
   std::string bytes_;
 };
 
-template <class T>
-void store(std::string& bytes, std::size_t offset, T value) {
-  std::memcpy(bytes.data() + offset, &value, sizeof(T));
-}
-
-std::string note(std::string owner, std::string text) {
-  std::string bytes(12, '\0');
-  store(bytes, 0, static_cast<uint32_t>(owner.size()));
-  store(bytes, 4, static_cast<uint32_t>(text.size()));
-  owner.resize((owner.size() + 3) / 4 * 4);
-  text.resize((text.size() + 3) / 4 * 4);
-  return bytes + owner + text;
-}
-
-const std::string kOwnerName("Tidewheel\0\0\0", 12);
 const std::string kNoteText = "abi=1\nversion=0.1.0\ncompiler=g++ 12.2.0\nnew=ignored\njob=x\n";
-
-// A shared library of one segment of notes.
-std::string library(const std::string& notes) {
-  std::string bytes(64 + 56, '\0');
-  bytes.replace(0, 6,
-                std::string("\x7f"
-                            "ELF\x02\x01",
-                            6));
-  store(bytes, 16, uint16_t{3});
-#ifdef __aarch64__
-  store(bytes, 18, uint16_t{183});
-#else
-  store(bytes, 18, uint16_t{62});
-#endif
-  store(bytes, 32, uint64_t{64});
-  store(bytes, 54, uint16_t{56});
-  store(bytes, 56, uint16_t{1});
-  store(bytes, 64, uint32_t{4});
-  store(bytes, 64 + 8, uint64_t{bytes.size()});
-  store(bytes, 64 + 32, uint64_t{notes.size()});
-  return bytes + notes;
-}
 
 Result<LibraryNote> read(std::string bytes) {
   BytesFile file(std::move(bytes));
@@ -74,7 +39,7 @@ Result<LibraryNote> read(std::string bytes) {
 
 TEST(LibraryNote, the_note_is_found_behind_others) {
   const LibraryNote found =
-      read(library(note("GNU", "build id") + note(kOwnerName, kNoteText))).value();
+      read(elf_library(elf_note("GNU", "build id") + elf_note(kNoteOwner, kNoteText))).value();
   EXPECT_EQ(found.abi, 1);
   EXPECT_EQ(found.version, "0.1.0");
   EXPECT_EQ(found.compiler, "g++ 12.2.0");
@@ -90,23 +55,25 @@ TEST(LibraryNote, what_is_no_library_is_refused_with_the_reason) {
   };
   EXPECT_NE(reason("").find("no ELF header"), std::string::npos);
   EXPECT_NE(reason("SELECT 1;").find("no ELF header"), std::string::npos);
-  EXPECT_NE(reason(library(note("GNU", "build id"))).find("no note"), std::string::npos);
-  EXPECT_NE(reason(library(note(kOwnerName, "abi=many\n"))).find("damaged"), std::string::npos);
-  EXPECT_NE(reason(library(note(kOwnerName, "version=1\n"))).find("damaged"), std::string::npos);
-  std::string foreign = library(note(kOwnerName, kNoteText));
+  EXPECT_NE(reason(elf_library(elf_note("GNU", "build id"))).find("no note"), std::string::npos);
+  EXPECT_NE(reason(elf_library(elf_note(kNoteOwner, "abi=many\n"))).find("damaged"),
+            std::string::npos);
+  EXPECT_NE(reason(elf_library(elf_note(kNoteOwner, "version=1\n"))).find("damaged"),
+            std::string::npos);
+  std::string foreign = elf_library(elf_note(kNoteOwner, kNoteText));
   store(foreign, 18, uint16_t{8});
   EXPECT_NE(reason(foreign).find("another kind of machine"), std::string::npos);
 }
 
 TEST(LibraryNote, a_file_cut_short_anywhere_is_refused) {
-  const std::string whole = library(note(kOwnerName, kNoteText));
+  const std::string whole = elf_library(elf_note(kNoteOwner, kNoteText));
   for (std::size_t size = 0; size + 4 < whole.size(); ++size) {
     EXPECT_FALSE(read(whole.substr(0, size)).ok()) << size;
   }
 }
 
 TEST(LibraryNote, any_damaged_byte_gives_an_answer) {
-  const std::string whole = library(note(kOwnerName, kNoteText));
+  const std::string whole = elf_library(elf_note(kNoteOwner, kNoteText));
   for (std::size_t at = 0; at < whole.size(); ++at) {
     for (const char value : {'\0', '\x7f', '\xff'}) {
       std::string bytes = whole;
@@ -130,8 +97,8 @@ TEST(LibraryNote, another_abi_is_refused_in_words) {
 
 TEST(LibraryNote, a_plugin_says_what_it_adds_and_for_which_engine) {
   const LibraryNote found =
-      read(library(note(kOwnerName,
-                        "abi=1\nplugin=p\nconnectors=a,b\nformats=\nengine=12\nbuild=g++ 12\n")))
+      read(elf_library(elf_note(
+               kNoteOwner, "abi=1\nplugin=p\nconnectors=a,b\nformats=\nengine=12\nbuild=g++ 12\n")))
           .value();
   EXPECT_EQ(found.plugin, "p");
   EXPECT_EQ(found.connectors, (std::vector<std::string>{"a", "b"}));

@@ -4,16 +4,18 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <utility>
 
 #include "tidewheel/base/plugin_options.h"
 #include "tidewheel/base/version.h"
+#include "tidewheel/plugins/library_testing.h"
 #include "tidewheel/plugins/table_plugin.h"
 #include "tidewheel/sim/sim_world.h"
 
 namespace tidewheel {
 namespace {
+
+using namespace test;
 
 class NamedConnector final : public TableConnector {
  public:
@@ -25,40 +27,9 @@ class NamedConnector final : public TableConnector {
   std::string name_;
 };
 
-template <class T>
-void store(std::string& bytes, size_t offset, T value) {
-  std::memcpy(bytes.data() + offset, &value, sizeof(T));
-}
-
-// A shared library of one segment of notes; without a text, of none.
+// A library with a note of ours; without a text, with none.
 std::string library_of(const std::string& text) {
-  std::string bytes(64 + 56, '\0');
-  bytes.replace(0, 6,
-                std::string("\x7f"
-                            "ELF\x02\x01",
-                            6));
-  store(bytes, 16, uint16_t{3});
-#ifdef __aarch64__
-  store(bytes, 18, uint16_t{183});
-#else
-  store(bytes, 18, uint16_t{62});
-#endif
-  if (text.empty()) {
-    store(bytes, 54, uint16_t{56});
-    return bytes;
-  }
-  std::string note(12, '\0');
-  store(note, 0, uint32_t{12});
-  store(note, 4, static_cast<uint32_t>(text.size()));
-  note += std::string("Tidewheel\0\0\0", 12) + text;
-  note.resize((note.size() + 3) / 4 * 4);
-  store(bytes, 32, uint64_t{64});
-  store(bytes, 54, uint16_t{56});
-  store(bytes, 56, uint16_t{1});
-  store(bytes, 64, uint32_t{4});
-  store(bytes, 64 + 8, uint64_t{bytes.size()});
-  store(bytes, 64 + 32, uint64_t{note.size()});
-  return bytes + note;
+  return elf_library(text.empty() ? std::string() : elf_note(kNoteOwner, text));
 }
 
 struct NoteOptions {
