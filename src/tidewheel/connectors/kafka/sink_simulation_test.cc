@@ -50,7 +50,7 @@ struct CountOrders {
 };
 
 // What a reader of committed messages may expect.
-enum class Promise : uint8_t { kExactlyOnce, kNothingLost, kNothingTwice };
+enum class Promise : uint8_t { kExactlyOnce, kNothingLost };
 
 struct RunOptions {
   uint64_t seed = 1;
@@ -61,7 +61,6 @@ struct RunOptions {
   int64_t lives_max = 8;
   bool rescales = true;
   ClusterFaults faults = {};
-  LostMarker on_lost_marker = LostMarker::kFail;
   int64_t restarts_max = 1'000;
 };
 
@@ -89,7 +88,6 @@ SinkOptions sink_options(const RunOptions& run, const SimLink& link) {
   options.transactional_id_prefix = "job";
   options.transaction_timeout = Duration(2'000);
   options.request_timeout = Duration(5'000);
-  options.on_lost_marker = run.on_lost_marker;
   testing::use_simulated(options, link);
   return options;
 }
@@ -116,9 +114,7 @@ std::string judge(const SimCluster& cluster, const RunOptions& options) {
     const std::set<int64_t> different(of_customer.begin(), of_customer.end());
     const bool is_whole = static_cast<int64_t>(different.size()) == orders &&
                           *different.begin() == 1 && *different.rbegin() == orders;
-    if (options.promise != Promise::kNothingTwice && !is_whole) {
-      return fmt::format("{}: messages are missing", customer);
-    }
+    if (!is_whole) { return fmt::format("{}: messages are missing", customer); }
     if (options.promise != Promise::kNothingLost && different.size() != of_customer.size()) {
       return fmt::format("{}: messages are there twice", customer);
     }
