@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/certification/kafka_options.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/connectors/kafka/client.h"
 #include "tidewheel/connectors/kafka/column_source.h"
@@ -186,15 +187,7 @@ class KafkaSourceSubject final : public SourceSubject {
                            {"scan.startup.mode", "earliest-offset"},
                            {"format", "json"}});
   }
-  std::vector<std::string> free_options() const override {
-    return {"topic",
-            "topic-pattern",
-            "key.fields-prefix",
-            "properties.bootstrap.servers",
-            "properties.group.id",
-            "scan.watermark.alignment.group",
-            "sink.transactional-id-prefix"};
-  }
+  std::vector<std::string> free_options() const override { return kafka_free_options(); }
 
   void start(SimMachine& machine) override { logs_->simulation = &machine.simulation; }
   void fill(SimWorld&, int64_t first, int64_t count) override {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "tests/certification/kafka_options.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/connectors/kafka/cluster_testing.h"
 #include "tidewheel/connectors/kafka/column_sink.h"
@@ -99,15 +100,7 @@ class KafkaSinkSubject : public SinkSubject {
     }
     return numbers;
   }
-  std::vector<std::string> free_options() const override {
-    return {"topic",
-            "topic-pattern",
-            "key.fields-prefix",
-            "properties.bootstrap.servers",
-            "properties.group.id",
-            "scan.watermark.alignment.group",
-            "sink.transactional-id-prefix"};
-  }
+  std::vector<std::string> free_options() const override { return kafka_free_options(); }
 
  private:
   const kafka::DeliveryGuarantee guarantee_;
