@@ -1,11 +1,16 @@
 """A cluster of real processes on loopback, for tests: started on free ports, asked by its REST API, hurt by signals."""
+import argparse
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
+import traceback
 import urllib.error
 import urllib.request
 import uuid
@@ -181,3 +186,42 @@ def freeze(pid):
 
 def thaw(pid):
     os.kill(pid, signal.SIGCONT)
+
+
+def test_arguments(description):
+    """The arguments of a script of tests, for `run_tests`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/release/bin/tidewheel")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="leaves the folders of what went well")
+    parser.add_argument("tests", nargs="*")
+    return parser
+
+
+def run_test(name, function, program, keep):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tidewheel-cluster-"))
+    began = time.monotonic()
+    try:
+        function(program, folder)
+    except Exception:  # pylint: disable=broad-except
+        print(f"FAILED {name}\n{traceback.format_exc()}\nfiles are in {folder}", flush=True)
+        return False
+    print(f"ok     {name} ({time.monotonic() - began:.1f} s)", flush=True)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def run_tests(tests, options):
+    """Runs those of `tests`, functions of the program and a folder by name, that are asked for: the exit status."""
+    if options.list:
+        print("\n".join(tests))
+        return 0
+    unknown = [name for name in options.tests if name not in tests]
+    if unknown:
+        print(f"there is no test {', '.join(unknown)}; --list shows them", file=sys.stderr)
+        return 2
+    program = pathlib.Path(options.program).resolve()
+    failed = [name for name in options.tests or tests if not run_test(name, tests[name], program, options.keep)]
+    print(f"failed: {', '.join(failed)}" if failed else "all passed")
+    return 1 if failed else 0

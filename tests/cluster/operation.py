@@ -3,28 +3,24 @@
 and a program that is replaced while its cluster runs.
 
   tests/cluster/operation.py --program build/release/bin/tidewheel [TEST...]"""
-import argparse
 import json
 import os
-import pathlib
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import traceback
 import urllib.request
 
-from local_cluster import Cluster, Failure, Process, wait_for
+from local_cluster import Cluster, Failure, Process, run_tests, test_arguments, wait_for
 from run import check_ledger, ledger, start
 
-TESTS = []
+TESTS = {}
 
 
 def test(function):
-    TESTS.append(function)
+    TESTS[function.__name__] = function
     return function
 
 
@@ -206,31 +202,5 @@ def a_cluster_goes_on_when_its_program_is_replaced(program, folder):
         check_ledger(out, 1000)
 
 
-def run_one(function, program, keep):
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="tidewheel-operation-"))
-    try:
-        function(program, folder)
-    except Exception:  # pylint: disable=broad-except
-        print(f"FAILED {function.__name__}\n{traceback.format_exc()}\nfiles are in {folder}", flush=True)
-        return False
-    print(f"ok     {function.__name__}", flush=True)
-    if not keep:
-        shutil.rmtree(folder, ignore_errors=True)
-    return True
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/release/bin/tidewheel")
-    parser.add_argument("--keep", action="store_true", help="leaves the folders of what went well")
-    parser.add_argument("tests", nargs="*")
-    options = parser.parse_args()
-    program = pathlib.Path(options.program).resolve()
-    chosen = [one for one in TESTS if not options.tests or one.__name__ in options.tests]
-    failed = [one.__name__ for one in chosen if not run_one(one, program, options.keep)]
-    print(f"failed: {', '.join(failed)}" if failed else "all passed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(TESTS, test_arguments(__doc__).parse_args()))

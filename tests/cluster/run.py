@@ -4,7 +4,6 @@
   tests/cluster/run.py --program build/release/bin/tidewheel [TEST...]
 
 Without names all tests are run; --list shows them."""
-import argparse
 import os
 import pathlib
 import re
@@ -13,12 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
 
 import clients
-from local_cluster import Cluster, Failure, wait_for
+from local_cluster import Cluster, Failure, run_tests, test_arguments, wait_for
 
 CHECKPOINTS = ["execution.checkpointing.interval=200ms", "restart-strategy.type=fixed-delay",
                "restart-strategy.fixed-delay.attempts=1000", "restart-strategy.fixed-delay.delay=100ms"]
@@ -336,40 +333,24 @@ def add_zookeeper(quorum):
     return another_leader_goes_on_by_zookeeper
 
 
-def run_one(name, program, keep):
-    function, settings = TESTS[name]
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="tidewheel-cluster-"))
-    began = time.monotonic()
-    with Cluster(program, folder, settings) as cluster:
-        try:
-            function(cluster, folder)
-        except Exception:  # pylint: disable=broad-except
-            print(f"FAILED {name}\n{traceback.format_exc()}\n{cluster.logs()}", flush=True)
-            print(f"files are in {folder}", flush=True)
-            return False
-    print(f"ok     {name} ({time.monotonic() - began:.1f} s)", flush=True)
-    if not keep:
-        shutil.rmtree(folder, ignore_errors=True)
-    return True
+def with_cluster(function, settings):
+    def run(program, folder):
+        with Cluster(program, folder, settings) as cluster:
+            try:
+                function(cluster, folder)
+            except Exception:
+                print(cluster.logs(), flush=True)
+                raise
+    return run
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/release/bin/tidewheel")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--keep", action="store_true", help="leaves the folders of what went well")
-    parser.add_argument("tests", nargs="*")
+    parser = test_arguments(__doc__)
     parser.add_argument("--zookeeper", metavar="HOST:PORT", help="runs the test with this server too")
     options = parser.parse_args()
     if options.zookeeper:
         add_zookeeper(options.zookeeper)
-    if options.list:
-        print("\n".join(TESTS))
-        return 0
-    program = pathlib.Path(options.program).resolve()
-    failed = [name for name in options.tests or TESTS if not run_one(name, program, options.keep)]
-    print(f"{len(failed)} failed" if failed else "all passed")
-    return 1 if failed else 0
+    return run_tests({name: with_cluster(*test) for name, test in TESTS.items()}, options)
 
 
 if __name__ == "__main__":
