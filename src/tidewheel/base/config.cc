@@ -142,6 +142,15 @@ Status check_fixed(const FixedOption& option, std::string_view key, std::string_
                           option.value, option.why);
 }
 
+const MeaninglessOption* find_meaningless(std::string_view key) {
+  for (const MeaninglessOption& option : meaningless_options()) {
+    const bool is_prefix = option.key.ends_with('*');
+    const std::string_view text = option.key.substr(0, option.key.size() - (is_prefix ? 1 : 0));
+    if (is_prefix ? key.starts_with(text) : key == text) { return &option; }
+  }
+  return nullptr;
+}
+
 // metrics.reporter.NAME.KEY: what the values mean is the reporter's to judge.
 bool is_of_reporter(std::string_view key) {
   if (!key.starts_with(options::kMetricReporterPrefix)) { return false; }
@@ -158,6 +167,9 @@ Status unknown_option(std::string_view key) {
                             "there is no configuration key '{}'; {}NAME is followed by one of {}",
                             key, options::kMetricReporterPrefix,
                             fmt::join(options::kMetricReporterKeys, ", "));
+  }
+  if (const MeaninglessOption* option = find_meaningless(key)) {
+    return invalid_argument(ErrorId::kUnknownOption, "{} means nothing here: {}", key, option->why);
   }
   std::vector<std::string_view> keys;
   for (const ConfigOption* option : all_options()) { keys.push_back(option->key); }

@@ -95,6 +95,23 @@ TEST(Config, keys_with_nothing_to_choose_take_what_is_so_and_say_why) {
   }
 }
 
+TEST(Config, keys_of_what_is_not_there_say_what_is_not) {
+  Config config;
+  for (const char* key : {"env.java.opts.all", "taskmanager.memory.jvm-metaspace.size"}) {
+    const Status status = config.set(key, "1");
+    EXPECT_EQ(status.id(), ErrorId::kUnknownOption) << key;
+    EXPECT_NE(status.message().find("no Java virtual machine"), std::string::npos) << key;
+  }
+  EXPECT_NE(config.set("taskmanager.memory.network.fraction", "0.1").message().find("one budget"),
+            std::string::npos);
+  for (const MeaninglessOption& option : meaningless_options()) {
+    std::string key(option.key);
+    if (key.ends_with('*')) { key.back() = 'x'; }
+    EXPECT_NE(config.set(key, "1").message().find(option.why), std::string::npos) << key;
+  }
+  EXPECT_TRUE(config.values().empty());
+}
+
 TEST(Config, reads_flat_and_nested_yaml_and_names_the_line_of_a_mistake) {
   Config config;
   EXPECT_TRUE(config

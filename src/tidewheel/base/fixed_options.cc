@@ -7,6 +7,13 @@ constexpr std::string_view kNoMerging =
     "each task writes one file a checkpoint, and small state goes into the metadata file "
     "(execution.checkpointing.data-inline-threshold)";
 
+constexpr std::string_view kNoJvm = "there is no Java virtual machine";
+constexpr std::string_view kOneBudget =
+    "a process has one budget of memory, of which its parts take what they need "
+    "(taskmanager.memory.process.size, jobmanager.memory.process.size)";
+constexpr std::string_view kNoSerializers =
+    "how a type is written is settled when the job is compiled";
+
 constexpr FixedOption kFixed[] = {
     {"execution.checkpointing.storage", "filesystem",
      "checkpoints are always in files; small state is in the metadata file",
@@ -33,10 +40,81 @@ constexpr FixedOption kFixed[] = {
      "state.storage.fs.write-buffer-size"},
     {"execution.checkpointing.cleaner.parallel-mode", "false",
      "files are deleted one after another, on a thread of their own"},
+    {"execution.runtime-mode", "STREAMING",
+     "a job over bounded inputs runs as a stream that ends, with the same result"},
+    {"execution.batch-shuffle-mode", "ALL_EXCHANGES_PIPELINED",
+     "a job over bounded inputs runs as a stream that ends, all of its tasks at once"},
+    {"pipeline.object-reuse", "true", "rows are handed on, not copied"},
+    {"state.changelog.enabled", "false",
+     "checkpoints hold what has changed since the one before "
+     "(execution.checkpointing.incremental)",
+     "state.backend.changelog.enabled"},
+    {"state.latency-track.keyed-state-enabled", "false",
+     "single accesses to state are not timed; RocksDB has counters of its own "
+     "(state.backend.rocksdb.metrics)",
+     "state.backend.latency-track.keyed-state-enabled"},
+    {"slotmanager.number-of-slots.max", "",
+     "TaskManagers are started by whoever runs the cluster, and all of their slots are used"},
+    {"slotmanager.number-of-slots.min", "0",
+     "TaskManagers are started by whoever runs the cluster, and all of their slots are used"},
+    {"taskmanager.load-balance.mode", "NONE",
+     "cluster.evenly-spread-out-slots says whether slots come from all TaskManagers evenly"},
+    {"pipeline.cached-files", "", "files are not handed out to tasks; have them where tasks run"},
+    {"web.log.path", "", "logs are where env.log.dir says", "jobmanager.web.log.path"},
+};
+
+constexpr MeaninglessOption kMeaningless[] = {
+    {"env.java.*", kNoJvm},
+    {"env.jvm.*", kNoJvm},
+    {"classloader.*", "a job's library is loaded into worker processes that no other job is in"},
+    {"python.*", "jobs are in C++ and SQL"},
+    {"pipeline.force-avro", kNoSerializers},
+    {"pipeline.force-kryo", kNoSerializers},
+    {"pipeline.force-kryo-avro", kNoSerializers},
+    {"pipeline.generic-types", kNoSerializers},
+    {"pipeline.serialization-config", kNoSerializers},
+    {"pipeline.registered-kryo-types", kNoSerializers},
+    {"pipeline.registered-pojo-types", kNoSerializers},
+    {"pipeline.default-kryo-serializers", kNoSerializers},
+    {"pipeline.closure-cleaner-level", kNoJvm},
+    {"blob.*", "programs are sent over the connections that processes have anyway"},
+    {"jobmanager.heap.size", kOneBudget},
+    {"jobmanager.memory.enable-jvm-direct-memory-limit", kNoJvm},
+    {"jobmanager.memory.flink.size", kOneBudget},
+    {"jobmanager.memory.heap.size", kOneBudget},
+    {"jobmanager.memory.jvm-*", kNoJvm},
+    {"jobmanager.memory.off-heap.size", kOneBudget},
+    {"taskmanager.heap.size", kOneBudget},
+    {"taskmanager.memory.flink.size", kOneBudget},
+    {"taskmanager.memory.framework.*", kOneBudget},
+    {"taskmanager.memory.jvm-*", kNoJvm},
+    {"taskmanager.memory.managed.consumer-weights", kOneBudget},
+    {"taskmanager.memory.managed.size", kOneBudget},
+    {"taskmanager.memory.network.*", kOneBudget},
+    {"taskmanager.memory.task.heap.size", kOneBudget},
+    {"taskmanager.memory.task.off-heap.size", kOneBudget},
+    {"taskmanager.memory.min-segment-size",
+     "rows are sent in batches, not in pages (taskmanager.batch-rows)"},
+    {"taskmanager.memory.segment-size",
+     "rows are sent in batches, not in pages (taskmanager.batch-rows)"},
+    {"taskmanager.network.memory.buffers-per-channel",
+     "what may wait between two subtasks are batches (taskmanager.network.credits)"},
+    {"taskmanager.network.memory.floating-buffers-per-gate",
+     "what may wait between two subtasks are batches (taskmanager.network.credits)"},
+    {"taskmanager.network.memory.max-buffers-per-channel",
+     "what may wait between two subtasks are batches (taskmanager.network.credits)"},
+    {"resourcemanager.taskmanager-timeout",
+     "a TaskManager is kept until whoever started it stops it"},
+    {"execution.attached", "clients wait for the job unless they are told -d"},
+    {"execution.shutdown-on-attached-exit",
+     "a client that is to cancel its job when it ends is told so by --shutdownOnAttachedExit"},
+    {"execution.target", "a client goes to the cluster that -m or rest.address names, or with -t"},
+    {"table.exec.legacy-*", "there are no older forms of functions and types"},
 };
 
 }  // namespace
 
 std::span<const FixedOption> fixed_options() { return kFixed; }
+std::span<const MeaninglessOption> meaningless_options() { return kMeaningless; }
 
 }  // namespace tidewheel

@@ -79,6 +79,16 @@ std::string fixed_reference() {
   return out;
 }
 
+std::string meaningless_reference() {
+  std::string out =
+      "\n## Keys that mean nothing\n\nIn files they are passed over with a warning; on a command "
+      "line they are an error, as unknown keys are.\n\n| key | because |\n| --- | --- |\n";
+  for (const MeaninglessOption& option : meaningless_options()) {
+    out += fmt::format("| `{}` | {}. |\n", option.key, cell(option.why));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string option_reference() {
@@ -99,7 +109,7 @@ std::string option_reference() {
                          kind_name(option->kind), cell(option->description), former);
     }
   }
-  return out + fixed_reference();
+  return out + fixed_reference() + meaningless_reference();
 }
 
 }  // namespace tidewheel
