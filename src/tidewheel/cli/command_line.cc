@@ -63,11 +63,11 @@ struct JobFlags {
          "Goes on from the newest complete checkpoint in that folder; begins anew when there is "
          "none");
     value("--state-backend", "--state-backend", "TYPE", "hashmap (in memory) or rocksdb (on disk)");
-    value("-s,--from-savepoint", "--from-savepoint", "PATH",
+    value("-s,--from-savepoint,--fromSavepoint", "--from-savepoint", "PATH",
           "Starts from this savepoint or checkpoint");
-    value("--claim-mode", "--claim-mode", "MODE",
+    value("--claim-mode,--claimMode,--restoreMode", "--claim-mode", "MODE",
           "NO_CLAIM: the snapshot stays yours; CLAIM: the job owns it now");
-    flag("-n,--allow-non-restored-state", "--allow-non-restored-state",
+    flag("-n,--allow-non-restored-state,--allowNonRestoredState", "--allow-non-restored-state",
          "Drops state of the snapshot that the job has no place for");
     value("--savepoint-on-interrupt", "--savepoint-on-interrupt", "FOLDER",
           "Ctrl-C stops with a savepoint; a second one cancels");
@@ -243,7 +243,7 @@ struct SqlFlags {
           "Where checkpoints are kept");
     value("--state-backend", "state.backend.type", "TYPE",
           "hashmap (in memory) or rocksdb (on disk)");
-    value("-s,--from-savepoint", "execution.state-recovery.path", "PATH",
+    value("-s,--from-savepoint,--fromSavepoint", "execution.state-recovery.path", "PATH",
           "INSERT starts from this savepoint or checkpoint");
     added
         ->add_flag("--resume", sql.resume,
@@ -271,9 +271,24 @@ struct SqlFlags {
   }
 };
 
+// Flags of Flink's client with one dash and several letters, which the parser would take for a
+// letter and its value: -sae for a savepoint in `ae`.
+std::string in_full(const std::string& argument) {
+  static const std::map<std::string, std::string, std::less<>> kNames = {
+      {"-cm", "--claimMode"},
+      {"-rm", "--restoreMode"},
+      {"-sae", "--shutdownOnAttachedExit"},
+      {"-type", "--type"}};
+  const auto name = kNames.find(argument);
+  return name == kNames.end() ? argument : name->second;
+}
+
 // CLI11 takes arguments from the back.
 std::vector<std::string> reversed(std::span<const std::string> arguments) {
-  return {arguments.rbegin(), arguments.rend()};
+  std::vector<std::string> out;
+  out.reserve(arguments.size());
+  std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(out), in_full);
+  return out;
 }
 
 Status usage_error(std::span<const std::string> arguments, const std::string& reason) {

@@ -37,6 +37,18 @@ TEST(CommandLine, checkpoints_have_flags_of_run) {
   EXPECT_NE(refusal({"explain", "libx.so", "--resume"}), "");
 }
 
+TEST(CommandLine, flags_of_flinks_client_are_known_by_their_names) {
+  const CommandLine line = parsed({"run", "-d", "-sae", "-rm", "CLAIM", "--fromSavepoint", "/s",
+                                   "--allowNonRestoredState", "libx.so", "--", "-sae"});
+  EXPECT_TRUE(line.client.ends_with_client);
+  EXPECT_EQ(line.client.claim_mode, "CLAIM");
+  EXPECT_EQ(line.client.savepoint_path, "/s");
+  EXPECT_TRUE(line.client.allow_non_restored_state);
+  EXPECT_EQ(line.client.arguments, (Words{"-sae"}));
+  EXPECT_EQ(parsed({"run", "-cm", "CLAIM", "-s", "ae", "libx.so"}).library_arguments,
+            (Words{"--claim-mode", "CLAIM", "--from-savepoint", "ae", "--"}));
+}
+
 TEST(CommandLine, flags_may_stand_before_the_library) {
   const CommandLine line = parsed({"run", "-D", "a=b", "--parallelism=2", "libx.so"});
   EXPECT_EQ(line.library, "libx.so");
