@@ -2,42 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "tidewheel/base/json_text.h"
+#include "tidewheel/dataflow/edge_kind.h"
+
 namespace tidewheel {
 
 namespace {
 
-std::string json_text(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 size_t at(int32_t index) { return static_cast<size_t>(index); }
 
 }  // namespace
-
-std::string_view edge_kind_name(EdgeKind kind) {
-  switch (kind) {
-    case EdgeKind::kForward: return "FORWARD";
-    case EdgeKind::kHash: return "HASH";
-    case EdgeKind::kRebalance: return "REBALANCE";
-    case EdgeKind::kRescale: return "RESCALE";
-    case EdgeKind::kShuffle: return "SHUFFLE";
-    case EdgeKind::kBroadcast: return "BROADCAST";
-    case EdgeKind::kGlobal: return "GLOBAL";
-    case EdgeKind::kCustom: return "CUSTOM";
-  }
-  return "UNKNOWN";
-}
 
 std::string plan_text(const ChainedGraph& graph) {
   std::string out = fmt::format("job '{}'\n", graph.graph.job_name);

@@ -12,6 +12,4 @@ std::string plan_text(const ChainedGraph& graph);
 // "ship_strategy"}]}]}
 std::string plan_json(const ChainedGraph& graph);
 
-std::string_view edge_kind_name(EdgeKind kind);  // "FORWARD"
-
 }  // namespace tidewheel

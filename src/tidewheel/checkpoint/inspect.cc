@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/json_text.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/snapshot_files.h"
@@ -75,21 +76,6 @@ std::string size_text(uint64_t bytes) {
   if (bytes < 10'000'000) { return fmt::format("{:.0f} KB", number / 1e3); }
   return bytes < 10'000'000'000 ? fmt::format("{:.1f} MB", number / 1e6)
                                 : fmt::format("{:.2f} GB", number / 1e9);
-}
-
-std::string json_text(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
 }
 
 StateSummary& summary_of(OperatorSummary& op, const StateMeta& meta) {

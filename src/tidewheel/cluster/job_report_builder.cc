@@ -8,6 +8,7 @@
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/parallelism.h"
 #include "tidewheel/dataflow/chaining.h"
+#include "tidewheel/dataflow/edge_kind.h"
 
 namespace tidewheel {
 namespace {
@@ -15,20 +16,6 @@ namespace {
 constexpr int64_t kNsPerMs = 1'000'000;
 
 size_t report_index(int32_t index) { return static_cast<size_t>(index); }
-
-std::string_view ship_strategy(EdgeKind kind) {
-  switch (kind) {
-    case EdgeKind::kForward: return "FORWARD";
-    case EdgeKind::kHash: return "HASH";
-    case EdgeKind::kRebalance: return "REBALANCE";
-    case EdgeKind::kRescale: return "RESCALE";
-    case EdgeKind::kShuffle: return "SHUFFLE";
-    case EdgeKind::kBroadcast: return "BROADCAST";
-    case EdgeKind::kGlobal: return "GLOBAL";
-    case EdgeKind::kCustom: return "CUSTOM";
-  }
-  return "";
-}
 
 bool is_secret(std::string_view key) {
   for (const std::string_view part : {"password", "secret", "token", "apikey", "auth"}) {
@@ -243,7 +230,7 @@ void fill_plan(const ChainedGraph& chained, pb::JobReport& report) {
     entry.set_from(chained.vertex_of_node[report_index(edge.from)]);
     entry.set_to(chained.vertex_of_node[report_index(edge.to)]);
     entry.set_input(edge.to_input);
-    entry.set_ship_strategy(std::string(ship_strategy(edge.kind)));
+    entry.set_ship_strategy(std::string(edge_kind_name(edge.kind)));
     entry.set_exchange("pipelined_bounded");
   }
   report.set_parallelism(parallelism);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/json_text.h"
 #include "tidewheel/sql/row_bytes.h"
 #include "tidewheel/sql/text_encodings.h"
 #include "tidewheel/types/column_text.h"
@@ -61,26 +62,6 @@ void append_cells(std::string& out, const std::vector<std::string>& cells,
     out += " │";
   }
   out += '\n';
-}
-
-void append_json_text(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<int>(c));
-        } else {
-          out += c;
-        }
-    }
-  }
-  out += '"';
 }
 
 }  // namespace
