@@ -29,6 +29,8 @@ PATIENCE_S = 180
 KEYS = 100
 # Messages a second that come while a job is attacked, and how many come at a time.
 RATE, CHUNK = 1_000, 10_000
+# Producers that may fail while a job is attacked.
+FEEDERS_MAX = 50
 
 
 # What kafka_ledger.cc does.
@@ -117,19 +119,28 @@ class Job:
         self.folder.mkdir()
         self.log = self.folder / "log"
         self.log.touch()
-        self.rows, self.feeder = 0, None
+        self.rows, self.feeder, self.failed_feeders = 0, None, 0
 
     def feed(self, rows=CHUNK, rate=RATE):
-        """Writes more of the input, in a process of its own, unless that before is not written yet."""
+        """Writes more of the input, in a process of its own, unless that before is not written yet. One that has failed,
+        as a producer may whose broker is killed, is followed by one that writes what is missing."""
         if self.feeder is not None and self.feeder.poll() is None:
             return
-        self.wait_until_fed()
+        if self.feeder is None or self.feeder.returncode == 0:
+            self.rows += rows
+        else:
+            self.failed_feeders += 1
+            expect(self.failed_feeders <= FEEDERS_MAX, f"input is not written: {self.tail()}")
         self.feeder = self.run(self.ground.bin / "kafka_ledger_tool", "produce", self.ground.brokers, self.source,
-                               self.rows, rows, KEYS, rate)
-        self.rows += rows
+                               self.rows, KEYS, rate)
 
     def wait_until_fed(self):
-        expect(self.feeder is None or self.feeder.wait(timeout=PATIENCE_S) == 0, f"input is not written: {self.tail()}")
+        deadline = time.monotonic() + PATIENCE_S
+        while self.feeder is not None and self.feeder.poll() != 0:
+            expect(time.monotonic() < deadline, f"input is not written: {self.tail()}")
+            if self.feeder.poll() is not None:
+                self.feed()
+            time.sleep(0.1)
 
     def start_in_shell(self, parallelism, interval_ms):
         """The same job as a script, run by the SQL shell."""

@@ -1,10 +1,11 @@
 // Writes the input of the ledger job (kafka_ledger.cc) and checks its output.
 //
 //   kafka_ledger_tool create BROKERS TOPIC PARTITIONS
-//   kafka_ledger_tool produce BROKERS TOPIC FIRST ROWS KEYS RATE
+//   kafka_ledger_tool produce BROKERS TOPIC ROWS KEYS RATE
 //   kafka_ledger_tool verify BROKERS TOPIC ROWS KEYS at-least-once|exactly-once
 //
-// `produce` writes ROWS numbers from FIRST on, RATE of them a second (0: as fast as it can).
+// `produce` writes the numbers below ROWS that are not there yet, RATE of them a second (0: as fast
+// as it can). After a failure it may be run again; one at a time.
 // `verify` reads what readers of committed messages see, from the beginning. Status 0: all is as it
 // should be; 2: messages are missing, which may still come; 1: something is wrong.
 #include <fmt/format.h>
@@ -44,31 +45,37 @@ class Tool {
     return unavailable(ErrorId::kKafkaTopic, "topic '{}' does not appear", topic);
   }
 
-  Status produce(const std::string& topic, int64_t first, int64_t rows, int64_t keys,
-                 int64_t rate) {
+  // Each partition has the numbers of its keys in order, so that its length tells where to go on.
+  Status produce(const std::string& topic, int64_t end, int64_t keys, int64_t rate) {
     const Properties properties = {{"bootstrap.servers", brokers_},
                                    {"enable.idempotence", "true"},
-                                   {"partitioner", "murmur2_random"},
                                    {"linger.ms", "5"},
                                    {"message.timeout.ms", "300000"}};
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<int64_t> there, lengths_of(topic));
     TIDEWHEEL_ASSIGN_OR_RETURN(const auto producer,
                                real_client()->producer(properties, {&world_.executor(), [] {}}));
     TIDEWHEEL_RETURN_IF_ERROR(producer->learn_topic(topic, kTimeout).status());
     const int64_t began_ns = world_.clock().now_ns();
-    for (int64_t written = 0; written < rows;) {
-      const int64_t due =
-          rate == 0 ? rows : (world_.clock().now_ns() - began_ns) / kNsPerMs * rate / 1'000;
-      for (; written < std::min(rows, due); ++written) {
-        const std::string key = std::to_string((first + written) % keys);
-        const std::string value = std::to_string(first + written);
-        while (true) {
-          TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_queued,
-                                     producer->produce(topic, {.key = key, .value = value}));
-          if (is_queued) { break; }
-          pause(5);
-        }
+    int64_t written = 0;
+    for (int64_t number = 0; number < end; ++number) {
+      const auto partition = static_cast<size_t>(number % keys) % there.size();
+      if (there[partition]-- > 0) { continue; }
+      const std::string key = std::to_string(number % keys);
+      const std::string value = std::to_string(number);
+      const OutgoingMessage message = {
+          .key = key, .value = value, .partition = static_cast<int32_t>(partition)};
+      while (rate > 0 && (world_.clock().now_ns() - began_ns) / kNsPerMs * rate / 1'000 < written) {
+        pause(5);
       }
-      pause(5);
+      while (true) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_queued, producer->produce(topic, message));
+        if (is_queued) { break; }
+        if (const Deliveries all = producer->deliveries(); all.failed > 0) {
+          return all.first_failure;
+        }
+        pause(5);
+      }
+      ++written;
     }
     return producer->flush(Duration(300'000));
   }
@@ -116,6 +123,15 @@ class Tool {
     std::vector<TopicPartition> partitions;
     for (int32_t i = 0; i < info.partition_count; ++i) { partitions.push_back({topic, i}); }
     return partitions;
+  }
+
+  Result<std::vector<int64_t>> lengths_of(const std::string& topic) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto partitions, partitions_of(topic));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto admin, admin_of("read_uncommitted"));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto marks, admin->watermarks(partitions));
+    std::vector<int64_t> lengths;
+    for (const Watermarks& mark : marks) { lengths.push_back(mark.end); }
+    return lengths;
   }
 
   Status read(const TopicPartition& partition, int64_t end, int64_t keys, bool once, Book& book) {
@@ -182,8 +198,8 @@ int run(const std::vector<std::string>& words) {
     if (words[0] == "create" && words.size() == 4) {
       return report(tool.create(words[2], static_cast<int32_t>(number(3))));
     }
-    if (words[0] == "produce" && words.size() == 7) {
-      return report(tool.produce(words[2], number(3), number(4), number(5), number(6)));
+    if (words[0] == "produce" && words.size() == 6) {
+      return report(tool.produce(words[2], number(3), number(4), number(5)));
     }
     if (words[0] == "verify" && words.size() == 6) {
       return report(tool.verify(words[2], number(3), number(4), words[5] == "exactly-once"));

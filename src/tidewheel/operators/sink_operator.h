@@ -81,9 +81,11 @@ class SinkOperatorBase : public Operator {
   // After the sink was opened. `restored` is this subtask's share of what the snapshot holds.
   Status open_base(OperatorContext& context, Encoded restored);
   void close_base();
-  // Whether the sink takes rows now; if not, the task is called again after a wake.
+  // Whether the sink takes rows now; if not, the task is called again after a wake. What it waits
+  // for may be a call that has ended meanwhile: no on_wake comes while rows are refused.
   bool note_ready(bool ready) {
     waits_ = !ready;
+    if (!ready) { take_outcome(); }
     return ready;
   }
   void fail_unless_ok(const Status& status, std::string_view call);

@@ -321,6 +321,35 @@ TEST_F(SinkTest, a_failure_on_the_pool_fails_the_job) {
   EXPECT_THROW(other->run_pending(), OperatorFailure);
 }
 
+// Takes no rows before what was restored is committed.
+struct PatientOnPool : OnPool {
+  bool ready() const { return !log->committed.empty(); }
+};
+
+TEST_F(SinkTest, learns_that_a_commit_has_failed_while_rows_are_refused) {
+  auto writer = make<OnPool>();
+  write(*writer, {1});
+  const HarnessSnapshot snapshot = writer->snapshot({.checkpoint = 1});
+  auto pool = BatchPool::create_for<int64_t>(1, nullptr);
+  auto* batch = static_cast<RowBatch<int64_t>*>(pool->acquire());
+  batch->append(2, 0);
+  const Element element = Element::rows(BatchRef(batch));
+  batch->release();
+  for (const bool fails : {true, false}) {
+    log_->fails = fails;
+    auto restored = make<PatientOnPool>();
+    ASSERT_TRUE(restored->open_restored(snapshot).ok());
+    uint32_t cursor = 0;
+    EXPECT_EQ(restored->op().on_rows(0, element, cursor), Progress::kBlocked);
+    restored->run_blocking_jobs();
+    if (fails) {
+      EXPECT_THROW(restored->op().on_rows(0, element, cursor), OperatorFailure);
+    } else {
+      EXPECT_EQ(restored->op().on_rows(0, element, cursor), Progress::kDone);
+    }
+  }
+}
+
 TEST_F(SinkTest, nothing_is_begun_after_it_was_closed) {
   auto sink = make<OnPool>();
   write(*sink, {1});

@@ -16,6 +16,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/http/client.h"
 #include "tidewheel/registry/answers.h"
+#include "tidewheel/registry/known.h"
 
 namespace tidewheel::registry {
 namespace {
@@ -24,7 +25,6 @@ constexpr int64_t kMsToNs = 1'000'000;
 constexpr int64_t kAnswerBytesMax = int64_t{16} << 20;
 constexpr int64_t kMissingForNs = 10'000 * kMsToNs;
 constexpr size_t kReferencesMax = 200;
-constexpr size_t kKnownMax = 10'000;
 // A server that is being restarted may break a handshake off; a certificate that is not believed
 // stays so.
 constexpr int32_t kTlsFailuresMax = 3;
@@ -326,11 +326,8 @@ Result<std::shared_ptr<const RegisteredSchema>> Client::schema(int32_t id) {
     std::set<std::string> seen;
     RegisteredSchema found;
   };
-  if (schemas_.size() > kKnownMax) {
-    // Ids that nobody knows, of messages that are none.
-    std::erase_if(schemas_, [](const auto& entry) { return !entry.second.missing.ok(); });
-  }
-  Known& known = schemas_[id];
+  if (!schemas_.contains(id)) { make_room(); }
+  Entry& known = schemas_[id];
   if (known.schema != nullptr) { return known.schema; }
   if (!known.missing.ok() && context_.clock->now_ns() < known.missing_until_ns) {
     return known.missing;
@@ -349,6 +346,14 @@ Result<std::shared_ptr<const RegisteredSchema>> Client::schema(int32_t id) {
     known.missing_until_ns = context_.clock->now_ns() + kMissingForNs;
   }
   return status;
+}
+
+void Client::make_room() {
+  if (schemas_.size() < kKnownMax) { return; }
+  // Ids that nobody knows, of messages that are none; or else all, to be asked for again.
+  std::erase_if(schemas_, [](const auto& entry) { return !entry.second.missing.ok(); });
+  if (schemas_.size() < kKnownMax) { return; }
+  std::erase_if(schemas_, [](const auto& entry) { return entry.second.call == nullptr; });
 }
 
 Result<std::shared_ptr<const RegisteredSchema>> Client::schema_of_record(int32_t id,

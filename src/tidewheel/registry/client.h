@@ -21,9 +21,9 @@ struct RegisteredSchema {
   std::vector<std::string> names = {};
 };
 
-// Looks up schemas by their ids, and registers them. What was answered is kept for good, so that an
-// outage is noticed only by what is not known yet. One thread; where the context has a `wake` no
-// call blocks: a call is then run by a worker that ends with it.
+// Looks up schemas by their ids, and registers them. What was answered is kept (of kKnownMax
+// schemas, known.h), so that an outage is noticed only by what is not known yet. One thread; where
+// the context has a `wake` no call blocks: a call is then run by a worker that ends with it.
 class Client {
  public:
   Client(Options options, FormatContext context);
@@ -46,7 +46,7 @@ class Client {
  private:
   struct Request;
   class Call;
-  struct Known {
+  struct Entry {
     std::shared_ptr<const RegisteredSchema> schema;
     std::shared_ptr<Call> call;  // while it is asked for
     Status missing;              // the registry does not have it,
@@ -55,11 +55,12 @@ class Client {
 
   template <class Make>
   Status run(std::shared_ptr<Call>& call, const Make& make);
+  void make_room();
   static void dismiss(std::shared_ptr<Call>& call);
 
   const std::shared_ptr<const Options> options_;
   const FormatContext context_;
-  std::map<int32_t, Known> schemas_;
+  std::map<int32_t, Entry> schemas_;
   std::map<std::string, int32_t> ids_;  // by subject and schema
   std::map<std::string, std::shared_ptr<Call>> id_calls_;
 };

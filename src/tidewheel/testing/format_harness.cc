@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/testing/column_rows.h"
 #include "tidewheel/types/column_text.h"
 
 namespace tidewheel::test {
@@ -25,7 +26,7 @@ FormatHarness::FormatHarness(std::unique_ptr<TableFormat> format, const NamedTyp
   for (const DecodedRow::Wanted& one : row.wanted) { types_.push_back(message_.types[one.field]); }
   const auto decoder = format_->decoder(row, read);
   const auto encoder = format_->encoder(message_, all, read);
-  status_ = decoder.ok() ? read.finish() : decoder.status();
+  status_ = !decoder.ok() ? decoder.status() : !encoder.ok() ? encoder.status() : read.finish();
   if (!status_.ok()) { return; }
   make_decoder_ = *decoder;
   make_encoder_ = *encoder;
@@ -99,6 +100,21 @@ std::vector<std::string> FormatHarness::decode(const std::vector<std::string>& m
   take_rows(*batch, rows);
   batch->release();
   return rows;
+}
+
+std::vector<std::string> FormatHarness::messages(const std::unique_ptr<TableFormat>& read_by,
+                                                 std::string_view rows) {
+  TIDEWHEEL_CHECK(status_.ok(), "{}", status_.to_string());
+  ColumnRows read(message_);
+  read.add(read_by, rows);
+  const std::unique_ptr<RowEncoder> encoder = make_encoder_();
+  failure_ = Status();
+  std::vector<std::string> messages;
+  for (uint32_t row = 0; row < read.sealed().size(); ++row) {
+    const Status status = encoder->encode(read.batch(), row, messages.emplace_back());
+    if (!status.ok()) { failure_ = status; }
+  }
+  return messages;
 }
 
 std::string FormatHarness::round_trip(std::string_view text) {

@@ -32,6 +32,9 @@ class FormatHarness {
   int64_t skipped() const { return skipped_; }
   // Reads messages one by one.
   std::vector<std::string> decode(const std::vector<std::string>& messages);
+  // Writes rows, which are read by another format.
+  std::vector<std::string> messages(const std::unique_ptr<TableFormat>& read_by,
+                                    std::string_view rows);
   // Reads, and writes the rows again, a line each.
   std::string round_trip(std::string_view text);
 

@@ -243,6 +243,10 @@ bool OperatorHarness::run_pending() {
   }
 }
 
+void OperatorHarness::run_blocking_jobs() {
+  while (state_->pool.run_one()) {}
+}
+
 void OperatorHarness::epoch(int64_t number) {
   state_->flush();
   state_->open_if_needed();

@@ -92,6 +92,8 @@ class OperatorHarness {
   // Runs what the operator has put on the blocking pool, its mails, and wakes it if it asked.
   // Returns false when there was nothing to do.
   bool run_pending();
+  // Only the first of these.
+  void run_blocking_jobs();
   // An epoch ends (Operator::on_epoch), after what was gathered.
   void epoch(int64_t number);
   // The final watermark, then the end of every input.

@@ -169,6 +169,7 @@ Result<PendingTransaction> TransactionCommitter::prepare(ProducerLease& lease,
 
 Status TransactionCommitter::commit(const PendingTransaction& pending) {
   const bool was_restored = pending.marker_group != shared_->names.marker_group();
+  if (was_restored && !restored_.empty()) { restored_.pop_front(); }
   TIDEWHEEL_ASSIGN_OR_RETURN(Transactions* const cluster, transactions());
   if (!was_restored || !resolves_all_) {
     const ProducerIdentity producer{pending.producer_id,
@@ -197,7 +198,7 @@ Status TransactionCommitter::commit(const PendingTransaction& pending) {
 
 // Whoever gets this far with the id keeps all others who try from ever committing its output.
 Status TransactionCommitter::resolve(const PendingTransaction& pending) {
-  resolves_all_ = true;
+  if (!std::exchange(resolves_all_, true)) { TIDEWHEEL_RETURN_IF_ERROR(fence_behind(pending)); }
   Properties properties = shared_->properties;
   properties["transactional.id"] = pending.transactional_id;
   properties["transaction.timeout.ms"] =
@@ -218,6 +219,19 @@ Status TransactionCommitter::resolve(const PendingTransaction& pending) {
                           pending.marker_value, pending.transactional_id));
   }
   confirm(pending, true);
+  return ok_status();
+}
+
+// What was restored behind a transaction that is over is not committed as it lies in the log. While
+// it is open its marker is on its way, and the marker of the one before can't be read.
+Status TransactionCommitter::fence_behind(const PendingTransaction& pending) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(Transactions* const cluster, transactions());
+
+  for (const std::string& later : restored_) {
+    if (later == pending.transactional_id) { continue; }
+    TIDEWHEEL_MARK("kafka.fences_behind");
+    TIDEWHEEL_RETURN_IF_ERROR(cluster->fence(later));
+  }
   return ok_status();
 }
 
@@ -437,6 +451,7 @@ MessageWriter::MessageWriter(SinkContext& context, const SinkOptions& options,
 
 void MessageWriter::recover(const Recovery& recovery) {
   std::set<std::string> ids;
+  std::deque<std::string> own;
   std::vector<PendingTransaction> of_others;
   for (const auto& saved : recovery.pending) {
     const PendingTransaction& pending = saved.record;
@@ -450,6 +465,7 @@ void MessageWriter::recover(const Recovery& recovery) {
                                    !parsed.has_value() || parsed->subtask == shared_->subtask;
     if (belongs_to(saved, shared_->subtask, shared_->parallelism)) {
       shared_->unresolved.fetch_add(1, std::memory_order_relaxed);
+      own.push_back(pending.transactional_id);
     } else if (may_have_own_keys) {
       PendingTransaction& other = of_others.emplace_back();
       other.marker_group = pending.marker_group;
@@ -457,6 +473,7 @@ void MessageWriter::recover(const Recovery& recovery) {
       other.marker_value = pending.marker_value;
     }
   }
+  committer_->expect(std::move(own));
   supply_.start(std::move(ids), std::move(of_others));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -105,6 +106,9 @@ class TransactionCommitter {
  public:
   explicit TransactionCommitter(std::shared_ptr<SinkShared> shared) : shared_(std::move(shared)) {}
 
+  // Before all other calls: the ids of restored transactions for which `commit` is going to be
+  // called, in this order.
+  void expect(std::deque<std::string> restored) { restored_ = std::move(restored); }
   Status commit(const PendingTransaction& pending);
   // The second half of preparing: all was acknowledged. Lets go of the producer.
   Result<PendingTransaction> prepare(ProducerLease& lease, int64_t marker_value);
@@ -112,6 +116,7 @@ class TransactionCommitter {
  private:
   Result<Transactions*> transactions();
   Status resolve(const PendingTransaction& pending);
+  Status fence_behind(const PendingTransaction& pending);
   Result<std::optional<int64_t>> settled_marker(Transactions& cluster, const MarkerPlace& place);
   Result<bool> was_committed(Transactions& cluster, const PendingTransaction& pending);
   Status send_again(Producer& producer, const ProducerIdentity& identity, Transactions& cluster,
@@ -120,6 +125,7 @@ class TransactionCommitter {
 
   const std::shared_ptr<SinkShared> shared_;
   std::unique_ptr<Transactions> transactions_;
+  std::deque<std::string> restored_;  // those for which `commit` was not called yet
   // A restored transaction was over, and may have been sent again, now or by an earlier attempt:
   // what later ones have open lies before that in the log, so those are resolved too.
   bool resolves_all_ = false;

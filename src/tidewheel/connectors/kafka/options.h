@@ -90,7 +90,8 @@ struct SourceOptions {
   std::string group = {};           // for Start::group_offsets, and told how far the job is
   Start start = Start::group_offsets();
   Stop stop = Stop::never();
-  Duration discovery_every{300'000};  // looks for new topics and partitions; 0: never
+  // Looks for new topics and partitions, and for those that were deleted; 0: never.
+  Duration discovery_every{300'000};
   BadRecords bad_records = BadRecords::fail();
   // By default as "auto.offset.reset" of the properties says, which is kFail when it is not there.
   std::optional<OutOfRange> out_of_range = std::nullopt;

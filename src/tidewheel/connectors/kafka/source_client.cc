@@ -5,7 +5,7 @@
 namespace tidewheel::kafka {
 
 SourceClient::SourceClient(SourceContext& context, std::shared_ptr<const SourceOptions> options)
-    : context_(context), options_(std::move(options)) {
+    : context_(context), options_(std::move(options)), watch_(context, options_) {
   // Names as in Flink.
   MetricGroup& metrics = context.metrics();
   errors_ = &metrics.counter("numRecordsInErrors");
@@ -64,6 +64,7 @@ Status SourceClient::open_split(const PartitionSplit& split) {
   lane.records_lag = &metrics.gauge("recordsLag");
   lane.committed_offset->set(-1);
   if (is_at_end(split)) { return {}; }
+  watch_.add(split.place());
   return start(split.place(), lane, split.offset);
 }
 
@@ -73,6 +74,7 @@ void SourceClient::close_split(const PartitionSplit& split) {
   lag_ -= found->second.lag;
   pending_records_->set(lag_);
   lanes_.erase(found);
+  watch_.remove(split.place());
   if (split.offset >= 0) { ended_.push_back({split.place(), split.offset}); }
 }
 
@@ -115,7 +117,18 @@ ReadResult SourceClient::refill(PartitionSplit& split, Lane& lane, uint32_t mess
     return ReadResult::more();
   }
   TIDEWHEEL_RETURN_IF_ERROR(take_news());
-  return after_end_of_log(split, lane);
+  ReadResult result = after_end_of_log(split, lane);
+  return result.next() == ReadResult::Next::kWait ? wait_unless_gone(split, lane) : result;
+}
+
+ReadResult SourceClient::wait_unless_gone(PartitionSplit& split, Lane& lane) {
+  if (!watch_.is_gone(split.place())) { return ReadResult::wait_until(watch_.next_wall_ms()); }
+  lane.fetched.status =
+      not_found(ErrorId::kKafkaTopic,
+                "topic '{}', partition {} was deleted while it was read; deleted_topic = kEnd "
+                "('scan.deleted-topic' = 'end') would have its rows end there",
+                split.topic, split.partition);
+  return after_lost_place(split, lane);
 }
 
 void SourceClient::note_lag(Lane& lane, int64_t next) {

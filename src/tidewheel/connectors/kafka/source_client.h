@@ -15,6 +15,7 @@
 #include "tidewheel/connectors/kafka/dead_letters.h"
 #include "tidewheel/connectors/kafka/options.h"
 #include "tidewheel/connectors/kafka/splits.h"
+#include "tidewheel/connectors/kafka/topic_watch.h"
 #include "tidewheel/operators/source.h"
 
 namespace tidewheel::kafka {
@@ -107,6 +108,8 @@ class SourceClient {
   ReadResult after_end_of_log(PartitionSplit& split, Lane& lane);
   // The next offset of the log that the lane would read is `next`.
   void note_lag(Lane& lane, int64_t next);
+  // Nothing has come: perhaps because there is nothing any more that it could come from.
+  ReadResult wait_unless_gone(PartitionSplit& split, Lane& lane);
   ReadResult after_lost_place(PartitionSplit& split, Lane& lane);
   // kMore: go on behind the message.
   ReadResult after_failure(const PartitionSplit& split, Lane& lane, const Status& status);
@@ -119,6 +122,7 @@ class SourceClient {
   std::unique_ptr<Consumer> consumer_;
   std::unique_ptr<DeadLetters> dead_letters_;  // null unless wanted
   std::map<TopicPartition, Lane> lanes_;
+  TopicWatch watch_;
   // Partitions that have ended since a checkpoint was complete, for the group.
   std::vector<PartitionOffset> ended_;
 

@@ -1,5 +1,4 @@
 // The format `avro-confluent`: messages that name their writer's schema by its id in a registry.
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "tidewheel/formats/avro/table.h"
 #include "tidewheel/registry/client.h"
 #include "tidewheel/registry/framed_encoder.h"
+#include "tidewheel/registry/known.h"
 #include "tidewheel/registry/table_options.h"
 
 namespace tidewheel {
@@ -65,14 +65,14 @@ class ConfluentDecoder final : public RowDecoder {
 
  private:
   Status use(int32_t id) {
-    auto it = decoders_.find(id);
-    if (it == decoders_.end()) {
+    ColumnDecoder* known = decoders_.find(id);
+    if (known == nullptr) {
       TIDEWHEEL_CHECK(client_ != nullptr, "a decoder of avro-confluent that was not opened");
       TIDEWHEEL_ASSIGN_OR_RETURN(const auto found, client_->schema_of_record(id, "AVRO"));
       TIDEWHEEL_ASSIGN_OR_RETURN(ColumnDecoder decoder, compile(id, *found));
-      it = decoders_.emplace(id, std::move(decoder)).first;
+      known = decoders_.add(id, std::move(decoder));
     }
-    decoder_ = &it->second;
+    decoder_ = known;
     id_ = id;
     return {};
   }
@@ -84,7 +84,7 @@ class ConfluentDecoder final : public RowDecoder {
 
   const std::shared_ptr<const DecodePlan> plan_;
   std::unique_ptr<registry::Client> client_;
-  std::map<int32_t, ColumnDecoder> decoders_;
+  registry::Known<int32_t, ColumnDecoder> decoders_;
   ColumnDecoder* decoder_ = nullptr;  // of `id_`
   int32_t id_ = 0;
 };

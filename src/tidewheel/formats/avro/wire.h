@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "tidewheel/types/decimal.h"
+#include "tidewheel/types/varint.h"
 
 namespace tidewheel::avro {
 
@@ -96,15 +97,7 @@ class WireReader {
 };
 
 inline void append_long(std::string& out, int64_t value) {
-  uint64_t bits = (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
-  char bytes[10];
-  size_t size = 0;
-  while (bits >= 0x80) {
-    bytes[size++] = static_cast<char>(bits | 0x80);
-    bits >>= 7;
-  }
-  bytes[size++] = static_cast<char>(bits);
-  out.append(bytes, size);
+  append_varint(out, (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
 }
 template <class T>
 void append_fixed(std::string& out, const T& value) {

@@ -4,7 +4,6 @@
 //   0, id in 4 bytes (the highest first), indexes, the message
 //   indexes   zigzag varint: how many; then as many: the message's place in the file, then among
 //             the messages within that one, and so on. 0 alone stands for [0], the first message.
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "tidewheel/formats/protobuf/table_options.h"
 #include "tidewheel/registry/client.h"
 #include "tidewheel/registry/framed_encoder.h"
+#include "tidewheel/registry/known.h"
 #include "tidewheel/registry/table_options.h"
 
 namespace tidewheel {
@@ -26,7 +26,6 @@ using namespace protobuf;
 
 constexpr char kConfluent[] = "protobuf-confluent";
 constexpr size_t kIndexesMax = 64;
-constexpr size_t kKnownMax = 10'000;
 
 struct DecodePlan {
   DecodedRow row;
@@ -102,18 +101,17 @@ class ConfluentDecoder final : public RowDecoder {
   }
   Status use(int32_t id) {
     const auto key = std::pair(id, indexes_);
-    auto it = decoders_.find(key);
-    if (it == decoders_.end()) {
+    ColumnDecoder* known = decoders_.find(key);
+    if (known == nullptr) {
       TIDEWHEEL_CHECK(client_ != nullptr, "a decoder of protobuf-confluent that was not opened");
       TIDEWHEEL_ASSIGN_OR_RETURN(const auto found, client_->schema_of_record(id, "PROTOBUF"));
       auto schema = import_schema(id, *found, indexes_);
       if (!schema.ok()) { return std::move(schema).status().with_context("schema {}", id); }
       auto made = ColumnDecoder::compile(*schema, plan_->row, plan_->how);
       if (!made.ok()) { return std::move(made).status().with_context("schema {}", id); }
-      if (decoders_.size() >= kKnownMax) { decoders_.clear(); }
-      it = decoders_.emplace(key, std::move(*made)).first;
+      known = decoders_.add(key, std::move(*made));
     }
-    decoder_ = &it->second;
+    decoder_ = known;
     id_ = id;
     used_ = indexes_;
     return {};
@@ -121,7 +119,7 @@ class ConfluentDecoder final : public RowDecoder {
 
   const std::shared_ptr<const DecodePlan> plan_;
   std::unique_ptr<registry::Client> client_;
-  std::map<std::pair<int32_t, std::vector<int32_t>>, ColumnDecoder> decoders_;
+  registry::Known<std::pair<int32_t, std::vector<int32_t>>, ColumnDecoder> decoders_;
   ColumnDecoder* decoder_ = nullptr;  // of `id_` and `used_`
   int32_t id_ = 0;
   std::vector<int32_t> used_;

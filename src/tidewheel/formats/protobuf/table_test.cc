@@ -10,7 +10,7 @@
 #include "tidewheel/formats/json/table.h"
 #include "tidewheel/formats/protobuf/protobuf_testing.h"
 #include "tidewheel/formats/protobuf/wire.h"
-#include "tidewheel/testing/column_rows.h"
+#include "tidewheel/testing/format_harness.h"
 
 namespace tidewheel {
 namespace {
@@ -25,56 +25,28 @@ LogicalType of(TypeKind kind, int32_t precision = 0) { return LogicalType::with(
 const LogicalType kInt = of(TypeKind::kInt);
 const LogicalType kLong = of(TypeKind::kBigint);
 
-// A table of the format, by hand.
-class Table {
+// A table of the format, by hand; rows are given as lines of JSON.
+class Table : public FormatHarness {
  public:
-  explicit Table(const NamedTypes& columns, Options options = {}) : row_(row_of(columns)) {
-    const auto format = protobuf_table_format();
-    options["connector"] = "test";
+  explicit Table(const NamedTypes& columns, Options options = {})
+      : FormatHarness(protobuf_table_format(), columns, completed(std::move(options))) {}
+  // Of the options, or of what was done last.
+  Status status() const {
+    return FormatHarness::status().ok() ? failure() : FormatHarness::status();
+  }
+  Texts messages(std::string_view lines) {
+    return FormatHarness::messages(json_table_format(), lines);
+  }
+  Texts round_trip(std::string_view lines) { return decode(messages(lines)); }
+
+ private:
+  static Options completed(Options options) {
     options.emplace("protobuf.message-class-name", "shop.Every");
     if (options.count("protobuf.descriptor-file") + options.count("protobuf.proto-file") == 0) {
       options.emplace("protobuf.schema", protobuf::kEveryKind3);
     }
-    TableOptions read(table_of(columns, options), format->options());
-    auto encoder = format->encoder(row_, all_of(row_), read);
-    auto decoder = format->decoder(DecodedRow::all(row_), read);
-    status_ = !decoder.ok() ? decoder.status() : !encoder.ok() ? encoder.status() : read.finish();
-    if (!status_.ok()) { return; }
-    make_encoder_ = *encoder;
-    make_decoder_ = *decoder;
+    return options;
   }
-  const Status& status() const { return status_; }
-
-  // Of rows that are given as lines of JSON.
-  Texts messages(std::string_view lines) {
-    ColumnRows rows(row_);
-    rows.add(json_table_format(), lines);
-    Texts messages;
-    const auto encoder = make_encoder_();
-    for (uint32_t i = 0; i < rows.sealed().size(); ++i) {
-      status_ = encoder->encode(rows.batch(), i, messages.emplace_back());
-    }
-    return messages;
-  }
-  Texts decode(const Texts& messages) {
-    ColumnRows rows(row_);
-    const auto decoder = make_decoder_();
-    for (const std::string& message : messages) {
-      const auto done = decoder->decode(Text(message), rows.batch());
-      if (!done.ok()) { status_ = done.status(); }
-    }
-    skipped_ = decoder->skipped();
-    return rows.texts();
-  }
-  Texts round_trip(std::string_view lines) { return decode(messages(lines)); }
-  int64_t skipped() const { return skipped_; }
-
- private:
-  RowType row_;
-  Status status_;
-  MakeEncoder make_encoder_;
-  MakeDecoder make_decoder_;
-  int64_t skipped_ = 0;
 };
 
 // Bytes that a test writes by hand.

@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "tidewheel/types/varint.h"
+
 namespace tidewheel::protobuf {
 
 static_assert(std::endian::native == std::endian::little, "numbers are copied as they are");
@@ -160,16 +162,7 @@ class WireReader {
   const char* end_ = nullptr;
 };
 
-inline void append_varint(std::string& out, uint64_t value) {
-  char bytes[10];
-  size_t size = 0;
-  while (value >= 0x80) {
-    bytes[size++] = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  bytes[size++] = static_cast<char>(value);
-  out.append(bytes, size);
-}
+using tidewheel::append_varint;
 template <class T>
 void append_fixed(std::string& out, const T& value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof(T));
