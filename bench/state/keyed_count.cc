@@ -75,7 +75,8 @@ class HitSource {
   }
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
 
-  ReadResult read(Split& split, SourceOut<Hit>& out) {
+  template <class Out>
+  ReadResult read(Split& split, Out& out) {
     if (progress_->stop.load(std::memory_order_relaxed)) { return ReadResult::end(); }
     const int64_t own_keys = (options_.keys - split.first + split.stride - 1) / split.stride;
     const int64_t now_ns = wall_now_ns();
@@ -92,7 +93,8 @@ class HitSource {
   }
 
  private:
-  void hit_some(Split& split, SourceOut<Hit>& out, int64_t own_keys, int64_t now_ns) {
+  template <class Out>
+  void hit_some(Split& split, Out& out, int64_t own_keys, int64_t now_ns) {
     if (begun_ns_ == 0) { begun_ns_ = now_ns; }
     int64_t count = out.room();
     const double own_rate = options_.rate / static_cast<double>(split.stride);
@@ -164,7 +166,39 @@ class CountedSink {
   Histogram* histogram_ = nullptr;
 };
 
+// Takes hits from the source as a batch does, and counts them in an array.
+struct BareOut {
+  static constexpr uint32_t kRoom = 1024;
+  std::array<Hit, kRoom> hits;
+  uint32_t size = 0;
+  uint32_t room() const { return kRoom - size; }
+  void emit(const Hit& hit) { hits[size++] = hit; }
+};
+
 }  // namespace
+
+Histogram bare_latency(const KeyedCount& options, double seconds) {
+  const auto progress = std::make_shared<Progress>();
+  if (options.choice == KeyChoice::kZipf) { progress->zipf = zipf_keys(options.keys); }
+  HitSource source(options, progress);
+  HitSource::Split split;
+  std::vector<int64_t> counts(static_cast<size_t>(options.keys));
+  Histogram latency;
+  BareOut out;
+  int64_t end_ns = 0;
+  for (int64_t now_ns = 0; end_ns == 0 || now_ns < end_ns;) {
+    out.size = 0;
+    static_cast<void>(source.read(split, out));
+    for (uint32_t i = 0; i < out.size; ++i) { ++counts[static_cast<size_t>(out.hits[i].key)]; }
+    now_ns = wall_now_ns();
+    if (split.next <= options.keys) {
+      end_ns = now_ns + static_cast<int64_t>(seconds * 1e9);
+      continue;
+    }
+    for (uint32_t i = 0; i < out.size; ++i) { latency.add(now_ns - out.hits[i].due_ns); }
+  }
+  return latency;
+}
 
 Histogram Progress::latency() const {
   Histogram sum;

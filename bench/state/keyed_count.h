@@ -48,4 +48,8 @@ struct Progress {
 void build_keyed_count(Env& env, const KeyedCount& options,
                        const std::shared_ptr<Progress>& progress);
 
+// The latency of the same hits at `options.rate`, counted in an array by a loop on one thread, with
+// no engine: what generating them and the machine do by themselves.
+Histogram bare_latency(const KeyedCount& options, double seconds);
+
 }  // namespace tidewheel::bench

@@ -44,6 +44,8 @@ constexpr const char* kHelp =
   --seconds S            how long a run is measured (6)
   --repeat K             runs of each kind; the median counts (3)
   --load PERCENT         checkpoint: of the maximum rate, where latency is measured (60)
+  --rate R               checkpoint: hits a second where latency is measured, in place of --load
+  --only PART,PART       checkpoint: of throughput, latency, recovery
   --dir FOLDER           for checkpoints and state on disk (bench-state); emptied
 )";
 
@@ -55,6 +57,12 @@ struct Options {
   int64_t repeat = 3;
   double memory_part = 0;  // of the state's size in memory; 0: --memory-mb
   double load = 0.6;
+  double rate = 0;                // where latency is measured; 0: `load` of the maximum
+  std::vector<std::string> only;  // parts of `checkpoint`; empty: all
+
+  bool has(const char* part) const {
+    return only.empty() || std::find(only.begin(), only.end(), part) != only.end();
+  }
   StateRun run;
 };
 
@@ -112,6 +120,13 @@ bool parse_value(const std::string& name, const std::string& value, Options& opt
     const bool good = parse_number(value, percent);
     options.load = static_cast<double>(percent) / 100;
     return good;
+  }
+  if (name == "--rate") { return parse_number(value, options.rate); }
+  if (name == "--only") {
+    options.only = parts_of(value);
+    return std::all_of(options.only.begin(), options.only.end(), [](const auto& each) {
+      return each == "throughput" || each == "latency" || each == "recovery";
+    });
   }
   if (name == "--dir") {
     options.run.directory = value;
@@ -304,23 +319,35 @@ void print_latency(const char* what, const StateFigures& f) {
   fmt::print("  {:<24} p50 {:.3f}  p99 {:.3f}  p99.9 {:.3f}  p99.99 {:.3f}  max {:.3f} ms\n", what,
              ms(f.latency_p50_ns), ms(f.latency_p99_ns), ms(f.latency_p999_ns),
              ms(f.latency_p9999_ns), ms(f.latency_max_ns));
+}
+
+void print_lateness(const StateFigures& f) {
+  const auto ms = [](int64_t ns) { return static_cast<double>(ns) * 1e-6; };
   fmt::print(
       "    the machine: a thread that sleeps for 1 ms was late by p99.9 {:.3f}  max {:.3f} ms\n",
       ms(f.late_p999_ns), ms(f.late_max_ns));
 }
 
-// Latency at a part of the maximum rate, with checkpoints and without.
-std::optional<StateFigures> measure_latency(const Options& options, StateRun run, double rate) {
-  run.workload.rate = rate;
+// Latency at a part of the maximum rate: of a loop without an engine, without checkpoints, and with
+// them.
+std::optional<StateFigures> measure_latency(const Options& options, StateRun run, double most) {
+  run.workload.rate = options.rate > 0 ? options.rate : most * options.load;
   run.latency = true;
   run.seconds = std::max(run.seconds, 10.0);
-  fmt::print("\n{:.0f} hits a second, {:.0f} % of the most\n", rate, options.load * 100);
+  fmt::print("\n{:.0f} hits a second", run.workload.rate);
+  if (most > 0) { fmt::print(", {:.0f} % of the most", run.workload.rate / most * 100); }
+  fmt::print("\n");
+  const auto bare = run_bare_in_child(run);
+  if (!bare) { return std::nullopt; }
+  print_latency("a loop without engine", *bare);
   const auto without = median_run(without_checkpoints(run), 1);
   if (!without) { return std::nullopt; }
   print_latency("without checkpoints", *without);
+  print_lateness(*without);
   const auto with = median_run(run, 1);
   if (!with) { return std::nullopt; }
   print_latency("with checkpoints", *with);
+  print_lateness(*with);
   print_checkpoints(*with);
   return with;
 }
@@ -342,31 +369,53 @@ std::optional<StateFigures> measure_recovery(StateRun run) {
   return run_state_in_child(run);
 }
 
-bool report_checkpoints(const Options& options, const std::string& backend, int64_t keys) {
-  StateRun run = options.run;
-  run.backend = backend;
-  run.workload.keys = keys;
+bool report_throughput(const Options& options, const StateRun& run, const std::string& where,
+                       double& most) {
   print_throughput_header();
-  const auto line = measure_throughput(options, run, backend, keys);
+  const auto line = measure_throughput(options, run, run.backend, run.workload.keys);
   if (!line) { return false; }
   print_checkpoints(line->with);
-  const auto latency = measure_latency(options, run, line->without.hits_per_s * options.load);
-  if (!latency) { return false; }
-  const auto recovered = measure_recovery(run);
-  if (!recovered) { return false; }
-
-  fmt::print("\n");
-  const double ratio = line->with.hits_per_s / line->without.hits_per_s;
-  const std::string where = fmt::format("{}, {} keys: ", backend, keys);
+  most = line->without.hits_per_s;
+  const double ratio = line->with.hits_per_s / most;
   print_bar(where + "throughput with checkpoints", fmt::format("{:.1f} %", ratio * 100), ">= 90 %",
             ratio >= 0.9);
   print_bar(where + "pause of a task, p99", fmt::format("{:.2f} ms", line->with.sync_p99),
             "<= 5 ms", line->with.sync_p99 <= 5);
+  return true;
+}
+
+bool report_latency(const Options& options, const StateRun& run, const std::string& where,
+                    double most) {
+  if (most == 0 && options.rate == 0) {
+    const auto without = median_run(without_checkpoints(run), options.repeat);
+    if (!without) { return false; }
+    most = without->hits_per_s;
+  }
+  const auto latency = measure_latency(options, run, most);
+  if (!latency) { return false; }
   const double p9999 = static_cast<double>(latency->latency_p9999_ns) * 1e-6;
   print_bar(where + "latency p99.99 at load", fmt::format("{:.2f} ms", p9999), "< 10 ms",
             p9999 < 10);
+  return true;
+}
+
+bool report_recovery(const StateRun& run, const std::string& where) {
+  const auto recovered = measure_recovery(run);
+  if (!recovered) { return false; }
   print_bar(where + "start from a checkpoint to the first row",
             fmt::format("{:.2f} s", recovered->first_row_s), "< 3 s", recovered->first_row_s < 3);
+  return true;
+}
+
+bool report_checkpoints(const Options& options, const std::string& backend, int64_t keys) {
+  StateRun run = options.run;
+  run.backend = backend;
+  run.workload.keys = keys;
+  const std::string where = fmt::format("{}, {} keys: ", backend, keys);
+  double most = 0;  // hits a second without checkpoints
+  if (options.has("throughput") && !report_throughput(options, run, where, most)) { return false; }
+  if (options.has("latency") && !report_latency(options, run, where, most)) { return false; }
+  if (options.has("recovery") && !report_recovery(run, where)) { return false; }
   fmt::print("\n");
   return true;
 }

@@ -77,8 +77,7 @@ Status wait_until(JobHandle& job, Watch& watch, Done done) {
   return {};
 }
 
-void note_latency(const Progress& progress, StateFigures& figures) {
-  const Histogram latency = progress.latency();
+void note_latency(const Histogram& latency, StateFigures& figures) {
   figures.latency_p50_ns = latency.quantile(0.5);
   figures.latency_p99_ns = latency.quantile(0.99);
   figures.latency_p999_ns = latency.quantile(0.999);
@@ -184,7 +183,7 @@ Result<StateFigures> measure(const StateRun& run,
   figures.accounted_mb = static_cast<double>(job->memory().peak_bytes()) / 1e6;
   figures.late_p999_ns = watch.late.quantile(0.999);
   figures.late_max_ns = watch.late.quantile(1);
-  if (run.latency) { note_latency(*progress, figures); }
+  if (run.latency) { note_latency(progress->latency(), figures); }
   TIDEWHEEL_RETURN_IF_ERROR(
       wait_until(*job, watch, [&] { return job->checkpoints().completed >= run.checkpoints_min; }));
   note_checkpoints(job->checkpoints(), from_ns, figures);
@@ -200,6 +199,14 @@ Result<StateFigures> measure(const StateRun& run,
 std::optional<StateFigures> run_state_in_child(const StateRun& run) {
   return run_in_child<StateFigures>("keyed count", [&](const auto& send) -> Result<StateFigures> {
     return measure(run, [&](const StateFigures& figures) { _exit(send(figures) ? 0 : 1); });
+  });
+}
+
+std::optional<StateFigures> run_bare_in_child(const StateRun& run) {
+  return run_in_child<StateFigures>("bare loop", [&](const auto&) -> Result<StateFigures> {
+    StateFigures figures;
+    note_latency(bare_latency(run.workload, run.seconds), figures);
+    return figures;
   });
 }
 

@@ -50,4 +50,7 @@ struct StateFigures {
 // Nothing when it failed, which was printed.
 std::optional<StateFigures> run_state_in_child(const StateRun& run);
 
+// Latency only, of the same hits without an engine.
+std::optional<StateFigures> run_bare_in_child(const StateRun& run);
+
 }  // namespace tidewheel::bench

@@ -82,6 +82,10 @@ class ValueCell : public KeyedCell {
     item(row).~Item();
   }
   bool goes_with_heap() const override { return std::is_trivially_destructible_v<Item>; }
+  bool is_plain() const override {
+    return !Item::kUsesHeap && std::is_trivially_copy_constructible_v<T> &&
+           std::is_trivially_destructible_v<Item>;
+  }
   bool stamp_comes_first() const override { return ttl_ms() > 0; }
   bool is_always_written() const override { return ttl_ms() == 0; }
   bool expire(std::byte* row) override { return is_expired(stamp(row)); }

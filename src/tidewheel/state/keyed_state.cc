@@ -93,6 +93,11 @@ bool KeyedState::all_cells_go_with_heap() const {
                      [](const auto& cell) { return cell->goes_with_heap(); });
 }
 
+bool KeyedState::all_cells_are_plain() const {
+  return row_alignment_ <= 8 && std::all_of(cells_.begin(), cells_.end(),
+                                            [](const auto& cell) { return cell->is_plain(); });
+}
+
 bool KeyedState::expire_cells(std::byte* row) {
   for (uint64_t left = mask_of(row); left != 0; left &= left - 1) {
     KeyedCell& cell = *cells_[static_cast<size_t>(__builtin_ctzll(left))];

@@ -48,6 +48,9 @@ class KeyedCell {
   // Whether a cell that is set is always written as an entry, so that it never has to be said in
   // its stead that there is none.
   virtual bool is_always_written() const { return false; }
+  // Whether a copy of the row's bytes has all that `write` needs, and needs not be destroyed: what
+  // is outside of the row may change before it is written.
+  virtual bool is_plain() const { return false; }
   // Gets ready for the entries of `meta`.
   virtual Status open_restore(const StateMeta& meta) = 0;
   // Takes an entry into the cell, which is new (its bit was not set) or has had entries before.
@@ -197,6 +200,7 @@ class KeyedState {
   virtual void note_empty_row() = 0;
   [[noreturn]] void throw_no_current_key(std::string_view state_name) const;
   bool all_cells_go_with_heap() const;
+  bool all_cells_are_plain() const;
   // Destroys all cells of a row.
   void destroy_cells(std::byte* row);
   // Expires the cells of a row; true when none is left.

@@ -29,6 +29,7 @@
 #include "tidewheel/state/state_backend.h"
 #include "tidewheel/state/state_options.h"
 #include "tidewheel/state/timers.h"
+#include "tidewheel/state/touch_log.h"
 
 namespace tidewheel {
 
@@ -46,10 +47,11 @@ struct FiredTimer {
 // already.
 //
 // Snapshots: looking a key up counts as touching all its states. A key that is touched for the
-// first time after the barrier has its cells encoded before, all of them; see KeyedTable for the
-// bits behind it. A list or map is written whole for its key. Rows are marked with the number of
-// the barrier after which they were touched last, so that the index's bits are looked at once for
-// each key and barrier, and not for each record.
+// first time after the barrier has its cells encoded before, all of them, or its row copied, to be
+// encoded later, where that says all; see KeyedTable for the bits behind it. A list or map is
+// written whole for its key. Rows are marked with the number of the barrier after which they were
+// touched last, so that the index's bits are looked at once for each key and barrier, and not for
+// each record.
 template <class K>
 class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
  public:
@@ -287,8 +289,17 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     GroupBuffers buffers;
     GroupBuffers erased_next;  // keys that were erased since the last barrier
   };
-  enum class Stage : uint8_t { kOpen, kWalk, kState, kErased, kEntries };
+  enum class Stage : uint8_t { kOpen, kWalk, kTouched, kState, kErased, kEntries };
   static constexpr size_t kBudget = 32 * 1024;  // slots looked at in one call: some 100 us
+  static constexpr size_t kTouchedCost = 32;    // of a row from the log, in slots looked at
+
+  // Rows can be copied into the log, behind their group and key.
+  static constexpr bool kCopiesKeys = std::is_trivially_copy_constructible_v<K> &&
+                                      std::is_trivially_destructible_v<K> &&
+                                      !Stored<K>::kUsesHeap && alignof(K) <= 8;
+  static constexpr size_t kLoggedKeyAt = 8;
+  static constexpr size_t kLoggedRowAt = kLoggedKeyAt + (sizeof(K) + 7) / 8 * 8;
+  static constexpr size_t kLoggedRowMax = 256;  // bytes
 
   // A row that has come of late.
   struct Fresh {
@@ -391,6 +402,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   bool write_state(SnapshotWriter& writer, SavedState& state);
   void entry(int32_t group, const K& key, uint32_t& row) override;
   void write_now(int32_t group, const K& key, std::byte* row);
+  void write_early(int32_t group, const K& key, std::byte* row);
+  bool log_row(int32_t group, const K& key, const std::byte* row);
+  bool write_logged(uint64_t until, size_t& budget);
   void fetch_ahead(std::span<uint32_t* const> rows) override;
   void erased(int32_t group, const K& key) override;
   void cleared() override { plan_.write_all_next(); }
@@ -413,6 +427,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   ChangePlan plan_;
   std::vector<SavedState> saved_;  // by the index of the state
   StateBytes saved_key_;
+  TouchLog touched_;
+  bool logs_rows_ = false;       // all that is touched early can be copied
+  uint64_t touched_before_ = 0;  // rows in the log when the walk over the group at work was over
   bool is_saving_ = false;
   uint16_t mark_ = 0;          // of the rows whose keys were touched since the last barrier
   bool touches_many_ = false;  // the last batch did: some time after a barrier
@@ -634,6 +651,8 @@ void KeyedStore<K>::make_saved_states() {
     made.buffers = GroupBuffers(index_.key_groups());
     made.erased_next = GroupBuffers(index_.key_groups());
   }
+  logs_rows_ = kCopiesKeys && rows_.row_bytes() <= kLoggedRowMax && all_cells_are_plain();
+  if (logs_rows_) { touched_.set_record_bytes(kLoggedRowAt + (rows_.row_bytes() + 7) / 8 * 8); }
 }
 
 template <class K>
@@ -665,6 +684,7 @@ void KeyedStore<K>::abort_writing() {
   is_saving_ = false;
   index_.end_snapshot();
   for (SavedState& state : saved_) { state.buffers.clear(); }
+  touched_.clear();
 }
 
 template <class K>
@@ -685,6 +705,10 @@ bool KeyedStore<K>::write(SnapshotWriter& writer) {
   if (!is_saving_) { return true; }
   now_ms_ = clock_.wall_ms();
   size_t budget = kBudget;
+  // Half of the time, so that the walk goes on whatever is touched meanwhile.
+  size_t log_budget = kBudget / 2;
+  static_cast<void>(write_logged(touched_.added(), log_budget));
+  budget -= kBudget / 2 - log_budget;
   for (; saving_group_ <= index_.key_groups().last; ++saving_group_, stage_ = Stage::kOpen) {
     if (!writer.ready() || !write_group(writer, budget)) { return false; }
   }
@@ -704,6 +728,11 @@ bool KeyedStore<K>::write_group(SnapshotWriter& writer, size_t& budget) {
   }
   if (stage_ == Stage::kWalk) {
     if (!walk_group(writer, budget)) { return false; }
+    touched_before_ = touched_.added();
+    stage_ = Stage::kTouched;
+  }
+  if (stage_ == Stage::kTouched) {
+    if (!write_logged(touched_before_, budget)) { return false; }
     saving_state_ = 0;
     stage_ = Stage::kState;
   }
@@ -780,6 +809,46 @@ void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
   if (walk_writer_ != nullptr && group == saving_group_) {
     return write_now(group, key, cells_of_key);
   }
+  if (!log_row(group, key, cells_of_key)) { write_early(group, key, cells_of_key); }
+}
+
+// False: it has to be encoded at once.
+template <class K>
+bool KeyedStore<K>::log_row(int32_t group, const K& key, const std::byte* row) {
+  if constexpr (kCopiesKeys) {
+    if (!logs_rows_ || !touched_.has_room()) { return false; }
+    std::byte* const to = touched_.add();
+    std::memcpy(to, &group, sizeof(group));
+    new (to + kLoggedKeyAt) K(key);
+    std::memcpy(to + kLoggedRowAt, row, rows_.row_bytes());
+    return true;
+  } else {
+    return false;
+  }
+}
+
+// Encodes rows of the log until so many were taken; false when the budget is used up.
+template <class K>
+bool KeyedStore<K>::write_logged(uint64_t until, size_t& budget) {
+  if constexpr (kCopiesKeys) {
+    while (touched_.taken() < until) {
+      if (budget == 0) { return false; }
+      budget -= std::min(budget, kTouchedCost);
+      // A record is the log's, and aligned as what was copied.
+      auto* const record = const_cast<std::byte*>(touched_.front());
+      int32_t group = 0;
+      std::memcpy(&group, record, sizeof(group));
+      write_early(group, *std::launder(reinterpret_cast<const K*>(record + kLoggedKeyAt)),
+                  record + kLoggedRowAt);
+      touched_.pop();
+    }
+  }
+  return true;
+}
+
+// An entry whose group has its turn later, or is at work.
+template <class K>
+void KeyedStore<K>::write_early(int32_t group, const K& key, std::byte* row) {
   const bool is_change = !plan_.is_whole(group);
   StateEntry made;
   made.group = group;
@@ -788,9 +857,9 @@ void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
     KeyedCell& cell = *cells()[i];
     GroupBuffers& to = saved_[i].buffers;
     const uint64_t before = to.added();
-    if (has(cells_of_key, cell.bit())) {
+    if (has(row, cell.bit())) {
       made.name_space = {};
-      cell.write(cells_of_key, made, to);
+      cell.write(row, made, to);
     }
     // The key may have had this state when it was written last.
     if (is_change && to.added() == before) { to.erase(group, made.key, {}); }
@@ -889,7 +958,7 @@ Status KeyedStore<K>::read_state(SnapshotReader& reader, KeyedCell& cell, const 
 
 template <class K>
 int64_t KeyedStore<K>::memory_bytes() const {
-  int64_t bytes = index_.memory_bytes() + rows_.memory_bytes();
+  int64_t bytes = index_.memory_bytes() + rows_.memory_bytes() + touched_.memory_bytes();
   for (const auto& timers : timers_) {
     if (timers != nullptr) { bytes += timers->plain.memory_bytes() + timers->named.memory_bytes(); }
   }

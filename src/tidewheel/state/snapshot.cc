@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -87,6 +88,7 @@ class SegmentEntries final : public SnapshotEntries {
   }
 
   uint64_t count() const override { return count_; }
+  void set_count(uint64_t count) { count_ = count; }
 
   Result<bool> next(StateEntry& entry) override {
     for (;;) {
@@ -380,6 +382,51 @@ Result<std::vector<Chain>> keyed_chains(const std::vector<SnapshotSegmentRef>& s
   return chains;
 }
 
+// From so many entries on it matters that layers have the same ones again.
+constexpr uint64_t kCountedFrom = 1 << 16;
+constexpr int32_t kGroupsSampled = 4;
+
+// Entries of which there are so many at least: those of each group's largest layer.
+uint64_t entries_at_least(const std::vector<Chain>& chains) {
+  uint64_t sum = 0;
+  for (const Chain& chain : chains) {
+    uint64_t most = 0;
+    for (size_t i = 0; i < chain.steps.size(); ++i) {
+      const Step& step = chain.steps[i];
+      if (step.opens_group) { sum += std::exchange(most, 0); }
+      most = std::max(most, chain.indexes[step.layer]->groups[step.group_index].entries);
+    }
+    sum += most;
+  }
+  return sum;
+}
+
+// About how many entries there are. What layers have together may be several times as many, and a
+// table made for those would be as much too large; so some groups are read, and all others taken to
+// be like them: keys are dealt to groups by their hash.
+Result<uint64_t> estimate_entries(const std::vector<SnapshotSegmentRef>& segments,
+                                  KeyGroupRange owned, const std::vector<Chain>& chains) {
+  uint64_t most = 0;
+  for (const Chain& chain : chains) { most += chain.take; }
+  const uint64_t least = entries_at_least(chains);
+  if (most < kCountedFrom || least == most || owned.count() < 4 * kGroupsSampled) { return most; }
+  uint64_t found = 0;
+  for (int32_t i = 0; i < kGroupsSampled; ++i) {
+    const int32_t group = owned.first + (2 * i + 1) * owned.count() / (2 * kGroupsSampled);
+    TIDEWHEEL_ASSIGN_OR_RETURN(auto sample, keyed_chains(segments, {group, group}));
+    SegmentEntries entries(std::move(sample));
+    StateEntry entry;
+    for (;; ++found) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(const bool more, entries.next(entry));
+      if (!more) { break; }
+    }
+  }
+  // By chance the sample may have fewer than its share: three deviations more.
+  const auto sampled = static_cast<double>(found);
+  const double estimate = (sampled + 3 * std::sqrt(sampled)) * owned.count() / kGroupsSampled;
+  return std::clamp(static_cast<uint64_t>(estimate), least, most);
+}
+
 }  // namespace
 
 const StateMeta* SnapshotReader::find(std::string_view state) const {
@@ -455,10 +502,13 @@ Result<std::unique_ptr<SnapshotEntries>> SegmentReader::read(std::string_view st
   std::vector<Chain> chains;
   const StateKind kind = own.empty() ? StateKind::kKeyed : own.front()->meta.kind;
   if (is_by_group(kind)) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(chains,
-                               keyed_chains(own, key_groups_of(place_.subtask, place_.parallelism,
-                                                               place_.max_parallelism)));
-    return std::unique_ptr<SnapshotEntries>(std::make_unique<SegmentEntries>(std::move(chains)));
+    const KeyGroupRange owned =
+        key_groups_of(place_.subtask, place_.parallelism, place_.max_parallelism);
+    TIDEWHEEL_ASSIGN_OR_RETURN(chains, keyed_chains(own, owned));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const uint64_t count, estimate_entries(own, owned, chains));
+    auto entries = std::make_unique<SegmentEntries>(std::move(chains));
+    entries->set_count(count);
+    return std::unique_ptr<SnapshotEntries>(std::move(entries));
   }
   if (kind == StateKind::kSplitList) {
     chains = split_chains(own, place_, split_start % static_cast<uint64_t>(place_.parallelism));

@@ -258,6 +258,30 @@ TEST(SnapshotLayers, changes_replace_units_and_erase_them) {
   EXPECT_FALSE(entries->next(entry).value());
 }
 
+// Tables are made for so many entries before they are read.
+TEST(SnapshotLayers, are_counted_by_what_is_left_of_them) {
+  constexpr int kKeysPerGroup = 5000;
+  MemorySnapshot snapshot;
+  for (int layer = 0; layer < 5; ++layer) {
+    SegmentWriter writer(place(0, 1));
+    if (layer == 0) {
+      writer.begin_state(keyed());
+    } else {
+      writer.begin_changes(keyed());
+    }
+    for (int32_t group = 0; group < kMaxParallelism; ++group) {
+      for (int key = 0; key < kKeysPerGroup; ++key) {
+        writer.add({group, std::to_string(key), "", "value"});
+      }
+    }
+    snapshot.add(writer.finish());
+  }
+  const auto entries = snapshot.reader(place(0, 1)).value()->read("n").value();
+  constexpr uint64_t kThere = uint64_t{kKeysPerGroup} * kMaxParallelism;
+  EXPECT_GE(entries->count(), kThere);
+  EXPECT_LE(entries->count(), kThere * 11 / 10);
+}
+
 TEST(SnapshotLayers, a_unit_may_be_a_key_and_namespace) {
   MemorySnapshot snapshot;
   SegmentWriter base(place(0, 1));
