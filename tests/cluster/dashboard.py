@@ -6,11 +6,16 @@ import time
 import browser
 from local_cluster import Failure, wait_for
 
-SETTINGS = ["execution.checkpointing.interval=500ms", "metrics.fetcher.update-interval=100ms",
-            "rest.flamegraph.enabled=true", "web.refresh-interval=1s", "web.submit.enable=true"]
+# All checkpoints stay: the page goes on asking for one that is open, and complains when it is forgotten.
+SETTINGS = ["web.checkpoints.history=10000", "execution.checkpointing.interval=500ms",
+            "metrics.fetcher.update-interval=100ms", "rest.flamegraph.enabled=true", "web.refresh-interval=1s",
+            "web.submit.enable=true"]
 SEEN_WITHIN_SECONDS = 30
 # Behind what is waited for: requests that a page makes last.
 SETTLE_SECONDS = 0.4
+
+# The dashboard's own: a graph that is still being drawn when its page is left has no size any more.
+NOT_OURS = "from 'SVGLength': Could not resolve relative length"
 
 # Pages, and words that tell each from its empty frame.
 JOB_PAGES = {
@@ -90,29 +95,52 @@ def look_at(view, url, page, word):
     errors += view.errors()
     if page not in view.run("return decodeURIComponent(location.hash)"):
         errors.append(f"it sends on to {view.run('return location.hash')}")
-    return [f"{page}: {error}" for error in errors]
+    return [f"{page}: {error}" for error in errors if NOT_OURS not in error]
 
 
 def click(view, text):
     wait_for(f"'{text}' to click on", lambda: view.click(text))
 
 
-def look_into_checkpoints(view, url, job):
-    """The tabs of a job's checkpoints, and one checkpoint opened."""
-    view.visit(f"{url}/#/job/running/{job}/checkpoints")
-    found = []
-    for tab, word in (("History", "Acknowledged"), ("Summary", "End to End Duration"), ("Configuration", "Interval")):
-        click(view, tab)
-        if not wait_text(view, word):
-            found.append(f"checkpoints: {tab} does not show '{word}'")
-        if tab == "History":
-            wait_for("a row to open", lambda: view.run("""
-const found = document.querySelector('.ant-table-row-expand-icon');
+def open_row(view, within=""):
+    """Opens the first row that can be opened and that is to be seen."""
+    wait_for("a row to open", lambda: view.run(f"""
+const found = [...document.querySelectorAll('{within} .ant-table-row-expand-icon-collapsed')].find(e => e.offsetParent);
 found?.click();
 return found != null;"""))
-            if not wait_text(view, "Checkpoint Detail") and not wait_text(view, "Operators"):
-                found.append("checkpoints: none opens")
+
+
+def look_into_checkpoints(view, url, job):
+    """The tabs of a job's checkpoints, and one checkpoint opened, with an operator in it."""
+    view.visit(f"{url}/#/job/running/{job}/checkpoints")
+    found = []
+
+    def expect(word):
+        if not wait_text(view, word):
+            found.append(f"checkpoints: '{word}' is not shown but\n{view.text()[-1000:]}")
+    for tab, word in (("Summary", "End to End Duration"), ("Configuration", "Interval"), ("History", "Acknowledged")):
+        click(view, tab)
+        expect(word)
         time.sleep(SETTLE_SECONDS)
+    open_row(view)
+    expect("Checkpoint Detail")
+    expect("numbers")
+    open_row(view, "flink-job-checkpoints-detail")
+    expect("Sync Duration")
+    time.sleep(SETTLE_SECONDS)
+    return found + view.errors()
+
+
+def look_at_plan(view, url):
+    """Of a program that was uploaded."""
+    view.visit(f"{url}/#/submit")
+    click(view, "runs.sql")
+    wait_for("a plan to ask for", lambda: view.run("""
+const found = [...document.querySelectorAll('button')].find(e => e.offsetParent && e.innerText.trim() == 'Show Plan');
+found?.click();
+return found != null;"""))
+    found = [] if wait_text(view, "numbers") else ["submit: no plan is shown"]
+    time.sleep(SETTLE_SECONDS)
     return found + view.errors()
 
 
@@ -140,7 +168,7 @@ def check(cluster, folder):
         all_pages = pages(cluster, names)
         for page, word in all_pages:
             found += look_at(view, cluster.url, page, word)
-        found += look_into_checkpoints(view, cluster.url, names["runs"])
+        found += look_into_checkpoints(view, cluster.url, names["runs"]) + look_at_plan(view, cluster.url)
         found += cancel(view, cluster, names["runs"])
     print(f"       {len(all_pages)} pages", flush=True)
     if found:
