@@ -31,6 +31,7 @@ class Browser:
         capabilities = {"alwaysMatch": {"goog:chromeOptions": options,
                                         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}}
         self.session = self.ask("POST", "/session", {"capabilities": capabilities})["sessionId"]
+        self.urls = {}  # of requests, by their ids
 
     def port(self):
         deadline = time.monotonic() + 60
@@ -69,15 +70,22 @@ class Browser:
     def run(self, script):
         return self.of_session("POST", "/execute/sync", {"script": script, "args": []})
 
+    def click(self, text):
+        """The innermost element that shows this text and nothing else; false when there is none."""
+        return self.run("""
+const found = [...document.querySelectorAll('a, button, span, td, div')].filter(e => e.innerText?.trim() == %s);
+found.at(-1)?.click();
+return found.length > 0;""" % json.dumps(text))
+
     def text(self):
         return self.run("return document.body.innerText")
 
     def errors(self):
-        """What has gone wrong since the last call: messages of the console, answers that are no success, requests without
-        an answer."""
+        """What has gone wrong in pages since the last call: messages of the console, answers that are no success, requests
+        without an answer. The browser's own requests count for nothing."""
         found = [f"console: {entry['message']}" for entry in self.of_session("POST", "/se/log", {"type": "browser"})
                  if entry["level"] == "SEVERE"]
-        urls = {}
+        urls = self.urls
         for entry in self.of_session("POST", "/se/log", {"type": "performance"}):
             message = json.loads(entry["message"])["message"]
             what, about = message["method"], message["params"]
@@ -85,6 +93,6 @@ class Browser:
                 urls[about["requestId"]] = f"{about['request']['method']} {about['request']['url']}"
             elif what == "Network.responseReceived" and about["response"]["status"] >= 400:
                 found.append(f"{about['response']['status']}: {urls.get(about['requestId'], about['response']['url'])}")
-            elif what == "Network.loadingFailed" and not about.get("canceled"):
-                found.append(f"{about['errorText']}: {urls.get(about['requestId'])}")
+            elif what == "Network.loadingFailed" and not about.get("canceled") and about["requestId"] in urls:
+                found.append(f"{about['errorText']}: {urls[about['requestId']]}")
         return found

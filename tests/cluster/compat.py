@@ -133,8 +133,18 @@ def why_no_requests(tools):
     return None if tools.schemathesis() else "there is no schemathesis: ./dev compat"
 
 
+# Of an unknown program Flink's API says 400 when it is to be deleted; that one bound is not above another can't be said
+# in a schema.
+SCHEMATHESIS = """
+[[operations]]
+include-name = ["DELETE /jars/{jarid}", "PUT /jobs/{jobid}/resource-requirements"]
+checks.positive_data_acceptance.enabled = false
+"""
+
+
 def check_requests(program, folder, tools):
     """Of a method that a path does not have Flink's API says 404, not 405; some paths are there to say that they can't."""
+    (folder / "schemathesis.toml").write_text(SCHEMATHESIS)
     settings = ["execution.checkpointing.interval=300ms", f"execution.checkpointing.savepoint-dir={folder / 'savepoints'}"]
     with Cluster(program, folder, settings) as cluster:
         cluster.start_job_manager()

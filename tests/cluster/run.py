@@ -82,6 +82,9 @@ def a_job_runs_on_both_task_managers(cluster, folder):
     wait_for("both have a worker", lambda: all(tm.children() for tm in cluster.task_managers))
     cluster.wait_state(job, "FINISHED")
     check_ledger(out, 20000)
+    tasks = cluster.get("/jobs/overview")["jobs"][0]["tasks"]
+    if tasks["finished"] != tasks["total"]:
+        raise Failure(f"the list shows tasks of a finished job that have not: {tasks}")
     wait_for("workers end with the job", lambda: not any(tm.children() for tm in cluster.task_managers))
     wait_for("slots are free", lambda: cluster.get("/overview")["slots-available"] == 4)
 

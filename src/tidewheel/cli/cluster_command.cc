@@ -1,6 +1,7 @@
 #include "tidewheel/cli/cluster_command.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "tidewheel/cli/cluster_process.h"
@@ -14,6 +15,14 @@ constexpr std::string_view kTaskManagerCommand = "taskmanager";
 constexpr std::string_view kConfigCommand = "config";
 constexpr std::string_view kApplicationCommand = "run-application";
 constexpr std::string_view kHistoryCommand = "historyserver";
+
+constexpr ClusterCommandName kCommands[] = {
+    {kJobManagerCommand, "Runs the JobManager of a cluster, and its REST API"},
+    {kTaskManagerCommand, "Runs a TaskManager: the slots of one machine"},
+    {kHistoryCommand, "Shows jobs that have ended and were archived, by REST"},
+    {kApplicationCommand,
+     "Runs a program on a cluster of its own: a JobManager, here, which ends with it"},
+    {kConfigCommand, "Shows each setting, where it comes from, and its default"}};
 
 using Arguments = std::span<const std::string>;
 
@@ -87,21 +96,26 @@ struct ManagerFlags {
   }
 };
 
-const char* what_it_does(std::string_view role) {
-  if (role == kJobManagerCommand) { return "Runs the JobManager of a cluster, and its REST API."; }
-  if (role == kTaskManagerCommand) { return "Runs a TaskManager: the slots of one machine."; }
-  if (role == kHistoryCommand) { return "Shows jobs that have ended and were archived, by REST."; }
-  return "Runs a program on a cluster of its own: a JobManager, here, which ends with it.";
+const ClusterCommandName* find_command(Arguments arguments) {
+  const auto* const found = std::find_if(
+      std::begin(kCommands), std::end(kCommands), [&](const ClusterCommandName& command) {
+        return !arguments.empty() && arguments[0] == command.name;
+      });
+  return found == std::end(kCommands) ? nullptr : found;
 }
 
-Result<int> run_config(Arguments own) {
+std::string what_it_does(Arguments arguments) {
+  return std::string(find_command(arguments)->what) + ".";
+}
+
+Result<int> run_config(Arguments arguments) {
   ConfigCommand command;
-  CLI::App app("Shows each setting, where it comes from, and its default.", "tidewheel config");
+  CLI::App app(what_it_does(arguments), "tidewheel config");
   add_config_flags(app, "--configDir,-c", command.config_directory, command.settings);
   app.add_option("--value", command.value_of, "Shows the value of this key alone")
       ->type_name("KEY");
   app.add_flag("--set", command.set_only, "Leaves out what has its default");
-  TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, own));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, arguments.subspan(1)));
   if (shown) { return 0; }
   const std::unique_ptr<World> world = make_real_world();
   command.config_directory = config_directory(*world, command.config_directory);
@@ -112,20 +126,17 @@ Result<int> run_config(Arguments own) {
 
 }  // namespace
 
-bool is_cluster_command(Arguments arguments) {
-  return !arguments.empty() &&
-         (arguments[0] == kJobManagerCommand || arguments[0] == kTaskManagerCommand ||
-          arguments[0] == kConfigCommand || arguments[0] == kApplicationCommand ||
-          arguments[0] == kHistoryCommand);
-}
+std::span<const ClusterCommandName> cluster_commands() { return kCommands; }
+
+bool is_cluster_command(Arguments arguments) { return find_command(arguments) != nullptr; }
 
 Result<int> run_cluster_command(Arguments arguments) {
-  if (arguments[0] == kConfigCommand) { return run_config(arguments.subspan(1)); }
+  if (arguments[0] == kConfigCommand) { return run_config(arguments); }
   const std::string_view role = arguments[0];
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   const auto own_count = static_cast<size_t>(dashes - arguments.begin()) - 1;
   ManagerFlags flags;
-  CLI::App app(what_it_does(role), "tidewheel " + arguments[0]);
+  CLI::App app(what_it_does(arguments), "tidewheel " + arguments[0]);
   flags.add_to(app, role);
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, arguments.subspan(1, own_count)));
   if (shown) { return 0; }

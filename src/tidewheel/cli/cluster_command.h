@@ -3,10 +3,18 @@
 #pragma once
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "tidewheel/base/status.h"
 
 namespace tidewheel {
+
+// Each command, and what it does.
+struct ClusterCommandName {
+  std::string_view name;
+  std::string_view what;
+};
+std::span<const ClusterCommandName> cluster_commands();
 
 // Whether these are arguments of one of those commands.
 bool is_cluster_command(std::span<const std::string> arguments);

@@ -10,6 +10,7 @@
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/version.h"
 #include "tidewheel/cli/client_flags.h"
+#include "tidewheel/cli/cluster_command.h"
 #include "tidewheel/cli/completion.h"
 #include "tidewheel/cli/option_table.h"
 
@@ -291,20 +292,24 @@ std::vector<std::string> reversed(std::span<const std::string> arguments) {
   return out;
 }
 
-Status usage_error(std::span<const std::string> arguments, const std::string& reason) {
-  static constexpr std::string_view kCommands[] = {"run",        "run-application",
-                                                   "explain",    "info",
-                                                   "doctor",     "options",
-                                                   "sql",        "checkpoint",
-                                                   "savepoint",  "list",
-                                                   "cancel",     "checkpoints",
-                                                   "rescale",    "logs",
-                                                   "top",        "stop",
-                                                   "jobmanager", "taskmanager",
-                                                   "config",     "historyserver"};
+// By all names that it has.
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* const command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+    const std::vector<std::string>& aliases = command->get_aliases();
+    names.insert(names.end(), aliases.begin(), aliases.end());
+  }
+  return names;
+}
+
+Status usage_error(const CLI::App& app, std::span<const std::string> arguments,
+                   const std::string& reason) {
+  const std::vector<std::string> commands = command_names(app);
   if (!arguments.empty() && !arguments[0].starts_with('-') &&
-      std::find(std::begin(kCommands), std::end(kCommands), arguments[0]) == std::end(kCommands)) {
-    const std::string near = nearest_text(arguments[0], kCommands);
+      std::find(commands.begin(), commands.end(), arguments[0]) == commands.end()) {
+    const std::vector<std::string_view> candidates(commands.begin(), commands.end());
+    const std::string near = nearest_text(arguments[0], candidates);
     return invalid_argument(ErrorId::kUsage, "there is no command `{}`{}; see tidewheel --help",
                             arguments[0], near.empty() ? "" : ", did you mean `" + near + "`?");
   }
@@ -327,7 +332,7 @@ Result<std::string> parse_with(CLI::App& app, std::span<const std::string> own,
     return before.empty() ? app.help() : chosen->help(before);
   } catch (const CLI::CallForVersion& version) {
     return std::string(version.what()) + "\n";
-  } catch (const CLI::ParseError& error) { return usage_error(arguments, error.what()); }
+  } catch (const CLI::ParseError& error) { return usage_error(app, arguments, error.what()); }
   return std::string();
 }
 
@@ -339,14 +344,9 @@ CommandLine printing(std::string text) {
 
 // Commands with a parser of their own, for the help and completions.
 void add_processes_to(CLI::App& app) {
-  app.add_subcommand("jobmanager", "Runs the JobManager of a cluster")->allow_extras();
-  app.add_subcommand("historyserver", "Shows jobs that have ended and were archived")
-      ->allow_extras();
-  app.add_subcommand("run-application", "Runs a program on a cluster that ends with it")
-      ->allow_extras();
-  app.add_subcommand("taskmanager", "Runs a TaskManager: the slots of one machine")->allow_extras();
-  app.add_subcommand("config", "Shows each setting, where it comes from, and its default")
-      ->allow_extras();
+  for (const ClusterCommandName& command : cluster_commands()) {
+    app.add_subcommand(std::string(command.name), std::string(command.what))->allow_extras();
+  }
 }
 
 }  // namespace

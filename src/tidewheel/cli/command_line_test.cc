@@ -159,6 +159,11 @@ TEST(CommandLine, options_are_listed_with_their_defaults) {
 TEST(CommandLine, mistakes_are_named) {
   EXPECT_NE(refusal({}).find("subcommand"), std::string::npos);
   EXPECT_NE(refusal({"rnu", "libx.so"}).find("did you mean `run`"), std::string::npos);
+  for (const auto& [typed, meant] : {std::pair{"historyserve", "historyserver"},
+                                     {"infos", "info"},
+                                     {"completions", "completion"}}) {
+    EXPECT_NE(refusal({typed}).find(fmt::format("did you mean `{}`", meant)), std::string::npos);
+  }
   EXPECT_NE(refusal({"run"}).find("library"), std::string::npos);
   EXPECT_NE(refusal({"run", "libx.so", "--paralelism", "2"}).find("--paralelism"),
             std::string::npos);

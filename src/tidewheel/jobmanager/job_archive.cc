@@ -1,6 +1,7 @@
 #include "tidewheel/jobmanager/job_archive.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "tidewheel/cluster/job_report.pb.h"
 
@@ -52,6 +53,13 @@ JobSummary summary_of(const pb::JobReport& report) {
     }
   }
   return summary;
+}
+
+std::vector<int32_t> task_counts(const std::string& report) {
+  pb::JobReport parsed;
+  if (!parsed.ParseFromString(report)) { return {}; }
+  const JobSummary summary = summary_of(parsed);
+  return {std::begin(summary.tasks), std::end(summary.tasks)};
 }
 
 }  // namespace tidewheel

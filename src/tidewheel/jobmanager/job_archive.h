@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/status.h"
@@ -22,5 +23,7 @@ Result<ClusterGateway::JobReportRef> read_archived_job(FileSystem& files, const 
 
 // A job's line in lists, from all that is known of it.
 JobSummary summary_of(const pb::JobReport& report);
+// How many tasks are in which state, by a report's bytes; none when these are damaged.
+std::vector<int32_t> task_counts(const std::string& report);
 
 }  // namespace tidewheel

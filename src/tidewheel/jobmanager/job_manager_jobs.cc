@@ -311,6 +311,7 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
   pool_.remove_job(job.id);
   settle();
   archive(job);
+  job.tasks = task_counts(job.report);
   const std::string sha256 = job.submission.program().sha256();
   files_->run([this, sha256, used = programs_in_use()] {
     ignore(programs_->remove_blob_unless_used(sha256, used), "it is tried again with the next job");

@@ -5,6 +5,7 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/jobmanager/job_archive.h"
 #include "tidewheel/rpc/endpoint.h"
 
 namespace tidewheel {
@@ -185,6 +186,7 @@ void JobManager::Role::recover_job(const std::string& id, const std::string& byt
   if (record.ended()) {
     pb::JobReport report;
     job.report = record.report();
+    job.tasks = task_counts(job.report);
     if (report.ParseFromString(job.report)) {
       job.status = static_cast<ClusterJobStatus>(
           std::min<uint32_t>(report.status(), kClusterJobStatusCount - 1));

@@ -1,5 +1,8 @@
 // The paths of jobs, of their vertices and of their checkpoints, as far as they only show them.
 #include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string>
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/world.h"
@@ -184,27 +187,39 @@ void RestApi::add_vertex_routes() {
       {"type", "subtaskindex"});
 }
 
+namespace {
+
+// Upper or lower case: the dashboard writes lower case.
+std::optional<StackSampling::Kind> sampling_kind(std::string name) {
+  for (char& c : name) { c = static_cast<char>(std::toupper(static_cast<unsigned char>(c))); }
+  if (name == "FULL") { return StackSampling::Kind::kFull; }
+  if (name == "ON_CPU") { return StackSampling::Kind::kOnCpu; }
+  if (name == "OFF_CPU") { return StackSampling::Kind::kOffCpu; }
+  return std::nullopt;
+}
+
+}  // namespace
+
 void RestApi::show_flame_graph(const RestCallRef& call, const pb::VertexReport& vertex) {
   if (!settings_.flame_graphs) {
     call->json(flame_graph_without_data(kFlameGraphOff));
     return;
   }
   StackSampling sampling{.job_id = call->parameter("jobid"), .vertex_id = vertex.id()};
-  const std::string type = call->query("type").value_or("FULL");
+  const auto kind = sampling_kind(call->query("type").value_or("FULL"));
   const std::string subtask = call->query("subtaskindex").value_or("");
   sampling.subtask = subtask.empty() ? -1 : static_cast<int32_t>(number_of(subtask));
-  if ((type != "FULL" && type != "ON_CPU" && type != "OFF_CPU") ||
+  if (!kind.has_value() ||
       (!subtask.empty() && (sampling.subtask < 0 || sampling.subtask >= vertex.parallelism()))) {
     call->fail(400, "type is FULL, ON_CPU or OFF_CPU, and subtaskindex one of the vertex's");
     return;
   }
-  sampling.kind = type == "ON_CPU"    ? StackSampling::Kind::kOnCpu
-                  : type == "OFF_CPU" ? StackSampling::Kind::kOffCpu
-                                      : StackSampling::Kind::kFull;
+  sampling.kind = *kind;
   sampling.samples = settings_.flame_samples;
   sampling.interval_ms = settings_.flame_delay_ms;
   sampling.depth_max = settings_.flame_depth;
-  const std::string key = sampling.job_id + sampling.vertex_id + type + subtask;
+  const std::string key = sampling.job_id + sampling.vertex_id +
+                          std::to_string(static_cast<int>(*kind)) + "/" + subtask;
   if (flame_graphs_.size() >= kFlameGraphsMax && !flame_graphs_.contains(key)) {
     std::erase_if(flame_graphs_, [](const auto& entry) { return !entry.second.is_sampling; });
   }

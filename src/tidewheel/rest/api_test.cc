@@ -181,6 +181,7 @@ TEST_F(RestTest, vertices_and_subtasks_are_shown) {
   EXPECT_EQ(first["taskmanager-id"].text(), "tm-1");
   EXPECT_EQ(first["status-duration"]["CREATED"].integer(), 10);
   EXPECT_EQ(vertex["aggregated"]["metrics"]["read-records"]["max"].integer(), 200);
+  EXPECT_EQ(vertex["aggregated"]["status-duration"]["CREATED"]["min"].integer(), 10);
   EXPECT_EQ(get(path + "/subtasktimes")["subtasks"].items().size(), 2U);
   EXPECT_EQ(
       get(path + "/taskmanagers")["taskmanagers"].items()[0]["metrics"]["read-records"].integer(),
@@ -299,6 +300,9 @@ TEST_F(RestTest, checkpoints_are_triggered_and_shown) {
   EXPECT_EQ(get(path + "/config")["interval"].integer(), 1000);
   const JsonValue details = get(path + "/details/3");
   EXPECT_EQ(details["tasks"][TestGateway::kSource]["num_subtasks"].integer(), 2);
+  // Whose tasks had ended before has no part in it, and is shown with none.
+  EXPECT_EQ(details["tasks"][TestGateway::kSink]["status"].text(), "COMPLETED");
+  EXPECT_EQ(get(path + "/details/3/subtasks/" + TestGateway::kSink)["subtasks"].items().size(), 0U);
   const JsonValue task = get(path + "/details/3/subtasks/" + TestGateway::kSource);
   EXPECT_EQ(task["subtasks"].items()[0]["status"].text(), "pending_or_failed");
   EXPECT_EQ(task["subtasks"].items()[1]["status"].text(), "completed");
@@ -471,6 +475,7 @@ TEST_F(RestTest, flame_graphs_are_sampled_once_and_shown_later) {
   EXPECT_EQ(main["name"].text(), "main");
   EXPECT_EQ(main["children"].items().size(), 2U);
   EXPECT_EQ(gateway.samplings, 1);
+  EXPECT_EQ(code("GET", path + "?type=off_cpu"), 200);
   EXPECT_EQ(code("GET", path + "?type=OTHER"), 400);
   EXPECT_EQ(code("GET", path + "?subtaskindex=2"), 400);
 }

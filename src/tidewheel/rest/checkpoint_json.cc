@@ -93,7 +93,21 @@ void write_task(JsonWriter& json, const pb::CheckpointReport& checkpoint,
   json.member("num_acknowledged_subtasks", task.acknowledged_size());
 }
 
-void write_checkpoint(JsonWriter& json, const pb::CheckpointReport& checkpoint, bool with_tasks) {
+// A vertex's part. One whose tasks had all ended before has none: to clients it is one of which
+// nothing is awaited.
+pb::TaskCheckpointReport part_of(const pb::CheckpointReport& checkpoint,
+                                 const std::string& vertex_id) {
+  for (const pb::TaskCheckpointReport& one : checkpoint.tasks()) {
+    if (one.vertex_id() == vertex_id) { return one; }
+  }
+  pb::TaskCheckpointReport none;
+  none.set_vertex_id(vertex_id);
+  return none;
+}
+
+// With the parts of `job`'s vertices, unless it is null.
+void write_checkpoint(JsonWriter& json, const pb::CheckpointReport& checkpoint,
+                      const pb::JobReport* job) {
   const Status status = status_of(checkpoint);
   json.begin_object().member("className", class_name(status)).member("id", checkpoint.id());
   json.member("status", status_name(status)).member("is_savepoint", checkpoint.is_savepoint());
@@ -113,10 +127,10 @@ void write_checkpoint(JsonWriter& json, const pb::CheckpointReport& checkpoint, 
   json.member("num_subtasks", checkpoint.subtasks());
   json.member("num_acknowledged_subtasks", checkpoint.subtasks_acknowledged());
   json.member("checkpoint_type", type_name(checkpoint)).begin_object("tasks");
-  if (with_tasks) {
-    for (const pb::TaskCheckpointReport& task : checkpoint.tasks()) {
-      json.begin_object(task.vertex_id());
-      write_task(json, checkpoint, task);
+  if (job != nullptr) {
+    for (const pb::VertexReport& vertex : job->vertices()) {
+      json.begin_object(vertex.id());
+      write_task(json, checkpoint, part_of(checkpoint, vertex.id()));
       json.end_object();
     }
   }
@@ -137,7 +151,7 @@ void write_latest(JsonWriter& json, std::string_view key, bool is_there,
     return;
   }
   json.key(key);
-  write_checkpoint(json, checkpoint, false);
+  write_checkpoint(json, checkpoint, nullptr);
 }
 
 const pb::CheckpointReport* find_checkpoint(const pb::JobReport& job, int64_t id) {
@@ -199,7 +213,7 @@ std::string checkpoints_json(const pb::CheckpointsReport& checkpoints) {
   }
   json.end_object().begin_array("history");
   for (int i = checkpoints.history_size(); i > 0; --i) {
-    write_checkpoint(json, checkpoints.history(i - 1), false);
+    write_checkpoint(json, checkpoints.history(i - 1), nullptr);
   }
   return json.end_array().end_object().take();
 }
@@ -233,25 +247,22 @@ std::string checkpoint_json(const pb::JobReport& job, int64_t id) {
   const pb::CheckpointReport* const checkpoint = find_checkpoint(job, id);
   if (checkpoint == nullptr) { return {}; }
   JsonWriter json;
-  write_checkpoint(json, *checkpoint, true);
+  write_checkpoint(json, *checkpoint, &job);
   return json.take();
 }
 
 std::string checkpoint_task_json(const pb::JobReport& job, int64_t id, std::string_view vertex_id) {
   const pb::CheckpointReport* const checkpoint = find_checkpoint(job, id);
-  const pb::TaskCheckpointReport* task = nullptr;
-  if (checkpoint != nullptr) {
-    for (const pb::TaskCheckpointReport& one : checkpoint->tasks()) {
-      if (one.vertex_id() == vertex_id) { task = &one; }
-    }
-  }
-  if (task == nullptr) { return {}; }
+  const bool is_vertex = std::any_of(job.vertices().begin(), job.vertices().end(),
+                                     [&](const auto& one) { return one.id() == vertex_id; });
+  if (checkpoint == nullptr || !is_vertex) { return {}; }
+  const pb::TaskCheckpointReport task = part_of(*checkpoint, std::string(vertex_id));
   JsonWriter json;
   json.begin_object();
-  write_task(json, *checkpoint, *task);
+  write_task(json, *checkpoint, task);
   const auto summary = [&](std::string_view key, auto read) {
     json.key(key);
-    write_summary(json, values_of(*task, read), false);
+    write_summary(json, values_of(task, read), false);
   };
   json.begin_object("summary");
   summary("checkpointed_size", written_of);
@@ -268,8 +279,8 @@ std::string checkpoint_task_json(const pb::JobReport& job, int64_t id, std::stri
   json.end_object();
   summary("start_delay", start_delay_of);
   json.end_object().begin_array("subtasks");
-  std::vector<const Subtask*> by_index(static_cast<size_t>(std::max(0, task->subtasks())));
-  for (const Subtask& one : task->acknowledged()) {
+  std::vector<const Subtask*> by_index(static_cast<size_t>(std::max(0, task.subtasks())));
+  for (const Subtask& one : task.acknowledged()) {
     const auto index = static_cast<size_t>(one.subtask());
     if (index >= by_index.size()) { by_index.resize(index + 1); }
     by_index[index] = &one;

@@ -219,21 +219,27 @@ std::string endpoint_of(const std::string& host, int32_t port) {
   return host.empty() ? kUnassigned : fmt::format("{}:{}", host, port);
 }
 
+// The states whose lengths are shown.
+constexpr ExecutionState kTimedStates[] = {ExecutionState::kCreated, ExecutionState::kScheduled,
+                                           ExecutionState::kDeploying,
+                                           ExecutionState::kInitializing, ExecutionState::kRunning};
+
+// How long it was in `state`, until the next state that it came into; -1: never.
+int64_t duration_in(const pb::AttemptReport& attempt, ExecutionState state, int64_t now_ms) {
+  const int64_t begin = state_ms(attempt, state);
+  if (begin == 0) { return -1; }
+  int64_t end = 0;
+  for (int32_t next = static_cast<int32_t>(state) + 1; next < kExecutionStateCount; ++next) {
+    const int64_t at = state_ms(attempt, static_cast<ExecutionState>(next));
+    if (at >= begin && (end == 0 || at < end)) { end = at; }
+  }
+  return (end == 0 ? now_ms : end) - begin;
+}
+
 void write_status_duration(JsonWriter& json, const pb::AttemptReport& attempt, int64_t now_ms) {
   json.begin_object("status-duration");
-  static constexpr ExecutionState kShown[] = {
-      ExecutionState::kCreated, ExecutionState::kScheduled, ExecutionState::kDeploying,
-      ExecutionState::kInitializing, ExecutionState::kRunning};
-  for (size_t i = 0; i < std::size(kShown); ++i) {
-    const int64_t begin = state_ms(attempt, kShown[i]);
-    int64_t end = 0;
-    // Until the next state that it came into.
-    for (int32_t next = static_cast<int32_t>(kShown[i]) + 1; next < kExecutionStateCount; ++next) {
-      const int64_t at = state_ms(attempt, static_cast<ExecutionState>(next));
-      if (at >= begin && at > 0 && (end == 0 || at < end)) { end = at; }
-    }
-    const int64_t value = begin == 0 ? -1 : (end == 0 ? now_ms : end) - begin;
-    json.member(execution_state_name(kShown[i]), value);
+  for (const ExecutionState state : kTimedStates) {
+    json.member(execution_state_name(state), duration_in(attempt, state, now_ms));
   }
   json.end_object();
 }
@@ -255,7 +261,9 @@ void write_attempt(JsonWriter& json, const pb::JobReport& job, int64_t subtask,
   json.member("start_time", times.start_ms);
 }
 
-void write_aggregated(JsonWriter& json, const std::vector<const pb::AttemptReport*>& attempts) {
+// The dashboard takes it that each metric and each state is there.
+void write_aggregated(JsonWriter& json, const std::vector<const pb::AttemptReport*>& attempts,
+                      int64_t now_ms) {
   using Read = int64_t (pb::AttemptReport::*)() const;
   static constexpr std::pair<const char*, Read> kMetrics[] = {
       {"read-bytes", &pb::AttemptReport::bytes_in},
@@ -274,7 +282,16 @@ void write_aggregated(JsonWriter& json, const std::vector<const pb::AttemptRepor
     json.key(name);
     write_spread(json, std::move(values));
   }
-  json.end_object().begin_object("status-duration").end_object().end_object();
+  json.end_object().begin_object("status-duration");
+  for (const ExecutionState state : kTimedStates) {
+    std::vector<double> values;
+    for (const pb::AttemptReport* const one : attempts) {
+      values.push_back(static_cast<double>(duration_in(*one, state, now_ms)));
+    }
+    json.key(execution_state_name(state));
+    write_spread(json, std::move(values));
+  }
+  json.end_object().end_object();
 }
 
 const pb::AttemptReport* find_attempt(const pb::VertexReport& vertex, int64_t subtask,
@@ -480,7 +497,7 @@ std::string vertex_json(const pb::JobReport& job, const pb::VertexReport& vertex
     json.end_object();
   }
   json.end_array();
-  write_aggregated(json, attempts);
+  write_aggregated(json, attempts, job.now_ms());
   return json.end_object().take();
 }
 
@@ -523,7 +540,7 @@ std::string vertex_task_managers_json(const pb::JobReport& job, const pb::Vertex
     write_metrics(json, group);
     write_states(json, "status-counts", group);
     json.member("taskmanager-id", id.empty() ? std::string(kUnassigned) : id);
-    write_aggregated(json, attempts);
+    write_aggregated(json, attempts, job.now_ms());
     json.end_object();
   }
   return json.end_array().end_object().take();

@@ -1,5 +1,6 @@
 #include "tidewheel/rest/openapi.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct ValueSchema {
 };
 constexpr const char* kText = R"({"type":"string"})";
 constexpr const char* kId = R"({"type":"string","pattern":"^[0-9a-f]{32}$"})";
+// What a client may leave to the server.
+constexpr const char* kIdOrNull = R"({"type":["string","null"],"pattern":"^[0-9a-f]{32}$"})";
 constexpr const char* kBool = R"({"type":"boolean"})";
 constexpr const char* kNumber = R"({"type":"integer","minimum":0,"maximum":2147483647})";
 constexpr const char* kParallelism = R"({"type":"integer","minimum":1,"maximum":32768})";
@@ -52,8 +55,9 @@ constexpr ValueSchema kParameters[] = {
     {"parallelism", kParallelism},
     {"allowNonRestoredState", kBool},
     {"mode", R"({"type":"string","enum":["cancel"]})"},
-    {"type", R"({"type":"string","enum":["FULL","ON_CPU","OFF_CPU"]})"},
-    {"agg", R"({"type":"string","enum":["min","max","sum","avg","skew"]})"},
+    {"type", R"({"type":"string","enum":["FULL","ON_CPU","OFF_CPU","full","on_cpu","off_cpu"]})"},
+    {"agg",
+     R"({"type":"string","pattern":"^((min|max|sum|avg|skew)(,(min|max|sum|avg|skew)){0,4})?$"})"},
     {"subtasks", R"({"type":"string","pattern":"^[0-9]{1,4}(-[0-9]{1,4})?$"})"},
 };
 
@@ -86,26 +90,30 @@ const std::vector<BodySchema>& bodies() {
        {{"target-directory", kText},
         {"cancel-job", kBool},
         {"formatType", kFormat},
-        {"triggerId", kId}}},
+        {"triggerId", kIdOrNull}}},
       {"POST",
        "/jobs/:jobid/stop",
-       {{"targetDirectory", kText}, {"drain", kBool}, {"formatType", kFormat}, {"triggerId", kId}}},
+       {{"targetDirectory", kText},
+        {"drain", kBool},
+        {"formatType", kFormat},
+        {"triggerId", kIdOrNull}}},
       {"POST",
        "/jobs/:jobid/checkpoints",
        {{"checkpointType", R"({"type":"string","enum":["CONFIGURED","FULL"]})"},
-        {"triggerId", kId}}},
+        {"triggerId", kIdOrNull}}},
       {"POST",
        "/savepoint-disposal",
-       {{"savepoint-path", kText}, {"triggerId", kId}},
+       {{"savepoint-path", kText}, {"triggerId", kIdOrNull}},
        {"savepoint-path"}},
   };
   return kBodies;
 }
 // By vertex: what each may run at.
 constexpr const char* kRequirements =
-    R"({"type":"object","minProperties":1,"additionalProperties":{"type":"object",)"
-    R"("required":["parallelism"],"properties":{"parallelism":{"type":"object",)"
-    R"("required":["upperBound"],"properties":{"lowerBound":{"type":"integer","minimum":1},)"
+    R"({"type":"object","minProperties":1,"propertyNames":{"pattern":"^[0-9a-f]{32}$"},)"
+    R"("additionalProperties":{"type":"object","required":["parallelism"],"properties":)"
+    R"({"parallelism":{"type":"object","required":["lowerBound","upperBound"],"properties":)"
+    R"({"lowerBound":{"type":"integer","minimum":1,"maximum":32768},)"
     R"("upperBound":{"type":"integer","minimum":1,"maximum":32768}}}}}})";
 
 void write_parameter(JsonWriter& json, const std::string& name, bool is_in_path) {
@@ -115,6 +123,13 @@ void write_parameter(JsonWriter& json, const std::string& name, bool is_in_path)
   }
   json.begin_object().member("name", name).member("in", is_in_path ? "path" : "query");
   json.member("required", is_in_path).key("schema").raw(schema).end_object();
+}
+
+// Whether the request makes no sense without.
+bool needs_body(const RestRoute& route) {
+  return std::any_of(bodies().begin(), bodies().end(), [&](const BodySchema& body) {
+    return route.method == body.method && route.pattern == body.pattern && !body.required.empty();
+  });
 }
 
 void write_body(JsonWriter& json, const RestRoute& route) {
@@ -154,12 +169,15 @@ void write_operation(JsonWriter& json, const RestRoute& route,
   for (const std::string& name : route.query) { write_parameter(json, name, false); }
   json.end_array();
   if (route.takes_upload) {
-    json.begin_object("requestBody").begin_object("content").begin_object("multipart/form-data");
+    json.begin_object("requestBody").member("required", true);
+    json.begin_object("content").begin_object("multipart/form-data");
     json.begin_object("schema").member("type", "object").begin_object("properties");
     json.begin_object("jarfile").member("type", "string").member("format", "binary");
-    json.end_object().end_object().end_object().end_object().end_object().end_object();
+    json.end_object().end_object().begin_array("required").value("jarfile").end_array();
+    json.end_object().end_object().end_object().end_object();
   } else if (route.method == "POST" || route.method == "PUT" || route.method == "PATCH") {
-    json.begin_object("requestBody").begin_object("content").begin_object("application/json");
+    json.begin_object("requestBody").member("required", needs_body(route));
+    json.begin_object("content").begin_object("application/json");
     write_body(json, route);
     json.end_object().end_object().end_object();
   }
@@ -184,7 +202,7 @@ std::string openapi_json(const RestRouter& router) {
     parameters[path] = names;
   }
   JsonWriter json;
-  json.begin_object().member("openapi", "3.0.3").begin_object("info");
+  json.begin_object().member("openapi", "3.1.0").begin_object("info");
   json.member("title", "Tidewheel REST API").member("version", kVersion).end_object();
   json.begin_array("servers").begin_object().member("url", "/v1").end_object().end_array();
   json.begin_object("paths");

@@ -50,6 +50,8 @@ class RealConnection final : public ZooKeeperConnection {
 
   bool is_connected() const override { return zoo_state(handle_) == ZOO_CONNECTED_STATE; }
 
+  int64_t session_timeout_ms() const override { return zoo_recv_timeout(handle_); }
+
   Status make_nodes(const std::string& path) override {
     for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
       const std::string part = path.substr(0, end);

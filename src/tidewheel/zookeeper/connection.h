@@ -33,6 +33,8 @@ class ZooKeeperConnection {
     uint64_t created = 0;  // the transaction that has made it
   };
   virtual bool is_connected() const = 0;
+  // What the servers have agreed to, which may be less than what was asked for; once connected.
+  virtual int64_t session_timeout_ms() const = 0;
   // What is there already is fine; the nodes above are made too.
   [[nodiscard]] virtual Status make_nodes(const std::string& path) = 0;
   // Ephemeral, with a number behind `prefix`.

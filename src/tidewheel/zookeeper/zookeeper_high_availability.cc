@@ -72,6 +72,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     Status failure;
     std::optional<Leader> leader;
     bool is_elected = false;
+    int64_t session_timeout_ms = 0;
   };
 
   // ---- Calls, on the pool, one at a time.
@@ -104,6 +105,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     TIDEWHEEL_RETURN_IF_ERROR(connect());
     TIDEWHEEL_RETURN_IF_ERROR(check_connected());
     Look seen;
+    seen.session_timeout_ms = connection_->session_timeout_ms();
     if (candidate.has_value() && own_node_.empty()) {
       TIDEWHEEL_RETURN_IF_ERROR(connection_->make_nodes(election_path_));
       TIDEWHEEL_RETURN_IF_ERROR(connection_->make_nodes(jobs_path_));
@@ -211,6 +213,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
       }
       return;
     }
+    session_timeout_ms_ = seen.session_timeout_ms;
     if (leads_ && !seen.is_elected) {
       step_down(failed_precondition(ErrorId::kNotLeader, "ZooKeeper says that another one leads"));
     }
@@ -239,11 +242,13 @@ class ZooKeeperHighAvailability final : public HighAvailability {
       case ZooKeeperConnection::Event::kDisconnected:
         if (grace_ != 0) { break; }
         log_.warning("the connection with ZooKeeper is lost");
-        grace_ = loop_->after_ms(options_.session_timeout_ms / 4, [this] {
+        // The library notices a silent connection after two thirds of the session's time; another
+        // one can lead when all of it is over.
+        grace_ = loop_->after_ms(session_timeout_ms_ / 4, [this] {
           grace_ = 0;
           step_down(unavailable(ErrorId::kHighAvailability,
                                 "ZooKeeper has not been reached for {} ms",
-                                options_.session_timeout_ms / 4));
+                                session_timeout_ms_ / 4));
         });
         break;
       case ZooKeeperConnection::Event::kExpired:
@@ -288,8 +293,9 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   std::optional<Candidate> candidate_;
   bool leads_ = false;
   bool retry_ = false;
-  uint64_t session_ = 0;          // events of earlier ones are late
-  EventLoop::TimerId grace_ = 0;  // until it steps down
+  uint64_t session_ = 0;            // events of earlier ones are late
+  EventLoop::TimerId grace_ = 0;    // until it steps down
+  int64_t session_timeout_ms_ = 0;  // as agreed to for the present session
   Poster watch_poster_;
   std::function<void(std::optional<Leader>)> on_change_;
   std::optional<std::optional<Leader>> told_;
