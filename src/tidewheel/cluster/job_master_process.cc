@@ -98,8 +98,9 @@ class MasterProcess final : public JobMasterProcess {
   ~MasterProcess() override;
 
   Status begin();
-  Status wait() override;
-  Event& job_ended() override { return generation()->master->ended(); }
+  bool advance() override;
+  Event& awaited() override { return is_telling_ ? *told_ : generation()->master->ended(); }
+  Status result() const override;
   uint16_t port() const override { return port_; }
 
  private:
@@ -168,6 +169,10 @@ class MasterProcess final : public JobMasterProcess {
   std::vector<int64_t> status_ms_;
   Line line_;  // as it was told last
   int64_t end_ms_ = -1;
+
+  // The caller's, of `advance`.
+  bool is_telling_ = false;  // the end
+  Status result_;
 
   // The loop's.
   std::optional<Line> untold_;
@@ -639,26 +644,26 @@ std::string MasterProcess::report(const Generation& now) const {
 
 // ---- The end
 
-Status MasterProcess::wait() {
-  Status result;
-  while (true) {
+bool MasterProcess::advance() {
+  while (!is_telling_) {
     const std::shared_ptr<Generation> now = generation();
-    static_cast<void>(now->master->ended().wait());
+    if (!now->master->ended().is_set()) { return false; }
     // It has stopped turning when this returns, so that what was the master's can be read.
     now->worker.reset();
-    if (manager_is_lost_ || !rescaling_ || is_final(now->master->state())) { break; }
-    result = next_generation();
-    if (!result.ok()) { break; }
-  }
-  if (!manager_is_lost_) {
-    end_report_ = final_report(result);
+    const bool is_over = manager_is_lost_ || !rescaling_ || is_final(now->master->state());
+    if (!is_over) { result_ = next_generation(); }
+    if (!is_over && result_.ok()) { continue; }
+    is_telling_ = true;
+    if (manager_is_lost_) { break; }
+    end_report_ = final_report(result_);
     loop_->post([this] { tell_end(); });
-    static_cast<void>(told_->wait());
   }
-  if (manager_is_lost_) {
-    return unavailable(ErrorId::kProcessLost, "the JobManager of job {} is lost", role_.job_id);
-  }
-  return result;
+  return manager_is_lost_ || told_->is_set();
+}
+
+Status MasterProcess::result() const {
+  if (!manager_is_lost_) { return result_; }
+  return unavailable(ErrorId::kProcessLost, "the JobManager of job {} is lost", role_.job_id);
 }
 
 // `result`: why the job could not go on at another parallelism, or OK.

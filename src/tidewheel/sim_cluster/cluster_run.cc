@@ -408,8 +408,9 @@ class ClusterRun {
     const auto from = restored_from_.find(job.id);
     if (from == restored_from_.end()) {
       failure = check_begin(ranges);
-    } else if (from->second.then == Then::kGoOn) {
-      // The job that it is from has gone on as well. What came behind the savepoint is there again.
+    } else if (from->second.then != Then::kStop) {
+      // The job that it is from has gone on as well, or was cancelled before it could commit what
+      // the savepoint has.
       for (size_t digit = 0; digit < ranges.size(); ++digit) {
         if (ranges[digit].last == 0) { ranges[digit].last = count_of(job_, digit); }
       }

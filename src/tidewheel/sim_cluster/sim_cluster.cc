@@ -165,11 +165,14 @@ class SimCluster::Launcher final : public ProcessLauncher {
       const Status status = process.worker->result();
       return end(cluster, id, {.exit_code = exit_code_of(status)});
     }
-    if (process.master != nullptr && process.master->job_ended().is_set()) {
+    if (process.master != nullptr && process.signal == 0) {
       process.busy = true;
-      const Status status = process.master->wait();
+      const bool is_over = process.master->advance();
       process.busy = false;
-      return end(cluster, id, {.exit_code = exit_code_of(status), .signal = process.signal});
+      if (is_over || process.signal != 0) {
+        const Status status = is_over ? process.master->result() : Status();
+        return end(cluster, id, {.exit_code = exit_code_of(status), .signal = process.signal});
+      }
     }
     cluster.simulation_.call_later(kLookNs, [&cluster, id] { look(cluster, id); });
   }
