@@ -17,9 +17,10 @@ namespace tidewheel {
 class World;  // base/world.h
 
 // Registers with the JobManager, declares the slots that the job needs, deploys it when workers
-// with all of them have come, and tells the JobManager how the job ended. It ends with its
-// JobManager: another one starts another master, of the next epoch, which goes on from the newest
-// checkpoint.
+// with all of them have come, and tells the JobManager how the job ended. When its JobManager is
+// lost it runs on for a while: the one that leads next calls it and has it register (Adopt). It
+// ends when nobody does, or when that one has started another master, of the next epoch, which goes
+// on from the newest checkpoint. Without high availability it ends with its JobManager.
 class JobMasterProcess {
  public:
   struct Options {
