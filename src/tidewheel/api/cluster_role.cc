@@ -39,7 +39,10 @@ Status run_worker(World& world, const ProcessRole& role, LogicalGraph graph, con
 int exit_status_of(const ProcessRole& role, const Status& result) {
   if (result.ok()) { return kRoleDone; }
   std::fprintf(stderr, "%s\n", result.to_string().c_str());
-  if (result.id() == ErrorId::kProcessLost) { return kRoleLost; }
+  // The process before has not ended yet: it is tried again.
+  if (result.id() == ErrorId::kProcessLost || result.id() == ErrorId::kFileLocked) {
+    return kRoleLost;
+  }
   // How the job ended was told the JobManager; the process has done what it was for.
   return role.kind == ProcessRole::Kind::kJobMaster && result.id() == ErrorId::kJobCancelled
              ? kRoleDone

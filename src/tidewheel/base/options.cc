@@ -3,6 +3,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/history_options.h"
+#include "tidewheel/base/job_master_options.h"
 #include "tidewheel/base/metric_options.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/plugin_options.h"
@@ -85,6 +86,8 @@ std::span<const ConfigOption* const> all_options() {
       &options::kAskTimeout,
       &options::kRegistrationTimeout,
       &options::kSlotRequestTimeout,
+      &options::kMasterReconnectTimeout,
+      &options::kMasterAloneTimeout,
       &options::kSpreadOutSlots,
       &options::kJobStoreCapacity,
       &options::kJobStoreExpiration,

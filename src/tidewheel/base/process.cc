@@ -50,6 +50,7 @@ struct Prepared {
   std::string group_file;  // empty: none
   cpu_set_t cores{};
   bool has_cores = false;
+  bool outlives_parent = false;
 };
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -92,6 +93,7 @@ std::unique_ptr<Prepared> prepare(const ProcessSpec& spec, const MemoryGroup* gr
   out->arguments = pointers(out->argument_texts);
   out->environment = pointers(out->environment_texts);
   out->directory = spec.directory;
+  out->outlives_parent = spec.outlives_parent;
   out->output_path = spec.output_path;
   out->error_path = spec.error_path;
   if (group != nullptr) { out->group_file = group->processes_file(); }
@@ -126,8 +128,10 @@ void redirect(int report, const std::string& path, int stream) {
 
 // In the child. Only calls that are safe after a fork of a process with threads.
 [[noreturn]] void become(const Prepared& prepared, pid_t parent, int report) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) { ::_exit(126); }  // it has died before the line above
+  if (!prepared.outlives_parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) { ::_exit(126); }  // it has died before the line above
+  }
   // A group of its own: what a terminal sends to the parent is the parent's to hand on.
   ::setpgid(0, 0);
   sigset_t none;

@@ -23,6 +23,8 @@ struct ProcessSpec {
   // A limit that the system enforces, where it can (ProcessLauncher::why_no_memory_limits); 0:
   // none.
   int64_t memory_bytes_max = 0;
+  // It does not end with this process, unless its ChildProcess is destroyed first.
+  bool outlives_parent = false;
   // Cores that it may run on; empty: all that this process may.
   std::vector<int32_t> cores;
 };
@@ -37,8 +39,8 @@ struct ProcessEnd {
   std::string describe() const;
 };
 
-// A child that has been started. Any thread. It ends with this process, however that ends, and when
-// this object is destroyed.
+// A child that has been started. Any thread. It ends when this object is destroyed, and with this
+// process, however that ends (unless ProcessSpec::outlives_parent).
 class ChildProcess {
  public:
   virtual ~ChildProcess() = default;
@@ -71,7 +73,7 @@ class ProcessLauncher {
 // The file that this process's output (1) or error stream (2) goes to; empty: it is none.
 std::string file_of_stream(int stream);
 
-// Outlived by nothing that it started. Starts a thread at the first use.
+// Starts a thread at the first use.
 std::unique_ptr<ProcessLauncher> make_process_launcher();
 
 }  // namespace tidewheel

@@ -35,11 +35,9 @@ class EndedProcess final : public JobMasterProcess {
     loop_.post([this] { tell(); });
     return ok_status();
   }
-  Status wait() override {
-    static_cast<void>(told_->wait());
-    return result_;
-  }
-  Event& job_ended() override { return *told_; }
+  bool advance() override { return told_->is_set(); }
+  Event& awaited() override { return *told_; }
+  Status result() const override { return result_; }
   uint16_t port() const override { return 0; }
 
  private:

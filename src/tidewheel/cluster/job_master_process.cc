@@ -10,6 +10,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/event_loop.h"
+#include "tidewheel/base/job_master_options.h"
 #include "tidewheel/base/leaf_lock.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
@@ -92,14 +93,16 @@ class MasterProcess final : public JobMasterProcess {
         logger_(world.logger().named("job-master")),
         start_ms_(world.clock().wall_ms()),
         told_(world.executor().make_event()),
+        manager_fence_(role_.manager_fence),
         range_(std::move(range)),
         is_adaptive_(range_.slots_min() < range_.slots_max()),
         status_ms_(kClusterJobStatusCount) {}
   ~MasterProcess() override;
 
   Status begin();
-  Status wait() override;
-  Event& job_ended() override { return generation()->master->ended(); }
+  bool advance() override;
+  Event& awaited() override { return is_telling_ ? *told_ : generation()->master->ended(); }
+  Status result() const override;
   uint16_t port() const override { return port_; }
 
  private:
@@ -137,7 +140,12 @@ class MasterProcess final : public JobMasterProcess {
   void register_now();
   void declare_slots();
   void on_manager_lost(const Status& why);
+  void give_up(const Status& why);
+  std::shared_ptr<RpcService> adoption_service();
+  void on_adopt(const RpcRequest& from, const pb::AdoptJobMasterRequest& request,
+                const RpcAnswer<pb::Empty>& answer);
   void tell_line(const Line& line);
+  void tell_ending(JobEnd how, const std::function<void()>& go_on);
   void tell_end();
 
   std::shared_ptr<Generation> generation() const {
@@ -154,7 +162,8 @@ class MasterProcess final : public JobMasterProcess {
   const int64_t start_ms_;
   const std::unique_ptr<Event> told_;
   uint16_t port_ = 0;
-  std::atomic<bool> manager_is_lost_{false};
+  std::atomic<bool> manager_is_lost_{false};  // for good
+  std::atomic<uint64_t> manager_fence_;
 
   // The master's thread, or the caller's while no master turns.
   ParallelismRange range_;
@@ -169,7 +178,15 @@ class MasterProcess final : public JobMasterProcess {
   Line line_;  // as it was told last
   int64_t end_ms_ = -1;
 
+  // The caller's, of `advance`.
+  bool is_telling_ = false;  // the end
+  Status result_;
+
   // The loop's.
+  bool has_registered_ = false;  // with any JobManager
+  bool is_alone_ = false;        // its JobManager is lost, another one may come
+  EventLoop::TimerId gives_up_ = 0;
+  std::optional<Line> told_line_;
   std::optional<Line> untold_;
   bool tells_soon_ = false;
   ClusterJobStatus end_status_ = ClusterJobStatus::kFailed;
@@ -178,8 +195,10 @@ class MasterProcess final : public JobMasterProcess {
   std::atomic<int32_t> slots_max_{0};
   std::atomic<int32_t> slots_min_{0};
 
-  mutable LeafLock lock_;  // guards the pointer
+  mutable LeafLock lock_;  // guards these
   std::shared_ptr<Generation> generation_;
+  std::shared_ptr<RpcService> manager_service_;
+  std::vector<pb::SlotsOnTaskManager> slots_on_;  // as they were assigned last
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<RpcEndpoint> endpoint_;
 };
@@ -210,6 +229,7 @@ Status MasterProcess::connect() {
   manager_ = RpcClient(endpoint_->connect(role_.manager), "JobManager", loop_->poster());
   manager_.set_fence(role_.manager_fence);
   manager_.set_timeout_ms(config_.get(options::kAskTimeout));
+  if (role_.outlives_manager) { endpoint_->serve(adoption_service()); }
   return ok_status();
 }
 
@@ -244,13 +264,21 @@ Status MasterProcess::start_generation(std::shared_ptr<Generation> next) {
                          .slot_timeout_ns = config_.get(options::kSlotRequestTimeout) * kNsPerMs,
                          .on_turn = [this, &now] { return on_turn(now); }});
   now.master->set_fleet(*now.fleet, /*is_deployed=*/false);
+  now.master->set_before_end([this](JobEnd how, std::function<void()> go_on) {
+    loop_->post([this, how, go_on = std::move(go_on)] { tell_ending(how, go_on); });
+  });
   now.fleet->assign(assignment_);
   {
     const std::lock_guard guard(lock_);
     generation_ = next;
   }
   endpoint_->serve(now.fleet->make_service(now.poster()));
-  endpoint_->serve(manager_service(now));
+  const std::shared_ptr<RpcService> service = manager_service(now);
+  {
+    const std::lock_guard guard(lock_);
+    manager_service_ = service;
+  }
+  endpoint_->serve(service);
   now.worker = world_.executor().start_worker("tw-master", *now.master);
   now.master->set_worker(now.worker.get());
   slots_max_ = range_.slots_max();
@@ -272,20 +300,76 @@ MasterProcess::~MasterProcess() {
 // ---- The JobManager
 
 void MasterProcess::register_now() {
-  const auto up = [this] {
+  const auto up = [this, fence = manager_.fence()] {
+    if (fence != manager_.fence()) { return; }
     pb::RegisterJobMasterRequest request;
     request.set_job_id(role_.job_id);
     request.set_epoch(role_.epoch);
     request.set_address(NetworkAddress{role_.host, port_}.to_string());
+    {
+      const std::lock_guard guard(lock_);
+      for (const pb::SlotsOnTaskManager& on : slots_on_) { *request.add_on() = on; }
+    }
     manager_.call<pb::RegisterJobMasterResponse>(
-        "RegisterJobMaster", request, [this](const Result<pb::RegisterJobMasterResponse>& answer) {
+        "RegisterJobMaster", request,
+        [this, fence](const Result<pb::RegisterJobMasterResponse>& answer) {
+          if (fence != manager_.fence()) { return; }
           if (!answer.ok()) { return on_manager_lost(answer.status()); }
+          has_registered_ = true;
           declare_slots();
+          if (told_line_) { tell_line(*told_line_); }
         });
   };
   manager_.peer()->watch({.poster = loop_->poster(),
                           .on_up = up,
-                          .on_lost = [this](const Status& why) { on_manager_lost(why); }});
+                          .on_lost = [this, fence = manager_.fence()](const Status& why) {
+                            if (fence == manager_.fence()) { on_manager_lost(why); }
+                          }});
+}
+
+std::shared_ptr<RpcService> MasterProcess::adoption_service() {
+  auto service = std::make_shared<RpcService>("JobMasterAdoption", loop_->poster());
+  service->accept_newest(role_.manager_fence + 1);
+  service->on<pb::AdoptJobMasterRequest, pb::Empty>(
+      "Adopt", [this](const RpcRequest& from, const pb::AdoptJobMasterRequest& request,
+                      const RpcAnswer<pb::Empty>& answer) { on_adopt(from, request, answer); });
+  return service;
+}
+
+// Another JobManager leads. Nothing changes for the job: its workers know this process only.
+void MasterProcess::on_adopt(const RpcRequest& from, const pb::AdoptJobMasterRequest& request,
+                             const RpcAnswer<pb::Empty>& answer) {
+  if (request.job_id() != role_.job_id || request.epoch() != role_.epoch) {
+    return answer.fail(failed_precondition(
+        ErrorId::kFenced, "this is the master of job {}, of epoch {}", role_.job_id, role_.epoch));
+  }
+  if (manager_is_lost_ || !has_registered_) {
+    return answer.fail(unavailable(ErrorId::kProcessLost,
+                                   "the master of job {} is ending or has "
+                                   "not begun",
+                                   role_.job_id));
+  }
+  const RpcPeerRef before = manager_.peer();
+  if (before != from.peer) {
+    before->watch({});
+    before->close();
+  }
+  logger_.info("the JobManager with token {} leads now", from.fence);
+  manager_ = RpcClient(from.peer, "JobManager", loop_->poster());
+  manager_.set_fence(from.fence);
+  manager_.set_timeout_ms(config_.get(options::kAskTimeout));
+  manager_fence_ = from.fence;
+  is_alone_ = false;
+  loop_->cancel(gives_up_);
+  gives_up_ = 0;
+  std::shared_ptr<RpcService> service;
+  {
+    const std::lock_guard guard(lock_);
+    service = manager_service_;
+  }
+  service->poster()([service, fence = from.fence] { service->accept_only(fence); });
+  answer.ok(pb::Empty());
+  register_now();
 }
 
 void MasterProcess::declare_slots() {
@@ -294,15 +378,31 @@ void MasterProcess::declare_slots() {
   request.set_epoch(role_.epoch);
   request.set_slots(slots_max_);
   if (slots_min_ < slots_max_) { request.set_slots_min(slots_min_); }
-  manager_.call<pb::Empty>("DeclareSlots", request, [this](const Result<pb::Empty>& answer) {
-    if (answer.ok()) { return; }
-    if (answer.status().id() == ErrorId::kRpcDeadline) { return declare_slots(); }
-    on_manager_lost(answer.status());
-  });
+  manager_.call<pb::Empty>("DeclareSlots", request,
+                           [this, fence = manager_.fence()](const Result<pb::Empty>& answer) {
+                             if (answer.ok() || fence != manager_.fence()) { return; }
+                             if (answer.status().id() == ErrorId::kRpcDeadline) {
+                               return declare_slots();
+                             }
+                             on_manager_lost(answer.status());
+                           });
 }
 
-// The job stays as it is: whoever leads now starts another master.
+// The job runs on: whoever leads next finds this process. One that is told that it is not the job's
+// master any more ends, and so does one that nobody finds.
 void MasterProcess::on_manager_lost(const Status& why) {
+  if (manager_is_lost_) { return; }
+  const bool runs_on = role_.outlives_manager && has_registered_ && why.id() != ErrorId::kJobState;
+  if (!runs_on) { return give_up(why); }
+  if (std::exchange(is_alone_, true)) { return; }
+  const int64_t limit_ms = config_.get(options::kMasterAloneTimeout);
+  logger_.warning("the JobManager is lost, the job runs on without one for {} ms at most: {}",
+                  limit_ms, why.to_string());
+  gives_up_ = loop_->after_ms(limit_ms, [this, why] { give_up(why); });
+}
+
+// The job stays as it is: whoever leads starts another master.
+void MasterProcess::give_up(const Status& why) {
   if (manager_is_lost_.exchange(true)) { return; }
   logger_.warning("the JobManager is lost, so the job's master ends: {}", why.to_string());
   if (const auto now = generation()) { now->master->abandon(); }
@@ -310,7 +410,7 @@ void MasterProcess::on_manager_lost(const Status& why) {
 }
 
 void MasterProcess::tell_line(const Line& line) {
-  untold_ = line;
+  untold_ = told_line_ = line;
   if (std::exchange(tells_soon_, true)) { return; }
   pb::JobChangedNotice notice;
   notice.set_job_id(role_.job_id);
@@ -328,6 +428,22 @@ void MasterProcess::tell_line(const Line& line) {
   });
 }
 
+// Until it is known: another leader would start the job again.
+void MasterProcess::tell_ending(JobEnd how, const std::function<void()>& go_on) {
+  pb::JobEndingRequest request;
+  request.set_job_id(role_.job_id);
+  request.set_epoch(role_.epoch);
+  request.set_status(static_cast<uint32_t>(how == JobEnd::kFailed ? ClusterJobStatus::kFailed
+                                                                  : ClusterJobStatus::kCanceled));
+  manager_.call<pb::Empty>(
+      "JobEnding", request, [this, how, go_on](const Result<pb::Empty>& answer) {
+        if (answer.ok()) { return go_on(); }
+        if (answer.status().id() == ErrorId::kJobState) { give_up(answer.status()); }
+        if (manager_is_lost_) { return; }
+        loop_->after_ms(kRetryMs, [this, how, go_on] { tell_ending(how, go_on); });
+      });
+}
+
 void MasterProcess::tell_end() {
   untold_.reset();  // the end is the last that is told
   pb::JobEndedRequest request;
@@ -336,13 +452,10 @@ void MasterProcess::tell_end() {
   request.set_status(static_cast<uint32_t>(end_status_));
   request.set_report(end_report_);
   manager_.call<pb::Empty>("JobEnded", request, [this](const Result<pb::Empty>& answer) {
-    if (answer.ok()) {
-      told_->set();
-    } else if (answer.status().id() == ErrorId::kFenced) {
-      on_manager_lost(answer.status());
-    } else {
-      loop_->after_ms(kRetryMs, [this] { tell_end(); });
-    }
+    if (answer.ok()) { return told_->set(); }
+    if (answer.status().id() == ErrorId::kJobState) { give_up(answer.status()); }
+    if (manager_is_lost_) { return; }
+    loop_->after_ms(kRetryMs, [this] { tell_end(); });
   });
 }
 
@@ -350,7 +463,11 @@ void MasterProcess::tell_end() {
 
 std::shared_ptr<RpcService> MasterProcess::manager_service(Generation& now) {
   auto service = std::make_shared<RpcService>("JobMaster", now.poster());
-  service->accept_only(role_.manager_fence);
+  service->accept_only(manager_fence_);
+  service->on_notice<pb::Empty>("GiveUp", [this](const RpcRequest&, const pb::Empty&) {
+    loop_->post(
+        [this] { give_up(unavailable(ErrorId::kProcessLost, "the job is no more to be run")); });
+  });
   service->on_notice<pb::SlotsAssignedNotice>(
       "SlotsAssigned", [this, &now](const RpcRequest&, const pb::SlotsAssignedNotice& notice) {
         if (notice.epoch() == role_.epoch) { on_slots(now, notice); }
@@ -463,6 +580,10 @@ void MasterProcess::on_slots(Generation& now, const pb::SlotsAssignedNotice& not
                              .worker_id = on.worker_id()});
     slots += on.slots();
   }
+  {
+    const std::lock_guard guard(lock_);
+    slots_on_.assign(notice.on().begin(), notice.on().end());
+  }
   assignment.reason = notice.reason();
   assignment_ = assignment;
   // Another generation gets other workers.
@@ -546,7 +667,8 @@ void MasterProcess::consider_rescaling(Generation& now) {
 void MasterProcess::begin_rescaling(Generation& now) {
   const JobState state = now.master->state();
   const int64_t again_ns = world_.clock().now_ns() + kRescaleAgainNs;
-  if (state == JobState::kCancelling || state == JobState::kFailing || is_final(state)) {
+  if (state == JobState::kCancelling || state == JobState::kFailing ||
+      state == JobState::kStopping || is_final(state)) {
     rescale_at_ns_ = again_ns;
     return;
   }
@@ -639,26 +761,26 @@ std::string MasterProcess::report(const Generation& now) const {
 
 // ---- The end
 
-Status MasterProcess::wait() {
-  Status result;
-  while (true) {
+bool MasterProcess::advance() {
+  while (!is_telling_) {
     const std::shared_ptr<Generation> now = generation();
-    static_cast<void>(now->master->ended().wait());
+    if (!now->master->ended().is_set()) { return false; }
     // It has stopped turning when this returns, so that what was the master's can be read.
     now->worker.reset();
-    if (manager_is_lost_ || !rescaling_ || is_final(now->master->state())) { break; }
-    result = next_generation();
-    if (!result.ok()) { break; }
-  }
-  if (!manager_is_lost_) {
-    end_report_ = final_report(result);
+    const bool is_over = manager_is_lost_ || !rescaling_ || is_final(now->master->state());
+    if (!is_over) { result_ = next_generation(); }
+    if (!is_over && result_.ok()) { continue; }
+    is_telling_ = true;
+    if (manager_is_lost_) { break; }
+    end_report_ = final_report(result_);
     loop_->post([this] { tell_end(); });
-    static_cast<void>(told_->wait());
   }
-  if (manager_is_lost_) {
-    return unavailable(ErrorId::kProcessLost, "the JobManager of job {} is lost", role_.job_id);
-  }
-  return result;
+  return manager_is_lost_ || told_->is_set();
+}
+
+Status MasterProcess::result() const {
+  if (!manager_is_lost_) { return result_; }
+  return unavailable(ErrorId::kProcessLost, "the JobManager of job {} is lost", role_.job_id);
 }
 
 // `result`: why the job could not go on at another parallelism, or OK.

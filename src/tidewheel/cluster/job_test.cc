@@ -323,6 +323,12 @@ class FakeManager {
         "JobChanged", [this](const RpcRequest&, const pb::JobChangedNotice& notice) {
           status.store(static_cast<int32_t>(notice.status()));
         });
+    service->on<pb::JobEndingRequest, pb::Empty>(
+        "JobEnding", [this](const RpcRequest&, const pb::JobEndingRequest& request,
+                            const RpcAnswer<pb::Empty>& answer) {
+          ending.store(static_cast<int32_t>(request.status()));
+          answer.ok({});
+        });
     service->on<pb::JobEndedRequest, pb::Empty>(
         "JobEnded", [this](const RpcRequest&, const pb::JobEndedRequest& request,
                            const RpcAnswer<pb::Empty>& answer) {
@@ -379,6 +385,7 @@ class FakeManager {
   uint16_t port() const { return endpoint_->port(); }
 
   std::atomic<int32_t> slots_asked{0};
+  std::atomic<int32_t> ending{-1};
   std::atomic<int32_t> status{-1};
   pb::JobReport report;  // once the job has ended
 
@@ -616,6 +623,7 @@ TEST_P(ClusterJob, is_cancelled_on_all_workers) {
   while (job.results->rows_so_far() < 500) { rest_ms(world, 5); }
   EXPECT_TRUE(job.manager.ask_cancel().ok());
   EXPECT_EQ(job.master->wait().id(), ErrorId::kJobCancelled);
+  EXPECT_EQ(job.manager.ending, static_cast<int32_t>(ClusterJobStatus::kCanceled));
   EXPECT_EQ(job.manager.status, static_cast<int32_t>(ClusterJobStatus::kCanceled));
 }
 

@@ -60,6 +60,18 @@ class RoleOptions {
     into = sum;
     return ok_status();
   }
+  // False where it is not there.
+  Status flag(const std::string& name, bool& into) {
+    if (!has(name)) { return ok_status(); }
+    std::string value;
+    TIDEWHEEL_RETURN_IF_ERROR(text(name, value));
+    if (value != "true" && value != "false") {
+      return invalid_argument(ErrorId::kUsage, "--{} is '{}'; true and false are possible", name,
+                              value);
+    }
+    into = value == "true";
+    return ok_status();
+  }
   Status address(const std::string& name, NetworkAddress& into) {
     std::string value;
     TIDEWHEEL_RETURN_IF_ERROR(text(name, value));
@@ -108,6 +120,7 @@ std::vector<std::string> role_arguments(const ProcessRole& role) {
   if (is_master) {
     add("manager", role.manager.to_string());
     add("fence", std::to_string(role.manager_fence));
+    if (role.outlives_manager) { add("outlives-manager", "true"); }
   } else {
     add("worker-id", role.worker_id);
     add("task-manager", role.task_manager_id);
@@ -145,6 +158,7 @@ Result<ProcessRole> parse_role(std::span<const std::string> arguments) {
   if (role.kind == ProcessRole::Kind::kJobMaster) {
     TIDEWHEEL_RETURN_IF_ERROR(options.address("manager", role.manager));
     TIDEWHEEL_RETURN_IF_ERROR(options.number("fence", role.manager_fence));
+    TIDEWHEEL_RETURN_IF_ERROR(options.flag("outlives-manager", role.outlives_manager));
   } else {
     uint64_t memory_bytes = 0;
     TIDEWHEEL_RETURN_IF_ERROR(options.text("worker-id", role.worker_id));

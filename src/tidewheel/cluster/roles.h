@@ -4,6 +4,7 @@
 //
 //   PROGRAM job-master --job-id=HEX --epoch=N --program=FILE [--entry=NAME] --config=FILE
 //       --working-directory=FOLDER --listen=HOST:PORT --host=HOST --manager=HOST:PORT --fence=N
+//       [--outlives-manager=true]
 //       -- ARGUMENT...
 //   PROGRAM worker --job-id=HEX --epoch=N --program=FILE [--entry=NAME] --config=FILE
 //       --working-directory=FOLDER --listen=HOST:PORT --host=HOST --worker-id=ID --task-manager=ID
@@ -37,8 +38,9 @@ struct ProcessRole {
   std::string host;  // by which others reach this process
 
   // ---- Of a job master.
-  NetworkAddress manager;      // the JobManager that has started it, and which it ends with
-  uint64_t manager_fence = 0;  // its fencing token
+  NetworkAddress manager;         // the JobManager that has started it
+  uint64_t manager_fence = 0;     // its fencing token
+  bool outlives_manager = false;  // another JobManager may take over; else it ends with this one
 
   // ---- Of a worker.
   std::string worker_id;  // drawn for each process

@@ -364,6 +364,12 @@ void JobMaster::note_ended(TaskId task, TaskState state, const Status& failure) 
   const size_t index = layout_.region_of(task.vertex);
   Region& region = regions_[index];
   forget(task);
+  if (state == TaskState::kCancelled && region.state == Region::State::kRunning && !is_ending()) {
+    // Its process ends, and ends its tasks first.
+    on_failure({index},
+               unavailable(ErrorId::kProcessLost, "the task was cancelled: its process ends"),
+               name_of(task));
+  }
   if (state == TaskState::kFinished && region.state == Region::State::kRunning) {
     finished_.insert(task);
     checkpoints_.on_task_finished(task);
@@ -836,7 +842,12 @@ void JobMaster::shut_down() {
   JobEnd how = stop_asked_ ? JobEnd::kStopped : JobEnd::kFinished;
   if (state_.load(std::memory_order_relaxed) == JobState::kFailing) { how = JobEnd::kFailed; }
   if (state_.load(std::memory_order_relaxed) == JobState::kCancelling) { how = JobEnd::kCancelled; }
-  checkpoints_.shut_down(how, [this] { end(); });
+  const auto go_on = [this, how] { checkpoints_.shut_down(how, [this] { end(); }); };
+  if (before_end_ && (how == JobEnd::kFailed || how == JobEnd::kCancelled)) {
+    before_end_(how, [this, go_on] { post(go_on); });
+  } else {
+    go_on();
+  }
 }
 
 void JobMaster::end() {

@@ -68,6 +68,11 @@ class JobMaster final : public Turnable,
   Status make_coordinators();
   // `fleet` outlives the worker. `is_deployed`: the tasks are there, and will be run.
   void set_fleet(TaskFleet& fleet, bool is_deployed);
+  // Called on the master's thread before the job ends as cancelled or failed, with what goes on
+  // with that (any thread): its checkpoints are deleted then, so whoever would start it again has
+  // to know before. Never called back: the job is abandoned.
+  using BeforeEnd = std::function<void(JobEnd how, std::function<void()> go_on)>;
+  void set_before_end(BeforeEnd before_end) { before_end_ = std::move(before_end); }
   const TaskLayout& layout() const { return layout_; }
   const CheckpointPlans& plans() const { return checkpoints_.plans(); }
 
@@ -212,6 +217,7 @@ class JobMaster final : public Turnable,
   const TaskLayout layout_;
   const std::vector<std::vector<size_t>> upstream_;  // by place of a task
   TaskFleet* fleet_ = nullptr;
+  BeforeEnd before_end_;                                          // null: nobody has to know
   std::vector<std::shared_ptr<HostedCoordinator>> coordinators_;  // by node; null: it has none
   std::vector<Region> regions_;
   std::set<TaskId> finished_;  // tasks of the regions' present attempts

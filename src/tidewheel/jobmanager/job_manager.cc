@@ -129,7 +129,7 @@ void JobManager::jobs(Answer<std::vector<JobSummary>> done) {
       JobSummary summary;
       summary.id = id;
       summary.name = job.name;
-      summary.status = job.status;
+      summary.status = job.shown_status();
       summary.start_ms = job.start_ms;
       summary.end_ms = job.end_ms;
       summary.last_modification_ms = job.changed_ms;
@@ -156,14 +156,21 @@ void JobManager::report(std::string job_id, Answer<JobReportRef> done) {
     };
     const Result<Role::Job*> job = role->find_job(job_id);
     if (!job.ok()) { return done(job.status()); }
-    if (is_final((*job)->status)) { return done(parse((*job)->report)); }
+    if (is_final((*job)->shown_status())) { return done(parse((*job)->report)); }
     auto known = std::make_shared<pb::JobReport>();
     role->fill_report(**job, *known);
     if (!(*job)->master) { return done(JobReportRef(std::move(known))); }
     (*job)->master.call<pb::ReportResponse>(
-        "Report", pb::Empty(), [parse, done, known](const Result<pb::ReportResponse>& answer) {
+        "Report", pb::Empty(), [done, known](const Result<pb::ReportResponse>& answer) {
+          auto report = std::make_shared<pb::JobReport>();
           // A master that is just being replaced: what is known without it.
-          done(answer.ok() ? parse(answer->report()) : Result<JobReportRef>(known));
+          if (!answer.ok() || !report->ParseFromString(answer->report())) {
+            return done(JobReportRef(known));
+          }
+          // Its end is shown when it is kept.
+          const auto status = static_cast<ClusterJobStatus>(report->status());
+          if (is_final(status)) { report->set_status(known->status()); }
+          done(JobReportRef(std::move(report)));
         });
   });
 }

@@ -10,11 +10,14 @@ namespace tidewheel {
 namespace {
 
 constexpr int32_t kStartsInVainMax = 10;
+// As many are counted of those that came before their predecessor had ended: a pause of 0.8 s.
+constexpr int32_t kStartsTooEarly = 3;
 constexpr int64_t kRestartAfterMsMin = 100;
 constexpr int64_t kRestartAfterMsMax = 10'000;
 // A master that has worked for so long is no start in vain.
 constexpr int64_t kWorkedMs = 60'000;
 constexpr int64_t kEndsWithinMs = 10'000;
+constexpr int64_t kKeepAgainMs = 500;
 constexpr int64_t kLastWordsBytes = 4096;
 
 }  // namespace
@@ -124,6 +127,8 @@ void JobManager::Role::keep(const Job& job, Done done) {
   record.set_epoch(job.epoch);
   record.set_ended(is_final(job.status));
   record.set_report(job.report);
+  if (job.ending) { record.set_ending(static_cast<uint32_t>(*job.ending)); }
+  record.set_master_address(job.master_address);
   options_.high_availability->put_job(job.id, record.SerializeAsString(), loop_.poster(),
                                       std::move(done));
 }
@@ -155,6 +160,10 @@ void JobManager::Role::start_master(Job& job) {
   job.process.reset();
   job.master = RpcClient();
   job.master_address.clear();
+  job.is_adopting = false;
+  job.adoption = RpcClient();
+  job.awaited.clear();
+  job.held_need.reset();
   job.workers.clear();
   job.epoch += 1;
   if (job.status != ClusterJobStatus::kCancelling) { job.status = ClusterJobStatus::kInitializing; }
@@ -197,9 +206,11 @@ void JobManager::Role::launch_master(Job& job, const std::string& directory) {
       options_.bind_host.empty() || options_.bind_host == "0.0.0.0" || options_.bind_host == "::";
   role.manager = {everywhere ? "localhost" : options_.bind_host, port()};
   role.manager_fence = fence_;
+  role.outlives_manager = options_.high_availability->keeps_jobs();
   ProcessSpec spec;
   spec.program = options_.launcher->own_program();
   spec.arguments = role_arguments(role);
+  spec.outlives_parent = role.outlives_manager;
   const ProcessLogs logs = logs_of(job);
   spec.output_path = join_path(logs.directory, logs.output);
   spec.error_path = join_path(logs.directory, logs.log);
@@ -225,9 +236,11 @@ void JobManager::Role::on_master_end(const std::string& id, uint64_t epoch, cons
   if (job == nullptr) { return; }
   job->process.reset();
   job->master = RpcClient();
+  job->is_adopting = false;
+  job->adoption = RpcClient();
   if (is_final(job->status)) { return; }
   log_.warning("job {}: its master {}", id, end.describe());
-  if (job->status == ClusterJobStatus::kCancelling) {
+  if (job->ending == ClusterJobStatus::kCanceled) {
     return finish(*job, ClusterJobStatus::kCanceled, "", "");
   }
   const ProcessLogs logs = logs_of(*job);
@@ -241,7 +254,11 @@ void JobManager::Role::on_master_end(const std::string& id, uint64_t epoch, cons
       // What it says itself will be no different the next time; a crash may.
       const bool by_itself =
           end.signal == 0 && (end.exit_code == kRoleFailed || end.exit_code == kRoleMisused);
-      if (by_itself) { return finish(*known, ClusterJobStatus::kFailed, why, ""); }
+      if (by_itself || known->ending) { return finish(*known, ClusterJobStatus::kFailed, why, ""); }
+      // It was tried too early: the process before it holds the job's folder still.
+      if (end.exit_code == kRoleLost && end.signal == 0) {
+        known->starts_in_vain = std::min(known->starts_in_vain, kStartsTooEarly);
+      }
       restart_master(*known, why);
     });
   });
@@ -272,7 +289,7 @@ void JobManager::Role::restart_master(Job& job, const std::string& why) {
 void JobManager::Role::fill_report(const Job& job, pb::JobReport& report) const {
   report.set_id(job.id);
   report.set_name(job.name);
-  report.set_status(static_cast<uint32_t>(job.status));
+  report.set_status(static_cast<uint32_t>(job.shown_status()));
   report.set_now_ms(world_.clock().wall_ms());
   report.set_start_ms(job.start_ms);
   report.set_end_ms(job.end_ms);
@@ -298,6 +315,7 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
   if (report.empty()) {
     pb::JobReport made;
     fill_report(job, made);
+    made.set_status(static_cast<uint32_t>(status));
     if (!failure.empty()) {
       pb::FailureReport* const entry = made.add_failures();
       entry->set_error(fmt::format("TW{} kProcessLost", static_cast<int>(ErrorId::kProcessLost)));
@@ -306,6 +324,9 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
     }
     job.report = made.SerializeAsString();
   }
+  job.ending = status;
+  job.end_is_kept = false;
+  keep_end(job.id);
   log_.info("job {} has ended: {}{}{}", job.id, cluster_job_status_name(status),
             failure.empty() ? "" : ": ", failure);
   pool_.remove_job(job.id);
@@ -319,11 +340,11 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
   // A master that does not end by itself is ended.
   loop_.after_ms(kEndsWithinMs, [this, id = job.id, epoch = job.epoch] {
     Job* const known = present(id, epoch);
-    if (known != nullptr) { known->process.reset(); }
+    if (known != nullptr) { end_master(*known); }
   });
   if (options_.application.has_value() && options_.config.get(options::kShutdownOnFinish)) {
     const int exit_status = status == ClusterJobStatus::kFailed ? 1 : 0;
-    keep(job, [this, exit_status](const Status&) {
+    when_end_is_kept(job, [this, exit_status](const Status&) {
       loop_.after_ms(0, [this, exit_status] {
         for (const auto& [id, task_manager] : task_managers_) {
           task_manager.client.notify("ShutDown", pb::Empty());
@@ -331,6 +352,43 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
         options_.on_end(exit_status);
       });
     });
+  }
+}
+
+// Until it is, or another one leads.
+void JobManager::Role::keep_end(const std::string& id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.end_is_kept) { return; }
+  keep(found->second, [this, id, fence = fence_](const Status& status) {
+    const auto known = jobs_.find(id);
+    if (fence != fence_ || known == jobs_.end()) { return; }
+    if (!status.ok()) {
+      log_.warning("the end of job {} can't be kept yet: {}", id, status.to_string());
+      loop_.after_ms(kKeepAgainMs, [this, id, fence] {
+        if (fence == fence_) { keep_end(id); }
+      });
+      return;
+    }
+    known->second.end_is_kept = true;
+    for (const Done& done : std::exchange(known->second.wait_for_end, {})) { done(ok_status()); }
+  });
+}
+
+void JobManager::Role::when_end_is_kept(Job& job, Done done) {
+  if (job.end_is_kept) { return done(ok_status()); }
+  job.wait_for_end.push_back(std::move(done));
+}
+
+ClusterJobStatus JobManager::Role::job_status_of(uint32_t number) {
+  return static_cast<ClusterJobStatus>(std::min<uint32_t>(number, kClusterJobStatusCount - 1));
+}
+
+ClusterJobStatus JobManager::Role::Job::shown_status() const {
+  if (!is_final(status) || end_is_kept) { return status; }
+  switch (status) {
+    case ClusterJobStatus::kCanceled: return ClusterJobStatus::kCancelling;
+    case ClusterJobStatus::kFailed: return ClusterJobStatus::kFailing;
+    default: return ClusterJobStatus::kRunning;
   }
 }
 
@@ -350,7 +408,9 @@ void JobManager::Role::forget_old_jobs() {
   const int64_t now_ms = world_.clock().wall_ms();
   std::vector<std::pair<int64_t, std::string>> ended;
   for (const auto& [id, job] : jobs_) {
-    if (is_final(job.status) && job.process == nullptr) { ended.emplace_back(job.end_ms, id); }
+    if (is_final(job.status) && job.end_is_kept && job.process == nullptr) {
+      ended.emplace_back(job.end_ms, id);
+    }
   }
   std::sort(ended.begin(), ended.end());
   for (size_t i = 0; i < ended.size(); ++i) {
@@ -362,18 +422,39 @@ void JobManager::Role::forget_old_jobs() {
 }
 
 void JobManager::Role::cancel(Job& job, Done done) {
-  if (job.status == ClusterJobStatus::kCanceled) { return done(ok_status()); }
+  if (job.status == ClusterJobStatus::kCanceled) { return when_end_is_kept(job, std::move(done)); }
   if (is_final(job.status)) {
     return done(failed_precondition(ErrorId::kJobState, "the job {} has ended: it is {}", job.id,
                                     cluster_job_status_name(job.status)));
   }
-  if (!job.master) {
+  // A master that is awaited is told when it comes.
+  if (!job.master && !job.is_adopting) {
     job.process.reset();
     finish(job, ClusterJobStatus::kCanceled, "", "");
-    return keep(job, std::move(done));
+    return when_end_is_kept(job, std::move(done));
   }
   job.status = ClusterJobStatus::kCancelling;
   job.changed_ms = world_.clock().wall_ms();
+  job.ending = ClusterJobStatus::kCanceled;
+  // It is kept first, so that no other leader starts it again.
+  keep(job, [this, id = job.id, epoch = job.epoch, done = std::move(done)](const Status& kept) {
+    Job* const known = present(id, epoch);
+    if (known == nullptr) {
+      return done(unavailable(ErrorId::kNotLeader, "another JobManager leads now"));
+    }
+    if (!kept.ok()) { return done(kept); }
+    cancel_at_master(*known, done);
+  });
+}
+
+void JobManager::Role::cancel_at_master(Job& job, Done done) {
+  if (is_final(job.status)) { return when_end_is_kept(job, std::move(done)); }
+  if (job.is_adopting) { return done(ok_status()); }
+  if (!job.master) {
+    job.process.reset();
+    finish(job, ClusterJobStatus::kCanceled, "", "");
+    return when_end_is_kept(job, std::move(done));
+  }
   job.master.call<pb::Empty>(
       "Cancel", pb::Empty(), [done = std::move(done)](const Result<pb::Empty>& answer) {
         // Its end is seen by itself, and takes it for cancelled.
@@ -388,51 +469,65 @@ void JobManager::Role::on_register_master(const RpcRequest& from,
                                           const pb::RegisterJobMasterRequest& request,
                                           const RpcAnswer<pb::RegisterJobMasterResponse>& answer) {
   Job* const job = present(request.job_id(), request.epoch());
-  if (job == nullptr || is_final(job->status) || job->process == nullptr) {
-    return answer.fail(failed_precondition(ErrorId::kFenced, "the job {} has no master of epoch {}",
-                                           request.job_id(), request.epoch()));
+  // It is told so for good: this JobManager leads.
+  if (job == nullptr || is_final(job->status) || (job->process == nullptr && !job->is_adopting)) {
+    return answer.fail(failed_precondition(ErrorId::kJobState,
+                                           "the job {} has no master of epoch {}", request.job_id(),
+                                           request.epoch()));
   }
   job->master = RpcClient(from.peer, "JobMaster", loop_.poster());
   job->master.set_fence(fence_);
   job->master.set_timeout_ms(options_.config.get(options::kAskTimeout));
   job->master_address = request.address();
   job->master_since_ms = loop_.now_ms();
+  if (job->is_adopting) {
+    log_.info("job {}: its master, of epoch {}, runs on", job->id, job->epoch);
+    loop_.cancel(job->restart);
+    job->restart = 0;
+    job->is_adopting = false;
+  }
+  await_task_managers(*job, request);
   from.peer->watch({.poster = loop_.poster(),
                     .on_up = nullptr,
-                    .on_lost = [this, id = job->id, epoch = job->epoch](const Status& why) {
-                      Job* const known = present(id, epoch);
-                      if (known == nullptr || known->process == nullptr) { return; }
-                      // It may be there still, stopped or cut off: there must not be two.
-                      log_.warning("job {}: its master is lost: {}", id, why.to_string());
-                      known->process->kill();
-                    }});
+                    .on_lost = [this, id = job->id, epoch = job->epoch, peer = from.peer.get()](
+                                   const Status& why) { on_master_lost(id, epoch, peer, why); }});
   if (job->status == ClusterJobStatus::kInitializing) { job->status = ClusterJobStatus::kCreated; }
-  pb::RegisterJobMasterResponse response;
-  response.set_fence(fence_);
-  answer.ok(response);
+  // Where it is has to be known to the next leader before it begins.
+  keep(*job, [this, id = job->id, epoch = job->epoch, answer](const Status& kept) {
+    Job* const known = present(id, epoch);
+    if (!kept.ok() || known == nullptr) {
+      return answer.fail(kept.ok() ? unavailable(ErrorId::kNotLeader, "another JobManager leads")
+                                   : kept);
+    }
+    pb::RegisterJobMasterResponse response;
+    response.set_fence(fence_);
+    answer.ok(response);
+    if (known->ending == ClusterJobStatus::kCanceled) {
+      cancel_at_master(*known, [](const Status&) {});
+    }
+  });
 }
 
 void JobManager::Role::on_declare_slots(const pb::DeclareSlotsRequest& request,
                                         const RpcAnswer<pb::Empty>& answer) {
   Job* const job = present(request.job_id(), request.epoch());
   if (job == nullptr || is_final(job->status)) {
-    return answer.fail(failed_precondition(ErrorId::kFenced, "the job {} has no master of epoch {}",
-                                           request.job_id(), request.epoch()));
+    return answer.fail(failed_precondition(ErrorId::kJobState,
+                                           "the job {} has no master of epoch {}", request.job_id(),
+                                           request.epoch()));
   }
-  pool_.set_need(job->id, request.slots(), request.slots_min());
   answer.ok(pb::Empty());
-  settle();
-  // The master is a new one, and its slots may be those that the one before had.
-  for (const auto& [task_manager, slots] : pool_.slots_of(job->id)) {
-    if (!job->workers.contains(task_manager)) { assign(task_manager, job->id); }
+  if (!job->awaited.empty()) {
+    job->held_need = request;
+    return;
   }
+  take_need(*job, request);
 }
 
 void JobManager::Role::on_job_changed(const pb::JobChangedNotice& notice) {
   Job* const job = present(notice.job_id(), notice.epoch());
   if (job == nullptr || is_final(job->status)) { return; }
-  const auto status = static_cast<ClusterJobStatus>(
-      std::min<uint32_t>(notice.status(), kClusterJobStatusCount - 1));
+  const ClusterJobStatus status = job_status_of(notice.status());
   // Its end is told by JobEnded.
   const bool is_cancelling = job->status == ClusterJobStatus::kCancelling;
   if (!is_final(status) && !is_cancelling) { job->status = status; }
@@ -443,19 +538,37 @@ void JobManager::Role::on_job_changed(const pb::JobChangedNotice& notice) {
   job->changed_ms = world_.clock().wall_ms();
 }
 
+void JobManager::Role::on_job_ending(const pb::JobEndingRequest& request,
+                                     const RpcAnswer<pb::Empty>& answer) {
+  Job* const job = present(request.job_id(), request.epoch());
+  if (job == nullptr || is_final(job->status)) {
+    return answer.fail(failed_precondition(ErrorId::kJobState,
+                                           "the job {} has no master of epoch {}", request.job_id(),
+                                           request.epoch()));
+  }
+  job->ending = job_status_of(request.status());
+  keep(*job, [answer](const Status& kept) {
+    if (kept.ok()) {
+      answer.ok(pb::Empty());
+    } else {
+      answer.fail(kept);
+    }
+  });
+}
+
 void JobManager::Role::on_job_ended(const pb::JobEndedRequest& request,
                                     const RpcAnswer<pb::Empty>& answer) {
   Job* const job = present(request.job_id(), request.epoch());
   if (job == nullptr) {
-    return answer.fail(failed_precondition(ErrorId::kFenced, "the job {} has no master of epoch {}",
-                                           request.job_id(), request.epoch()));
+    return answer.fail(failed_precondition(ErrorId::kJobState,
+                                           "the job {} has no master of epoch {}", request.job_id(),
+                                           request.epoch()));
   }
-  const auto status = static_cast<ClusterJobStatus>(
-      std::min<uint32_t>(request.status(), kClusterJobStatusCount - 1));
+  const ClusterJobStatus status = job_status_of(request.status());
   if (!is_final(job->status)) {
     finish(*job, is_final(status) ? status : ClusterJobStatus::kFailed, "", request.report());
   }
-  keep(*job, [answer](const Status& kept) {
+  when_end_is_kept(*job, [answer](const Status& kept) {
     if (kept.ok()) {
       answer.ok(pb::Empty());
     } else {

@@ -13,6 +13,9 @@ namespace {
 
 constexpr int64_t kTickMs = 1000;
 constexpr int64_t kEndsAfterMs = 200;  // for answers that are on their way
+constexpr const char* kEndedUnderAnotherLeader =
+    "the job was coming to its end when the JobManager that led was lost, and with it what there "
+    "was to say of that";
 constexpr const char* kApplicationJobId = "00000000000000000000000000000000";
 
 SlotChoice slot_choice(const Config& config) {
@@ -92,6 +95,9 @@ void JobManager::Role::serve() {
   service_->on_notice<pb::JobChangedNotice>(
       "JobChanged",
       [this](const RpcRequest&, const pb::JobChangedNotice& notice) { on_job_changed(notice); });
+  service_->on<pb::JobEndingRequest, pb::Empty>(
+      "JobEnding", [this](const RpcRequest&, const pb::JobEndingRequest& request,
+                          const auto& answer) { on_job_ending(request, answer); });
   service_->on<pb::JobEndedRequest, pb::Empty>(
       "JobEnded", [this](const RpcRequest&, const pb::JobEndedRequest& request,
                          const auto& answer) { on_job_ended(request, answer); });
@@ -100,10 +106,10 @@ void JobManager::Role::serve() {
 }
 
 void JobManager::Role::start(const std::string& rest_address) {
-  post([this, rest_address] {
+  post([this, rest_address, port = endpoint_->port()] {
     rest_address_ = rest_address;
     HighAvailability::Candidate candidate;
-    candidate.rpc_address = NetworkAddress{options_.host, endpoint_->port()}.to_string();
+    candidate.rpc_address = NetworkAddress{options_.host, port}.to_string();
     candidate.rest_address = rest_address;
     candidate.poster = loop_.poster();
     candidate.on_elected = [this](uint64_t fence) { on_elected(fence); };
@@ -157,10 +163,18 @@ void JobManager::Role::read_jobs() {
 
 void JobManager::Role::recover(const HighAvailability::Jobs& records) {
   for (const auto& [id, record] : records) { recover_job(id, record); }
+  orphans_.clear();  // of jobs that have another master, or have ended
   recovered_ = true;
   service_->accept_only(fence_);
   for (auto& [id, job] : jobs_) {
-    if (!is_final(job.status)) { start_master(job); }
+    if (is_final(job.status)) { continue; }
+    if (!job.master_address.empty()) {
+      adopt_master(job);
+    } else if (job.ending) {
+      finish(job, *job.ending, kEndedUnderAnotherLeader, "");
+    } else {
+      start_master(job);
+    }
   }
   if (options_.application.has_value()) { run_application(); }
 }
@@ -183,13 +197,19 @@ void JobManager::Role::recover_job(const std::string& id, const std::string& byt
     const Status status = job.config.set(setting.key(), setting.value());
     if (!status.ok()) { log_.warning("job {}: {}", id, status.to_string()); }
   }
+  job.master_address = record.master_address();
+  const auto orphan = orphans_.find(id);
+  if (orphan != orphans_.end() && orphan->second.first == job.epoch && !record.ended()) {
+    job.process = std::move(orphan->second.second);
+  }
+  if (record.ending() != 0) { job.ending = job_status_of(record.ending()); }
   if (record.ended()) {
     pb::JobReport report;
+    job.end_is_kept = true;
     job.report = record.report();
     job.tasks = task_counts(job.report);
     if (report.ParseFromString(job.report)) {
-      job.status = static_cast<ClusterJobStatus>(
-          std::min<uint32_t>(report.status(), kClusterJobStatusCount - 1));
+      job.status = job_status_of(report.status());
       job.name = report.name();
       job.start_ms = report.start_ms();
       job.end_ms = report.end_ms();
@@ -225,10 +245,16 @@ void JobManager::Role::run_application() {
 // Another one may lead already: all that acts for this one ends, at once.
 void JobManager::Role::on_lost(const Status& why) {
   log_.warning("does not lead any more: {}", why.to_string());
+  keep_orphans();
   fence_ = 0;
   recovered_ = false;
   service_->accept_none("this JobManager does not lead any more");
-  for (auto& [id, job] : jobs_) { loop_.cancel(job.restart); }
+  for (auto& [id, job] : jobs_) {
+    loop_.cancel(job.restart);
+    for (const Done& done : std::exchange(job.wait_for_end, {})) {
+      done(unavailable(ErrorId::kNotLeader, "another JobManager leads now"));
+    }
+  }
   for (auto& [id, task_manager] : task_managers_) { task_manager.client.peer()->close(); }
   jobs_.clear();
   task_managers_.clear();
@@ -241,7 +267,7 @@ void JobManager::Role::shut_down() {
   log_.info("the cluster shuts down");
   for (auto& [id, job] : jobs_) {
     loop_.cancel(job.restart);
-    job.process.reset();
+    end_master(job);
     options_.high_availability->remove_job(id, loop_.poster(), [](const Status&) {});
   }
   for (const auto& [id, task_manager] : task_managers_) {

@@ -46,13 +46,27 @@ class JobManager::Role {
     int64_t changed_ms = 0;
     int32_t parallelism = 0;
     std::vector<int32_t> tasks;
+    // What it is to end as; kept before anything is done about it, and then it is not started
+    // again.
+    std::optional<ClusterJobStatus> ending;
     std::string report;  // the last one, of a job that has ended; a pb::JobReport
+    // Its end is shown when it is kept: another leader knows of it then.
+    bool end_is_kept = false;
+    std::vector<Done> wait_for_end;
+    // As it is shown.
+    ClusterJobStatus shown_status() const;
 
     // Of the present epoch.
     std::unique_ptr<ChildProcess> process;
     RpcClient master;  // empty until it has registered
     std::string master_address;
-    int64_t master_since_ms = 0;                 // monotonic
+    int64_t master_since_ms = 0;  // monotonic
+    // Of a leader before: it is asked to register here, and what it needs waits until the
+    // TaskManagers where it has slots have come.
+    bool is_adopting = false;
+    RpcClient adoption;
+    std::set<std::string> awaited;
+    std::optional<pb::DeclareSlotsRequest> held_need;
     std::map<std::string, std::string> workers;  // by TaskManager; those that were started
 
     int32_t starts_in_vain = 0;  // masters that ended soon, one after another
@@ -98,6 +112,7 @@ class JobManager::Role {
   void plan(const ProgramInfo& program, const ProgramRun& run,
             Answer<ClusterGateway::JobReportRef> done);
   void cancel(Job& job, Done done);
+  void cancel_at_master(Job& job, Done done);
   void shut_down();
   std::vector<std::string> programs_in_use() const;
   ProcessLogs logs_of(const Job& job) const;
@@ -123,10 +138,23 @@ class JobManager::Role {
   void keep(const Job& job, Done done);
   void start_master(Job& job);
   void launch_master(Job& job, const std::string& directory);
+  // (adoption.cc)
+  void adopt_master(Job& job);
+  void adoption_failed(Job& job, const std::string& why);
+  void on_master_lost(const std::string& id, uint64_t epoch, const RpcPeer* peer,
+                      const Status& why);
+  void await_task_managers(Job& job, const pb::RegisterJobMasterRequest& request);
+  void take_need(Job& job, const pb::DeclareSlotsRequest& request);
+  void task_manager_has_come(const std::string& id);
+  void keep_orphans();
+  static void end_master(Job& job);
   void on_master_end(const std::string& id, uint64_t epoch, const ProcessEnd& end);
   void restart_master(Job& job, const std::string& why);
   void finish(Job& job, ClusterJobStatus status, const std::string& failure,
               const std::string& report);
+  void keep_end(const std::string& id);
+  // `done` is called once the end is kept.
+  void when_end_is_kept(Job& job, Done done);
   void archive(const Job& job);
   void forget_old_jobs();
   // The settings of a run, as they are kept with the job.
@@ -138,7 +166,10 @@ class JobManager::Role {
                           const RpcAnswer<pb::RegisterJobMasterResponse>& answer);
   void on_declare_slots(const pb::DeclareSlotsRequest& request, const RpcAnswer<pb::Empty>& answer);
   void on_job_changed(const pb::JobChangedNotice& notice);
+  void on_job_ending(const pb::JobEndingRequest& request, const RpcAnswer<pb::Empty>& answer);
   void on_job_ended(const pb::JobEndedRequest& request, const RpcAnswer<pb::Empty>& answer);
+  // Of a message; one that there is not is the last.
+  static ClusterJobStatus job_status_of(uint32_t number);
   // Null: there is none, or it is of an older epoch.
   Job* present(const std::string& id, uint64_t epoch);
 
@@ -173,6 +204,8 @@ class JobManager::Role {
   std::map<std::string, Job> jobs_;
   std::map<std::string, TaskManager> task_managers_;
   SlotPool pool_;
+  // Masters that this process has started, while it does not lead: by job, with their epochs.
+  std::map<std::string, std::pair<uint64_t, std::unique_ptr<ChildProcess>>> orphans_;
   // Programs that tell their plans; null: it is about to be started.
   std::map<uint64_t, std::unique_ptr<ChildProcess>> plans_;
   uint64_t plans_made_ = 0;

@@ -83,6 +83,7 @@ void JobManager::Role::on_register_task_manager(
   log_.info("TaskManager {} has registered, with {} slots", id, request.info().slots());
   answer.ok(response);
   settle();
+  task_manager_has_come(id);
 }
 
 void JobManager::Role::on_task_manager_lost(const std::string& id, const RpcPeer* peer,

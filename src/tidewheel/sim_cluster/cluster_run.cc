@@ -33,6 +33,7 @@ Config cluster_config(bool is_adaptive) {
         "restart-strategy.fixed-delay.attempts=1000000", "restart-strategy.fixed-delay.delay=50ms",
         "heartbeat.interval=300ms", "heartbeat.timeout=2s", "slot.request.timeout=1h",
         "taskmanager.registration.timeout=1h", "parallelism.default=3",
+        "high-availability.job-master.leaderless-timeout=15s",
         // Clocks jump.
         "jobstore.expiration-time=1000h", "pekko.ask.timeout=3s",
         "jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout=500ms",
@@ -285,9 +286,10 @@ class ClusterRun {
   void kill_manager() {
     const std::string manager = any_of(cluster_->running_managers());
     if (manager.empty()) { return; }
-    note(manager + " is killed");
+    const bool with_masters = random_.chance(0.3);
+    note(manager + (with_masters ? " and all on its machine are killed" : " is killed"));
     client_.killed(cluster_->gateway_of(manager));
-    cluster_->kill_manager(manager);
+    cluster_->kill_manager(manager, with_masters);
     // Most come back by themselves.
     if (!random_.chance(0.7)) { return; }
     later(5000, [this, manager] {
@@ -408,8 +410,9 @@ class ClusterRun {
     const auto from = restored_from_.find(job.id);
     if (from == restored_from_.end()) {
       failure = check_begin(ranges);
-    } else if (from->second.then == Then::kGoOn) {
-      // The job that it is from has gone on as well. What came behind the savepoint is there again.
+    } else if (from->second.then != Then::kStop) {
+      // The job that it is from has gone on as well, or was cancelled before it could commit what
+      // the savepoint has.
       for (size_t digit = 0; digit < ranges.size(); ++digit) {
         if (ranges[digit].last == 0) { ranges[digit].last = count_of(job_, digit); }
       }

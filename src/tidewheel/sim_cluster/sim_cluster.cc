@@ -54,6 +54,7 @@ struct SimCluster::Process {
   std::unique_ptr<JobWorker> worker;
   // Of a child: who is to be told of its end, if he still asks.
   std::shared_ptr<std::function<void(ProcessEnd)>> on_end;
+  bool outlives_parent = false;
   bool booted = false;
   bool busy = false;   // in a call that waits: it stays where it is, killed or not
   int32_t signal = 0;  // that has ended it
@@ -77,11 +78,14 @@ struct SimCluster::Manager {
 
 class SimCluster::Child final : public ChildProcess {
  public:
-  Child(SimCluster& cluster, int64_t id, std::shared_ptr<std::function<void(ProcessEnd)>> on_end)
-      : cluster_(cluster), id_(id), on_end_(std::move(on_end)) {}
+  // `outlived`: the parent's life, which the child may go on behind; null: it does not.
+  Child(SimCluster& cluster, int64_t id, std::shared_ptr<std::function<void(ProcessEnd)>> on_end,
+        std::shared_ptr<const bool> outlived)
+      : cluster_(cluster), id_(id), on_end_(std::move(on_end)), outlived_(std::move(outlived)) {}
   ~Child() override {
     *on_end_ = nullptr;
-    cluster_.kill_child(id_);
+    // A process that was killed destroys nothing.
+    if (outlived_ == nullptr || *outlived_) { cluster_.kill_child(id_); }
   }
   int64_t id() const override { return id_; }
   // A role has no handler for it.
@@ -93,12 +97,17 @@ class SimCluster::Child final : public ChildProcess {
   SimCluster& cluster_;
   const int64_t id_;
   const std::shared_ptr<std::function<void(ProcessEnd)>> on_end_;
+  const std::shared_ptr<const bool> outlived_;
 };
 
 class SimCluster::Launcher final : public ProcessLauncher {
  public:
-  Launcher(SimCluster& cluster, std::string parent, SimWorld& host)
-      : cluster_(cluster), parent_(std::move(parent)), host_(host) {}
+  Launcher(SimCluster& cluster, std::string parent, std::shared_ptr<const bool> parent_life,
+           SimWorld& host)
+      : cluster_(cluster),
+        parent_(std::move(parent)),
+        parent_life_(std::move(parent_life)),
+        host_(host) {}
 
   Result<std::unique_ptr<ChildProcess>> start(ProcessSpec spec,
                                               std::function<void(ProcessEnd)> on_end) override {
@@ -111,7 +120,9 @@ class SimCluster::Launcher final : public ProcessLauncher {
     process->node =
         std::make_unique<Node>(cluster_.simulation_, cluster_.storage_, host_, process->name);
     process->on_end = std::make_shared<std::function<void(ProcessEnd)>>(std::move(on_end));
-    auto child = std::make_unique<Child>(cluster_, id, process->on_end);
+    process->outlives_parent = spec.outlives_parent;
+    auto child = std::make_unique<Child>(cluster_, id, process->on_end,
+                                         spec.outlives_parent ? parent_life_ : nullptr);
     cluster_.children_.emplace(id, std::move(process));
     cluster_.simulation_.call_later(
         cluster_.simulation_.draw(1, kBootNsMax),
@@ -134,7 +145,7 @@ class SimCluster::Launcher final : public ProcessLauncher {
     if (process.signal != 0) { return end(cluster, id, {.signal = process.signal}); }
     if (!status.ok()) {
       process.node->logger().warning("does not start: {}", status.to_string());
-      return end(cluster, id, {.exit_code = kRoleFailed});
+      return end(cluster, id, {.exit_code = exit_code_of(status)});
     }
     look(cluster, id);
   }
@@ -165,18 +176,23 @@ class SimCluster::Launcher final : public ProcessLauncher {
       const Status status = process.worker->result();
       return end(cluster, id, {.exit_code = exit_code_of(status)});
     }
-    if (process.master != nullptr && process.master->job_ended().is_set()) {
+    if (process.master != nullptr && process.signal == 0) {
       process.busy = true;
-      const Status status = process.master->wait();
+      const bool is_over = process.master->advance();
       process.busy = false;
-      return end(cluster, id, {.exit_code = exit_code_of(status), .signal = process.signal});
+      if (is_over || process.signal != 0) {
+        const Status status = is_over ? process.master->result() : Status();
+        return end(cluster, id, {.exit_code = exit_code_of(status), .signal = process.signal});
+      }
     }
     cluster.simulation_.call_later(kLookNs, [&cluster, id] { look(cluster, id); });
   }
 
   static int32_t exit_code_of(const Status& status) {
     if (status.ok() || status.id() == ErrorId::kJobCancelled) { return kRoleDone; }
-    return status.id() == ErrorId::kProcessLost ? kRoleLost : kRoleFailed;
+    const bool is_lost =
+        status.id() == ErrorId::kProcessLost || status.id() == ErrorId::kFileLocked;
+    return is_lost ? kRoleLost : kRoleFailed;
   }
 
   static void end(SimCluster& cluster, int64_t id, const ProcessEnd& how) {
@@ -193,6 +209,7 @@ class SimCluster::Launcher final : public ProcessLauncher {
   friend class SimCluster;
   SimCluster& cluster_;
   const std::string parent_;
+  const std::shared_ptr<const bool> parent_life_;
   SimWorld& host_;
 };
 
@@ -215,7 +232,10 @@ SimCluster::SimCluster(Simulation& simulation, SimClusterOptions options)
 }
 
 SimCluster::~SimCluster() {
-  for (const auto& [name, manager] : managers_) { kill_manager(name); }
+  for (const auto& [name, manager] : managers_) { kill_manager(name, /*with_masters=*/true); }
+  for (const auto& [name, manager] : managers_) {
+    for (const int64_t id : children_of(name)) { kill_child(id); }
+  }
   simulation_.run_until([this] { return buried_ == 0 && children_.empty(); });
 }
 
@@ -232,7 +252,8 @@ void SimCluster::start_manager(const std::string& name) {
   Process& process = *manager.process;
   process.name = name;
   process.node = std::make_unique<Node>(simulation_, storage_, *hosts_.at(name), name);
-  process.launcher = std::make_unique<Launcher>(*this, name, *hosts_.at(name));
+  process.launcher =
+      std::make_unique<Launcher>(*this, name, process.node->process().life(), *hosts_.at(name));
   process.availability = election_.connect(
       name, process.node->process().life(),
       [this, name] { return !cut_from_election_.at(name) && !frozen_.at(name); }, "/shared");
@@ -291,14 +312,16 @@ void SimCluster::start_task_manager(Manager& manager) {
   process.task_manager = std::move(*started);
 }
 
-void SimCluster::kill_manager(const std::string& name) {
+void SimCluster::kill_manager(const std::string& name, bool with_masters) {
   Manager& manager = *managers_.at(name);
   if (manager.process == nullptr) { return; }
   frozen_.at(name) = false;
   thaw(*manager.process);
   manager.process->node->process().kill();
   std::vector<int64_t> ids = children_of(name);
-  for (const int64_t id : ids) { kill_child(id); }
+  for (const int64_t id : ids) {
+    if (with_masters || !children_.at(id)->outlives_parent) { kill_child(id); }
+  }
   bury(std::move(manager.process));
 }
 

@@ -43,7 +43,9 @@ class SimCluster {
 
   // ---- Faults. "jm0", "tm2".
   std::vector<std::string> running_managers() const;
-  void kill_manager(const std::string& name);
+  // `with_masters`: as if its machine had failed. Those of a JobManager whose process only is
+  // killed live on.
+  void kill_manager(const std::string& name, bool with_masters = false);
   void start_manager(const std::string& name);
   // Of a manager: its job masters or workers.
   std::vector<int64_t> children_of(const std::string& name) const;
