@@ -88,7 +88,7 @@ class CompiledRegex {
       return static_cast<int32_t>(std::count(text.begin(), text.end(), wanted[0]));
     }
     int32_t count = 0;
-    for (size_t at = 0; (at = text.find(wanted, at)) != std::string_view::npos;) {
+    for (size_t at = 0; (at = find_text(text, wanted, at)) != std::string_view::npos;) {
       ++count;
       at += wanted.size();
     }
@@ -103,7 +103,7 @@ class CompiledRegex {
   void for_each_try(std::string_view text, size_t from, F f) const {
     size_t tried = from;  // matches do not begin before
     for (size_t at = from;; ++at) {
-      at = text.find(hint_.literal, at);
+      at = find_text(text, hint_.literal, at);
       if (at == std::string_view::npos) { return; }
       for (tried = std::max(tried, at - std::min(at, hint_.bytes_before_max)); tried <= at;
            ++tried) {
@@ -117,7 +117,7 @@ class CompiledRegex {
     PlainRegex::Groups found{};
     Outcome outcome = Outcome::kNone;
     if (!plain_->literal().empty()) {
-      found[0].begin = text.find(plain_->literal(), from);
+      found[0].begin = find_text(text, plain_->literal(), from);
       found[0].end = found[0].begin + plain_->literal().size();
       if (found[0].begin != std::string_view::npos) { outcome = Outcome::kMatch; }
     } else if (hint_.literal.empty()) {

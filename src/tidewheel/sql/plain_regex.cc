@@ -214,20 +214,43 @@ bool PlainRegex::has_ends() const {
   return true;
 }
 
+// The one that a step takes, and takes once; 0: there is none.
+char PlainRegex::only_character(const Step& step) {
+  if (step.kind != Step::Kind::kOne || step.characters.count() != 1) { return '\0'; }
+  size_t c = 0;
+  while (!step.characters[c]) { ++c; }
+  return static_cast<char>(c);
+}
+
+std::vector<PlainRegex::Step> PlainRegex::made_fast(std::vector<Step> steps) {
+  std::vector<Step> made;
+  for (Step& step : steps) {
+    const char only = only_character(step);
+    if (only != '\0') {
+      if (made.empty() || made.back().kind != Step::Kind::kText) {
+        made.emplace_back().kind = Step::Kind::kText;
+      }
+      made.back().text += only;
+      continue;
+    }
+    for (size_t c = 0; c < step.looks.size(); ++c) {
+      step.looks[c] = c >= step.characters.size() ? Look::kUnknown
+                      : step.characters[c]        ? Look::kIn
+                                                  : Look::kOther;
+    }
+    for (auto& branch : step.branches) { branch = made_fast(std::move(branch)); }
+    made.push_back(std::move(step));
+  }
+  return made;
+}
+
 std::optional<PlainRegex> PlainRegex::compile(std::string_view pattern) {
   PlainRegex made;
   if (pattern.empty() || !PlainRegexParser(pattern).parse(made) || !made.has_ends()) {
     return std::nullopt;
   }
-  for (const Step& step : made.steps_) {
-    if (step.kind != Step::Kind::kOne || step.characters.count() != 1) {
-      made.literal_.clear();
-      break;
-    }
-    size_t c = 0;
-    while (!step.characters[c]) { ++c; }
-    made.literal_ += static_cast<char>(c);
-  }
+  made.steps_ = made_fast(std::move(made.steps_));
+  if (made.steps_.size() == 1) { made.literal_ = made.steps_[0].text; }
   return made;
 }
 
@@ -250,15 +273,21 @@ PlainRegex::Outcome PlainRegex::run(std::span<const Step> steps, std::string_vie
         const size_t begin = at;
         const bool once = step.kind == Step::Kind::kOne || step.kind == Step::Kind::kMaybe;
         const size_t end = once ? std::min(begin + 1, text.size()) : text.size();
-        for (; at < end; ++at) {
-          const auto c = static_cast<unsigned char>(text[at]);
-          if (c >= 0x80) { return Outcome::kUnknown; }
-          if (!step.characters[c]) { break; }
+        Look look = Look::kIn;
+        while (at < end) {
+          look = step.looks[static_cast<unsigned char>(text[at])];
+          if (look != Look::kIn) { break; }
+          ++at;
         }
+        if (look == Look::kUnknown) { return Outcome::kUnknown; }
         const bool has_to = step.kind == Step::Kind::kOne || step.kind == Step::Kind::kSome;
         if (has_to && at == begin) { return Outcome::kNone; }
         break;
       }
+      case Step::Kind::kText:
+        if (!text.substr(at).starts_with(step.text)) { return Outcome::kNone; }
+        at += step.text.size();
+        break;
       case Step::Kind::kBegin:
         if (at != 0) { return Outcome::kNone; }
         break;

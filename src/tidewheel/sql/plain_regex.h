@@ -39,16 +39,32 @@ class PlainRegex {
   friend class PlainRegexParser;
   using Class = std::bitset<128>;
 
+  enum class Look : uint8_t { kOther, kIn, kUnknown };
   struct Step {
-    enum class Kind : uint8_t { kOne, kAny, kSome, kMaybe, kBegin, kEnd, kOpen, kClose, kChoice };
+    enum class Kind : uint8_t {
+      kOne,
+      kAny,    // *
+      kSome,   // +
+      kMaybe,  // ?
+      kText,   // what kOne of single characters become
+      kBegin,
+      kEnd,
+      kOpen,
+      kClose,
+      kChoice
+    };
     Kind kind = Kind::kOne;
-    uint8_t group = 0;                        // of kOpen and kClose
-    Class characters;                         // of kOne, kAny (*), kSome (+), kMaybe (?)
+    uint8_t group = 0;  // of kOpen and kClose
+    Class characters;   // of kOne, kAny, kSome, kMaybe
+    std::string text;
     std::vector<std::vector<Step>> branches;  // of kChoice: of kOne, kBegin and kEnd
+    std::array<Look, 256> looks{};            // the characters, for running
   };
 
   static bool is_fixed(const Step& step);
   bool has_ends() const;
+  static char only_character(const Step& step);
+  static std::vector<Step> made_fast(std::vector<Step> steps);
   static bool ends_before(std::span<const Step> rest, const Class& characters);
   static Outcome run(std::span<const Step> steps, std::string_view text, size_t& at,
                      Groups& groups);

@@ -250,6 +250,18 @@ bool split_part_at(std::string_view text, char separator, int64_t index, std::st
 }
 bool is_split_by_bits(std::string_view text) { return text.size() >= 16; }
 
+// Where `part`, of two bytes at least, begins: at `at` or one of the 31 places behind it.
+size_t find_in_block(std::string_view text, std::string_view part, size_t at) {
+  const char* const from = text.data() + at;
+  uint64_t found = equal_bytes32(from, _mm256_set1_epi8(part.front())) &
+                   equal_bytes32(from + part.size() - 1, _mm256_set1_epi8(part.back()));
+  for (; found != 0; found &= found - 1) {
+    const size_t place = at + static_cast<size_t>(std::countr_zero(found));
+    if (std::memcmp(text.data() + place, part.data(), part.size()) == 0) { return place; }
+  }
+  return std::string_view::npos;
+}
+
 #else
 bool is_split_by_bits(std::string_view) { return false; }
 bool split_part_at(std::string_view, char, int64_t, std::string_view&) { return false; }
@@ -287,6 +299,22 @@ bool split_short_part_at(std::string_view text, char separator, int64_t index,
 }
 
 }  // namespace
+
+size_t find_text(std::string_view text, std::string_view part, size_t from) {
+#ifdef __AVX2__
+  constexpr size_t kPlaces = 32;
+  const size_t needed = kPlaces + part.size() - 1;  // bytes that a block is looked for in
+  if (part.size() >= 2 && from <= text.size() && text.size() - from >= needed) {
+    for (size_t at = from; at + needed <= text.size(); at += kPlaces) {
+      const size_t found = find_in_block(text, part, at);
+      if (found != std::string_view::npos) { return found; }
+    }
+    // The last block ends with the text; what it has again of the one before is not there.
+    return find_in_block(text, part, text.size() - needed);
+  }
+#endif
+  return text.find(part, from);
+}
 
 bool split_part(std::string_view text, std::string_view separator, int64_t index,
                 std::string_view& part) {

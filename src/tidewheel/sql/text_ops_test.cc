@@ -36,5 +36,19 @@ TEST(TextOps, parts_between_separators_are_those_that_a_loop_finds) {
   }
 }
 
+TEST(TextOps, a_text_is_found_where_a_search_byte_by_byte_finds_it) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (size_t i = 0, n = random() % 150; i < n; ++i) { text += "aab"[random() % 3]; }
+    std::string part;
+    for (size_t i = 0, n = 1 + random() % 12; i < n; ++i) { part += "aab"[random() % 3]; }
+    const size_t from = random() % (text.size() + 1);
+    const std::vector<char> bytes(text.begin(), text.end());
+    ASSERT_EQ(find_text({bytes.data(), bytes.size()}, part, from), text.find(part, from))
+        << text << " from " << from << " " << part;
+  }
+}
+
 }  // namespace
 }  // namespace tidewheel::sql
