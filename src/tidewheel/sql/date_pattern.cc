@@ -237,11 +237,9 @@ void DatePattern::put(std::string& out, const Part& part, const LocalTime& time,
 }
 
 std::string_view DatePattern::format(const LocalTime& time, int64_t offset_ms) {
-  const int64_t unit = unit_ms_ == 0 ? 0 : floor_div(time.ms, unit_ms_);
-  if (unit_ms_ != 0 && unit == formatted_unit_ && offset_ms == formatted_offset_ms_) {
-    return formatted_;
-  }
-  formatted_unit_ = unit;
+  if (is_formatted(time, offset_ms)) { return formatted_; }
+  formatted_begin_ms_ = time.ms - (unit_ms_ == 0 ? 0 : floor_mod(time.ms, unit_ms_));
+  formatted_end_ms_ = saturating_add(formatted_begin_ms_, unit_ms_);
   formatted_offset_ms_ = offset_ms;
   formatted_.clear();
   const int64_t day = floor_div(time.ms, kMsPerDay);

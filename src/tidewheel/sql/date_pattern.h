@@ -26,6 +26,11 @@ class DatePattern {
   // The text, valid until the next call. `offset_ms`: of the zone that `time` is in, for the
   // letters that show it.
   std::string_view format(const LocalTime& time, int64_t offset_ms = 0);
+  // Whether that is what `format` gave last.
+  bool is_formatted(const LocalTime& time, int64_t offset_ms = 0) const {
+    return time.ms >= formatted_begin_ms_ && time.ms < formatted_end_ms_ &&
+           offset_ms == formatted_offset_ms_;
+  }
 
   // Fields that the pattern lacks are those of 1970-01-01T00:00:00. `lenient`: numbers may have
   // fewer digits or be out of range (month 13 is the next January), and anything may follow.
@@ -51,7 +56,8 @@ class DatePattern {
   // What the smallest unit of the pattern lasts; 0: less than a second. Rows of a stream are near
   // each other in time, so most have the text of the row before.
   int64_t unit_ms_ = 86'400'000;
-  int64_t formatted_unit_ = INT64_MIN;
+  int64_t formatted_begin_ms_ = 0;  // the unit; empty: none, or the next text is another one
+  int64_t formatted_end_ms_ = 0;
   int64_t formatted_offset_ms_ = 0;
   std::string formatted_;
   int64_t day_ = INT64_MIN;

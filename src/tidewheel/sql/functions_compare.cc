@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tidewheel/sql/function_table.h"
+#include "tidewheel/sql/text_needle.h"
 #include "tidewheel/sql/typing.h"
 #include "tidewheel/sql/value_compare.h"
 #include "tidewheel/sql/vector_ops.h"
@@ -59,11 +60,37 @@ class NestedEqual final : public Kernel {
   bool equal_;
 };
 
+// Of strings: = and <>, one of which is mostly a constant.
+class TextEqual final : public Kernel {
+ public:
+  explicit TextEqual(bool equal) : equal_(equal) {}
+  Status run(const KernelCall& call) override {
+    auto* const out = call.result->values<uint8_t>();
+    const size_t constant = call.arguments[1].is_constant ? 1 : 0;
+    const Text* const values = call.arguments[1 - constant].as<Text>();
+    if (call.arguments[constant].is_constant) {
+      const TextNeedle needle(call.arguments[constant].as<Text>()[0]);
+      for (uint32_t i = 0; i < call.rows; ++i) { out[i] = needle.equals(values[i]) == equal_; }
+      return {};
+    }
+    const Text* const others = call.arguments[constant].as<Text>();
+    for (uint32_t i = 0; i < call.rows; ++i) { out[i] = (values[i] == others[i]) == equal_; }
+    return {};
+  }
+
+ private:
+  const bool equal_;
+};
+
 template <Comparison kOp>
 std::unique_ptr<Kernel> comparison_kernel(const LogicalType& type) {
   const Physical physical = type.physical();
   if (physical == Physical::kList || physical == Physical::kStruct) {
     return std::make_unique<NestedEqual>(type, kOp == Comparison::kEqual);
+  }
+  constexpr bool kIsEquality = kOp == Comparison::kEqual || kOp == Comparison::kNotEqual;
+  if (physical == Physical::kText && kIsEquality) {
+    return std::make_unique<TextEqual>(kOp == Comparison::kEqual);
   }
   return with_physical(physical, []<class T>() -> std::unique_ptr<Kernel> {
     return value_kernel<uint8_t, T, T>(

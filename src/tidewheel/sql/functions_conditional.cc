@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidewheel/sql/function_table.h"
+#include "tidewheel/sql/text_needle.h"
 #include "tidewheel/sql/typing.h"
 #include "tidewheel/sql/value_compare.h"
 
@@ -215,6 +216,24 @@ class ShortListKernel final : public Kernel {
   bool has_null_;
 };
 
+// The same of strings.
+class ShortTextListKernel final : public Kernel {
+ public:
+  ShortTextListKernel(std::vector<TextNeedle> list, bool has_null)
+      : list_(std::move(list)), has_null_(has_null) {}
+  Status run(const KernelCall& call) override {
+    put_membership<Text>(call, has_null_, [this](const Text& value) {
+      return std::any_of(list_.begin(), list_.end(),
+                         [&](const TextNeedle& one) { return one.equals(value); });
+    });
+    return {};
+  }
+
+ private:
+  std::vector<TextNeedle> list_;
+  bool has_null_;
+};
+
 // A long one is a hash table.
 template <class T>
 class LongListKernel final : public Kernel {
@@ -243,7 +262,8 @@ class TextListKernel final : public Kernel {
     for (const std::string& text : texts_) { views.push_back(Text(text)); }
     constexpr size_t kShort = 4;
     if (views.size() <= kShort) {
-      kernel_ = std::make_unique<ShortListKernel<Text>>(std::move(views), has_null);
+      kernel_ = std::make_unique<ShortTextListKernel>(
+          std::vector<TextNeedle>(views.begin(), views.end()), has_null);
     } else {
       kernel_ = std::make_unique<LongListKernel<Text>>(views, has_null);
     }

@@ -10,6 +10,7 @@
 
 #include "tidewheel/sql/function_table.h"
 #include "tidewheel/sql/like_pattern.h"
+#include "tidewheel/sql/plain_regex.h"
 #include "tidewheel/sql/regex_hint.h"
 #include "tidewheel/sql/text_ops.h"
 
@@ -49,9 +50,11 @@ class CompiledRegex {
       pattern_ = pattern;
       const std::string translated = for_re2(pattern);
       regex_ = std::make_unique<RE2>(piece(translated), options);
-      hint_ = regex_->ok() ? find_regex_hint(translated) : RegexHint();
+      is_good_ = regex_->ok();
+      hint_ = is_good_ ? find_regex_hint(translated) : RegexHint();
+      plain_ = is_good_ ? PlainRegex::compile(translated) : std::nullopt;
     }
-    return regex_->ok() ? regex_.get() : nullptr;
+    return is_good_ ? regex_.get() : nullptr;
   }
   std::string error() const {
     return "'" + pattern_ + "' is no regular expression: " + regex_->error() +
@@ -61,26 +64,86 @@ class CompiledRegex {
   // string each match has near its beginning, that string is looked for, and the expression tried
   // there: RE2 needs several passes to find where a match begins, and one when it is told.
   bool match(std::string_view text, size_t from, re2::StringPiece* groups, int count) const {
+    if (plain_.has_value()) {
+      const PlainRegex::Outcome outcome = match_plain(text, from, groups, count);
+      if (outcome != PlainRegex::Outcome::kUnknown) {
+        return outcome == PlainRegex::Outcome::kMatch;
+      }
+    }
     if (hint_.literal.empty()) {
       return regex_->Match(piece(text), from, text.size(), RE2::UNANCHORED, groups, count);
     }
-    size_t tried = from;  // matches do not begin before
-    for (size_t at = from;; ++at) {
-      at = text.find(hint_.literal, at);
-      if (at == std::string_view::npos) { return false; }
-      for (tried = std::max(tried, at - std::min(at, hint_.bytes_before_max)); tried <= at;
-           ++tried) {
-        if (regex_->Match(piece(text), tried, text.size(), RE2::ANCHOR_START, groups, count)) {
-          return true;
-        }
-      }
+    bool found = false;
+    for_each_try(text, from, [&](size_t at) {
+      found = regex_->Match(piece(text), at, text.size(), RE2::ANCHOR_START, groups, count);
+      return !found;
+    });
+    return found;
+  }
+  // How many matches there are, one behind the other, when it is a text that is looked for.
+  std::optional<int32_t> count_literal(std::string_view text) const {
+    if (!plain_.has_value() || plain_->literal().empty()) { return std::nullopt; }
+    const std::string& wanted = plain_->literal();
+    if (wanted.size() == 1) {
+      return static_cast<int32_t>(std::count(text.begin(), text.end(), wanted[0]));
     }
+    int32_t count = 0;
+    for (size_t at = 0; (at = find_text(text, wanted, at)) != std::string_view::npos;) {
+      ++count;
+      at += wanted.size();
+    }
+    return count;
   }
 
  private:
+  static constexpr int kPlainTriesMax = 16;  // beyond, RE2 keeps what a text costs linear
+
+  // f(at), until it gives false: where a match may begin, which is near the hint's literal.
+  template <class F>
+  void for_each_try(std::string_view text, size_t from, F f) const {
+    size_t tried = from;  // matches do not begin before
+    for (size_t at = from;; ++at) {
+      at = find_text(text, hint_.literal, at);
+      if (at == std::string_view::npos) { return; }
+      for (tried = std::max(tried, at - std::min(at, hint_.bytes_before_max)); tried <= at;
+           ++tried) {
+        if (!f(tried)) { return; }
+      }
+    }
+  }
+  PlainRegex::Outcome match_plain(std::string_view text, size_t from, re2::StringPiece* groups,
+                                  int count) const {
+    using Outcome = PlainRegex::Outcome;
+    PlainRegex::Groups found{};
+    Outcome outcome = Outcome::kNone;
+    if (!plain_->literal().empty()) {
+      found[0].begin = find_text(text, plain_->literal(), from);
+      found[0].end = found[0].begin + plain_->literal().size();
+      if (found[0].begin != std::string_view::npos) { outcome = Outcome::kMatch; }
+    } else if (hint_.literal.empty()) {
+      return Outcome::kUnknown;
+    } else {
+      int tries = 0;
+      for_each_try(text, from, [&](size_t at) {
+        outcome = ++tries > kPlainTriesMax ? Outcome::kUnknown : plain_->match_at(text, at, found);
+        return outcome == Outcome::kNone;
+      });
+    }
+    for (int i = 0; i < count && outcome == Outcome::kMatch; ++i) {
+      const auto group = static_cast<size_t>(i);
+      const bool is_there = group <= plain_->group_count();
+      groups[i] =
+          is_there ? piece(text.substr(found[group].begin, found[group].end - found[group].begin))
+                   : re2::StringPiece();
+    }
+    return outcome;
+  }
+
   std::string pattern_;
   std::unique_ptr<RE2> regex_;
+  bool is_good_ = false;
   RegexHint hint_;
+  std::optional<PlainRegex> plain_;  // when it is one
 };
 
 // Refuses a bad literal before anything runs.
@@ -243,6 +306,9 @@ void add_matches(FunctionTable& table) {
                  return
                      [regex = CompiledRegex()](Out<int32_t>& out, Text text, Text pattern) mutable {
                        if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
+                       if (const auto known = regex.count_literal(text.view())) {
+                         return out.set(*known);
+                       }
                        int32_t count = 0;
                        for_each_match(regex, text.view(), [&](size_t, size_t) {
                          ++count;

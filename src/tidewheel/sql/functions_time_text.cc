@@ -78,6 +78,7 @@ MadeKernel with_pattern(const KernelSetup& setup, size_t index, F f) {
 
 LocalTime local_time(int64_t value, int32_t precision) {
   const int64_t per_ms = units_of(precision) / 1000;
+  if (per_ms == 1) { return {value, 0}; }
   const int64_t ms = floor_div(value, per_ms);
   return {ms, static_cast<int32_t>((value - ms * per_ms) * (1'000'000 / per_ms))};
 }
@@ -96,6 +97,53 @@ class Formatter {
   CompiledPattern pattern_;
 };
 
+// Of times as T. Rows of one batch that have the same text have the same bytes in memory.
+// `to_local(value, time)` sets the time as it is shown and gives the offset of its zone.
+template <class T, class F>
+class FormatKernel final : public Kernel {
+ public:
+  explicit FormatKernel(F to_local) : to_local_(std::move(to_local)) {}
+  Status run(const KernelCall& call) override {
+    Text* const out = call.result->values<Text>();
+    const ColumnView& times = call.arguments[0];
+    const ColumnView& patterns = call.arguments[1];
+    DatePattern* compiled = nullptr;
+    Text pattern;
+    Text text;
+    bool has_text = false;
+    for (uint32_t row = 0; row < call.rows; ++row) {
+      out[row] = Text();
+      if (!call.is_active(row)) { continue; }
+      const Text& asked = patterns.at<Text>(row);
+      if (compiled == nullptr || asked.data() != pattern.data() || asked.size() != pattern.size()) {
+        pattern = asked;
+        has_text = false;
+        compiled = pattern_.get(asked.view());
+        if (compiled == nullptr) {
+          return invalid_argument(ErrorId::kSqlValue, "{}", pattern_.error());
+        }
+      }
+      LocalTime time;
+      const int64_t offset_ms = to_local_(times.at<T>(row), time);
+      if (!has_text || !compiled->is_formatted(time, offset_ms)) {
+        text = call.arena->copy(compiled->format(time, offset_ms));
+        has_text = true;
+      }
+      out[row] = text;
+    }
+    return {};
+  }
+
+ private:
+  F to_local_;
+  CompiledPattern pattern_;
+};
+template <class T, class F>
+MadeKernel formatting(const KernelSetup& setup, F to_local) {
+  TIDEWHEEL_RETURN_IF_ERROR(check_pattern(setup, 1));
+  return std::unique_ptr<Kernel>(std::make_unique<FormatKernel<T, F>>(std::move(to_local)));
+}
+
 MadeKernel format_kernel(const KernelSetup& setup) {
   const LogicalType& type = setup.arguments[0];
   const int32_t precision = type.precision;
@@ -108,26 +156,24 @@ MadeKernel format_kernel(const KernelSetup& setup) {
                         });
   }
   if (type.kind == TypeKind::kDate) {
-    return with_pattern(setup, 1,
-                        [f = Formatter()](Out<Text>& out, int32_t days, Text pattern) mutable {
-                          f.put(out, pattern.view(), {days * kMsPerDay, 0});
-                        });
+    return formatting<int32_t>(setup, [](int32_t days, LocalTime& time) {
+      time.ms = days * kMsPerDay;
+      return int64_t{0};
+    });
   }
   if (type.kind == TypeKind::kTimestamp) {
-    return with_pattern(
-        setup, 1,
-        [f = Formatter(), precision](Out<Text>& out, int64_t value, Text pattern) mutable {
-          f.put(out, pattern.view(), local_time(value, precision));
-        });
+    return formatting<int64_t>(setup, [precision](int64_t value, LocalTime& time) {
+      time = local_time(value, precision);
+      return int64_t{0};
+    });
   }
-  return with_pattern(setup, 1,
-                      [f = Formatter(), precision, zone = setup.options.zone](
-                          Out<Text>& out, int64_t value, Text pattern) mutable {
-                        LocalTime time = local_time(value, precision);
-                        const int64_t offset_ms = zone.offset_ms(time.ms);
-                        time.ms = saturating_add(time.ms, offset_ms);
-                        f.put(out, pattern.view(), time, offset_ms);
-                      });
+  return formatting<int64_t>(
+      setup, [precision, zone = setup.options.zone](int64_t value, LocalTime& time) mutable {
+        time = local_time(value, precision);
+        const int64_t offset_ms = zone.offset_ms(time.ms);
+        time.ms = saturating_add(time.ms, offset_ms);
+        return offset_ms;
+      });
 }
 
 // ---- From texts

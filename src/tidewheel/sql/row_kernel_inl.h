@@ -165,6 +165,7 @@ class RowKernel final : public Kernel {
             std::remove_cv_t<std::remove_reference_t<std::tuple_element_t<kIndex, Arguments>>>>(
             call.arguments[kIndex])...};
     for (uint32_t row = 0; row < call.rows; ++row) {
+      fetch_ahead(call, row);
       if (!call.is_active(row)) {
         values[row] = R{};
         continue;
@@ -174,6 +175,22 @@ class RowKernel final : public Kernel {
       if (!out.status().ok()) [[unlikely]] { return std::move(out.status()); }
     }
     return {};
+  }
+
+  // Strings lie where a source or a state has put them, seldom in a near cache.
+  static void fetch_ahead(const KernelCall& call, uint32_t row) {
+    if constexpr (kCount > 0) {
+      using First = std::remove_cv_t<std::remove_reference_t<std::tuple_element_t<0, Arguments>>>;
+      if constexpr (std::is_same_v<First, Text>) {
+        constexpr uint32_t kAhead = 12;
+        constexpr size_t kLine = 64;
+        if (call.arguments[0].is_constant || call.rows - row <= kAhead) { return; }
+        const Text& text = call.arguments[0].as<Text>()[row + kAhead];
+        __builtin_prefetch(text.data());
+        if (text.size() > kLine / 2) { __builtin_prefetch(text.data() + text.size() - 1); }
+        asm volatile("" : : "r"(text.data()));  // GCC drops calls of what only prefetches
+      }
+    }
   }
 
   F f_;

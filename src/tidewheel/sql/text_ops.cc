@@ -4,6 +4,10 @@
 #include <bit>
 #include <cstring>
 
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
 namespace tidewheel::sql {
 namespace {
 
@@ -189,9 +193,83 @@ int64_t position_of(std::string_view part, std::string_view text, int64_t from) 
 
 namespace {
 
-// The same for a separator of one byte, eight bytes at a time: parts are short, so that a search
-// for each of their ends would hardly begin before it is over.
+#ifdef __AVX2__
+
+uint64_t equal_bytes32(const char* from, __m256i wanted) {
+  const __m256i block = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(block, wanted)));
+}
+uint64_t equal_bytes16(const char* from, __m128i wanted) {
+  const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted)));
+}
+
+// A bit for each of the first 64 bytes from `at` on that is `c`; the text has at least 16. Nothing
+// behind it is read: the last load ends where it does.
+uint64_t find_bytes(std::string_view text, size_t at, char c) {
+  const size_t rest = text.size() - at;
+  const char* const from = text.data() + at;
+  const char* const end = text.data() + text.size();
+  if (text.size() < 32) {
+    const __m128i wanted = _mm_set1_epi8(c);
+    const uint64_t last = equal_bytes16(end - 16, wanted);
+    return equal_bytes16(from, wanted) | last << (rest - 16);  // at is 0
+  }
+  const __m256i wanted = _mm256_set1_epi8(c);
+  if (rest >= 64) { return equal_bytes32(from, wanted) | equal_bytes32(from + 32, wanted) << 32; }
+  const uint64_t last = equal_bytes32(end - 32, wanted);
+  if (rest < 32) { return last >> (32 - rest); }
+  return equal_bytes32(from, wanted) | last << (rest - 32);
+}
+
+// The same for a separator of one byte, 64 bytes at a time: parts are short, so that a search for
+// each of their ends would hardly begin before it is over.
 bool split_part_at(std::string_view text, char separator, int64_t index, std::string_view& part) {
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size(); at += 64) {
+    uint64_t found = find_bytes(text, at, separator);
+    const int64_t count = std::popcount(found);
+    if (index > count) {  // the part begins behind these bytes
+      index -= count;
+      continue;
+    }
+    if (index > 0) {
+      for (; index > 1; --index) { found &= found - 1; }
+      begin = at + static_cast<size_t>(std::countr_zero(found)) + 1;
+      found &= found - 1;
+      index = 0;
+    }
+    if (found != 0) {
+      part = text.substr(begin, at + static_cast<size_t>(std::countr_zero(found)) - begin);
+      return true;
+    }
+  }
+  if (index != 0) { return false; }
+  part = text.substr(begin);
+  return true;
+}
+bool is_split_by_bits(std::string_view text) { return text.size() >= 16; }
+
+// Where `part`, of two bytes at least, begins: at `at` or one of the 31 places behind it.
+size_t find_in_block(std::string_view text, std::string_view part, size_t at) {
+  const char* const from = text.data() + at;
+  uint64_t found = equal_bytes32(from, _mm256_set1_epi8(part.front())) &
+                   equal_bytes32(from + part.size() - 1, _mm256_set1_epi8(part.back()));
+  for (; found != 0; found &= found - 1) {
+    const size_t place = at + static_cast<size_t>(std::countr_zero(found));
+    if (std::memcmp(text.data() + place, part.data(), part.size()) == 0) { return place; }
+  }
+  return std::string_view::npos;
+}
+
+#else
+bool is_split_by_bits(std::string_view) { return false; }
+bool split_part_at(std::string_view, char, int64_t, std::string_view&) { return false; }
+#endif
+
+// The same, eight bytes at a time.
+bool split_short_part_at(std::string_view text, char separator, int64_t index,
+                         std::string_view& part) {
   constexpr uint64_t kLow = 0x7f7f7f7f7f7f7f7fULL;
   const uint64_t pattern = 0x0101010101010101ULL * static_cast<unsigned char>(separator);
   size_t begin = 0;
@@ -222,11 +300,30 @@ bool split_part_at(std::string_view text, char separator, int64_t index, std::st
 
 }  // namespace
 
+size_t find_text(std::string_view text, std::string_view part, size_t from) {
+#ifdef __AVX2__
+  constexpr size_t kPlaces = 32;
+  const size_t needed = kPlaces + part.size() - 1;  // bytes that a block is looked for in
+  if (part.size() >= 2 && from <= text.size() && text.size() - from >= needed) {
+    for (size_t at = from; at + needed <= text.size(); at += kPlaces) {
+      const size_t found = find_in_block(text, part, at);
+      if (found != std::string_view::npos) { return found; }
+    }
+    // The last block ends with the text; what it has again of the one before is not there.
+    return find_in_block(text, part, text.size() - needed);
+  }
+#endif
+  return text.find(part, from);
+}
+
 bool split_part(std::string_view text, std::string_view separator, int64_t index,
                 std::string_view& part) {
   static_assert(std::endian::native == std::endian::little);
   if (text.empty() || index < 0) { return false; }
-  if (separator.size() == 1) { return split_part_at(text, separator[0], index, part); }
+  if (separator.size() == 1) {
+    return is_split_by_bits(text) ? split_part_at(text, separator[0], index, part)
+                                  : split_short_part_at(text, separator[0], index, part);
+  }
   const auto next = [&](std::string_view rest) {
     // Without a separator, blanks are.
     return separator.empty() ? rest.find_first_of(" \t\n\r\f\v") : rest.find(separator);

@@ -29,6 +29,8 @@ std::string_view substring(std::string_view text, int64_t start, int64_t length)
 // The byte offset of the first `part` at or behind character `from` (from 1), npos when there is
 // none, counted in characters from 1: 0 when there is none.
 int64_t position_of(std::string_view part, std::string_view text, int64_t from);
+// As `text.find(part, from)`: looks for its first and its last byte in many places at once.
+size_t find_text(std::string_view text, std::string_view part, size_t from);
 // Part `index` of what separators divide `text` into; false when there are fewer.
 bool split_part(std::string_view text, std::string_view separator, int64_t index,
                 std::string_view& part);
