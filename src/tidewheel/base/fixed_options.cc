@@ -7,7 +7,13 @@ constexpr std::string_view kNoMerging =
     "each task writes one file a checkpoint, and small state goes into the metadata file "
     "(execution.checkpointing.data-inline-threshold)";
 
+constexpr std::string_view kPipelinedOnly =
+    "rows go from task to task as they come, also in bounded jobs; no exchange keeps them until "
+    "their sender has ended";
+
 constexpr FixedOption kFixed[] = {
+    {"execution.batch-shuffle-mode", "ALL_EXCHANGES_PIPELINED", kPipelinedOnly},
+    {"execution.runtime-mode", "STREAMING", kPipelinedOnly},
     {"execution.checkpointing.storage", "filesystem",
      "checkpoints are always in files; small state is in the metadata file",
      "state.checkpoint-storage"},
