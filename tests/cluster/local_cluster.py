@@ -40,6 +40,7 @@ class Process:
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.pid = self.popen.pid
+        self.left = []  # what it had started when it was killed; job masters live on
 
     def text(self):
         return self.log.read_text(errors="replace")
@@ -48,8 +49,17 @@ class Process:
         return self.popen.poll() is None
 
     def kill(self):
+        self.left += self.children()
         self.popen.kill()
         self.popen.wait()
+
+    def kill_what_is_left(self):
+        for pid in self.left:
+            try:
+                if b"job-master" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass  # it has ended
 
     def stop(self):
         if self.running():
@@ -87,6 +97,7 @@ class Cluster:
         for process in self.task_managers + self.job_managers:
             if process.running():
                 process.kill()
+            process.kill_what_is_left()
 
     def command(self, role, extra):
         return [self.program, role, "-c", str(self.folder / "conf"), f"-Dio.tmp.dirs={self.folder / 'tmp'}",

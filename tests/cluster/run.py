@@ -226,7 +226,14 @@ def task_managers_come_back_to_another_job_manager(cluster, folder):
     check_ledger(out, 2000)
 
 
-def leader_fails_over(cluster, folder, settings):
+def is_alive(pid):
+    try:
+        return " Z " not in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def leader_fails_over(cluster, folder, settings, master_dies=False):
     for _ in range(2):
         cluster.start_job_manager(*settings)
     urls = [wait_for("its address", lambda p=p: p.text().rsplit("the cluster, ", 1)[-1].split()[0])
@@ -241,7 +248,11 @@ def leader_fails_over(cluster, folder, settings):
     cluster.wait_state(job, "RUNNING")
     wait_for("a checkpoint", lambda: cluster.completed_checkpoints(job) >= 2)
     leader = next(i for i, p in enumerate(cluster.job_managers) if p.children())
+    masters = cluster.job_managers[leader].children()
+    workers = sorted(pid for tm in cluster.task_managers for pid in tm.children())
     cluster.job_managers[leader].kill()
+    if master_dies:
+        os.kill(masters[0], signal.SIGKILL)
     cluster.url = urls[1 - leader]
 
     def is_there():
@@ -250,6 +261,13 @@ def leader_fails_over(cluster, folder, settings):
         except (Failure, OSError):  # it does not lead yet, or sends on to the one before
             return False
     wait_for("the other one leads", is_there)
+    text = cluster.job_managers[1 - leader].text()
+    if not master_dies:
+        if "runs on" not in text or not is_alive(masters[0]) or not all(is_alive(pid) for pid in workers):
+            raise Failure(f"the job does not run on as it was: master {masters}, workers {workers}")
+        restarts = next(metric["value"] for metric in cluster.get(f"/jobs/{job}/metrics?get=numRestarts"))
+        if restarts != "0":
+            raise Failure(f"the job was restarted {restarts} times")
     cluster.wait_state(job, "FINISHED", seconds=120)
     check_ledger(out, 100000)
 
@@ -258,6 +276,29 @@ def leader_fails_over(cluster, folder, settings):
 def another_leader_goes_on_with_the_jobs(cluster, folder):
     leader_fails_over(cluster, folder, ["-Dhigh-availability.type=filesystem",
                                         f"-Dhigh-availability.storageDir={folder / 'ha'}"])
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def another_leader_starts_jobs_again_whose_masters_died(cluster, folder):
+    leader_fails_over(cluster, folder, ["-Dhigh-availability.type=filesystem",
+                                        f"-Dhigh-availability.storageDir={folder / 'ha'}"], master_dies=True)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_job_recovers_from_local_copies_of_its_state(cluster, folder):
+    settings = ["execution.checkpointing.local-backup.enabled=true", "execution.state-recovery.from-local=true",
+                f"execution.checkpointing.local-backup.dirs={folder / 'copies'}",
+                "execution.checkpointing.data-inline-threshold=0"]
+    cluster.settings += [f"-D{setting}" for setting in settings]
+
+    def kill(cluster):
+        tm = next(tm for tm in cluster.task_managers if tm.children())
+        os.kill(tm.children()[0], signal.SIGKILL)
+    with_a_fault(cluster, folder, kill)
+    logs = "".join(log.read_text(errors="replace") for log in (folder / "log").glob("tidewheel-worker-*"))
+    if "have copies on this machine" not in logs:
+        raise Failure("no worker has found local copies")
+    wait_for("copies go with the job", lambda: not list((folder / "copies").glob("*/*")))
 
 
 TESTS.update(clients.TESTS)

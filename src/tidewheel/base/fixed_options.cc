@@ -13,8 +13,13 @@ constexpr std::string_view kOneBudget =
     "(taskmanager.memory.process.size, jobmanager.memory.process.size)";
 constexpr std::string_view kNoSerializers =
     "how a type is written is settled when the job is compiled";
+constexpr std::string_view kPipelinedOnly =
+    "rows go from task to task as they come, also in bounded jobs; no exchange keeps them until "
+    "their sender has ended";
 
 constexpr FixedOption kFixed[] = {
+    {"execution.batch-shuffle-mode", "ALL_EXCHANGES_PIPELINED", kPipelinedOnly},
+    {"execution.runtime-mode", "STREAMING", kPipelinedOnly},
     {"execution.checkpointing.storage", "filesystem",
      "checkpoints are always in files; small state is in the metadata file",
      "state.checkpoint-storage"},
@@ -40,10 +45,6 @@ constexpr FixedOption kFixed[] = {
      "state.storage.fs.write-buffer-size"},
     {"execution.checkpointing.cleaner.parallel-mode", "false",
      "files are deleted one after another, on a thread of their own"},
-    {"execution.runtime-mode", "STREAMING",
-     "a job over bounded inputs runs as a stream that ends, with the same result"},
-    {"execution.batch-shuffle-mode", "ALL_EXCHANGES_PIPELINED",
-     "a job over bounded inputs runs as a stream that ends, all of its tasks at once"},
     {"pipeline.object-reuse", "true", "rows are handed on, not copied"},
     {"state.changelog.enabled", "false",
      "checkpoints hold what has changed since the one before "

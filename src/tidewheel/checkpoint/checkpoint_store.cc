@@ -56,6 +56,10 @@ class FileCheckpointStore final : public CheckpointStore {
         TIDEWHEEL_ASSIGN_OR_RETURN(const EndedJob ended, read_ended(files_, root_));
         highest_found_ = std::max(highest_found_, ended.checkpoint);
       }
+      if (entry.name == kStoppingName) {
+        const Result<EndedJob> stopping = read_mark(files_, root_, kStoppingName);
+        if (stopping.ok()) { highest_found_ = std::max(highest_found_, stopping->checkpoint); }
+      }
       const int64_t number = checkpoint_of_name(entry.name);
       if (number == 0) { continue; }
       highest_found_ = std::max(highest_found_, number);
@@ -272,6 +276,11 @@ class FileCheckpointStore final : public CheckpointStore {
   Status note_end(const EndedJob& ended) override {
     if (options_.directory.empty()) { return ok_status(); }
     return write_all_durably(files_, join_path(root_, kEndedName), encode_ended(ended));
+  }
+
+  Status note_stopping(const EndedJob& stopping) override {
+    if (options_.directory.empty()) { return ok_status(); }
+    return write_all_durably(files_, join_path(root_, kStoppingName), encode_ended(stopping));
   }
 
   void close() override { folder_lock_ = nullptr; }

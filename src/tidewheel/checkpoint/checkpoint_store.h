@@ -103,6 +103,8 @@ class CheckpointStore : public SnapshotStorage {
   virtual Result<int64_t> sweep(int64_t age_ms) = 0;
   // The job has come to its end, durably: no checkpoint of it is gone on from any more.
   virtual Status note_end(const EndedJob& ended) = 0;
+  // A savepoint that the job is stopped with is about to be completed.
+  virtual Status note_stopping(const EndedJob& stopping) = 0;
   // The last call: the job has ended, and others may work on its folder.
   virtual void close() = 0;
 };

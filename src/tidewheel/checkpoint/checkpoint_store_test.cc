@@ -661,6 +661,38 @@ struct Run {
   }
 };
 
+// Sinks commit what a savepoint that stops the job holds: it is the newest that there is, although
+// it is nobody's checkpoint.
+TEST(CheckpointStore, a_job_that_is_killed_while_it_is_being_stopped_goes_on_from_its_savepoint) {
+  StoreWorld world(1);
+  auto store = CheckpointStore::open(world, store_options(true)).value();
+  const std::string id = store_options(true).job_id;
+  TestJob job;
+  job.set(0, "key", "before");
+  ASSERT_TRUE(take(*store, job, 1, 0).ok());
+  CheckpointPlan plan;
+  plan.id = 2;
+  plan.kind = SnapshotKind::kSavepoint;
+  plan.after = AfterSavepoint::kSuspend;
+  plan.directory = store->prepare_savepoint("/save").value();
+  job.set(0, "key", "after");
+  auto manifest = write_tasks(*store, plan, job).value();
+  ASSERT_TRUE(store->note_stopping({id, "test job", plan.directory, 5, 2}).ok());
+  std::vector<std::string> warnings;
+  // It is not whole, so nothing was committed for it.
+  EXPECT_EQ(find_newest_snapshot(world, "/d", id, "", warnings)->manifest.checkpoint, 1);
+  ASSERT_TRUE(store->complete(plan, manifest).ok());
+  const auto newest = find_newest_snapshot(world, "/d", id, "", warnings);
+  ASSERT_TRUE(newest.ok()) << newest.status().to_string();
+  EXPECT_EQ(newest->path, plan.directory);
+  EXPECT_EQ(TestJob::read(world, *newest).value(), job.states);
+  // The job did not end, and has gone on.
+  ASSERT_TRUE(take(*store, job, 3, 0).ok());
+  EXPECT_EQ(find_newest_snapshot(world, "/d", id, "", warnings)->manifest.checkpoint, 3);
+  store = nullptr;
+  EXPECT_EQ(CheckpointStore::open(world, store_options(true)).value()->highest_found(), 3);
+}
+
 // After the crash: the newest is what it may be, everything that is complete loads, what nobody
 // needs is swept, and the job goes on.
 void check_recovery(StoreWorld& world, const Run& run, bool incremental) {

@@ -523,9 +523,16 @@ void CheckpointCoordinator::begin_completion(Pending& pending) {
   const int64_t id = pending.plan->id;
   auto manifest = std::make_shared<Manifest>(manifest_of(pending));
   auto result = std::make_shared<std::optional<Result<CompletedSnapshot>>>();
-  call_store([plan = pending.plan, manifest, result](
-                 CheckpointStore& store) { *result = store.complete(*plan, std::move(*manifest)); },
-             [this, id, result] { on_completed(id, std::move(**result)); });
+  // Sinks commit what it holds, so nobody may go on from an older one.
+  const bool stops = pending.plan->after != AfterSavepoint::kGoOn && settings_.has_directory;
+  const EndedJob stopping{job_.id, job_.name, pending.plan->directory, parts_.clock.wall_ms(),
+                          next_id_ - 1};
+  call_store(
+      [plan = pending.plan, manifest, result, stops, stopping](CheckpointStore& store) {
+        const Status noted = stops ? store.note_stopping(stopping) : ok_status();
+        *result = noted.ok() ? store.complete(*plan, std::move(*manifest)) : noted;
+      },
+      [this, id, result] { on_completed(id, std::move(**result)); });
 }
 
 void CheckpointCoordinator::on_completed(int64_t id, Result<CompletedSnapshot> result) {

@@ -69,6 +69,7 @@ class FakeStore final : public CheckpointStore {
     set_aside_from.push_back(from);
     return std::vector<std::string>();
   }
+  Status note_stopping(const EndedJob&) override { return ok_status(); }
   Status note_end(const EndedJob& ended) override {
     ends.push_back(ended);
     return ok_status();

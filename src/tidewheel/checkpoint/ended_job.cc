@@ -39,6 +39,8 @@ Status remove_what_is_left(FileSystem& files, const std::string& folder, const E
     TIDEWHEEL_RETURN_IF_ERROR(carry_out(files, {join_path(folder, entry.name), {}}));
   }
   TIDEWHEEL_RETURN_IF_ERROR(files.remove_all(join_path(folder, kSharedName)));
+  const Status stopping = files.remove(join_path(folder, kStoppingName));
+  if (!stopping.ok() && stopping.id() != ErrorId::kFileNotFound) { return stopping; }
   TIDEWHEEL_RETURN_IF_ERROR(files.remove(join_path(folder, kEndedName)));
   return files.sync_directory(folder);
 }

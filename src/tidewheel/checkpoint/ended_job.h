@@ -18,6 +18,10 @@ namespace tidewheel {
 class World;  // base/world.h
 
 inline constexpr std::string_view kEndedName = "_ended";
+// The same, written before a savepoint that the job is stopped with is completed. If that is whole,
+// and no checkpoint is newer, a process that finds the job goes on from it: sinks may have
+// committed what it holds.
+inline constexpr std::string_view kStoppingName = "_stopping";
 
 struct EndedJob {
   std::string job_id;

@@ -169,6 +169,37 @@ struct JobFolder {
   std::vector<std::string> unusable;  // newer ones, and why they can't be used
 };
 
+// The savepoint that the job was being stopped with. `numbers`: of its checkpoints, the newest
+// first.
+Result<std::optional<CompletedSnapshot>> find_stopping(FileSystem& files, const std::string& folder,
+                                                       const JobFolder& found,
+                                                       const std::vector<int64_t>& numbers,
+                                                       const IsWanted& is_wanted) {
+  std::optional<CompletedSnapshot> none;
+  const Result<EndedJob> stopping = read_mark(files, folder, kStoppingName);
+  if (!stopping.ok()) {
+    // One that is cut was not whole before the savepoint was.
+    return stopping.status().id() == ErrorId::kFileIo ? stopping.status() : Result(std::move(none));
+  }
+  const bool is_newest = (!found.ended || found.ended->checkpoint < stopping->checkpoint) &&
+                         is_wanted(stopping->job_id, stopping->job_name);
+  if (!is_newest) { return none; }
+  for (const int64_t number : numbers) {
+    if (number <= stopping->checkpoint) { break; }
+    const std::string path = join_path(folder, fmt::format("chk-{}", number));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool complete, files.exists(join_path(path, kMetadataName)));
+    if (complete) { return none; }  // it has gone on
+  }
+  Result<CompletedSnapshot> savepoint = load_manifest(files, stopping->savepoint);
+  if (savepoint.ok()) {
+    TIDEWHEEL_RETURN_IF_ERROR(check_files(files, *savepoint));
+    return std::optional(std::move(savepoint).value());
+  }
+  // It was not completed, so nothing has been committed for it.
+  if (savepoint.status().id() == ErrorId::kSnapshotMissing) { return none; }
+  return std::move(savepoint).status();
+}
+
 Result<JobFolder> look_through(FileSystem& files, const std::string& folder,
                                const IsWanted& is_wanted) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, list_if_there(files, folder));
@@ -185,6 +216,11 @@ Result<JobFolder> look_through(FileSystem& files, const std::string& folder,
     if (!is_wanted(found.ended->job_id, found.ended->job_name)) { return JobFolder(); }
     // The others are being deleted; newer ones were taken since it went on from its savepoint.
     std::erase_if(numbers, [&](int64_t number) { return number <= found.ended->checkpoint; });
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(found.newest, find_stopping(files, folder, found, numbers, is_wanted));
+  if (found.newest) {
+    found.ended.reset();
+    return found;
   }
   bool has_others = false;
   for (const int64_t number : numbers) {
@@ -233,7 +269,11 @@ std::string path_of_file(const std::string& snapshot, const std::string& file) {
 }
 
 Result<EndedJob> read_ended(FileSystem& files, const std::string& folder) {
-  const std::string path = join_path(folder, kEndedName);
+  return read_mark(files, folder, kEndedName);
+}
+
+Result<EndedJob> read_mark(FileSystem& files, const std::string& folder, std::string_view name) {
+  const std::string path = join_path(folder, name);
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string bytes, read_all(files, path));
   return decode_ended(bytes).with_context("{}", path);
 }

@@ -24,6 +24,8 @@ std::string path_of_file(const std::string& snapshot, const std::string& file);
 std::map<std::string, uint64_t> files_of(const Manifest& manifest);
 // The mark of the job's end in its folder.
 Result<EndedJob> read_ended(FileSystem& files, const std::string& folder);
+// One of the marks that an EndedJob is written as.
+Result<EndedJob> read_mark(FileSystem& files, const std::string& folder, std::string_view name);
 // The number of a folder "chk-<n>"; 0 for other names.
 int64_t checkpoint_of_name(std::string_view name);
 

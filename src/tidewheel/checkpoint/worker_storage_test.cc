@@ -113,5 +113,42 @@ TEST_F(WorkerStorageTest, what_the_master_was_told_of_goes_with_a_discarded_chec
   EXPECT_EQ(shared_files(), 0U);
 }
 
+// Another process of the job on this machine: nothing but the folder of copies is common.
+TEST_F(WorkerStorageTest, the_next_worker_on_the_machine_reads_its_local_copies) {
+  CheckpointStoreOptions options = storage_options();
+  options.local = {.directories = {"/local"}, .writes = true, .reads = true};
+  WorkerStorage worker(world_, options);
+  const auto take = [&](int64_t id) {
+    const CheckpointPlan next = plan(id);
+    const auto writer = worker.write(next, 0, 0);
+    writer->grant(UINT32_MAX, nullptr);
+    job_.write(0, /*whole=*/true, writer->writer(TestJob::place(0)));
+    std::optional<Result<std::vector<std::vector<SegmentRef>>>> done;
+    writer->finish([&done](auto result) { done = std::move(result); });
+    EXPECT_TRUE(done && done->ok());
+    TaskSnapshot snapshot = write(plan(id));  // for what else it says
+    snapshot.operators.front().segments = std::move(done->value().front());
+    master_->note_written(snapshot);
+    const Result<CompletedSnapshot> complete = master_->complete(next, manifest_of(snapshot));
+    EXPECT_TRUE(complete.ok()) << complete.status().to_string();
+    worker.end(id, /*complete=*/true);
+    return *complete;
+  };
+  const CompletedSnapshot first = take(1);
+  EXPECT_EQ(worker.find_copies(first.manifest).size(), 1U);
+  const CompletedSnapshot second = take(2);
+  EXPECT_EQ(worker.find_copies(second.manifest).size(), 1U);
+  EXPECT_TRUE(worker.find_copies(first.manifest).empty()) << "nobody needs it any more";
+
+  WorkerStorage next(world_, options);
+  LocalCopyMap copies = next.find_copies(second.manifest);
+  ASSERT_EQ(copies.size(), 1U);
+  // The copy is the only one that can be read.
+  ASSERT_TRUE(world_.files().remove(path_of_file(second.path, copies.begin()->first)).ok());
+  EXPECT_EQ(TestJob::read(world_, second, next.copies()).value()[0], job_.states[0]);
+  worker.drop_copies();
+  EXPECT_TRUE(next.find_copies(second.manifest).empty());
+}
+
 }  // namespace
 }  // namespace tidewheel

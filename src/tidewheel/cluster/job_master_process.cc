@@ -199,6 +199,7 @@ class MasterProcess final : public JobMasterProcess {
   std::shared_ptr<Generation> generation_;
   std::shared_ptr<RpcService> manager_service_;
   std::vector<pb::SlotsOnTaskManager> slots_on_;  // as they were assigned last
+  std::string plan_;                              // the generation's report, before it has begun
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<RpcEndpoint> endpoint_;
 };
@@ -268,9 +269,11 @@ Status MasterProcess::start_generation(std::shared_ptr<Generation> next) {
     loop_->post([this, how, go_on = std::move(go_on)] { tell_ending(how, go_on); });
   });
   now.fleet->assign(assignment_);
+  const std::string plan = report(now);
   {
     const std::lock_guard guard(lock_);
     generation_ = next;
+    plan_ = plan;
   }
   endpoint_->serve(now.fleet->make_service(now.poster()));
   const std::shared_ptr<RpcService> service = manager_service(now);
@@ -378,6 +381,10 @@ void MasterProcess::declare_slots() {
   request.set_epoch(role_.epoch);
   request.set_slots(slots_max_);
   if (slots_min_ < slots_max_) { request.set_slots_min(slots_min_); }
+  {
+    const std::lock_guard guard(lock_);
+    request.set_plan(plan_);
+  }
   manager_.call<pb::Empty>("DeclareSlots", request,
                            [this, fence = manager_.fence()](const Result<pb::Empty>& answer) {
                              if (answer.ok() || fence != manager_.fence()) { return; }

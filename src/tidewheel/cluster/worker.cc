@@ -11,6 +11,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/event_loop.h"
+#include "tidewheel/base/fault.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
@@ -259,7 +260,11 @@ void WorkerProcess::serve() {
         answer_samples(world_, request, answer);
       });
   service->on_notice<pb::EndNotice>("End", [this](const RpcRequest&, const pb::EndNotice& notice) {
-    if (!notice.reason().empty()) { logger_.info("told to end: {}", notice.reason()); }
+    if (!notice.reason().empty()) {
+      logger_.info("told to end: {}", notice.reason());
+    } else if (storage_ != nullptr) {
+      storage_->drop_copies();
+    }
     end_by(ok_status());
   });
   endpoint_->serve(std::move(service));
@@ -351,6 +356,7 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
   TIDEWHEEL_ASSIGN_OR_RETURN(CheckpointStoreOptions store,
                              checkpoint_store_options(config_, role_.job_id));
   storage_ = std::make_unique<WorkerStorage>(world_, std::move(store));
+  add_copy_metrics(*metrics_, storage_->copies());
   TIDEWHEEL_ASSIGN_OR_RETURN(const CheckpointRules rules, checkpoint_rules(config_));
   TIDEWHEEL_ASSIGN_OR_RETURN(
       deployment_, Deployment::make({.world = world_,
@@ -480,7 +486,13 @@ Result<std::shared_ptr<TaskFleet::Prepared>> WorkerProcess::prepare(
     if (config_.get(options::kWithoutChannelState) == snapshot.manifest.checkpoint) {
       drop_in_flight(snapshot.manifest);
     }
-    TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(world_, snapshot));
+    const LocalCopyMap copies = storage_->find_copies(snapshot.manifest);
+    TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(world_, snapshot, copies));
+    if (!copies.empty()) {
+      TIDEWHEEL_MARK("worker.restores_from_local_copies");
+      logger_.info("{} files of checkpoint {} have copies on this machine", copies.size(),
+                   snapshot.manifest.checkpoint);
+    }
     start.snapshot_path = snapshot.path;
     start_from_manifest(snapshot.manifest, chained_, start);
   } else if (start.is_restart) {

@@ -158,6 +158,15 @@ void add_metrics(MetricGroup& metrics, const JobMaster& master) {
   });
 }
 
+Result<bool> restarts_all(const Config& config) {
+  const std::string text = config.get(options::kFailoverStrategy);
+  if (text == "full" || text == "region") { return text == "full"; }
+  return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; region and full are possible",
+                          options::kFailoverStrategy.key, text);
+}
+
+}  // namespace
+
 void add_copy_metrics(MetricGroup& metrics, const LocalCopies* copies) {
   if (copies == nullptr) { return; }
   const LocalCopyFigures& figures = copies->figures();
@@ -169,15 +178,6 @@ void add_copy_metrics(MetricGroup& metrics, const LocalCopies* copies) {
   add("localStateFilesMissing", figures.missing);
   add("localStateFilesNotWritten", figures.unwritten);
 }
-
-Result<bool> restarts_all(const Config& config) {
-  const std::string text = config.get(options::kFailoverStrategy);
-  if (text == "full" || text == "region") { return text == "full"; }
-  return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; region and full are possible",
-                          options::kFailoverStrategy.key, text);
-}
-
-}  // namespace
 
 std::string job_name_of(const LogicalGraph& graph, const Config& config) {
   std::string name = config.get(options::kPipelineName);

@@ -14,6 +14,7 @@
 #include "tidewheel/dataflow/chaining.h"
 
 namespace tidewheel {
+class LocalCopies;  // checkpoint/local_copies.h
 
 class Config;         // base/config.h
 class JobMaster;      // dataflow/job_master.h
@@ -62,6 +63,9 @@ Result<std::unique_ptr<CheckpointStore>> open_job_store(World& world, const JobS
 std::unique_ptr<JobMaster> make_job_master(World& world, JobSetup& setup,
                                            const ChainedGraph& chained, const Config& config,
                                            CheckpointStore& store, MetricGroup& metrics);
+
+// What became of local copies; null: there are none. They outlive the metrics.
+void add_copy_metrics(MetricGroup& metrics, const LocalCopies* copies);
 
 // The name that a job goes by: pipeline.name, or its graph's.
 std::string job_name_of(const LogicalGraph& graph, const Config& config);

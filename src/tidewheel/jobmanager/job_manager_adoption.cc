@@ -13,7 +13,11 @@ void JobManager::Role::adopt_master(Job& job) {
   log_.info("job {}: its master, of epoch {}, is asked to register: {}", job.id, job.epoch,
             job.master_address);
   job.is_adopting = true;
-  job.status = job.ending ? ClusterJobStatus::kCancelling : ClusterJobStatus::kReconciling;
+  job.status = ClusterJobStatus::kReconciling;
+  if (job.ending) {
+    job.status = *job.ending == ClusterJobStatus::kFailed ? ClusterJobStatus::kFailing
+                                                          : ClusterJobStatus::kCancelling;
+  }
   job.adoption = RpcClient(endpoint_->connect(*address), "JobMasterAdoption", loop_.poster());
   job.adoption.set_fence(fence_);
   job.adoption.set_timeout_ms(limit_ms);

@@ -1,5 +1,8 @@
 // Jobs and the processes of their masters.
+#include <numeric>
+
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/fault.h"
 #include "tidewheel/base/history_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/cluster/roles.h"
@@ -129,6 +132,7 @@ void JobManager::Role::keep(const Job& job, Done done) {
   record.set_report(job.report);
   if (job.ending) { record.set_ending(static_cast<uint32_t>(*job.ending)); }
   record.set_master_address(job.master_address);
+  record.set_plan(job.plan);
   options_.high_availability->put_job(job.id, record.SerializeAsString(), loop_.poster(),
                                       std::move(done));
 }
@@ -166,6 +170,9 @@ void JobManager::Role::start_master(Job& job) {
   job.held_need.reset();
   job.workers.clear();
   job.epoch += 1;
+  const int32_t tasks = std::accumulate(job.tasks.begin(), job.tasks.end(), 0);
+  std::fill(job.tasks.begin(), job.tasks.end(), 0);
+  if (!job.tasks.empty()) { job.tasks[static_cast<size_t>(ExecutionState::kScheduled)] = tasks; }
   if (job.status != ClusterJobStatus::kCancelling) { job.status = ClusterJobStatus::kInitializing; }
   job.changed_ms = world_.clock().wall_ms();
   keep(job, [this, id = job.id, epoch = job.epoch](const Status& status) {
@@ -287,6 +294,9 @@ void JobManager::Role::restart_master(Job& job, const std::string& why) {
 
 // What is known here of a job that has no master to ask.
 void JobManager::Role::fill_report(const Job& job, pb::JobReport& report) const {
+  if (!report.ParseFromString(job.plan)) { report.Clear(); }
+  report.clear_status_ms();
+  report.clear_settings();
   report.set_id(job.id);
   report.set_name(job.name);
   report.set_status(static_cast<uint32_t>(job.shown_status()));
@@ -481,6 +491,7 @@ void JobManager::Role::on_register_master(const RpcRequest& from,
   job->master_address = request.address();
   job->master_since_ms = loop_.now_ms();
   if (job->is_adopting) {
+    TIDEWHEEL_MARK("jobmanager.master_runs_on");
     log_.info("job {}: its master, of epoch {}, runs on", job->id, job->epoch);
     loop_.cancel(job->restart);
     job->restart = 0;
@@ -517,6 +528,10 @@ void JobManager::Role::on_declare_slots(const pb::DeclareSlotsRequest& request,
                                            request.epoch()));
   }
   answer.ok(pb::Empty());
+  if (request.plan() != job->plan) {
+    job->plan = request.plan();
+    keep(*job, [](const Status&) {});  // the next leader shows what it has heard of
+  }
   if (!job->awaited.empty()) {
     job->held_need = request;
     return;

@@ -197,6 +197,7 @@ void JobManager::Role::recover_job(const std::string& id, const std::string& byt
     const Status status = job.config.set(setting.key(), setting.value());
     if (!status.ok()) { log_.warning("job {}: {}", id, status.to_string()); }
   }
+  job.plan = record.plan();
   job.master_address = record.master_address();
   const auto orphan = orphans_.find(id);
   if (orphan != orphans_.end() && orphan->second.first == job.epoch && !record.ended()) {

@@ -46,6 +46,7 @@ class JobManager::Role {
     int64_t changed_ms = 0;
     int32_t parallelism = 0;
     std::vector<int32_t> tasks;
+    std::string plan;  // the vertices, as its last master knew them; a pb::JobReport
     // What it is to end as; kept before anything is done about it, and then it is not started
     // again.
     std::optional<ClusterJobStatus> ending;

@@ -24,7 +24,7 @@ constexpr int32_t kSlots = 2;              // of each TaskManager
 constexpr int32_t kTaskManagers = 3;
 constexpr const char* kFirstTable = "counts";
 
-Config cluster_config(bool is_adaptive) {
+Config cluster_config(bool is_adaptive, bool has_copies) {
   Config config;
   for (const char* const setting :
        {"execution.checkpointing.interval=300ms", "execution.checkpointing.timeout=5s",
@@ -40,6 +40,11 @@ Config cluster_config(bool is_adaptive) {
         "jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout=1s"}) {
     const Status status = config.set_assignment(setting);
     TIDEWHEEL_CHECK(status.ok(), "{}", status.to_string());
+  }
+  for (const char* const setting : {"execution.checkpointing.local-backup.enabled=true",
+                                    "execution.state-recovery.from-local=true",
+                                    "execution.checkpointing.local-backup.dirs=/local/copies"}) {
+    if (has_copies) { TIDEWHEEL_CHECK(config.set_assignment(setting).ok(), "no copies"); }
   }
   if (is_adaptive) {
     TIDEWHEEL_CHECK(config.set_assignment("jobmanager.scheduler=Adaptive").ok(), "no scheduler");
@@ -66,6 +71,7 @@ class ClusterRun {
         simulation_(simulation_options(options.seed)),
         random_(simulation_.random().fork()),
         is_adaptive_(random_.chance(0.5)),
+        has_copies_(random_.chance(0.5)),
         faults_ms_(2000 + static_cast<int64_t>(random_.below(10'000))),
         job_(draw_job()),
         cluster_(std::make_unique<SimCluster>(simulation_, cluster_options())),
@@ -92,6 +98,7 @@ class ClusterRun {
     result_.answers = client_.answer_count();
     result_.answers_by_kind = client_.answers_by_kind();
     result_.trace = simulation_.trace().hash();
+    result_.marks = simulation_.marks();
     return std::move(result_);
   }
 
@@ -111,7 +118,7 @@ class ClusterRun {
     SimClusterOptions out;
     out.task_managers = kTaskManagers;
     out.slots = kSlots;
-    out.config = cluster_config(is_adaptive_);
+    out.config = cluster_config(is_adaptive_, has_copies_);
     out.host.print_log = options_.print_log;
     out.host.log_level = options_.print_log ? LogLevel::kInfo : LogLevel::kError;
     out.program = [this](World& world, const Config& config, std::shared_ptr<const bool> alive) {
@@ -258,7 +265,8 @@ class ClusterRun {
     simulation_.call_later(simulation_.draw(1, ms_max) * kMs, std::move(undo));
   }
   void do_harm() {
-    switch (random_.below(9)) {
+    switch (random_.below(10)) {
+      case 8: return damage_copy();
       case 0: return options_.kills_children ? kill_child() : void();
       case 1: return options_.kills_managers ? kill_manager() : void();
       case 2: return options_.cuts_links ? cut_link() : void();
@@ -365,6 +373,22 @@ class ClusterRun {
       cluster_->freeze_manager(manager, false);
     });
   }
+  // Of state, on the disk of one machine.
+  void damage_copy() {
+    FileSystem& files = cluster_->storage().files();
+    const std::string root = "/local/copies";
+    const auto jobs = files.list(root);
+    if (!jobs.ok() || jobs->empty()) { return; }
+    const std::string folder = join_path(root, (*jobs)[random_.below(jobs->size())].name);
+    const auto copies = files.list(folder);
+    if (!copies.ok() || copies->empty()) { return; }
+    const std::string path = join_path(folder, (*copies)[random_.below(copies->size())].name);
+    Result<std::string> bytes = read_all(files, path);
+    if (!bytes.ok() || bytes->empty()) { return; }
+    note("the local copy " + path + " is damaged");
+    (*bytes)[random_.below(bytes->size())] ^= 1;
+    TIDEWHEEL_CHECK(write_all_durably(files, path, *bytes).ok(), "no copy");
+  }
   void jump_clock() {
     const std::string host = any_of(cluster_->hosts());
     // Backward only so far: what waits for a time of day waits for longer.
@@ -431,6 +455,7 @@ class ClusterRun {
   Simulation simulation_;
   Random random_;
   const bool is_adaptive_;
+  const bool has_copies_;  // of state, on local disks
   const int64_t faults_ms_;
   const CountingJob job_;
   std::unique_ptr<SimCluster> cluster_;

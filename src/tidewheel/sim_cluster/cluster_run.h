@@ -4,7 +4,9 @@
 // once.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 namespace tidewheel {
@@ -29,6 +31,7 @@ struct ClusterRunResult {
   std::map<std::string, int64_t> answers_by_kind;
   int64_t restored_savepoints = 0;
   uint64_t trace = 0;
+  std::set<std::string, std::less<>> marks;  // what was come by
 };
 ClusterRunResult run_cluster(const ClusterRunOptions& options);
 

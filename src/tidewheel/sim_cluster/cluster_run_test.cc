@@ -23,6 +23,9 @@ void run_seeds(uint64_t first, uint64_t last, ClusterRunOptions options) {
     restored += result.restored_savepoints;
     leaders += result.leaders;
     for (const auto& [kind, count] : result.answers_by_kind) { kinds[kind] += count; }
+    for (const std::string& mark : result.marks) {
+      if (mark.starts_with("worker.") || mark.starts_with("jobmanager.")) { ++kinds[mark]; }
+    }
   }
   fmt::print("{} seeds, {} leaders, {} answers, {} savepoints gone on from\n", last - first + 1,
              leaders, answers, restored);
@@ -62,9 +65,7 @@ TEST(ClusterRun, whatever_happens_nothing_is_lost) {
   uint64_t first = 1;
   uint64_t last = 30;
   ClusterRunOptions options;
-  options.asks = false;
   if (const char* const seeds = std::getenv("TIDEWHEEL_CLUSTER_SEEDS")) {
-    options.asks = true;
     char* end = nullptr;
     first = last = std::strtoull(seeds, &end, 10);
     if (*end == '-') { last = std::strtoull(end + 1, nullptr, 10); }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/cluster/job_report.pb.h"
+
 namespace tidewheel {
 namespace {
 
@@ -73,6 +75,7 @@ void SimClient::ask() {
   for (auto& [id, job] : jobs_) {
     // One at a time at each JobManager: "there is one already" means then that it is kept.
     if (!job.accepted && job.submitted_to != gateway) { submit(job, *gateway); }
+    if (job.accepted) { look_at_vertices(job, *gateway); }
   }
   gateway->jobs(
       [this, request = begin("list", gateway)](const Result<std::vector<JobSummary>>& jobs) {
@@ -84,6 +87,22 @@ void SimClient::ask() {
         answered(request, now.status());
         if (now.ok()) { slots_ = {now->free_slots, now->slots}; }
       });
+}
+
+// Once they are known they are shown, whatever becomes of the job's master.
+void SimClient::look_at_vertices(Job& job, ClusterGateway& gateway) {
+  const int64_t leader = cluster_.election().leaders_so_far();
+  const auto request = begin("report", &gateway);
+  gateway.report(job.id,
+                 [this, &job, leader, request](const Result<ClusterGateway::JobReportRef>& report) {
+                   answered(request, report.status());
+                   if (!report.ok()) { return; }
+                   if ((*report)->vertices_size() > 0) {
+                     job.vertices_since = std::max(job.vertices_since, leader);
+                   } else if (job.vertices_since == leader) {
+                     fail_("the vertices of a job are not shown any more: " + job.table);
+                   }
+                 });
 }
 
 // Answers may overtake each other when another one leads: an end is never taken back, though.

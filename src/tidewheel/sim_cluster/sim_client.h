@@ -27,8 +27,9 @@ class SimClient {
     // What may end it before its last row.
     bool cancel_asked = false;
     bool stop_asked = false;
-    std::string stopped_at;  // a savepoint that was acknowledged, with which the job has ended
-    bool drained = false;    // the same, and it has processed what there was
+    std::string stopped_at;      // a savepoint that was acknowledged, with which the job has ended
+    bool drained = false;        // the same, and it has processed what there was
+    int64_t vertices_since = 0;  // the leader, by number, that has shown its vertices; 0: none has
     bool ended() const { return status.has_value() && is_final(*status); }
   };
   struct Savepoint {
@@ -83,6 +84,7 @@ class SimClient {
   bool answered(const RequestRef& request, const Status& status);
   void submit(Job& job, ClusterGateway& gateway);
   void look(const std::vector<JobSummary>& jobs);
+  void look_at_vertices(Job& job, ClusterGateway& gateway);
 
   Simulation& simulation_;
   SimCluster& cluster_;
