@@ -61,12 +61,100 @@ void words(std::string_view text, tw::TableOut<Word>& out) {
   }
 }
 
+// The accumulator of geo_mean: plain memory, which lies in the state of a query as it is.
+struct Logs {
+  double sum = 0;
+  int64_t count = 0;
+};
+
+std::optional<double> geo_mean(const Logs& logs) {
+  if (logs.count == 0) { return std::nullopt; }
+  return std::exp(logs.sum / static_cast<double>(logs.count));
+}
+
+void add_aggregates(tw::FunctionLibrary& library) {
+  library.aggregate(
+      "geo_mean",
+      tw::SqlAggregate{
+          .init = [] { return Logs{}; },
+          .add =
+              [](Logs& logs, double x) {
+                logs.sum += std::log(x);
+                ++logs.count;
+              },
+          .merge =
+              [](Logs& logs, const Logs& later) {
+                logs.sum += later.sum;
+                logs.count += later.count;
+              },
+          .result = &geo_mean,
+          // With it the function may stand over rows that change, and in frames that move.
+          .retract =
+              [](Logs& logs, double x) {
+                logs.sum -= std::log(x);
+                --logs.count;
+              },
+          // Many rows at a time, where nobody asks for results between them: in windows.
+          .add_rows =
+              [](std::span<Logs* const> logs, std::span<const double> values) {
+                for (size_t i = 0; i < values.size(); ++i) {
+                  logs[i]->sum += std::log(values[i]);
+                  ++logs[i]->count;
+                }
+              }});
+
+  // Without `retract`: of rows that are only added. The accumulator holds a string.
+  library.aggregate(
+      "longest",
+      tw::SqlAggregate{
+          .init = [] { return std::optional<std::string>(); },
+          .add =
+              [](std::optional<std::string>& kept, std::string_view s) {
+                if (!kept || s.size() > kept->size()) { kept = s; }
+              },
+          .merge =
+              [](std::optional<std::string>& kept, const std::optional<std::string>& later) {
+                if (later && (!kept || later->size() > kept->size())) { kept = later; }
+              },
+          .result = [](const std::optional<std::string>& kept) { return kept; }});
+
+  // How often each word came: a map is kept, and a map is given. NULL is a word, too.
+  using Counts = std::map<std::string, int64_t>;
+  library.aggregate(
+      "word_counts",
+      tw::SqlAggregate{
+          .init = [] { return Counts{}; },
+          .add = [](Counts& counts,
+                    const std::optional<std::string>& word) { ++counts[word.value_or("?")]; },
+          .merge =
+              [](Counts& counts, const Counts& later) {
+                for (const auto& [word, count] : later) { counts[word] += count; }
+              },
+          .result = [](const Counts& counts) { return counts; },
+          .retract =
+              [](Counts& counts, const std::optional<std::string>& word) {
+                const auto found = counts.find(word.value_or("?"));
+                if (found != counts.end() && --found->second == 0) { counts.erase(found); }
+              }});
+}
+
 }  // namespace
 
 void tidewheel_functions(tw::FunctionLibrary& library) {
+  add_aggregates(library);
   library.function("haversine", &haversine);
   library.function("parse_agent", &parse_agent);
   library.table_function("words", &words);
+
+  // A value that comes later. A client of a service would keep `result`, and complete it on a
+  // thread of its own when the answer is there; what is known already can be given at once.
+  library.async_function(
+      "country", [](const std::string& code, tw::AsyncResult<std::optional<std::string>> result) {
+        static const std::map<std::string, std::string> names{{"DE", "Germany"}, {"FR", "France"}};
+        if (code.size() != 2) { return result.fail("a country's code has two letters: " + code); }
+        const auto found = names.find(code);
+        result.complete(found == names.end() ? std::nullopt : std::optional(found->second));
+      });
 
   // Two signatures of one name. A parameter that may be NULL is an std::optional.
   library.function("or_zero", [](std::optional<int64_t> x) { return x.value_or(0); });

@@ -67,7 +67,79 @@ struct TableFrame {
 inline constexpr int32_t kOk = 0;
 inline constexpr int32_t kFailed = 1;
 
-enum class FunctionKind : int32_t { kScalar = 1, kTable = 2 };
+// Which results a call of an aggregate function gives.
+inline constexpr int32_t kNoResults = 0;
+inline constexpr int32_t kResultsAfter = 1;   // after row i
+inline constexpr int32_t kResultsAround = 2;  // before row i and, in the next row, after it
+
+// A call of an aggregate function for many rows. The accumulator of row i's group is plain memory
+// at cells[i] + offset; or it is bytes, as the function has written them, none at first.
+struct AggregateFrame {
+  uint32_t rows = 0;
+  std::byte* const* cells = nullptr;
+  size_t offset = 0;
+  bool adds = true;                       // else results are asked for, and nothing else
+  bool is_ascending = true;               // each row is there once, in order
+  const uint32_t* row_numbers = nullptr;  // in the columns of the arguments
+  const int8_t* weights = nullptr;        // 1: add, -1: take back, 0: pass over; null: all are 1
+  const uint8_t* resets = nullptr;        // after which rows the group begins anew; null: none
+  const ColumnView* arguments = nullptr;
+  int32_t wanted = kNoResults;
+  ValueSink* results = nullptr;
+  uint32_t result_at = 0;  // the first result of row i is in row result_at + result_stride * i
+  uint32_t result_stride = 1;
+  // Bytes of row i's group, valid until the next call of either; and what they become.
+  const char* (*load)(void* engine, uint32_t row, size_t* bytes) = nullptr;
+  void (*store)(void* engine, uint32_t row, const char* state, size_t bytes) = nullptr;
+  void (*fail)(void* engine, const char* text, size_t bytes) = nullptr;
+  void* engine = nullptr;
+};
+
+// One accumulator of an aggregate function.
+struct StateFrame {
+  char* state = nullptr;  // plain memory, or bytes
+  size_t state_bytes = 0;
+  // What is merged in, in the same form; what is decoded, as bytes.
+  const char* other = nullptr;
+  size_t other_bytes = 0;
+  // What a merge of bytes, or encoding, gives.
+  void (*store)(void* engine, const char* state, size_t bytes) = nullptr;
+  void (*fail)(void* engine, const char* text, size_t bytes) = nullptr;
+  void* engine = nullptr;
+};
+
+struct AggregateCalls {
+  const char* state_type = nullptr;  // of the accumulator: another one can't be read
+  uint32_t state_bytes = 0;          // of plain memory, a multiple of 8; 0: it is bytes
+  bool has_retract = false;          // takes rows back
+  int32_t (*accumulate)(const void* function, AggregateFrame* frame) = nullptr;
+  int32_t (*merge)(const void* function, StateFrame* frame) = nullptr;
+  // Of plain memory only.
+  int32_t (*init)(const void* function, StateFrame* frame) = nullptr;
+  int32_t (*encode)(const void* function, StateFrame* frame) = nullptr;
+  int32_t (*decode)(const void* function, StateFrame* frame) = nullptr;
+};
+
+// Where the value of one asynchronous call goes: one of them is called, once, on any thread.
+struct AsyncCall {
+  void (*complete)(void* engine, const char* bytes, size_t size) = nullptr;
+  void (*fail)(void* engine, const char* text, size_t bytes) = nullptr;
+  void* engine = nullptr;
+};
+
+struct AsyncFrame {
+  uint32_t row = 0;
+  const ColumnView* arguments = nullptr;  // until the function returns
+  AsyncCall call;
+};
+
+struct AsyncCalls {
+  void (*call)(const void* function, const AsyncFrame* frame) = nullptr;
+  // Puts the bytes of a value into a row of a column.
+  int32_t (*write)(const char* bytes, size_t size, ValueSink* sink, uint32_t row) = nullptr;
+};
+
+enum class FunctionKind : int32_t { kScalar = 1, kTable = 2, kAggregate = 3, kAsync = 4 };
 
 enum FunctionFlags : uint32_t {
   kIsVolatile = 1,  // may give another value for the same arguments
@@ -86,6 +158,8 @@ struct FunctionEntry {
   const void* function = nullptr;     // handed to the calls
   int32_t (*call)(const void* function, CallFrame* frame) = nullptr;         // kScalar
   int32_t (*call_table)(const void* function, TableFrame* frame) = nullptr;  // kTable
+  const AggregateCalls* aggregate = nullptr;                                 // kAggregate
+  const AsyncCalls* async = nullptr;                                         // kAsync
 };
 
 // What a library's entry point gives; it lives as long as the library.

@@ -9,6 +9,8 @@
 //     library.table_function("split", [](std::string_view text, tw::TableOut<std::string>& out) {
 //       out("a");
 //     });
+//     library.aggregate("geo_mean", tw::SqlAggregate{.init = .., .add = .., ..});
+//     library.async_function("country", [](std::string ip, tw::AsyncResult<std::string> r) {..});
 //   }
 //
 // add_tidewheel_functions (cmake/TidewheelJob.cmake) builds a library of it for CREATE FUNCTION ..
@@ -28,6 +30,8 @@
 #include <vector>
 
 #include "tidewheel/api/function_abi.h"
+#include "tidewheel/api/function_aggregate.h"
+#include "tidewheel/api/function_async.h"
 #include "tidewheel/api/function_values.h"
 
 namespace tidewheel {
@@ -335,6 +339,53 @@ class FunctionLibrary {
     return *this;
   }
 
+  // A value for each group of rows; `aggregate` is a SqlAggregate (api/function_aggregate.h).
+  template <class F>
+  FunctionLibrary& aggregate(std::string name, F aggregate) {
+    static_assert(udf::has_signature<decltype(aggregate.add)>(),
+                  "the types of the parameters of `add` have to be written out");
+    using Parameters = typename udf::Signature<decltype(aggregate.add)>::Parameters;
+    using Call = udf::AggregateCall<F, Parameters>;
+    using Arguments = typename Call::Arguments;
+    abi::FunctionEntry& entry = add(std::move(name), std::move(aggregate), {});
+    entry.kind = abi::FunctionKind::kAggregate;
+    if (Call::kTakesNulls) { entry.flags |= abi::kTakesNulls; }
+    set_types<Arguments>(entry, std::make_index_sequence<std::tuple_size_v<Arguments>>());
+    entry.result_type = keep(udf::type_name<typename Call::R>());
+    abi::AggregateCalls& calls = aggregates_.emplace_back();
+    calls.state_type = keep(udf::type_name<typename Call::Accumulator>());
+    calls.state_bytes = Call::state_bytes();
+    calls.has_retract = Call::kHasRetract;
+    calls.accumulate = &Call::accumulate;
+    calls.merge = &Call::merge;
+    calls.init = &Call::init;
+    calls.encode = &Call::encode;
+    calls.decode = &Call::decode;
+    entry.aggregate = &calls;
+    return *this;
+  }
+
+  // A value for each row that comes later (api/function_async.h): the last parameter is a
+  // tw::AsyncResult<T>.
+  template <class F>
+  FunctionLibrary& async_function(std::string name, F f, FunctionOptions options = {}) {
+    static_assert(udf::has_signature<F>(), "the types of the parameters have to be written out");
+    using Parameters = typename udf::Signature<F>::Parameters;
+    constexpr size_t kCount = std::tuple_size_v<Parameters>;
+    static_assert(kCount > 0, "the last parameter of an async function is a tw::AsyncResult<T>");
+    static_assert(
+        udf::AsyncResultOf<udf::ReadAs<std::tuple_element_t<kCount - 1, Parameters>>>::kIs,
+        "the last parameter of an async function is a tw::AsyncResult<T>");
+    using Call = udf::AsyncFunctionCall<F, Parameters>;
+    abi::FunctionEntry& entry = add(std::move(name), std::move(f), options);
+    entry.kind = abi::FunctionKind::kAsync;
+    set_types<Parameters>(entry, std::make_index_sequence<kCount - 1>());
+    entry.result_type = keep(udf::type_name<typename Call::R>());
+    static constexpr abi::AsyncCalls kCalls{&Call::call, &Call::write};
+    entry.async = &kCalls;
+    return *this;
+  }
+
   std::span<const abi::FunctionEntry> entries() const { return entries_; }
 
  private:
@@ -372,6 +423,7 @@ class FunctionLibrary {
   std::vector<abi::FunctionEntry> entries_;
   std::deque<std::string> texts_;
   std::deque<std::vector<const char*>> argument_types_;
+  std::deque<abi::AggregateCalls> aggregates_;
   std::vector<std::shared_ptr<const void>> functions_;
 };
 

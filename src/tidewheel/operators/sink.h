@@ -11,6 +11,7 @@
 //     Status flush_epoch(int64_t epoch);                      // optional: see below
 //     Status end_of_input();                                  // optional: no row comes any more
 //     Result<int64_t> on_time(int64_t wall_ms);               // optional: see below
+//     void on_watermark(int64_t time_ms);                     // optional: no row before it comes
 //     Status close(bool finished);                            // optional: also after a failure
 //   };
 //

@@ -33,7 +33,10 @@ class Counter;  // base/metrics.h
 class SinkOperatorBase : public Operator {
  public:
   std::span<OutputPort* const> outputs() final { return {}; }
-  Progress on_watermark(int64_t) final { return Progress::kDone; }
+  Progress on_watermark(int64_t time_ms) final {
+    tell_watermark(time_ms);
+    return Progress::kDone;
+  }
   Progress on_idle(bool) final { return Progress::kDone; }
   Progress on_end_of_input(int32_t input) final;
   Progress on_epoch(int64_t epoch) final;
@@ -69,6 +72,7 @@ class SinkOperatorBase : public Operator {
   virtual Status flush_epoch(int64_t epoch) = 0;
   virtual Status end_writer() = 0;
   virtual Result<int64_t> tell_time(int64_t wall_ms) = 0;
+  virtual void tell_watermark(int64_t time_ms) = 0;
   // What was written since the last call, each as bytes: at once, or by a job for the pool.
   using Encoded = std::vector<std::string>;
   virtual Result<std::function<Result<Encoded>()>> prepare(int64_t checkpoint) = 0;
@@ -241,6 +245,13 @@ class SinkWriter final : public SinkOperatorBase {
     } else {
       static_cast<void>(wall_ms);
       return Clock::kNever;
+    }
+  }
+  void tell_watermark(int64_t time_ms) override {
+    if constexpr (requires { sink_->on_watermark(time_ms); }) {
+      sink_->on_watermark(time_ms);
+    } else {
+      static_cast<void>(time_ms);
     }
   }
   Result<std::function<Result<Encoded>()>> prepare(int64_t checkpoint) override {

@@ -9,18 +9,19 @@
 
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/sql/typing.h"
+#include "tidewheel/sql/user_aggregate.h"
 #include "tidewheel/types/serde.h"
 #include "tidewheel/types/stored.h"
 
 namespace tidewheel::sql {
 namespace {
 
-struct NamedFunction {
+struct NamedAggregate {
   std::string_view name;
   AggregateFunction function;
 };
 using F = AggregateFunction;
-constexpr std::array<NamedFunction, 20> kFunctions{{
+constexpr std::array<NamedAggregate, 20> kFunctions{{
     {"COUNT(*)", F::kCountStar},
     {"COUNT", F::kCount},
     {"SUM", F::kSum},
@@ -621,6 +622,7 @@ Made choose(const AggregateCall& call, const CallInfo& info) {
     case F::kListagg:
       if (kind != WideKind::kText) { return nullptr; }
       return std::make_unique<TextAccumulator<F::kListagg>>(call.arguments[0], call.separator);
+    case F::kUser: return make_user_accumulator(call);
     case F::kCollect:
     case F::kArrayAgg: break;
   }
@@ -641,7 +643,7 @@ std::string describe_call(const AggregateCall& call) {
   const auto* const found =
       std::find_if(kFunctions.begin(), kFunctions.end(),
                    [&](const auto& one) { return one.function == call.function; });
-  std::string text(found->name);
+  std::string text(call.user != nullptr ? std::string_view(call.user->name()) : found->name);
   if (call.function == F::kCountStar) {
     if (call.filter >= 0) { text += " FILTER c" + std::to_string(call.filter); }
     return text;

@@ -43,7 +43,11 @@ enum class AggregateFunction : uint8_t {
   kListagg,
   kCollect,   // a multiset
   kArrayAgg,  // with the NULLs
+  kUser,      // AggregateCall::user
 };
+
+class UserAggregate;  // sql/user_aggregate.h
+using UserAggregateRef = std::shared_ptr<const UserAggregate>;
 
 struct AggregateCall {
   AggregateFunction function = AggregateFunction::kCountStar;
@@ -51,7 +55,8 @@ struct AggregateCall {
   bool distinct = false;
   int32_t filter = -1;  // a column of truth values: rows for which it is true
   LogicalType result;
-  std::string separator = ",";  // of LISTAGG
+  std::string separator = ",";      // of LISTAGG
+  UserAggregateRef user = nullptr;  // of kUser
   // By which its state is found again; made of the rest when it is empty. Unique in an operator.
   std::string name = {};
   // Before the names of states that calls share, where an operator has several sets of calls.
@@ -63,6 +68,8 @@ bool find_aggregate_function(std::string_view name, AggregateFunction& function)
 // The type that Flink gives the result of a function of arguments of these types. Errors: kSqlType.
 Result<LogicalType> aggregate_result_type(AggregateFunction function,
                                           const std::vector<LogicalType>& arguments);
+// Whether NULLs among the arguments are values like others.
+bool takes_nulls(const AggregateCall& call);
 // "SUM(DISTINCT c2) FILTER c5"
 std::string describe_call(const AggregateCall& call);
 // The columns of an aggregate: keys, which are columns of the input, then results.

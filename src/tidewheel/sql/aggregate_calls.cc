@@ -123,7 +123,7 @@ bool AggregateCalls::counts(const AggregateCall& call, uint32_t row) const {
     const ColumnView& filter = batch_->view(static_cast<size_t>(call.filter));
     if (filter.is_null(row) || filter.at<uint8_t>(row) == 0) { return false; }
   }
-  if (call.function == AggregateFunction::kArrayAgg) { return true; }
+  if (takes_nulls(call)) { return true; }
   return std::none_of(call.arguments.begin(), call.arguments.end(), [&](int32_t column) {
     return batch_->view(static_cast<size_t>(column)).is_null(row);
   });
@@ -233,9 +233,10 @@ const int8_t* AggregateCalls::weights_of(size_t index, const AggregateChunk& chu
   if (distinct_of_[index] >= 0) {
     return changes_of_[static_cast<size_t>(distinct_of_[index])].data();
   }
+  const bool skips_nulls = !takes_nulls(call);
   bool has_nulls = false;
   for (const int32_t column : call.arguments) {
-    has_nulls = has_nulls || batch_->view(static_cast<size_t>(column)).validity != nullptr;
+    has_nulls |= skips_nulls && batch_->view(static_cast<size_t>(column)).validity != nullptr;
   }
   if (call.filter >= 0 && !has_nulls && !chunk.has_signs) {
     const ColumnView& filter = batch_->view(static_cast<size_t>(call.filter));
@@ -260,7 +261,7 @@ const int8_t* AggregateCalls::weights_of(size_t index, const AggregateChunk& chu
   }
   for (const int32_t column : call.arguments) {
     const ColumnView& view = batch_->view(static_cast<size_t>(column));
-    if (view.validity == nullptr) { continue; }
+    if (view.validity == nullptr || !skips_nulls) { continue; }
     for (uint32_t i = 0; i < chunk.count; ++i) {
       if (view.is_null(chunk.rows[i])) { weights_[i] = 0; }
     }

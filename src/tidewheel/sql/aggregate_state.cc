@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/sql/user_aggregate.h"
 #include "tidewheel/state/codec.h"
 #include "tidewheel/types/serde.h"
 
@@ -60,6 +61,9 @@ Result<AggregateSet> AggregateSet::make(const std::vector<LogicalType>& input,
     auto& names = set.schema_.names;
     while (std::find(names.begin(), names.end(), call.name) != names.end()) { call.name += "'"; }
     std::unique_ptr<Accumulator> accumulator;
+    if (retracts && call.user != nullptr && !call.user->has_retract()) {
+      return unimplemented(ErrorId::kSqlUnsupported, "{}", call.user->no_retract_text());
+    }
     if (has_accumulator(call, retracts)) {
       TIDEWHEEL_ASSIGN_OR_RETURN(accumulator, make_accumulator(call, input));
       accumulator->place(set.bytes_);

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "tidewheel/base/check.h"
@@ -11,6 +13,7 @@
 #include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/user_aggregate.h"
 
 namespace tidewheel::sql {
 
@@ -38,6 +41,42 @@ Result<LogicalType> aggregate_call_type(const std::string& name,
     type->nullable = types[0].nullable || may_be_empty;
   }
   return type;
+}
+
+Status bind_user_aggregate(std::string_view text, const UserAggregates& functions,
+                           const FunctionCall& call, Span span, ExpressionBinder& binder,
+                           AggregateCallNode& node, std::vector<Bound>& arguments) {
+  std::vector<Bound> values;
+  for (const FunctionCall::Argument& argument : call.arguments) {
+    if (std::holds_alternative<Star>(argument.value->node)) {
+      return error_at(text, argument.value->span, ErrorId::kSqlType, "* is for COUNT alone");
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, binder.bind(*argument.value));
+    values.push_back(std::move(value));
+  }
+  std::vector<Argument> types;
+  for (const Bound& value : values) {
+    types.push_back({value.type, value.is_literal() ? &value.literal : nullptr});
+  }
+  const Result<UserAggregateRef> found = functions.resolve(types);
+  if (!found.ok()) {
+    return error_at(text, span, found.status().id(), std::string(found.status().message()));
+  }
+  node.user = *found;
+  for (const Identifier& part : call.name.parts) {
+    node.function += (node.function.empty() ? "" : ".") + in_capitals(part.name);
+  }
+  node.distinct = call.distinct;
+  node.result = node.user->result();
+  for (size_t i = 0; i < values.size(); ++i) {
+    const LogicalType& type = node.user->arguments()[i];
+    const bool may_be_null = values[i].type.nullable || values[i].type.kind == TypeKind::kNull;
+    const Span place = values[i].span;
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        Bound value, binder.coerce(std::move(values[i]), type.as_nullable(may_be_null), place));
+    arguments.push_back(std::move(value));
+  }
+  return {};
 }
 
 namespace {
@@ -83,6 +122,12 @@ class Grouping {
   const std::vector<LogicalType>& key_types() const { return key_types_; }
   // The keys that GROUPING was called with, for each different call.
   const std::vector<std::vector<size_t>>& groupings() const { return groupings_; }
+  // Errors: kSqlUnsupported when a call can't take rows back.
+  Status check_retracts() const {
+    if (!no_retract_.has_value()) { return {}; }
+    return error_at(text_, no_retract_->second, ErrorId::kSqlUnsupported,
+                    no_retract_->first->no_retract_text());
+  }
   // The grouping by one set only.
   Grouping of_set(size_t set) const {
     Grouping one = *this;
@@ -100,6 +145,10 @@ class Grouping {
   Result<std::optional<Bound>> intercept(const Expression& expression) {
     if (const auto* call = std::get_if<FunctionCall>(&expression.node)) {
       const std::string name = in_capitals(call->name.parts.back().name);
+      const UserAggregatesRef user = user_aggregates(input_.functions(), *call);
+      if (!call->over.has_value() && user != nullptr) {
+        return add_user_call(*user, *call, expression.span);
+      }
       if (!call->over.has_value() && is_aggregate_function(name)) {
         return add_call(name, *call, expression.span);
       }
@@ -121,7 +170,7 @@ class Grouping {
       }
       return std::optional<Bound>();
     }
-    if (has_aggregate(expression)) { return std::optional<Bound>(); }
+    if (has_aggregate(expression, input_.functions())) { return std::optional<Bound>(); }
     Result<Bound> bound = input_.bind(expression);
     if (bound.ok()) {
       const auto it = std::find(keys_.begin(), keys_.end(), *bound);
@@ -239,6 +288,27 @@ class Grouping {
     return std::optional<Bound>(result_column(std::move(node), span));
   }
 
+  Result<std::optional<Bound>> add_user_call(const UserAggregates& functions,
+                                             const FunctionCall& call, Span span) {
+    AggregateCallNode node;
+    std::vector<Bound> arguments;
+    TIDEWHEEL_RETURN_IF_ERROR(
+        bind_user_aggregate(text_, functions, call, span, input_, node, arguments));
+    for (Bound& argument : arguments) {
+      if (is_of_outer(argument)) {
+        return error_at(text_, argument.span, ErrorId::kSqlUnsupported,
+                        "an aggregate of columns of the query around can't stand in this one");
+      }
+      node.arguments.push_back(argument_column(std::move(argument)));
+    }
+    if (call.filter.has_value()) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(Bound filter, input_.bind_condition(**call.filter));
+      node.filter = argument_column(std::move(filter));
+    }
+    if (!node.user->has_retract() && !no_retract_.has_value()) { no_retract_ = {node.user, span}; }
+    return std::optional<Bound>(result_column(std::move(node), span));
+  }
+
   // JSON_ARRAYAGG and JSON_OBJECTAGG gather the texts of their elements, and put them together
   // behind the grouping.
   Result<std::optional<Bound>> add_json(const JsonCall& json, Span span) {
@@ -289,7 +359,8 @@ class Grouping {
   std::vector<Bound> keys_;
   std::vector<Bound> arguments_;
   std::vector<AggregateCallNode> calls_;
-  std::vector<std::pair<std::string, size_t>> properties_;  // TUMBLE_START and such: which key
+  std::optional<std::pair<UserAggregateRef, Span>> no_retract_;  // the first call that can't
+  std::vector<std::pair<std::string, size_t>> properties_;       // TUMBLE_START and such: which key
 };
 
 namespace {
@@ -672,6 +743,22 @@ const Expression* over_call_with_query(const Expression& expression) {
   return it == calls.end() ? nullptr : *it;
 }
 
+// What GROUPING, or GROUP_ID (without keys), gives for the rows of a set.
+int64_t grouping_bits(const Grouping& grouping, const std::vector<size_t>& keys, size_t number) {
+  const KeySet& set = grouping.sets()[number];
+  int64_t bits = 0;
+  for (const size_t key : keys) {
+    bits = bits * 2 + (std::find(set.begin(), set.end(), key) == set.end() ? 1 : 0);
+  }
+  for (size_t before = 0; keys.empty() && before < number; ++before) {
+    const KeySet& other = grouping.sets()[before];
+    bits += other.size() == set.size() && std::is_permutation(set.begin(), set.end(), other.begin())
+                ? 1
+                : 0;
+  }
+  return bits;
+}
+
 // What one grouping set gives, in the columns of all: NULL for keys that it lacks.
 PlanRef of_all_keys(PlanRef plan, const Grouping& grouping, size_t number) {
   const KeySet& set = grouping.sets()[number];
@@ -694,19 +781,83 @@ PlanRef of_all_keys(PlanRef plan, const Grouping& grouping, size_t number) {
     names.push_back(plan->type.names[i]);
   }
   for (const std::vector<size_t>& keys : grouping.groupings()) {
-    int64_t bits = 0;
-    for (const size_t key : keys) { bits = bits * 2 + (place_of(key) == set.end() ? 1 : 0); }
-    for (size_t before = 0; keys.empty() && before < number; ++before) {
-      const KeySet& other = grouping.sets()[before];
-      bits +=
-          other.size() == set.size() && std::is_permutation(set.begin(), set.end(), other.begin())
-              ? 1
-              : 0;
-    }
     names.push_back("$grouping" + std::to_string(names.size()));
-    outputs.push_back(Bound::of_literal({bits}, LogicalType::of(TypeKind::kBigint, false)));
+    outputs.push_back(Bound::of_literal({grouping_bits(grouping, keys, number)},
+                                        LogicalType::of(TypeKind::kBigint, false)));
   }
   return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
+// All sets in one aggregate: each row comes once for each of them, with NULL for the keys that the
+// set lacks, and the set's number is one more key.
+PlanRef group_by_sets(const PlanRef& plan, Grouping& grouping) {
+  const PlanRef input =
+      make_inputs(plan, grouping.keys(), grouping.arguments(), std::nullopt, std::nullopt).plan;
+  const LogicalType number_type = LogicalType::of(TypeKind::kBigint, false);
+  const size_t key_count = grouping.keys_count();
+  Plan expanded;
+  ExpandNode expand;
+  for (size_t i = 0; i < input->type.size(); ++i) {
+    expanded.type.add(input->type.names[i],
+                      i < key_count ? grouping.key_types()[i] : input->type.types[i]);
+    expanded.type.types.back().time = TimeAttribute::kNone;
+  }
+  const auto set_column = static_cast<int32_t>(expanded.type.size());
+  expanded.type.add("$set", number_type);
+  for (size_t i = 0; i < grouping.groupings().size(); ++i) {
+    expanded.type.add("$grouping" + std::to_string(i), number_type);
+  }
+  for (size_t number = 0; number < grouping.sets().size(); ++number) {
+    const KeySet& set = grouping.sets()[number];
+    std::vector<Bound>& outputs = expand.projections.emplace_back();
+    for (size_t i = 0; i < input->type.size(); ++i) {
+      const bool lacks = i < key_count && std::find(set.begin(), set.end(), i) == set.end();
+      outputs.push_back(lacks ? Bound::of_literal({}, grouping.key_types()[i])
+                              : Bound::of_column(static_cast<int32_t>(i), expanded.type.types[i]));
+    }
+    outputs.push_back(Bound::of_literal({static_cast<int64_t>(number)}, number_type));
+    for (const std::vector<size_t>& keys : grouping.groupings()) {
+      outputs.push_back(Bound::of_literal({grouping_bits(grouping, keys, number)}, number_type));
+    }
+  }
+  expanded.updates = input->updates;
+  expanded.node = std::move(expand);
+  expanded.inputs.push_back(input);
+  const PlanRef rows = make_plan(std::move(expanded));
+
+  Plan made;
+  AggregateNode node;
+  const auto add_key = [&](int32_t column) {
+    node.keys.push_back(column);
+    made.type.add(rows->type.names[static_cast<size_t>(column)],
+                  rows->type.types[static_cast<size_t>(column)]);
+  };
+  for (size_t i = 0; i < key_count; ++i) { add_key(static_cast<int32_t>(i)); }
+  for (auto i = static_cast<size_t>(set_column); i < rows->type.size(); ++i) {
+    add_key(static_cast<int32_t>(i));
+  }
+  std::vector<int32_t> unique(node.keys.size());
+  std::iota(unique.begin(), unique.end(), 0);
+  made.unique_keys.push_back(std::move(unique));
+  node.calls = grouping.calls();
+  add_result_columns(node.calls, made.type);
+  made.updates = !node.calls.empty() || rows->updates;
+  made.node = std::move(node);
+  made.inputs.push_back(rows);
+  const PlanRef groups = make_plan(std::move(made));
+
+  // Keys, results, then what GROUPING gives.
+  std::vector<Bound> outputs;
+  std::vector<std::string> names;
+  const auto give = [&](size_t column) {
+    outputs.push_back(Bound::of_column(static_cast<int32_t>(column), groups->type.types[column]));
+    names.push_back(groups->type.names[column]);
+  };
+  const size_t all_keys = key_count + 1 + grouping.groupings().size();
+  for (size_t i = 0; i < key_count; ++i) { give(i); }
+  for (size_t i = all_keys; i < groups->type.size(); ++i) { give(i); }
+  for (size_t i = key_count + 1; i < all_keys; ++i) { give(i); }
+  return make_calc(groups, std::nullopt, std::move(outputs), std::move(names));
 }
 
 }  // namespace
@@ -724,8 +875,10 @@ Result<PlanRef> QueryBinder::grouped(const PlanRef& input, Grouping& grouping, b
     }
     return windows.applies() ? windows.make() : group_aggregate(input, keys);
   };
+  if (input->updates) { TIDEWHEEL_RETURN_IF_ERROR(grouping.check_retracts()); }
   if (!grouping.has_sets()) { return one(grouping); }
-  // Each set is grouped by itself, over the same input.
+  if (!WindowGrouping(input, grouping).applies()) { return group_by_sets(input, grouping); }
+  // Windows are aggregated for each set by itself, over the same input.
   std::vector<PlanRef> plans;
   for (size_t i = 0; i < grouping.sets().size(); ++i) {
     Grouping set = grouping.of_set(i);

@@ -49,6 +49,7 @@ Planned one_row() {
 
 bool is_lateral(const TableReference& reference) {
   if (std::holds_alternative<UnnestTable>(reference.node)) { return true; }
+  if (const auto* derived = std::get_if<DerivedTable>(&reference.node)) { return derived->lateral; }
   const auto* table = std::get_if<FunctionTable>(&reference.node);
   if (table == nullptr) { return false; }
   const auto* call = std::get_if<FunctionCall>(&table->call.node);

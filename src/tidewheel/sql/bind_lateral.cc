@@ -1,8 +1,10 @@
-// Tables that are made of each row of what stands to their left: UNNEST, LATERAL TABLE(f(..)).
+// Tables that are made of each row of what stands to their left: UNNEST, LATERAL TABLE(f(..)),
+// LATERAL (query).
 #include <fmt/format.h>
 
 #include <utility>
 
+#include "tidewheel/sql/decorrelate.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/query_binder.h"
 #include "tidewheel/sql/table_function.h"
@@ -56,7 +58,7 @@ Result<LateralCall> bind_function(ExpressionBinder& binder, const FunctionRegist
     const Status unknown = functions.unknown(call.name);
     return binder.error(call.name.span(), unknown.id(), std::string(unknown.message()));
   }
-  if (found.table == nullptr) {
+  if (found.table == nullptr || found.table->is_async()) {
     return binder.error(call.name.span(), ErrorId::kSqlQuery,
                         fmt::format("{} gives one value and no table; TABLE(..) takes TUMBLE, HOP, "
                                     "CUMULATE, SESSION, or a table function of one's own",
@@ -133,11 +135,45 @@ Status check_join(std::string_view text, const Join& join, Span span) {
   return ok_status();
 }
 
+// Each row of `left` with the rows that a query gives for it, whose columns of `left` are outer
+// ones of `unnesting`: the columns of both. A query that gives a row whatever its input (an
+// aggregate of all) gives one here too.
+Result<PlanRef> join_query(const PlanRef& left, PlanRef query, bool is_left, Unnesting unnesting,
+                           const FunctionRegistry& functions) {
+  const size_t width = left->type.size();
+  const size_t query_width = query->type.size();
+  TIDEWHEEL_ASSIGN_OR_RETURN(Unnested made, unnesting.unnest_whole(query));
+  unnesting.settle(made);
+  std::vector<Bound> conditions;
+  for (const Bound& one : made.conditions) { conditions.push_back(unnesting.over_both(one)); }
+  const PlanRef joined = make_join(left, made.plan, is_left ? JoinKind::kLeft : JoinKind::kInner,
+                                   std::move(conditions), functions);
+  std::vector<Bound> outputs = all_columns(*joined);
+  outputs.resize(width + query_width);
+  std::vector<std::string> names(left->type.names);
+  names.insert(names.end(), query->type.names.begin(), query->type.names.end());
+  return make_calc(joined, std::nullopt, std::move(outputs), std::move(names));
+}
+
 }  // namespace
 
 Result<Planned> QueryBinder::lateral(Planned left, const TableReference& right, const Join* join) {
   if (join != nullptr) { TIDEWHEEL_RETURN_IF_ERROR(check_join(text_, *join, right.span)); }
   ExpressionBinder binder = expressions(left.scope);
+  if (const auto* derived = std::get_if<DerivedTable>(&right.node)) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const PlanRef inner, inner_query(*derived->query, binder));
+    const bool is_left = join != nullptr && join->kind == Join::Kind::kLeft;
+    Result<PlanRef> plan = join_query(
+        left.plan, inner, is_left, Unnesting(left.plan, outer_level(), functions()), functions());
+    if (!plan.ok()) {
+      return error(right.span, plan.status().id(), std::string(plan.status().message()));
+    }
+    RowType made;
+    for (size_t i = left.plan->type.size(); i < (*plan)->type.size(); ++i) {
+      made.add((*plan)->type.names[i], (*plan)->type.types[i]);
+    }
+    return beside(std::move(left), std::move(*plan), std::move(made), right, join);
+  }
   const auto* unnest = std::get_if<UnnestTable>(&right.node);
   Result<LateralCall> bound =
       unnest != nullptr
@@ -157,11 +193,18 @@ Result<Planned> QueryBinder::lateral(Planned left, const TableReference& right, 
   const bool names_column = unnest != nullptr && made.size() == 1 && right.alias.has_value() &&
                             right.alias->columns.empty();
   if (names_column) { made.names[0] = right.alias->name.name; }
+  return beside(std::move(left), std::move(plan), std::move(made), right, join);
+}
+
+Result<Planned> QueryBinder::beside(Planned left, PlanRef plan, RowType made,
+                                    const TableReference& right, const Join* join) {
   Plan only;  // names and columns of the table that was made
   only.type = made;
   TIDEWHEEL_ASSIGN_OR_RETURN(const Planned named,
                              aliased(std::make_shared<Plan>(std::move(only)), right.alias, ""));
   Planned both{std::move(plan), Scope::beside(left.scope, named.scope)};
+  // What is made by a join has no columns of time any more.
+  both.scope.columns.types = both.plan->type.types;
   if (join != nullptr && join->kind != Join::Kind::kLeft && join->on.has_value()) {
     ExpressionBinder on = expressions(both.scope);
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, on.bind_condition(*join->on));

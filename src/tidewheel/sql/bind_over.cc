@@ -9,6 +9,7 @@
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/user_aggregate.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -220,6 +221,9 @@ Status OverBinder::bind_function(const std::string& name, const FunctionCall& ca
        {"ROW_NUMBER", "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST", "NTILE"}) {
     if (name == rank) { return bind_rank(name, call, window, inner, bound); }
   }
+  if (const UserAggregatesRef user = user_aggregates(inner.functions(), call)) {
+    return bind_user(*user, call, window, inner, bound);
+  }
   if (is_aggregate_function(name)) { return bind_aggregate(name, call, window, inner, bound); }
   return error(bound.span, ErrorId::kSqlName,
                fmt::format("{} can't stand before OVER: that takes aggregates, LAG, LEAD, "
@@ -350,6 +354,21 @@ Status OverBinder::bind_aggregate(const std::string& name, const FunctionCall& c
     return error(bound.span, ErrorId::kSqlType, std::string(type.status().message()));
   }
   aggregate.result = std::move(*type);
+  return {};
+}
+
+Status OverBinder::bind_user(const UserAggregates& functions, const FunctionCall& call,
+                             const Window& window, ExpressionBinder& inner, Call& bound) {
+  OverCallNode& node = bound.node;
+  TIDEWHEEL_RETURN_IF_ERROR(
+      bind_user_aggregate(text_, functions, call, bound.span, inner, node.call, bound.arguments));
+  if (call.filter.has_value()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(bound.filter, inner.bind_condition(**call.filter));
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(node.frame, frame_of(window, inner));
+  if (node.frame.preceding != OverFrameNode::kUnbounded && !node.call.user->has_retract()) {
+    return error(bound.span, ErrorId::kSqlUnsupported, node.call.user->no_retract_text());
+  }
   return {};
 }
 

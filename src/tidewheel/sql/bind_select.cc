@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/sql/bind_async.h"
 #include "tidewheel/sql/bind_subquery.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/over_binder.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/table_function.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -78,14 +80,41 @@ bool is_aggregate_function(std::string_view name) {
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
-bool has_aggregate(const Expression& expression) {
-  return any_within(expression, [](const Expression& one) {
+UserAggregatesRef user_aggregates(const FunctionRegistry& functions, const FunctionCall& call) {
+  if (call.name.parts.size() == 1) {
+    const std::string name = in_capitals(call.name.parts[0].name);
+    if (is_aggregate_function(name) && !functions.has_user(FunctionLayer::kTemporarySystem, name)) {
+      return nullptr;
+    }
+  }
+  return functions.look_up(call.name).aggregate;
+}
+
+bool has_aggregate(const Expression& expression, const FunctionRegistry& functions) {
+  return any_within(expression, [&](const Expression& one) {
     const auto* json = std::get_if<JsonCall>(&one.node);
     if (json != nullptr && is_json_aggregate(*json)) { return true; }
     const auto* call = std::get_if<FunctionCall>(&one.node);
     return call != nullptr && !call->over.has_value() &&
-           is_aggregate_function(in_capitals(call->name.parts.back().name));
+           (is_aggregate_function(in_capitals(call->name.parts.back().name)) ||
+            user_aggregates(functions, *call) != nullptr);
   });
+}
+
+void collect_async_calls(const Expression& expression, const FunctionRegistry& functions,
+                         std::vector<const Expression*>& calls) {
+  const auto first = static_cast<ptrdiff_t>(calls.size());
+  static_cast<void>(any_within(expression, [&](const Expression& one) {
+    const auto* call = std::get_if<FunctionCall>(&one.node);
+    const bool is_async = call != nullptr && [&] {
+      const TableFunctionRef table = functions.look_up(call->name).table;
+      return table != nullptr && table->is_async();
+    }();
+    if (is_async) { calls.push_back(&one); }
+    return false;
+  }));
+  // A call is found before those in its arguments.
+  std::reverse(calls.begin() + first, calls.end());
 }
 
 bool has_query(const Expression& expression) { return any_within(expression, is_query); }
@@ -237,25 +266,34 @@ Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
     input.plan = make_plan(std::move(one));
   }
   if (select.where.has_value()) {
-    if (has_aggregate(*select.where)) {
+    if (has_aggregate(*select.where, functions())) {
       return error(select.where->span, ErrorId::kSqlQuery,
                    "WHERE is looked at before rows are aggregated; use HAVING");
     }
     ExpressionBinder binder = expressions(input.scope);
+    AsyncCalls asyncs(environment_.functions, binder);
+    TIDEWHEEL_RETURN_IF_ERROR(asyncs.take(*select.where, input.plan));
     TIDEWHEEL_ASSIGN_OR_RETURN(input.plan, filtered(std::move(input.plan), binder, *select.where));
   }
   const bool aggregates =
       select.group_by.has_value() || select.having.has_value() ||
       std::any_of(select.items.begin(), select.items.end(),
-                  [](const SelectItem& item) { return has_aggregate(item.value); });
+                  [&](const SelectItem& item) { return has_aggregate(item.value, functions()); });
   Sorted sorted;
   if (aggregates) {
     TIDEWHEEL_ASSIGN_OR_RETURN(sorted, aggregate(std::move(input), select, order_by));
   } else {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
     OverBinder overs(text_, select);
-    QueryJoins joins(*this, input.plan);
     ExpressionBinder binder = expressions(input.scope);
+    AsyncCalls asyncs(environment_.functions, binder);
+    for (const SelectItem& item : select.items) {
+      TIDEWHEEL_RETURN_IF_ERROR(asyncs.take(item.value, input.plan));
+    }
+    for (const SortKey& key : order_by) {
+      TIDEWHEEL_RETURN_IF_ERROR(asyncs.take(*key.value, input.plan));
+    }
+    QueryJoins joins(*this, input.plan);
     binder.set_queries([&](const Expression& query, ExpressionBinder& around) {
       return joins.value(query, around);
     });
@@ -273,6 +311,7 @@ Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
       input.scope.columns.types[i] = input.plan->type.types[i];
     }
     binder.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
+      if (std::optional<Bound> async = asyncs.column_of(expression)) { return async; }
       return overs.column_of(expression);
     });
     TIDEWHEEL_ASSIGN_OR_RETURN(sorted, project(joins.plan(), binder, items, order_by));

@@ -17,6 +17,7 @@
 #include "tidewheel/sql/epoch_fold.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
+#include "tidewheel/sql/local_aggregate.h"
 #include "tidewheel/sql/lookup_join.h"
 #include "tidewheel/sql/match_recognize.h"
 #include "tidewheel/sql/not_null.h"
@@ -61,6 +62,13 @@ void JobBuilder::use(BuildOptions options) {
 
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   std::string text = node_line(plan);
+  // In one phase or in two, the state is the same.
+  if (const auto* aggregate = std::get_if<AggregateNode>(&plan.node);
+      aggregate != nullptr && aggregate->two_phase) {
+    Plan one_phase = plan;
+    std::get<AggregateNode>(one_phase.node).two_phase = false;
+    text = node_line(one_phase);
+  }
   append_tables(plan, text);
   const std::string uid = fmt::format("sql-{}-{:016x}", kind, hash_bytes(text.data(), text.size()));
   const int32_t number = uids_[uid]++;
@@ -298,9 +306,24 @@ struct JobBuilder::NodeBuilder {
     spec.given = node.given;
     spec.is_left = node.is_left;
     spec.emits_before = plan.emits_before;
+    if (node.function->is_async()) {
+      return builder.add(plan, {.name = "AsyncCalc", .uid = builder.uid_of(plan, "async")},
+                         {std::move(rows)},
+                         [spec = std::move(spec), options = builder.options_.async_calls] {
+                           return make_async_calls(spec, options);
+                         });
+    }
     return builder.add(plan, {.name = "Correlate", .uid = builder.uid_of(plan, "correlate")},
                        {std::move(rows)},
                        [spec = std::move(spec)] { return make_correlate(spec); });
+  }
+
+  Result<Stream<ColumnRow>> operator()(const ExpandNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    return builder.add(
+        plan, {.name = "Expand", .uid = builder.uid_of(plan, "expand")}, {std::move(rows)},
+        [projections = node.projections, types = plan.input().type.types,
+         eval = builder.options_.eval] { return make_expand_operator(projections, types, eval); });
   }
 
   Result<Stream<ColumnRow>> operator()(const UnionNode&) const {
@@ -361,13 +384,27 @@ struct JobBuilder::NodeBuilder {
     spec.ttl_ms = ttl_ms();
     spec.mini_batch = builder.options_.mini_batch;
     spec.by_epoch = builder.by_epoch_.contains(plan_text(plan, true));
+    if (node.two_phase) { rows = local_aggregate(std::move(rows), spec); }
     return builder.add(plan,
                        {.name = node.calls.empty() ? "Distinct" : "GroupAggregate",
                         .uid = builder.uid_of(plan, "aggregate"),
                         .stateful = true,
                         .single = node.keys.empty()},
-                       {builder.by_keys(std::move(rows), plan.input().type, node.keys)},
-                       [spec = std::move(spec)] { return make_group_aggregate(spec); });
+                       {builder.by_keys(std::move(rows), spec.input, spec.keys)},
+                       [spec] { return make_group_aggregate(spec); });
+  }
+  // Puts the first phase before an aggregate, whose spec becomes that of the second.
+  Stream<ColumnRow> local_aggregate(Stream<ColumnRow> rows, GroupAggregateSpec& spec) const {
+    LocalAggregateSpec local{spec.input, spec.keys, spec.calls};
+    spec.partial = spec.input;
+    spec.input = local_aggregate_output(local);
+    std::iota(spec.keys.begin(), spec.keys.end(), 0);
+    const Stream<ColumnRow> made =
+        builder.add(plan, {.name = "LocalGroupAggregate", .uid = builder.uid_of(plan, "local")},
+                    {std::move(rows)}, [local] { return make_local_aggregate(local); });
+    StreamEnds ends = made.ends();
+    for (StreamEnd& end : ends) { end.row_codec = make_column_codec(spec.input); }
+    return Stream<ColumnRow>(made.graph(), std::move(ends));
   }
   Result<Stream<ColumnRow>> operator()(const OverNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
@@ -449,7 +486,10 @@ struct JobBuilder::NodeBuilder {
     std::vector<AggregateCall> calls;
     for (const AggregateCallNode& node : nodes) {
       AggregateCall call;
-      if (node.function == "COUNT" && node.arguments.empty()) {
+      if (node.user != nullptr) {
+        call.function = AggregateFunction::kUser;
+        call.user = node.user;
+      } else if (node.function == "COUNT" && node.arguments.empty()) {
         call.function = AggregateFunction::kCountStar;
       } else if (!find_aggregate_function(node.function, call.function)) {
         return unimplemented(ErrorId::kSqlUnsupported, "the aggregate {} is not there yet",
@@ -772,19 +812,47 @@ Stream<ColumnRow> JobBuilder::spread_for_sink(const Plan& plan, const TableDefin
   return by_keys(std::move(rows), plan.type, keys.empty() ? all : keys);
 }
 
-void JobBuilder::note_ends(const Plan& plan) {
+void JobBuilder::note_aggregates(const Plan& plan) {
   if (options_.epochs.interval_ms == 0) { return; }
   if (std::holds_alternative<AggregateNode>(plan.node)) { by_epoch_.insert(plan_text(plan, true)); }
-  if (!std::holds_alternative<CalcNode>(plan.node) &&
-      !std::holds_alternative<UnionNode>(plan.node)) {
-    return;
+  for (const PlanRef& input : plan.inputs) { note_aggregates(*input); }
+}
+
+// An aggregate that folds its own changes (GroupAggregateSpec::by_epoch), below nothing but a
+// choice of columns that keeps all its results: then no row is updated to what it was.
+bool JobBuilder::is_folded(const Plan& plan) const {
+  if (plan.unique_keys.empty() || options_.drops_null_rows) { return false; }
+  const Plan* below = &plan;
+  if (const auto* calc = std::get_if<CalcNode>(&plan.node)) {
+    below = &plan.input();
+    if (calc->condition.has_value()) { return false; }
+    std::vector<bool> given(below->type.size(), false);
+    for (const Bound& output : calc->outputs) {
+      if (output.kind != Bound::Kind::kColumn) { return false; }
+      given[static_cast<size_t>(output.column)] = true;
+    }
+    const auto* aggregate = std::get_if<AggregateNode>(&below->node);
+    if (aggregate == nullptr ||
+        std::find(given.begin() + static_cast<ptrdiff_t>(aggregate->keys.size()), given.end(),
+                  false) != given.end()) {
+      return false;
+    }
   }
-  for (const PlanRef& input : plan.inputs) { note_ends(*input); }
+  const auto* aggregate = std::get_if<AggregateNode>(&below->node);
+  if (aggregate == nullptr || aggregate->keys.empty() || below->input().updates) { return false; }
+  const int64_t kept_ms = below->input().kept_ms;
+  if ((kept_ms >= 0 ? kept_ms : options_.state_ttl_ms) != 0 ||
+      env_.config().get(options::kStateBackend) != "hashmap") {
+    return false;
+  }
+  const Result<std::vector<AggregateCall>> calls = NodeBuilder::calls(aggregate->calls);
+  return calls.ok() && can_have_two_phases(*calls);
 }
 
 Stream<ColumnRow> JobBuilder::by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single) {
   if (options_.epochs.interval_ms == 0) { return rows; }
   env_.config().set(options::kEpochInterval, options_.epochs.interval_ms);
+  if (is_folded(plan)) { return rows; }
   EpochFoldSpec spec;
   spec.input = plan.type;
   spec.updates = plan.updates;
@@ -821,7 +889,7 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
         "Table sink '{}' doesn't support consuming update changes which is produced by node {}",
         table.path, updating == nullptr ? "" : node_line(*updating));
   }
-  note_ends(plan);
+  note_aggregates(plan);
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
   rows = spread_for_sink(plan, table, without_nulls(plan, table, std::move(rows)));
   rows = by_epochs(plan, std::move(rows), false);

@@ -10,6 +10,7 @@
 #include "tidewheel/api/stream.h"
 #include "tidewheel/api/table.h"
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/sql/correlate.h"
 #include "tidewheel/sql/kernel.h"
 #include "tidewheel/sql/plan.h"
 
@@ -37,6 +38,7 @@ struct BuildOptions {
   int64_t lookup_capacity = 100;
   int64_t lookup_timeout_ms = 180'000;
   bool lookup_is_ordered = true;
+  AsyncCallOptions async_calls = {};
   // Rows with NULL for a column of a table that can't be NULL are left out; else they fail the job.
   bool drops_null_rows = false;
   KeyedShuffle keyed_shuffle = KeyedShuffle::kAuto;
@@ -59,14 +61,14 @@ class JobBuilder {
   Status insert(const Plan& plan, const TableDefinition& table);
   // The plan's rows for a stream of the job that is none of SQL's: by epochs, where there are some.
   Result<Stream<ColumnRow>> give(const Plan& plan) {
-    note_ends(plan);
+    note_aggregates(plan);
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
     return by_epochs(plan, std::move(rows), false);
   }
   // The end of a query whose rows the caller wants: `sink` is in one subtask.
   template <class Sink>
   Status show(const Plan& plan, Sink sink) {
-    note_ends(plan);
+    note_aggregates(plan);
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
     by_epochs(plan, std::move(rows), true).to(std::move(sink)).name("result").uid("sql-result");
     return {};
@@ -91,9 +93,10 @@ class JobBuilder {
                                   Stream<ColumnRow> rows);
   // With what stands before a sink where there are epochs. `single`: in one subtask.
   Stream<ColumnRow> by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single);
-  // Has aggregates that nothing but projections and unions stand behind give their changes by
-  // epoch, where there are epochs.
-  void note_ends(const Plan& plan);
+  // Has aggregates give their changes by epoch, where there are epochs.
+  void note_aggregates(const Plan& plan);
+  // Whether a plan gives no more than the net changes of an epoch, at its end, by itself.
+  bool is_folded(const Plan& plan) const;
   Stream<ColumnRow> spread_for_sink(const Plan& plan, const TableDefinition& table,
                                     Stream<ColumnRow> rows);
   Stream<ColumnRow> add(const Plan& plan, Added added, std::vector<Stream<ColumnRow>> inputs,

@@ -23,6 +23,42 @@ std::vector<LogicalType> types_of(const std::vector<Bound>& outputs) {
   return types;
 }
 
+// An empty batch of an output, to be filled and sent by itself.
+ColumnBatch& fresh_batch(Output<ColumnRow>& output, const std::vector<LogicalType>& types,
+                         Evaluator& outputs, std::vector<Column*>& targets) {
+  static_cast<void>(output.flush());
+  ColumnBatch& batch = output.current();
+  batch.set_types(types);
+  for (size_t i = 0; i < types.size(); ++i) { targets[i] = &batch.column(i); }
+  batch.share_arena(outputs.constants());
+  return batch;
+}
+
+// Sends what `outputs` gives for rows [begin, end), in a batch whose columns are those of the input
+// where nothing is computed. `targets` and `results` are scratch.
+Status send_computed(Output<ColumnRow>& output, const std::vector<LogicalType>& types,
+                     Evaluator& outputs, const ColumnBatch& in, uint32_t begin, uint32_t end,
+                     std::vector<Column*>& targets, std::vector<Evaluated>& results) {
+  ColumnBatch& batch = fresh_batch(output, types, outputs, targets);
+  TIDEWHEEL_RETURN_IF_ERROR(outputs.run(in.views(), begin, end, targets, batch.arena(), results));
+  for (size_t i = 0; i < types.size(); ++i) {
+    if (results[i].input_column < 0) {
+      if (outputs.borrows_input(i)) { batch.keep(in); }
+    } else if (begin == 0) {
+      batch.share_column(i, results[i].view, in);
+    } else {
+      copy_rows(results[i].view, begin, end, batch.column(i), 0);
+      batch.keep(in);
+    }
+  }
+  if (in.kinds() != nullptr) {
+    std::copy(in.kinds() + begin, in.kinds() + end, batch.make_kinds(end - begin));
+  }
+  batch.set_size(end - begin);
+  static_cast<void>(output.flush());
+  return {};
+}
+
 // Rows that pass are sent in a batch of their own, whose columns are those of the input where
 // nothing is computed. When few of a batch pass they are gathered over several, so that what
 // follows gets full batches.
@@ -73,38 +109,12 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
     recycle_arena();
   }
 
-  // An empty batch to be filled and sent by itself.
-  ColumnBatch& fresh_batch() {
-    static_cast<void>(output().flush());
-    ColumnBatch& batch = output().current();
-    batch.set_types(types_);
-    for (size_t i = 0; i < types_.size(); ++i) { targets_[i] = &batch.column(i); }
-    batch.share_arena(outputs_->constants());
-    return batch;
-  }
-
   void send_all(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    ColumnBatch& batch = fresh_batch();
-    check(outputs_->run(in.views(), begin, end, targets_, batch.arena(), results_));
-    for (size_t i = 0; i < types_.size(); ++i) {
-      if (results_[i].input_column < 0) {
-        if (outputs_->borrows_input(i)) { batch.keep(in); }
-      } else if (begin == 0) {
-        batch.share_column(i, results_[i].view, in);
-      } else {
-        copy_rows(results_[i].view, begin, end, batch.column(i), 0);
-        batch.keep(in);
-      }
-    }
-    if (in.kinds() != nullptr) {
-      std::copy(in.kinds() + begin, in.kinds() + end, batch.make_kinds(end - begin));
-    }
-    batch.set_size(end - begin);
-    static_cast<void>(output().flush());
+    check(send_computed(output(), types_, *outputs_, in, begin, end, targets_, results_));
   }
 
   void send_passing(const ColumnBatch& in) {
-    ColumnBatch& batch = fresh_batch();
+    ColumnBatch& batch = fresh_batch(output(), types_, *outputs_, targets_);
     check(outputs_->run_selected(in.views(), passing_, targets_, batch.arena(), results_));
     batch.keep(in);
     put_kinds(in, batch, 0);
@@ -154,6 +164,37 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
   std::vector<Column> scratch_;
   std::vector<uint32_t> passing_;
   ArenaRef arena_;  // of one call
+};
+
+class ExpandOperator final : public OutputOperator<ColumnRow> {
+ public:
+  ExpandOperator(std::vector<std::unique_ptr<Evaluator>> projections,
+                 std::vector<LogicalType> types)
+      : projections_(std::move(projections)), types_(std::move(types)) {
+    results_.resize(types_.size());
+    targets_.resize(types_.size());
+  }
+
+  Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
+    if (cursor == rows.end) { return Progress::kDone; }
+    const ColumnBatch& in = ColumnBatch::of(*rows.batch);
+    for (; next_ < projections_.size(); ++next_) {
+      if (!output().ready()) { return Progress::kBlocked; }
+      const Status status = send_computed(output(), types_, *projections_[next_], in, cursor,
+                                          rows.end, targets_, results_);
+      if (!status.ok()) { throw_user_failure(context(), "expand", status, ""); }
+    }
+    next_ = 0;
+    cursor = rows.end;
+    return Progress::kDone;
+  }
+
+ private:
+  const std::vector<std::unique_ptr<Evaluator>> projections_;
+  const std::vector<LogicalType> types_;
+  size_t next_ = 0;  // of the projections, for the rows at hand
+  std::vector<Evaluated> results_;
+  std::vector<Column*> targets_;
 };
 
 // A snapshot has how far event time was: rows that are in the state of operators behind this one
@@ -339,6 +380,18 @@ Result<std::unique_ptr<Operator>> make_calc_operator(std::optional<Bound> condit
   TIDEWHEEL_ASSIGN_OR_RETURN(auto values, Evaluator::compile(outputs, input, options));
   return std::unique_ptr<Operator>(
       std::make_unique<CalcOperator>(std::move(filter), std::move(values), types_of(outputs)));
+}
+
+Result<std::unique_ptr<Operator>> make_expand_operator(
+    const std::vector<std::vector<Bound>>& projections, const std::vector<LogicalType>& input,
+    const EvalOptions& options) {
+  std::vector<std::unique_ptr<Evaluator>> made;
+  for (const std::vector<Bound>& outputs : projections) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(auto one, Evaluator::compile(outputs, input, options));
+    made.push_back(std::move(one));
+  }
+  return std::unique_ptr<Operator>(
+      std::make_unique<ExpandOperator>(std::move(made), types_of(projections[0])));
 }
 
 Result<std::unique_ptr<Operator>> make_watermark_operator(Bound value,

@@ -29,6 +29,11 @@ Result<std::unique_ptr<Operator>> make_watermark_operator(Bound value,
                                                           bool per_record,
                                                           const EvalOptions& options);
 
+// Each row once for each of the lists of expressions, all of which give the same types.
+Result<std::unique_ptr<Operator>> make_expand_operator(
+    const std::vector<std::vector<Bound>>& projections, const std::vector<LogicalType>& input,
+    const EvalOptions& options);
+
 // Passes on rows [offset, offset + count) of an input that only adds rows. On one subtask.
 std::unique_ptr<Operator> make_limit_operator(int64_t offset, int64_t count);
 

@@ -14,6 +14,7 @@ struct NeedsBefore {
   bool operator()(const CalcNode& node) const { return reader || node.condition.has_value(); }
   bool operator()(const WatermarkNode&) const { return reader; }
   bool operator()(const UnionNode&) const { return reader; }
+  bool operator()(const ExpandNode&) const { return reader; }
   // A version is over when the next begins.
   bool operator()(const TemporalJoinNode&) const { return input == 0; }
   template <class Node>

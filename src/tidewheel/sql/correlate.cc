@@ -169,6 +169,11 @@ std::vector<LogicalType> output_of(const CorrelateSpec& spec, const RowType& res
 
 }  // namespace
 
+Result<std::unique_ptr<AsyncKernel>> TableFunction::make_async_kernel(
+    const std::vector<LogicalType>&) const {
+  return internal_error(ErrorId::kSqlUnsupported, "{} is not asynchronous", name_);
+}
+
 Result<std::vector<LogicalType>> correlate_output(const CorrelateSpec& spec) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const TableSignature signature, resolved(spec));
   return output_of(spec, signature.result);

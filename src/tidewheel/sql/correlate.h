@@ -25,10 +25,21 @@ struct CorrelateSpec {
   bool emits_before = false;  // -U and +U stay what they are; else they become -D and +I
 };
 
+// How calls of an asynchronous function are made.
+struct AsyncCallOptions {
+  int64_t capacity = 10;         // calls that are under way
+  int64_t timeout_ms = 180'000;  // of a row, with its retries; 0: none
+  int32_t attempts_max = 3;      // of a call that fails
+  int64_t retry_delay_ms = 100;
+};
+
 // The columns of the output.
 Result<std::vector<LogicalType>> correlate_output(const CorrelateSpec& spec);
 
 // Without state. Errors: those of the function.
 Result<std::unique_ptr<Operator>> make_correlate(CorrelateSpec spec);
+// Of an asynchronous function: each row with its value, in their order. Without state: rows that
+// wait are those of the element at hand, so that none is under way when a barrier comes.
+Result<std::unique_ptr<Operator>> make_async_calls(CorrelateSpec spec, AsyncCallOptions options);
 
 }  // namespace tidewheel::sql

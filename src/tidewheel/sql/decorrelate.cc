@@ -622,6 +622,27 @@ struct Unnesting::Node {
     return Unnested{picked(windows, order), std::move(below.conditions), std::nullopt};
   }
 
+  // Columns that conditions may need are passed on in each of a row's copies.
+  Result<Unnested> operator()(const ExpandNode& node) const {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Unnested below, input());
+    const size_t width = plan->type.size();
+    const size_t all = below.plan->type.size();
+    ExpandNode made_node = node;
+    for (std::vector<Bound>& outputs : made_node.projections) {
+      for (size_t i = 0; i < all; ++i) {
+        outputs.push_back(Bound::of_column(static_cast<int32_t>(i), below.plan->type.types[i]));
+      }
+    }
+    Plan made;
+    made.type = plan->type;
+    add_range(made.type, below.plan->type, 0, all);
+    made.updates = below.plan->updates;
+    made.node = std::move(made_node);
+    made.inputs.push_back(below.plan);
+    move_columns(below.conditions, range(static_cast<int32_t>(width), width + all));
+    return Unnested{make_plan(std::move(made)), std::move(below.conditions), std::nullopt};
+  }
+
   // Tables that are made of rows: of their columns, and those of the query around.
   Result<Unnested> operator()(const CorrelateNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Unnested below, input());

@@ -84,10 +84,14 @@ class AppendFold final : public EpochFold {
       const Batch* const before = held_.size() < 2 ? nullptr : held_[held_.size() - 2].batch.get();
       if (rows.batch.get() != before) { held_bytes_ += rows.batch->memory_bytes(); }
     }
-    return held_bytes_ > spec_.buffer_bytes || next_ > 0 ? give_rows() : Progress::kDone;
+    const bool is_much = held_bytes_ > std::min(spec_.buffer_bytes, kHeldBytesMax);
+    return is_much || next_ > 0 ? give_rows() : Progress::kDone;
   }
 
  private:
+  // More would fall out of the processor's caches, and no batch would be used again.
+  static constexpr int64_t kHeldBytesMax = 1 << 20;
+
   bool has_rows() const override { return !held_.empty(); }
   Progress give_rows() override {
     while (next_ < held_.size()) {

@@ -20,7 +20,7 @@ struct EpochFoldSpec {
   // With a key what a row was and what it is are an update; without, rows come and go.
   bool has_key = false;
   std::vector<int32_t> keys;
-  // The most that is kept. Changes that are more fail the job.
+  // The most that is kept, of rows that are only added 1 MB. Changes that are more fail the job.
   int64_t buffer_bytes = 64 << 20;
 };
 

@@ -11,6 +11,7 @@
 #include "tidewheel/sql/catalog.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/query.h"
+#include "tidewheel/sql/table_function.h"
 #include "tidewheel/sql/typing.h"
 #include "tidewheel/types/time.h"
 
@@ -641,7 +642,7 @@ Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
   if (call.over.has_value()) {
     return error(span, ErrorId::kSqlQuery, "OVER can stand in the list of SELECT only");
   }
-  if (is_aggregate_function(name)) {
+  if (is_aggregate_function(name) || user_aggregates(functions_, call) != nullptr) {
     return error(span, ErrorId::kSqlQuery,
                  fmt::format("the aggregate {} can stand in SELECT, HAVING and ORDER BY only, and "
                              "not in another one",
@@ -653,6 +654,13 @@ Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
     arguments.push_back(std::move(value));
   }
   const NamedFunction found = functions_.look_up(call.name);
+  if (found.table != nullptr && found.table->is_async()) {
+    return error(call.name.span(), ErrorId::kSqlUnsupported,
+                 fmt::format("the asynchronous function {} can stand in SELECT, WHERE and ORDER BY "
+                             "of a query that does not aggregate; elsewhere call it in a query in "
+                             "FROM",
+                             name));
+  }
   if (found.table != nullptr) {
     return error(
         call.name.span(), ErrorId::kSqlQuery,

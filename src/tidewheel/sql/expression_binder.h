@@ -48,6 +48,7 @@ class ExpressionBinder {
 
   std::string_view text() const { return text_; }
   const Scope& scope() const { return scope_; }
+  const FunctionRegistry& functions() const { return functions_; }
   Status error(Span span, ErrorId id, std::string message) const;
 
  private:
@@ -104,5 +105,7 @@ Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& litera
 bool is_json_aggregate(const JsonCall& json);
 // By its name in capitals.
 bool is_aggregate_function(std::string_view name);
+// The aggregates of users that a call means; null: none.
+UserAggregatesRef user_aggregates(const FunctionRegistry& functions, const FunctionCall& call);
 
 }  // namespace tidewheel::sql

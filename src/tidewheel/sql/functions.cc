@@ -405,6 +405,38 @@ std::vector<std::string> FunctionRegistry::user_names() const {
 
 std::vector<std::string> FunctionRegistry::all_names() const {
   std::vector<std::string> all = names();
+  for (const char* const name : {"ARRAY_AGG",
+                                 "AVG",
+                                 "APPROX_COUNT_DISTINCT",
+                                 "COLLECT",
+                                 "COUNT",
+                                 "CUME_DIST",
+                                 "DENSE_RANK",
+                                 "FIRST_VALUE",
+                                 "GROUPING",
+                                 "GROUPING_ID",
+                                 "GROUP_ID",
+                                 "JSON_ARRAYAGG",
+                                 "JSON_OBJECTAGG",
+                                 "LAG",
+                                 "LAST_VALUE",
+                                 "LEAD",
+                                 "LISTAGG",
+                                 "MAX",
+                                 "MIN",
+                                 "NTILE",
+                                 "PERCENT_RANK",
+                                 "RANK",
+                                 "ROW_NUMBER",
+                                 "STDDEV",
+                                 "STDDEV_POP",
+                                 "STDDEV_SAMP",
+                                 "SUM",
+                                 "VARIANCE",
+                                 "VAR_POP",
+                                 "VAR_SAMP"}) {
+    all.emplace_back(name);
+  }
   for (std::string& name : user_names()) { all.push_back(std::move(name)); }
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());

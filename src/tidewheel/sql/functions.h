@@ -27,13 +27,15 @@
 
 namespace tidewheel::sql {
 
-class Kernel;         // sql/kernel.h
-struct KernelSetup;   // sql/kernel.h
-struct Name;          // sql/expression.h
-class TableFunction;  // sql/table_function.h
+class Kernel;          // sql/kernel.h
+struct KernelSetup;    // sql/kernel.h
+struct Name;           // sql/expression.h
+class TableFunction;   // sql/table_function.h
+class UserAggregates;  // sql/user_aggregate.h
 class ScalarFunction;
 using FunctionRef = std::shared_ptr<const ScalarFunction>;
 using TableFunctionRef = std::shared_ptr<const TableFunction>;
+using UserAggregatesRef = std::shared_ptr<const UserAggregates>;
 
 // An argument as resolution sees it.
 struct Argument {
@@ -103,7 +105,10 @@ class ScalarFunction {
 struct NamedFunction {
   FunctionRef scalar;
   TableFunctionRef table;
-  explicit operator bool() const { return scalar != nullptr || table != nullptr; }
+  UserAggregatesRef aggregate = nullptr;
+  explicit operator bool() const {
+    return scalar != nullptr || table != nullptr || aggregate != nullptr;
+  }
 };
 
 // Where a user's function has its name. A simple name means: a temporary system function, else one
@@ -146,7 +151,7 @@ class FunctionRegistry {
   bool has_user(FunctionLayer layer, const std::string& path) const;
   // Names without their paths, in order: system functions, and those of the current database.
   std::vector<std::string> user_names() const;
-  // Those, and what is built in.
+  // Those, and what is built in, with aggregates and what stands before OVER.
   std::vector<std::string> all_names() const;
 
  private:

@@ -12,6 +12,7 @@
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_output.h"
+#include "tidewheel/types/serde.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -125,7 +126,7 @@ class GroupAggregate final : public KeyedOperator<K> {
                                              call.filter < 0;
                                     })),
         has_texts_(std::any_of(spec_.calls.begin(), spec_.calls.end(), [](const auto& call) {
-          return call.result.physical() == Physical::kText;
+          return call.result.physical() == Physical::kText || !call.result.children.empty();
         })) {}
 
   ~GroupAggregate() override { this->drop_store(); }
@@ -137,8 +138,10 @@ class GroupAggregate final : public KeyedOperator<K> {
     TIDEWHEEL_ASSIGN_OR_RETURN(
         cell_, AggregateCell::declare(*store_, "accumulators", keys_.describe(), options, set_,
                                       spec_.mini_batch || spec_.by_epoch));
-    TIDEWHEEL_ASSIGN_OR_RETURN(calls_, AggregateCalls::make(*store_, set_, spec_.input.types,
-                                                            options, spec_.input_retracts));
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        calls_,
+        AggregateCalls::make(*store_, set_, (spec_.partial ? *spec_.partial : spec_.input).types,
+                             options, spec_.input_retracts));
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
     if (!store_->has_backend()) { calls_->defer_distinct(); }
     if (spec_.by_epoch && !spec_.keys.empty() && !spec_.calls.empty() && !spec_.input_retracts &&
@@ -182,14 +185,14 @@ class GroupAggregate final : public KeyedOperator<K> {
     TextHeap& heap = store_->heap();
     if (epoch_) {
       note_epoch(in, known);
-      calls_->add(chunk_, heap);
+      add_rows(in, heap);
       return;
     }
     if (spec_.mini_batch) {
       cells_.clear();
       for (const Touched& touched : touched_) { cells_.push_back(touched.cell); }
       calls_->results(cells_, 0, 2);
-      calls_->add(chunk_, heap);
+      add_rows(in, heap);
       calls_->results(cells_, 1, 2);
       list_touched();
     } else if (sends_each_row_) {
@@ -201,6 +204,21 @@ class GroupAggregate final : public KeyedOperator<K> {
     }
     emit(in);
     if (chunk_.has_gone) { clear_gone(keys, begin); }
+  }
+
+  void add_rows(const ColumnBatch& in, TextHeap& heap) {
+    if (!spec_.partial) { return calls_->add(chunk_, heap); }
+    const ColumnView& partials = in.view(spec_.keys.size());
+    scratch_.resize(set_.bytes() / sizeof(uint64_t) + 1);
+    auto* const scratch = reinterpret_cast<std::byte*>(scratch_.data());
+    for (uint32_t i = 0; i < chunk_.count; ++i) {
+      Reader reader(partials.at<Text>(chunk_.rows[i]).view());
+      set_.init(scratch);
+      set_.decode(reader, scratch, heap);
+      set_.merge(chunk_.cells[i], scratch, heap);
+      set_.release(scratch, heap);
+      this->require(reader.finish());
+    }
   }
 
   // The accumulators of each row's key.
@@ -436,6 +454,7 @@ class GroupAggregate final : public KeyedOperator<K> {
   std::vector<uint32_t> new_rows_;    // scratch
   std::vector<uint32_t> changing_;
   std::vector<std::byte*> cells_;
+  std::vector<uint64_t> scratch_;  // accumulators of one key
   std::vector<uint8_t> changed_;
   size_t listed_count_ = 0;  // of each of the following
   std::vector<uint32_t> listed_;
@@ -451,8 +470,9 @@ RowType group_aggregate_output(const GroupAggregateSpec& spec) {
 
 Result<std::unique_ptr<Operator>> make_group_aggregate(GroupAggregateSpec spec) {
   TIDEWHEEL_ASSIGN_OR_RETURN(
-      auto set,
-      AggregateSet::make(spec.input.types, spec.calls, spec.input_retracts, spec.input_retracts));
+      auto set, AggregateSet::make((spec.partial ? *spec.partial : spec.input).types, spec.calls,
+                                   spec.input_retracts, spec.input_retracts));
+  spec.mini_batch = spec.mini_batch || spec.partial.has_value();
   // Lists are written in the order of their rows, which those of a mini-batch have not.
   spec.mini_batch = spec.mini_batch && std::all_of(spec.calls.begin(), spec.calls.end(),
                                                    [](const AggregateCall& call) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "tidewheel/base/status.h"
@@ -25,6 +26,10 @@ struct GroupAggregateSpec {
   // One output a key for all rows of a batch, and not for each row: how it changes in between is
   // not told. Batches are as large as rows come fast.
   bool mini_batch = false;
+  // Rows are what a local aggregate (local_aggregate.h) has made of the rows of this type, to which
+  // the calls refer: the keys, then their accumulators as bytes. Nothing is taken back then, and
+  // there is one output a key for all rows of a batch.
+  std::optional<RowType> partial = std::nullopt;
   // What each key has changed to is given when an epoch ends (Operator::on_epoch), where that costs
   // less: with keys, of accumulators in memory, where nothing is taken back or expires. Else rows
   // are given as they come.

@@ -421,6 +421,27 @@ struct Pruner {
     move(node.passed, moved);
     return keep_columns(plan, keeps);
   }
+  std::vector<int32_t> operator()(ExpandNode& node) const {
+    Needed keeps = needed;
+    // A row without columns could not be counted.
+    if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) {
+      keeps.back() = true;
+    }
+    Needed inner = none();
+    for (std::vector<Bound>& outputs : node.projections) {
+      std::vector<Bound> kept;
+      for (size_t i = 0; i < keeps.size(); ++i) {
+        if (keeps[i]) { kept.push_back(std::move(outputs[i])); }
+      }
+      outputs = std::move(kept);
+      for (const Bound& output : outputs) { need(output, inner); }
+    }
+    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    for (std::vector<Bound>& outputs : node.projections) {
+      for (Bound& output : outputs) { move(output, moved); }
+    }
+    return keep_columns(plan, keeps);
+  }
   std::vector<int32_t> operator()(UnionNode&) const {
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
       // All inputs have the same columns: a node that keeps one nobody needs would not do.

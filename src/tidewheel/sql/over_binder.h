@@ -72,6 +72,8 @@ class OverBinder {
                     ExpressionBinder& inner, Call& bound);
   Status bind_aggregate(const std::string& name, const FunctionCall& call, const Window& window,
                         ExpressionBinder& inner, Call& bound);
+  Status bind_user(const UserAggregates& functions, const FunctionCall& call, const Window& window,
+                   ExpressionBinder& inner, Call& bound);
   Result<int64_t> whole_number(const Expression& expression, const char* what,
                                ExpressionBinder& inner) const;
   PlanRef add_group(PlanRef plan, size_t group);

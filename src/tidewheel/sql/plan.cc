@@ -333,8 +333,8 @@ struct NodeText {
                        column_text(node.column, in()), bound_text(node.value, &in()));
   }
   std::string operator()(const AggregateNode& node) const {
-    return fmt::format("GroupAggregate(groupBy=[{}], select=[{}])", columns_text(node.keys, in()),
-                       calls_text(node.calls, in()));
+    return fmt::format("GroupAggregate(groupBy=[{}], select=[{}]{})", columns_text(node.keys, in()),
+                       calls_text(node.calls, in()), node.two_phase ? ", phases=[2]" : "");
   }
   std::string operator()(const WindowNode& node) const {
     return fmt::format("WindowTableFunction(window=[{}], time=[{}])", window_text(node.window),
@@ -427,9 +427,20 @@ struct NodeText {
     for (size_t i = 0; i < node.given.size(); ++i) {
       select += (select.empty() ? "" : ", ") + plan.type.names[node.passed.size() + i];
     }
+    if (node.function->is_async()) {
+      return fmt::format("AsyncCalc(invocation=[{}({})], select=[{}])", node.function->name(),
+                         columns_text(node.arguments, in()), select);
+    }
     return fmt::format("Correlate(invocation=[{}({})], joinType=[{}], select=[{}])",
                        node.function->name(), columns_text(node.arguments, in()),
                        node.is_left ? "LeftOuterJoin" : "InnerJoin", select);
+  }
+  std::string operator()(const ExpandNode& node) const {
+    std::string projections;
+    for (const std::vector<Bound>& one : node.projections) {
+      projections += (projections.empty() ? "{" : ", {") + joined_texts(one, &in(), ", ") + "}";
+    }
+    return fmt::format("Expand(projects=[{}])", projections);
   }
   std::string operator()(const UnionNode&) const { return "Union(all=[true])"; }
   std::string operator()(const SetOperationNode& node) const {

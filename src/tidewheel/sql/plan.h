@@ -17,6 +17,7 @@
 namespace tidewheel::sql {
 
 class TableFunction;  // sql/table_function.h
+class UserAggregate;  // sql/user_aggregate.h
 struct Plan;
 using PlanRef = std::shared_ptr<const Plan>;
 
@@ -57,7 +58,8 @@ struct WatermarkNode {
 };
 
 struct AggregateCallNode {
-  std::string function;  // in capitals
+  std::string function;                                 // in capitals
+  std::shared_ptr<const UserAggregate> user = nullptr;  // of users' functions
   bool distinct = false;
   std::vector<int32_t> arguments;  // columns of the input
   int32_t filter = -1;             // a column of truth values
@@ -70,6 +72,14 @@ struct AggregateCallNode {
 struct AggregateNode {
   std::vector<int32_t> keys;
   std::vector<AggregateCallNode> calls;
+  // Rows are aggregated where they come from first, and what they amount to is sent on.
+  bool two_phase = false;
+};
+
+// Each row several times: once by each list of expressions over it, all of which give the columns
+// of the output.
+struct ExpandNode {
+  std::vector<std::vector<Bound>> projections;
 };
 
 struct WindowSpecNode {
@@ -302,7 +312,7 @@ struct WindowColumns {
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
                WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, CorrelateNode,
-               UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode,
+               ExpandNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode,
                SetOperationNode>
       node;
   RowType type;

@@ -187,6 +187,9 @@ struct PlanEstimates::Rules {
     return {std::ceil(both), left * (kEntryBytes + width_of(plan.input(0).type)) +
                                  right * (kEntryBytes + width_of(plan.input(1).type))};
   }
+  NodeEstimate operator()(const ExpandNode& node) const {
+    return {rows() < 0 ? -1 : rows() * static_cast<double>(node.projections.size()), 0};
+  }
   NodeEstimate operator()(const UnionNode&) const {
     double sum = 0;
     for (size_t i = 0; i < plan.inputs.size(); ++i) {

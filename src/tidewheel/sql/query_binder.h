@@ -87,8 +87,11 @@ class QueryBinder {
   Result<PlanRef> with_state_ttl(PlanRef plan, const std::string& name);
 
   // ---- bind_lateral.cc
-  // `right` is made of each row of `left` by a function.
+  // `right` is made of each row of `left`, by a function or a query.
   Result<Planned> lateral(Planned left, const TableReference& right, const Join* join);
+  // `plan` has the columns of `left`, then `made`, which are those of `right`.
+  Result<Planned> beside(Planned left, PlanRef plan, RowType made, const TableReference& right,
+                         const Join* join);
 
   // ---- bind_select.cc
   Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
@@ -173,13 +176,22 @@ PlanRef make_union(std::vector<PlanRef> inputs);
 PlanRef make_distinct(PlanRef plan);
 
 // Whether an aggregate is called in an expression, outside of queries inside of it.
-bool has_aggregate(const Expression& expression);
+bool has_aggregate(const Expression& expression, const FunctionRegistry& functions);
 // Whether a query stands in an expression.
 bool has_query(const Expression& expression);
+// The calls of asynchronous functions in an expression, likewise; those in arguments of others come
+// first.
+void collect_async_calls(const Expression& expression, const FunctionRegistry& functions,
+                         std::vector<const Expression*>& calls);
 // The calls with OVER in an expression, likewise.
 void collect_over_calls(const Expression& expression, std::vector<const Expression*>& calls);
-// What an aggregate gives. Errors: kSqlType.
+// What an aggregate that is built in gives. Errors: kSqlType.
 Result<LogicalType> aggregate_call_type(const std::string& name,
                                         const std::vector<LogicalType>& types, bool may_be_empty);
+// Fills in a call of an aggregate of users, and casts its arguments. `text` is what places refer
+// to.
+Status bind_user_aggregate(std::string_view text, const UserAggregates& functions,
+                           const FunctionCall& call, Span span, ExpressionBinder& binder,
+                           AggregateCallNode& node, std::vector<Bound>& arguments);
 
 }  // namespace tidewheel::sql

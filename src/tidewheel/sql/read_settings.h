@@ -1,5 +1,7 @@
 // The settings of a session as those who plan and build want them.
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "tidewheel/base/config.h"
@@ -9,6 +11,7 @@
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/session.h"
 #include "tidewheel/sql/sink_plan.h"
+#include "tidewheel/sql/skew.h"
 
 namespace tidewheel::sql {
 
@@ -41,6 +44,14 @@ struct ReadSettings {
     options.buffer_bytes = *parse_memory_bytes(session.setting("table.exec.epoch.buffer-size"));
     return options;
   }
+  SkewOptions skew() const {
+    SkewOptions options;
+    options.two_phase = word("table.optimizer.agg-phase-strategy") == "TWO_PHASE";
+    options.splits_distinct = flag("table.optimizer.distinct-agg.split.enabled");
+    options.buckets = std::min<int64_t>(
+        INT32_MAX, *parse_int(session.setting("table.optimizer.distinct-agg.split.bucket-num")));
+    return options;
+  }
   BuildOptions build(World& world, bool is_bounded) const {
     BuildOptions options;
     options.eval = eval(world, is_bounded);
@@ -56,6 +67,15 @@ struct ReadSettings {
     options.lookup_capacity =
         *parse_int(session.setting("table.exec.async-lookup.buffer-capacity"));
     options.lookup_timeout_ms = ms("table.exec.async-lookup.timeout");
+    AsyncCallOptions& async = options.async_calls;
+    async.capacity = *parse_int(session.setting("table.exec.async-scalar.buffer-capacity"));
+    async.timeout_ms = ms("table.exec.async-scalar.timeout");
+    async.retry_delay_ms = ms("table.exec.async-scalar.retry-delay");
+    const bool retries = word("table.exec.async-scalar.retry-strategy") != "NO_RETRY";
+    constexpr int64_t kAttemptsMax = 1'000'000;
+    async.attempts_max = static_cast<int32_t>(std::min(
+        kAttemptsMax,
+        retries ? *parse_int(session.setting("table.exec.async-scalar.max-attempts")) : 1));
     options.lookup_is_ordered = word("table.exec.async-lookup.output-mode") == "ORDERED";
     return options;
   }

@@ -20,6 +20,7 @@
 #include "tidewheel/sql/read_settings.h"
 #include "tidewheel/sql/shared_scans.h"
 #include "tidewheel/sql/sink_plan.h"
+#include "tidewheel/sql/skew.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -50,6 +51,16 @@ constexpr Setting kSettings[] = {
      "ORDERED, ALLOW_UNORDERED"},
     {"table.exec.async-lookup.timeout", OptionKind::kDuration, "3 min",
      "how long an asynchronous lookup may take"},
+    {"table.exec.async-scalar.buffer-capacity", OptionKind::kInt, "10",
+     "calls of an asynchronous function that may be under way"},
+    {"table.exec.async-scalar.max-attempts", OptionKind::kInt, "3",
+     "how often a call that fails is made, with the first"},
+    {"table.exec.async-scalar.retry-delay", OptionKind::kDuration, "100 ms",
+     "how long after a failure a call is made again"},
+    {"table.exec.async-scalar.retry-strategy", OptionKind::kText, "FIXED_DELAY",
+     "whether a call that fails is made again", "FIXED_DELAY, NO_RETRY"},
+    {"table.exec.async-scalar.timeout", OptionKind::kDuration, "3 min",
+     "how long the value of a row may take, with all attempts; 0: for ever"},
     {"table.exec.epoch.buffer-size", OptionKind::kMemory, "64 mb",
      "what a subtask before a table keeps of an epoch at most"},
     {"table.exec.epoch.interval", OptionKind::kDuration, "100 ms",
@@ -69,6 +80,14 @@ constexpr Setting kSettings[] = {
      "AUTO, FORCE, NONE"},
     {"table.exec.state.ttl", OptionKind::kDuration, "0 ms",
      "how long state of a key is kept that is not used; 0: for ever"},
+    {"table.optimizer.agg-phase-strategy", OptionKind::kText, "AUTO",
+     "TWO_PHASE: rows are aggregated where they come from before they are spread by key, where "
+     "nothing is taken back; ONE_PHASE, and AUTO: not",
+     "AUTO, ONE_PHASE, TWO_PHASE"},
+    {"table.optimizer.distinct-agg.split.bucket-num", OptionKind::kInt, "1024",
+     "into how many parts the values of DISTINCT are split"},
+    {"table.optimizer.distinct-agg.split.enabled", OptionKind::kBool, "false",
+     "values of DISTINCT are counted in parts first, in several subtasks"},
     {"table.local-time-zone", OptionKind::kText, "UTC",
      "where TIMESTAMP_LTZ is shown, and CURRENT_TIMESTAMP taken: a name, an offset, or system"},
 };
@@ -180,7 +199,7 @@ Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool ne
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, bind_query(environment, text, query));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan,
                              optimize(std::move(plan), ReadSettings{*this}.eval(world_, false)));
-  return infer_changelog(plan, needs_before);
+  return infer_changelog(with_skew_handled(plan, ReadSettings{*this}.skew()), needs_before);
 }
 
 PlanRef take_order(PlanRef plan, RunningQuery& running) {
@@ -288,7 +307,8 @@ Status Session::plan_insert(std::string_view text, const Query& query, const Cat
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool takes_changes, this->takes_changes(*prepared.sink));
   plan = with_materializer(std::move(plan), *prepared.sink,
                            ReadSettings{*this}.upsert_materialize(), takes_changes);
-  prepared.plan = infer_changelog(plan, /*needs_before=*/true);
+  prepared.plan = infer_changelog(with_skew_handled(plan, ReadSettings{*this}.skew()),
+                                  /*needs_before=*/true);
   return ok_status();
 }
 

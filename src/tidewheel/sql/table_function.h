@@ -2,6 +2,7 @@
 // names them in FROM; the operator that runs them is in correlate.h.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,24 @@ class TableKernel {
   virtual Status run(TableCall& call) = 0;
 };
 
+// What computes an asynchronous function of users: one value for each row, which comes later. One
+// thread, but for `done`; of one place in a job.
+class AsyncKernel {
+ public:
+  struct Answer {
+    bool is_failed = false;
+    std::string bytes;  // of the value, or why there is none
+  };
+  virtual ~AsyncKernel() = default;
+  // Whether a row with a NULL argument has no value, without a call.
+  virtual bool skips_null(size_t argument) const = 0;
+  // `done` is called once, on any thread, maybe before this returns.
+  virtual void call(std::span<const ColumnView> arguments, uint32_t row,
+                    std::function<void(Answer)> done) = 0;
+  virtual Status write(const std::string& bytes, tidewheel::Column& column, uint32_t row,
+                       Arena& arena) = 0;
+};
+
 // Immutable.
 class TableFunction {
  public:
@@ -57,6 +76,10 @@ class TableFunction {
   // For arguments of the types that `resolve` gave.
   virtual Result<std::unique_ptr<TableKernel>> make_kernel(
       const std::vector<LogicalType>& arguments) const = 0;
+  // An asynchronous function is one whose table is one row with one column.
+  virtual bool is_async() const { return false; }
+  virtual Result<std::unique_ptr<AsyncKernel>> make_async_kernel(
+      const std::vector<LogicalType>& arguments) const;
 
  private:
   std::string name_;

@@ -121,7 +121,7 @@ class ClauseFinder {
                             "the row of a group changes with each row that comes to it"};
     }
     for (const SelectItem& item : select.items) {
-      if (has_aggregate(item.value)) {
+      if (has_aggregate(item.value, environment_.functions)) {
         return UpdatingClause{item.value.span,
                               "an aggregate of all rows changes with each row that comes"};
       }

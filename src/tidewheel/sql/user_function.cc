@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -13,6 +16,7 @@
 #include "tidewheel/sql/table_function.h"
 #include "tidewheel/sql/type_text.h"
 #include "tidewheel/sql/typing.h"
+#include "tidewheel/sql/user_aggregate.h"
 #include "tidewheel/sql/value_sink.h"
 
 namespace tidewheel::sql {
@@ -257,17 +261,118 @@ class UserTableFunction final : public TableFunction {
   const std::shared_ptr<const void> owner_;
 };
 
+// ---- A value for each row, that comes later
+
+// Where an answer goes; the function calls it once.
+struct PendingAnswer {
+  std::function<void(AsyncKernel::Answer)> done;
+
+  static void give(void* engine, bool is_failed, const char* bytes, size_t size) {
+    const std::unique_ptr<PendingAnswer> self(static_cast<PendingAnswer*>(engine));
+    self->done({is_failed, std::string(bytes, size)});
+  }
+  static void complete(void* engine, const char* bytes, size_t size) {
+    give(engine, false, bytes, size);
+  }
+  static void fail(void* engine, const char* text, size_t size) { give(engine, true, text, size); }
+};
+
+class UserAsyncKernel final : public AsyncKernel {
+ public:
+  UserAsyncKernel(std::string name, const Overload& overload, std::shared_ptr<const void> owner)
+      : name_(std::move(name)), overload_(overload), owner_(std::move(owner)) {}
+
+  bool skips_null(size_t argument) const override {
+    return !overload_.arguments[argument].nullable;
+  }
+  void call(std::span<const ColumnView> arguments, uint32_t row,
+            std::function<void(Answer)> done) override {
+    abi::AsyncFrame frame;
+    frame.row = row;
+    frame.arguments = arguments.data();
+    frame.call.complete = &PendingAnswer::complete;
+    frame.call.fail = &PendingAnswer::fail;
+    frame.call.engine = std::make_unique<PendingAnswer>(std::move(done)).release();
+    overload_.entry.async->call(overload_.entry.function, &frame);
+  }
+  Status write(const std::string& bytes, Column& column, uint32_t row, Arena& arena) override {
+    column.ensure(row + 1);
+    ColumnSink to(column, arena);
+    abi::ValueSink sink = to.make();
+    const int32_t answer = overload_.entry.async->write(bytes.data(), bytes.size(), &sink, row);
+    to.finish(sink);
+    return answer == abi::kOk ? ok_status() : failed(name_, "its value can't be read");
+  }
+
+ private:
+  const std::string name_;
+  const Overload overload_;
+  const std::shared_ptr<const void> owner_;
+};
+
+class UserAsyncFunction final : public TableFunction {
+ public:
+  UserAsyncFunction(std::string name, Overloads overloads, std::shared_ptr<const void> owner)
+      : TableFunction(std::move(name)),
+        overloads_(std::move(overloads)),
+        owner_(std::move(owner)) {}
+
+  bool is_async() const override { return true; }
+  Result<TableSignature> resolve(std::span<const Argument> arguments) const override {
+    const Overload* const found = choose(overloads_, arguments);
+    if (found == nullptr) { return none_fits(name(), overloads_, arguments); }
+    TableSignature signature;
+    LogicalType result = found->result;
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      const bool may_be_null =
+          arguments[i].type.nullable || arguments[i].type.kind == TypeKind::kNull;
+      signature.arguments.push_back(found->arguments[i].as_nullable(may_be_null));
+      if (may_be_null && !found->arguments[i].nullable) { result.nullable = true; }
+    }
+    signature.result.add("f0", std::move(result));
+    return signature;
+  }
+  Result<std::unique_ptr<TableKernel>> make_kernel(const std::vector<LogicalType>&) const override {
+    return internal_error(ErrorId::kSqlUnsupported, "{} is asynchronous", name());
+  }
+  Result<std::unique_ptr<AsyncKernel>> make_async_kernel(
+      const std::vector<LogicalType>& arguments) const override {
+    return std::unique_ptr<AsyncKernel>(
+        std::make_unique<UserAsyncKernel>(name(), chosen(overloads_, arguments), owner_));
+  }
+
+ private:
+  const Overloads overloads_;
+  const std::shared_ptr<const void> owner_;
+};
+
 Status cant_understand(const std::string& name, std::string_view reason) {
   return invalid_argument(ErrorId::kJobLibrary, "the function {} can't be understood: {}", name,
                           reason);
 }
 
+Result<NamedFunction> make_aggregate(const std::string& name, const Overloads& overloads,
+                                     const std::shared_ptr<const void>& owner) {
+  std::vector<UserAggregateRef> made;
+  for (const Overload& one : overloads) {
+    if (one.entry.kind != abi::FunctionKind::kAggregate) {
+      return cant_understand(name, "it is defined as functions of several kinds");
+    }
+    made.push_back(
+        std::make_shared<UserAggregate>(name, one.entry, one.arguments, one.result, owner));
+  }
+  return NamedFunction{nullptr, nullptr, std::make_shared<UserAggregates>(name, std::move(made))};
+}
+
 Result<NamedFunction> make_function(const std::string& name, Overloads overloads,
                                     const std::shared_ptr<const void>& owner) {
   const Overload& first = overloads.front();
+  if (first.entry.kind == abi::FunctionKind::kAggregate) {
+    return make_aggregate(name, overloads, owner);
+  }
   for (const Overload& one : overloads) {
     if (one.entry.kind != first.entry.kind) {
-      return cant_understand(name, "it is defined as a scalar and as a table function");
+      return cant_understand(name, "it is defined as functions of several kinds");
     }
     if (one.has(abi::kTakesNulls) != first.has(abi::kTakesNulls)) {
       return cant_understand(name,
@@ -276,17 +381,23 @@ Result<NamedFunction> make_function(const std::string& name, Overloads overloads
   }
   if (first.entry.kind == abi::FunctionKind::kScalar) {
     return NamedFunction{std::make_shared<UserScalarFunction>(name, std::move(overloads), owner),
-                         nullptr};
+                         nullptr, nullptr};
   }
-  return NamedFunction{nullptr,
-                       std::make_shared<UserTableFunction>(name, std::move(overloads), owner)};
+  if (first.entry.kind == abi::FunctionKind::kAsync) {
+    return NamedFunction{
+        nullptr, std::make_shared<UserAsyncFunction>(name, std::move(overloads), owner), nullptr};
+  }
+  return NamedFunction{
+      nullptr, std::make_shared<UserTableFunction>(name, std::move(overloads), owner), nullptr};
 }
 
 }  // namespace
 
 Result<UserFunctionsRef> UserFunctions::read(const abi::FunctionTable& table,
                                              std::shared_ptr<const void> owner) {
-  if (table.abi != abi::kFunctionAbi || table.entry_bytes < sizeof(abi::FunctionEntry)) {
+  // Entries of an older library may end before fields that came later.
+  constexpr size_t kEntryBytesMin = offsetof(abi::FunctionEntry, aggregate);
+  if (table.abi != abi::kFunctionAbi || table.entry_bytes < kEntryBytesMin) {
     return invalid_argument(ErrorId::kJobLibrary,
                             "its functions speak version {} of the border, and here is version {}",
                             table.abi, abi::kFunctionAbi);
@@ -294,12 +405,15 @@ Result<UserFunctionsRef> UserFunctions::read(const abi::FunctionTable& table,
   std::map<std::string, Overloads> by_name;
   const char* at = reinterpret_cast<const char*>(table.entries);
   for (uint32_t i = 0; i < table.count; ++i, at += table.entry_bytes) {
-    const auto& entry = *reinterpret_cast<const abi::FunctionEntry*>(at);
+    abi::FunctionEntry entry;
+    std::memcpy(&entry, at, std::min<size_t>(table.entry_bytes, sizeof(entry)));
     Result<Overload> overload = read_entry(entry);
     if (!overload.ok()) { return cant_understand(entry.name, overload.status().message()); }
-    const bool is_known = entry.kind == abi::FunctionKind::kScalar  ? entry.call != nullptr
-                          : entry.kind == abi::FunctionKind::kTable ? entry.call_table != nullptr
-                                                                    : false;
+    const bool is_known =
+        (entry.kind == abi::FunctionKind::kScalar && entry.call != nullptr) ||
+        (entry.kind == abi::FunctionKind::kTable && entry.call_table != nullptr) ||
+        (entry.kind == abi::FunctionKind::kAggregate && entry.aggregate != nullptr) ||
+        (entry.kind == abi::FunctionKind::kAsync && entry.async != nullptr);
     if (!is_known) { return cant_understand(entry.name, "it is of a kind that is not known here"); }
     by_name[entry.name].push_back(std::move(*overload));
   }

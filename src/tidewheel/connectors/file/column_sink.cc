@@ -54,6 +54,12 @@ Status ColumnFileSink::open(SinkContext& context) {
       return writer->finish(tail);
     });
   }
+  clock_ = &context.clock();
+  if (plan_->commit_partitions.has_value()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(PartitionCommits commits,
+                               PartitionCommits::make(*plan_->commit_partitions));
+    commits_ = std::make_shared<PartitionCommits>(std::move(commits));
+  }
   bytes_count_ = &context.metrics().counter("numBytesSend");
   return ok_status();
 }
@@ -77,18 +83,50 @@ std::string_view ColumnFileSink::bucket_of(const ColumnBatch& rows, uint32_t row
   return bucket_;
 }
 
-void ColumnFileSink::group_rows(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
+Status ColumnFileSink::recover(const PartRecovery& recovery) {
+  PartRecovery parts = recovery;
+  std::erase_if(parts.states, [](const auto& saved) { return saved.record.is_open_partition; });
+  std::erase_if(parts.pending, [](const auto& saved) { return saved.record.is_marker; });
+  TIDEWHEEL_RETURN_IF_ERROR(parts_->recover(parts));
+  if (!commits_) { return {}; }
+  for (const auto& saved : recovery.states) {
+    if (!saved.record.is_open_partition) { continue; }
+    TIDEWHEEL_RETURN_IF_ERROR(commits_->note(saved.record.bucket, saved.record.closed_wall_ms));
+  }
+  return {};
+}
+
+Result<std::string_view> ColumnFileSink::noted_bucket(const ColumnBatch& rows, uint32_t row) {
+  const std::string_view bucket = bucket_of(rows, row);
+  if (commits_) { TIDEWHEEL_RETURN_IF_ERROR(commits_->note(bucket, clock_->wall_ms())); }
+  return bucket;
+}
+
+Result<std::vector<PartState>> ColumnFileSink::snapshot_state(int64_t) {
+  std::vector<PartState> state = parts_->state();
+  if (!commits_) { return state; }
+  for (const PartitionCommits::Open& open : commits_->open()) {
+    PartState& one = state.emplace_back();
+    one.bucket = open.partition;
+    one.closed_wall_ms = open.begun_ms;
+    one.is_open_partition = true;
+  }
+  return state;
+}
+
+Status ColumnFileSink::group_rows(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
   for (uint32_t row = begin; row < end; ++row) {
-    const std::string_view bucket = bucket_of(rows, row);
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string_view bucket, noted_bucket(rows, row));
     auto it = block_rows_.find(bucket);
     if (it == block_rows_.end()) { it = block_rows_.emplace(std::string(bucket), 0).first; }
     it->second.push_back(row);
   }
+  return {};
 }
 
 // Each open part has a writer, which makes a whole file.
 Status ColumnFileSink::write_bulk(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
-  group_rows(rows, begin, end);
+  TIDEWHEEL_RETURN_IF_ERROR(group_rows(rows, begin, end));
   for (const auto& [bucket, indexes] : block_rows_) {
     TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const bytes, parts_->begin_record(bucket));
     auto it = writers_->find(bucket);
@@ -105,7 +143,7 @@ Status ColumnFileSink::write_bulk(const ColumnBatch& rows, uint32_t begin, uint3
 
 // A block for each bucket.
 Status ColumnFileSink::write_blocks(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
-  group_rows(rows, begin, end);
+  TIDEWHEEL_RETURN_IF_ERROR(group_rows(rows, begin, end));
   for (const auto& [bucket, indexes] : block_rows_) {
     TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const block, parts_->begin_record(bucket));
     TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode_block(rows, indexes, *block));
@@ -117,8 +155,8 @@ Status ColumnFileSink::write_blocks(const ColumnBatch& rows, uint32_t begin, uin
 
 Status ColumnFileSink::write_lines(const ColumnBatch& rows, uint32_t begin, uint32_t end) {
   for (uint32_t row = begin; row < end; ++row) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record,
-                               parts_->begin_record(bucket_of(rows, row)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const std::string_view bucket, noted_bucket(rows, row));
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::string* const record, parts_->begin_record(bucket));
     TIDEWHEEL_RETURN_IF_ERROR(encoder_->encode(rows, row, *record));
     *record += '\n';
     TIDEWHEEL_RETURN_IF_ERROR(parts_->record_done());
@@ -140,10 +178,24 @@ Result<int64_t> ColumnFileSink::on_time(int64_t wall_ms) {
   return next == Clock::kNever ? next : std::max(next, wall_ms + plan_->check_interval_ms);
 }
 
+// What is complete is announced behind its parts.
 Result<PrepareJob<PendingPart>> ColumnFileSink::prepare(int64_t) {
+  std::vector<PendingPart> markers;
+  if (commits_) {
+    for (const std::string& partition : commits_->take_due(clock_->wall_ms(), ended_)) {
+      TIDEWHEEL_RETURN_IF_ERROR(parts_->finish_bucket(partition));
+      PendingPart& marker = markers.emplace_back();
+      marker.path = join_path(join_path(plan_->folder, partition), commits_->file_name());
+      marker.is_marker = true;
+    }
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(PartSync sync, parts_->prepare());
-  return PrepareJob<Pending>(
-      [sync = std::make_shared<PartSync>(std::move(sync))] { return sync->run(); });
+  return PrepareJob<Pending>([sync = std::make_shared<PartSync>(std::move(sync)),
+                              markers = std::move(markers)]() -> Result<std::vector<PendingPart>> {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<PendingPart> all, sync->run());
+    all.insert(all.end(), markers.begin(), markers.end());
+    return all;
+  });
 }
 
 Status ColumnStreamSink::open(SinkContext& context) {

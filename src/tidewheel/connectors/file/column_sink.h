@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,8 +12,10 @@
 
 #include "tidewheel/api/bulk_format.h"
 #include "tidewheel/api/table.h"
+#include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/connectors/file/part_writer.h"
+#include "tidewheel/connectors/file/partition_commit.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/operators/sink.h"
 
@@ -33,6 +36,8 @@ struct ColumnSinkPlan {
   };
   std::vector<Partition> partitions;
   std::string default_partition;  // the value for NULL and empty strings
+  // Partitions are announced when they are complete: by one subtask, which has all rows.
+  std::optional<PartitionCommitOptions> commit_partitions;
 };
 
 class ColumnFileSink {
@@ -45,16 +50,20 @@ class ColumnFileSink {
   explicit ColumnFileSink(std::shared_ptr<const ColumnSinkPlan> plan) : plan_(std::move(plan)) {}
 
   Status open(SinkContext& context);
-  Status recover(const PartRecovery& recovery) { return parts_->recover(recovery); }
+  Status recover(const PartRecovery& recovery);
   Status write_batch(const ColumnBatch& rows, uint32_t begin, uint32_t end);
   Status flush() { return parts_->flush(); }
   Status end_of_input() {
+    ended_ = true;
     parts_->end_of_input();
     return ok_status();
   }
+  void on_watermark(int64_t time_ms) {
+    if (commits_) { commits_->advance(time_ms); }
+  }
   Result<int64_t> on_time(int64_t wall_ms);
   Result<PrepareJob<Pending>> prepare(int64_t checkpoint);
-  Result<std::vector<State>> snapshot_state(int64_t) { return parts_->state(); }
+  Result<std::vector<State>> snapshot_state(int64_t);
   Status commit(const Pending& pending) const { return publish(*files_, pending); }
   Status close(bool) {
     if (parts_ != nullptr) { parts_->abandon(); }
@@ -62,10 +71,12 @@ class ColumnFileSink {
   }
 
  private:
+  // The bucket of a row, which is noted as one that has rows.
+  Result<std::string_view> noted_bucket(const ColumnBatch& rows, uint32_t row);
   std::string_view bucket_of(const ColumnBatch& rows, uint32_t row);
   Status write_lines(const ColumnBatch& rows, uint32_t begin, uint32_t end);
   // Fills block_rows_.
-  void group_rows(const ColumnBatch& rows, uint32_t begin, uint32_t end);
+  Status group_rows(const ColumnBatch& rows, uint32_t begin, uint32_t end);
   Status write_bulk(const ColumnBatch& rows, uint32_t begin, uint32_t end);
   Status write_blocks(const ColumnBatch& rows, uint32_t begin, uint32_t end);
 
@@ -80,6 +91,9 @@ class ColumnFileSink {
   // Of open parts, by bucket. Before parts_, which may call for the end of one.
   std::shared_ptr<std::map<std::string, std::unique_ptr<BulkWriter>, std::less<>>> writers_;
   std::shared_ptr<PartWriter> parts_;
+  std::shared_ptr<PartitionCommits> commits_;  // null: partitions are not announced
+  Clock* clock_ = nullptr;
+  bool ended_ = false;
 };
 
 // Writes lines to a stream of the process, such as its standard output.

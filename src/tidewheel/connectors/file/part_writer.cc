@@ -349,7 +349,7 @@ void PartWriter::add_to(PartSync& sync, Part& part, bool close) {
 }
 
 void PartWriter::note_state(const Part& part, bool closed) {
-  PartState state{part.hidden_path, part.path, part.bucket, part.bytes, closed, {}, {}, {}};
+  PartState state{part.hidden_path, part.path, part.bucket, part.bytes, closed, {}, {}, {}, false};
   if (closed) {
     state.closed_wall_ms = part.closed_ms;
     state.head_bytes = std::ssize(head_);
@@ -358,12 +358,23 @@ void PartWriter::note_state(const Part& part, bool closed) {
   state_.push_back(std::move(state));
 }
 
+Status PartWriter::finish_bucket(std::string_view bucket) {
+  finished_.emplace(bucket);
+  const auto found = parts_.find(bucket);
+  if (found == parts_.end()) { return {}; }
+  if (current_ == &found->second) { current_ = nullptr; }
+  Part part = std::move(found->second);
+  parts_.erase(found);
+  return close_part(std::move(part));
+}
+
 Result<PartSync> PartWriter::prepare() {
   PartSync sync(files_);
   if (ended_ || !by_checkpoint_ || options_.roll_on_checkpoint) {
     TIDEWHEEL_RETURN_IF_ERROR(close_all());
   }
   TIDEWHEEL_RETURN_IF_ERROR(settle_closed(sync));
+  finished_.clear();
   state_.clear();
   for (auto& [bucket, part] : parts_) {
     TIDEWHEEL_RETURN_IF_ERROR(drain(part));
@@ -407,7 +418,7 @@ bool PartWriter::is_due(const std::vector<Part>& waiting, int64_t now_ms) const 
 Status PartWriter::settle_waiting(PartSync& sync, int64_t now_ms) {
   for (auto it = waiting_.begin(); it != waiting_.end();) {
     auto& [bucket, parts] = *it;
-    if (!is_due(parts, now_ms)) {
+    if (!is_due(parts, now_ms) && !finished_.contains(bucket)) {
       ++it;
       continue;
     }
@@ -493,6 +504,13 @@ void PartWriter::abandon() {
 }
 
 Status publish(FileSystem& files, const PendingPart& part) {
+  if (part.is_marker) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto marker,
+                               files.open_write(part.path, WriteMode::kTruncate));
+    TIDEWHEEL_RETURN_IF_ERROR(sync_file(*marker));
+    TIDEWHEEL_RETURN_IF_ERROR(marker->close());
+    return files.sync_directory(parent_path(part.path));
+  }
   if (TIDEWHEEL_FAULT("part_file.rename_fails")) { return injected("renaming", part.hidden_path); }
   Status renamed = files.rename(part.hidden_path, part.path);
   if (renamed.code() == StatusCode::kNotFound) {

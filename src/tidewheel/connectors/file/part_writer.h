@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,7 @@ struct PendingPart {
   std::string hidden_path;
   std::string path;
   std::vector<std::string> merged;  // hidden parts whose rows it has: they go when it has its name
+  bool is_marker = false;           // no part: an empty file that says that the folder is complete
 };
 
 // What a checkpoint has of a part that is not pending yet.
@@ -67,6 +69,9 @@ struct PartState {
   int64_t closed_wall_ms = 0;
   int64_t head_bytes = -1;  // -1: not known
   uint64_t head_hash = 0;
+  // No part: a partition that is not announced yet, in `bucket`; closed_wall_ms is when its first
+  // row came.
+  bool is_open_partition = false;
 };
 
 using PartRecovery = SinkRecovery<PendingPart, PartState>;
@@ -141,6 +146,8 @@ class PartWriter {
   Result<int64_t> on_time(int64_t wall_ms);
   // No record comes any more: `prepare` closes all parts.
   void end_of_input() { ended_ = true; }
+  // All rows of a bucket are there: the next `prepare` closes its parts, and has none wait.
+  Status finish_bucket(std::string_view bucket);
   // Cuts: what was written so far is made durable by the answer's run().
   Result<PartSync> prepare();
   // The parts that are still open, or wait to be merged, as of the latest `prepare`.
@@ -217,6 +224,7 @@ class PartWriter {
   int64_t choices_ = 0;
   std::vector<Part> closed_;                          // since the latest `prepare`
   std::map<std::string, std::vector<Part>> waiting_;  // to be merged, by bucket
+  std::set<std::string, std::less<>> finished_;       // buckets, until the next `prepare`
   std::vector<PartState> state_;
   int64_t next_hidden_ = 0;
   int64_t bytes_written_ = 0;

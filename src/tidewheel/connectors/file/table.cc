@@ -257,7 +257,11 @@ class FileTableSink final : public TableSink {
                 const std::string& uid) override {
     const SinkEnd end =
         rows.to(ColumnFileSink(std::make_shared<const ColumnSinkPlan>(plan_))).name(name).uid(uid);
-    if (parallelism_ > 0) { end.parallelism(static_cast<int32_t>(parallelism_)); }
+    if (plan_.commit_partitions.has_value()) {
+      end.parallelism(1);
+    } else if (parallelism_ > 0) {
+      end.parallelism(static_cast<int32_t>(parallelism_));
+    }
     return ok_status();
   }
 
@@ -341,6 +345,7 @@ class FilesystemConnector final : public TableConnector {
       ++index;
     }
     add_partitions(context.table, plan);
+    read_commit_options(context.table, options, parallelism, plan);
     if (const BulkTableFormat* const bulk = as_bulk(*format); bulk != nullptr) {
       plan.options.roll_on_checkpoint = true;
       if (plan.options.merge_parts > 0) {
@@ -371,6 +376,18 @@ class FilesystemConnector final : public TableConnector {
             {"sink.rolling-policy.inactivity-interval", false, "30 min",
              "and one that got no row for so long"},
             {"sink.rolling-policy.check-interval", false, "1 min", "how often times are looked at"},
+            {"sink.partition-commit.policy.kind", false, "",
+             "success-file: a partition that is complete gets a file that says so"},
+            {"sink.partition-commit.trigger", false, "process-time",
+             "complete is a partition a while after its first row (process-time), or when event "
+             "time has passed it (partition-time)"},
+            {"sink.partition-commit.delay", false, "0 s",
+             "how long after its first row, or after its time"},
+            {"sink.partition-commit.success-file.name", false, "_SUCCESS", "the file's name"},
+            {"sink.partition-commit.watermark-time-zone", false, "UTC",
+             "where the time of a partition is meant"},
+            {"partition.time-extractor.timestamp-pattern", false, "",
+             "the time of a partition, '$day $hour:00:00'; else the value of its first column"},
             {"auto-compaction", false, "false", "small files become one before they are seen"},
             {"compaction.file-size", false, "", "how large files become by that"}};
   }
@@ -382,7 +399,8 @@ class FilesystemConnector final : public TableConnector {
                                context.registry.format_of(options));
     TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table, true));
     TIDEWHEEL_RETURN_IF_ERROR(check_partitions(context.table));
-    read_sink_options(options);
+    ColumnSinkPlan sink = read_sink_options(options);
+    read_commit_options(context.table, options, /*parallelism=*/1, sink);
     caching = read_lookup_caching(options, kCaches);
     ColumnPlan plan;
     plan.paths = {plain_path(options.text("path"))};
@@ -419,6 +437,41 @@ class FilesystemConnector final : public TableConnector {
         ++index;
       }
     }
+  }
+  static void read_commit_options(const TableDefinition& table, TableOptions& options,
+                                  int64_t parallelism, ColumnSinkPlan& plan) {
+    PartitionCommitOptions commit;
+    const std::string policy = options.text("sink.partition-commit.policy.kind");
+    const std::string trigger = options.text("sink.partition-commit.trigger", "process-time");
+    commit.by_event_time = trigger == "partition-time";
+    commit.delay_ms = options.duration("sink.partition-commit.delay", Duration(0)).count();
+    commit.file_name = options.text("sink.partition-commit.success-file.name", "_SUCCESS");
+    commit.zone = options.text("sink.partition-commit.watermark-time-zone", "UTC");
+    commit.time_pattern = options.text("partition.time-extractor.timestamp-pattern");
+    if (!commit.by_event_time && trigger != "process-time") {
+      options.fail("sink.partition-commit.trigger", "must be process-time or partition-time");
+    }
+    if (!TimeZone::find(commit.zone).ok()) {
+      options.fail("sink.partition-commit.watermark-time-zone", "must be a time zone");
+    }
+    // Others would be read as rows.
+    const char first = commit.file_name.empty() ? ' ' : commit.file_name[0];
+    if ((first != '_' && first != '.') || commit.file_name.find('/') != std::string::npos) {
+      options.fail("sink.partition-commit.success-file.name",
+                   "must be a file's name that begins with '_' or '.'");
+    }
+    if (policy.empty()) { return; }
+    if (policy != "success-file") {
+      options.fail("sink.partition-commit.policy.kind", "must be success-file");
+    }
+    if (table.partitioned_by.empty()) {
+      options.fail("sink.partition-commit.policy.kind", "is for tables with PARTITIONED BY");
+    }
+    if (parallelism > 1) {
+      options.fail("sink.parallelism",
+                   "must be 1 where partitions are announced: one subtask knows of all their rows");
+    }
+    plan.commit_partitions = std::move(commit);
   }
   static ColumnSinkPlan read_sink_options(TableOptions& options) {
     constexpr int64_t kMinuteMs = 60'000;

@@ -148,6 +148,41 @@ TEST_F(FileTableTest, rows_are_put_into_folders_by_partition_and_read_from_there
   }
 }
 
+TEST_F(FileTableTest, partitions_that_are_complete_get_a_file_which_is_not_read) {
+  for (const std::string compaction : {"false", "true"}) {
+    TableDefinition table =
+        table_of(kTwo, with({{"format", "csv"},
+                             {"auto-compaction", compaction},
+                             {"sink.partition-commit.policy.kind", "success-file"},
+                             {"sink.partition-commit.delay", "1 h"}},
+                            "commit" + compaction));
+    table.partitioned_by = {"b"};
+    const Status status = fill(table, six_rows);
+    ASSERT_TRUE(status.ok()) << status.to_string();
+    for (const std::string partition : {"a%2Fb", "c", "__DEFAULT_PARTITION__"}) {
+      const std::string path = "commit" + compaction + "/b=" + partition + "/_SUCCESS";
+      EXPECT_TRUE(world_->files().info(join_path(folder_, path)).ok()) << path;
+    }
+    EXPECT_EQ(read(table).size(), 6U);
+  }
+}
+
+TEST_F(FileTableTest, announcing_partitions_takes_partitions_and_one_subtask) {
+  TableDefinition table = table_of(
+      kTwo, with({{"format", "csv"}, {"sink.partition-commit.policy.kind", "success-file"}}));
+  const auto sink_of = [&] {
+    return filesystem_table_connector()->sink({table, registry_}).status();
+  };
+  EXPECT_EQ(sink_of().id(), ErrorId::kSqlOption);
+  table.partitioned_by = {"b"};
+  EXPECT_TRUE(sink_of().ok());
+  table.options["sink.parallelism"] = "2";
+  EXPECT_EQ(sink_of().id(), ErrorId::kSqlOption);
+  table.options.erase("sink.parallelism");
+  table.options["sink.partition-commit.policy.kind"] = "metastore";
+  EXPECT_EQ(sink_of().id(), ErrorId::kSqlOption);
+}
+
 TEST_F(FileTableTest, a_header_is_written_and_read) {
   const TableDefinition table =
       table_of(kTwo, with({{"format", "csv"}, {"csv.header", "true"}, {"csv.null-literal", "-"}}));
