@@ -372,6 +372,31 @@ struct NodeText {
     }
     return out + ")";
   }
+  std::string operator()(const MultiJoinNode& node) const {
+    std::string types;
+    std::string where;
+    RowType all = plan.input().type;
+    for (size_t i = 0; i < node.steps.size(); ++i) {
+      const MultiJoinNode::Step& step = node.steps[i];
+      const RowType& type = plan.input(i + 1).type;
+      for (size_t c = 0; c < type.size(); ++c) { all.add(type.names[c], type.types[c]); }
+      types += fmt::format("{}{}", types.empty() ? "" : ", ",
+                           step.kind == JoinKind::kLeft ? "LeftOuterJoin" : "InnerJoin");
+      // Left joins miss a row that is compared with NULLs.
+      if (step.kind == JoinKind::kLeft || step.anchors != std::vector<int32_t>{0}) {
+        types += fmt::format(" to {}", fmt::join(step.anchors, " and "));
+      }
+      if (!step.condition.has_value()) { continue; }
+      where += fmt::format("{}{}: {}", where.empty() ? "" : ", ", i + 1,
+                           bound_text(*step.condition, &all));
+    }
+    std::string keys;
+    for (size_t i = 0; i < node.keys.size(); ++i) {
+      keys += (keys.empty() ? "(" : " = (") + columns_text(node.keys[i], plan.input(i).type) + ")";
+    }
+    return fmt::format("MultiJoin(joinTypes=[{}], on=[{}]{})", types, keys,
+                       where.empty() ? "" : ", where=[" + where + "]");
+  }
   // The columns of the input, then those of the other side.
   RowType beside(const RowType& other) const {
     RowType both = plan.input(0).type;
