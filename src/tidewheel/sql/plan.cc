@@ -168,10 +168,15 @@ std::string joined_texts(const std::vector<Bound>& list, const RowType* input,
   return out;
 }
 
+// Columns have texts of their own, since plans of the same text are built once: behind a join there
+// may be several of a name.
 std::string column_text(int32_t column, const RowType& type) {
-  return column < 0 || static_cast<size_t>(column) >= type.size()
-             ? fmt::format("${}", column)
-             : type.names[static_cast<size_t>(column)];
+  if (column < 0 || static_cast<size_t>(column) >= type.size()) {
+    return fmt::format("${}", column);
+  }
+  const auto own = type.names.begin() + column;
+  const bool is_first = std::find(type.names.begin(), own, *own) == own;
+  return is_first ? *own : fmt::format("{}${}", *own, column);
 }
 
 std::string columns_text(const std::vector<int32_t>& columns, const RowType& type) {
