@@ -20,6 +20,7 @@
 #include "tidewheel/sql/local_aggregate.h"
 #include "tidewheel/sql/lookup_join.h"
 #include "tidewheel/sql/match_recognize.h"
+#include "tidewheel/sql/multi_join.h"
 #include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
@@ -587,6 +588,42 @@ struct JobBuilder::NodeBuilder {
     spec.left_ttl_ms = ttl_ms(0);
     spec.right_ttl_ms = ttl_ms(1);
     return join("Join", node, std::move(spec), make_stream_join);
+  }
+  Result<Stream<ColumnRow>> operator()(const MultiJoinNode& node) const {
+    MultiJoinSpec spec;
+    std::vector<Stream<ColumnRow>> inputs;
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input(i));
+      inputs.push_back(builder.by_keys(std::move(rows), plan.input(i).type, node.keys[i]));
+      MultiJoinInput& one = spec.inputs.emplace_back();
+      one.type = plan.input(i).type;
+      one.keys = node.keys[i];
+      one.retracts = plan.input(i).updates;
+      one.is_unique = is_unique(i, node.keys[i]);
+      one.ttl_ms = ttl_ms(i);
+      if (i == 0) { continue; }
+      one.pads = node.steps[i - 1].kind == JoinKind::kLeft;
+      one.anchors = node.steps[i - 1].anchors;
+    }
+    return builder.add(
+        plan, {.name = "MultiJoin", .uid = builder.uid_of(plan, "multi-join"), .stateful = true},
+        std::move(inputs),
+        [spec = std::move(spec), steps = node.steps,
+         eval = builder.options_.eval]() -> Result<std::unique_ptr<Operator>> {
+          const std::vector<LogicalType> all = multi_join_output(spec).types;
+          std::vector<std::unique_ptr<PairFilter>> filters(1);
+          size_t end = spec.inputs[0].type.size();
+          for (size_t i = 0; i < steps.size(); ++i) {
+            end += spec.inputs[i + 1].type.size();
+            std::unique_ptr<PairFilter>& filter = filters.emplace_back();
+            if (!steps[i].condition.has_value()) { continue; }
+            const std::vector<LogicalType> columns(all.begin(),
+                                                   all.begin() + static_cast<ptrdiff_t>(end));
+            TIDEWHEEL_ASSIGN_OR_RETURN(filter,
+                                       make_pair_filter(*steps[i].condition, columns, eval));
+          }
+          return make_multi_join(spec, std::move(filters));
+        });
   }
   Result<Stream<ColumnRow>> operator()(const TemporalJoinNode& node) const {
     TemporalJoinSpec spec;

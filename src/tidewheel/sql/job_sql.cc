@@ -8,7 +8,6 @@
 #include "tidewheel/sql/binder.h"
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/lexer.h"
-#include "tidewheel/sql/optimizer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/shared_scans.h"

@@ -47,7 +47,7 @@ class JobSql : public std::enable_shared_from_this<JobSql> {
   Status insert(const Plan& plan, const TableDefinition& table);
   Status insert(std::string_view text, const std::vector<Insert>& inserts);
   BinderEnvironment binder_environment() const;
-  EvalOptions eval_options() const { return session_.build_options(false).eval; }
+  Result<PlanRef> optimized(PlanRef plan) const { return session_.optimized(std::move(plan)); }
   const std::shared_ptr<JobGraph>& graph() const { return env_.graph(); }
 
   // A table for a query that was written or made. Its errors are noted. `may_be_limited`: an order

@@ -376,6 +376,13 @@ struct Pruner {
     moved.resize(needed.size() - (marks ? 1 : 0));
     return pass(std::move(moved), marks ? 1 : 0);
   }
+  // Made of joins when columns have been pruned (multi_join_rule.h).
+  std::vector<int32_t> operator()(MultiJoinNode&) const {
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      prune_input(plan, i, Needed(plan.input(i).type.size(), true));
+    }
+    return keep_columns(plan, Needed(needed.size(), true));
+  }
   std::vector<int32_t> operator()(TemporalJoinNode& node) const {
     return pass(prune_sides(node, needed, {&node.left_time}, {&node.right_time}));
   }

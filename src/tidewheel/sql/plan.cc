@@ -168,10 +168,15 @@ std::string joined_texts(const std::vector<Bound>& list, const RowType* input,
   return out;
 }
 
+// Columns have texts of their own, since plans of the same text are built once: behind a join there
+// may be several of a name.
 std::string column_text(int32_t column, const RowType& type) {
-  return column < 0 || static_cast<size_t>(column) >= type.size()
-             ? fmt::format("${}", column)
-             : type.names[static_cast<size_t>(column)];
+  if (column < 0 || static_cast<size_t>(column) >= type.size()) {
+    return fmt::format("${}", column);
+  }
+  const auto own = type.names.begin() + column;
+  const bool is_first = std::find(type.names.begin(), own, *own) == own;
+  return is_first ? *own : fmt::format("{}${}", *own, column);
 }
 
 std::string columns_text(const std::vector<int32_t>& columns, const RowType& type) {
@@ -371,6 +376,31 @@ struct NodeText {
       out += ", where=[" + bound_text(*node.condition, &both) + "]";
     }
     return out + ")";
+  }
+  std::string operator()(const MultiJoinNode& node) const {
+    std::string types;
+    std::string where;
+    RowType all = plan.input().type;
+    for (size_t i = 0; i < node.steps.size(); ++i) {
+      const MultiJoinNode::Step& step = node.steps[i];
+      const RowType& type = plan.input(i + 1).type;
+      for (size_t c = 0; c < type.size(); ++c) { all.add(type.names[c], type.types[c]); }
+      types += fmt::format("{}{}", types.empty() ? "" : ", ",
+                           step.kind == JoinKind::kLeft ? "LeftOuterJoin" : "InnerJoin");
+      // Left joins miss a row that is compared with NULLs.
+      if (step.kind == JoinKind::kLeft || step.anchors != std::vector<int32_t>{0}) {
+        types += fmt::format(" to {}", fmt::join(step.anchors, " and "));
+      }
+      if (!step.condition.has_value()) { continue; }
+      where += fmt::format("{}{}: {}", where.empty() ? "" : ", ", i + 1,
+                           bound_text(*step.condition, &all));
+    }
+    std::string keys;
+    for (size_t i = 0; i < node.keys.size(); ++i) {
+      keys += (keys.empty() ? "(" : " = (") + columns_text(node.keys[i], plan.input(i).type) + ")";
+    }
+    return fmt::format("MultiJoin(joinTypes=[{}], on=[{}]{})", types, keys,
+                       where.empty() ? "" : ", where=[" + where + "]");
   }
   // The columns of the input, then those of the other side.
   RowType beside(const RowType& other) const {

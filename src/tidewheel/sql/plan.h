@@ -134,6 +134,18 @@ struct JoinNode {
   int64_t upper_ms = 0;
 };
 
+// Inner and left joins of one input after the other with all that stand before it, on a key that
+// they have in common (sql/multi_join.h).
+struct MultiJoinNode {
+  struct Step {
+    JoinKind kind = JoinKind::kInner;
+    std::vector<int32_t> anchors;    // inputs before it that its key is compared with
+    std::optional<Bound> condition;  // over the columns of all inputs up to its own
+  };
+  std::vector<std::vector<int32_t>> keys;  // of each input, in the same order
+  std::vector<Step> steps;                 // of all inputs but the first
+};
+
 // Joins each row of the left input with the version that the right one had at the row's time: inner
 // or left. The keys are those of the versions.
 struct TemporalJoinNode {
@@ -311,9 +323,9 @@ struct WindowColumns {
 
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
-               WindowAggregateNode, JoinNode, TemporalJoinNode, LookupJoinNode, CorrelateNode,
-               ExpandNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode, OverNode, MatchNode,
-               SetOperationNode>
+               WindowAggregateNode, JoinNode, MultiJoinNode, TemporalJoinNode, LookupJoinNode,
+               CorrelateNode, ExpandNode, UnionNode, RankNode, TopNNode, LimitNode, SortNode,
+               OverNode, MatchNode, SetOperationNode>
       node;
   RowType type;
   std::vector<PlanRef> inputs;

@@ -190,6 +190,20 @@ struct PlanEstimates::Rules {
   NodeEstimate operator()(const ExpandNode& node) const {
     return {rows() < 0 ? -1 : rows() * static_cast<double>(node.projections.size()), 0};
   }
+  NodeEstimate operator()(const MultiJoinNode& node) const {
+    double all = rows(0);
+    double state = all * (kEntryBytes + width_of(plan.input(0).type));
+    for (size_t i = 1; i < plan.inputs.size(); ++i) {
+      const double next = rows(i);
+      if (all < 0 || next < 0) { return {-1, -1}; }
+      state += next * (kEntryBytes + width_of(plan.input(i).type));
+      const MultiJoinNode::Step& step = node.steps[i - 1];
+      double both = has_unique_key(plan.input(i), node.keys[i]) ? all : std::max(all, next);
+      if (step.condition.has_value()) { both *= part_of(*step.condition); }
+      all = step.kind == JoinKind::kLeft ? std::max(both, all) : both;
+    }
+    return {std::ceil(all), state};
+  }
   NodeEstimate operator()(const UnionNode&) const {
     double sum = 0;
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
@@ -317,7 +331,8 @@ struct StateText {
   }
 
   std::string operator()(const AggregateNode& node) const {
-    return fmt::format("{}: {}, {}", by_text(in(), node.keys), calls(node.calls), kept());
+    return fmt::format("{}: {}, {}", by_text(in(), node.keys), calls(node.calls),
+                       kept(plan.input().kept_ms));
   }
   std::string operator()(const WindowAggregateNode& node) const {
     return fmt::format("{} and window: {}, until the window has ended", by_text(in(), node.keys),
@@ -337,6 +352,17 @@ struct StateText {
     return fmt::format("{}: rows ({}), and {}: rows ({}), {}", by_text(in(0), node.left_keys),
                        names_of(in(0)), by_text(in(1), node.right_keys), names_of(in(1)), until);
   }
+  std::string operator()(const MultiJoinNode& node) const {
+    bool has_hint = false;
+    for (const PlanRef& input : plan.inputs) { has_hint = has_hint || input->kept_ms >= 0; }
+    std::string out;
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      out += fmt::format("{}{}: rows ({}){}", out.empty() ? "" : ", and ",
+                         by_text(in(i), node.keys[i]), names_of(in(i)),
+                         has_hint ? " " + kept(plan.input(i).kept_ms) : "");
+    }
+    return has_hint ? out : out + ", " + kept();
+  }
   std::string operator()(const TopNNode& node) const {
     const bool all = plan.input().updates;
     if (node.window_end >= 0) {
@@ -345,11 +371,11 @@ struct StateText {
     }
     return fmt::format("{}: {} ({}), {}", by_text(in(), node.partition_by),
                        all ? "all rows" : fmt::format("the first {} rows", node.last),
-                       names_of(in()), kept());
+                       names_of(in()), kept(plan.input().kept_ms));
   }
   std::string operator()(const SetOperationNode&) const {
     return fmt::format("by all columns ({}): how often either side has them, {}", names_of(in()),
-                       kept());
+                       kept(plan.input().kept_ms));
   }
   std::string operator()(const TemporalJoinNode& node) const {
     return fmt::format("{}: rows ({}), until event time has come to them; {}: versions ({}), {}",
@@ -360,9 +386,10 @@ struct StateText {
   std::string operator()(const OverNode& node) const {
     static constexpr const char* kHowLong[] = {"as long as a frame reaches back",
                                                "until the input has ended", "for ever"};
-    const bool has_ttl = node.mode == OverNode::Mode::kUpdating && ttl_ms > 0;
+    const int64_t hint = plan.input().kept_ms;
+    const bool has_ttl = node.mode == OverNode::Mode::kUpdating && (hint > 0 || ttl_ms > 0);
     return fmt::format("{}: rows ({}), {}", by_text(in(), node.partition_by), names_of(in()),
-                       has_ttl ? kept() : kHowLong[static_cast<size_t>(node.mode)]);
+                       has_ttl ? kept(hint) : kHowLong[static_cast<size_t>(node.mode)]);
   }
   std::string operator()(const MatchNode& node) const {
     return fmt::format("{}: rows of matches that have begun ({}), {}",

@@ -12,8 +12,10 @@
 #include "tidewheel/sql/build.h"
 #include "tidewheel/sql/changelog.h"
 #include "tidewheel/sql/expression_binder.h"
+#include "tidewheel/sql/join_order.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/like_pattern.h"
+#include "tidewheel/sql/multi_join_rule.h"
 #include "tidewheel/sql/optimizer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
@@ -90,6 +92,12 @@ constexpr Setting kSettings[] = {
      "values of DISTINCT are counted in parts first, in several subtasks"},
     {"table.local-time-zone", OptionKind::kText, "UTC",
      "where TIMESTAMP_LTZ is shown, and CURRENT_TIMESTAMP taken: a name, an offset, or system"},
+    {"table.optimizer.join-reorder-enabled", OptionKind::kBool, "false",
+     "inner joins of inputs that end are put into the order that is expected to cost least; else "
+     "they stay as they are written"},
+    {"table.optimizer.multi-join.enabled", OptionKind::kBool, "false",
+     "inner and left joins of several tables on a key that they have in common are one operator, "
+     "which keeps the rows of each table and no results of joins between them"},
 };
 
 const Setting* find_setting(std::string_view key) {
@@ -194,11 +202,19 @@ std::unique_ptr<Env> Session::make_env(const std::string& name) {
   return env;
 }
 
+Result<PlanRef> Session::optimized(PlanRef plan) const {
+  const ReadSettings settings{*this};
+  if (settings.flag("table.optimizer.join-reorder-enabled")) {
+    plan = with_join_order(plan, tables(), world_.files(), functions_);
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, optimize(std::move(plan), settings.eval(world_, false)));
+  return settings.flag("table.optimizer.multi-join.enabled") ? with_multi_joins(plan) : plan;
+}
+
 Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool needs_before) {
   const BinderEnvironment environment = this->environment();
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, bind_query(environment, text, query));
-  TIDEWHEEL_ASSIGN_OR_RETURN(plan,
-                             optimize(std::move(plan), ReadSettings{*this}.eval(world_, false)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, optimized(std::move(plan)));
   return infer_changelog(with_skew_handled(plan, ReadSettings{*this}.skew()), needs_before);
 }
 
@@ -302,8 +318,7 @@ Status Session::plan_insert(std::string_view text, const Query& query, const Cat
   TIDEWHEEL_ASSIGN_OR_RETURN(prepared.sink, define_table(environment, table, hints));
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, fit_to_sink(environment, text, query, prepared.bound,
                                                        *prepared.sink, columns, partition));
-  TIDEWHEEL_ASSIGN_OR_RETURN(plan,
-                             optimize(std::move(plan), ReadSettings{*this}.eval(world_, false)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, optimized(std::move(plan)));
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool takes_changes, this->takes_changes(*prepared.sink));
   plan = with_materializer(std::move(plan), *prepared.sink,
                            ReadSettings{*this}.upsert_materialize(), takes_changes);

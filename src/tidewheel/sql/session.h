@@ -110,6 +110,9 @@ class Session {
   // The plan of a query, as it would run. For tests.
   Result<PlanRef> plan(std::string_view text, const Query& query, bool needs_before);
 
+  // What is bound as it would run: optimized as the settings say, without its changelog kinds.
+  Result<PlanRef> optimized(PlanRef plan) const;
+
   // ---- For jobs that somebody else builds and runs.
 
   struct Prepared {

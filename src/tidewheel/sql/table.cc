@@ -9,7 +9,6 @@
 #include "tidewheel/sql/expression_binder.h"
 #include "tidewheel/sql/job_sql.h"
 #include "tidewheel/sql/lexer.h"
-#include "tidewheel/sql/optimizer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/typing.h"
@@ -149,7 +148,7 @@ Result<TypedRows> make_typed_rows(const QueryDraft& draft, const RowShape& shape
   JobSql& sql = *draft.sql;
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, sql.plan(draft.text, *draft.query));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, ShapeFitter(draft, shape, plan).fit(sql.binder_environment()));
-  TIDEWHEEL_ASSIGN_OR_RETURN(plan, optimize(std::move(plan), sql.eval_options()));
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, sql.optimized(std::move(plan)));
   plan = infer_changelog(plan, /*needs_before=*/true);
   if (plan->updates && !shape.is_change) {
     const UpdatingClause clause =
@@ -211,7 +210,7 @@ Result<sql::PlanRef> plan_of(const sql::QueryDraft& draft) {
     return invalid_argument(ErrorId::kSqlQuery, "the query of this table is wrong");
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(sql::PlanRef plan, draft.sql->plan(draft.text, *draft.query));
-  TIDEWHEEL_ASSIGN_OR_RETURN(plan, sql::optimize(std::move(plan), draft.sql->eval_options()));
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, draft.sql->optimized(std::move(plan)));
   return sql::infer_changelog(plan, /*needs_before=*/true);
 }
 
