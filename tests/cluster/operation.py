@@ -5,6 +5,7 @@ and a program that is replaced while its cluster runs.
   tests/cluster/operation.py --program build/release/bin/tidewheel [TEST...]"""
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -118,6 +119,26 @@ def reporters_report_the_jobs_of_the_cluster(program, folder):
         check(line, re.fullmatch(r"flink_\S+ -?[0-9.e+-]+ \d+", line))
         wait_for("the file has them", lambda: file.exists() and any(
             one["labels"].get("job_id") == job for one in json.loads(file.read_text())["metrics"]))
+
+
+def threads_cores(pid):
+    """Of each thread, the cores that it may run on."""
+    return {frozenset(os.sched_getaffinity(int(task.name))) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+
+
+@test
+def workers_have_cores_of_their_own(program, folder):
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    with Cluster(program, folder, ["taskmanager.worker.cpu-pinning=true"]) as cluster:
+        start(cluster, task_managers=1)
+        for name in ("one", "other"):
+            (folder / name).mkdir()
+            cluster.wait_state(cluster.run(one_chain(folder / name)), "RUNNING")
+        cores = [threads_cores(pid) for pid in cluster.task_managers[0].children()]
+        check(f"{cores}", [len(each) for each in cores] == [1, 1])
+        (one,), (other,) = cores
+        check(f"{one} {other}", len(one) == len(other) == 1 and one != other)
 
 
 @test
