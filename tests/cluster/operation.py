@@ -5,6 +5,7 @@ and a program that is replaced while its cluster runs.
   tests/cluster/operation.py --program build/release/bin/tidewheel [TEST...]"""
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -94,30 +95,98 @@ class Carbon(threading.Thread):
             self.received += data
 
 
+class StatsD(threading.Thread):
+    """Takes what is sent as datagrams."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.received = []
+
+    def run(self):
+        while True:
+            self.received.append(self.socket.recv(65536).decode())
+
+
+def scraped(first, count):
+    """What processes tell Prometheus, by port."""
+    found = {}
+    for port in range(first, first + count):
+        try:
+            found[port] = get_text(f"http://localhost:{port}/")
+        except OSError:
+            pass
+    return found
+
+
 @test
 def reporters_report_the_jobs_of_the_cluster(program, folder):
-    carbon = Carbon()
+    carbon, statsd = Carbon(), StatsD()
     carbon.start()
+    statsd.start()
     file = folder / "metrics.json"
-    reporters = ["metrics.fetcher.update-interval=100ms", "metrics.reporters=prom,carbon,file",
+    first_port = 20000 + os.getpid() % 1000 * 10
+    reporters = ["metrics.fetcher.update-interval=100ms", "metrics.reporters=prom,carbon,file,statsd,log",
                  "metrics.reporter.prom.factory.class=org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
-                 f"metrics.reporter.prom.port={29000 + os.getpid() % 1000}-31000",
+                 f"metrics.reporter.prom.port={first_port}-{first_port + 9}",
                  "metrics.reporter.carbon.factory.class=graphite", "metrics.reporter.carbon.host=127.0.0.1",
                  f"metrics.reporter.carbon.port={carbon.port}", "metrics.reporter.carbon.interval=100ms",
+                 "metrics.reporter.statsd.factory.class=org.apache.flink.metrics.statsd.StatsDReporterFactory",
+                 "metrics.reporter.statsd.host=127.0.0.1", f"metrics.reporter.statsd.port={statsd.port}",
+                 "metrics.reporter.statsd.interval=100ms", "metrics.reporter.log.factory.class=log",
+                 "metrics.reporter.log.interval=100ms",
                  "metrics.reporter.file.factory.class=json-file", f"metrics.reporter.file.path={file}",
                  "metrics.reporter.file.interval=100ms"]
     with Cluster(program, folder, reporters) as cluster:
         start(cluster, task_managers=1)
         job = cluster.run(one_chain(folder))
         cluster.wait_state(job, "RUNNING")
-        prometheus = f"http://localhost:{29000 + os.getpid() % 1000}/"
-        wait_for("Prometheus gets the task's", lambda: f'job_id="{job}"' in get_text(prometheus) and
-                 "flink_taskmanager_job_task_numRecordsIn" in get_text(prometheus))
+        # One process each: the JobManager, the TaskManager, the worker and the job's master.
+        wanted = {"the JobManager": r"flink_jobmanager_Status_JVM_Memory_Heap_Used\{\} [1-9]",
+                  "the JobManager of its jobs": rf'flink_jobmanager_job_uptime\{{job_id="{job}",.* [1-9]',
+                  "the TaskManager": r"flink_taskmanager_Status_JVM_Threads_Count\{.*tm_id=.* [1-9]",
+                  "the master": rf'flink_jobmanager_job_master_Status_JVM_CPU_Time\{{job_id="{job}",\}} [1-9]',
+                  "the worker": rf'flink_taskmanager_job_worker_Status_JVM_CPU_Time\{{job_id="{job}",.* [1-9]',
+                  "the worker of its tasks": rf'flink_taskmanager_job_task_numRecordsOut\{{job_id="{job}",job_name=',
+                  "the worker of operators": r"flink_taskmanager_job_task_operator_\w+\{.*operator_name="}
+        for whose, pattern in wanted.items():
+            wait_for(f"Prometheus gets {whose}", lambda pattern=pattern: any(
+                re.search(pattern, text) for text in scraped(first_port, 10).values()))
+        texts = scraped(first_port, 10)
+        check(f"{sorted(texts)}", len(texts) == 4)
+        for pattern in wanted.values():
+            check(f"{pattern} comes from several", sum(bool(re.search(pattern, text)) for text in texts.values()) == 1)
         wait_for("Graphite gets them", lambda: f";job_id={job};".encode() in carbon.received)
         line = carbon.received.split(b"\n")[0].decode()
         check(line, re.fullmatch(r"flink_\S+ -?[0-9.e+-]+ \d+", line))
+        wait_for("StatsD gets them", lambda: any(f".{job}." in datagram for datagram in statsd.received))
+        for line in statsd.received[0].splitlines():
+            check(line, re.fullmatch(r"flink_[^:|]+:-?[0-9.e+-]+\|g", line))
+        wait_for("the log has them", lambda: f" job_id={job} " in cluster.job_managers[0].text())
         wait_for("the file has them", lambda: file.exists() and any(
             one["labels"].get("job_id") == job for one in json.loads(file.read_text())["metrics"]))
+
+
+def threads_cores(pid):
+    """Of each thread, the cores that it may run on."""
+    return {frozenset(os.sched_getaffinity(int(task.name))) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+
+
+@test
+def workers_have_cores_of_their_own(program, folder):
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    with Cluster(program, folder, ["taskmanager.worker.cpu-pinning=true"]) as cluster:
+        start(cluster, task_managers=1)
+        for name in ("one", "other"):
+            (folder / name).mkdir()
+            cluster.wait_state(cluster.run(one_chain(folder / name)), "RUNNING")
+        cores = [threads_cores(pid) for pid in cluster.task_managers[0].children()]
+        check(f"{cores}", [len(each) for each in cores] == [1, 1])
+        (one,), (other,) = cores
+        check(f"{one} {other}", len(one) == len(other) == 1 and one != other)
 
 
 @test

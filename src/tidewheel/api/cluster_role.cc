@@ -9,6 +9,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/job_master_process.h"
 #include "tidewheel/cluster/program_plan.h"
+#include "tidewheel/cluster/prometheus_endpoint.h"
 #include "tidewheel/cluster/worker.h"
 
 namespace tidewheel {
@@ -23,6 +24,8 @@ Status run_master(World& world, const ProcessRole& role, LogicalGraph graph, con
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<JobMasterProcess> master,
                              JobMasterProcess::start(world, std::move(graph), config,
                                                      {.role = role, .network = tls.get()}));
+  const auto endpoints = PrometheusEndpoint::open_all(
+      world, config, {.scope = "jobmanager_job_master", .labels = {{"job_id", role.job_id}}}, {});
   return master->wait();
 }
 
@@ -32,6 +35,12 @@ Status run_worker(World& world, const ProcessRole& role, LogicalGraph graph, con
   TIDEWHEEL_ASSIGN_OR_RETURN(
       const std::unique_ptr<JobWorker> worker,
       JobWorker::start(world, std::move(graph), config, {.role = role, .network = tls.get()}));
+  const auto endpoints = PrometheusEndpoint::open_all(
+      world, config,
+      {.scope = "taskmanager_job_worker",
+       .labels = {{"job_id", role.job_id}, {"host", role.host}, {"tm_id", role.task_manager_id}},
+       .memory_bytes_max = role.memory_bytes},
+      [&worker](auto done) { worker->gather_metrics(std::move(done)); });
   static_cast<void>(worker->ended().wait());
   return worker->result();
 }

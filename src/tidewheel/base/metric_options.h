@@ -8,8 +8,8 @@ namespace tidewheel::options {
 
 inline constexpr TextOption kMetricReporters{
     {"metrics.reporters", OptionKind::kText, "",
-     "Names of the JobManager's reporters of metrics, separated by commas; empty: all that have a "
-     "metrics.reporter.NAME.factory.class (prometheus, graphite or json-file)."}};
+     "Names of the reporters of metrics, separated by commas; empty: all that have a "
+     "metrics.reporter.NAME.factory.class (prometheus, graphite, statsd, log or json-file)."}};
 
 // Begins the keys of the reporter NAME: metrics.reporter.NAME.port.
 inline constexpr std::string_view kMetricReporterPrefix = "metrics.reporter.";

@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -251,6 +252,7 @@ class RealLauncher final : public ProcessLauncher {
   }
 
   std::string own_program() const override { return own_executable(); }
+  ProcessFigures own_figures() const override { return process_figures(); }
 
  private:
   void submit(std::function<void()> request) {
@@ -405,6 +407,31 @@ std::string ProcessEnd::describe() const {
   if (signal == 0) { return fmt::format("exited with code {}", exit_code); }
   const char* const name = ::sigdescr_np(signal);
   return fmt::format("was ended by signal {} ({})", signal, name == nullptr ? "unknown" : name);
+}
+
+ProcessFigures process_figures() {
+  ProcessFigures out;
+  timespec used{};
+  if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0) {
+    out.cpu_ns = int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+  }
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) == 0) { out.processors = CPU_COUNT(&cores); }
+  std::FILE* const file = std::fopen("/proc/self/status", "re");
+  if (file == nullptr) { return out; }
+  char line[256];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    long long value = 0;
+    if (std::sscanf(line, "RssAnon: %lld", &value) == 1) { out.own_bytes = value << 10; }
+    if (std::sscanf(line, "RssFile: %lld", &value) == 1) { out.file_bytes += value << 10; }
+    if (std::sscanf(line, "RssShmem: %lld", &value) == 1) { out.file_bytes += value << 10; }
+    if (std::sscanf(line, "Threads: %lld", &value) == 1) {
+      out.threads = static_cast<int32_t>(value);
+    }
+  }
+  std::fclose(file);
+  return out;
 }
 
 std::string file_of_stream(int stream) {

@@ -53,6 +53,17 @@ class ChildProcess {
   virtual int64_t memory_bytes() const = 0;
 };
 
+// What a process uses.
+struct ProcessFigures {
+  int64_t cpu_ns = 0;  // of all its threads, since it began
+  int32_t threads = 0;
+  int32_t processors = 0;  // that it may run on
+  int64_t own_bytes = 0;   // in memory, of no file
+  int64_t file_bytes = 0;  // in memory, of files or shared
+};
+// This process. What the system does not tell is 0. Any thread.
+ProcessFigures process_figures();
+
 // Any thread.
 class ProcessLauncher {
  public:
@@ -66,6 +77,8 @@ class ProcessLauncher {
   virtual std::string why_no_memory_limits() = 0;
   // The cores that this process may run on, by the system's numbers.
   virtual std::vector<int32_t> usable_cores() const = 0;
+  // This process, which in a simulation uses nothing.
+  virtual ProcessFigures own_figures() const { return {}; }
   // The path of the program that this process runs.
   virtual std::string own_program() const = 0;
 };

@@ -122,6 +122,18 @@ TEST_F(Processes, is_bound_to_the_cores_that_were_asked_for) {
             "Cpus_allowed_list:\t" + std::to_string(cores.back()) + "\n");
 }
 
+TEST(ProcessFigures, tell_what_this_process_uses) {
+  const ProcessFigures before = process_figures();
+  EXPECT_GT(before.threads, 0);
+  EXPECT_GT(before.processors, 0);
+  EXPECT_GT(before.own_bytes, 0);
+  EXPECT_GT(before.file_bytes, 0);
+  std::string taken(8 << 20, 'x');
+  const ProcessFigures after = process_figures();
+  EXPECT_GE(after.own_bytes, before.own_bytes + (7 << 20)) << taken.size();
+  EXPECT_GT(after.cpu_ns, before.cpu_ns);
+}
+
 TEST_F(Processes, memory_beyond_the_limit_ends_a_process_and_is_told) {
   ProcessSpec spec;
   spec.memory_bytes_max = 16 << 20;

@@ -4,12 +4,14 @@
 #include "tidewheel/base/config_directory.h"
 #include "tidewheel/base/history_options.h"
 #include "tidewheel/base/options.h"
+#include "tidewheel/base/port_list.h"
 #include "tidewheel/base/process.h"
 #include "tidewheel/base/rest_options.h"
 #include "tidewheel/base/security_options.h"
 #include "tidewheel/base/signals.h"
 #include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/version.h"
+#include "tidewheel/cluster/prometheus_endpoint.h"
 #include "tidewheel/jobmanager/history_gateway.h"
 #include "tidewheel/rest/server.h"
 #include "tidewheel/taskmanager/task_manager.h"
@@ -292,6 +294,11 @@ Result<int> run_task_manager(const ManagerCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
                              SignalHandler::install([&exit](int) { exit.ask(0); }));
   TIDEWHEEL_ASSIGN_OR_RETURN(auto task_manager, TaskManager::start(world, std::move(options)));
+  const auto endpoints = PrometheusEndpoint::open_all(
+      world, config,
+      {.scope = "taskmanager",
+       .labels = {{"host", config.get(options::kTaskManagerHost)}, {"tm_id", task_manager->id()}}},
+      {});
   log.info("is ready: {}, with {} slots of {}", task_manager->id(),
            std::max<int64_t>(1, config.get(options::kTaskSlots)),
            format_memory_bytes(plan_memory(config, 1, world.memory_bytes())->process_bytes));

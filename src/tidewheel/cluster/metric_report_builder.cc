@@ -133,6 +133,30 @@ void add_job_metrics(const std::vector<MetricValue>& metrics, pb::MetricReport& 
 }
 
 // Names are the field's.
+void add_task_metrics(const TaskInfo& info, const TaskRate& rate, pb::MetricScope& scope) {
+  const auto add = [&scope](const char* name, int64_t value) {
+    pb::Metric& metric = *scope.add_metrics();
+    metric.set_name(name);
+    metric.set_integer(value);
+  };
+  const auto add_real = [&scope](const char* name, double value) {
+    pb::Metric& metric = *scope.add_metrics();
+    metric.set_name(name);
+    metric.set_real(value);
+  };
+  add("numRecordsIn", info.rows_in);
+  add("numRecordsOut", info.rows_out);
+  add_real("numRecordsInPerSecond", rate.rows_in_per_second);
+  add_real("numRecordsOutPerSecond", rate.rows_out_per_second);
+  add("busyTimeMsPerSecond", rate.busy_ms_per_second);
+  add("idleTimeMsPerSecond", rate.idle_ms_per_second);
+  add("backPressuredTimeMsPerSecond", rate.backpressured_ms_per_second);
+  add("accumulateBusyTimeMs", info.busy_ms);
+  add("accumulateIdleTimeMs", info.idle_ms);
+  add("accumulateBackPressuredTimeMs", info.backpressured_ms);
+  add("currentInputWatermark", info.watermark);
+}
+
 void add_task_metrics(const ChainedGraph& chained, const RemoteFleet& fleet,
                       pb::MetricReport& report) {
   for (size_t vertex = 0; vertex < chained.vertices.size(); ++vertex) {
@@ -146,27 +170,11 @@ void add_task_metrics(const ChainedGraph& chained, const RemoteFleet& fleet,
       scope.set_kind(pb::MetricScope::TASK);
       scope.set_vertex_id(id);
       scope.set_subtask(subtask);
-      const auto add = [&scope](const char* name, int64_t value) {
-        pb::Metric& metric = *scope.add_metrics();
-        metric.set_name(name);
-        metric.set_integer(value);
-      };
-      const auto add_real = [&scope](const char* name, double value) {
-        pb::Metric& metric = *scope.add_metrics();
-        metric.set_name(name);
-        metric.set_real(value);
-      };
-      add("numRecordsIn", attempt.info.rows_in);
-      add("numRecordsOut", attempt.info.rows_out);
-      add_real("numRecordsInPerSecond", attempt.rows_in_per_second);
-      add_real("numRecordsOutPerSecond", attempt.rows_out_per_second);
-      add("busyTimeMsPerSecond", std::max(0, attempt.busy_ms_per_second));
-      add("idleTimeMsPerSecond", std::max(0, attempt.idle_ms_per_second));
-      add("backPressuredTimeMsPerSecond", std::max(0, attempt.backpressured_ms_per_second));
-      add("accumulateBusyTimeMs", attempt.info.busy_ms);
-      add("accumulateIdleTimeMs", attempt.info.idle_ms);
-      add("accumulateBackPressuredTimeMs", attempt.info.backpressured_ms);
-      add("currentInputWatermark", attempt.info.watermark);
+      const TaskRate rate = {std::max(0, attempt.busy_ms_per_second),
+                             std::max(0, attempt.idle_ms_per_second),
+                             std::max(0, attempt.backpressured_ms_per_second),
+                             attempt.rows_in_per_second, attempt.rows_out_per_second};
+      add_task_metrics(attempt.info, rate, scope);
     }
   }
 }

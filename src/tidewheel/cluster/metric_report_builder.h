@@ -8,12 +8,14 @@
 
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/cluster/remote_fleet.h"
+#include "tidewheel/cluster/task_rates.h"
 #include "tidewheel/dataflow/chaining.h"
 
 namespace tidewheel {
 
 namespace pb {
 class MetricReport;  // cluster/job_report.proto
+class MetricScope;   // the same
 }  // namespace pb
 
 // Of a worker. `metrics` are those of a deployment's group, whose name is the job's; operators
@@ -30,5 +32,7 @@ std::map<std::string, int64_t> sum_accumulators(const ChainedGraph& chained, con
 void add_job_metrics(const std::vector<MetricValue>& metrics, pb::MetricReport& report);
 void add_task_metrics(const ChainedGraph& chained, const RemoteFleet& fleet,
                       pb::MetricReport& report);
+// Of one task.
+void add_task_metrics(const TaskInfo& info, const TaskRate& rate, pb::MetricScope& scope);
 
 }  // namespace tidewheel

@@ -23,7 +23,9 @@
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/metric_report_builder.h"
 #include "tidewheel/cluster/parallelism.h"
+#include "tidewheel/cluster/prometheus_text.h"
 #include "tidewheel/cluster/stack_sampling.h"
+#include "tidewheel/cluster/task_rates.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
 #include "tidewheel/cluster/worker_plans.h"
@@ -115,6 +117,13 @@ class WorkerProcess final : public JobWorker, private TaskListener {
 
   Status connect();
 
+  void gather_metrics(std::function<void(const PrometheusText&)> done) override {
+    loop_->post([this, done = std::move(done)] {
+      PrometheusText text;
+      if (metrics_ != nullptr) { add_samples(text); }
+      done(text);
+    });
+  }
   Event& ended() override { return *ended_; }
   Status result() const override { return result_; }
 
@@ -173,7 +182,9 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void add_figures(const Region& region, TaskId task, pb::FiguresNotice& notice);
   void add_accumulators(pb::FiguresNotice& notice);
   bool is_here(TaskId task) const;
-  pb::WorkerMetricsResponse collect_metrics() const;
+  pb::MetricReport operator_metrics() const;
+  PrometheusText::Labels labels_of(TaskId task) const;
+  void add_samples(PrometheusText& text) const;
   void figures_timer();
 
   void end_by(Status result);
@@ -199,6 +210,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   std::unique_ptr<StateBackends> backends_;
   std::unique_ptr<WorkerStorage> storage_;
   WorkerPlans plans_;
+  TaskRates rates_;
   bool figures_due_ = false;
   bool ending_ = false;
 
@@ -251,9 +263,12 @@ void WorkerProcess::serve() {
       "Deliver",
       [this](const RpcRequest&, const pb::DeliverNotice& notice) { on_deliver(notice); });
   service->on<pb::WorkerMetricsRequest, pb::WorkerMetricsResponse>(
-      "Metrics",
-      [this](const RpcRequest&, const pb::WorkerMetricsRequest&,
-             const RpcAnswer<pb::WorkerMetricsResponse>& answer) { answer.ok(collect_metrics()); });
+      "Metrics", [this](const RpcRequest&, const pb::WorkerMetricsRequest&,
+                        const RpcAnswer<pb::WorkerMetricsResponse>& answer) {
+        pb::WorkerMetricsResponse response;
+        response.set_report(operator_metrics().SerializeAsString());
+        answer.ok(response);
+      });
   service->on<pb::WorkerSampleRequest, pb::WorkerSampleResponse>(
       "SampleStacks", [this](const RpcRequest&, const pb::WorkerSampleRequest& request,
                              const RpcAnswer<pb::WorkerSampleResponse>& answer) {
@@ -735,6 +750,7 @@ void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNoti
   const Task* const task = deployment_->tasks()[layout_->place_of(id)];
   if (task == nullptr) { return; }
   const TaskInfo info = task->info();
+  rates_.note(id, region.attempt, info, world_.clock().now_ns());
   pb::TaskFigures& figures = *notice.add_tasks();
   to_message(id, *figures.mutable_task());
   figures.set_attempt(region.attempt);
@@ -764,16 +780,49 @@ bool WorkerProcess::is_here(TaskId task) const {
   return std::find(region.tasks.begin(), region.tasks.end(), task) != region.tasks.end();
 }
 
-pb::WorkerMetricsResponse WorkerProcess::collect_metrics() const {
+pb::MetricReport WorkerProcess::operator_metrics() const {
   pb::MetricReport report;
   if (metrics_ != nullptr) {
     add_operator_metrics(
         chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
         [this](TaskId task) { return is_here(task); }, report);
   }
-  pb::WorkerMetricsResponse response;
-  response.set_report(report.SerializeAsString());
-  return response;
+  return report;
+}
+
+PrometheusText::Labels WorkerProcess::labels_of(TaskId task) const {
+  const Region& region = regions_[layout_->region_of(task.vertex)];
+  return {{"job_id", role_.job_id},
+          {"job_name", metrics_->name()},
+          {"host", role_.host},
+          {"tm_id", role_.task_manager_id},
+          {"task_id", vertex_id_of(chained_, task.vertex)},
+          {"task_name", chained_.vertices[static_cast<size_t>(task.vertex)].name},
+          {"subtask_index", std::to_string(task.subtask)},
+          {"task_attempt_num", std::to_string(region.attempt)}};
+}
+
+void WorkerProcess::add_samples(PrometheusText& text) const {
+  std::map<std::string, int32_t> vertices;
+  for (const Region& region : regions_) {
+    for (const TaskId id : region.tasks) {
+      vertices[vertex_id_of(chained_, id.vertex)] = id.vertex;
+      const Task* const task =
+          deployment_ == nullptr ? nullptr : deployment_->tasks()[layout_->place_of(id)];
+      if (task == nullptr) { continue; }
+      pb::MetricScope scope;
+      add_task_metrics(task->info(), rates_.of(id), scope);
+      text.add_scope("taskmanager_job_task", labels_of(id), scope);
+    }
+  }
+  const pb::MetricReport report = operator_metrics();
+  for (const pb::MetricScope& scope : report.scopes()) {
+    const auto vertex = vertices.find(scope.vertex_id());
+    if (vertex == vertices.end()) { continue; }
+    PrometheusText::Labels labels = labels_of({vertex->second, scope.subtask()});
+    labels.emplace_back("operator_name", scope.operator_name());
+    text.add_scope("taskmanager_job_task_operator", labels, scope);
+  }
 }
 
 // Runs while tasks do.

@@ -1,6 +1,7 @@
 // A job's worker on one TaskManager: runs the tasks that the job's master gives it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,7 +14,8 @@
 
 namespace tidewheel {
 
-class World;  // base/world.h
+class PrometheusText;  // cluster/prometheus_text.h
+class World;           // base/world.h
 
 // States: registers with the master -> serves it -> ends its tasks -> ended. It belongs to one
 // master: when that is lost, its tasks end and so does it, and whoever watches over workers starts
@@ -31,6 +33,9 @@ class JobWorker {
   // Waits for its tasks, which end after their step.
   virtual ~JobWorker() = default;
 
+  // What it knows by itself of its tasks and their operators. Calls `done` once, on its own thread,
+  // unless it ends before. Any thread.
+  virtual void gather_metrics(std::function<void(const PrometheusText&)> done) = 0;
   virtual Event& ended() = 0;
   // Once it has ended. OK: its master has told it to.
   virtual Status result() const = 0;

@@ -414,6 +414,8 @@ void JobManager::metrics_of_process(ProcessName process, Answer<MetricReportRef>
     int64_t running = 0;
     for (const auto& [id, job] : role->jobs()) { running += is_final(job.status) ? 0 : 1; }
     add_metric(scope, "numRunningJobs", running);
+    role->own_metrics().add_to(role->options().launcher->own_figures(),
+                               role->world().clock().now_ns(), scope);
     done(MetricReportRef(std::move(report)));
   });
 }

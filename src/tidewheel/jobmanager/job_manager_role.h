@@ -14,6 +14,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/manager.pb.h"
+#include "tidewheel/cluster/process_metrics.h"
 #include "tidewheel/high_availability/high_availability.h"
 #include "tidewheel/jobmanager/job_manager.h"
 #include "tidewheel/jobmanager/program_store.h"
@@ -105,6 +106,7 @@ class JobManager::Role {
   std::map<std::string, Job>& jobs() { return jobs_; }
   std::map<std::string, TaskManager>& task_managers() { return task_managers_; }
   SlotPool& pool() { return pool_; }
+  ProcessMetrics& own_metrics() { return own_metrics_; }
   SerialJobs& files() { return *files_; }
   ProgramStore& programs() { return *programs_; }
   const RpcPoster& poster() const { return loop_.poster(); }
@@ -210,6 +212,7 @@ class JobManager::Role {
   // Programs that tell their plans; null: it is about to be started.
   std::map<uint64_t, std::unique_ptr<ChildProcess>> plans_;
   uint64_t plans_made_ = 0;
+  ProcessMetrics own_metrics_;
 
   std::unique_ptr<ProgramStore> programs_;  // used by files_ only
   std::shared_ptr<RpcService> service_;

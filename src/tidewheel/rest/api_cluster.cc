@@ -105,7 +105,8 @@ Result<ProgramRun> program_run_of(const RestCall& call) {
   }
   const std::string parallelism = call.query("parallelism").value_or("");
   const JsonValue& wanted = body["parallelism"];
-  const Result<int64_t> number = !wanted.is_null()
+  const Result<int64_t> number = wanted.as_integer().has_value() ? *wanted.as_integer()
+                                 : !wanted.is_null()
                                      ? parse_int(wanted.text())
                                      : parse_int(parallelism.empty() ? "0" : parallelism);
   if (!number.ok() || *number < 0 || *number > 32768) {

@@ -163,7 +163,7 @@ void RestApi::gather(std::function<void(const Status&, const PrometheusText&)> d
     gateway_.metrics_of_process({.task_manager = id}, [gathered, id, poster = loop_.poster()](
                                                           Result<MetricReportRef> metrics) {
       poster([gathered, id, metrics = std::move(metrics)] {
-        if (metrics.ok()) { gathered->text.add_process(id, process_metrics(**metrics)); }
+        if (metrics.ok()) { add_process(gathered->text, id, process_metrics(**metrics)); }
         gathered->arrived();
       });
     });
@@ -172,8 +172,8 @@ void RestApi::gather(std::function<void(const Status&, const PrometheusText&)> d
     fetch_report(id, [this, gathered, id](const Result<JobReportRef>& report) {
       if (!report.ok()) { return gathered->arrived(); }
       fetch_metrics(id, [gathered, job = *report](const Result<MetricReportRef>& metrics) {
-        gathered->text.add_job(*job,
-                               metrics.ok() ? **metrics : pb::MetricReport::default_instance());
+        add_job(gathered->text, *job,
+                metrics.ok() ? **metrics : pb::MetricReport::default_instance());
         gathered->arrived();
       });
     });

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/port_list.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/http/client.h"
 #include "tidewheel/rest/server.h"
@@ -544,6 +545,17 @@ TEST(RestServer, port_lists_are_read) {
   for (const char* const bad : {"", "x", "7-5", "70000", "5-", "1,,2"}) {
     EXPECT_EQ(parse_port_list(bad, "k").status().id(), ErrorId::kBadOptionValue) << bad;
   }
+}
+
+TEST(JsonValue, an_integer_may_be_written_with_a_fraction_of_nothing) {
+  const JsonValue read =
+      *JsonValue::parse(R"([126.0, 1e3, 1.5, -2.0, 1e300, 9223372036854775807])");
+  EXPECT_EQ(read.items()[0].as_integer(), 126);
+  EXPECT_EQ(read.items()[1].as_integer(), 1000);
+  EXPECT_FALSE(read.items()[2].as_integer().has_value());
+  EXPECT_EQ(read.items()[3].as_integer(), -2);
+  EXPECT_FALSE(read.items()[4].as_integer().has_value());
+  EXPECT_EQ(read.items()[5].as_integer(), 9223372036854775807);
 }
 
 TEST(RestServer, other_machines_reach_it_only_with_tokens_or_when_that_is_meant) {

@@ -1,9 +1,17 @@
 #include "tidewheel/rest/json_value.h"
 
+#include <cmath>
+
 #include "tidewheel/base/config.h"
 #include "tidewheel/types/json_document.h"
 
 namespace tidewheel {
+namespace {
+
+// Up to here a double has every integer.
+constexpr double kExactMax = 9007199254740992;
+
+}  // namespace
 
 class JsonValue::Reader {
  public:
@@ -70,7 +78,11 @@ Result<JsonValue> JsonValue::parse(std::string_view text) {
 std::optional<int64_t> JsonValue::as_integer() const {
   if (kind_ != Kind::kNumber) { return std::nullopt; }
   const Result<int64_t> value = parse_int(text_);
-  return value.ok() ? std::optional<int64_t>(*value) : std::nullopt;
+  if (value.ok()) { return *value; }
+  // 2.0 and 1e3 are integers too.
+  const double number = parse_double(text_).value_or(0.5);
+  if (std::abs(number) > kExactMax || number != std::trunc(number)) { return std::nullopt; }
+  return static_cast<int64_t>(number);
 }
 
 double JsonValue::number() const {

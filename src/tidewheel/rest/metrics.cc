@@ -14,16 +14,6 @@ namespace {
 
 constexpr std::string_view kAggregations[] = {"min", "max", "sum", "avg", "skew"};
 
-std::string value_text(const pb::Metric& metric) {
-  switch (metric.value_case()) {
-    case pb::Metric::kInteger: return std::to_string(metric.integer());
-    case pb::Metric::kReal: return fmt::format("{}", metric.real());
-    case pb::Metric::kText: return metric.text();
-    case pb::Metric::VALUE_NOT_SET: break;
-  }
-  return "0";
-}
-
 // Names within ids must not look like ids.
 std::string id_part(std::string_view name) {
   std::string out(name);
@@ -35,7 +25,7 @@ std::string id_part(std::string_view name) {
 
 void add_scope(MetricTable& table, const std::string& prefix, const pb::MetricScope& scope) {
   for (const pb::Metric& metric : scope.metrics()) {
-    table.insert_or_assign(prefix + metric.name(), value_text(metric));
+    table.insert_or_assign(prefix + metric.name(), metric_value_text(metric));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tidewheel/base/status.h"
+#include "tidewheel/cluster/prometheus_text.h"
 
 namespace tidewheel {
 
@@ -16,9 +17,6 @@ class JobReport;     // cluster/job_report.proto
 class MetricReport;  // the same
 class VertexReport;  // the same
 }  // namespace pb
-
-// id -> value as text.
-using MetricTable = std::map<std::string, std::string, std::less<>>;
 
 // What a job's report says of it, under the names of Flink's metrics, and what `metrics` has.
 MetricTable job_metrics(const pb::JobReport& job, const pb::MetricReport& metrics);

@@ -69,7 +69,8 @@ struct BodySchema {
   std::vector<const char*> required = {};
 };
 const std::vector<BodySchema>& bodies() {
-  constexpr const char* kFormat = R"({"type":"string","enum":["CANONICAL","NATIVE"]})";
+  constexpr const char* kFormat =
+      R"({"type":["string","null"],"enum":["CANONICAL","NATIVE",null]})";
   static const std::vector<BodySchema> kBodies = {
       {"POST",
        "/jars/:jarid/run",
@@ -79,7 +80,7 @@ const std::vector<BodySchema>& bodies() {
         {"jobId", kId},
         {"allowNonRestoredState", kBool},
         {"savepointPath", kText},
-        {"claimMode", R"({"type":"string","enum":["CLAIM","NO_CLAIM"]})"},
+        {"claimMode", R"({"type":["string","null"],"enum":["CLAIM","NO_CLAIM",null]})"},
         {"flinkConfiguration", R"({"type":"object","additionalProperties":{"type":"string"}})"}}},
       {"PATCH",
        "/jobs/:jobid/clientHeartbeat",
@@ -99,7 +100,7 @@ const std::vector<BodySchema>& bodies() {
         {"triggerId", kIdOrNull}}},
       {"POST",
        "/jobs/:jobid/checkpoints",
-       {{"checkpointType", R"({"type":"string","enum":["CONFIGURED","FULL"]})"},
+       {{"checkpointType", R"({"type":["string","null"],"enum":["CONFIGURED","FULL",null]})"},
         {"triggerId", kIdOrNull}}},
       {"POST",
        "/savepoint-disposal",

@@ -1,104 +1,22 @@
 #include "tidewheel/rest/reporters.h"
 
-#include <algorithm>
-#include <map>
 #include <utility>
 
-#include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/datagrams.h"
 #include "tidewheel/base/event_loop.h"
 #include "tidewheel/base/file_system.h"
-#include "tidewheel/base/metric_options.h"
 #include "tidewheel/base/network.h"
 #include "tidewheel/base/serial_jobs.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/http/server.h"
 #include "tidewheel/rest/json_writer.h"
-#include "tidewheel/rest/server.h"
 
 namespace tidewheel {
 namespace {
 
 constexpr int64_t kConnectNs = 10'000'000'000;
-
-using Keys = std::map<std::string, std::string>;  // of one reporter, without the prefix
-
-// By Flink's names of their classes, and by their own.
-constexpr std::pair<std::string_view, ReporterSettings::Kind> kKinds[] = {
-    {"prometheus", ReporterSettings::Kind::kPrometheus},
-    {"org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
-     ReporterSettings::Kind::kPrometheus},
-    {"graphite", ReporterSettings::Kind::kGraphite},
-    {"org.apache.flink.metrics.graphite.GraphiteReporterFactory",
-     ReporterSettings::Kind::kGraphite},
-    {"json-file", ReporterSettings::Kind::kJsonFile}};
-
-std::map<std::string, Keys> reporters_of(const Config& config) {
-  std::map<std::string, Keys> out;
-  for (const auto& [key, value] : config.values()) {
-    std::string_view rest = key;
-    if (!rest.starts_with(options::kMetricReporterPrefix)) { continue; }
-    rest.remove_prefix(options::kMetricReporterPrefix.size());
-    const size_t dot = rest.find('.');
-    if (dot == std::string_view::npos) { continue; }
-    out[std::string(rest.substr(0, dot))][std::string(rest.substr(dot + 1))] = value;
-  }
-  return out;
-}
-
-std::string key_of(const std::string& name, std::string_view key) {
-  return fmt::format("{}{}.{}", options::kMetricReporterPrefix, name, key);
-}
-
-std::string value_or(const Keys& keys, const char* key, std::string otherwise) {
-  const auto found = keys.find(key);
-  return found == keys.end() ? std::move(otherwise) : found->second;
-}
-
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
-Result<ReporterSettings> read_reporter(const Config& config, const std::string& name,
-                                       const Keys& keys) {
-  ReporterSettings out;
-  out.name = name;
-  const std::string kind = value_or(keys, "factory.class", "");
-  const auto* const known = std::find_if(std::begin(kKinds), std::end(kKinds),
-                                         [&](const auto& one) { return one.first == kind; });
-  if (known == std::end(kKinds)) {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "{} is '{}'; prometheus, graphite and json-file are accepted, and the "
-                            "classes of Flink's reporters for the first two",
-                            key_of(name, "factory.class"), kind);
-  }
-  out.kind = known->second;
-  const std::string interval = value_or(keys, "interval", "10 s");
-  const Result<int64_t> ms = parse_duration_ms(interval);
-  if (!ms.ok() || *ms < 1) {
-    return invalid_argument(ErrorId::kBadOptionValue, "{} needs a time such as 10 s, not '{}'",
-                            key_of(name, "interval"), interval);
-  }
-  out.interval_ms = *ms;
-  out.host = value_or(keys, "host", "localhost");
-  const bool is_graphite = out.kind == ReporterSettings::Kind::kGraphite;
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      out.ports,
-      parse_port_list(value_or(keys, "port", is_graphite ? "2003" : "9249"), key_of(name, "port")));
-  out.path = value_or(keys, "path", "");
-  if (out.kind == ReporterSettings::Kind::kPrometheus && !is_loopback(out.host) &&
-      !config.get(options::kAllowOpenBind)) {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "{} is '{}', which other machines reach, and nobody there would have "
-                            "to prove who they are; set {} to true if the network is trusted",
-                            key_of(name, "host"), out.host, options::kAllowOpenBind.key);
-  }
-  if (out.kind == ReporterSettings::Kind::kJsonFile && out.path.empty()) {
-    return invalid_argument(ErrorId::kBadOptionValue, "{} is not set: which file is it?",
-                            key_of(name, "path"));
-  }
-  return out;
-}
+// Goes through an Ethernet as one packet.
+constexpr size_t kDatagramBytesMax = 1432;
 
 std::string without_blanks(std::string_view text) {
   std::string out(text);
@@ -108,64 +26,22 @@ std::string without_blanks(std::string_view text) {
   return out;
 }
 
+// Dots part a name's levels there, and the value begins behind a colon.
+std::string statsd_part(std::string_view text) {
+  std::string out = without_blanks(text);
+  for (char& c : out) {
+    if (c == '.' || c == ':' || c == '|' || c == '@' || c == '#') { c = '_'; }
+  }
+  return out;
+}
+
 // ---- The kinds
 
 class Reporter {
  public:
   virtual ~Reporter() = default;
-  // On the loop's thread, each interval. Not called for those that are asked.
+  // On the loop's thread, each interval.
   virtual void report(const PrometheusText& metrics) = 0;
-  virtual bool is_asked() const { return false; }
-  virtual uint16_t port() const { return 0; }
-};
-
-// Whoever asks gets what there is now.
-class PrometheusReporter final : public Reporter, public HttpService {
- public:
-  PrometheusReporter(EventLoop& loop, GatherMetrics gather)
-      : post_(loop.poster()), gather_(std::move(gather)) {}
-  Status listen(World& world, const ReporterSettings& settings) {
-    Status failure;
-    for (const uint16_t port : settings.ports) {
-      auto server = HttpServer::open(
-          world, {.name = "metrics-http", .address = {settings.host, port}}, *this);
-      if (server.ok()) {
-        server_ = std::move(server).value();
-        return ok_status();
-      }
-      failure = server.status();
-    }
-    return std::move(failure).with_context("the metric reporter {}", settings.name);
-  }
-  ~PrometheusReporter() override { server_.reset(); }
-
-  void report(const PrometheusText&) override {}
-  bool is_asked() const override { return true; }
-  uint16_t port() const override { return server_->port(); }
-
-  Result<std::shared_ptr<HttpBodyTaker>> take_body(const HttpRequest&) override {
-    return std::shared_ptr<HttpBodyTaker>();
-  }
-  void serve(HttpRequest request, HttpAnswer answer) override {
-    if (request.method != "GET" && request.method != "HEAD") {
-      return answer(failure_response(405, ok_status()));
-    }
-    post_([gather = gather_, answer = std::move(answer)] {
-      gather([answer](const PrometheusText& metrics) {
-        HttpResponse response{.status = 200, .body = metrics.text()};
-        response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-        answer(std::move(response));
-      });
-    });
-  }
-  HttpResponse failure_response(int32_t status, const Status& why) override {
-    return {.status = status == 0 ? 400 : status, .body = why.message() + "\n"};
-  }
-
- private:
-  const EventLoop::Poster post_;
-  const GatherMetrics gather_;
-  std::unique_ptr<HttpServer> server_;
 };
 
 // Replaces a file as a whole.
@@ -250,6 +126,50 @@ class GraphiteReporter final : public Reporter {
   std::unique_ptr<Connection> connection_;
 };
 
+// Datagrams to a server that may be there. A failure is told once, until one was sent again.
+class StatsDReporter final : public Reporter {
+ public:
+  StatsDReporter(World& world, std::unique_ptr<DatagramSender> sender)
+      : logger_(world.logger().named("metrics")), sender_(std::move(sender)) {}
+
+  void report(const PrometheusText& metrics) override {
+    Status failure;
+    for (const std::string& datagram : statsd_datagrams(metrics, kDatagramBytesMax)) {
+      const Status status = sender_->send(datagram);
+      if (!status.ok()) { failure = status; }
+    }
+    if (!failure.ok() && !told_) { logger_.warning("StatsD: {}", failure.to_string()); }
+    told_ = !failure.ok();
+  }
+
+ private:
+  const Logger logger_;
+  const std::unique_ptr<DatagramSender> sender_;
+  bool told_ = false;
+};
+
+class LogReporter final : public Reporter {
+ public:
+  explicit LogReporter(World& world) : logger_(world.logger().named("metrics")) {}
+
+  void report(const PrometheusText& metrics) override {
+    std::string text;
+    for (const auto& [name, family] : metrics.families()) {
+      for (const PrometheusText::Sample& sample : family.samples) {
+        text += "\n" + name;
+        for (const auto& [key, value] : sample.labels) {
+          text += fmt::format(" {}={}", key, value);
+        }
+        text += ": " + sample.value;
+      }
+    }
+    logger_.info("all metrics:{}", text);
+  }
+
+ private:
+  const Logger logger_;
+};
+
 class AllReporters final : public MetricReporters {
  public:
   AllReporters(EventLoop& loop, GatherMetrics gather) : loop_(loop), gather_(std::move(gather)) {}
@@ -258,33 +178,50 @@ class AllReporters final : public MetricReporters {
     std::unique_ptr<Reporter> reporter;
     switch (settings.kind) {
       case ReporterSettings::Kind::kPrometheus: {
-        auto made = std::make_unique<PrometheusReporter>(loop_, gather_);
-        TIDEWHEEL_RETURN_IF_ERROR(made->listen(world, settings));
-        reporter = std::move(made);
-        break;
+        TIDEWHEEL_ASSIGN_OR_RETURN(auto endpoint,
+                                   PrometheusEndpoint::open(world, settings, {}, own_metrics()));
+        endpoints_.emplace_back(settings.name, std::move(endpoint));
+        return ok_status();
       }
       case ReporterSettings::Kind::kGraphite:
         reporter = std::make_unique<GraphiteReporter>(world, loop_, settings);
         break;
+      case ReporterSettings::Kind::kStatsD: {
+        TIDEWHEEL_ASSIGN_OR_RETURN(auto sender,
+                                   DatagramSender::open({settings.host, settings.ports.front()}));
+        reporter = std::make_unique<StatsDReporter>(world, std::move(sender));
+        break;
+      }
+      case ReporterSettings::Kind::kLog: reporter = std::make_unique<LogReporter>(world); break;
       case ReporterSettings::Kind::kJsonFile:
         reporter = std::make_unique<JsonFileReporter>(world, settings);
         break;
     }
     Reporter* const one = reporter.get();
-    reporters_.emplace_back(settings.name, std::move(reporter));
-    if (!one->is_asked()) {
-      loop_.post([this, one, every_ms = settings.interval_ms] { tick(*one, every_ms); });
-    }
+    reporters_.push_back(std::move(reporter));
+    loop_.post([this, one, every_ms = settings.interval_ms] { tick(*one, every_ms); });
     return ok_status();
   }
   uint16_t port_of(std::string_view name) const override {
-    for (const auto& [own, reporter] : reporters_) {
-      if (own == name) { return reporter->port(); }
+    for (const auto& [own, endpoint] : endpoints_) {
+      if (own == name) { return endpoint->port(); }
     }
     return 0;
   }
 
  private:
+  // The other processes have endpoints of their own.
+  GatherMetrics own_metrics() const {
+    return [post = loop_.poster(), gather = gather_](auto done) {
+      post([gather, done = std::move(done)] {
+        gather([done](const PrometheusText& metrics) {
+          PrometheusText own = metrics;
+          own.keep_scopes("jobmanager_");
+          done(own);
+        });
+      });
+    };
+  }
   void tick(Reporter& reporter, int64_t every_ms) {
     gather_([&reporter](const PrometheusText& metrics) { reporter.report(metrics); });
     loop_.after_ms(every_ms, [this, &reporter, every_ms] { tick(reporter, every_ms); });
@@ -292,37 +229,11 @@ class AllReporters final : public MetricReporters {
 
   EventLoop& loop_;
   const GatherMetrics gather_;
-  std::vector<std::pair<std::string, std::unique_ptr<Reporter>>> reporters_;
+  std::vector<std::unique_ptr<Reporter>> reporters_;
+  std::vector<std::pair<std::string, std::unique_ptr<PrometheusEndpoint>>> endpoints_;
 };
 
 }  // namespace
-
-Result<std::vector<ReporterSettings>> reporter_settings(const Config& config) {
-  const std::map<std::string, Keys> known = reporters_of(config);
-  std::vector<std::string> names;
-  const std::string wanted = config.get(options::kMetricReporters);
-  for (size_t at = 0; at < wanted.size();) {
-    const size_t end = std::min(wanted.find(',', at), wanted.size());
-    std::string name = wanted.substr(at, end - at);
-    std::erase(name, ' ');
-    if (!name.empty()) { names.push_back(std::move(name)); }
-    at = end + 1;
-  }
-  if (names.empty()) {
-    for (const auto& [name, keys] : known) {
-      if (keys.count("factory.class") != 0) { names.push_back(name); }
-    }
-  }
-  std::vector<ReporterSettings> out;
-  for (const std::string& name : names) {
-    const auto found = known.find(name);
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        ReporterSettings settings,
-        read_reporter(config, name, found == known.end() ? Keys() : found->second));
-    out.push_back(std::move(settings));
-  }
-  return out;
-}
 
 std::string graphite_lines(const PrometheusText& metrics, int64_t wall_s) {
   std::string out;
@@ -334,6 +245,25 @@ std::string graphite_lines(const PrometheusText& metrics, int64_t wall_s) {
         if (!value.empty()) { out += ";" + key + "=" + without_blanks(value); }
       }
       out += fmt::format(" {} {}\n", sample.value, wall_s);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> statsd_datagrams(const PrometheusText& metrics, size_t bytes_max) {
+  std::vector<std::string> out;
+  for (const auto& [name, family] : metrics.families()) {
+    for (const PrometheusText::Sample& sample : family.samples) {
+      std::string line = name;
+      for (const auto& [key, value] : sample.labels) {
+        if (!value.empty()) { line += "." + statsd_part(value); }
+      }
+      line += ":" + sample.value + "|g";
+      if (out.empty() || out.back().size() + 1 + line.size() > bytes_max) {
+        out.push_back(std::move(line));
+      } else {
+        out.back() += "\n" + line;
+      }
     }
   }
   return out;

@@ -49,6 +49,9 @@ TEST(Reporters, mistakes_are_named) {
   };
   EXPECT_EQ(id({"metrics.reporters=nobody"}), ErrorId::kBadOptionValue);
   EXPECT_EQ(id({"metrics.reporter.a.factory.class=carrier-pigeon"}), ErrorId::kBadOptionValue);
+  EXPECT_EQ(id({"metrics.reporter.a.factory.class="
+                "org.apache.flink.metrics.datadog.DatadogHttpReporterFactory"}),
+            ErrorId::kBadOptionValue);
   EXPECT_EQ(id({"metrics.reporter.a.factory.class=json-file"}), ErrorId::kBadOptionValue);
   EXPECT_EQ(id({"metrics.reporter.a.factory.class=prometheus", "metrics.reporter.a.host=0.0.0.0"}),
             ErrorId::kBadOptionValue);
@@ -65,6 +68,10 @@ TEST(Reporters, write_every_sample_with_its_labels) {
   EXPECT_EQ(graphite_lines(metrics, 17),
             "flink_jobmanager_numRunningJobs 3 17\n"
             "flink_taskmanager_Status_CPU;tm_id=a_b:1 0.5 17\n");
+  EXPECT_EQ(statsd_datagrams(metrics, 1000),
+            std::vector<std::string>{"flink_jobmanager_numRunningJobs:3|g\n"
+                                     "flink_taskmanager_Status_CPU.a_b_1:0.5|g"});
+  EXPECT_EQ(statsd_datagrams(metrics, 50).size(), 2U);
   const Result<JsonValue> json = JsonValue::parse(metrics_as_json(metrics, 1234));
   ASSERT_TRUE(json.ok());
   EXPECT_EQ((*json)["timestamp"].integer(), 1234);

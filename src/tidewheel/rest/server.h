@@ -3,8 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "tidewheel/base/network.h"
 #include "tidewheel/base/status.h"
@@ -46,8 +44,5 @@ class RestServer {
   explicit RestServer(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
-
-// "50100-50200,50300" as ports, in order. Errors: kBadOptionValue that names `key`.
-Result<std::vector<uint16_t>> parse_port_list(std::string_view text, std::string_view key);
 
 }  // namespace tidewheel

@@ -307,6 +307,10 @@ void TaskManager::Role::on_metrics(const pb::ProcessRequest&,
   add("Status.Process.Memory.Workers.Used", workers_bytes);
   add("Status.Process.Memory.Max", options_.memory.process_bytes);
   add("Status.Process.Workers", static_cast<int64_t>(works_.size()));
+  const auto of_slots = static_cast<double>(options_.memory.slot_bytes * options_.slots);
+  add("Status.Flink.Memory.Managed.Total",
+      static_cast<int64_t>(of_slots * options_.memory.managed_fraction));
+  own_metrics_.add_to(options_.launcher->own_figures(), world_.clock().now_ns(), *scope);
   pb::MetricsResponse response;
   response.set_report(report.SerializeAsString());
   answer.ok(response);

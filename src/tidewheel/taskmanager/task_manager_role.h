@@ -11,6 +11,7 @@
 #include "tidewheel/base/serial_jobs.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/manager.pb.h"
+#include "tidewheel/cluster/process_metrics.h"
 #include "tidewheel/high_availability/high_availability.h"
 #include "tidewheel/rpc/service.h"
 #include "tidewheel/taskmanager/program_cache.h"
@@ -88,6 +89,7 @@ class TaskManager::Role {
   bool is_registered_ = false;
   int64_t alone_since_ms_ = 0;
   int64_t retry_ms_ = 0;
+  ProcessMetrics own_metrics_;
   std::map<std::string, Work> works_;                        // by job
   std::map<int64_t, std::unique_ptr<ChildProcess>> ending_;  // by process
   std::shared_ptr<RpcService> service_;
