@@ -171,7 +171,7 @@ TEST(UserFunction, a_library_that_can_not_be_understood_is_refused) {
   auto kinds = std::make_shared<FunctionLibrary>();
   kinds->function("f", [](int64_t x) { return x; });
   kinds->table_function("f", [](int64_t, TableOut<int64_t>&) {});
-  EXPECT_NE(message(kinds).find("as a scalar and as a table function"), std::string::npos);
+  EXPECT_NE(message(kinds).find("as functions of several kinds"), std::string::npos);
   abi::FunctionTable newer;
   newer.abi = abi::kFunctionAbi + 1;
   EXPECT_EQ(UserFunctions::read(newer, nullptr).status().id(), ErrorId::kJobLibrary);

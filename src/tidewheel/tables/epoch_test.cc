@@ -258,7 +258,7 @@ class EpochStatements : public ::testing::Test {
 };
 
 TEST_F(EpochStatements, explain_says_which_consistency_there_is) {
-  const std::string query = "SELECT a, SUM(b) FROM t GROUP BY a";
+  const std::string query = "SELECT a, SUM(b) FROM t GROUP BY a HAVING SUM(b) > 1";
   const std::string eventual = explained(query);
   EXPECT_EQ(count(eventual, "EpochFold"), 0) << eventual;
   EXPECT_EQ(count(eventual, "== Consistency =="), 0) << eventual;
@@ -267,6 +267,11 @@ TEST_F(EpochStatements, explain_says_which_consistency_there_is) {
   const std::string exact = explained(query);
   EXPECT_GE(count(exact, "EpochFold"), 1) << exact;
   EXPECT_EQ(count(exact, "epoch: each 250 ms"), 1) << exact;
+  // An aggregate gives the net changes of an epoch by itself.
+  EXPECT_EQ(count(explained("SELECT SUM(b), a FROM t GROUP BY a"), "EpochFold"), 0);
+  // Not what is made of its results, nor with one that is left out, and whose changes are none.
+  EXPECT_GE(count(explained("SELECT a, SUM(b) > 1 FROM t GROUP BY a"), "EpochFold"), 1);
+  EXPECT_GE(count(explained("SELECT SUM(b) FROM t GROUP BY a"), "EpochFold"), 1);
 }
 
 TEST_F(EpochStatements, a_table_that_is_named_twice_is_read_once) {
