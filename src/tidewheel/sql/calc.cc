@@ -11,7 +11,10 @@
 #include "tidewheel/operators/record_codec.h"
 #include "tidewheel/operators/saved_event_time.h"
 #include "tidewheel/operators/user_failure.h"
+#include "tidewheel/sql/common_parts.h"
 #include "tidewheel/sql/evaluator.h"
+#include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/vector_ops.h"
 #include "tidewheel/types/time.h"
 
 namespace tidewheel::sql {
@@ -62,11 +65,20 @@ Status send_computed(Output<ColumnRow>& output, const std::vector<LogicalType>& 
 // Rows that pass are sent in a batch of their own, whose columns are those of the input where
 // nothing is computed. When few of a batch pass they are gathered over several, so that what
 // follows gets full batches.
+//
+// What the condition computes for all rows, and the results need again, `first` gives beside the
+// condition. They are columns behind those of the input for `rest`, which makes the results of
+// both.
 class CalcOperator final : public OutputOperator<ColumnRow> {
  public:
   CalcOperator(std::unique_ptr<Evaluator> condition, std::unique_ptr<Evaluator> outputs,
+               std::unique_ptr<Evaluator> first, std::unique_ptr<Evaluator> rest,
                std::vector<LogicalType> types)
-      : condition_(std::move(condition)), outputs_(std::move(outputs)), types_(std::move(types)) {
+      : condition_(std::move(condition)),
+        outputs_(std::move(outputs)),
+        first_(std::move(first)),
+        rest_(std::move(rest)),
+        types_(std::move(types)) {
     results_.resize(types_.size());
     targets_.resize(types_.size());
     for (const LogicalType& type : types_) { scratch_.emplace_back(type); }
@@ -78,6 +90,7 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
     const ColumnBatch& in = ColumnBatch::of(*rows.batch);
     const uint32_t begin = cursor;
     // A whole element at once: what it gives is kept by the port, when that can't send it.
+    use(in, *outputs_);
     if (condition_ == nullptr) {
       send_all(in, begin, rows.end);
     } else {
@@ -96,7 +109,12 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
 
   void filter(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     passing_.clear();
-    check(condition_->run_filter(in.views(), begin, end, *arena(), passing_));
+    // Rows of what was computed have the numbers of the input's only where those begin.
+    if (rest_ != nullptr && begin == 0) {
+      filter_for_rest(in, end);
+    } else {
+      check(condition_->run_filter(in.views(), begin, end, *arena(), passing_));
+    }
     const auto count = static_cast<uint32_t>(passing_.size());
     if (count == 0) { return recycle_arena(); }
     if (count == end - begin) {
@@ -109,14 +127,59 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
     recycle_arena();
   }
 
+  // The results come from these expressions over the input.
+  void use(const ColumnBatch& in, Evaluator& evaluator) {
+    evaluator_ = &evaluator;
+    views_.assign(in.views().begin(), in.views().end());
+    input_columns_ = static_cast<int32_t>(views_.size());
+  }
+  // Computes the condition, and all that `rest` needs of it.
+  void filter_for_rest(const ColumnBatch& in, uint32_t end) {
+    use(in, *rest_);
+    computed_.resize(first_->output_count());
+    check(first_->run(in.views(), 0, end, {}, *arena(), computed_));
+    for (size_t i = 1; i < computed_.size(); ++i) { views_.push_back(computed_[i].view); }
+    const ColumnView& truth = computed_[0].view;
+    if (truth.validity == nullptr && !truth.is_constant) {
+      return append_selected(truth.as<uint8_t>(), end, 0, passing_);
+    }
+    for (uint32_t row = 0; row < end; ++row) {
+      if (!truth.is_null(row) && truth.at<uint8_t>(row) != 0) { passing_.push_back(row); }
+    }
+  }
+  // What strings of results may point to, besides the batch's own.
+  void keep_sources(const ColumnBatch& in, ColumnBatch& batch) {
+    batch.keep(in);
+    if (evaluator_ != rest_.get() || !arena_) { return; }
+    batch.share_arena(arena_);
+    batch.share_arena(first_->constants());
+  }
+
   void send_all(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    check(send_computed(output(), types_, *outputs_, in, begin, end, targets_, results_));
+    ColumnBatch& batch = fresh_batch(output(), types_, *evaluator_, targets_);
+    check(evaluator_->run(views_, begin, end, targets_, batch.arena(), results_));
+    for (size_t i = 0; i < types_.size(); ++i) {
+      const int32_t column = results_[i].input_column;
+      if (column < 0) {
+        if (evaluator_->borrows_input(i)) { keep_sources(in, batch); }
+      } else if (begin == 0 && column < input_columns_) {
+        batch.share_column(i, results_[i].view, in);
+      } else {
+        copy_rows(results_[i].view, begin, end, batch.column(i), 0);
+        keep_sources(in, batch);
+      }
+    }
+    if (in.kinds() != nullptr) {
+      std::copy(in.kinds() + begin, in.kinds() + end, batch.make_kinds(end - begin));
+    }
+    batch.set_size(end - begin);
+    static_cast<void>(output().flush());
   }
 
   void send_passing(const ColumnBatch& in) {
-    ColumnBatch& batch = fresh_batch(output(), types_, *outputs_, targets_);
-    check(outputs_->run_selected(in.views(), passing_, targets_, batch.arena(), results_));
-    batch.keep(in);
+    ColumnBatch& batch = fresh_batch(output(), types_, *evaluator_, targets_);
+    check(evaluator_->run_selected(views_, passing_, targets_, batch.arena(), results_));
+    keep_sources(in, batch);
     put_kinds(in, batch, 0);
     batch.set_size(static_cast<uint32_t>(passing_.size()));
     static_cast<void>(output().flush());
@@ -124,7 +187,7 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
 
   void gather_rows(const ColumnBatch& in) {
     for (size_t i = 0; i < types_.size(); ++i) { targets_[i] = &scratch_[i]; }
-    check(outputs_->run_selected(in.views(), passing_, targets_, *arena(), results_));
+    check(evaluator_->run_selected(views_, passing_, targets_, *arena(), results_));
     const auto count = static_cast<uint32_t>(passing_.size());
     if (output().has_gathered_rows() && output().room() < count) {
       static_cast<void>(output().flush());
@@ -158,7 +221,13 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
 
   const std::unique_ptr<Evaluator> condition_;  // null: all rows pass
   const std::unique_ptr<Evaluator> outputs_;
+  const std::unique_ptr<Evaluator> first_;  // null: the condition has nothing of the results
+  const std::unique_ptr<Evaluator> rest_;
   const std::vector<LogicalType> types_;
+  Evaluator* evaluator_ = nullptr;   // outputs_ or rest_
+  std::vector<ColumnView> views_;    // that it reads
+  int32_t input_columns_ = 0;        // of them; behind are what the condition has computed
+  std::vector<Evaluated> computed_;  // by first_
   std::vector<Evaluated> results_;
   std::vector<Column*> targets_;
   std::vector<Column> scratch_;
@@ -371,15 +440,32 @@ Result<std::unique_ptr<Operator>> make_calc_operator(std::optional<Bound> condit
                                                      std::vector<Bound> outputs,
                                                      std::vector<LogicalType> input,
                                                      const EvalOptions& options) {
-  std::unique_ptr<Evaluator> filter;
-  if (condition.has_value()) {
-    std::vector<Bound> one;
-    one.push_back(std::move(*condition));
-    TIDEWHEEL_ASSIGN_OR_RETURN(filter, Evaluator::compile(one, input, options));
-  }
   TIDEWHEEL_ASSIGN_OR_RETURN(auto values, Evaluator::compile(outputs, input, options));
-  return std::unique_ptr<Operator>(
-      std::make_unique<CalcOperator>(std::move(filter), std::move(values), types_of(outputs)));
+  const std::vector<LogicalType> types = types_of(outputs);
+  std::unique_ptr<Evaluator> filter;
+  std::unique_ptr<Evaluator> first;
+  std::unique_ptr<Evaluator> rest;
+  if (condition.has_value()) {
+    const std::vector<Bound> parts = find_common_parts(*condition, outputs);
+    std::vector<Bound> computed{std::move(*condition)};
+    TIDEWHEEL_ASSIGN_OR_RETURN(filter, Evaluator::compile(computed, input, options));
+    if (!parts.empty()) {
+      computed.insert(computed.end(), parts.begin(), parts.end());
+      TIDEWHEEL_ASSIGN_OR_RETURN(first, Evaluator::compile(computed, input, options));
+      read_parts(parts, static_cast<int32_t>(input.size()), outputs);
+      EvalOptions named = options;
+      for (size_t i = named.column_names.size(); i < input.size(); ++i) {
+        named.column_names.push_back("column " + std::to_string(i + 1));
+      }
+      for (const Bound& part : parts) {
+        input.push_back(part.type);
+        named.column_names.push_back(part.function->name() + "(...)");
+      }
+      TIDEWHEEL_ASSIGN_OR_RETURN(rest, Evaluator::compile(outputs, input, named));
+    }
+  }
+  return std::unique_ptr<Operator>(std::make_unique<CalcOperator>(
+      std::move(filter), std::move(values), std::move(first), std::move(rest), types));
 }
 
 Result<std::unique_ptr<Operator>> make_expand_operator(

@@ -223,8 +223,9 @@ class ShortTextListKernel final : public Kernel {
       : list_(std::move(list)), has_null_(has_null) {}
   Status run(const KernelCall& call) override {
     put_membership<Text>(call, has_null_, [this](const Text& value) {
-      return std::any_of(list_.begin(), list_.end(),
-                         [&](const TextNeedle& one) { return one.equals(value); });
+      bool found = false;
+      for (const TextNeedle& one : list_) { found |= one.equals(value); }
+      return found;
     });
     return {};
   }

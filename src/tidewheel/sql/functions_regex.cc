@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <optional>
 #include <utility>
@@ -44,7 +45,7 @@ class CompiledRegex {
  public:
   // Null when the text is no expression: `error` says why.
   const RE2* get(std::string_view pattern) {
-    if (regex_ == nullptr || pattern != pattern_) {
+    if (regex_ == nullptr || (!is_constant_ && pattern != pattern_)) {
       RE2::Options options;
       options.set_log_errors(false);
       pattern_ = pattern;
@@ -56,6 +57,8 @@ class CompiledRegex {
     }
     return is_good_ ? regex_.get() : nullptr;
   }
+  // From now on the expression is the one that `get` was given last, whatever it is given.
+  void set_constant() { is_constant_ = true; }
   std::string error() const {
     return "'" + pattern_ + "' is no regular expression: " + regex_->error() +
            " (RE2's syntax, without look-around and back references)";
@@ -142,26 +145,25 @@ class CompiledRegex {
   std::string pattern_;
   std::unique_ptr<RE2> regex_;
   bool is_good_ = false;
+  bool is_constant_ = false;
   RegexHint hint_;
   std::optional<PlainRegex> plain_;  // when it is one
 };
 
-// Refuses a bad literal before anything runs.
-Status check_pattern(const KernelSetup& setup, size_t index) {
-  const Datum* const literal = setup.literals[index];
-  if (literal == nullptr || literal->is_null()) { return {}; }
-  CompiledRegex regex;
-  if (regex.get(literal->text()) != nullptr) { return {}; }
-  return invalid_argument(ErrorId::kSqlValue, "{}", regex.error());
-}
-
 // A maker whose second argument is a regular expression. `make_row` gives a function of a row that
-// holds a CompiledRegex of its own.
+// holds the CompiledRegex: a literal is compiled, and refused if it is bad, before anything runs.
 template <class F>
 KernelMaker with_regex(F make_row) {
   return [make_row](const KernelSetup& setup) -> MadeKernel {
-    TIDEWHEEL_RETURN_IF_ERROR(check_pattern(setup, 1));
-    return row_kernel(make_row());
+    CompiledRegex regex;
+    const Datum* const literal = setup.literals[1];
+    if (literal != nullptr && !literal->is_null()) {
+      if (regex.get(literal->text()) == nullptr) {
+        return invalid_argument(ErrorId::kSqlValue, "{}", regex.error());
+      }
+      regex.set_constant();
+    }
+    return row_kernel(make_row(std::move(regex)));
   };
 }
 
@@ -242,10 +244,10 @@ void extract(Out<Text>& out, CompiledRegex& regexes, Text text, Text pattern, in
   }
   // Most calls ask for one of the first groups; room for all of them takes long to clear.
   constexpr int64_t kFewGroups = 8;
-  re2::StringPiece few[kFewGroups];
+  std::array<re2::StringPiece, kFewGroups> few;
   std::vector<re2::StringPiece> many;
   if (group >= kFewGroups) { many.resize(static_cast<size_t>(group) + 1); }
-  re2::StringPiece* const groups = many.empty() ? few : many.data();
+  re2::StringPiece* const groups = many.empty() ? few.data() : many.data();
   const bool found = regexes.match(text.view(), 0, groups, static_cast<int>(group) + 1);
   const re2::StringPiece& match = groups[group];
   if (!found || match.data() == nullptr) { return out.set_null(); }
@@ -267,68 +269,69 @@ void for_each_match(const CompiledRegex& regex, std::string_view text, F f) {
 void add_extractions(FunctionTable& table) {
   table.define("REGEXP_EXTRACT", kCareful,
                {"string, string -> string?", "string, string, bigint -> string?"},
-               {with_regex([] {
+               {with_regex([](CompiledRegex regex) {
                   return
-                      [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern) mutable {
+                      [regex = std::move(regex)](Out<Text>& out, Text text, Text pattern) mutable {
                         extract(out, regex, text, pattern, 0);
                       };
                 }),
-                with_regex([] {
-                  return [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern,
-                                                   int64_t group) mutable {
+                with_regex([](CompiledRegex regex) {
+                  return [regex = std::move(regex)](Out<Text>& out, Text text, Text pattern,
+                                                    int64_t group) mutable {
                     extract(out, regex, text, pattern, group);
                   };
                 })});
-  table.define("REGEXP_REPLACE", kCareful, {"string, string, string -> string"}, {with_regex([] {
-                 return [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern,
-                                                  Text with) mutable {
+  table.define("REGEXP_REPLACE", kCareful, {"string, string, string -> string"},
+               {with_regex([](CompiledRegex regex) {
+                 return [regex = std::move(regex)](Out<Text>& out, Text text, Text pattern,
+                                                   Text with) mutable {
                    if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
                    replace_all(out, regex, text, with);
                  };
                })});
-  table.define("REGEXP_SUBSTR", kCareful, {"string, string -> string?"}, {with_regex([] {
-                 return [regex = CompiledRegex()](Out<Text>& out, Text text, Text pattern) mutable {
-                   extract(out, regex, text, pattern, 0);
-                 };
+  table.define("REGEXP_SUBSTR", kCareful, {"string, string -> string?"},
+               {with_regex([](CompiledRegex regex) {
+                 return
+                     [regex = std::move(regex)](Out<Text>& out, Text text, Text pattern) mutable {
+                       extract(out, regex, text, pattern, 0);
+                     };
                })});
 }
 
 void add_matches(FunctionTable& table) {
-  table.define("REGEXP", kCareful, {"string, string -> boolean"}, {with_regex([] {
-                 return
-                     [regex = CompiledRegex()](Out<uint8_t>& out, Text text, Text pattern) mutable {
-                       if (pattern.empty()) { return out.set(0); }
-                       if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
-                       out.set(regex.match(text.view(), 0, nullptr, 0) ? 1 : 0);
-                     };
-               })});
-  table.define("REGEXP_COUNT", kCareful, {"string, string -> int"}, {with_regex([] {
-                 return
-                     [regex = CompiledRegex()](Out<int32_t>& out, Text text, Text pattern) mutable {
-                       if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
-                       if (const auto known = regex.count_literal(text.view())) {
-                         return out.set(*known);
-                       }
-                       int32_t count = 0;
-                       for_each_match(regex, text.view(), [&](size_t, size_t) {
-                         ++count;
-                         return true;
-                       });
-                       out.set(count);
-                     };
-               })});
-  table.define("REGEXP_INSTR", kCareful, {"string, string -> int"}, {with_regex([] {
-                 return
-                     [regex = CompiledRegex()](Out<int32_t>& out, Text text, Text pattern) mutable {
-                       if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
-                       int64_t position = 0;
-                       for_each_match(regex, text.view(), [&](size_t at, size_t) {
-                         position = character_count(text.view().substr(0, at)) + 1;
-                         return false;
-                       });
-                       out.set(static_cast<int32_t>(position));
-                     };
-               })});
+  table.define(
+      "REGEXP", kCareful, {"string, string -> boolean"}, {with_regex([](CompiledRegex regex) {
+        return [regex = std::move(regex)](Out<uint8_t>& out, Text text, Text pattern) mutable {
+          if (pattern.empty()) { return out.set(0); }
+          if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
+          out.set(regex.match(text.view(), 0, nullptr, 0) ? 1 : 0);
+        };
+      })});
+  table.define(
+      "REGEXP_COUNT", kCareful, {"string, string -> int"}, {with_regex([](CompiledRegex regex) {
+        return [regex = std::move(regex)](Out<int32_t>& out, Text text, Text pattern) mutable {
+          if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
+          if (const auto known = regex.count_literal(text.view())) { return out.set(*known); }
+          int32_t count = 0;
+          for_each_match(regex, text.view(), [&](size_t, size_t) {
+            ++count;
+            return true;
+          });
+          out.set(count);
+        };
+      })});
+  table.define(
+      "REGEXP_INSTR", kCareful, {"string, string -> int"}, {with_regex([](CompiledRegex regex) {
+        return [regex = std::move(regex)](Out<int32_t>& out, Text text, Text pattern) mutable {
+          if (regex.get(pattern.view()) == nullptr) { return out.fail(regex.error()); }
+          int64_t position = 0;
+          for_each_match(regex, text.view(), [&](size_t at, size_t) {
+            position = character_count(text.view().substr(0, at)) + 1;
+            return false;
+          });
+          out.set(static_cast<int32_t>(position));
+        };
+      })});
 }
 
 MadeKernel similar_kernel(const KernelSetup& setup) {

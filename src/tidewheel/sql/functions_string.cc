@@ -115,6 +115,38 @@ class AsciiCase {
       : from_first_((0x80 - static_cast<uint64_t>(first)) * kOnes),
         behind_last_((0x80 - 26 - static_cast<uint64_t>(first)) * kOnes) {}
 
+  // Texts of so many bytes are written anew whether or not something changes, with as few jumps as
+  // can be, since those would be taken at random. `to` has room for kFewBytes.
+  static constexpr size_t kFewBytes = 16;
+  // False when it is not of ASCII.
+  bool write_few(const Text& text, char* to) const {
+    const char* const from = text.data();
+    const size_t size = text.size();
+    if (size >= 8) {
+      uint64_t words[2];
+      std::memcpy(&words[0], from, 8);
+      std::memcpy(&words[1], from + size - 8, 8);
+      const uint64_t all = words[0] | words[1];
+      for (uint64_t& word : words) { word ^= letters_of(word) >> 2; }
+      std::memcpy(to, &words[0], 8);
+      std::memcpy(to + size - 8, &words[1], 8);
+      return (all & kHigh) == 0;
+    }
+    uint64_t word = 0;
+    if (size >= 4) {
+      uint32_t halves[2];
+      std::memcpy(&halves[0], from, 4);
+      std::memcpy(&halves[1], from + size - 4, 4);
+      word = halves[0] | uint64_t{halves[1]} << 8 * (size - 4);
+    } else {
+      for (size_t i = 0; i < size; ++i) {
+        word |= uint64_t{static_cast<unsigned char>(from[i])} << 8 * i;
+      }
+    }
+    const uint64_t made = word ^ (letters_of(word) >> 2);
+    std::memcpy(to, &made, 8);
+    return (word & kHigh) == 0;
+  }
   Change look_at(const Text& text) const {
     uint64_t all = 0;
     uint64_t letters = 0;
@@ -184,6 +216,10 @@ void add_cases(FunctionTable& table) {
   };
   const auto recased = [](AsciiCase ascii, void (*append)(std::string&, std::string_view)) {
     return by_row([ascii, append, buffer = std::string()](Out<Text>& out, Text text) mutable {
+      if (text.size() <= AsciiCase::kFewBytes) {
+        char* const made = out.arena().allocate(AsciiCase::kFewBytes);
+        if (ascii.write_few(text, made)) { return out.set(Text(made, text.size())); }
+      }
       const AsciiCase::Change change = ascii.look_at(text);
       if (change == AsciiCase::Change::kNone) { return out.set(text); }
       if (change == AsciiCase::Change::kOther) {

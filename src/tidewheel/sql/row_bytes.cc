@@ -416,23 +416,81 @@ RowBytes::RowBytes(std::vector<LogicalType> types, Form form)
   }
 }
 
+namespace {
+
+// Whether all rows have the same string, at one place in memory: then it is known by a look.
+bool is_one_text(const ColumnView& column, std::span<const uint32_t> rows) {
+  const Text& first = column.at<Text>(rows[0]);
+  return std::all_of(rows.begin(), rows.end(), [&](uint32_t row) {
+    const Text& text = column.at<Text>(row);
+    return text.data() == first.data() && text.size() == first.size();
+  });
+}
+
+// The same bytes to `count` places, `stride` bytes apart.
+void put_everywhere(std::string_view bytes, char* to, size_t stride, size_t count) {
+  if (bytes.size() < 8 || bytes.size() > 16) {
+    for (size_t i = 0; i < count; ++i, to += stride) {
+      std::memcpy(to, bytes.data(), bytes.size());
+    }
+    return;
+  }
+  uint64_t words[2];
+  std::memcpy(&words[0], bytes.data(), 8);
+  std::memcpy(&words[1], bytes.data() + bytes.size() - 8, 8);
+  for (size_t i = 0; i < count; ++i, to += stride) {
+    std::memcpy(to, &words[0], 8);
+    std::memcpy(to + bytes.size() - 8, &words[1], 8);
+  }
+}
+
+// How many bytes each row without NULLs has; 0: they differ, or may.
+size_t common_bytes(const std::vector<LogicalType>& types, std::span<const ColumnView> columns,
+                    std::span<const uint32_t> rows) {
+  size_t bytes = 0;
+  for (size_t c = 0; c < types.size(); ++c) {
+    const Physical physical = types[c].physical();
+    bytes += may_be_null(types[c]) ? 1 : 0;
+    if (physical == Physical::kText) {
+      if (!is_one_text(columns[c], rows)) { return 0; }
+      const size_t size = columns[c].at<Text>(rows[0]).size();
+      bytes += varint_bytes(size) + size;
+    } else if (is_nested(physical)) {
+      return 0;
+    } else {
+      bytes += physical_bytes(physical);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
 bool RowBytes::encode_fixed(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
                             Arena& arena, Text* out) {
-  if (fixed_bytes_ == 0 || rows.empty()) { return false; }
+  if (rows.empty()) { return false; }
   for (const ColumnView& column : columns) {
     if (column.validity != nullptr) { return false; }
   }
-  char* const bytes = arena.allocate(fixed_bytes_ * rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    out[i] = Text(bytes + i * fixed_bytes_, fixed_bytes_);
-  }
+  const size_t row_bytes = fixed_bytes_ != 0 ? fixed_bytes_ : common_bytes(types_, columns, rows);
+  if (row_bytes == 0) { return false; }
+  char* const bytes = arena.allocate(row_bytes * rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) { out[i] = Text(bytes + i * row_bytes, row_bytes); }
   size_t at = 0;
   for (size_t c = 0; c < types_.size(); ++c) {
     const size_t flag = may_be_null(types_[c]) ? 1 : 0;
     with_physical(types_[c].physical(), [&]<class T>() {
-      if constexpr (!std::is_same_v<T, Text>) {
+      if constexpr (std::is_same_v<T, Text>) {
+        const Text& text = columns[c].at<Text>(rows[0]);
+        std::string part(flag, '\1');
+        char size[10];
+        part.append(size, static_cast<size_t>(put_varint(size, text.size()) - size));
+        part.append(text.data(), text.size());
+        put_everywhere(part, bytes + at, row_bytes, rows.size());
+        at += part.size();
+      } else {
         char* to = bytes + at;
-        for (size_t i = 0; i < rows.size(); ++i, to += fixed_bytes_) {
+        for (size_t i = 0; i < rows.size(); ++i, to += row_bytes) {
           if (flag != 0) { *to = '\1'; }
           const T& value = columns[c].at<T>(rows[i]);
           put_fixed(to + flag, form_ == Form::kCanonical ? canonical(value) : value);

@@ -168,6 +168,30 @@ TEST(KeyReader, a_column_that_is_never_null_gives_the_same_keys) {
   EXPECT_EQ(left.describe(), right.describe());
 }
 
+TEST(KeyReader, a_string_that_all_rows_share_gives_the_same_keys) {
+  const RowType type = columns({{"a", bigint()}, {"s", LogicalType::string()}});
+  const ArenaRef arena = Arena::create();
+  for (const size_t size : {0, 1, 5, 6, 10, 14, 15, 40, 200}) {
+    const std::string word(size, 'w');
+    Column numbers(type.types[0]);
+    Column shared(type.types[1]);
+    Column copies(type.types[1]);
+    for (Column* const column : {&numbers, &shared, &copies}) { column->ensure(3); }
+    for (uint32_t i = 0; i < 3; ++i) {
+      numbers.values<int64_t>()[i] = i;
+      shared.values<Text>()[i] = Text(word);
+      copies.values<Text>()[i] = arena->copy(word);
+    }
+    RowBytes bytes(type.types, RowBytes::Form::kCanonical);
+    Text fast[3];
+    Text slow[3];
+    const std::vector<uint32_t> rows{0, 1, 2};
+    bytes.encode(std::vector{numbers.view(), shared.view()}, rows, *arena, fast);
+    bytes.encode(std::vector{numbers.view(), copies.view()}, rows, *arena, slow);
+    for (size_t i = 0; i < 3; ++i) { EXPECT_EQ(fast[i], slow[i]) << size << " bytes"; }
+  }
+}
+
 // -1, 0 or 1, by the meaning of the columns.
 int compare_values(const ColumnView& column, const LogicalType& type, uint32_t a, uint32_t b,
                    const SortColumn& sort) {

@@ -23,10 +23,13 @@ RowListCell::RowListCell(KeyedState& owner, const std::string& name, const State
 void RowListCell::chain(List& rows, size_t needed) {
   TextHeap& heap = state().heap();
   // The first block has room for that row only: most keys of some joins have no more. Others grow
-  // by half, since what is left free costs as much as what is written: the kernel clears it.
+  // by half, since what is left free costs as much as what is written: the kernel clears it. For
+  // the same reason they have room for whole rows, which are mostly of about one size.
   const size_t more = std::min<size_t>(rows.bytes / 2, kBlockBytesMax);
-  const TextBlock block = heap.allocate(sizeof(BlockHead) + std::max(needed, more));
-  rows.bytes += heap.capacity(block);
+  const TextBlock block =
+      heap.allocate(sizeof(BlockHead) + std::max<size_t>(more / needed, 1) * needed);
+  rows.bytes = static_cast<uint32_t>(
+      std::min<size_t>(UINT32_MAX, size_t{rows.bytes} + heap.capacity(block)));
   const BlockHead fresh;
   std::memcpy(heap.address(block), &fresh, sizeof(fresh));
   if (rows.last) {
@@ -60,7 +63,7 @@ bool RowListCell::expire(std::byte* row) {
     const char* kept = begin;
     while (kept != end && is_expired(stamp_at(kept))) { kept += head_bytes() + size_at(kept); }
     if (kept == end) {
-      rows.bytes -= heap.capacity(rows.first);
+      rows.bytes -= static_cast<uint32_t>(std::min<size_t>(rows.bytes, heap.capacity(rows.first)));
       heap.free(std::exchange(rows.first, head.next));
       continue;
     }

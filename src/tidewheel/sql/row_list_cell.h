@@ -87,7 +87,7 @@ class RowListCell final : public KeyedCell {
     TextBlock first;
     TextBlock last;
     uint32_t used = 0;   // of the last block, head included
-    uint64_t bytes = 0;  // of all blocks
+    uint32_t bytes = 0;  // of all blocks, or as many as fit
   };
 
   List& list(std::byte* row) const { return *reinterpret_cast<List*>(row + offset()); }

@@ -21,6 +21,7 @@
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/merge_table.h"
 #include "tidewheel/sql/session_aggregate.h"
 #include "tidewheel/sql/slice_key.h"
 
@@ -154,11 +155,10 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     ArenaRef arena;                // of their strings
     int64_t bytes = 0;
   };
-  // The accumulators of a window with several slices, by key.
+  // The accumulators of a window with several slices, by key. Kept for the next such window.
   struct Merged {
-    Merged(KeyGroupRange groups, int32_t max_parallelism, MemoryPool* memory)
-        : index(groups, max_parallelism, memory, "window merge"), heap(memory) {}
-    KeyedTable<K, uint32_t> index;
+    explicit Merged(MemoryPool& memory) : table(memory), heap(&memory) {}
+    MergeTable table;
     ArenaRef arena = Arena::create();
     TextHeap heap;
   };
@@ -376,7 +376,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         guard([&] { emit_some(); });
       }
       is_firing_ = false;
-      merged_.reset();
+      is_merged_ = false;
       fire_from_ = window_ + 1;
       drop_slices();
     }
@@ -393,6 +393,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     fired_keys_ = 0;
     const WindowGrid::Range range =
         expands_ ? WindowGrid::Range{window, window} : grid_.slices_of(window);
+    is_merged_ = false;
     parts_.clear();
     for (const auto& slice : slices_) {
       if (slice->number >= range.first && slice->number <= range.last) {
@@ -401,9 +402,10 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     }
     if (parts_.size() == 1) { return; }
     if (grid_.is_cumulative()) { return join_parts(); }
-    merged_.emplace(this->context().key_groups(), this->context().max_parallelism(),
-                    &this->context().memory());
-    merged_->index.reserve(merged_keys_.size());  // as many as in the window before
+    is_merged_ = true;
+    if (!merged_.has_value()) { merged_.emplace(this->context().memory()); }
+    merged_->table.begin(merged_keys_.size());  // as many as in the window before
+    merged_->arena.recycle();
     merged_keys_.clear();
     merged_cells_.clear();
     for (Slice* const part : parts_) {
@@ -412,17 +414,15 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         continue;
       }
       visit(*part, 0, part->keys.size(), [&](size_t i, std::byte* row) {
-        merge(part->keys[i], merged_hash(part->keys[i]), cell_->find(row));
+        merge(part->keys[i], hash64(part->keys[i]), cell_->find(row));
         if (part->windows.last <= window_) { clear_cells(row); }
       });
     }
-    require(merged_->index.status());
   }
-  KeyHash merged_hash(const K& key) { return key_hash(key, this->context().max_parallelism()); }
   // Of a slice that is needed again: nothing of it changes, and its rows need not be looked up.
   void merge_rows(const Slice& part) {
     constexpr size_t kAhead = 12;
-    std::array<KeyHash, kAhead> hashes;
+    std::array<uint64_t, kAhead> hashes;
     const size_t count = part.keys.size();
     for (size_t i = 0; i < count + kAhead; ++i) {
       if (i >= kAhead) {
@@ -430,20 +430,20 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         merge(part.keys[at], hashes[at % kAhead], cell_->cell(part.rows[at]));
       }
       if (i < count) {
-        hashes[i % kAhead] = merged_hash(part.keys[i]);
-        merged_->index.prefetch(hashes[i % kAhead]);
+        hashes[i % kAhead] = hash64(part.keys[i]);
+        merged_->table.prefetch(hashes[i % kAhead]);
         __builtin_prefetch(part.rows[i] + cell_->offset());
       }
     }
   }
   size_t firing_count() const {
-    return merged_.has_value() ? merged_keys_.size() : parts_.front()->keys.size();
+    return is_merged_ ? merged_keys_.size() : parts_.front()->keys.size();
   }
-  void merge(const K& key, KeyHash hash, const std::byte* cell) {
+  void merge(const K& key, uint64_t hash, const std::byte* cell) {
     bool inserted = false;
-    uint32_t& index = merged_->index.upsert(key, hash, inserted);
+    const uint32_t index = merged_->table.find_or_add(
+        hash, [&](uint32_t at) { return keys_equal(*merged_keys_[at], key); }, inserted);
     if (inserted) {
-      index = static_cast<uint32_t>(merged_keys_.size());
       const size_t words = set_.bytes() / sizeof(uint64_t) + 1;
       char* const bytes = merged_->arena->allocate((words + 1) * sizeof(uint64_t));
       auto* const made =
@@ -514,7 +514,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     calls_->clear_results();
     emitted_keys_.clear();
     cells_.clear();
-    if (merged_.has_value()) {
+    if (is_merged_) {
       for (size_t i = begin; i < end; ++i) { take_result(*merged_keys_[i], merged_cells_[i]); }
       calls_->results(cells_, 0, 1);
       emit();
@@ -615,6 +615,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   bool is_firing_ = false;
   int64_t window_ = 0;
   std::vector<Slice*> parts_;
+  bool is_merged_ = false;  // the window at work has several slices: what it gives is in merged_
   std::optional<Merged> merged_;
   // Of the window that was merged last: its keys, in the lists of slices, and their accumulators.
   std::vector<const K*> merged_keys_;
