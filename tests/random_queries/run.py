@@ -149,10 +149,15 @@ class Generator:
     def from_clause(self, outer, depth):
         text, columns = self.relation(outer, depth)
         commas = None  # whether all is joined by commas
-        for _ in range(self.rng.choice([0, 0, 1, 1, 2]) if depth > 0 else 0):
+        common_key = None
+        for _ in range(self.rng.choice([0, 0, 1, 1, 2, 3]) if depth > 0 else 0):
             right, added = self.relation(outer, depth)
             scope = Scope(columns + added)
             left_key, right_key = (Scope(one).pick(self.rng, "INT") for one in (columns, added))
+            # Often one key for all, which one operator can join.
+            if common_key and self.chance(0.5):
+                left_key = common_key
+            common_key = self.rng.choice([left_key, right_key])
             kind = self.rng.choice(["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", ","])
             # What stands before a comma can't be named in ON behind it.
             if kind == "," and commas is False:
@@ -294,7 +299,7 @@ def shown(value):
 
 def make_script(rng, count):
     connection = duckdb.connect()
-    text = ""
+    text = "statement ok\nSET 'table.optimizer.multi-join.enabled' = 'true'\n\n"
     for table, columns in TABLES.items():
         listed = ", ".join(f"{name} {type_}" for name, type_ in columns)
         text += f"statement ok\nCREATE TABLE {table} ({listed}) WITH ('connector' = 'script')\n\n"
