@@ -131,7 +131,7 @@ void JobManager::jobs(Answer<std::vector<JobSummary>> done) {
       summary.name = job.name;
       summary.status = job.shown_status();
       summary.start_ms = job.start_ms;
-      summary.end_ms = job.end_ms;
+      summary.end_ms = is_final(summary.status) ? job.end_ms : -1;
       summary.last_modification_ms = job.changed_ms;
       for (size_t i = 0; i < job.tasks.size() && i < kExecutionStateCount; ++i) {
         summary.tasks[i] = job.tasks[i];
@@ -169,7 +169,10 @@ void JobManager::report(std::string job_id, Answer<JobReportRef> done) {
           }
           // Its end is shown when it is kept.
           const auto status = static_cast<ClusterJobStatus>(report->status());
-          if (is_final(status)) { report->set_status(known->status()); }
+          if (is_final(status)) {
+            report->set_status(known->status());
+            report->set_end_ms(-1);  // what has an end is not asked for again
+          }
           done(JobReportRef(std::move(report)));
         });
   });

@@ -302,7 +302,7 @@ void JobManager::Role::fill_report(const Job& job, pb::JobReport& report) const 
   report.set_status(static_cast<uint32_t>(job.shown_status()));
   report.set_now_ms(world_.clock().wall_ms());
   report.set_start_ms(job.start_ms);
-  report.set_end_ms(job.end_ms);
+  report.set_end_ms(is_final(job.shown_status()) ? job.end_ms : -1);
   report.set_max_parallelism(-1);
   report.set_parallelism(static_cast<int32_t>(job.config.get(options::kParallelism)));
   for (int32_t i = 0; i < kClusterJobStatusCount; ++i) { report.add_status_ms(0); }
@@ -326,6 +326,7 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
     pb::JobReport made;
     fill_report(job, made);
     made.set_status(static_cast<uint32_t>(status));
+    made.set_end_ms(job.end_ms);
     if (!failure.empty()) {
       pb::FailureReport* const entry = made.add_failures();
       entry->set_error(fmt::format("TW{} kProcessLost", static_cast<int>(ErrorId::kProcessLost)));

@@ -43,6 +43,7 @@ Config cluster_config(bool is_adaptive, bool has_copies) {
   }
   for (const char* const setting : {"execution.checkpointing.local-backup.enabled=true",
                                     "execution.state-recovery.from-local=true",
+                                    "execution.checkpointing.data-inline-threshold=0",
                                     "execution.checkpointing.local-backup.dirs=/local/copies"}) {
     if (has_copies) { TIDEWHEEL_CHECK(config.set_assignment(setting).ok(), "no copies"); }
   }

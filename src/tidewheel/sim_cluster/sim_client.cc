@@ -93,16 +93,20 @@ void SimClient::ask() {
 void SimClient::look_at_vertices(Job& job, ClusterGateway& gateway) {
   const int64_t leader = cluster_.election().leaders_so_far();
   const auto request = begin("report", &gateway);
-  gateway.report(job.id,
-                 [this, &job, leader, request](const Result<ClusterGateway::JobReportRef>& report) {
-                   answered(request, report.status());
-                   if (!report.ok()) { return; }
-                   if ((*report)->vertices_size() > 0) {
-                     job.vertices_since = std::max(job.vertices_since, leader);
-                   } else if (job.vertices_since == leader) {
-                     fail_("the vertices of a job are not shown any more: " + job.table);
-                   }
-                 });
+  gateway.report(job.id, [this, &job, leader,
+                          request](const Result<ClusterGateway::JobReportRef>& report) {
+    answered(request, report.status());
+    if (!report.ok()) { return; }
+    // Whoever sees an end takes it for the last that there is to say.
+    if ((*report)->end_ms() > 0 && !is_final(static_cast<ClusterJobStatus>((*report)->status()))) {
+      fail_("a job is shown with an end, and has not ended: " + job.table);
+    }
+    if ((*report)->vertices_size() > 0) {
+      job.vertices_since = std::max(job.vertices_since, leader);
+    } else if (job.vertices_since == leader) {
+      fail_("the vertices of a job are not shown any more: " + job.table);
+    }
+  });
 }
 
 // Answers may overtake each other when another one leads: an end is never taken back, though.
