@@ -13,6 +13,9 @@
 namespace tidewheel {
 namespace {
 
+// Of an operator. Graphs come from other processes: a wrong number is no reason for a long list.
+constexpr int32_t kInputsMax = 64;
+
 size_t at(int32_t index) { return static_cast<size_t>(index); }
 
 std::string quoted(const GraphNode& node) {
@@ -93,11 +96,12 @@ Status Chainer::index_edges() {
                               "an edge leads from node {} to node {}, but there are {} nodes",
                               edge.from, edge.to, count);
     }
-    if (edge.to_input < 0 || edge.to_input > 1 || edge.from_output < 0) {
+    if (edge.to_input < 0 || edge.to_input >= kInputsMax || edge.from_output < 0) {
       return invalid_argument(
           ErrorId::kGraphEdge,
-          "the edge from {} to {} names output {} and input {}; inputs are 0 and 1",
-          quoted(node(edge.from)), quoted(node(edge.to)), edge.from_output, edge.to_input);
+          "the edge from {} to {} names output {} and input {}; inputs are 0 to {}",
+          quoted(node(edge.from)), quoted(node(edge.to)), edge.from_output, edge.to_input,
+          kInputsMax - 1);
     }
     out_edges_[at(edge.from)].push_back(i);
     in_edges_[at(edge.to)].push_back(i);
@@ -118,10 +122,16 @@ Status Chainer::check_inputs() {
       }
       continue;
     }
-    bool has_input[2] = {false, false};
-    for (const int32_t edge : in_edges_[at(i)]) { has_input[edges()[at(edge)].to_input] = true; }
-    if (!has_input[0]) {
-      return invalid_argument(ErrorId::kGraphEmpty, "operator {} has no input", quoted(n));
+    std::vector<bool> has_input(1, false);
+    for (const int32_t edge : in_edges_[at(i)]) {
+      const size_t input = at(edges()[at(edge)].to_input);
+      has_input.resize(std::max(has_input.size(), input + 1), false);
+      has_input[input] = true;
+    }
+    const auto missing = std::find(has_input.begin(), has_input.end(), false);
+    if (missing != has_input.end()) {
+      return invalid_argument(ErrorId::kGraphEmpty, "operator {} has no input {}", quoted(n),
+                              missing - has_input.begin());
     }
   }
   if (!any_source) {

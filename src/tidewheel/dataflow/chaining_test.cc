@@ -136,6 +136,17 @@ TEST_F(Chaining, graphs_without_ends_are_errors) {
   EXPECT_EQ(error(), ErrorId::kGraphEmpty);  // no input
 }
 
+TEST_F(Chaining, an_operator_may_have_several_inputs_without_a_gap) {
+  const int32_t end = sink(source());
+  b_.edge(source(), end, EdgeKind::kForward, 1);
+  b_.edge(source(), end, EdgeKind::kForward, 2);
+  EXPECT_TRUE(chain().ok());
+  b_.edge(source(), end, EdgeKind::kForward, 4);
+  EXPECT_EQ(error(), ErrorId::kGraphEmpty);  // none at 3
+  b_.edge(source(), end, EdgeKind::kForward, 1000);
+  EXPECT_EQ(error(), ErrorId::kGraphEdge);
+}
+
 TEST_F(Chaining, parallelism_beyond_its_limits_is_an_error) {
   const int32_t s = sink(source());
   node(s).max_parallelism = 4;
