@@ -317,8 +317,8 @@ class JoinGroup {
     given.kept_ms = plan_->kept_ms;
     return std::make_shared<const Plan>(std::move(given));
   }
-  // `columns`: the numbers of the columns that it has. `is_root`: conditions without columns are
-  // its own.
+  // `columns`, empty: takes the numbers of the columns that it has. `is_root`: conditions without
+  // columns are its own.
   PlanRef make(int32_t number, std::vector<int32_t>& columns, bool is_root) {
     const Tree tree = trees_[static_cast<size_t>(number)];
     if (tree.left < 0) {
@@ -328,8 +328,10 @@ class JoinGroup {
       }
       return leaf.plan;
     }
+    std::vector<int32_t> right_columns;
     PlanRef left = make(tree.left, columns, false);
-    PlanRef right = make(tree.right, columns, false);
+    PlanRef right = make(tree.right, right_columns, false);
+    columns.insert(columns.end(), right_columns.begin(), right_columns.end());
     std::vector<Bound> own;
     for (size_t i = 0; i < conditions_.size(); ++i) {
       const Leaves needs = condition_leaves_[i];

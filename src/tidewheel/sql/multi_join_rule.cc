@@ -8,6 +8,9 @@
 namespace tidewheel::sql {
 namespace {
 
+// A state each, of which a store has 48 at most.
+constexpr size_t kInputsMax = 32;
+
 // Inputs that one operator joins. Columns are numbered through all of them.
 struct Chain {
   std::vector<PlanRef> inputs;
@@ -57,8 +60,9 @@ const CalcNode* picks_columns(const Plan& plan) {
   return is ? calc : nullptr;
 }
 
-// Joins one more input with a chain; false when it has another key.
+// Joins one more input with a chain; false when it has another key, or the chain is long.
 bool extend(Chain& chain, const JoinNode& join, const PlanRef& right) {
+  if (chain.inputs.size() == kInputsMax) { return false; }
   const bool is_first = chain.inputs.size() == 1;
   const size_t pairs = join.left_keys.size();
   const auto number = [&](size_t pair) {
