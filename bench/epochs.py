@@ -63,8 +63,8 @@ def check_total(options):
     wrong = {}
     for consistency in ("epoch", "eventual"):
         script = f"{tables(options)} SET 'consistency' = '{consistency}'; SELECT SUM(balance) FROM balances;"
-        _, text = run(options, script, ["--changelog", "--csv"])
-        totals = [line.split(",")[-1].strip() for line in text.splitlines() if line[:2] in ("+I", "+U", "-U", "-D")]
+        _, text = run(options, script, ["--changelog"])
+        totals = [line.split("|")[-1].strip() for line in text.splitlines() if line[:2] in ("+I", "+U", "-U", "-D")]
         wrong[consistency] = (sum(total != "0" for total in totals), len(totals))
     return wrong
 
