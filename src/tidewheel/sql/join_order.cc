@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
+#include <optional>
 #include <utility>
 
 #include "tidewheel/sql/plan_estimate.h"
@@ -15,7 +15,7 @@ namespace {
 using Leaves = uint64_t;  // a set of inputs, by their numbers
 
 constexpr size_t kLeavesMax = 64;
-constexpr size_t kAllOrdersMax = 10;  // above, pairs are joined greedily: 3^n steps for n inputs
+constexpr size_t kAllOrdersMax = 8;  // above, pairs are joined greedily: 3^n steps for n inputs
 constexpr double kClearlyBetter = 0.9;
 constexpr double kEqualPart = 0.15;  // of pairs that a further equality keeps
 constexpr double kOtherPart = 0.3;   // another condition
@@ -51,9 +51,7 @@ class JoinGroup {
       : plan_(plan), functions_(functions) {
     written_ = flatten(plan, outputs_);
     if (leaves_.size() > kLeavesMax) { return; }
-    for (const Bound& condition : conditions_) {
-      condition_leaves_.push_back(leaves_of(condition));
-    }
+    for (const Bound& condition : conditions_) { add_leaves_of(condition); }
     PlanEstimates estimates(tables, files);
     for (Leaf& leaf : leaves_) {
       leaf.rows = estimates.of(*leaf.plan).rows;
@@ -72,7 +70,8 @@ class JoinGroup {
   }
   // Null: as it is written.
   PlanRef ordered() {
-    const int32_t best = leaves_.size() <= kAllOrdersMax ? best_of_all() : greedy();
+    int32_t best = leaves_.size() <= kAllOrdersMax ? best_of_all() : -1;
+    if (best < 0) { best = greedy(); }
     if (trees_[static_cast<size_t>(best)].cost >= kClearlyBetter * cost_as_written(written_)) {
       return nullptr;
     }
@@ -149,6 +148,17 @@ class JoinGroup {
     return all;
   }
 
+  void add_leaves_of(const Bound& condition) {
+    condition_leaves_.push_back(leaves_of(condition));
+    if (condition.kind != Bound::Kind::kCall || condition.function->name() != "=" ||
+        condition.arguments.size() != 2) {
+      return;
+    }
+    const Leaves a = leaves_of(condition.arguments[0]);
+    const Leaves b = leaves_of(condition.arguments[1]);
+    if (a != 0 && b != 0 && (a & b) == 0) { key_sides_.emplace_back(a, b); }
+  }
+
   // ---- How many rows.
 
   bool is_key_pair(size_t condition) const {
@@ -204,17 +214,21 @@ class JoinGroup {
     if (b_unique) { return 1 / b_rows; }
     return std::pow(kEqualPart, count - 1) / std::min(a_rows, b_rows);
   }
+  // Whether a join of both has a key: an equality with one side in each.
   bool are_connected(Leaves left, Leaves right) const {
-    for (const Leaves own : condition_leaves_) {
-      if ((own & ~(left | right)) == 0 && (own & left) != 0 && (own & right) != 0) { return true; }
-    }
-    return false;
+    const auto is_in = [](Leaves part, Leaves whole) { return (part & ~whole) == 0; };
+    return std::any_of(key_sides_.begin(), key_sides_.end(), [&](const auto& sides) {
+      return (is_in(sides.first, left) && is_in(sides.second, right)) ||
+             (is_in(sides.first, right) && is_in(sides.second, left));
+    });
   }
   Tree joined(int32_t left, int32_t right) const {
     const Tree& a = trees_[static_cast<size_t>(left)];
     const Tree& b = trees_[static_cast<size_t>(right)];
     const double rows = std::max(1.0, a.rows * b.rows * part_of_pairs(a.leaves, b.leaves));
-    return {a.leaves | b.leaves, left, right, rows, a.cost + b.cost + a.rows + b.rows + rows};
+    const double pairs = are_connected(a.leaves, b.leaves) ? 0 : a.rows * b.rows;
+    return {a.leaves | b.leaves, left, right, rows,
+            a.cost + b.cost + a.rows + b.rows + pairs + rows};
   }
 
   // ---- Orders.
@@ -245,8 +259,8 @@ class JoinGroup {
     }
     return all;
   }
-  // For each set of inputs its cheapest tree, from small sets to large ones; all rows are joined
-  // with all only where nothing else can be.
+  // For each set of inputs that keys connect its cheapest tree, from small sets to large ones; -1:
+  // keys do not connect all. A join without keys has one subtask, and looks at all pairs.
   int32_t best_of_all() {
     const std::vector<int32_t> singles = leaf_trees();
     const Leaves end = Leaves{1} << leaves_.size();
@@ -254,20 +268,17 @@ class JoinGroup {
     for (size_t i = 0; i < singles.size(); ++i) { best[Leaves{1} << i] = singles[i]; }
     for (Leaves set = 1; set < end; ++set) {
       if (std::has_single_bit(set)) { continue; }
-      Tree cheapest;
-      cheapest.cost = std::numeric_limits<double>::infinity();
-      bool is_connected = false;
+      std::optional<Tree> cheapest;
       for (Leaves part = (set - 1) & set; part > 0; part = (part - 1) & set) {
         const Leaves rest = set ^ part;
         if (part < rest) { continue; }  // the other way round it is the same
-        const bool connects = are_connected(part, rest);
-        if (is_connected && !connects) { continue; }
+        if (best[part] < 0 || best[rest] < 0 || !are_connected(part, rest)) { continue; }
         const Tree tree = joined(best[rest], best[part]);
-        if ((connects && !is_connected) || tree.cost < cheapest.cost) { cheapest = tree; }
-        is_connected = is_connected || connects;
+        if (!cheapest.has_value() || tree.cost < cheapest->cost) { cheapest = tree; }
       }
+      if (!cheapest.has_value()) { continue; }
       best[set] = static_cast<int32_t>(trees_.size());
-      trees_.push_back(cheapest);
+      trees_.push_back(*cheapest);
     }
     return best[end - 1];
   }
@@ -354,7 +365,8 @@ class JoinGroup {
   int32_t column_count_ = 0;
   std::vector<Bound> conditions_;
   std::vector<Leaves> condition_leaves_;
-  std::vector<int32_t> outputs_;  // what the columns of the plan are
+  std::vector<std::pair<Leaves, Leaves>> key_sides_;  // of equalities
+  std::vector<int32_t> outputs_;                      // what the columns of the plan are
   std::vector<Tree> trees_;
   int32_t written_ = -1;
   bool is_known_ = true;
