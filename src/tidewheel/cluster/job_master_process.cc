@@ -137,6 +137,7 @@ class MasterProcess final : public JobMasterProcess {
   std::string report(const Generation& now) const;
 
   // ---- On the loop.
+  void register_first();
   void register_now();
   void declare_slots();
   void on_manager_lost(const Status& why);
@@ -287,7 +288,7 @@ Status MasterProcess::start_generation(std::shared_ptr<Generation> next) {
   slots_max_ = range_.slots_max();
   slots_min_ = range_.slots_min();
   const bool is_first = !std::exchange(is_known_, true);
-  loop_->post([this, is_first] { is_first ? register_now() : declare_slots(); });
+  loop_->post([this, is_first] { is_first ? register_first() : declare_slots(); });
   if (manager_is_lost_) { now.master->abandon(); }
   return ok_status();
 }
@@ -301,6 +302,17 @@ MasterProcess::~MasterProcess() {
 }
 
 // ---- The JobManager
+
+// The JobManager may have been lost before this process was up, and then no session with it ever
+// ends.
+void MasterProcess::register_first() {
+  register_now();
+  loop_->after_ms(config_.get(options::kHeartbeatTimeout), [this] {
+    if (has_registered_) { return; }
+    give_up(unavailable(ErrorId::kProcessLost, "it was not reached within {} ms",
+                        config_.get(options::kHeartbeatTimeout)));
+  });
+}
 
 void MasterProcess::register_now() {
   const auto up = [this, fence = manager_.fence()] {
