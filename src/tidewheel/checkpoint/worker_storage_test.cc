@@ -131,7 +131,10 @@ TEST_F(WorkerStorageTest, the_next_worker_on_the_machine_reads_its_local_copies)
     master_->note_written(snapshot);
     const Result<CompletedSnapshot> complete = master_->complete(next, manifest_of(snapshot));
     EXPECT_TRUE(complete.ok()) << complete.status().to_string();
+    world_.hold_pool(true);  // what is done of copies is never done within the call
     worker.end(id, /*complete=*/true);
+    world_.hold_pool(false);
+    world_.run_pool();
     return *complete;
   };
   const CompletedSnapshot first = take(1);
@@ -146,7 +149,9 @@ TEST_F(WorkerStorageTest, the_next_worker_on_the_machine_reads_its_local_copies)
   // The copy is the only one that can be read.
   ASSERT_TRUE(world_.files().remove(path_of_file(second.path, copies.begin()->first)).ok());
   EXPECT_EQ(TestJob::read(world_, second, next.copies()).value()[0], job_.states[0]);
+  world_.hold_pool(true);
   worker.drop_copies();
+  world_.run_pool();
   EXPECT_TRUE(next.find_copies(second.manifest).empty());
 }
 
