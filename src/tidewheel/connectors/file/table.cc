@@ -460,6 +460,14 @@ class FilesystemConnector final : public TableConnector {
       options.fail("sink.partition-commit.success-file.name",
                    "must be a file's name that begins with '_' or '.'");
     }
+    const auto is_in_pattern = [&](const std::string& name) {
+      return commit.time_pattern.find("$" + name) != std::string::npos;
+    };
+    if (!commit.time_pattern.empty() &&
+        std::none_of(table.partitioned_by.begin(), table.partitioned_by.end(), is_in_pattern)) {
+      options.fail("partition.time-extractor.timestamp-pattern",
+                   "must name columns of PARTITIONED BY, such as '$day $hour:00:00'");
+    }
     if (policy.empty()) { return; }
     if (policy != "success-file") {
       options.fail("sink.partition-commit.policy.kind", "must be success-file");
