@@ -49,7 +49,7 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   // Takes an element of input `input`; watermarks and idleness are those of all inputs together.
   // False: refused, to be called again with the same arguments.
   [[nodiscard]] bool take(int32_t input, Element& element);
-  // The watermark of one of two inputs.
+  // The watermark of one of several inputs.
   void take_input_watermark(int32_t input, int64_t time_ms);
   // The end of a source's rows: the final watermark, then the end of data. False: refused.
   [[nodiscard]] bool end_source();

@@ -59,7 +59,7 @@ struct GraphEdge {
   int32_t from = -1;
   int32_t from_output = 0;  // port of `from`
   int32_t to = -1;
-  int32_t to_input = 0;  // 0 or 1
+  int32_t to_input = 0;  // of most operators 0 or 1; less than 64
   EdgeKind kind = EdgeKind::kForward;
   bool kind_chosen = false;  // false: kForward becomes kRebalance when the parallelisms differ
   // Splits batches by row, for kHash and kCustom (dataflow/row_partitioner.h). Not needed for the

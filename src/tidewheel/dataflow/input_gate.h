@@ -16,7 +16,7 @@ namespace tidewheel {
 struct GateItem {
   static constexpr int32_t kAllInputs = -1;
   // Of rows, latency markers and kEndOfData: the input. Watermarks and idleness of all inputs
-  // together have kAllInputs; a watermark of one of two inputs, which comes before, has that input.
+  // together have kAllInputs; a watermark of one of several, which comes before, has that input.
   int32_t input = kAllInputs;
   Element element;
 };
@@ -51,7 +51,7 @@ class InputGate {
  public:
   struct Source {
     Channel* channel;
-    int32_t input;               // 0 or 1
+    int32_t input;               // of the operator
     EdgeInfoRef edge = nullptr;  // null: its barriers do not overtake
     int32_t sender = 0;
     int32_t receiver = 0;

@@ -84,7 +84,7 @@ class Operator {
   // outputs' pools and the state.
   [[nodiscard]] virtual Status open(OperatorContext& context) = 0;
 
-  // Takes rows [cursor, rows.end) of input `input` (0 or 1); moves `cursor` past what it has taken.
+  // Takes rows [cursor, rows.end) of input `input`; moves `cursor` past what it has taken.
   // While user code runs, `cursor` is the row in hand, so that the task can name it when that
   // throws.
   virtual Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) = 0;

@@ -44,7 +44,7 @@ class WatermarkValve {
   bool idle_ = false;
 };
 
-// Combines the two inputs of an operator: the minimum over the inputs that are not idle. Unlike the
+// Combines the inputs of an operator: the minimum over those that are not idle. Unlike the
 // valve it lets an input that turns active again hold time back (never move it back).
 class InputCombiner {
  public:

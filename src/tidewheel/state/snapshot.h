@@ -80,7 +80,7 @@ class SnapshotWriter {
 class SnapshotEntries {
  public:
   virtual ~SnapshotEntries() = default;
-  // How many `next` will give, at most: exact when the state was not written in layers.
+  // How many `next` will give: exact when the state was not written in layers, else estimated.
   virtual uint64_t count() const = 0;
   // The next entry, whose views are valid until the next call; false at the end.
   // Errors: kSnapshotChecksum, kSnapshotFormat, and those of files.
