@@ -50,3 +50,20 @@ on_hosts() {
   for job in "${jobs[@]}"; do wait "$job" || failed=1; done
   return $failed
 }
+
+# Has zookeeper.sh start or stop each server that conf/zoo.cfg names, on its host, one after another.
+on_zookeeper_servers() {
+  local verb=$1 id host failed=0 zoo_cfg=$TIDEWHEEL_CONF_DIR/zoo.cfg
+  [[ -r $zoo_cfg ]] || die "$zoo_cfg is not there"
+  grep -qE '^server\.[0-9]+=' "$zoo_cfg" || die "$zoo_cfg names no servers: server.1=localhost:2888:3888"
+  while read -r id host; do
+    if [[ $host == localhost || $host == 127.0.0.1 || $host == "$(hostname)" ]]; then
+      "$bin_dir/zookeeper.sh" "$verb" "$id" || failed=1
+    else
+      # shellcheck disable=SC2029  # the command is put together here
+      ssh -n ${TIDEWHEEL_SSH_OPTS:-} "$host" \
+        "TIDEWHEEL_CONF_DIR='$TIDEWHEEL_CONF_DIR' ZOOKEEPER_HOME='${ZOOKEEPER_HOME:-}' '$bin_dir/zookeeper.sh' $verb $id" || failed=1
+    fi
+  done < <(sed -nE 's/^server\.([0-9]+)=([^:]+).*/\1 \2/p' "$zoo_cfg")
+  return $failed
+}
