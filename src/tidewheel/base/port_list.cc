@@ -2,33 +2,27 @@
 
 #include <algorithm>
 
-#include "tidewheel/base/config.h"
+#include "tidewheel/base/number_ranges.h"
 
 namespace tidewheel {
 
 Result<std::vector<uint16_t>> parse_port_list(std::string_view text, std::string_view key) {
-  std::vector<uint16_t> ports;
-  const auto refuse = [&] {
+  const auto ranges = parse_number_ranges(text);
+  const bool is_list = ranges.has_value() && !ranges->empty() &&
+                       std::all_of(ranges->begin(), ranges->end(),
+                                   [](const auto& range) { return range.second <= 65535; });
+  if (!is_list) {
     return invalid_argument(ErrorId::kBadOptionValue,
                             "{} has to be a port, a range such as 50100-50200, or several of them "
                             "separated by commas, not '{}'",
                             key, text);
-  };
-  std::string_view rest = text;
-  do {
-    const size_t end = std::min(rest.find(','), rest.size());
-    const std::string_view part = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const size_t dash = std::min(part.find('-'), part.size());
-    const Result<int64_t> first = parse_int(part.substr(0, dash));
-    const Result<int64_t> last = dash == part.size() ? first : parse_int(part.substr(dash + 1));
-    if (!first.ok() || !last.ok() || *first < 0 || *last < *first || *last > 65535) {
-      return refuse();
-    }
-    for (int64_t port = *first; port <= *last; ++port) {
+  }
+  std::vector<uint16_t> ports;
+  for (const auto& [first, last] : *ranges) {
+    for (int64_t port = first; port <= last; ++port) {
       ports.push_back(static_cast<uint16_t>(port));
     }
-  } while (!rest.empty());
+  }
   return ports;
 }
 

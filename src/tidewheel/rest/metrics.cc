@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/number_ranges.h"
 #include "tidewheel/cluster/gateway.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/rest/json_writer.h"
@@ -259,23 +260,16 @@ std::string aggregated_metrics_json(const std::vector<MetricTable>& tables,
 }
 
 Result<std::vector<int32_t>> parse_subtasks(std::string_view text, int32_t count) {
-  std::vector<int32_t> out;
-  const auto refuse = [&] {
+  const auto ranges = parse_number_ranges(text);
+  if (!ranges.has_value()) {
     return invalid_argument(ErrorId::kRestRequest,
                             "'{}' does not name subtasks; write numbers and ranges from 0, such as "
                             "1,3,5-9",
                             text);
-  };
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find(','), rest.size());
-    const std::string_view part = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const size_t dash = std::min(part.find('-'), part.size());
-    const Result<int64_t> first = parse_int(part.substr(0, dash));
-    const Result<int64_t> last = dash == part.size() ? first : parse_int(part.substr(dash + 1));
-    if (!first.ok() || !last.ok() || *first < 0 || *last < *first) { return refuse(); }
-    for (int64_t i = *first; i <= std::min<int64_t>(*last, count - 1); ++i) {
+  }
+  std::vector<int32_t> out;
+  for (const auto& [first, last] : *ranges) {
+    for (int64_t i = first; i <= std::min<int64_t>(last, count - 1); ++i) {
       out.push_back(static_cast<int32_t>(i));
     }
   }
