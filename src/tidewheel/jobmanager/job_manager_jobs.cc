@@ -1,4 +1,5 @@
 // Jobs and the processes of their masters.
+#include <functional>
 #include <numeric>
 
 #include "tidewheel/base/cluster_options.h"
@@ -22,6 +23,21 @@ constexpr int64_t kWorkedMs = 60'000;
 constexpr int64_t kEndsWithinMs = 10'000;
 constexpr int64_t kKeepAgainMs = 500;
 constexpr int64_t kLastWordsBytes = 4096;
+
+Status no_such_master(const std::string& id, uint64_t epoch) {
+  return failed_precondition(ErrorId::kJobState, "the job {} has no master of epoch {}", id, epoch);
+}
+
+// Answers once what has to be kept first is kept.
+std::function<void(const Status&)> answered_when_kept(const RpcAnswer<pb::Empty>& answer) {
+  return [answer](const Status& kept) {
+    if (kept.ok()) {
+      answer.ok(pb::Empty());
+    } else {
+      answer.fail(kept);
+    }
+  };
+}
 
 }  // namespace
 
@@ -482,9 +498,7 @@ void JobManager::Role::on_register_master(const RpcRequest& from,
   Job* const job = present(request.job_id(), request.epoch());
   // It is told so for good: this JobManager leads.
   if (job == nullptr || is_final(job->status) || (job->process == nullptr && !job->is_adopting)) {
-    return answer.fail(failed_precondition(ErrorId::kJobState,
-                                           "the job {} has no master of epoch {}", request.job_id(),
-                                           request.epoch()));
+    return answer.fail(no_such_master(request.job_id(), request.epoch()));
   }
   job->master = RpcClient(from.peer, "JobMaster", loop_.poster());
   job->master.set_fence(fence_);
@@ -524,9 +538,7 @@ void JobManager::Role::on_declare_slots(const pb::DeclareSlotsRequest& request,
                                         const RpcAnswer<pb::Empty>& answer) {
   Job* const job = present(request.job_id(), request.epoch());
   if (job == nullptr || is_final(job->status)) {
-    return answer.fail(failed_precondition(ErrorId::kJobState,
-                                           "the job {} has no master of epoch {}", request.job_id(),
-                                           request.epoch()));
+    return answer.fail(no_such_master(request.job_id(), request.epoch()));
   }
   answer.ok(pb::Empty());
   if (request.plan() != job->plan) {
@@ -558,39 +570,21 @@ void JobManager::Role::on_job_ending(const pb::JobEndingRequest& request,
                                      const RpcAnswer<pb::Empty>& answer) {
   Job* const job = present(request.job_id(), request.epoch());
   if (job == nullptr || is_final(job->status)) {
-    return answer.fail(failed_precondition(ErrorId::kJobState,
-                                           "the job {} has no master of epoch {}", request.job_id(),
-                                           request.epoch()));
+    return answer.fail(no_such_master(request.job_id(), request.epoch()));
   }
   job->ending = job_status_of(request.status());
-  keep(*job, [answer](const Status& kept) {
-    if (kept.ok()) {
-      answer.ok(pb::Empty());
-    } else {
-      answer.fail(kept);
-    }
-  });
+  keep(*job, answered_when_kept(answer));
 }
 
 void JobManager::Role::on_job_ended(const pb::JobEndedRequest& request,
                                     const RpcAnswer<pb::Empty>& answer) {
   Job* const job = present(request.job_id(), request.epoch());
-  if (job == nullptr) {
-    return answer.fail(failed_precondition(ErrorId::kJobState,
-                                           "the job {} has no master of epoch {}", request.job_id(),
-                                           request.epoch()));
-  }
+  if (job == nullptr) { return answer.fail(no_such_master(request.job_id(), request.epoch())); }
   const ClusterJobStatus status = job_status_of(request.status());
   if (!is_final(job->status)) {
     finish(*job, is_final(status) ? status : ClusterJobStatus::kFailed, "", request.report());
   }
-  when_end_is_kept(*job, [answer](const Status& kept) {
-    if (kept.ok()) {
-      answer.ok(pb::Empty());
-    } else {
-      answer.fail(kept);
-    }
-  });
+  when_end_is_kept(*job, answered_when_kept(answer));
 }
 
 }  // namespace tidewheel
