@@ -1,6 +1,7 @@
 #include "tidewheel/sql/calc.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "tidewheel/base/clock.h"
@@ -37,21 +38,27 @@ ColumnBatch& fresh_batch(Output<ColumnRow>& output, const std::vector<LogicalTyp
   return batch;
 }
 
-// Sends what `outputs` gives for rows [begin, end), in a batch whose columns are those of the input
-// where nothing is computed. `targets` and `results` are scratch.
+// Sends what `outputs` gives for rows [begin, end) of `views`, in a batch whose columns are those
+// of the input where nothing is computed. The first columns of `views` are the input's;
+// `keep_sources` has the batch keep what its strings may point to. `targets` and `results` are
+// scratch.
+template <class KeepSources>
 Status send_computed(Output<ColumnRow>& output, const std::vector<LogicalType>& types,
-                     Evaluator& outputs, const ColumnBatch& in, uint32_t begin, uint32_t end,
-                     std::vector<Column*>& targets, std::vector<Evaluated>& results) {
+                     Evaluator& outputs, const ColumnBatch& in, std::span<const ColumnView> views,
+                     uint32_t begin, uint32_t end, std::vector<Column*>& targets,
+                     std::vector<Evaluated>& results, KeepSources keep_sources) {
   ColumnBatch& batch = fresh_batch(output, types, outputs, targets);
-  TIDEWHEEL_RETURN_IF_ERROR(outputs.run(in.views(), begin, end, targets, batch.arena(), results));
+  TIDEWHEEL_RETURN_IF_ERROR(outputs.run(views, begin, end, targets, batch.arena(), results));
+  const auto input_columns = static_cast<int32_t>(in.views().size());
   for (size_t i = 0; i < types.size(); ++i) {
-    if (results[i].input_column < 0) {
-      if (outputs.borrows_input(i)) { batch.keep(in); }
-    } else if (begin == 0) {
+    const int32_t column = results[i].input_column;
+    if (column < 0) {
+      if (outputs.borrows_input(i)) { keep_sources(batch); }
+    } else if (begin == 0 && column < input_columns) {
       batch.share_column(i, results[i].view, in);
     } else {
       copy_rows(results[i].view, begin, end, batch.column(i), 0);
-      batch.keep(in);
+      keep_sources(batch);
     }
   }
   if (in.kinds() != nullptr) {
@@ -131,7 +138,6 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
   void use(const ColumnBatch& in, Evaluator& evaluator) {
     evaluator_ = &evaluator;
     views_.assign(in.views().begin(), in.views().end());
-    input_columns_ = static_cast<int32_t>(views_.size());
   }
   // Computes the condition, and all that `rest` needs of it.
   void filter_for_rest(const ColumnBatch& in, uint32_t end) {
@@ -156,24 +162,8 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
   }
 
   void send_all(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    ColumnBatch& batch = fresh_batch(output(), types_, *evaluator_, targets_);
-    check(evaluator_->run(views_, begin, end, targets_, batch.arena(), results_));
-    for (size_t i = 0; i < types_.size(); ++i) {
-      const int32_t column = results_[i].input_column;
-      if (column < 0) {
-        if (evaluator_->borrows_input(i)) { keep_sources(in, batch); }
-      } else if (begin == 0 && column < input_columns_) {
-        batch.share_column(i, results_[i].view, in);
-      } else {
-        copy_rows(results_[i].view, begin, end, batch.column(i), 0);
-        keep_sources(in, batch);
-      }
-    }
-    if (in.kinds() != nullptr) {
-      std::copy(in.kinds() + begin, in.kinds() + end, batch.make_kinds(end - begin));
-    }
-    batch.set_size(end - begin);
-    static_cast<void>(output().flush());
+    check(send_computed(output(), types_, *evaluator_, in, views_, begin, end, targets_, results_,
+                        [&](ColumnBatch& batch) { keep_sources(in, batch); }));
   }
 
   void send_passing(const ColumnBatch& in) {
@@ -225,8 +215,7 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
   const std::unique_ptr<Evaluator> rest_;
   const std::vector<LogicalType> types_;
   Evaluator* evaluator_ = nullptr;   // outputs_ or rest_
-  std::vector<ColumnView> views_;    // that it reads
-  int32_t input_columns_ = 0;        // of them; behind are what the condition has computed
+  std::vector<ColumnView> views_;    // that it reads: the input's, and what the condition computed
   std::vector<Evaluated> computed_;  // by first_
   std::vector<Evaluated> results_;
   std::vector<Column*> targets_;
@@ -249,8 +238,9 @@ class ExpandOperator final : public OutputOperator<ColumnRow> {
     const ColumnBatch& in = ColumnBatch::of(*rows.batch);
     for (; next_ < projections_.size(); ++next_) {
       if (!output().ready()) { return Progress::kBlocked; }
-      const Status status = send_computed(output(), types_, *projections_[next_], in, cursor,
-                                          rows.end, targets_, results_);
+      const Status status =
+          send_computed(output(), types_, *projections_[next_], in, in.views(), cursor, rows.end,
+                        targets_, results_, [&](ColumnBatch& batch) { batch.keep(in); });
       if (!status.ok()) { throw_user_failure(context(), "expand", status, ""); }
     }
     next_ = 0;
