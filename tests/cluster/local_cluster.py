@@ -1,5 +1,7 @@
 """A cluster of real processes on loopback, for tests: started on free ports, asked by its REST API, hurt by signals."""
 import argparse
+import collections
+import itertools
 import json
 import os
 import pathlib
@@ -53,11 +55,19 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def kill_what_is_left(self):
-        for pid in self.left:
+    def masters_left(self):
+        """Process ids of job masters that live on after it was killed."""
+        def is_master(pid):
             try:
-                if b"job-master" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
+                return b"job-master" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:  # it has ended
+                return False
+        return [pid for pid in self.left if is_master(pid)]
+
+    def kill_what_is_left(self):
+        for pid in self.masters_left():
+            try:
+                os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass  # it has ended
 
@@ -87,6 +97,8 @@ class Cluster:
         self.settings = [f"-D{setting}" for setting in settings]
         self.job_managers = []
         self.task_managers = []
+        # Each process that was ever started has a name, and so a log, of its own.
+        self.numbers = collections.defaultdict(itertools.count)
         self.url = None
         self.rpc_port = 0
 
@@ -104,7 +116,7 @@ class Cluster:
                 f"-Denv.log.dir={self.folder / 'log'}", "-Dweb.refresh-interval=20ms"] + self.settings + list(extra)
 
     def start_job_manager(self, *extra, rpc_port=0, rest_port=0):
-        process = Process(f"jobmanager-{len(self.job_managers)}",
+        process = Process(f"jobmanager-{next(self.numbers['jobmanager'])}",
                           self.command("jobmanager", [f"-Djobmanager.rpc.port={rpc_port}", f"-Drest.port={rest_port}",
                                                       *extra]), self.folder)
         self.job_managers.append(process)
@@ -114,7 +126,7 @@ class Cluster:
         return process
 
     def start_task_manager(self, *extra):
-        process = Process(f"taskmanager-{len(self.task_managers)}",
+        process = Process(f"taskmanager-{next(self.numbers['taskmanager'])}",
                           self.command("taskmanager", [f"-Djobmanager.rpc.port={self.rpc_port}", *extra]), self.folder)
         self.task_managers.append(process)
         self.wait_ready(process)

@@ -303,14 +303,14 @@ class ClusterUnderAttack:
         what = self.ground.chance.choices(("worker", "TaskManager", "master", "JobManager"), (8, 4, 3, 5))[0]
         cluster, chance = self.cluster, self.ground.chance
         if what == "JobManager":
-            cluster.job_managers.pop().kill()
+            cluster.job_managers[-1].kill()  # it stays in the list: its masters are to be ended with the cluster
             cluster.start_job_manager()
         elif what == "TaskManager":
             cluster.task_managers.pop(chance.randrange(2)).kill()
             cluster.start_task_manager()
         else:
             managers = cluster.task_managers if what == "worker" else cluster.job_managers
-            children = [pid for manager in managers for pid in manager.children()]
+            children = [pid for manager in managers for pid in manager.children() + manager.masters_left()]
             if not children:
                 return
             try:
