@@ -36,6 +36,15 @@ int64_t bounded(uint64_t random, int64_t below) {
   return static_cast<int64_t>((static_cast<Wide>(random) * static_cast<uint64_t>(below)) >> 64);
 }
 
+// A number below `count` for each that is, in an order without a pattern: keys that are hit
+// together did not come together. A key that came late lies farther from where it is looked for, so
+// the rate would go up and down with the keys whose turn it is.
+int64_t mixed(int64_t number, int64_t count) {
+  constexpr int64_t kStep = 982'451'653;  // prime
+  __extension__ using Wide = __int128;
+  return count % kStep == 0 ? number : static_cast<int64_t>(Wide{number} * kStep % count);
+}
+
 constexpr int64_t kZipfSamples = 1 << 24;
 
 // Keys by Zipf's law: the rank is drawn by inverting the integral of 1/x, which is near enough
@@ -83,7 +92,8 @@ class HitSource {
     if (split.next < own_keys) {
       const int64_t end = std::min(own_keys, split.next + static_cast<int64_t>(out.room()));
       for (; split.next < end; ++split.next) {
-        out.emit(Hit{split.first + split.next * split.stride, now_ns});
+        const int64_t index = mixed(split.next, own_keys);
+        out.emit(Hit{split.first + index * split.stride, now_ns});
       }
       if (split.next == own_keys) { --progress_->filling; }
       return ReadResult::more();
