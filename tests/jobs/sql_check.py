@@ -329,6 +329,21 @@ def odd_files_are_read_or_refused(program):
     expect("ragged.csv" in ragged and "line 3" in ragged, f"the line is not named: {ragged}")
 
 
+def columns_are_called_as_the_query_says(program):
+    rows = "(VALUES (1, 2), (1, 3)) v(a, b)"
+    numbered = f"SELECT a, b, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) AS rn FROM {rows}"
+    for query, header in ((f"SELECT * FROM ({numbered}) WHERE rn <= 2", "a,b,rn"), (f"SELECT b AS c, a AS d FROM {rows}", "c,d"),
+                          (f"SELECT * FROM (SELECT a x, b y FROM {rows}) t1 JOIN (SELECT a z FROM {rows}) t2 ON x = z", "x,y,z")):
+        first = program.run("--csv", "-e", query).stdout.splitlines()[0]
+        expect(first == header, f"{query}: the header is {first}")
+
+
+def settings_are_read_in_any_case(program):
+    for setting in ("'execution.runtime-mode' = 'streaming'", "'execution.checkpointing.mode' = 'at_least_once'",
+                    "'execution.checkpointing.externalized-checkpoint-retention' = 'retain_on_cancellation'", "'consistency' = 'EVENTUAL'"):
+        program.run("-e", f"SET {setting}; SELECT 1")
+
+
 def tables_are_there_in_the_next_process(program):
     catalog = program.scratch / "catalog"
     program.run("--catalog", catalog, "-e", "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '3'); CREATE VIEW v AS SELECT COUNT(*) AS c FROM t")

@@ -11,6 +11,7 @@
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/base/fixed_options.h"
+#include "tidewheel/base/letter_case.h"
 #include "tidewheel/base/metric_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/yaml_settings.h"
@@ -134,7 +135,7 @@ const FixedOption* find_fixed(std::string_view key) {
 }
 
 Status check_fixed(const FixedOption& option, std::string_view key, std::string_view value) {
-  if (!option.value.empty() && lower(value) == option.value) { return {}; }
+  if (!option.value.empty() && same_word(value, option.value)) { return {}; }
   if (option.value.empty()) {
     return invalid_argument(ErrorId::kBadOptionValue, "{} can't be set: {}", key, option.why);
   }

@@ -80,6 +80,8 @@ TEST(Config, keys_with_nothing_to_choose_take_what_is_so_and_say_why) {
   Config config;
   EXPECT_TRUE(config.set("execution.checkpointing.file-merging.enabled", "FALSE").ok());
   EXPECT_TRUE(config.set("state.checkpoint-storage", "filesystem").ok());
+  EXPECT_TRUE(config.set("taskmanager.load-balance.mode", "NONE").ok());
+  EXPECT_TRUE(config.set("taskmanager.load-balance.mode", "none").ok());
   const Status merging = config.set("execution.checkpointing.file-merging.enabled", "true");
   EXPECT_EQ(merging.id(), ErrorId::kBadOptionValue);
   EXPECT_NE(merging.message().find("each task writes one file"), std::string::npos);

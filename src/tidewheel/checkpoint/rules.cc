@@ -2,6 +2,7 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/epoch_options.h"
+#include "tidewheel/base/letter_case.h"
 #include "tidewheel/base/options.h"
 
 namespace tidewheel {
@@ -16,9 +17,13 @@ Status bad_value(const TextOption& option, const std::string& value, std::string
 
 Result<CheckpointRetention> retention_of(const Config& config) {
   const std::string text = config.get(options::kCheckpointRetention);
-  if (text == "NO_EXTERNALIZED_CHECKPOINTS") { return CheckpointRetention::kNone; }
-  if (text == "DELETE_ON_CANCELLATION") { return CheckpointRetention::kDeleteOnCancellation; }
-  if (text == "RETAIN_ON_CANCELLATION") { return CheckpointRetention::kRetainOnCancellation; }
+  if (same_word(text, "NO_EXTERNALIZED_CHECKPOINTS")) { return CheckpointRetention::kNone; }
+  if (same_word(text, "DELETE_ON_CANCELLATION")) {
+    return CheckpointRetention::kDeleteOnCancellation;
+  }
+  if (same_word(text, "RETAIN_ON_CANCELLATION")) {
+    return CheckpointRetention::kRetainOnCancellation;
+  }
   return bad_value(
       options::kCheckpointRetention, text,
       "NO_EXTERNALIZED_CHECKPOINTS, DELETE_ON_CANCELLATION and RETAIN_ON_CANCELLATION");
@@ -41,10 +46,10 @@ Result<CheckpointRules> checkpoint_rules(const Config& config) {
   settings.savepoint_directory = config.get(options::kSavepointDirectory);
   TIDEWHEEL_ASSIGN_OR_RETURN(settings.retention, retention_of(config));
   const std::string mode = config.get(options::kCheckpointMode);
-  if (mode != "EXACTLY_ONCE" && mode != "AT_LEAST_ONCE") {
+  settings.exactly_once = same_word(mode, "EXACTLY_ONCE");
+  if (!settings.exactly_once && !same_word(mode, "AT_LEAST_ONCE")) {
     return bad_value(options::kCheckpointMode, mode, "EXACTLY_ONCE and AT_LEAST_ONCE");
   }
-  settings.exactly_once = mode == "EXACTLY_ONCE";
   if (config.get(options::kUnalignedCheckpoints)) {
     if (!settings.exactly_once) {
       return invalid_argument(ErrorId::kBadOptionValue, "{} needs {} to be EXACTLY_ONCE",

@@ -12,6 +12,7 @@
 #include "tidewheel/base/event_loop.h"
 #include "tidewheel/base/job_master_options.h"
 #include "tidewheel/base/leaf_lock.h"
+#include "tidewheel/base/letter_case.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
@@ -827,15 +828,13 @@ std::string MasterProcess::final_report(Status& result) {
 Result<ParallelismRange::Kind> scheduler_of(const Config& config) {
   const std::string scheduler = config.get(options::kScheduler);
   const std::string mode = config.get(options::kSchedulerMode);
-  if (mode == "REACTIVE" || mode == "reactive") { return ParallelismRange::Kind::kReactive; }
+  if (same_word(mode, "REACTIVE")) { return ParallelismRange::Kind::kReactive; }
   if (!mode.empty()) {
     return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; REACTIVE is possible",
                             options::kSchedulerMode.key, mode);
   }
-  if (scheduler == "Default" || scheduler == "default") { return ParallelismRange::Kind::kFixed; }
-  if (scheduler == "Adaptive" || scheduler == "adaptive") {
-    return ParallelismRange::Kind::kAdaptive;
-  }
+  if (same_word(scheduler, "Default")) { return ParallelismRange::Kind::kFixed; }
+  if (same_word(scheduler, "Adaptive")) { return ParallelismRange::Kind::kAdaptive; }
   return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; Default and Adaptive are possible",
                           options::kScheduler.key, scheduler);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/letter_case.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
@@ -21,7 +22,7 @@ Result<JobOrigin> find_origin(World& world, const std::string& name, const Confi
   const Logger logger = world.logger().named("job");
   JobOrigin origin;
   const std::string claim = config.get(options::kClaimMode);
-  if (claim != "NO_CLAIM" && claim != "CLAIM") {
+  if (!same_word(claim, "NO_CLAIM") && !same_word(claim, "CLAIM")) {
     return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; NO_CLAIM and CLAIM are possible",
                             options::kClaimMode.key, claim);
   }
@@ -52,7 +53,7 @@ Result<JobOrigin> find_origin(World& world, const std::string& name, const Confi
     TIDEWHEEL_ASSIGN_OR_RETURN(
         origin.snapshot, load_snapshot(world, path).with_context("the snapshot to start from"));
     TIDEWHEEL_RETURN_IF_ERROR(make_durable(world, *origin.snapshot));
-    origin.owned = claim == "CLAIM";
+    origin.owned = same_word(claim, "CLAIM");
   }
   return origin;
 }
@@ -160,7 +161,8 @@ void add_metrics(MetricGroup& metrics, const JobMaster& master) {
 
 Result<bool> restarts_all(const Config& config) {
   const std::string text = config.get(options::kFailoverStrategy);
-  if (text == "full" || text == "region") { return text == "full"; }
+  if (same_word(text, "full")) { return true; }
+  if (same_word(text, "region")) { return false; }
   return invalid_argument(ErrorId::kBadOptionValue, "{} is '{}'; region and full are possible",
                           options::kFailoverStrategy.key, text);
 }

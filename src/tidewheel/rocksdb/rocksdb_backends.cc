@@ -6,6 +6,7 @@
 #include "tidewheel/base/allocator.h"
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/file_memory.h"
+#include "tidewheel/base/letter_case.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
@@ -108,11 +109,12 @@ class RocksdbBackends final : public StateBackends {
 
 Result<TimerStorage> timer_storage_of(const Config& config) {
   const std::string factory = config.get(options::kRocksdbTimerFactory);
-  if (factory != "ROCKSDB" && factory != "HEAP") {
+  const bool in_rocksdb = same_word(factory, "ROCKSDB");
+  if (!in_rocksdb && !same_word(factory, "HEAP")) {
     return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}'; it takes ROCKSDB or HEAP",
                             options::kRocksdbTimerFactory.key, factory);
   }
-  return TimerStorage{factory == "ROCKSDB", config.get(options::kRocksdbTimerCacheSize)};
+  return TimerStorage{in_rocksdb, config.get(options::kRocksdbTimerCacheSize)};
 }
 
 Result<std::unique_ptr<StateBackends>> make_rocksdb_backends(World& world, const Config& config,
