@@ -325,13 +325,13 @@ def a_ledger_that_is_killed_has_each_row_once(ground):
 
 
 def a_job_killed_before_its_first_checkpoint_begins_anew(ground):
-    job = ground.flights()
-    process = job.start("--checkpoint-interval", "1h", "--checkpoint-dir", job.checkpoints, "--rate", SLOW)
-    wait_for(lambda: any(job.out.glob("*/.*")) or any(job.out.glob("*/part-*")), process, job)
-    kill(process)
-    said = job.run(*job.taking(), "--resume")
-    expect("starting from the beginning" in said, said)
-    job.check(said)
+    for job in (ground.flights(), ground.ledger("--part-bytes", 2000)):
+        process = job.start("--checkpoint-interval", "1h", "--checkpoint-dir", job.checkpoints, "--rate", SLOW, "-p", 3)
+        wait_for(lambda out=job.out: any(out.glob("*/.*")) or any(out.glob("*/part-*")), process, job)
+        kill(process)
+        said = job.run(*job.taking(), "--resume", "-p", 1)
+        expect("starting from the beginning" in said, said)
+        job.check(said)
 
 
 # ---- Signals that ask ----

@@ -122,6 +122,10 @@ Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& 
                                                const std::string& job_id,
                                                const std::string& job_name,
                                                std::vector<std::string>& warnings);
+// Whether a run that has completed no checkpoint has left its traces below <directory> (in the
+// folder of `job_id`, or in any when it is empty): it was killed, or is alive still.
+Result<bool> has_run_without_end(World& world, const std::string& directory,
+                                 const std::string& job_id);
 // Reads all that it has of the operators that are wanted (null: of all), and compares it with its
 // checksums: of what has a copy that, while it is as it should be. Errors: kSnapshotChecksum, and
 // kSnapshotMissing for a file that is not there or may not be read; they name the file, and the

@@ -401,6 +401,23 @@ Result<CompletedSnapshot> find_newest_snapshot(World& world, const std::string& 
                    directory);
 }
 
+Result<bool> has_run_without_end(World& world, const std::string& directory,
+                                 const std::string& job_id) {
+  FileSystem& files = world.files();
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto folders, list_if_there(files, directory));
+  for (const DirectoryEntry& folder : folders) {
+    if (!folder.is_directory || (!job_id.empty() && folder.name != job_id)) { continue; }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries,
+                               list_if_there(files, join_path(directory, folder.name)));
+    const auto has = [&](std::string_view name) {
+      return std::any_of(entries.begin(), entries.end(),
+                         [&](const DirectoryEntry& entry) { return entry.name == name; });
+    };
+    if (has(kLockName) && !has(kEndedName)) { return true; }
+  }
+  return false;
+}
+
 Result<std::unique_ptr<SnapshotSource>> open_snapshot(World& world,
                                                       const CompletedSnapshot& snapshot,
                                                       const LocalCopyMap& copies) {

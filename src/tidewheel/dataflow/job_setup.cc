@@ -47,6 +47,8 @@ Result<JobOrigin> find_origin(World& world, const std::string& name, const Confi
       return origin;
     }
     if (found.status().id() != ErrorId::kFileNotFound) { return found.status(); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(origin.follows_attempt,
+                               has_run_without_end(world, directory, by_id ? setup.id : ""));
   }
   const std::string path = config.get(options::kRecoveryPath);
   if (!path.empty()) {
@@ -272,7 +274,7 @@ std::unique_ptr<JobMaster> make_job_master(World& world, JobSetup& setup,
                        .tells_strategy = setup.tells_strategy,
                        .restarts_all = setup.restarts_all,
                        .verifies = config.get(options::kVerifySnapshot),
-                       .is_resumed = setup.origin.is_resumed});
+                       .is_resumed = setup.origin.is_resumed || setup.origin.follows_attempt});
   add_metrics(metrics, *master);
   add_copy_metrics(metrics, store.local_copies());
   if (setup.origin.snapshot) { master->start_from(*setup.origin.snapshot, setup.origin.owned); }

@@ -28,6 +28,8 @@ struct JobOrigin {
   std::optional<CompletedSnapshot> snapshot;
   bool owned = false;       // the job may delete it
   bool is_resumed = false;  // it is the same job as before
+  // It begins anew where an attempt was killed before its first checkpoint, and left files behind.
+  bool follows_attempt = false;
 };
 
 struct JobSetup {
