@@ -1,5 +1,6 @@
 // Fuzzes messages of Protocol Buffers: any bytes are a row or malformed, and rows survive being
-// written and read again; and texts of .proto files are a schema or an error.
+// written and read again; texts of .proto files are a schema or an error; and which message of a
+// schema a record is, is told or malformed.
 #include <array>
 #include <cstdint>
 #include <string>
@@ -9,6 +10,7 @@
 #include "tidewheel/base/check.h"
 #include "tidewheel/formats/protobuf/column_decoder.h"
 #include "tidewheel/formats/protobuf/column_encoder.h"
+#include "tidewheel/formats/protobuf/message_indexes.h"
 #include "tidewheel/formats/protobuf/protobuf_testing.h"
 #include "tidewheel/testing/column_rows.h"
 
@@ -23,6 +25,20 @@ void fuzz_schema(std::string_view text) {
   };
   static_cast<void>(protobuf::schema_of_proto("x.proto", open, {}).ok());
   static_cast<void>(protobuf::schema_of_descriptors(text, "shop.Every").ok());
+}
+
+void fuzz_indexes(std::string_view bytes) {
+  protobuf::WireReader in(bytes);
+  std::vector<int32_t> indexes;
+  if (!protobuf::read_message_indexes(in, indexes)) { return; }
+  TIDEWHEEL_CHECK(!indexes.empty() && indexes.size() <= protobuf::kIndexesMax);
+  std::string written;
+  append_varint(written, protobuf::zigzag(std::ssize(indexes)));
+  for (const int32_t index : indexes) { append_varint(written, protobuf::zigzag(index)); }
+  protobuf::WireReader again(written);
+  std::vector<int32_t> read;
+  TIDEWHEEL_CHECK(protobuf::read_message_indexes(again, read) && read == indexes);
+  TIDEWHEEL_CHECK(again.left() == 0);
 }
 
 struct Case {
@@ -58,6 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
                                             Case(protobuf::kEveryKind2)};
   if (size == 0) { return 0; }
   const std::string_view message(reinterpret_cast<const char*>(data) + 1, size - 1);
+  fuzz_indexes(message);
   constexpr uint8_t kKinds = 5;
   if (data[0] % kKinds == kKinds - 1) {
     fuzz_schema(message);

@@ -13,14 +13,14 @@ import sys
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 
-def message_class(folder):
+def message_class(folder, name="shop.Order"):
     subprocess.run(["protoc", f"--proto_path={folder}", "--include_imports",
                     f"--descriptor_set_out={folder / 'order.desc'}", "order.proto"], check=True)
     files = descriptor_pb2.FileDescriptorSet.FromString((folder / "order.desc").read_bytes())
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
         pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("shop.Order"))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 def fill(order, i):

@@ -50,8 +50,8 @@ INSERT INTO `lines` SELECT k, n, COUNT(*) OVER w, SUM(n) OVER w FROM numbers
 
 # Reads what that has written.
 READER = """
-CREATE TABLE `lines` (v STRING) WITH (
-  'connector' = 'kafka', 'topic' = '{target}', 'properties.bootstrap.servers' = '{brokers}',
+CREATE TABLE `lines` (v STRING, `at` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL, WATERMARK FOR `at` AS `at`)
+WITH ('connector' = 'kafka', 'topic' = '{target}', 'properties.bootstrap.servers' = '{brokers}',
   'scan.startup.mode' = 'earliest-offset', 'format' = 'raw');
 CREATE TABLE nothing (v STRING) WITH ('connector' = 'blackhole');
 INSERT INTO nothing SELECT v FROM `lines`;
@@ -335,7 +335,10 @@ class ClusterUnderAttack:
         local_cluster.wait_for("offsets are committed",
                                lambda: (self.metric("KafkaSourceReader.commitsSucceeded") or 0) > 0)
         for name in ("partition.0.recordsLag", "partition.0.committedOffset", "KafkaSourceReader.commitsFailed",
-                     "numRecordsSend", "successfulCommittables"):
+                     "KafkaSourceReader.bytesConsumed", "KafkaSourceReader.brokerFailures",
+                     "KafkaSourceReader.offsetsOutOfRange", "currentFetchEventTimeLag", "numRecordsInErrors",
+                     "numRecordsSend", "numBytesSend", "numRecordsSentAgain", "successfulCommittables",
+                     "failedCommittables"):
             expect(self.metric(name) is not None, f"there is no metric {name}")
         # A reader of transactions is at the end too, though what ends them is behind the last message.
         self.cluster.ask("PATCH", f"/jobs/{self.id}?mode=cancel")
@@ -346,6 +349,7 @@ class ClusterUnderAttack:
         self.cluster.wait_state(self.id, "RUNNING")
         local_cluster.wait_for("all is read", lambda: (self.metric("partition.0.currentOffset") or 0) > 0
                                and self.metric("pendingRecords") == 0)
+        local_cluster.wait_for("event time is behind the clock", lambda: (self.metric("watermarkLag") or 0) > 0)
 
     def state(self):
         try:

@@ -1,8 +1,11 @@
-// What only a real Kafka broker can do: looking for times, fencing, topics that do not exist or are
-// deleted, transactions that it ends by itself.
+// What only a real Kafka broker can do: looking for times, fencing, topics that do not exist, grow,
+// are compacted or deleted, messages that retention has deleted, transactions that it ends by
+// itself.
 #include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -18,7 +21,156 @@
 namespace tidewheel::kafka {
 namespace {
 
+// What a cluster's administrator does to topics while jobs read them.
+class Administrator {
+ public:
+  explicit Administrator(const std::string& brokers) {
+    rd_kafka_conf_t* const conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), text_.data(), text_.size());
+    client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text_.data(), text_.size());
+    EXPECT_NE(client_, nullptr) << text_.data();
+    answers_ = rd_kafka_queue_new(client_);
+  }
+  ~Administrator() {
+    rd_kafka_queue_destroy(answers_);
+    rd_kafka_destroy(client_);
+  }
+  Administrator(const Administrator&) = delete;
+  Administrator& operator=(const Administrator&) = delete;
+
+  void add_partitions(const std::string& topic, size_t until) {
+    rd_kafka_NewPartitions_t* asked =
+        rd_kafka_NewPartitions_new(topic.c_str(), until, text_.data(), text_.size());
+    ASSERT_NE(asked, nullptr) << text_.data();
+    rd_kafka_CreatePartitions(client_, &asked, 1, nullptr, answers_);
+    rd_kafka_NewPartitions_destroy(asked);
+    expect_done();
+  }
+  // Of partition 0, as retention does it.
+  void delete_records_before(const std::string& topic, int64_t offset) {
+    auto* const offsets = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(offsets, topic.c_str(), 0)->offset = offset;
+    rd_kafka_DeleteRecords_t* asked = rd_kafka_DeleteRecords_new(offsets);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    rd_kafka_DeleteRecords(client_, &asked, 1, nullptr, answers_);
+    rd_kafka_DeleteRecords_destroy(asked);
+    expect_done();
+  }
+
+ private:
+  void expect_done() {
+    rd_kafka_event_t* const answer = rd_kafka_queue_poll(answers_, 20'000);
+    ASSERT_NE(answer, nullptr);
+    EXPECT_EQ(rd_kafka_event_error(answer), RD_KAFKA_RESP_ERR_NO_ERROR)
+        << rd_kafka_event_error_string(answer);
+    rd_kafka_event_destroy(answer);
+  }
+  std::array<char, 512> text_{};
+  rd_kafka_t* client_ = nullptr;
+  rd_kafka_queue_t* answers_ = nullptr;
+};
+
 using RealKafka = KafkaSourceTest;
+
+TEST_F(RealKafka, partitions_that_are_added_are_read_from_their_beginning) {
+  const std::string name = topic("grows", 1);
+  write(name, 0, {"old"});
+  SourceOptions asked = options({name});
+  asked.start = Start::latest();
+  asked.stop = Stop::never();
+  asked.discovery_every = Duration(50);
+  Env env(world(), Config());
+  env.parallelism(2);
+  const auto first = std::make_shared<std::atomic<int>>(0);
+  const auto added = std::make_shared<std::atomic<int>>(0);
+  env.from("messages", records(asked))
+      .map([first, added](const Record& record) {
+        return ++*(record.partition == 0 ? first : added);
+      })
+      .collect();
+  auto job = env.execute_async();
+  ASSERT_TRUE(job.ok()) << job.status().to_string();
+  EXPECT_TRUE(wait_for([&] {
+    write(name, 0, {"new"});
+    return *first > 0;
+  }));
+  Administrator(brokers()).add_partitions(name, 3);
+  ASSERT_TRUE(wait_for([&] {
+    const auto info = admin()->topic(name);
+    return info.ok() && info->partition_count == 3;
+  }));
+  write(name, 1, {"a"});
+  write(name, 2, {"b", "c"});
+  EXPECT_TRUE(wait_for([&] { return *added == 3; }));
+  (*job)->stop();
+  EXPECT_TRUE((*job)->result().ok()) << (*job)->result().to_string();
+}
+
+TEST_F(RealKafka, messages_that_retention_has_deleted_follow_the_policy) {
+  const std::string name = topic("retention", 1);
+  write(name, 0, {"a", "b", "c", "d", "e", "f"});
+  Administrator(brokers()).delete_records_before(name, 4);
+  SourceOptions asked = options({name});
+  EXPECT_EQ(values_of(asked), (Strings{"e", "f"}));
+  asked.start = Start::at_offsets({{{name, 0}, 1}});
+  const Outcome failed = run(asked);
+  EXPECT_EQ(failed.status.id(), ErrorId::kKafkaOffset) << failed.status.to_string();
+  asked.out_of_range = OutOfRange::kEarliest;
+  EXPECT_EQ(values_of(asked), (Strings{"e", "f"}));
+  asked.out_of_range = OutOfRange::kLatest;
+  EXPECT_EQ(values_of(asked), Strings());
+}
+
+TEST_F(RealKafka, a_message_that_is_larger_than_a_fetch_is_read) {
+  const std::string name = topic("large", 1);
+  const std::string large(900'000, 'x');
+  write(name, 0, {"a", large, "b"});
+  SourceOptions asked = options({name});
+  asked.properties["max.partition.fetch.bytes"] = "1000";
+  asked.properties["fetch.max.bytes"] = "1000000";
+  EXPECT_EQ(values_of(asked), (Strings{"a", "b", large}));
+}
+
+TEST_F(RealKafka, a_message_that_its_topic_does_not_take_fails_the_job) {
+  const std::string name = topic("narrow", 1, {{"max.message.bytes", "1000"}});
+  SinkOptions asked;
+  asked.brokers = brokers();
+  asked.topic = name;
+  Env env(world(), Config());
+  env.from("rows", collection<std::string>({"small", std::string(2'000, 'x')})).to(sink(asked));
+  const Status status = env.execute().status();
+  EXPECT_EQ(status.id(), ErrorId::kKafkaMessage) << status.to_string();
+  EXPECT_NE(status.message().find(name), std::string::npos) << status.to_string();
+}
+
+TEST_F(RealKafka, a_compacted_topic_is_read_across_its_holes) {
+  const std::string name = topic("compacted", 1,
+                                 {{"cleanup.policy", "compact"},
+                                  {"min.cleanable.dirty.ratio", "0.01"},
+                                  {"segment.ms", "100"},
+                                  {"segment.bytes", "1048576"}});
+  const auto writer = producer();
+  const auto put = [&](const std::string& key, const std::string& value, int64_t time_ms) {
+    send(*writer, name, {.key = key, .value = value, .partition = 0, .timestamp_ms = time_ms});
+  };
+  for (int i = 0; i < 900; ++i) { put(std::to_string(i % 3), std::to_string(i), 1'000 + i); }
+  ASSERT_TRUE(writer->flush(Duration(20'000)).ok());
+  // The segment that is written to is not compacted: this one begins another.
+  put("other", "last", world().clock().wall_ms());
+  ASSERT_TRUE(writer->flush(Duration(20'000)).ok());
+  Strings left;
+  EXPECT_TRUE(wait_for([&] {
+    left = values_of(options({name}));
+    return left.size() < 100;
+  }));
+  for (const char* value : {"897", "898", "899"}) {
+    EXPECT_EQ(std::count(left.begin(), left.end(), value), 1) << value;
+  }
+  // Offset 300 is not there any more: what comes behind it is.
+  SourceOptions asked = options({name});
+  asked.start = Start::at_offsets({{{name, 0}, 300}});
+  EXPECT_EQ(values_of(asked), left);
+}
 
 TEST_F(RealKafka, a_time_is_turned_into_offsets) {
   const std::string name = topic("times", 1);

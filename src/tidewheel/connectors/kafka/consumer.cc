@@ -46,7 +46,12 @@ class NativePartition final : public PartitionReader {
     if (queue_ != nullptr) { Handle::wake_no_more_on(queue_); }
     // Waits for librdkafka's thread to take note, not for a broker.
     if (started_) { rd_kafka_consume_stop(topic_, partition_.partition); }
-    if (queue_ != nullptr) { rd_kafka_queue_destroy(queue_); }
+    if (queue_ != nullptr) {
+      // What lies in the queue holds the partition, which holds the queue. When its topic was
+      // deleted librdkafka (before 2.6.1) does not break that circle, and never ends the client.
+      empty_queue();
+      rd_kafka_queue_destroy(queue_);
+    }
     if (topic_ != nullptr) { rd_kafka_topic_destroy(topic_); }
   }
 
@@ -114,11 +119,9 @@ class NativePartition final : public PartitionReader {
     queue_ = rd_kafka_queue_get_partition(handle_->get(), partition_.topic.c_str(),
                                           partition_.partition);
     TIDEWHEEL_CHECK(queue_ != nullptr, "a consumer has a queue for each partition");
-    // What an earlier reader has left: a queue that is not empty wakes nobody when more comes.
-    natives_.resize(1);
-    while (rd_kafka_consume_batch_queue(queue_, 0, natives_.data(), 1) > 0) {
-      rd_kafka_message_destroy(natives_.front());
-    }
+    // What came since an earlier reader has left: a queue that is not empty wakes nobody when more
+    // comes.
+    empty_queue();
     handle_->wake_on(queue_);
     if (rd_kafka_consume_start(topic_, partition_.partition, offset) != 0) {
       return handle_->describe(status_of(rd_kafka_last_error(), place()));
@@ -149,6 +152,13 @@ class NativePartition final : public PartitionReader {
     return handle_->describe(text.empty() ? status
                                           : Status(status.code(), status.id(),
                                                    fmt::format("{}; {}", status.message(), text)));
+  }
+
+  void empty_queue() {
+    rd_kafka_message_t* message = nullptr;
+    while (rd_kafka_consume_batch_queue(queue_, 0, &message, 1) > 0) {
+      rd_kafka_message_destroy(message);
+    }
   }
 
   void let_go() {

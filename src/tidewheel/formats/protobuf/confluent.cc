@@ -1,15 +1,14 @@
 // The format `protobuf-confluent`: messages with the id of their schema in a registry before them,
 // and which of the schema's messages they are:
 //
-//   0, id in 4 bytes (the highest first), indexes, the message
-//   indexes   zigzag varint: how many; then as many: the message's place in the file, then among
-//             the messages within that one, and so on. 0 alone stands for [0], the first message.
+//   0, id in 4 bytes (the highest first), indexes (message_indexes.h), the message
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/formats/protobuf/message_indexes.h"
 #include "tidewheel/formats/protobuf/schema.h"
 #include "tidewheel/formats/protobuf/sql_schema.h"
 #include "tidewheel/formats/protobuf/table.h"
@@ -25,7 +24,6 @@ namespace {
 using namespace protobuf;
 
 constexpr char kConfluent[] = "protobuf-confluent";
-constexpr size_t kIndexesMax = 64;
 
 struct DecodePlan {
   DecodedRow row;
@@ -33,25 +31,6 @@ struct DecodePlan {
   registry::Options registry;
   bool skips_malformed = false;
 };
-
-bool read_indexes(WireReader& in, std::vector<int32_t>& indexes) {
-  uint64_t bits = 0;
-  if (!in.read_varint(bits)) { return false; }
-  const int64_t count = unzigzag(bits);
-  if (count < 0 || count > std::ssize(std::string_view(in.at(), in.left())) ||
-      static_cast<size_t>(count) > kIndexesMax) {
-    return false;
-  }
-  indexes.clear();
-  if (count == 0) { indexes.push_back(0); }
-  for (int64_t i = 0; i < count; ++i) {
-    if (!in.read_varint(bits)) { return false; }
-    const int64_t index = unzigzag(bits);
-    if (index < 0 || index > INT32_MAX) { return false; }
-    indexes.push_back(static_cast<int32_t>(index));
-  }
-  return true;
-}
 
 // What the registry has, with its imports.
 Result<Schema> import_schema(int32_t id, const registry::RegisteredSchema& found,
@@ -89,7 +68,7 @@ class ConfluentDecoder final : public RowDecoder {
   Status read(Text message, ColumnBatch& rows) {
     const auto framed = registry::unframed(message);
     WireReader in(framed.has_value() ? framed->value : std::string_view());
-    if (!framed.has_value() || !read_indexes(in, indexes_)) {
+    if (!framed.has_value() || !read_message_indexes(in, indexes_)) {
       return invalid_argument(ErrorId::kRecordMalformed,
                               "the message does not begin with 0, the id of a schema and the "
                               "indexes of a message, as the format protobuf-confluent has it");

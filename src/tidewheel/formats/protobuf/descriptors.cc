@@ -196,8 +196,9 @@ Result<const pb::Descriptor*> choose(const pb::FileDescriptor& file, const Messa
   for (const int32_t index : choice.indexes) {
     const int count = found == nullptr ? file.message_type_count() : found->nested_type_count();
     if (index < 0 || index >= count) {
-      return refuse("{} has no message number {}", found == nullptr ? file.name() : found->name(),
-                    index);
+      // It is a record that says so: the schema is right.
+      return invalid_argument(ErrorId::kRecordMalformed, "{} has no message number {}",
+                              found == nullptr ? file.name() : found->name(), index);
     }
     found = found == nullptr ? file.message_type(index) : found->nested_type(index);
   }
