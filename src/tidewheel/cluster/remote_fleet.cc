@@ -493,6 +493,8 @@ void RemoteFleet::take_figures(TaskAttempt& attempt, const pb::TaskFigures& figu
   info.rows_in = figures.rows_in();
   info.rows_out = figures.rows_out();
   info.watermark = figures.watermark();
+  attempt.bytes_in = figures.bytes_in();
+  attempt.bytes_out = figures.bytes_out();
 }
 
 // ---- What is shown

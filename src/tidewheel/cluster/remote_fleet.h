@@ -53,6 +53,8 @@ struct TaskAttempt {
   std::string host;
   int32_t data_port = 0;
   TaskInfo info;  // as of the latest figures
+  int64_t bytes_in = 0;
+  int64_t bytes_out = 0;
   // Of each second, between the latest figures; -1: not known yet.
   int32_t busy_ms_per_second = -1;
   int32_t idle_ms_per_second = -1;

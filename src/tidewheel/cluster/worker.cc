@@ -180,9 +180,18 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void tell_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
   void note_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
   void add_figures(const Region& region, TaskId task, pb::FiguresNotice& notice);
-  void add_accumulators(pb::FiguresNotice& notice);
+  std::vector<MetricValue> collect_metrics() const {
+    return metrics_->collect(world_.clock().now_ns());
+  }
+  void add_accumulators(const std::vector<MetricValue>& metrics, pb::FiguresNotice& notice);
   bool is_here(TaskId task) const;
-  pb::MetricReport operator_metrics() const;
+  Task* task_of(TaskId id) const {
+    return deployment_ == nullptr ? nullptr : deployment_->tasks()[layout_->place_of(id)];
+  }
+  // Of what is here.
+  void add_operators(pb::MetricReport& report) const;
+  void add_tasks(pb::MetricReport& report) const;
+  void add_worker(pb::MetricReport& report) const;
   PrometheusText::Labels labels_of(TaskId task) const;
   void add_samples(PrometheusText& text) const;
   void figures_timer();
@@ -211,6 +220,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   std::unique_ptr<WorkerStorage> storage_;
   WorkerPlans plans_;
   TaskRates rates_;
+  CounterRates counter_rates_;
   bool figures_due_ = false;
   bool ending_ = false;
 
@@ -266,7 +276,11 @@ void WorkerProcess::serve() {
       "Metrics", [this](const RpcRequest&, const pb::WorkerMetricsRequest&,
                         const RpcAnswer<pb::WorkerMetricsResponse>& answer) {
         pb::WorkerMetricsResponse response;
-        response.set_report(operator_metrics().SerializeAsString());
+        pb::MetricReport report;
+        add_tasks(report);
+        add_operators(report);
+        add_worker(report);
+        response.set_report(report.SerializeAsString());
         answer.ok(response);
       });
   service->on<pb::WorkerSampleRequest, pb::WorkerSampleResponse>(
@@ -728,7 +742,7 @@ void WorkerProcess::note_end(TaskId task, uint64_t attempt, TaskState state,
   --region.live;
   pb::FiguresNotice notice;
   add_figures(region, task, notice);
-  if (region.live == 0) { add_accumulators(notice); }
+  if (region.live == 0) { add_accumulators(collect_metrics(), notice); }
   master_.notify("Figures", notice);
   tell_end(task, attempt, state, failure);
   if (region.live == 0) { retire(index); }
@@ -747,10 +761,12 @@ void WorkerProcess::tell_end(TaskId task, uint64_t attempt, TaskState state,
 }
 
 void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNotice& notice) {
-  const Task* const task = deployment_->tasks()[layout_->place_of(id)];
+  Task* const task = task_of(id);
   if (task == nullptr) { return; }
   const TaskInfo info = task->info();
-  rates_.note(id, region.attempt, info, world_.clock().now_ns());
+  const TaskFigures flows = task->figures();
+  rates_.note(id, region.attempt, info, flows, task->take_longest_refusal_ns(),
+              world_.clock().now_ns());
   pb::TaskFigures& figures = *notice.add_tasks();
   to_message(id, *figures.mutable_task());
   figures.set_attempt(region.attempt);
@@ -761,12 +777,14 @@ void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNoti
   figures.set_rows_in(info.rows_in);
   figures.set_rows_out(info.rows_out);
   figures.set_watermark(info.watermark);
+  figures.set_bytes_in(flows.in_local.bytes + flows.in_remote.bytes);
+  figures.set_bytes_out(flows.out.bytes);
 }
 
-void WorkerProcess::add_accumulators(pb::FiguresNotice& notice) {
-  const std::map<std::string, int64_t> sums =
-      sum_accumulators(chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
-                       [this](TaskId task) { return is_here(task); });
+void WorkerProcess::add_accumulators(const std::vector<MetricValue>& metrics,
+                                     pb::FiguresNotice& notice) {
+  const std::map<std::string, int64_t> sums = sum_accumulators(
+      chained_, metrics_->name(), metrics, [this](TaskId task) { return is_here(task); });
   for (const auto& [name, value] : sums) {
     pb::AccumulatorFigure& figure = *notice.add_accumulators();
     figure.set_name(name);
@@ -780,14 +798,52 @@ bool WorkerProcess::is_here(TaskId task) const {
   return std::find(region.tasks.begin(), region.tasks.end(), task) != region.tasks.end();
 }
 
-pb::MetricReport WorkerProcess::operator_metrics() const {
-  pb::MetricReport report;
-  if (metrics_ != nullptr) {
-    add_operator_metrics(
-        chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
-        [this](TaskId task) { return is_here(task); }, report);
+void WorkerProcess::add_operators(pb::MetricReport& report) const {
+  if (metrics_ == nullptr) { return; }
+  const std::vector<MetricValue> metrics = collect_metrics();
+  add_operator_metrics({.chained = chained_,
+                        .job = metrics_->name(),
+                        .metrics = metrics,
+                        .rates = counter_rates_,
+                        .is_here = [this](TaskId task) { return is_here(task); },
+                        .source_figures =
+                            [this](TaskId id) {
+                              Task* const task = task_of(id);
+                              return task == nullptr ? TaskFigures() : task->figures();
+                            },
+                        .now_ns = world_.clock().now_ns(),
+                        .wall_ms = world_.clock().wall_ms()},
+                       report);
+}
+
+void WorkerProcess::add_tasks(pb::MetricReport& report) const {
+  for (const Region& region : regions_) {
+    for (const TaskId id : region.tasks) {
+      Task* const task = task_of(id);
+      if (task == nullptr) { continue; }
+      pb::MetricScope& scope = *report.add_scopes();
+      scope.set_kind(pb::MetricScope::TASK);
+      scope.set_vertex_id(vertex_id_of(chained_, id.vertex));
+      scope.set_subtask(id.subtask);
+      add_task_metrics(task->info(), rates_.of(id), scope);
+      add_task_figures(task->figures(), rates_.of(id), scope);
+    }
   }
-  return report;
+}
+
+void WorkerProcess::add_worker(pb::MetricReport& report) const {
+  if (memory_ == nullptr) { return; }
+  QueueLength queued;
+  for (const Region& region : regions_) {
+    for (const TaskId id : region.tasks) {
+      const Task* const task = task_of(id);
+      if (task == nullptr) { continue; }
+      const TaskFigures figures = task->figures();
+      queued.elements += figures.input.elements;
+      queued.capacity += figures.input.capacity;
+    }
+  }
+  add_worker_metrics(role_.task_manager_id, memory_->used_bytes(), queued, report);
 }
 
 PrometheusText::Labels WorkerProcess::labels_of(TaskId task) const {
@@ -807,19 +863,19 @@ void WorkerProcess::add_samples(PrometheusText& text) const {
   for (const Region& region : regions_) {
     for (const TaskId id : region.tasks) {
       vertices[vertex_id_of(chained_, id.vertex)] = id.vertex;
-      const Task* const task =
-          deployment_ == nullptr ? nullptr : deployment_->tasks()[layout_->place_of(id)];
-      if (task == nullptr) { continue; }
-      pb::MetricScope scope;
-      add_task_metrics(task->info(), rates_.of(id), scope);
-      text.add_scope("taskmanager_job_task", labels_of(id), scope);
     }
   }
-  const pb::MetricReport report = operator_metrics();
+  pb::MetricReport report;
+  add_tasks(report);
+  add_operators(report);
   for (const pb::MetricScope& scope : report.scopes()) {
     const auto vertex = vertices.find(scope.vertex_id());
     if (vertex == vertices.end()) { continue; }
     PrometheusText::Labels labels = labels_of({vertex->second, scope.subtask()});
+    if (scope.kind() == pb::MetricScope::TASK) {
+      text.add_scope("taskmanager_job_task", labels, scope);
+      continue;
+    }
     labels.emplace_back("operator_name", scope.operator_name());
     text.add_scope("taskmanager_job_task_operator", labels, scope);
   }
@@ -837,7 +893,9 @@ void WorkerProcess::figures_timer() {
     if (region.state != Region::State::kRunning) { continue; }
     for (const TaskId task : region.tasks) { add_figures(region, task, notice); }
   }
-  add_accumulators(notice);
+  const std::vector<MetricValue> metrics = collect_metrics();
+  counter_rates_.note(metrics, world_.clock().now_ns());
+  add_accumulators(metrics, notice);
   master_.notify("Figures", notice);
   loop_->after_ms(kFiguresMs, [this] { figures_timer(); });
 }

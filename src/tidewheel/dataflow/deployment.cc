@@ -354,7 +354,9 @@ Status Deployment::Builder::connect() {
     for (int32_t subtask = 0; subtask < parallelism; ++subtask) {
       if (task_of(edge.from, subtask) == nullptr) { continue; }
       TIDEWHEEL_ASSIGN_OR_RETURN(OutputPort* const port, port_of(edge, subtask));
-      port->connect(operator_of(edge.to, subtask));
+      ChainedOperator& consumer = operator_of(edge.to, subtask);
+      port->connect(consumer);
+      consumer.set_sent_gauges(operator_of(edge.from, subtask).sent_gauges());
     }
   }
   for (size_t i = 0; i < tasks_.size(); ++i) {
@@ -385,7 +387,7 @@ Status Deployment::Builder::connect_edge(size_t index) {
       channels.push_back(channel);
       if (receiver == nullptr) { continue; }
       inputs_[deployment_.layout_.place_of(spec.receiver)].push_back(
-          {channel, edge.to_input, spec.edge, subtask, i});
+          {channel, edge.to_input, spec.edge, subtask, i, sender == nullptr});
     }
     if (sender == nullptr) { continue; }
     TIDEWHEEL_RETURN_IF_ERROR(connect_sender(edge, *sender, std::move(channels), spec.edge));
@@ -424,6 +426,7 @@ Status Deployment::Builder::connect_sender(const GraphEdge& edge, Task& sender,
   auto writer = std::make_unique<ChannelWriter>(mode, std::move(channels), std::move(partitioner),
                                                 batch_rows, parts_.world.fork_random());
   writer->set_edge(info, subtask);
+  writer->set_sent_gauges(operator_of(edge.from, subtask).sent_gauges());
   sender.add_writer(*port, std::move(writer));
   return ok_status();
 }

@@ -130,6 +130,11 @@ class RestApi final : public HttpService {
   void with_job_summary(const RestCallRef& call, Then<JobSummary> then);
   void fetch_report(const std::string& job_id, FetchCache<JobReportRef>::Done done);
   void fetch_metrics(const std::string& job_id, FetchCache<MetricReportRef>::Done done);
+  // Of a process; of a TaskManager with what the jobs' workers there have. `then` is run on the
+  // loop.
+  void fetch_process(const ProcessName& process, Then<Result<MetricReportRef>> then);
+  void add_workers(const std::string& task_manager, const MetricReportRef& own,
+                   const Then<Result<MetricReportRef>>& then);
 
   void run_program(const RestCallRef& call);
   void upload_program(const RestCallRef& call);
