@@ -23,6 +23,8 @@
 #include "tidewheel/cluster/metric_report_builder.h"
 #include "tidewheel/cluster/parallelism.h"
 #include "tidewheel/cluster/remote_fleet.h"
+#include "tidewheel/cluster/stack_messages.h"
+#include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/dataflow/job_master.h"
 #include "tidewheel/dataflow/job_setup.h"
 #include "tidewheel/rpc/service.h"
@@ -566,6 +568,19 @@ void MasterProcess::serve_orders(RpcService& service, Generation& now) {
 
 void MasterProcess::on_sample(Generation& now, const pb::SampleStacksRequest& request,
                               const RpcAnswer<pb::SampleStacksResponse>& answer) {
+  const StackSampling sampling = from_message(request);
+  const auto done = [answer](const std::vector<SampledStack>& stacks) {
+    pb::SampleStacksResponse response;
+    to_message(stacks, response);
+    answer.ok(response);
+  };
+  if (request.own_threads()) {
+    return world_.executor().run_blocking(
+        [&world = world_, sampling, done] { done(sample_threads(world, sampling)); });
+  }
+  if (!request.task_manager_id().empty()) {
+    return now.fleet->sample_workers(request.task_manager_id(), sampling, done);
+  }
   std::vector<TaskId> tasks;
   for (size_t v = 0; v < now.chained.vertices.size(); ++v) {
     const auto vertex = static_cast<int32_t>(v);
@@ -574,20 +589,7 @@ void MasterProcess::on_sample(Generation& now, const pb::SampleStacksRequest& re
       if (request.subtask() < 0 || request.subtask() == i) { tasks.push_back({vertex, i}); }
     }
   }
-  StackSampling sampling;
-  sampling.kind = static_cast<StackSampling::Kind>(std::min<uint32_t>(request.kind(), 2));
-  sampling.samples = request.samples();
-  sampling.interval_ms = request.interval_ms();
-  sampling.depth_max = request.depth_max();
-  now.fleet->sample_stacks(tasks, sampling, [answer](const std::vector<SampledStack>& stacks) {
-    pb::SampleStacksResponse response;
-    for (const SampledStack& stack : stacks) {
-      pb::SampledStackMessage& added = *response.add_stacks();
-      for (const std::string& frame : stack.frames) { added.add_frames(frame); }
-      added.set_count(stack.count);
-    }
-    answer.ok(response);
-  });
+  now.fleet->sample_stacks(tasks, sampling, done);
 }
 
 void MasterProcess::on_slots(Generation& now, const pb::SlotsAssignedNotice& notice) {

@@ -552,24 +552,42 @@ void RemoteFleet::collect_metrics(std::function<void(std::shared_ptr<pb::MetricR
 
 void RemoteFleet::sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
                                 std::function<void(std::vector<SampledStack>)> done) {
+  std::map<uint64_t, std::set<int32_t>> slots;  // by worker
+  for (const TaskId task : tasks) {
+    const int32_t slot = parts_.layout.slot_of(task);
+    slots[worker_of_slot_[static_cast<size_t>(slot)]].insert(slot);
+  }
+  std::map<uint64_t, pb::WorkerSampleRequest> requests;
+  for (const auto& [number, wanted] : slots) {
+    if (!members_.contains(number)) { continue; }
+    for (const int32_t slot : wanted) { requests[number].add_slots(slot); }
+  }
+  sample_members(requests, sampling, std::move(done));
+}
+
+void RemoteFleet::sample_workers(const std::string& task_manager_id, const StackSampling& sampling,
+                                 std::function<void(std::vector<SampledStack>)> done) {
+  std::map<uint64_t, pb::WorkerSampleRequest> requests;
+  for (const auto& [number, member] : members_) {
+    if (member->task_manager_id == task_manager_id) { requests[number].set_all_threads(true); }
+  }
+  sample_members(requests, sampling, std::move(done));
+}
+
+void RemoteFleet::sample_members(const std::map<uint64_t, pb::WorkerSampleRequest>& requests,
+                                 const StackSampling& sampling,
+                                 std::function<void(std::vector<SampledStack>)> done) {
   struct Collection {
     std::vector<SampledStack> stacks;
     size_t awaited = 0;
     std::function<void(std::vector<SampledStack>)> done;
   };
-  std::map<uint64_t, std::set<int32_t>> slots;  // by worker
-  for (const TaskId task : tasks) {
-    const int32_t slot = parts_.layout.slot_of(task);
-    const uint64_t worker = worker_of_slot_[static_cast<size_t>(slot)];
-    if (members_.contains(worker)) { slots[worker].insert(slot); }
-  }
   auto collection = std::make_shared<Collection>();
   collection->done = std::move(done);
-  collection->awaited = slots.size();
-  if (slots.empty()) { return collection->done({}); }
-  for (const auto& [number, wanted] : slots) {
-    pb::WorkerSampleRequest request;
-    for (const int32_t slot : wanted) { request.add_slots(slot); }
+  collection->awaited = requests.size();
+  if (requests.empty()) { return collection->done({}); }
+  for (const auto& [number, wanted] : requests) {
+    pb::WorkerSampleRequest request = wanted;
     request.set_kind(static_cast<uint32_t>(sampling.kind));
     request.set_samples(sampling.samples);
     request.set_interval_ms(sampling.interval_ms);

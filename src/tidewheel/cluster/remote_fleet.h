@@ -30,6 +30,7 @@ class RegisterWorkerResponse;
 class WorkerFailedNotice;
 class TaskFigures;
 class WorkerReadyNotice;
+class WorkerSampleRequest;
 }  // namespace pb
 
 // What the job has, as the resource manager says. The whole of it each time.
@@ -115,6 +116,9 @@ class RemoteFleet final : public TaskFleet {
   // master's thread.
   void sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
                      std::function<void(std::vector<SampledStack>)> done);
+  // Those of all threads of the workers on a TaskManager.
+  void sample_workers(const std::string& task_manager_id, const StackSampling& sampling,
+                      std::function<void(std::vector<SampledStack>)> done);
 
   // ---- TaskFleet
   Result<std::shared_ptr<Prepared>> prepare(size_t region,
@@ -147,6 +151,9 @@ class RemoteFleet final : public TaskFleet {
   void on_lost(uint64_t number, const Status& why);
 
   void take_figures(TaskAttempt& attempt, const pb::TaskFigures& figures);
+  void sample_members(const std::map<uint64_t, pb::WorkerSampleRequest>& requests,
+                      const StackSampling& sampling,
+                      std::function<void(std::vector<SampledStack>)> done);
   Member* member_of(const RpcPeerRef& peer);
   void place_slots();
   void set_state(size_t place, ExecutionState state);

@@ -93,8 +93,11 @@ void answer_samples(World& world, const pb::WorkerSampleRequest& request,
     sampling.interval_ms = request.interval_ms();
     sampling.depth_max = request.depth_max();
     pb::WorkerSampleResponse response;
-    for (const SampledStack& stack :
-         sample_slots(world, {request.slots().begin(), request.slots().end()}, sampling)) {
+    const std::vector<SampledStack> stacks =
+        request.all_threads()
+            ? sample_threads(world, sampling)
+            : sample_slots(world, {request.slots().begin(), request.slots().end()}, sampling);
+    for (const SampledStack& stack : stacks) {
       pb::WorkerStack& added = *response.add_stacks();
       for (const std::string& frame : stack.frames) { added.add_frames(frame); }
       added.set_count(stack.count);

@@ -222,8 +222,7 @@ void RestApi::add_process_routes(const std::string& prefix,
     }
     answer_log(gateway_, call, process(*call), name);
   });
-  get(prefix + "/profiler", "Profiles of it: there are none",
-      [](const RestCallRef& call) { call->json(R"({"profilingList":[]})"); });
+  add_profile_routes(prefix, process);
   get(prefix + "/thread-dump", "The stacks of its threads",
       [this, process](const RestCallRef& call) {
         gateway_.thread_dump(process(*call),
