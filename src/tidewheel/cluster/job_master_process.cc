@@ -646,6 +646,12 @@ void MasterProcess::on_savepoint(Generation& now, const pb::SavepointRequest& re
 
 void MasterProcess::on_bounds(Generation& now, const pb::ParallelismBoundsMessage& message,
                               const RpcAnswer<pb::Empty>& answer) {
+  if (now.chained.exchanges_block) {
+    return answer.fail(failed_precondition(
+        ErrorId::kRescale,
+        "a job with blocking exchanges takes no checkpoint, from which it could go on at another "
+        "parallelism"));
+  }
   if (!now.rules.has_directory) {
     return answer.fail(failed_precondition(
         ErrorId::kRescale, "a job goes on at another parallelism from a checkpoint: set {}",
@@ -758,25 +764,26 @@ std::string MasterProcess::report(const Generation& now) const {
   if (since_ms == 0) { since_ms = now_ms; }
   const int64_t end_ms = end_ms_ < 0 && is_final(status) ? since_ms : end_ms_;
   pb::JobReport message;
-  fill_job_report({.id = role_.job_id,
-                   .name = now.name,
-                   .state = master.state(),
-                   .status_text = is_final(master.state()) ? "" : now.fleet->obstacle(),
-                   .now_ms = now_ms,
-                   .start_ms = start_ms_,
-                   .end_ms = end_ms,
-                   .status_ms = std::move(status_ms),
-                   .chained = now.chained,
-                   .config = config_,
-                   .rules = now.rules,
-                   .checkpoints = *checkpoints,
-                   .failures = *failures,
-                   .fleet = now.fleet.get(),
-                   .restarts = master.restarts(),
-                   .restart_strategy = now.restart_strategy,
-                   .bounds = range_.bounds(),
-                   .can_rescale = is_adaptive_ || now.rules.has_directory},
-                  message);
+  fill_job_report(
+      {.id = role_.job_id,
+       .name = now.name,
+       .state = master.state(),
+       .status_text = is_final(master.state()) ? "" : now.fleet->obstacle(),
+       .now_ms = now_ms,
+       .start_ms = start_ms_,
+       .end_ms = end_ms,
+       .status_ms = std::move(status_ms),
+       .chained = now.chained,
+       .config = config_,
+       .rules = now.rules,
+       .checkpoints = *checkpoints,
+       .failures = *failures,
+       .fleet = now.fleet.get(),
+       .restarts = master.restarts(),
+       .restart_strategy = now.restart_strategy,
+       .bounds = range_.bounds(),
+       .can_rescale = !now.chained.exchanges_block && (is_adaptive_ || now.rules.has_directory)},
+      message);
   return message.SerializeAsString();
 }
 
@@ -851,8 +858,17 @@ Result<std::unique_ptr<JobMasterProcess>> JobMasterProcess::start(World& world, 
   if (ended) {
     return start_ended_job_process(world, *ended, std::move(graph), config, std::move(options));
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const ParallelismRange::Kind scheduler, scheduler_of(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(ParallelismRange::Kind scheduler, scheduler_of(config));
   TIDEWHEEL_ASSIGN_OR_RETURN(const ChainedGraph chained, chain_graph(graph, config));
+  if (chained.exchanges_block && scheduler != ParallelismRange::Kind::kFixed) {
+    // Another parallelism takes a checkpoint to go on from.
+    world.logger()
+        .named("job-master")
+        .warning(
+            "{} {} does not go with blocking exchanges: the job has the parallelism it asks for",
+            options::kScheduler.key, config.get(options::kScheduler));
+    scheduler = ParallelismRange::Kind::kFixed;
+  }
   auto process =
       std::make_unique<MasterProcess>(world, std::move(graph), std::move(config),
                                       std::move(options), ParallelismRange(chained, scheduler));

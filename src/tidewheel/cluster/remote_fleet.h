@@ -22,7 +22,8 @@ namespace tidewheel {
 class CheckpointStore;  // checkpoint/checkpoint_store.h
 
 namespace pb {
-class FiguresNotice;          // cluster/worker.proto
+class DeployNotice;           // cluster/worker.proto
+class FiguresNotice;          // the same
 class HappenedNotice;         // the same
 class MetricReport;           // cluster/job_report.proto
 class RegisterWorkerRequest;  // the same
@@ -128,6 +129,8 @@ class RemoteFleet final : public TaskFleet {
   void stop(size_t region) override;
   void cancel(size_t region) override;
   void retire(size_t region, std::function<void()> done) override;
+  bool has_results(size_t region) const override;
+  void drop_results(size_t region) override;
   void trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) override;
   void checkpoint_complete(int64_t checkpoint, bool notify) override;
   void checkpoint_aborted(int64_t checkpoint) override;
@@ -155,6 +158,8 @@ class RemoteFleet final : public TaskFleet {
                       const StackSampling& sampling,
                       std::function<void(std::vector<SampledStack>)> done);
   Member* member_of(const RpcPeerRef& peer);
+  uint64_t reader_of(size_t place) const;
+  bool add_results(size_t region, pb::DeployNotice& notice) const;
   void place_slots();
   void set_state(size_t place, ExecutionState state);
   void tell_region(size_t region, int what);

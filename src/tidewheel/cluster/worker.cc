@@ -32,6 +32,7 @@
 #include "tidewheel/dataflow/deployment.h"
 #include "tidewheel/dataflow/job_setup.h"
 #include "tidewheel/dataflow/restore.h"
+#include "tidewheel/dataflow/result_store.h"
 #include "tidewheel/rpc/service.h"
 #include "tidewheel/state/state_backend.h"
 
@@ -44,15 +45,21 @@ constexpr int64_t kFiguresMs = 1'000;
 // Where the tasks of one attempt at a region are. Kept by its tasks.
 class AttemptEdges final : public RemoteEdges {
  public:
+  // `reader_of_result`: by place of a task, the worker that has what it has kept.
   AttemptEdges(Exchange& exchange, const TaskLayout& layout, uint64_t attempt, uint64_t self,
-               std::vector<ExchangePeer> peer_of_slot)
+               std::vector<ExchangePeer> peer_of_slot, std::vector<uint64_t> reader_of_result)
       : exchange_(exchange),
         layout_(layout),
         attempt_(attempt),
         self_(self),
-        peer_of_slot_(std::move(peer_of_slot)) {}
+        peer_of_slot_(std::move(peer_of_slot)),
+        reader_of_result_(std::move(reader_of_result)) {}
 
   bool is_here(TaskId task) const override { return peer_of(task).worker == self_; }
+  bool has_results_of(TaskId task) const override {
+    const size_t place = layout_.place_of(task);
+    return place < reader_of_result_.size() && reader_of_result_[place] == self_;
+  }
   Result<std::unique_ptr<RemoteChannel>> make_outgoing(const RemoteChannelSpec& spec,
                                                        WakeTarget& sender) override {
     task_of_channel_[spec.number] = spec.sender;
@@ -80,6 +87,7 @@ class AttemptEdges final : public RemoteEdges {
   const uint64_t attempt_;
   const uint64_t self_;
   const std::vector<ExchangePeer> peer_of_slot_;
+  const std::vector<uint64_t> reader_of_result_;
   std::map<uint32_t, TaskId> task_of_channel_;
 };
 
@@ -148,6 +156,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void register_now();
   void on_registered(const pb::RegisterWorkerResponse& response);
   Status set_up(const pb::RegisterWorkerResponse& response);
+  Status open_results();
   Status start_exchange(const pb::RegisterWorkerResponse& response);
   void fail(const Status& why);
 
@@ -227,6 +236,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   bool figures_due_ = false;
   bool ending_ = false;
 
+  std::unique_ptr<ResultStore> results_;  // null: no exchange is blocking
   // Destroyed from the bottom: nobody calls in here, then slots stop, then rows, then tasks.
   std::unique_ptr<Deployment> deployment_;
   std::unique_ptr<Exchange> exchange_;
@@ -389,6 +399,7 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
                              checkpoint_store_options(config_, role_.job_id));
   storage_ = std::make_unique<WorkerStorage>(world_, std::move(store));
   add_copy_metrics(*metrics_, storage_->copies());
+  TIDEWHEEL_RETURN_IF_ERROR(open_results());
   TIDEWHEEL_ASSIGN_OR_RETURN(const CheckpointRules rules, checkpoint_rules(config_));
   TIDEWHEEL_ASSIGN_OR_RETURN(
       deployment_, Deployment::make({.world = world_,
@@ -401,7 +412,40 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
                                      .plans = &plans_,
                                      .waits_for_final_checkpoint = rules.waits_for_final(),
                                      .backends = backends_.get(),
+                                     .results = results_.get(),
                                      .is_partial = true}));
+  return ok_status();
+}
+
+// What the job keeps on this machine outlives the worker, for the next one of the same master. What
+// there is of an earlier master's workers nobody asks for.
+Status WorkerProcess::open_results() {
+  if (!chained_.exchanges_block) { return ok_status(); }
+  const std::string& root = role_.results_directory;
+  const std::string job =
+      join_path(root.empty() ? join_path(role_.working_directory, "results") : root, role_.job_id);
+  ResultStore::Options options;
+  options.directory = join_path(job, std::to_string(role_.epoch));
+  options.is_shared = true;
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.compression, result_compression(config_));
+  options.on_lost = [this](TaskId task, uint64_t attempt, const Status& why) {
+    pb::HappenedNotice notice;
+    to_message(task, *notice.mutable_task());
+    notice.set_attempt(attempt);
+    to_message(why, *notice.mutable_results_lost());
+    tell(notice);
+  };
+  results_ = std::make_unique<ResultStore>(world_, std::move(options));
+  world_.executor().run_blocking([&world = world_, job, epoch = role_.epoch] {
+    const auto entries = world.files().list(job);
+    if (!entries.ok()) { return; }
+    for (const DirectoryEntry& entry : *entries) {
+      const Result<int64_t> other = parse_int(entry.name);
+      if (!other.ok() || static_cast<uint64_t>(*other) >= epoch) { continue; }
+      ignore(world.files().remove_all(join_path(job, entry.name)),
+             "the TaskManager removes it with all that it has of the job");
+    }
+  });
   return ok_status();
 }
 
@@ -484,8 +528,9 @@ void WorkerProcess::begin(size_t index, const pb::DeployNotice& notice) {
     fail(peers.status());
     return;
   }
-  region.edges = std::make_shared<AttemptEdges>(*exchange_, *layout_, region.attempt, number_,
-                                                std::move(peers).value());
+  region.edges = std::make_shared<AttemptEdges>(
+      *exchange_, *layout_, region.attempt, number_, std::move(peers).value(),
+      std::vector<uint64_t>(notice.worker_of_result().begin(), notice.worker_of_result().end()));
   for (const TaskId task : layout_->tasks_of(index)) {
     if (region.edges->is_here(task)) { region.tasks.push_back(task); }
   }
@@ -511,6 +556,8 @@ Result<std::shared_ptr<TaskFleet::Prepared>> WorkerProcess::prepare(
     size_t region, const pb::DeployNotice& notice, std::shared_ptr<AttemptEdges> edges) const {
   DeploymentStart start;
   start.is_restart = notice.is_restart();
+  start.attempt = notice.attempt();
+  start.result_attempts.assign(notice.result_attempt().begin(), notice.result_attempt().end());
   start.remote = std::move(edges);
   if (!notice.snapshot().empty()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(CompletedSnapshot snapshot,
@@ -585,6 +632,10 @@ void WorkerProcess::on_to_region(const pb::ToRegionNotice& notice) {
   const auto index = static_cast<size_t>(notice.region());
   if (deployment_ == nullptr || index >= regions_.size()) { return; }
   Region& region = regions_[index];
+  if (notice.what() == pb::ToRegionNotice::DROP_RESULTS) {
+    if (results_ != nullptr) { results_->drop(notice.attempt()); }
+    return;
+  }
   if (region.next != nullptr && region.next->attempt() == notice.attempt() &&
       notice.what() == pb::ToRegionNotice::CANCEL) {
     // It never began here: its tasks end without having been.
@@ -617,7 +668,8 @@ void WorkerProcess::on_channel_lost(ExchangeChannelId channel, const Status& why
     }
     if (region.state != Region::State::kRunning) { continue; }
     const std::optional<TaskId> id = region.edges->task_of(channel.number);
-    if (!id) { continue; }
+    // Not who has kept what is read here: it has ended.
+    if (!id || layout_->region_of(id->vertex) != index) { continue; }
     Task* const task = deployment_->tasks()[layout_->place_of(*id)];
     if (task != nullptr) { task->fail(why); }
   }
@@ -930,7 +982,9 @@ WorkerProcess::~WorkerProcess() {
   loop_->post([this] { end_by(ok_status()); });
   static_cast<void>(ended_->wait());
   gate_->close();
-  if (exchange_ != nullptr) { exchange_->stop(); }  // it wakes slots
+  // Both wake slots.
+  if (results_ != nullptr) { results_->stop(); }
+  if (exchange_ != nullptr) { exchange_->stop(); }
   // Not by `reset`: what its thread still runs meanwhile uses the pointer.
   delete loop_.get();
   static_cast<void>(loop_.release());
