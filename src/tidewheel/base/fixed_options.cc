@@ -13,13 +13,8 @@ constexpr std::string_view kOneBudget =
     "(taskmanager.memory.process.size, jobmanager.memory.process.size)";
 constexpr std::string_view kNoSerializers =
     "how a type is written is settled when the job is compiled";
-constexpr std::string_view kPipelinedOnly =
-    "rows go from task to task as they come, also in bounded jobs; no exchange keeps them until "
-    "their sender has ended";
 
 constexpr FixedOption kFixed[] = {
-    {"execution.batch-shuffle-mode", "ALL_EXCHANGES_PIPELINED", kPipelinedOnly},
-    {"execution.runtime-mode", "STREAMING", kPipelinedOnly},
     {"execution.checkpointing.storage", "filesystem",
      "checkpoints are always in files; small state is in the metadata file",
      "state.checkpoint-storage"},

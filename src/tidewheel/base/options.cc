@@ -1,5 +1,6 @@
 #include "tidewheel/base/options.h"
 
+#include "tidewheel/base/batch_options.h"
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/history_options.h"
@@ -21,6 +22,8 @@ std::span<const ConfigOption* const> all_options() {
       &options::kAutoGenerateUids,
       &options::kAutoWatermarkInterval,
       &options::kEpochInterval,
+      &options::kRuntimeMode,
+      &options::kBatchShuffleMode,
       &options::kCheckpointInterval,
       &options::kCheckpointMode,
       &options::kCheckpointTimeout,
@@ -139,6 +142,9 @@ std::span<const ConfigOption* const> all_options() {
       &options::kFlameGraphDelay,
       &options::kFlameGraphDepth,
       &options::kFlameGraphRefresh,
+      &options::kProfiling,
+      &options::kProfileDurationMax,
+      &options::kProfileHistory,
       &options::kRestTokenFile,
       &options::kRestRetries,
       &options::kRestRetryDelay,

@@ -59,6 +59,16 @@ inline constexpr IntOption kFlameGraphDepth{{"rest.flamegraph.stack-depth", Opti
 inline constexpr DurationOption kFlameGraphRefresh{
     {"rest.flamegraph.refresh-interval", OptionKind::kDuration, "1 min",
      "How long a flame graph is shown before a new one is made.", 0}};
+inline constexpr BoolOption kProfiling{
+    {"rest.profiling.enabled", OptionKind::kBool, "false",
+     "Profiles of processes can be taken by REST: stacks of all their threads, sampled for a "
+     "while."}};
+inline constexpr DurationOption kProfileDurationMax{{"rest.profiling.duration-max",
+                                                     OptionKind::kDuration, "5 min",
+                                                     "How long a profile may take.", 1000}};
+inline constexpr IntOption kProfileHistory{
+    {"rest.profiling.history-size", OptionKind::kInt, "10",
+     "Profiles of a process that are kept, in the JobManager's memory.", 1, 1000}};
 inline constexpr TextOption kRestTokenFile{
     {"security.rest.token-file", OptionKind::kText, "",
      "File with the tokens that REST asks for (Authorization: Bearer TOKEN): a line each, `read "

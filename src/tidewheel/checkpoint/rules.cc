@@ -1,5 +1,6 @@
 #include "tidewheel/checkpoint/rules.h"
 
+#include "tidewheel/base/batch_options.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/letter_case.h"
@@ -33,7 +34,16 @@ Result<CheckpointRetention> retention_of(const Config& config) {
 
 Result<CheckpointRules> checkpoint_rules(const Config& config) {
   CheckpointRules settings;
-  settings.interval_ns = config.get(options::kCheckpointInterval) * kNsPerMs;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const BatchSettings batch, batch_settings(config));
+  // A failure of a bounded job is made good by running again what it has hit.
+  settings.interval_ns = batch.is_batch ? 0 : config.get(options::kCheckpointInterval) * kNsPerMs;
+  if (batch.is_batch && config.get(options::kEpochInterval) > 0) {
+    return invalid_argument(
+        ErrorId::kBadOptionValue,
+        "{} is set, but a job with {} BATCH has one epoch only, which is all of "
+        "its input",
+        options::kEpochInterval.key, options::kRuntimeMode.key);
+  }
   settings.timeout_ns = config.get(options::kCheckpointTimeout) * kNsPerMs;
   settings.min_pause_ns = config.get(options::kCheckpointMinPause) * kNsPerMs;
   settings.concurrent_max = static_cast<int32_t>(config.get(options::kMaxConcurrentCheckpoints));

@@ -206,9 +206,10 @@ Result<int> run_job_manager(const ManagerCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(auto job_manager, JobManager::open(world, std::move(options)));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto rest_tls,
                              make_rest_server_tls(world.network(), world.files(), config));
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      auto rest, RestServer::open(world, config, *job_manager,
-                                  {.network = rest_tls.get(), .is_secure = rest_tls != nullptr}));
+  TIDEWHEEL_ASSIGN_OR_RETURN(auto rest, RestServer::open(world, config, *job_manager,
+                                                         {.network = rest_tls.get(),
+                                                          .is_secure = rest_tls != nullptr,
+                                                          .profiler = job_manager.get()}));
   job_manager->start(rest->address());
   world.logger()
       .named("jobmanager")

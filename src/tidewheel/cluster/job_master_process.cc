@@ -24,6 +24,8 @@
 #include "tidewheel/cluster/metric_report_builder.h"
 #include "tidewheel/cluster/parallelism.h"
 #include "tidewheel/cluster/remote_fleet.h"
+#include "tidewheel/cluster/stack_messages.h"
+#include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/dataflow/job_master.h"
 #include "tidewheel/dataflow/job_setup.h"
 #include "tidewheel/rpc/service.h"
@@ -567,6 +569,19 @@ void MasterProcess::serve_orders(RpcService& service, Generation& now) {
 
 void MasterProcess::on_sample(Generation& now, const pb::SampleStacksRequest& request,
                               const RpcAnswer<pb::SampleStacksResponse>& answer) {
+  const StackSampling sampling = from_message(request);
+  const auto done = [answer](const std::vector<SampledStack>& stacks) {
+    pb::SampleStacksResponse response;
+    to_message(stacks, response);
+    answer.ok(response);
+  };
+  if (request.own_threads()) {
+    return world_.executor().run_blocking(
+        [&world = world_, sampling, done] { done(sample_threads(world, sampling)); });
+  }
+  if (!request.task_manager_id().empty()) {
+    return now.fleet->sample_workers(request.task_manager_id(), sampling, done);
+  }
   std::vector<TaskId> tasks;
   for (size_t v = 0; v < now.chained.vertices.size(); ++v) {
     const auto vertex = static_cast<int32_t>(v);
@@ -575,20 +590,7 @@ void MasterProcess::on_sample(Generation& now, const pb::SampleStacksRequest& re
       if (request.subtask() < 0 || request.subtask() == i) { tasks.push_back({vertex, i}); }
     }
   }
-  StackSampling sampling;
-  sampling.kind = static_cast<StackSampling::Kind>(std::min<uint32_t>(request.kind(), 2));
-  sampling.samples = request.samples();
-  sampling.interval_ms = request.interval_ms();
-  sampling.depth_max = request.depth_max();
-  now.fleet->sample_stacks(tasks, sampling, [answer](const std::vector<SampledStack>& stacks) {
-    pb::SampleStacksResponse response;
-    for (const SampledStack& stack : stacks) {
-      pb::SampledStackMessage& added = *response.add_stacks();
-      for (const std::string& frame : stack.frames) { added.add_frames(frame); }
-      added.set_count(stack.count);
-    }
-    answer.ok(response);
-  });
+  now.fleet->sample_stacks(tasks, sampling, done);
 }
 
 void MasterProcess::on_slots(Generation& now, const pb::SlotsAssignedNotice& notice) {
@@ -645,6 +647,12 @@ void MasterProcess::on_savepoint(Generation& now, const pb::SavepointRequest& re
 
 void MasterProcess::on_bounds(Generation& now, const pb::ParallelismBoundsMessage& message,
                               const RpcAnswer<pb::Empty>& answer) {
+  if (now.chained.exchanges_block) {
+    return answer.fail(failed_precondition(
+        ErrorId::kRescale,
+        "a job with blocking exchanges takes no checkpoint, from which it could go on at another "
+        "parallelism"));
+  }
   if (!now.rules.has_directory) {
     return answer.fail(failed_precondition(
         ErrorId::kRescale, "a job goes on at another parallelism from a checkpoint: set {}",
@@ -757,25 +765,26 @@ std::string MasterProcess::report(const Generation& now) const {
   if (since_ms == 0) { since_ms = now_ms; }
   const int64_t end_ms = end_ms_ < 0 && is_final(status) ? since_ms : end_ms_;
   pb::JobReport message;
-  fill_job_report({.id = role_.job_id,
-                   .name = now.name,
-                   .state = master.state(),
-                   .status_text = is_final(master.state()) ? "" : now.fleet->obstacle(),
-                   .now_ms = now_ms,
-                   .start_ms = start_ms_,
-                   .end_ms = end_ms,
-                   .status_ms = std::move(status_ms),
-                   .chained = now.chained,
-                   .config = config_,
-                   .rules = now.rules,
-                   .checkpoints = *checkpoints,
-                   .failures = *failures,
-                   .fleet = now.fleet.get(),
-                   .restarts = master.restarts(),
-                   .restart_strategy = now.restart_strategy,
-                   .bounds = range_.bounds(),
-                   .can_rescale = is_adaptive_ || now.rules.has_directory},
-                  message);
+  fill_job_report(
+      {.id = role_.job_id,
+       .name = now.name,
+       .state = master.state(),
+       .status_text = is_final(master.state()) ? "" : now.fleet->obstacle(),
+       .now_ms = now_ms,
+       .start_ms = start_ms_,
+       .end_ms = end_ms,
+       .status_ms = std::move(status_ms),
+       .chained = now.chained,
+       .config = config_,
+       .rules = now.rules,
+       .checkpoints = *checkpoints,
+       .failures = *failures,
+       .fleet = now.fleet.get(),
+       .restarts = master.restarts(),
+       .restart_strategy = now.restart_strategy,
+       .bounds = range_.bounds(),
+       .can_rescale = !now.chained.exchanges_block && (is_adaptive_ || now.rules.has_directory)},
+      message);
   return message.SerializeAsString();
 }
 
@@ -848,8 +857,17 @@ Result<std::unique_ptr<JobMasterProcess>> JobMasterProcess::start(World& world, 
   if (ended) {
     return start_ended_job_process(world, *ended, std::move(graph), config, std::move(options));
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const ParallelismRange::Kind scheduler, scheduler_of(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(ParallelismRange::Kind scheduler, scheduler_of(config));
   TIDEWHEEL_ASSIGN_OR_RETURN(const ChainedGraph chained, chain_graph(graph, config));
+  if (chained.exchanges_block && scheduler != ParallelismRange::Kind::kFixed) {
+    // Another parallelism takes a checkpoint to go on from.
+    world.logger()
+        .named("job-master")
+        .warning(
+            "{} {} does not go with blocking exchanges: the job has the parallelism it asks for",
+            options::kScheduler.key, config.get(options::kScheduler));
+    scheduler = ParallelismRange::Kind::kFixed;
+  }
   auto process =
       std::make_unique<MasterProcess>(world, std::move(graph), std::move(config),
                                       std::move(options), ParallelismRange(chained, scheduler));

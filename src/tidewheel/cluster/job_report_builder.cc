@@ -41,6 +41,8 @@ void fill_attempt(const TaskAttempt& from, bool has_input, pb::AttemptReport& re
   for (const int64_t ms : from.state_ms) { report.add_state_ms(ms); }
   report.set_end_ms(from.end_ms);
   if (has_input) { report.set_rows_in(from.info.rows_in); }
+  report.set_bytes_in(from.bytes_in);
+  report.set_bytes_out(from.bytes_out);
   report.set_rows_out(from.info.rows_out);
   report.set_busy_ms(from.info.busy_ms);
   report.set_idle_ms(from.info.idle_ms);

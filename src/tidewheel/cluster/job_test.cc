@@ -454,10 +454,11 @@ class JobOnWorkers {
     ASSERT_TRUE(started.ok()) << started.status().to_string();
     master = std::move(started).value();
   }
-  void start_worker(const std::string& host) {
+  void start_worker(const std::string& host, const std::string& task_manager = "") {
     ProcessRole role = role_on(host, epoch_);
     role.worker_id = "w-" + host;
-    role.task_manager_id = host;
+    role.task_manager_id = task_manager.empty() ? host : task_manager;
+    role.results_directory = machines_.folder() + "/results/" + role.task_manager_id;
     role.master = {machines_.address_of(master_host_), master->port()};
     auto started = JobWorker::start(machines_.host(host), graph(host), config,
                                     {.role = role, .network = machines_.network(host)});
@@ -612,6 +613,70 @@ TEST_P(ClusterJob, goes_on_from_its_checkpoint_when_a_worker_is_lost) {
   EXPECT_EQ(report.checkpoints().restored(), report.restarts());
   EXPECT_GT(report.failures_size(), 0);
   EXPECT_EQ(task_managers_of(report), (std::set<std::string>{"tm1", "tm3"}));
+}
+
+// ---- In stages: counts begin when all numbers are in files.
+
+int32_t attempts_at_numbers(const pb::JobReport& report) {
+  int32_t most = 0;
+  for (const pb::SubtaskReport& subtask : report.vertices(0).subtasks()) {
+    most = std::max(most, subtask.attempts_size());
+  }
+  return most;
+}
+
+TEST_P(ClusterJob, in_stages_reads_the_files_of_both_workers) {
+  JobOnWorkers job(*machines_, {.count = 20'000});
+  job.set("execution.runtime-mode", "BATCH");
+  job.set("taskmanager.network.compression.codec", "LZ4");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_EQ(job.results->rows_so_far(), 20'000);
+  EXPECT_EQ(task_managers_of(job.manager.report), (std::set<std::string>{"tm1", "tm2"}));
+  EXPECT_EQ(job.manager.report.restarts(), 0);
+}
+
+// Another worker of its TaskManager has its files.
+TEST_P(ClusterJob, in_stages_goes_on_from_the_files_of_a_worker_that_is_lost) {
+  JobOnWorkers job(*machines_, {.count = 400'000});
+  job.set("execution.runtime-mode", "BATCH");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() == 0) { rest_ms(world, 1); }
+  machines_->kill("tm2");
+  job.start_worker("tm2b", "tm2");
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_GE(job.manager.report.restarts(), 1);
+  EXPECT_EQ(attempts_at_numbers(job.manager.report), 1);
+}
+
+TEST_P(ClusterJob, in_stages_makes_again_what_was_lost_with_a_machine) {
+  JobOnWorkers job(*machines_, {.count = 400'000});
+  job.set("execution.runtime-mode", "BATCH");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() == 0) { rest_ms(world, 1); }
+  machines_->kill("tm2");
+  job.start_worker("tm3");
+  job.manager.give({{"tm1", 1, ""}, {"tm3", 1, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_GE(job.manager.report.restarts(), 1);
+  EXPECT_EQ(attempts_at_numbers(job.manager.report), 2);
 }
 
 TEST_P(ClusterJob, is_cancelled_on_all_workers) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tidewheel/base/metrics.h"
+#include "tidewheel/cluster/counter_rates.h"
 #include "tidewheel/cluster/remote_fleet.h"
 #include "tidewheel/cluster/task_rates.h"
 #include "tidewheel/dataflow/chaining.h"
@@ -18,21 +19,36 @@ class MetricReport;  // cluster/job_report.proto
 class MetricScope;   // the same
 }  // namespace pb
 
-// Of a worker. `metrics` are those of a deployment's group, whose name is the job's; operators
-// whose subtasks are not `here` are left out: they ran here once.
-void add_operator_metrics(const ChainedGraph& chained, const std::string& job,
-                          const std::vector<MetricValue>& metrics,
-                          const std::function<bool(TaskId)>& is_here, pb::MetricReport& report);
+// What a worker knows of its part of a job.
+struct OperatorMetricSources {
+  const ChainedGraph& chained;
+  // Of a deployment's group, whose name is the job's.
+  const std::string& job;
+  const std::vector<MetricValue>& metrics;
+  const CounterRates& rates;
+  // Operators whose subtasks are not here are left out: they ran here once.
+  std::function<bool(TaskId)> is_here;
+  // Of a task that begins with a source; it is here.
+  std::function<TaskFigures(TaskId)> source_figures;
+  int64_t now_ns = 0;
+  int64_t wall_ms = 0;
+};
+void add_operator_metrics(const OperatorMetricSources& from, pb::MetricReport& report);
 // The same as sums of the counters in the operators' groups "accumulators".
 std::map<std::string, int64_t> sum_accumulators(const ChainedGraph& chained, const std::string& job,
                                                 const std::vector<MetricValue>& metrics,
                                                 const std::function<bool(TaskId)>& is_here);
 
-// Of a master: the job's own, and what is known of its tasks.
+// What a worker has of its TaskManager: accounted memory, and what its channels may hold.
+void add_worker_metrics(const std::string& task_manager, int64_t memory_bytes,
+                        const QueueLength& channels, pb::MetricReport& report);
+
+// Of a master: the job's own, and what is known of the tasks of which the report has nothing yet.
 void add_job_metrics(const std::vector<MetricValue>& metrics, pb::MetricReport& report);
 void add_task_metrics(const ChainedGraph& chained, const RemoteFleet& fleet,
                       pb::MetricReport& report);
-// Of one task.
+// Of one task; the second, what only its worker knows.
 void add_task_metrics(const TaskInfo& info, const TaskRate& rate, pb::MetricScope& scope);
+void add_task_figures(const TaskFigures& figures, const TaskRate& rate, pb::MetricScope& scope);
 
 }  // namespace tidewheel

@@ -285,7 +285,7 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
       lost.push_back(task);
     }
   }
-  if (lost.empty()) {
+  if (lost.empty() && add_results(region, notice)) {
     tell_all("Deploy", notice);
     return;
   }
@@ -317,6 +317,47 @@ void RemoteFleet::cancel(size_t region) {
     if (worker_of_place_[place] != 0) { set_state(place, ExecutionState::kCanceling); }
   }
   tell_region(region, pb::ToRegionNotice::CANCEL);
+}
+
+// The worker that reads the files of the task: any on the machine where it has run. 0: there is
+// none.
+uint64_t RemoteFleet::reader_of(size_t place) const {
+  if (tasks_[place].empty()) { return 0; }
+  for (const auto& [number, member] : members_) {
+    if (member->is_ready && member->task_manager_id == tasks_[place].back().task_manager_id) {
+      return number;
+    }
+  }
+  return 0;
+}
+
+bool RemoteFleet::has_results(size_t region) const {
+  const std::vector<TaskId> tasks = parts_.layout.tasks_of(region);
+  return std::all_of(tasks.begin(), tasks.end(),
+                     [&](TaskId task) { return reader_of(parts_.layout.place_of(task)) != 0; });
+}
+
+// False: some of what the region reads has been lost since it was found to be there.
+bool RemoteFleet::add_results(size_t region, pb::DeployNotice& notice) const {
+  const std::vector<size_t>& producers = parts_.layout.producers_of(region);
+  if (producers.empty()) { return true; }
+  std::vector<uint64_t> attempts(regions_.size());
+  std::vector<uint64_t> workers(parts_.layout.task_count());
+  for (const size_t producer : producers) {
+    attempts[producer] = regions_[producer].attempt;
+    for (const TaskId task : parts_.layout.tasks_of(producer)) {
+      const size_t place = parts_.layout.place_of(task);
+      workers[place] = reader_of(place);
+      if (workers[place] == 0) { return false; }
+    }
+  }
+  notice.mutable_result_attempt()->Assign(attempts.begin(), attempts.end());
+  notice.mutable_worker_of_result()->Assign(workers.begin(), workers.end());
+  return true;
+}
+
+void RemoteFleet::drop_results(size_t region) {
+  tell_region(region, pb::ToRegionNotice::DROP_RESULTS);
 }
 
 // Workers do so by themselves.
@@ -390,6 +431,10 @@ void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& 
   }
   const size_t place = parts_.layout.place_of(task);
   const Region& region = regions_[parts_.layout.region_of(task.vertex)];
+  if (notice.what_case() == pb::HappenedNotice::kResultsLost) {
+    if (notice.attempt() != region.attempt) { return; }
+    return parts_.listener.results_lost(task, from_message(notice.results_lost()));
+  }
   if (notice.attempt() != region.attempt || worker_of_place_[place] != member->number) { return; }
   FleetListener& listener = parts_.listener;
   switch (notice.what_case()) {
@@ -425,6 +470,7 @@ void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& 
     case pb::HappenedNotice::kSnapshotDeclined:
       return listener.snapshot_declined(task, notice.snapshot_declined().checkpoint(),
                                         from_message(notice.snapshot_declined().why()));
+    case pb::HappenedNotice::kResultsLost:
     case pb::HappenedNotice::WHAT_NOT_SET: return;
   }
 }
@@ -493,6 +539,8 @@ void RemoteFleet::take_figures(TaskAttempt& attempt, const pb::TaskFigures& figu
   info.rows_in = figures.rows_in();
   info.rows_out = figures.rows_out();
   info.watermark = figures.watermark();
+  attempt.bytes_in = figures.bytes_in();
+  attempt.bytes_out = figures.bytes_out();
 }
 
 // ---- What is shown
@@ -550,24 +598,42 @@ void RemoteFleet::collect_metrics(std::function<void(std::shared_ptr<pb::MetricR
 
 void RemoteFleet::sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
                                 std::function<void(std::vector<SampledStack>)> done) {
+  std::map<uint64_t, std::set<int32_t>> slots;  // by worker
+  for (const TaskId task : tasks) {
+    const int32_t slot = parts_.layout.slot_of(task);
+    slots[worker_of_slot_[static_cast<size_t>(slot)]].insert(slot);
+  }
+  std::map<uint64_t, pb::WorkerSampleRequest> requests;
+  for (const auto& [number, wanted] : slots) {
+    if (!members_.contains(number)) { continue; }
+    for (const int32_t slot : wanted) { requests[number].add_slots(slot); }
+  }
+  sample_members(requests, sampling, std::move(done));
+}
+
+void RemoteFleet::sample_workers(const std::string& task_manager_id, const StackSampling& sampling,
+                                 std::function<void(std::vector<SampledStack>)> done) {
+  std::map<uint64_t, pb::WorkerSampleRequest> requests;
+  for (const auto& [number, member] : members_) {
+    if (member->task_manager_id == task_manager_id) { requests[number].set_all_threads(true); }
+  }
+  sample_members(requests, sampling, std::move(done));
+}
+
+void RemoteFleet::sample_members(const std::map<uint64_t, pb::WorkerSampleRequest>& requests,
+                                 const StackSampling& sampling,
+                                 std::function<void(std::vector<SampledStack>)> done) {
   struct Collection {
     std::vector<SampledStack> stacks;
     size_t awaited = 0;
     std::function<void(std::vector<SampledStack>)> done;
   };
-  std::map<uint64_t, std::set<int32_t>> slots;  // by worker
-  for (const TaskId task : tasks) {
-    const int32_t slot = parts_.layout.slot_of(task);
-    const uint64_t worker = worker_of_slot_[static_cast<size_t>(slot)];
-    if (members_.contains(worker)) { slots[worker].insert(slot); }
-  }
   auto collection = std::make_shared<Collection>();
   collection->done = std::move(done);
-  collection->awaited = slots.size();
-  if (slots.empty()) { return collection->done({}); }
-  for (const auto& [number, wanted] : slots) {
-    pb::WorkerSampleRequest request;
-    for (const int32_t slot : wanted) { request.add_slots(slot); }
+  collection->awaited = requests.size();
+  if (requests.empty()) { return collection->done({}); }
+  for (const auto& [number, wanted] : requests) {
+    pb::WorkerSampleRequest request = wanted;
     request.set_kind(static_cast<uint32_t>(sampling.kind));
     request.set_samples(sampling.samples);
     request.set_interval_ms(sampling.interval_ms);

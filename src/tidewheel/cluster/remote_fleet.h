@@ -22,7 +22,8 @@ namespace tidewheel {
 class CheckpointStore;  // checkpoint/checkpoint_store.h
 
 namespace pb {
-class FiguresNotice;          // cluster/worker.proto
+class DeployNotice;           // cluster/worker.proto
+class FiguresNotice;          // the same
 class HappenedNotice;         // the same
 class MetricReport;           // cluster/job_report.proto
 class RegisterWorkerRequest;  // the same
@@ -30,6 +31,7 @@ class RegisterWorkerResponse;
 class WorkerFailedNotice;
 class TaskFigures;
 class WorkerReadyNotice;
+class WorkerSampleRequest;
 }  // namespace pb
 
 // What the job has, as the resource manager says. The whole of it each time.
@@ -53,6 +55,8 @@ struct TaskAttempt {
   std::string host;
   int32_t data_port = 0;
   TaskInfo info;  // as of the latest figures
+  int64_t bytes_in = 0;
+  int64_t bytes_out = 0;
   // Of each second, between the latest figures; -1: not known yet.
   int32_t busy_ms_per_second = -1;
   int32_t idle_ms_per_second = -1;
@@ -113,6 +117,9 @@ class RemoteFleet final : public TaskFleet {
   // master's thread.
   void sample_stacks(const std::vector<TaskId>& tasks, const StackSampling& sampling,
                      std::function<void(std::vector<SampledStack>)> done);
+  // Those of all threads of the workers on a TaskManager.
+  void sample_workers(const std::string& task_manager_id, const StackSampling& sampling,
+                      std::function<void(std::vector<SampledStack>)> done);
 
   // ---- TaskFleet
   Result<std::shared_ptr<Prepared>> prepare(size_t region,
@@ -122,6 +129,8 @@ class RemoteFleet final : public TaskFleet {
   void stop(size_t region) override;
   void cancel(size_t region) override;
   void retire(size_t region, std::function<void()> done) override;
+  bool has_results(size_t region) const override;
+  void drop_results(size_t region) override;
   void trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) override;
   void checkpoint_complete(int64_t checkpoint, bool notify) override;
   void checkpoint_aborted(int64_t checkpoint) override;
@@ -145,7 +154,12 @@ class RemoteFleet final : public TaskFleet {
   void on_lost(uint64_t number, const Status& why);
 
   void take_figures(TaskAttempt& attempt, const pb::TaskFigures& figures);
+  void sample_members(const std::map<uint64_t, pb::WorkerSampleRequest>& requests,
+                      const StackSampling& sampling,
+                      std::function<void(std::vector<SampledStack>)> done);
   Member* member_of(const RpcPeerRef& peer);
+  uint64_t reader_of(size_t place) const;
+  bool add_results(size_t region, pb::DeployNotice& notice) const;
   void place_slots();
   void set_state(size_t place, ExecutionState state);
   void tell_region(size_t region, int what);

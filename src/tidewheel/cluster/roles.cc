@@ -126,6 +126,7 @@ std::vector<std::string> role_arguments(const ProcessRole& role) {
     add("task-manager", role.task_manager_id);
     add("master", role.master.to_string());
     add("memory", std::to_string(role.memory_bytes));
+    if (!role.results_directory.empty()) { add("results-directory", role.results_directory); }
   }
   out.emplace_back("--");
   out.insert(out.end(), role.arguments.begin(), role.arguments.end());
@@ -169,6 +170,9 @@ Result<ProcessRole> parse_role(std::span<const std::string> arguments) {
       return invalid_argument(ErrorId::kUsage, "--memory is {} bytes", memory_bytes);
     }
     role.memory_bytes = static_cast<int64_t>(memory_bytes);
+    if (options.has("results-directory")) {
+      TIDEWHEEL_RETURN_IF_ERROR(options.text("results-directory", role.results_directory));
+    }
   }
   TIDEWHEEL_RETURN_IF_ERROR(options.finish());
   return role;

@@ -8,7 +8,7 @@
 //       -- ARGUMENT...
 //   PROGRAM worker --job-id=HEX --epoch=N --program=FILE [--entry=NAME] --config=FILE
 //       --working-directory=FOLDER --listen=HOST:PORT --host=HOST --worker-id=ID --task-manager=ID
-//       --master=HOST:PORT --memory=BYTES -- ARGUMENT...
+//       --master=HOST:PORT --memory=BYTES [--results-directory=FOLDER] -- ARGUMENT...
 #pragma once
 #include <cstdint>
 #include <span>
@@ -44,6 +44,9 @@ struct ProcessRole {
 
   // ---- Of a worker.
   std::string worker_id;  // drawn for each process
+  // Where results of tasks are kept that are read after their end; it outlives the worker. Empty:
+  // in the process's own folder.
+  std::string results_directory = {};
   std::string task_manager_id;
   NetworkAddress master;
   int64_t memory_bytes = 0;  // of all it does; 0: no limit but the machine's

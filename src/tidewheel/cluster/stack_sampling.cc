@@ -10,33 +10,54 @@
 #include "tidewheel/base/world.h"
 
 namespace tidewheel {
+namespace {
+
+using ThreadFilter = std::function<bool(const std::string&)>;
+
+// Addresses first: names take longer than a sample.
+std::map<std::pair<std::string, std::vector<uint64_t>>, int64_t> sample(
+    World& world, const ThreadFilter& is_wanted, bool by_thread, const StackSampling& sampling) {
+  std::map<std::pair<std::string, std::vector<uint64_t>>, int64_t> counts;
+  const int64_t began_ns = world.clock().now_ns();
+  for (int32_t i = 0; i < sampling.samples; ++i) {
+    for (CapturedStack& stack : capture_stacks(sampling.depth_max, is_wanted)) {
+      const bool is_kind = sampling.kind == StackSampling::Kind::kFull ||
+                           stack.is_on_cpu == (sampling.kind == StackSampling::Kind::kOnCpu);
+      if (!is_kind || stack.frames.empty()) { continue; }
+      ++counts[{by_thread ? std::move(stack.name) : std::string(), std::move(stack.frames)}];
+    }
+    world.executor().make_event()->wait(began_ns + (i + 1) * sampling.interval_ms * 1'000'000);
+  }
+  return counts;
+}
+
+std::vector<SampledStack> sample_named(World& world, const ThreadFilter& is_wanted, bool by_thread,
+                                       const StackSampling& sampling) {
+  StackSymbols symbols;
+  std::vector<SampledStack> out;
+  for (const auto& [stack, count] : sample(world, is_wanted, by_thread, sampling)) {
+    SampledStack named{.frames = {}, .count = count};
+    if (by_thread) { named.frames.push_back(stack.first); }
+    for (auto frame = stack.second.rbegin(); frame != stack.second.rend(); ++frame) {
+      named.frames.push_back(symbols.name_of(*frame));
+    }
+    merge_stacks(out, {std::move(named)});
+  }
+  return out;
+}
+
+}  // namespace
 
 std::vector<SampledStack> sample_slots(World& world, const std::vector<int32_t>& slots,
                                        const StackSampling& sampling) {
   std::set<std::string> threads;
   for (const int32_t slot : slots) { threads.insert(fmt::format("tw-slot-{}", slot)); }
   const auto is_wanted = [&](const std::string& name) { return threads.contains(name); };
-  // Addresses first: names take longer than a sample.
-  std::map<std::vector<uint64_t>, int64_t> counts;
-  const int64_t began_ns = world.clock().now_ns();
-  for (int32_t i = 0; i < sampling.samples; ++i) {
-    for (CapturedStack& stack : capture_stacks(sampling.depth_max, is_wanted)) {
-      const bool is_kind = sampling.kind == StackSampling::Kind::kFull ||
-                           stack.is_on_cpu == (sampling.kind == StackSampling::Kind::kOnCpu);
-      if (is_kind && !stack.frames.empty()) { ++counts[std::move(stack.frames)]; }
-    }
-    world.executor().make_event()->wait(began_ns + (i + 1) * sampling.interval_ms * 1'000'000);
-  }
-  StackSymbols symbols;
-  std::vector<SampledStack> out;
-  for (const auto& [frames, count] : counts) {
-    SampledStack stack{.frames = {}, .count = count};
-    for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
-      stack.frames.push_back(symbols.name_of(*frame));
-    }
-    merge_stacks(out, {std::move(stack)});
-  }
-  return out;
+  return sample_named(world, is_wanted, /*by_thread=*/false, sampling);
+}
+
+std::vector<SampledStack> sample_threads(World& world, const StackSampling& sampling) {
+  return sample_named(world, {}, /*by_thread=*/true, sampling);
 }
 
 void merge_stacks(std::vector<SampledStack>& into, std::vector<SampledStack> more) {

@@ -1,4 +1,4 @@
-// Samples the stacks of this process's slots: what a flame graph of a vertex is made of.
+// Samples the stacks of this process's threads: what flame graphs and profiles are made of.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -13,6 +13,8 @@ class World;  // base/world.h
 // thread, so their stacks are among those of each other. Takes as long as that is, and blocks.
 std::vector<SampledStack> sample_slots(World& world, const std::vector<int32_t>& slots,
                                        const StackSampling& sampling);
+// Of all threads; the outermost frame is the thread's name.
+std::vector<SampledStack> sample_threads(World& world, const StackSampling& sampling);
 // Puts equal stacks together.
 void merge_stacks(std::vector<SampledStack>& into, std::vector<SampledStack> more);
 

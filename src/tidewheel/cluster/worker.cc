@@ -32,6 +32,7 @@
 #include "tidewheel/dataflow/deployment.h"
 #include "tidewheel/dataflow/job_setup.h"
 #include "tidewheel/dataflow/restore.h"
+#include "tidewheel/dataflow/result_store.h"
 #include "tidewheel/rpc/service.h"
 #include "tidewheel/state/state_backend.h"
 
@@ -44,15 +45,21 @@ constexpr int64_t kFiguresMs = 1'000;
 // Where the tasks of one attempt at a region are. Kept by its tasks.
 class AttemptEdges final : public RemoteEdges {
  public:
+  // `reader_of_result`: by place of a task, the worker that has what it has kept.
   AttemptEdges(Exchange& exchange, const TaskLayout& layout, uint64_t attempt, uint64_t self,
-               std::vector<ExchangePeer> peer_of_slot)
+               std::vector<ExchangePeer> peer_of_slot, std::vector<uint64_t> reader_of_result)
       : exchange_(exchange),
         layout_(layout),
         attempt_(attempt),
         self_(self),
-        peer_of_slot_(std::move(peer_of_slot)) {}
+        peer_of_slot_(std::move(peer_of_slot)),
+        reader_of_result_(std::move(reader_of_result)) {}
 
   bool is_here(TaskId task) const override { return peer_of(task).worker == self_; }
+  bool has_results_of(TaskId task) const override {
+    const size_t place = layout_.place_of(task);
+    return place < reader_of_result_.size() && reader_of_result_[place] == self_;
+  }
   Result<std::unique_ptr<RemoteChannel>> make_outgoing(const RemoteChannelSpec& spec,
                                                        WakeTarget& sender) override {
     task_of_channel_[spec.number] = spec.sender;
@@ -80,6 +87,7 @@ class AttemptEdges final : public RemoteEdges {
   const uint64_t attempt_;
   const uint64_t self_;
   const std::vector<ExchangePeer> peer_of_slot_;
+  const std::vector<uint64_t> reader_of_result_;
   std::map<uint32_t, TaskId> task_of_channel_;
 };
 
@@ -93,8 +101,11 @@ void answer_samples(World& world, const pb::WorkerSampleRequest& request,
     sampling.interval_ms = request.interval_ms();
     sampling.depth_max = request.depth_max();
     pb::WorkerSampleResponse response;
-    for (const SampledStack& stack :
-         sample_slots(world, {request.slots().begin(), request.slots().end()}, sampling)) {
+    const std::vector<SampledStack> stacks =
+        request.all_threads()
+            ? sample_threads(world, sampling)
+            : sample_slots(world, {request.slots().begin(), request.slots().end()}, sampling);
+    for (const SampledStack& stack : stacks) {
       pb::WorkerStack& added = *response.add_stacks();
       for (const std::string& frame : stack.frames) { added.add_frames(frame); }
       added.set_count(stack.count);
@@ -145,6 +156,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void register_now();
   void on_registered(const pb::RegisterWorkerResponse& response);
   Status set_up(const pb::RegisterWorkerResponse& response);
+  Status open_results();
   Status start_exchange(const pb::RegisterWorkerResponse& response);
   void fail(const Status& why);
 
@@ -180,9 +192,18 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void tell_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
   void note_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
   void add_figures(const Region& region, TaskId task, pb::FiguresNotice& notice);
-  void add_accumulators(pb::FiguresNotice& notice);
+  std::vector<MetricValue> collect_metrics() const {
+    return metrics_->collect(world_.clock().now_ns());
+  }
+  void add_accumulators(const std::vector<MetricValue>& metrics, pb::FiguresNotice& notice);
   bool is_here(TaskId task) const;
-  pb::MetricReport operator_metrics() const;
+  Task* task_of(TaskId id) const {
+    return deployment_ == nullptr ? nullptr : deployment_->tasks()[layout_->place_of(id)];
+  }
+  // Of what is here.
+  void add_operators(pb::MetricReport& report) const;
+  void add_tasks(pb::MetricReport& report) const;
+  void add_worker(pb::MetricReport& report) const;
   PrometheusText::Labels labels_of(TaskId task) const;
   void add_samples(PrometheusText& text) const;
   void figures_timer();
@@ -211,9 +232,11 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   std::unique_ptr<WorkerStorage> storage_;
   WorkerPlans plans_;
   TaskRates rates_;
+  CounterRates counter_rates_;
   bool figures_due_ = false;
   bool ending_ = false;
 
+  std::unique_ptr<ResultStore> results_;  // null: no exchange is blocking
   // Destroyed from the bottom: nobody calls in here, then slots stop, then rows, then tasks.
   std::unique_ptr<Deployment> deployment_;
   std::unique_ptr<Exchange> exchange_;
@@ -266,7 +289,11 @@ void WorkerProcess::serve() {
       "Metrics", [this](const RpcRequest&, const pb::WorkerMetricsRequest&,
                         const RpcAnswer<pb::WorkerMetricsResponse>& answer) {
         pb::WorkerMetricsResponse response;
-        response.set_report(operator_metrics().SerializeAsString());
+        pb::MetricReport report;
+        add_tasks(report);
+        add_operators(report);
+        add_worker(report);
+        response.set_report(report.SerializeAsString());
         answer.ok(response);
       });
   service->on<pb::WorkerSampleRequest, pb::WorkerSampleResponse>(
@@ -372,6 +399,7 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
                              checkpoint_store_options(config_, role_.job_id));
   storage_ = std::make_unique<WorkerStorage>(world_, std::move(store));
   add_copy_metrics(*metrics_, storage_->copies());
+  TIDEWHEEL_RETURN_IF_ERROR(open_results());
   TIDEWHEEL_ASSIGN_OR_RETURN(const CheckpointRules rules, checkpoint_rules(config_));
   TIDEWHEEL_ASSIGN_OR_RETURN(
       deployment_, Deployment::make({.world = world_,
@@ -384,7 +412,40 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
                                      .plans = &plans_,
                                      .waits_for_final_checkpoint = rules.waits_for_final(),
                                      .backends = backends_.get(),
+                                     .results = results_.get(),
                                      .is_partial = true}));
+  return ok_status();
+}
+
+// What the job keeps on this machine outlives the worker, for the next one of the same master. What
+// there is of an earlier master's workers nobody asks for.
+Status WorkerProcess::open_results() {
+  if (!chained_.exchanges_block) { return ok_status(); }
+  const std::string& root = role_.results_directory;
+  const std::string job =
+      join_path(root.empty() ? join_path(role_.working_directory, "results") : root, role_.job_id);
+  ResultStore::Options options;
+  options.directory = join_path(job, std::to_string(role_.epoch));
+  options.is_shared = true;
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.compression, result_compression(config_));
+  options.on_lost = [this](TaskId task, uint64_t attempt, const Status& why) {
+    pb::HappenedNotice notice;
+    to_message(task, *notice.mutable_task());
+    notice.set_attempt(attempt);
+    to_message(why, *notice.mutable_results_lost());
+    tell(notice);
+  };
+  results_ = std::make_unique<ResultStore>(world_, std::move(options));
+  world_.executor().run_blocking([&world = world_, job, epoch = role_.epoch] {
+    const auto entries = world.files().list(job);
+    if (!entries.ok()) { return; }
+    for (const DirectoryEntry& entry : *entries) {
+      const Result<int64_t> other = parse_int(entry.name);
+      if (!other.ok() || static_cast<uint64_t>(*other) >= epoch) { continue; }
+      ignore(world.files().remove_all(join_path(job, entry.name)),
+             "the TaskManager removes it with all that it has of the job");
+    }
+  });
   return ok_status();
 }
 
@@ -467,8 +528,9 @@ void WorkerProcess::begin(size_t index, const pb::DeployNotice& notice) {
     fail(peers.status());
     return;
   }
-  region.edges = std::make_shared<AttemptEdges>(*exchange_, *layout_, region.attempt, number_,
-                                                std::move(peers).value());
+  region.edges = std::make_shared<AttemptEdges>(
+      *exchange_, *layout_, region.attempt, number_, std::move(peers).value(),
+      std::vector<uint64_t>(notice.worker_of_result().begin(), notice.worker_of_result().end()));
   for (const TaskId task : layout_->tasks_of(index)) {
     if (region.edges->is_here(task)) { region.tasks.push_back(task); }
   }
@@ -494,6 +556,8 @@ Result<std::shared_ptr<TaskFleet::Prepared>> WorkerProcess::prepare(
     size_t region, const pb::DeployNotice& notice, std::shared_ptr<AttemptEdges> edges) const {
   DeploymentStart start;
   start.is_restart = notice.is_restart();
+  start.attempt = notice.attempt();
+  start.result_attempts.assign(notice.result_attempt().begin(), notice.result_attempt().end());
   start.remote = std::move(edges);
   if (!notice.snapshot().empty()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(CompletedSnapshot snapshot,
@@ -568,6 +632,10 @@ void WorkerProcess::on_to_region(const pb::ToRegionNotice& notice) {
   const auto index = static_cast<size_t>(notice.region());
   if (deployment_ == nullptr || index >= regions_.size()) { return; }
   Region& region = regions_[index];
+  if (notice.what() == pb::ToRegionNotice::DROP_RESULTS) {
+    if (results_ != nullptr) { results_->drop(notice.attempt()); }
+    return;
+  }
   if (region.next != nullptr && region.next->attempt() == notice.attempt() &&
       notice.what() == pb::ToRegionNotice::CANCEL) {
     // It never began here: its tasks end without having been.
@@ -600,7 +668,8 @@ void WorkerProcess::on_channel_lost(ExchangeChannelId channel, const Status& why
     }
     if (region.state != Region::State::kRunning) { continue; }
     const std::optional<TaskId> id = region.edges->task_of(channel.number);
-    if (!id) { continue; }
+    // Not who has kept what is read here: it has ended.
+    if (!id || layout_->region_of(id->vertex) != index) { continue; }
     Task* const task = deployment_->tasks()[layout_->place_of(*id)];
     if (task != nullptr) { task->fail(why); }
   }
@@ -728,7 +797,7 @@ void WorkerProcess::note_end(TaskId task, uint64_t attempt, TaskState state,
   --region.live;
   pb::FiguresNotice notice;
   add_figures(region, task, notice);
-  if (region.live == 0) { add_accumulators(notice); }
+  if (region.live == 0) { add_accumulators(collect_metrics(), notice); }
   master_.notify("Figures", notice);
   tell_end(task, attempt, state, failure);
   if (region.live == 0) { retire(index); }
@@ -747,10 +816,12 @@ void WorkerProcess::tell_end(TaskId task, uint64_t attempt, TaskState state,
 }
 
 void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNotice& notice) {
-  const Task* const task = deployment_->tasks()[layout_->place_of(id)];
+  Task* const task = task_of(id);
   if (task == nullptr) { return; }
   const TaskInfo info = task->info();
-  rates_.note(id, region.attempt, info, world_.clock().now_ns());
+  const TaskFigures flows = task->figures();
+  rates_.note(id, region.attempt, info, flows, task->take_longest_refusal_ns(),
+              world_.clock().now_ns());
   pb::TaskFigures& figures = *notice.add_tasks();
   to_message(id, *figures.mutable_task());
   figures.set_attempt(region.attempt);
@@ -761,12 +832,14 @@ void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNoti
   figures.set_rows_in(info.rows_in);
   figures.set_rows_out(info.rows_out);
   figures.set_watermark(info.watermark);
+  figures.set_bytes_in(flows.in_local.bytes + flows.in_remote.bytes);
+  figures.set_bytes_out(flows.out.bytes);
 }
 
-void WorkerProcess::add_accumulators(pb::FiguresNotice& notice) {
-  const std::map<std::string, int64_t> sums =
-      sum_accumulators(chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
-                       [this](TaskId task) { return is_here(task); });
+void WorkerProcess::add_accumulators(const std::vector<MetricValue>& metrics,
+                                     pb::FiguresNotice& notice) {
+  const std::map<std::string, int64_t> sums = sum_accumulators(
+      chained_, metrics_->name(), metrics, [this](TaskId task) { return is_here(task); });
   for (const auto& [name, value] : sums) {
     pb::AccumulatorFigure& figure = *notice.add_accumulators();
     figure.set_name(name);
@@ -780,14 +853,52 @@ bool WorkerProcess::is_here(TaskId task) const {
   return std::find(region.tasks.begin(), region.tasks.end(), task) != region.tasks.end();
 }
 
-pb::MetricReport WorkerProcess::operator_metrics() const {
-  pb::MetricReport report;
-  if (metrics_ != nullptr) {
-    add_operator_metrics(
-        chained_, metrics_->name(), metrics_->collect(world_.clock().now_ns()),
-        [this](TaskId task) { return is_here(task); }, report);
+void WorkerProcess::add_operators(pb::MetricReport& report) const {
+  if (metrics_ == nullptr) { return; }
+  const std::vector<MetricValue> metrics = collect_metrics();
+  add_operator_metrics({.chained = chained_,
+                        .job = metrics_->name(),
+                        .metrics = metrics,
+                        .rates = counter_rates_,
+                        .is_here = [this](TaskId task) { return is_here(task); },
+                        .source_figures =
+                            [this](TaskId id) {
+                              Task* const task = task_of(id);
+                              return task == nullptr ? TaskFigures() : task->figures();
+                            },
+                        .now_ns = world_.clock().now_ns(),
+                        .wall_ms = world_.clock().wall_ms()},
+                       report);
+}
+
+void WorkerProcess::add_tasks(pb::MetricReport& report) const {
+  for (const Region& region : regions_) {
+    for (const TaskId id : region.tasks) {
+      Task* const task = task_of(id);
+      if (task == nullptr) { continue; }
+      pb::MetricScope& scope = *report.add_scopes();
+      scope.set_kind(pb::MetricScope::TASK);
+      scope.set_vertex_id(vertex_id_of(chained_, id.vertex));
+      scope.set_subtask(id.subtask);
+      add_task_metrics(task->info(), rates_.of(id), scope);
+      add_task_figures(task->figures(), rates_.of(id), scope);
+    }
   }
-  return report;
+}
+
+void WorkerProcess::add_worker(pb::MetricReport& report) const {
+  if (memory_ == nullptr) { return; }
+  QueueLength queued;
+  for (const Region& region : regions_) {
+    for (const TaskId id : region.tasks) {
+      const Task* const task = task_of(id);
+      if (task == nullptr) { continue; }
+      const TaskFigures figures = task->figures();
+      queued.elements += figures.input.elements;
+      queued.capacity += figures.input.capacity;
+    }
+  }
+  add_worker_metrics(role_.task_manager_id, memory_->used_bytes(), queued, report);
 }
 
 PrometheusText::Labels WorkerProcess::labels_of(TaskId task) const {
@@ -807,19 +918,19 @@ void WorkerProcess::add_samples(PrometheusText& text) const {
   for (const Region& region : regions_) {
     for (const TaskId id : region.tasks) {
       vertices[vertex_id_of(chained_, id.vertex)] = id.vertex;
-      const Task* const task =
-          deployment_ == nullptr ? nullptr : deployment_->tasks()[layout_->place_of(id)];
-      if (task == nullptr) { continue; }
-      pb::MetricScope scope;
-      add_task_metrics(task->info(), rates_.of(id), scope);
-      text.add_scope("taskmanager_job_task", labels_of(id), scope);
     }
   }
-  const pb::MetricReport report = operator_metrics();
+  pb::MetricReport report;
+  add_tasks(report);
+  add_operators(report);
   for (const pb::MetricScope& scope : report.scopes()) {
     const auto vertex = vertices.find(scope.vertex_id());
     if (vertex == vertices.end()) { continue; }
     PrometheusText::Labels labels = labels_of({vertex->second, scope.subtask()});
+    if (scope.kind() == pb::MetricScope::TASK) {
+      text.add_scope("taskmanager_job_task", labels, scope);
+      continue;
+    }
     labels.emplace_back("operator_name", scope.operator_name());
     text.add_scope("taskmanager_job_task_operator", labels, scope);
   }
@@ -837,7 +948,9 @@ void WorkerProcess::figures_timer() {
     if (region.state != Region::State::kRunning) { continue; }
     for (const TaskId task : region.tasks) { add_figures(region, task, notice); }
   }
-  add_accumulators(notice);
+  const std::vector<MetricValue> metrics = collect_metrics();
+  counter_rates_.note(metrics, world_.clock().now_ns());
+  add_accumulators(metrics, notice);
   master_.notify("Figures", notice);
   loop_->after_ms(kFiguresMs, [this] { figures_timer(); });
 }
@@ -869,7 +982,9 @@ WorkerProcess::~WorkerProcess() {
   loop_->post([this] { end_by(ok_status()); });
   static_cast<void>(ended_->wait());
   gate_->close();
-  if (exchange_ != nullptr) { exchange_->stop(); }  // it wakes slots
+  // Both wake slots.
+  if (results_ != nullptr) { results_->stop(); }
+  if (exchange_ != nullptr) { exchange_->stop(); }
   // Not by `reset`: what its thread still runs meanwhile uses the pointer.
   delete loop_.get();
   static_cast<void>(loop_.release());

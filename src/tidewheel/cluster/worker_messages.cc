@@ -138,6 +138,7 @@ uint64_t graph_fingerprint(const ChainedGraph& chained) {
     }
     text += '\n';
   }
+  if (chained.exchanges_block) { text += "blocking\n"; }
   for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
     const GraphEdge& edge = chained.graph.edges[i];
     for (const int32_t number : {edge.from, edge.from_output, edge.to, edge.to_input}) {

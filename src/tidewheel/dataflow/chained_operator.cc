@@ -35,13 +35,26 @@ ChainedOperator::ChainedOperator(Task& task, ChainedOperatorSpec spec, Random ra
       open_inputs_(spec_.input_count),
       rows_in_(spec_.metrics->counter("numRecordsIn")),
       rows_out_(spec_.metrics->counter("numRecordsOut")),
-      watermark_gauge_(spec_.metrics->gauge("currentInputWatermark")) {
+      watermark_gauge_(spec_.metrics->gauge("currentInputWatermark")),
+      output_watermark_(spec_.metrics->gauge("currentOutputWatermark")) {
   watermark_gauge_.set(kMinWatermark);
+  output_watermark_.set(kMinWatermark);
+  for (int32_t input = 1; input <= spec_.input_count && spec_.input_count > 1; ++input) {
+    input_watermarks_.push_back(
+        &spec_.metrics->gauge(fmt::format("currentInput{}Watermark", input)));
+    input_watermarks_.back()->set(kMinWatermark);
+  }
+}
+
+SentGauges ChainedOperator::sent_gauges() {
+  Gauge* const event_time = source_ == nullptr ? nullptr : &task_.gauges().latest_event_time;
+  return {.watermark = &output_watermark_, .event_time = event_time};
 }
 
 bool ChainedOperator::offer(Element& element) {
   // What it has sent before comes first. So the chain resumes from its tail.
   if (retry_outputs() == Progress::kBlocked) { return false; }
+  before_.note(element);
   return take(0, element);
 }
 
@@ -90,6 +103,7 @@ bool ChainedOperator::take_watermark(int64_t time_ms) {
     if (time_ms <= last_watermark_) { return true; }
     last_watermark_ = time_ms;
     watermark_gauge_.set(time_ms);
+    if (op_->outputs().empty()) { output_watermark_.set(time_ms); }
     in_progress_ = true;
     if (spec_.input_count == 1) { op_->on_input_watermark(0, time_ms); }
   }
@@ -103,6 +117,7 @@ bool ChainedOperator::take_watermark(int64_t time_ms) {
 
 void ChainedOperator::take_input_watermark(int32_t input, int64_t time_ms) {
   Running running(task_, this);
+  input_watermarks_[static_cast<size_t>(input)]->set(time_ms);
   op_->on_input_watermark(input, time_ms);
   running.done();
 }

@@ -8,12 +8,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/random.h"
 #include "tidewheel/dataflow/operator.h"
 #include "tidewheel/dataflow/output.h"
+#include "tidewheel/dataflow/task_figures.h"
 #include "tidewheel/state/state_backend.h"
 
 namespace tidewheel {
@@ -46,6 +48,10 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
 
   // As the consumer of the operator before it.
   [[nodiscard]] bool offer(Element& element) override;
+  // Told what the operator before it sends.
+  void set_sent_gauges(const SentGauges& gauges) { before_ = gauges; }
+  // For whoever takes what this one sends.
+  SentGauges sent_gauges();
   // Takes an element of input `input`; watermarks and idleness are those of all inputs together.
   // False: refused, to be called again with the same arguments.
   [[nodiscard]] bool take(int32_t input, Element& element);
@@ -148,6 +154,9 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   Counter& rows_in_;
   Counter& rows_out_;
   Gauge& watermark_gauge_;
+  Gauge& output_watermark_;
+  std::vector<Gauge*> input_watermarks_;  // by input, of an operator that has several
+  SentGauges before_;
 };
 
 }  // namespace tidewheel

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "tidewheel/base/batch_options.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/options.h"
 
@@ -45,6 +46,8 @@ class Chainer {
     out_.graph = std::move(graph);
   }
   Result<ChainedGraph> run() {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const BatchSettings batch, batch_settings(config_));
+    out_.exchanges_block = batch.exchanges_block;
     TIDEWHEEL_RETURN_IF_ERROR(index_edges());
     TIDEWHEEL_RETURN_IF_ERROR(check_inputs());
     TIDEWHEEL_RETURN_IF_ERROR(sort_nodes());

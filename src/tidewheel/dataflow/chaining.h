@@ -35,6 +35,9 @@ struct ChainedGraph {
   LogicalGraph graph;
   std::vector<OperatorId> operator_ids;  // by node
   std::vector<bool> edge_is_chained;     // by edge
+  // Edges that are not chained keep their rows in files until their senders have ended
+  // (dataflow/result_store.h).
+  bool exchanges_block = false;
   std::vector<int32_t> vertex_of_node;
   std::vector<ChainVertex> vertices;  // producers before consumers
   std::vector<std::string> warnings;  // for the user, once

@@ -22,6 +22,7 @@ ChannelWriter::ChannelWriter(Mode mode, std::vector<Channel*> channels,
 bool ChannelWriter::offer(Element& element) {
   if (waiting_lanes_ > 0 && retry() == Progress::kBlocked && !overdraft_) { return false; }
   if (refuses_for_test()) { return false; }
+  sent_gauges_.note(element);
   switch (element.kind) {
     case Element::Kind::kBatch:
       switch (mode_) {
@@ -136,6 +137,9 @@ bool ChannelWriter::has_waiting_barrier(int64_t checkpoint) const {
 }
 
 void ChannelWriter::send(Lane& lane, Element element) {
+  if (element.kind == Element::Kind::kBatch) {
+    traffic_.add(row_size_.bytes_of(element, edge_ == nullptr ? nullptr : edge_->codec.get()));
+  }
   if (lane.waiting.empty()) {
     if (lane.channel->push(element)) { return; }
     TIDEWHEEL_MARK("channel.full");
@@ -208,6 +212,13 @@ bool ChannelWriter::has_gathered_rows() const {
     if (partitioner_->gathered(i) > 0) { return true; }
   }
   return false;
+}
+
+// The lanes themselves are the same from the start.
+QueueLength ChannelWriter::queued() const {
+  QueueLength length;
+  for (const Lane& lane : lanes_) { add_queue(*lane.channel, length); }
+  return length;
 }
 
 bool ChannelWriter::has_room() {

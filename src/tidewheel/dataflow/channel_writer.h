@@ -10,6 +10,7 @@
 #include "tidewheel/dataflow/edge_info.h"
 #include "tidewheel/dataflow/output.h"
 #include "tidewheel/dataflow/partitioner.h"
+#include "tidewheel/dataflow/task_figures.h"
 
 namespace tidewheel {
 
@@ -41,6 +42,11 @@ class ChannelWriter final : public ElementSink {
     sender_ = sender;
   }
   const EdgeInfo* edge() const { return edge_.get(); }
+  // Told what the operator before it sends.
+  void set_sent_gauges(const SentGauges& gauges) { sent_gauges_ = gauges; }
+  // Any thread.
+  const Traffic& traffic() const { return traffic_; }
+  QueueLength queued() const;
   // Like send_control. `announced`: receivers are told before they come to it.
   void send_barrier(int64_t checkpoint, bool announced);
   // The barrier goes before all that waits for room, which is added to `overtaken`.
@@ -89,6 +95,9 @@ class ChannelWriter final : public ElementSink {
   int64_t announced_ = 0;  // the newest barrier that is announced when it is pushed
   EdgeInfoRef edge_;       // null in tests that need none
   int32_t sender_ = 0;
+  SentGauges sent_gauges_;
+  RowSize row_size_;
+  Traffic traffic_;
 };
 
 }  // namespace tidewheel

@@ -11,6 +11,7 @@
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/restore.h"
+#include "tidewheel/dataflow/result_store.h"
 
 namespace tidewheel {
 namespace {
@@ -55,6 +56,12 @@ class Deployment::Builder {
                         const EdgeInfoRef& info);
   // Null: neither end is here.
   Result<Channel*> make_channel(const RemoteChannelSpec& spec, Task* sender, Task* receiver);
+  Result<Channel*> make_result_end(const RemoteChannelSpec& spec, Task* sender, Task* receiver);
+  Channel* add_end(std::unique_ptr<RemoteChannel> end);
+  uint64_t attempt_of(TaskId task) const;
+  size_t region_of_node(int32_t node) const {
+    return deployment_.layout_.region_of(parts_.chained.vertex_of_node[at(node)]);
+  }
   Result<OutputPort*> port_of(const GraphEdge& edge, int32_t subtask);
   Task* task_of(int32_t node, int32_t subtask) const;
   ChainedOperator& operator_of(int32_t node, int32_t subtask);
@@ -74,7 +81,8 @@ Result<std::unique_ptr<Deployment>> Deployment::make(const Parts& parts) {
   deployment->make_accounts();
   deployment->make_places();
   for (size_t region = 0; region < deployment->layout_.region_count(); ++region) {
-    if (parts.is_partial) {
+    // Those that read the results of others are deployed when these have ended.
+    if (parts.is_partial || !deployment->layout_.producers_of(region).empty()) {
       deployment->set_region(region, std::make_shared<RegionTasks>());
       continue;
     }
@@ -244,6 +252,10 @@ void Deployment::deliver(int32_t node, int32_t subtask, std::string event) {
   task->post([op, event = std::move(event)] { op->op()->on_coordinator_event(event); });
 }
 
+void Deployment::drop_results(size_t region) {
+  if (parts_.results != nullptr) { parts_.results->drop((*attempts())[region]->attempt); }
+}
+
 // No slot wakes another any more.
 void Deployment::shut_down() {
   for (const auto& slot : slots_) {
@@ -256,6 +268,9 @@ void Deployment::shut_down() {
 Result<std::shared_ptr<RegionTasks>> Deployment::Builder::build() {
   made_->restore = start_.restore;
   made_->remote = start_.remote;
+  made_->attempt = start_.attempt != 0
+                       ? start_.attempt
+                       : deployment_.attempts_so_far_.fetch_add(1, std::memory_order_relaxed) + 1;
   TIDEWHEEL_RETURN_IF_ERROR(make_tasks());
   TIDEWHEEL_RETURN_IF_ERROR(connect());
   return made_;
@@ -306,7 +321,9 @@ Status Deployment::Builder::make_task(size_t index, int32_t subtask) {
   task.set_slot(*slot);
   // Rows may come from elsewhere as soon as a channel is made: the slot knows the task only once it
   // is deployed.
-  if (start_.remote != nullptr) { task.hold(); }
+  if (start_.remote != nullptr || !deployment_.layout_.producers_of(region_).empty()) {
+    task.hold();
+  }
   return add_operators(task, vertex);
 }
 
@@ -343,9 +360,8 @@ Status Deployment::Builder::connect() {
   const ChainedGraph& chained = parts_.chained;
   for (size_t i = 0; i < chained.graph.edges.size(); ++i) {
     const GraphEdge& edge = chained.graph.edges[i];
-    if (deployment_.layout_.region_of(chained.vertex_of_node[at(edge.from)]) != region_) {
-      continue;
-    }
+    const bool leaves = region_of_node(edge.from) == region_;
+    if (!leaves && region_of_node(edge.to) != region_) { continue; }
     if (!chained.edge_is_chained[i]) {
       TIDEWHEEL_RETURN_IF_ERROR(connect_edge(i));
       continue;
@@ -354,7 +370,9 @@ Status Deployment::Builder::connect() {
     for (int32_t subtask = 0; subtask < parallelism; ++subtask) {
       if (task_of(edge.from, subtask) == nullptr) { continue; }
       TIDEWHEEL_ASSIGN_OR_RETURN(OutputPort* const port, port_of(edge, subtask));
-      port->connect(operator_of(edge.to, subtask));
+      ChainedOperator& consumer = operator_of(edge.to, subtask);
+      port->connect(consumer);
+      consumer.set_sent_gauges(operator_of(edge.from, subtask).sent_gauges());
     }
   }
   for (size_t i = 0; i < tasks_.size(); ++i) {
@@ -385,7 +403,7 @@ Status Deployment::Builder::connect_edge(size_t index) {
       channels.push_back(channel);
       if (receiver == nullptr) { continue; }
       inputs_[deployment_.layout_.place_of(spec.receiver)].push_back(
-          {channel, edge.to_input, spec.edge, subtask, i});
+          {channel, edge.to_input, spec.edge, subtask, i, sender == nullptr});
     }
     if (sender == nullptr) { continue; }
     TIDEWHEEL_RETURN_IF_ERROR(connect_sender(edge, *sender, std::move(channels), spec.edge));
@@ -395,6 +413,7 @@ Status Deployment::Builder::connect_edge(size_t index) {
 
 Result<Channel*> Deployment::Builder::make_channel(const RemoteChannelSpec& spec, Task* sender,
                                                    Task* receiver) {
+  if (parts_.chained.exchanges_block) { return make_result_end(spec, sender, receiver); }
   if (sender == nullptr && receiver == nullptr) { return nullptr; }
   if (sender != nullptr && receiver != nullptr) {
     made_->channels.push_back(std::make_unique<Channel>(
@@ -404,8 +423,46 @@ Result<Channel*> Deployment::Builder::make_channel(const RemoteChannelSpec& spec
   TIDEWHEEL_ASSIGN_OR_RETURN(auto channel, sender != nullptr
                                                ? start_.remote->make_outgoing(spec, *sender)
                                                : start_.remote->make_incoming(spec, *receiver));
-  made_->remote_channels.push_back(std::move(channel));
+  return add_end(std::move(channel));
+}
+
+Channel* Deployment::Builder::add_end(std::unique_ptr<RemoteChannel> end) {
+  made_->remote_channels.push_back(std::move(end));
   return &made_->remote_channels.back()->channel();
+}
+
+// The receiver's region is another one, and is deployed later. Then its ends are made here: by the
+// receiver's process, and where the files are read for a receiver that is elsewhere.
+Result<Channel*> Deployment::Builder::make_result_end(const RemoteChannelSpec& spec, Task* sender,
+                                                      Task* receiver) {
+  TIDEWHEEL_CHECK(parts_.results != nullptr, "nobody keeps rows for '{}'", spec.edge->name);
+  ResultStore& results = *parts_.results;
+  if (sender != nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(auto end, results.make_writer(made_->attempt, spec, *sender));
+    return add_end(std::move(end));
+  }
+  if (deployment_.layout_.region_of(spec.receiver.vertex) != region_) { return nullptr; }
+  const bool is_kept_here =
+      start_.remote == nullptr || start_.remote->has_results_of(spec.sender);
+  if (receiver != nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        auto end, is_kept_here ? results.make_reader(attempt_of(spec.sender), spec, *receiver)
+                               : start_.remote->make_incoming(spec, *receiver));
+    return add_end(std::move(end));
+  }
+  if (!is_kept_here) { return nullptr; }
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      auto end, results.make_server(attempt_of(spec.sender), spec, [&](WakeTarget& reader) {
+        return start_.remote->make_outgoing(spec, reader);
+      }));
+  return add_end(std::move(end));
+}
+
+// Of the region of `task`, whose results are read.
+uint64_t Deployment::Builder::attempt_of(TaskId task) const {
+  const size_t region = deployment_.layout_.region_of(task.vertex);
+  if (start_.attempt == 0) { return (*deployment_.attempts())[region]->attempt; }
+  return region < start_.result_attempts.size() ? start_.result_attempts[region] : 0;
 }
 
 Status Deployment::Builder::connect_sender(const GraphEdge& edge, Task& sender,
@@ -424,6 +481,7 @@ Status Deployment::Builder::connect_sender(const GraphEdge& edge, Task& sender,
   auto writer = std::make_unique<ChannelWriter>(mode, std::move(channels), std::move(partitioner),
                                                 batch_rows, parts_.world.fork_random());
   writer->set_edge(info, subtask);
+  writer->set_sent_gauges(operator_of(edge.from, subtask).sent_gauges());
   sender.add_writer(*port, std::move(writer));
   return ok_status();
 }

@@ -21,12 +21,14 @@
 
 namespace tidewheel {
 
+class ResultStore;    // dataflow/result_store.h
 class StateBackends;  // state/state_backend.h
 
 // The tasks of a region, and the channels between them.
 struct RegionTasks final : TaskFleet::Prepared {
   std::shared_ptr<const SnapshotSource> restore;  // read by the tasks while they open
   std::shared_ptr<RemoteEdges> remote;            // null: all of the region is here
+  uint64_t attempt = 0;                           // of all deployments here; 0: never deployed
   std::vector<std::unique_ptr<Channel>> channels;
   std::vector<std::unique_ptr<Task>> tasks;
   // Last, so that they are destroyed first: nobody wakes the tasks any more.
@@ -52,6 +54,7 @@ class Deployment final : public TaskFleet {
     bool waits_for_final_checkpoint = false;
     DeploymentStart start = {};
     StateBackends* backends = nullptr;  // null: keyed state is in memory
+    ResultStore* results = nullptr;     // null: no edge keeps its rows
     // It has no slots at first, and no tasks: regions are prepared with DeploymentStart::remote.
     bool is_partial = false;
   };
@@ -83,6 +86,7 @@ class Deployment final : public TaskFleet {
   void checkpoint_complete(int64_t checkpoint, bool notify) override;
   void checkpoint_aborted(int64_t checkpoint) override;
   void deliver(int32_t node, int32_t subtask, std::string event) override;
+  void drop_results(size_t region) override;
   void shut_down() override;
 
   // Any thread: the tasks as of now, which live as long as the answer.
@@ -107,6 +111,7 @@ class Deployment final : public TaskFleet {
   std::vector<MetricGroup*> groups_;                   // by node
   std::vector<size_t> place_in_chain_;                 // by node
   std::vector<uint32_t> first_channel_;                // by edge
+  mutable std::atomic<uint64_t> attempts_so_far_{0};   // where nobody else counts them
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Task*> tasks_;
   // Last: tasks give memory back to the accounts.

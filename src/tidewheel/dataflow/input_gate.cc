@@ -18,6 +18,7 @@ InputGate::InputGate(const std::vector<Source>& sources) {
     lane.source = source;
     lane.index = counts[input]++;
     lane.overtakes = source.edge != nullptr && source.edge->overtakes;
+    channels_.push_back(source.channel);
     open_.push_back(std::move(lane));
   }
   readable_ = open_.size();
@@ -55,6 +56,7 @@ bool InputGate::next(GateItem& item) {
       if (item.element.kind == Element::Kind::kBatch ||
           item.element.kind == Element::Kind::kLatencyMarker) {
         item.input = lane.source.input;
+        if (item.element.kind == Element::Kind::kBatch) { count(lane, item.element); }
         return true;
       }
       control(position, item.element);
@@ -62,6 +64,18 @@ bool InputGate::next(GateItem& item) {
     }
     if (tried >= readable_ && items_.empty()) { return false; }
   }
+}
+
+void InputGate::count(Lane& lane, const Element& rows) {
+  const EdgeInfo* const edge = lane.source.edge.get();
+  Traffic& traffic = lane.source.is_remote ? remote_traffic_ : local_traffic_;
+  traffic.add(lane.row_size.bytes_of(rows, edge == nullptr ? nullptr : edge->codec.get()));
+}
+
+QueueLength InputGate::queued() const {
+  QueueLength length;
+  for (const Channel* channel : channels_) { add_queue(*channel, length); }
+  return length;
 }
 
 // Rows are an item; the rest changes the event time of its channel. False: no item.

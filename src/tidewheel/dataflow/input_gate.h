@@ -8,6 +8,7 @@
 
 #include "tidewheel/dataflow/channel.h"
 #include "tidewheel/dataflow/edge_info.h"
+#include "tidewheel/dataflow/task_figures.h"
 #include "tidewheel/dataflow/watermark_valve.h"
 
 namespace tidewheel {
@@ -55,6 +56,7 @@ class InputGate {
     EdgeInfoRef edge = nullptr;  // null: its barriers do not overtake
     int32_t sender = 0;
     int32_t receiver = 0;
+    bool is_remote = false;  // the sender is in another process
   };
   explicit InputGate(const std::vector<Source>& sources);
   // See WatermarkValve.
@@ -95,6 +97,11 @@ class InputGate {
   // Gives up what goes on for the checkpoint.
   void cancel(int64_t checkpoint);
 
+  // ---- Any thread: what was taken from the channels, and what waits in them.
+  const Traffic& local_traffic() const { return local_traffic_; }
+  const Traffic& remote_traffic() const { return remote_traffic_; }
+  QueueLength queued() const;
+
  private:
   struct Lane {
     Source source;
@@ -105,6 +112,7 @@ class InputGate {
     bool recording = false;    // its barrier is still to come
     uint32_t recorded_to = 0;  // elements before this position are told
     Channel::Announcement announced;
+    RowSize row_size;
   };
   struct Input {
     explicit Input(size_t channels) : valve(channels), live_channels(channels) {}
@@ -128,6 +136,7 @@ class InputGate {
   void record_popped(Lane& lane, const Element& element);
   void end_recording(Lane& lane);
   void give_up_recording();
+  void count(Lane& lane, const Element& rows);
 
   // Channels that have not ended; those from `readable_` on are blocked.
   std::vector<Lane> open_;
@@ -151,6 +160,10 @@ class InputGate {
   bool overtakes_ = false;
   int64_t recording_ = 0;
   size_t recording_lanes_ = 0;
+
+  std::vector<const Channel*> channels_;  // all of them; never changed
+  Traffic local_traffic_;
+  Traffic remote_traffic_;
 };
 
 }  // namespace tidewheel

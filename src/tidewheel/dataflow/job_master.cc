@@ -154,8 +154,9 @@ void JobMaster::set_fleet(TaskFleet& fleet, bool is_deployed) {
   regions_.resize(layout_.region_count());
   for (size_t i = 0; i < regions_.size(); ++i) {
     Region& region = regions_[i];
-    region.was_deployed = is_deployed;
-    if (!is_deployed) {
+    region.was_deployed = is_deployed && layout_.producers_of(i).empty();
+    region.keeps_results = region.was_deployed;
+    if (!region.was_deployed) {
       region.state = Region::State::kWaiting;
       continue;
     }
@@ -203,9 +204,9 @@ Turn JobMaster::turn() {
     if (coordinator != nullptr) { next_ns = std::min(next_ns, coordinator->timer_ns()); }
   }
   if (!is_ending() && checkpoints_.is_settled() && fleet_->is_ready()) {
-    for (const Region& region : regions_) {
-      if (region.state == Region::State::kWaiting) {
-        next_ns = std::min(next_ns, region.restart_at_ns);
+    for (size_t i = 0; i < regions_.size(); ++i) {
+      if (regions_[i].state == Region::State::kWaiting && has_inputs(i)) {
+        next_ns = std::min(next_ns, regions_[i].restart_at_ns);
       }
     }
   }
@@ -225,7 +226,11 @@ void JobMaster::update_state() {
   if (is_ending()) { return; }
   JobState state =
       stop_asked_ || stopping_with_savepoint_ ? JobState::kStopping : JobState::kRunning;
-  for (const Region& region : regions_) {
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    const Region& region = regions_[i];
+    // The turn of those behind others comes later, and is no news of the job.
+    if (!region.was_deployed && !layout_.producers_of(i).empty()) { continue; }
+    if (waits_for_inputs(i)) { continue; }
     if (region.state != Region::State::kRunning && region.state != Region::State::kFinished) {
       const bool is_first = !region.was_deployed && restarts() == 0;
       state = is_first ? JobState::kCreated : JobState::kRestarting;
@@ -322,6 +327,15 @@ void JobMaster::tasks_lost(std::vector<TaskId> tasks, Status failure) {
   });
 }
 
+void JobMaster::results_lost(TaskId id, Status why) {
+  post([this, id, why = std::move(why)] {
+    Region& region = region_of(id.vertex);
+    // What finished regions have kept for nobody any more may go.
+    if (!region.keeps_results) { return; }
+    on_failure({layout_.region_of(id.vertex)}, why, name_of(id));
+  });
+}
+
 // Turning is all that is asked: regions that wait are looked at.
 void JobMaster::fleet_changed() {
   post([] {});
@@ -382,10 +396,13 @@ void JobMaster::note_ended(TaskId task, TaskState state, const Status& failure) 
 void JobMaster::region_emptied(size_t index) {
   Region& region = regions_[index];
   if (region.state == Region::State::kRunning) {
-    if (!is_ending()) { region.state = Region::State::kFinished; }
+    if (is_ending()) { return; }
+    region.state = Region::State::kFinished;
+    drop_taken_results(index);
     return;
   }
   if (region.state != Region::State::kCancelling || is_ending()) { return; }
+  drop_results(index);
   region.state = Region::State::kRetiring;
   fleet_->retire(index, [this, index] {
     post([this, index] { regions_[index].state = Region::State::kWaiting; });
@@ -394,8 +411,9 @@ void JobMaster::region_emptied(size_t index) {
 
 void JobMaster::check_all_running() {
   bool any = false;
-  for (const Region& region : regions_) {
-    if (region.state == Region::State::kFinished) { continue; }
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    const Region& region = regions_[i];
+    if (region.state == Region::State::kFinished || waits_for_inputs(i)) { continue; }
     if (region.state != Region::State::kRunning || !region.opening.empty()) { return; }
     any = true;
   }
@@ -462,7 +480,66 @@ void JobMaster::on_failure(std::vector<size_t> regions, const Status& failure,
     }
   }
   const int64_t restart_at_ns = parts_.world.clock().now_ns() + *delay_ns;
-  for (const size_t region : regions) { restart(region, restart_at_ns); }
+  for (const size_t region : with_consumers(std::move(regions))) { restart(region, restart_at_ns); }
+  update_state();
+}
+
+// ---- Regions behind others
+
+std::vector<size_t> JobMaster::with_consumers(std::vector<size_t> regions) const {
+  for (size_t i = 0; i < regions.size(); ++i) {
+    for (const size_t consumer : layout_.consumers_of(regions[i])) {
+      if (std::find(regions.begin(), regions.end(), consumer) == regions.end()) {
+        regions.push_back(consumer);
+      }
+    }
+  }
+  return regions;
+}
+
+bool JobMaster::has_inputs(size_t region) const {
+  const std::vector<size_t>& producers = layout_.producers_of(region);
+  return std::all_of(producers.begin(), producers.end(), [&](size_t producer) {
+    return regions_[producer].state == Region::State::kFinished;
+  });
+}
+
+bool JobMaster::waits_for_inputs(size_t region) const {
+  return regions_[region].state == Region::State::kWaiting && !has_inputs(region);
+}
+
+void JobMaster::drop_results(size_t region) {
+  if (!std::exchange(regions_[region].keeps_results, false)) { return; }
+  if (!layout_.consumers_of(region).empty()) { fleet_->drop_results(region); }
+}
+
+// What the consumer has read nobody else may want.
+void JobMaster::drop_taken_results(size_t consumer) {
+  for (const size_t producer : layout_.producers_of(consumer)) {
+    const std::vector<size_t>& all = layout_.consumers_of(producer);
+    const bool taken = std::all_of(all.begin(), all.end(), [&](size_t region) {
+      return regions_[region].state == Region::State::kFinished;
+    });
+    if (taken) { drop_results(producer); }
+  }
+}
+
+void JobMaster::rerun_lost_producers() {
+  std::vector<size_t> lost;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    if (regions_[i].state != Region::State::kWaiting) { continue; }
+    for (const size_t producer : layout_.producers_of(i)) {
+      if (regions_[producer].state != Region::State::kFinished) { continue; }
+      if (regions_[producer].keeps_results && fleet_->has_results(producer)) { continue; }
+      lost.push_back(producer);
+    }
+  }
+  if (lost.empty()) { return; }
+  const int64_t now_ns = parts_.world.clock().now_ns();
+  parts_.world.logger().named("job").warning(
+      "{} has to run again: what it had kept for those behind it is gone",
+      parts_.chained.vertices[static_cast<size_t>(layout_.vertices_of(lost.front()).front())].name);
+  for (const size_t region : with_consumers(std::move(lost))) { restart(region, now_ns); }
   update_state();
 }
 
@@ -554,9 +631,11 @@ void JobMaster::restart(size_t index, int64_t at_ns) {
 
 void JobMaster::advance_restarts() {
   if (is_ending() || !checkpoints_.is_settled() || !fleet_->is_ready()) { return; }
+  rerun_lost_producers();
   const int64_t now_ns = parts_.world.clock().now_ns();
   for (size_t i = 0; i < regions_.size(); ++i) {
-    if (regions_[i].state == Region::State::kWaiting && regions_[i].restart_at_ns <= now_ns) {
+    if (regions_[i].state == Region::State::kWaiting && regions_[i].restart_at_ns <= now_ns &&
+        has_inputs(i)) {
       redeploy(i);
     }
   }
@@ -642,6 +721,7 @@ Status JobMaster::install(size_t index, Redeployment made) {
   fleet_->deploy(index, std::move(made.tasks));
   region.state = Region::State::kRunning;
   region.was_deployed = true;
+  region.keeps_results = true;
   for (const TaskId task : layout_.tasks_of(index)) { region.opening.insert(task); }
   if (stop_asked_) { fleet_->stop(index); }
   region.live = region.opening.size();
@@ -656,6 +736,10 @@ Status JobMaster::install(size_t index, Redeployment made) {
 CheckpointParticipants JobMaster::participants() {
   CheckpointParticipants all;
   if (is_ending()) { all.obstacle = "the job is ending"; }
+  if (parts_.chained.exchanges_block) {
+    all.obstacle = "a job whose exchanges are blocking has none (execution.runtime-mode: BATCH)";
+    return all;
+  }
   for (const Region& region : regions_) {
     if (region.state == Region::State::kFinished) { continue; }
     if (region.state != Region::State::kRunning) { all.obstacle = "the job is being restarted"; }

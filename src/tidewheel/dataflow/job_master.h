@@ -32,6 +32,8 @@ struct ChainedGraph;  // dataflow/chaining.h
 // and back; from all four kCancelling -> kCancelled and kFailing -> kFailed; kFinished when all
 // regions have finished.
 //
+// A region whose inputs are what others have kept waits until all of these have finished; when it
+// fails it is started again alone, and they are only when what they had kept is gone.
 // A region: kRunning -> kCancelling (its tasks end) -> kRetiring (their slots forget them) ->
 // kWaiting (for its delay, and until it is known which checkpoint is the newest) -> kDeploying (on
 // the blocking pool) -> kRunning; kFinished when all its tasks have.
@@ -113,6 +115,7 @@ class JobMaster final : public Turnable,
   void task_running(TaskId task) override;
   void task_ended(TaskId task, TaskState state, Status failure) override;
   void tasks_lost(std::vector<TaskId> tasks, Status failure) override;
+  void results_lost(TaskId task, Status why) override;
   void operator_event(int32_t node, int32_t subtask, std::string event) override;
   void end_of_data(TaskId task) override;
   void barrier_taken(TaskId task, int64_t checkpoint) override;
@@ -144,8 +147,9 @@ class JobMaster final : public Turnable,
     size_t live = 0;           // tasks that have not ended
     std::set<TaskId> opening;  // tasks that do not run yet
     int64_t restart_at_ns = 0;
-    bool failed_again = false;  // while it was being deployed
-    bool was_deployed = false;  // once, at least
+    bool failed_again = false;   // while it was being deployed
+    bool was_deployed = false;   // once, at least
+    bool keeps_results = false;  // of its latest attempt, for its consumers
   };
   // What the blocking pool has made of a region.
   struct Redeployment {
@@ -189,6 +193,13 @@ class JobMaster final : public Turnable,
   void note_failure(const Status& failure, const std::string& task);
   // After how long to start again; nothing: the job fails, and has begun to.
   std::optional<int64_t> delay_after(const Status& failure, const std::string& task);
+  // With all that read their results, directly or not: they may be others the next time.
+  std::vector<size_t> with_consumers(std::vector<size_t> regions) const;
+  bool has_inputs(size_t region) const;
+  bool waits_for_inputs(size_t region) const;
+  void drop_results(size_t region);
+  void drop_taken_results(size_t consumer);
+  void rerun_lost_producers();
   void restart(size_t region, int64_t at_ns);
   void advance_restarts();
   // `is_wanted`: the operators that are to be started; null: all.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/batch_options.h"
 #include "tidewheel/base/letter_case.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/metrics.h"
@@ -83,6 +84,22 @@ Status forget_earlier_runs(World& world, const std::string& name, const Config& 
   const std::string from = origin.snapshot ? origin.snapshot->path : std::string();
   return forget_ended_jobs(world, directory, name, from)
       .with_context("{}", options::kCheckpointDirectory.key);
+}
+
+// A bounded job takes no checkpoints, and goes on from none.
+Status check_batch_job(const Config& config, const Logger& logger) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const BatchSettings batch, batch_settings(config));
+  if (!batch.is_batch) { return ok_status(); }
+  if (!config.get(options::kRecoveryPath).empty()) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} is set, but a job with {} BATCH takes all of its input",
+                            options::kRecoveryPath.key, options::kRuntimeMode.key);
+  }
+  if (config.get(options::kCheckpointInterval) > 0) {
+    logger.warning("{} does not hold: a job with {} BATCH takes no checkpoints",
+                   options::kCheckpointInterval.key, options::kRuntimeMode.key);
+  }
+  return ok_status();
 }
 
 std::string new_job_id(World& world) {
@@ -229,6 +246,7 @@ Result<JobSetup> set_up_job(World& world, LogicalGraph graph, const Config& conf
   TIDEWHEEL_ASSIGN_OR_RETURN(setup.chained, chain_graph(std::move(graph), config));
   const Logger logger = world.logger().named("job");
   for (const std::string& warning : setup.chained.warnings) { logger.warning("{}", warning); }
+  TIDEWHEEL_RETURN_IF_ERROR(check_batch_job(config, logger));
   setup.name = job_name_of(setup.chained.graph, config);
   TIDEWHEEL_ASSIGN_OR_RETURN(setup.rules, checkpoint_rules(config));
   TIDEWHEEL_ASSIGN_OR_RETURN(setup.restarts_all, restarts_all(config));

@@ -10,6 +10,7 @@
 #include "tidewheel/dataflow/deployment.h"
 #include "tidewheel/dataflow/job_master.h"
 #include "tidewheel/dataflow/job_setup.h"
+#include "tidewheel/dataflow/result_store.h"
 #include "tidewheel/state/state_backend.h"
 
 namespace tidewheel {
@@ -47,7 +48,15 @@ struct JobHandle::Job {
         memory("job '" + name + "'", memory_bytes),
         metrics(name) {}
   ~Job() {
+    if (results) { results->stop(); }
     if (master) { master->close(); }
+  }
+
+  // Any thread. Of an attempt that was replaced nobody wants to know.
+  void on_results_lost(TaskId task, uint64_t attempt, Status why) const {
+    const size_t region = master->layout().region_of(task.vertex);
+    if ((*deployment->attempts())[region]->attempt != attempt) { return; }
+    master->results_lost(task, std::move(why));
   }
 
   World& world;
@@ -60,6 +69,7 @@ struct JobHandle::Job {
   std::unique_ptr<StateBackends> backends;
   std::unique_ptr<CheckpointStore> store;
   std::unique_ptr<JobMaster> master;
+  std::unique_ptr<ResultStore> results;  // null: no exchange is blocking
   std::unique_ptr<Deployment> deployment;
   std::unique_ptr<Worker> master_worker;
   std::vector<std::unique_ptr<Worker>> slot_workers;
@@ -82,6 +92,14 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
   job->master =
       make_job_master(*world_, setup, job->chained, job->config, *job->store, job->metrics);
   JobMaster& master = *job->master;
+  if (job->chained.exchanges_block) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(ResultStore::Options results,
+                               claim_results(*world_, job->config, job->id));
+    results.on_lost = [&owner = *job](TaskId task, uint64_t attempt, Status why) {
+      owner.on_results_lost(task, attempt, std::move(why));
+    };
+    job->results = std::make_unique<ResultStore>(*world_, std::move(results));
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(DeploymentStart beginning, master.make_start());
   TIDEWHEEL_RETURN_IF_ERROR(master.make_coordinators());
   TIDEWHEEL_ASSIGN_OR_RETURN(job->deployment,
@@ -95,7 +113,8 @@ Result<std::unique_ptr<JobHandle>> LocalJobRunner::start(LogicalGraph graph, Con
                                                .plans = &master.plans(),
                                                .waits_for_final_checkpoint = waits_for_final,
                                                .start = std::move(beginning),
-                                               .backends = job->backends.get()}));
+                                               .backends = job->backends.get(),
+                                               .results = job->results.get()}));
   master.set_fleet(*job->deployment, /*is_deployed=*/true);
   job->master_worker = world_->executor().start_worker("tw-master", master);
   master.set_worker(job->master_worker.get());

@@ -39,6 +39,9 @@ class RemoteEdges {
  public:
   virtual ~RemoteEdges() = default;
   virtual bool is_here(TaskId task) const = 0;
+  // Of a task whose results are read after its end: this process reads its files, for receivers
+  // here and elsewhere.
+  virtual bool has_results_of(TaskId /*task*/) const { return false; }
   // `sender` or `receiver` is the task that is here, not yet stepped.
   virtual Result<std::unique_ptr<RemoteChannel>> make_outgoing(const RemoteChannelSpec& spec,
                                                                WakeTarget& sender) = 0;

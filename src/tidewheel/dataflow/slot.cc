@@ -144,7 +144,12 @@ void Slot::account(Entry& entry, int64_t now_ns) {
   switch (entry.activity) {
     case Activity::kBusy: times.busy_ns.add(passed_ns); break;
     case Activity::kIdle: times.idle_ns.add(passed_ns); break;
-    case Activity::kBackpressured: times.backpressured_ns.add(passed_ns); break;
+    case Activity::kBackpressured: {
+      times.backpressured_ns.add(passed_ns);
+      Gauge& longest = entry.task->gauges().longest_refusal_ns;
+      if (passed_ns > longest.value()) { longest.set(passed_ns); }
+      break;
+    }
   }
 }
 

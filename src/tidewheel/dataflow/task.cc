@@ -29,6 +29,7 @@ Task::Task(TaskSpec spec, World& world, TaskListener& listener)
   if (spec_.storage != nullptr && spec_.plans != nullptr) {
     checkpoint_ = std::make_unique<TaskCheckpoint>(*this);
   }
+  gauges_.latest_event_time.set(kNoTimestamp);
 }
 
 Task::~Task() = default;
@@ -64,9 +65,25 @@ void Task::cancel() {
   ask_for_attention();
 }
 
+// It is counted first: the run that takes it comes after the call for attention.
 void Task::post(std::function<void()> mail) {
+  if (int64_t none = 0; gauges_.oldest_mail_ns.load(std::memory_order_relaxed) == none) {
+    gauges_.oldest_mail_ns.compare_exchange_strong(none, world_.clock().now_ns());
+  }
+  gauges_.mails_waiting.fetch_add(1, std::memory_order_acq_rel);
   mailbox_.post(std::move(mail));
   ask_for_attention();
+}
+
+// All that waits at once, so that the oldest says how long mail waits.
+void Task::run_mail() {
+  const int64_t oldest_ns = gauges_.oldest_mail_ns.exchange(0, std::memory_order_acq_rel);
+  const int64_t mails = gauges_.mails_waiting.exchange(0, std::memory_order_acq_rel);
+  if (mails > 0) {
+    gauges_.mails.add(mails);
+    if (oldest_ns > 0) { gauges_.mail_waits_ns.add(world_.clock().now_ns() - oldest_ns); }
+  }
+  mailbox_.run_pending();
 }
 
 // `step` turns it into the end of the task.
@@ -172,7 +189,7 @@ bool Task::take_control() {
     return false;
   }
   if (stop_asked_.load(std::memory_order_seq_cst)) { stop_source_ = true; }
-  if (phase_ != Phase::kNew) { mailbox_.run_pending(); }
+  if (phase_ != Phase::kNew) { run_mail(); }
   if (checkpoint_ != nullptr) {
     checkpoint_->on_attention();
     if (gate_ && alerted_.exchange(false, std::memory_order_seq_cst)) {
@@ -185,6 +202,7 @@ bool Task::take_control() {
 }
 
 Status Task::open() {
+  const int64_t began_ns = world_.clock().now_ns();
   // From the tail: what an operator emits while it opens finds the next one open.
   for (auto it = operators_.rbegin(); it != operators_.rend(); ++it) {
     running_ = it->get();
@@ -206,8 +224,9 @@ Status Task::open() {
   }
   if (!gate_ && spec_.latency_interval_ms > 0) { marker_at_ns_ = world_.clock().now_ns(); }
   state_.store(TaskState::kRunning, std::memory_order_release);
+  gauges_.initialization_ns.set(world_.clock().now_ns() - began_ns);
   listener_.on_task_running(*this);
-  mailbox_.run_pending();
+  run_mail();
   return ok_status();
 }
 
@@ -265,6 +284,7 @@ Step Task::work(const StepBudget& budget) {
         source_has_more_ = false;
         return dry(Step::kWaiting);
       }
+      gauges_.latest_read_ns.set(budget.now_ns);
     }
     if (attention_.load(std::memory_order_relaxed)) { break; }
     // The clock is read now and then only: a step of small batches costs less than the clock.
@@ -641,6 +661,51 @@ TaskInfo Task::info() const {
   info.rows_out = operators_.back()->rows_out();
   info.watermark = operators_.front()->watermark();
   return info;
+}
+
+namespace {
+
+TaskFigures::Flow flow_of(const Traffic& traffic) {
+  return {traffic.bytes.value(), traffic.batches.value()};
+}
+
+}  // namespace
+
+TaskFigures Task::figures() const {
+  TaskFigures figures;
+  if (gate_) {
+    figures.in_local = flow_of(gate_->local_traffic());
+    figures.in_remote = flow_of(gate_->remote_traffic());
+    figures.input = gate_->queued();
+  } else {
+    figures.is_source = true;
+    const int64_t read_ns = gauges_.latest_read_ns.value();
+    if (read_ns != 0) { figures.latest_read_ns = read_ns; }
+    const int64_t event_time = gauges_.latest_event_time.value();
+    if (event_time != kNoTimestamp) { figures.latest_event_time = event_time; }
+  }
+  for (const auto& writer : writers_) {
+    const TaskFigures::Flow out = flow_of(writer->traffic());
+    figures.out.bytes += out.bytes;
+    figures.out.batches += out.batches;
+    const QueueLength queued = writer->queued();
+    figures.output.elements += queued.elements;
+    figures.output.capacity += queued.capacity;
+  }
+  figures.mails = gauges_.mails.value();
+  figures.mails_waiting = gauges_.mails_waiting.load(std::memory_order_relaxed);
+  figures.mail_waits_ns = gauges_.mail_waits_ns.sorted();
+  figures.initialization_ns = gauges_.initialization_ns.value();
+  figures.alignment_ns = gauges_.alignment_ns.value();
+  figures.start_delay_ns = gauges_.start_delay_ns.value();
+  return figures;
+}
+
+// What the task notes in between is lost; it is but one of many.
+int64_t Task::take_longest_refusal_ns() {
+  const int64_t longest_ns = gauges_.longest_refusal_ns.value();
+  gauges_.longest_refusal_ns.set(0);
+  return longest_ns;
 }
 
 }  // namespace tidewheel

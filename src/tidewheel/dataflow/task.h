@@ -17,6 +17,7 @@
 #include "tidewheel/dataflow/channel_writer.h"
 #include "tidewheel/dataflow/input_gate.h"
 #include "tidewheel/dataflow/task_checkpoint.h"
+#include "tidewheel/dataflow/task_figures.h"
 #include "tidewheel/dataflow/task_info.h"
 #include "tidewheel/dataflow/wake_target.h"
 
@@ -136,6 +137,9 @@ class Task final : public WakeTarget {
   TaskState state() const { return state_.load(std::memory_order_acquire); }
   // As of the latest batch.
   TaskInfo info() const;
+  TaskFigures figures() const;
+  // That a single wait for room took since the last call.
+  int64_t take_longest_refusal_ns();
   Slot* slot() const { return slot_; }
   Task* next_ready = nullptr;  // the link of its stack of woken tasks, for the slot
   size_t slot_entry = 0;       // of the slot too
@@ -147,9 +151,10 @@ class Task final : public WakeTarget {
   ChainedOperator*& running_operator() { return running_; }
   void arm_wall_timer(int64_t wall_ms);
   const std::vector<std::unique_ptr<ChainedOperator>>& operators() const { return operators_; }
+  TaskGauges& gauges() { return gauges_; }
 
   // ---- For its part in checkpoints.
-  void run_mail() { mailbox_.run_pending(); }
+  void run_mail();
   // Brings all rows that were gathered through the chain to the writers. False: refused.
   bool flush_chain();
   // The same where epochs end: what operators give for the end of this one goes before the barrier.
@@ -240,6 +245,7 @@ class Task final : public WakeTarget {
   int64_t wake_at_ns_ = Clock::kNever;
 
   TaskTimes times_;
+  TaskGauges gauges_;
   std::atomic<TaskState> state_{TaskState::kDeploying};
   std::atomic<bool> attention_{false};
   std::atomic<bool> stop_asked_{false};

@@ -329,6 +329,8 @@ std::unique_ptr<TaskCheckpoint::Snapshot> TaskCheckpoint::freeze() {
   result.end_of_data = task_.is_at_end_of_data();
   result.figures.start_delay_ns = barrier_.first_ns - plan.trigger_ns;
   result.figures.alignment_ns = barrier_.last_ns - barrier_.first_ns;
+  task_.gauges().start_delay_ns.set(result.figures.start_delay_ns);
+  task_.gauges().alignment_ns.set(result.figures.alignment_ns);
   barrier_.last_ns = now_ns();  // from here on the task stands still
   const bool is_savepoint = plan.kind == SnapshotKind::kSavepoint;
   for (const auto& op : task_.operators()) {

@@ -29,6 +29,10 @@ struct DeploymentStart {
   std::vector<std::vector<bool>> at_end = {};
   // By node and subtask: values of the counters in the operator's group "accumulators".
   std::vector<std::vector<std::map<std::string, int64_t>>> accumulators = {};
+  // The number of this deployment of the region, and, by region, those of the ones whose results it
+  // reads. 0: the fleet counts by itself.
+  uint64_t attempt = 0;
+  std::vector<uint64_t> result_attempts = {};
   // Where the other tasks are; null: all are here.
   std::shared_ptr<RemoteEdges> remote = nullptr;
 };
@@ -42,6 +46,8 @@ class FleetListener {
   virtual void task_ended(TaskId task, TaskState state, Status failure) = 0;
   // Several have ended as failed at once, with the process that ran them: one failure of the job.
   virtual void tasks_lost(std::vector<TaskId> tasks, Status failure) = 0;
+  // What the task keeps, or has kept, for those who read it after its end can't be written or read.
+  virtual void results_lost(TaskId task, Status why) = 0;
   virtual void operator_event(int32_t node, int32_t subtask, std::string event) = 0;
   virtual void end_of_data(TaskId task) = 0;
   virtual void barrier_taken(TaskId task, int64_t checkpoint) = 0;
@@ -78,6 +84,11 @@ class TaskFleet {
   virtual void cancel(size_t region) = 0;
   // All of the region's tasks have ended: they are forgotten. `done` is called on any thread.
   virtual void retire(size_t region, std::function<void()> done) = 0;
+  // Of a region that has finished: what it has kept for its consumers can be reached, as far as is
+  // known.
+  virtual bool has_results(size_t /*region*/) const { return true; }
+  // Nobody will read what the region's latest attempt keeps.
+  virtual void drop_results(size_t /*region*/) {}
 
   virtual void trigger(const CheckpointPlanRef& plan, const std::vector<TaskId>& tasks) = 0;
   // `notify`: tasks are to be told.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace tidewheel {
 namespace {
@@ -33,7 +35,13 @@ TaskLayout::TaskLayout(const ChainedGraph& chained) : chained_(&chained) {
     }
   }
   make_regions();
+  find_consumers();
   make_slots();
+}
+
+// Both sides run at the same time, and so fail together.
+bool TaskLayout::joins_regions(size_t edge) const {
+  return chained_->edge_is_chained[edge] || !chained_->exchanges_block;
 }
 
 // Vertices are joined along edges until each has the least number that it can reach.
@@ -44,7 +52,9 @@ void TaskLayout::make_regions() {
     while (least[vertex] != vertex) { vertex = least[vertex]; }
     return vertex;
   };
-  for (const GraphEdge& edge : chained_->graph.edges) {
+  for (size_t i = 0; i < chained_->graph.edges.size(); ++i) {
+    if (!joins_regions(i)) { continue; }
+    const GraphEdge& edge = chained_->graph.edges[i];
     const size_t from = root(layout_index(chained_->vertex_of_node[layout_index(edge.from)]));
     const size_t to = root(layout_index(chained_->vertex_of_node[layout_index(edge.to)]));
     least[std::max(from, to)] = std::min(from, to);
@@ -59,6 +69,22 @@ void TaskLayout::make_regions() {
       region_of_vertex_[vertex] = region_of_vertex_[first];
     }
     region_vertices_[region_of_vertex_[vertex]].push_back(static_cast<int32_t>(vertex));
+  }
+}
+
+void TaskLayout::find_consumers() {
+  std::set<std::pair<size_t, size_t>> pairs;
+  for (size_t i = 0; i < chained_->graph.edges.size(); ++i) {
+    if (joins_regions(i)) { continue; }
+    const GraphEdge& edge = chained_->graph.edges[i];
+    pairs.emplace(region_of(chained_->vertex_of_node[layout_index(edge.from)]),
+                  region_of(chained_->vertex_of_node[layout_index(edge.to)]));
+  }
+  producers_.resize(region_count());
+  consumers_.resize(region_count());
+  for (const auto& [from, to] : pairs) {
+    producers_[to].push_back(from);
+    consumers_[from].push_back(to);
   }
 }
 

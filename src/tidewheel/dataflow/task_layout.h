@@ -13,7 +13,8 @@ namespace tidewheel {
 
 // Immutable. Subtask i of every vertex of a slot sharing group goes to the group's slot i, so a
 // group needs as many slots as its largest parallelism. Vertices that edges connect make a region:
-// it fails, and is deployed anew, as a whole.
+// it fails, and is deployed anew, as a whole. Edges that keep their rows until their senders have
+// ended do not: one region is behind the other there.
 class TaskLayout {
  public:
   explicit TaskLayout(const ChainedGraph& chained);
@@ -32,6 +33,9 @@ class TaskLayout {
   size_t region_of(int32_t vertex) const { return region_of_vertex_[static_cast<size_t>(vertex)]; }
   const std::vector<int32_t>& vertices_of(size_t region) const { return region_vertices_[region]; }
   std::vector<TaskId> tasks_of(size_t region) const;
+  // Regions whose results this one reads when they have ended, and those that read its own.
+  const std::vector<size_t>& producers_of(size_t region) const { return producers_[region]; }
+  const std::vector<size_t>& consumers_of(size_t region) const { return consumers_[region]; }
 
   // ---- Slots.
   int32_t slot_count() const { return slot_count_; }
@@ -40,7 +44,9 @@ class TaskLayout {
   }
 
  private:
+  bool joins_regions(size_t edge) const;
   void make_regions();
+  void find_consumers();
   void make_slots();
 
   const ChainedGraph* chained_;
@@ -48,6 +54,8 @@ class TaskLayout {
   std::vector<size_t> first_task_;  // by vertex
   std::vector<size_t> region_of_vertex_;
   std::vector<std::vector<int32_t>> region_vertices_;
+  std::vector<std::vector<size_t>> producers_;  // by region, in order
+  std::vector<std::vector<size_t>> consumers_;
   std::vector<int32_t> first_slot_;  // by vertex
   int32_t slot_count_ = 0;
 };

@@ -4,6 +4,8 @@
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
+#include "tidewheel/cluster/stack_messages.h"
+#include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/cluster/thread_dump.h"
 #include "tidewheel/jobmanager/job_manager_role.h"
 
@@ -291,33 +293,108 @@ void JobManager::client_heartbeat(std::string job_id, int64_t expires_ms, Done d
   });
 }
 
+namespace {
+
+int64_t sampling_timeout_ms(const JobManager::Role& role, const pb::SampleStacksRequest& request) {
+  return request.samples() * request.interval_ms() +
+         role.options().config.get(options::kAskTimeout);
+}
+
+}  // namespace
+
 void JobManager::sample_stacks(StackSampling sampling, Answer<std::vector<SampledStack>> done) {
   role_->post([role = role_.get(), sampling = std::move(sampling), done = std::move(done)] {
     const Result<Role::Job*> job = role->find_running(sampling.job_id);
     if (!job.ok()) { return done(job.status()); }
     pb::SampleStacksRequest request;
+    to_message(sampling, request);
     request.set_vertex_id(sampling.vertex_id);
     request.set_subtask(sampling.subtask);
-    request.set_kind(static_cast<uint32_t>(sampling.kind));
-    request.set_samples(sampling.samples);
-    request.set_interval_ms(sampling.interval_ms);
-    request.set_depth_max(sampling.depth_max);
     RpcClient patient = (*job)->master;
-    patient.set_timeout_ms(sampling.samples * sampling.interval_ms +
-                           role->options().config.get(options::kAskTimeout));
+    patient.set_timeout_ms(sampling_timeout_ms(*role, request));
     patient.call<pb::SampleStacksResponse>(
         "SampleStacks", request,
         handing_on<pb::SampleStacksResponse, std::vector<SampledStack>>(
             done,
             [](const pb::SampleStacksResponse& response) -> Result<std::vector<SampledStack>> {
-              std::vector<SampledStack> out;
-              for (const pb::SampledStackMessage& stack : response.stacks()) {
-                SampledStack& added = out.emplace_back();
-                added.frames.assign(stack.frames().begin(), stack.frames().end());
-                added.count = stack.count();
-              }
-              return out;
+              return from_message(response);
             }));
+  });
+}
+
+namespace {
+
+// The stacks of several processes, as they come in: on one thread, but for the end.
+class ProfileGathering {
+ public:
+  using Done = std::function<void(Result<std::vector<SampledStack>>)>;
+  explicit ProfileGathering(Done done) : done_(std::move(done)) {}
+  ProfileGathering(const ProfileGathering&) = delete;
+  ProfileGathering& operator=(const ProfileGathering&) = delete;
+  // When the last one who may add something has gone.
+  ~ProfileGathering() { done_(std::move(stacks_)); }
+
+  void add(const std::string& process, std::vector<SampledStack> stacks) {
+    for (SampledStack& stack : stacks) { stack.frames.insert(stack.frames.begin(), process); }
+    merge_stacks(stacks_, std::move(stacks));
+  }
+
+ private:
+  const Done done_;
+  std::vector<SampledStack> stacks_;
+};
+
+using GatheringRef = std::shared_ptr<ProfileGathering>;
+
+void sample_process(const JobManager::Role& role, RpcClient client,
+                    const pb::SampleStacksRequest& request, const std::string& name,
+                    const GatheringRef& gathering) {
+  client.set_timeout_ms(sampling_timeout_ms(role, request));
+  client.call<pb::SampleStacksResponse>(
+      "SampleStacks", request, [gathering, name](const Result<pb::SampleStacksResponse>& response) {
+        if (response.ok()) { gathering->add(name, from_message(*response)); }
+      });
+}
+
+}  // namespace
+
+void JobManager::profile(Profiling profiling,
+                         std::function<void(Result<std::vector<SampledStack>>)> done) {
+  role_->post([role = role_.get(), profiling = std::move(profiling), done = std::move(done)] {
+    const Status leads = role->check_leads();
+    if (!leads.ok()) { return done(leads); }
+    StackSampling sampling;
+    sampling.kind = profiling.kind;
+    sampling.samples = profiling.samples;
+    sampling.interval_ms = profiling.interval_ms;
+    sampling.depth_max = profiling.depth_max;
+    pb::SampleStacksRequest request;
+    to_message(sampling, request);
+    const bool is_own = profiling.task_manager.empty();
+    Role::TaskManager* task_manager = nullptr;
+    if (!is_own) {
+      const Result<Role::TaskManager*> found = role->find_task_manager(profiling.task_manager);
+      if (!found.ok()) { return done(found.status()); }
+      task_manager = *found;
+    }
+    const auto gathering = std::make_shared<ProfileGathering>(done);
+    if (is_own) {
+      role->world().executor().run_blocking([role, sampling, gathering] {
+        auto stacks =
+            std::make_shared<std::vector<SampledStack>>(sample_threads(role->world(), sampling));
+        role->post([stacks, gathering] { gathering->add("JobManager", std::move(*stacks)); });
+      });
+    } else {
+      sample_process(*role, task_manager->client, request, "TaskManager", gathering);
+    }
+    request.set_own_threads(is_own);
+    request.set_task_manager_id(profiling.task_manager);
+    for (const auto& [id, job] : role->jobs()) {
+      if (!job.master || is_final(job.status)) { continue; }
+      const char* const what = is_own ? "master" : "worker";
+      sample_process(*role, job.master, request,
+                     fmt::format("{} of job {} ({})", what, job.name, id), gathering);
+    }
   });
 }
 

@@ -12,6 +12,7 @@
 #include "tidewheel/base/network.h"
 #include "tidewheel/cluster/gateway.h"
 #include "tidewheel/cluster/process_logs.h"
+#include "tidewheel/cluster/profiler.h"
 
 namespace tidewheel {
 
@@ -42,7 +43,7 @@ struct JobManagerOptions {
   std::optional<Application> application;
 };
 
-class JobManager final : public ClusterGateway {
+class JobManager final : public ClusterGateway, public Profiler {
  public:
   // Listens. Errors: kNetworkAddress, kFileAccess and its kin.
   static Result<std::unique_ptr<JobManager>> open(World& world, JobManagerOptions options);
@@ -81,6 +82,10 @@ class JobManager final : public ClusterGateway {
   void read_log(ProcessName process, std::string name, int64_t offset, int64_t bytes_max,
                 Answer<LogPiece> done) override;
   void thread_dump(ProcessName process, Answer<std::vector<ThreadStack>> done) override;
+
+  // ---- Profiler
+  void profile(Profiling profiling,
+               std::function<void(Result<std::vector<SampledStack>>)> done) override;
 
   class Role;  // the inside (job_manager_role.h)
 

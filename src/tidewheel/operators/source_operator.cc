@@ -28,6 +28,9 @@ void CutBatch::send(OutputPort& port) {
 void SourceOperatorBase::open_base(OperatorContext& context) {
   context_ = &context;
   pacer_ = WatermarkPacer(context.config().get(options::kAutoWatermarkInterval));
+  // There from the start, also for sources that have nothing to count in them.
+  static_cast<void>(context.metrics().counter("numRecordsInErrors"));
+  static_cast<void>(context.metrics().counter("numSplitsProcessed"));
 }
 
 std::optional<int64_t> SourceOperatorBase::combined_watermark() const {
@@ -114,6 +117,7 @@ void SourceOperatorBase::after_read(size_t index, const ReadDone& done, int64_t 
       // Its watermark still counts once: with nothing else to wait for, event time is that far.
       if (const std::optional<int64_t> combined = combined_watermark()) { pacer_.offer(*combined); }
       remove_lane(index);
+      context_->metrics().counter("numSplitsProcessed").add();
       lanes_.erase(lanes_.begin() + static_cast<ptrdiff_t>(index));
       if (next_lane_ > index) { --next_lane_; }
       break;
@@ -149,7 +153,14 @@ void SourceOperatorBase::send_watermark(int64_t now_ns, bool dry) {
 void SourceOperatorBase::report_for_alignment(int64_t now_ns) {
   if (options_.alignment_group.empty() || now_ns < next_report_ns_) { return; }
   next_report_ns_ = now_ns + options_.alignment_interval_ms * 1'000'000;
-  context_->send_to_coordinator(encode_event('M', combined_watermark().value_or(kMaxWatermark)));
+  const int64_t watermark = combined_watermark().value_or(kMaxWatermark);
+  context_->send_to_coordinator(encode_event('M', watermark));
+  const bool is_known =
+      watermark > kMinWatermark && watermark < kMaxWatermark && allowed_watermark_ < kMaxWatermark;
+  if (is_known) {
+    const int64_t least = saturating_add(allowed_watermark_, -options_.alignment_drift_ms);
+    context_->metrics().gauge("watermarkAlignmentDrift").set(saturating_add(watermark, -least));
+  }
 }
 
 // Nothing can be read now: says how far event time is, and when to look again.

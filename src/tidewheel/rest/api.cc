@@ -70,18 +70,24 @@ RestSettings rest_settings(const Config& config) {
   settings.flame_delay_ms = config.get(options::kFlameGraphDelay);
   settings.flame_depth = static_cast<int32_t>(config.get(options::kFlameGraphDepth));
   settings.flame_refresh_ms = config.get(options::kFlameGraphRefresh);
+  settings.profiling = config.get(options::kProfiling);
+  settings.profile_ms_max = config.get(options::kProfileDurationMax);
+  settings.profiles_kept = static_cast<size_t>(config.get(options::kProfileHistory));
   settings.web_directory = config.get(options::kWebDirectory);
   return settings;
 }
 
-RestApi::RestApi(World& world, RestSettings settings, ClusterGateway& gateway, EventLoop& loop)
+RestApi::RestApi(World& world, RestSettings settings, ClusterGateway& gateway, EventLoop& loop,
+                 Profiler* profiler)
     : world_(world),
       settings_(std::move(settings)),
       gateway_(gateway),
       loop_(loop),
+      profiler_(profiler),
       triggers_(world.clock(), settings_.store_ms),
       reports_(world.clock(), loop.poster(), kReportsMax),
       metrics_(world.clock(), loop.poster(), kReportsMax),
+      profiles_(settings_.profiles_kept),
       random_(world.fork_random()) {
   // What is known of a job that has ended does not change.
   reports_.set_lasting([](const JobReportRef& report) { return report->end_ms() > 0; });

@@ -16,6 +16,7 @@
 #include "tidewheel/rest/call.h"
 #include "tidewheel/rest/fetch_cache.h"
 #include "tidewheel/rest/metrics.h"
+#include "tidewheel/rest/profiles.h"
 #include "tidewheel/rest/prometheus.h"
 #include "tidewheel/rest/router.h"
 #include "tidewheel/rest/triggers.h"
@@ -51,6 +52,9 @@ struct RestSettings {
   int64_t flame_delay_ms = 50;
   int32_t flame_depth = 100;
   int64_t flame_refresh_ms = 60'000;
+  bool profiling = false;
+  int64_t profile_ms_max = 300'000;
+  size_t profiles_kept = 10;     // of each process
   std::string upload_directory;  // is there
   std::string web_directory;     // empty: none
   std::string address;           // "http://host:port"
@@ -58,11 +62,15 @@ struct RestSettings {
 };
 RestSettings rest_settings(const Config& config);
 
+class Profiler;  // cluster/profiler.h
+
 // Requests come on the HTTP server's thread, and are handled on the loop's.
 class RestApi final : public HttpService {
  public:
   // All outlive it, and so does the HTTP server's end: no request comes any more when it goes.
-  RestApi(World& world, RestSettings settings, ClusterGateway& gateway, EventLoop& loop);
+  // Without a profiler no profiles are taken.
+  RestApi(World& world, RestSettings settings, ClusterGateway& gateway, EventLoop& loop,
+          Profiler* profiler = nullptr);
   ~RestApi() override;
 
   void set_address(std::string address) { settings_.address = std::move(address); }
@@ -91,6 +99,8 @@ class RestApi final : public HttpService {
   void add_cluster_routes();
   void add_process_routes(const std::string& prefix,
                           std::function<ProcessName(const RestCall&)> process);
+  void add_profile_routes(const std::string& prefix,
+                          const std::function<ProcessName(const RestCall&)>& process);
   void add_program_routes();
   void add_job_routes();
   void add_job_change_routes();
@@ -130,6 +140,11 @@ class RestApi final : public HttpService {
   void with_job_summary(const RestCallRef& call, Then<JobSummary> then);
   void fetch_report(const std::string& job_id, FetchCache<JobReportRef>::Done done);
   void fetch_metrics(const std::string& job_id, FetchCache<MetricReportRef>::Done done);
+  // Of a process; of a TaskManager with what the jobs' workers there have. `then` is run on the
+  // loop.
+  void fetch_process(const ProcessName& process, Then<Result<MetricReportRef>> then);
+  void add_workers(const std::string& task_manager, const MetricReportRef& own,
+                   const Then<Result<MetricReportRef>>& then);
 
   void run_program(const RestCallRef& call);
   void upload_program(const RestCallRef& call);
@@ -139,6 +154,7 @@ class RestApi final : public HttpService {
   void start_savepoint(const RestCallRef& call, const RestTriggers::Key& key, SavepointOrder order);
   void trigger_checkpoint(const RestCallRef& call);
   void put_requirements(const RestCallRef& call);
+  void take_profile(const RestCallRef& call, const ProcessName& process);
   void show_flame_graph(const RestCallRef& call, const pb::VertexReport& vertex);
   void aggregate_subtask_metrics(const RestCallRef& call);
   void aggregate_job_metrics(const RestCallRef& call);
@@ -164,11 +180,13 @@ class RestApi final : public HttpService {
   RestSettings settings_;
   ClusterGateway& gateway_;
   EventLoop& loop_;
+  Profiler* const profiler_;
   RestRouter router_;
   RestTriggers triggers_;
   FetchCache<JobReportRef> reports_;
   FetchCache<MetricReportRef> metrics_;
   std::map<std::string, FlameGraph> flame_graphs_;
+  Profiles profiles_;
   Random random_;
 };
 

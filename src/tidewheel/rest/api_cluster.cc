@@ -190,12 +190,12 @@ void RestApi::add_cluster_routes() {
     gateway_.task_managers(on_answer<std::vector<TaskManagerSummary>>(
         call, [this, call, id](const std::vector<TaskManagerSummary>& all) {
           // Without metrics when it can't be asked now.
-          gateway_.metrics_of_process({.task_manager = id}, [poster = loop_.poster(), call, id,
-                                                             all](Result<MetricReportRef> metrics) {
-            const pb::MetricReport& found =
-                metrics.ok() ? **metrics : pb::MetricReport::default_instance();
-            call->json_or_missing(task_manager_json(all, id, found), "TaskManager " + id);
-          });
+          fetch_process(
+              {.task_manager = id}, [call, id, all](const Result<MetricReportRef>& metrics) {
+                const pb::MetricReport& found =
+                    metrics.ok() ? **metrics : pb::MetricReport::default_instance();
+                call->json_or_missing(task_manager_json(all, id, found), "TaskManager " + id);
+              });
         }));
   });
 }
@@ -222,8 +222,7 @@ void RestApi::add_process_routes(const std::string& prefix,
     }
     answer_log(gateway_, call, process(*call), name);
   });
-  get(prefix + "/profiler", "Profiles of it: there are none",
-      [](const RestCallRef& call) { call->json(R"({"profilingList":[]})"); });
+  add_profile_routes(prefix, process);
   get(prefix + "/thread-dump", "The stacks of its threads",
       [this, process](const RestCallRef& call) {
         gateway_.thread_dump(process(*call),
@@ -234,10 +233,10 @@ void RestApi::add_process_routes(const std::string& prefix,
       });
   get(prefix + "/metrics", "Its metrics",
       [this, process](const RestCallRef& call) {
-        gateway_.metrics_of_process(
-            process(*call), on_answer<MetricReportRef>(call, [call](const MetricReportRef& report) {
-              call->json(metrics_json(process_metrics(*report), call->query_list("get")));
-            }));
+        fetch_process(process(*call), [call](const Result<MetricReportRef>& report) {
+          if (!report.ok()) { return call->fail(report.status()); }
+          call->json(metrics_json(process_metrics(**report), call->query_list("get")));
+        });
       },
       {"get"});
 }

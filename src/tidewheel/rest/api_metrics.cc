@@ -48,6 +48,47 @@ void RestApi::with_job_metrics(const RestCallRef& call, const std::string& job_i
   });
 }
 
+void RestApi::fetch_process(const ProcessName& process, Then<Result<MetricReportRef>> then) {
+  gateway_.metrics_of_process(process, [this, id = process.task_manager, then = std::move(then),
+                                        poster = loop_.poster()](Result<MetricReportRef> own) {
+    poster([this, id, then, own = std::move(own)] {
+      if (!own.ok() || id.empty()) { return then(own); }
+      add_workers(id, *own, then);
+    });
+  });
+}
+
+// Of jobs that do not answer there is nothing.
+void RestApi::add_workers(const std::string& task_manager, const MetricReportRef& own,
+                          const Then<Result<MetricReportRef>>& then) {
+  struct Gathered {
+    std::vector<MetricReportRef> jobs;
+    size_t missing = 0;
+  };
+  const auto finish = [task_manager, own, then](const std::vector<MetricReportRef>& jobs) {
+    auto all = std::make_shared<pb::MetricReport>(*own);
+    add_worker_sums(jobs, task_manager, *all);
+    then(MetricReportRef(std::move(all)));
+  };
+  gateway_.jobs([this, finish, poster = loop_.poster()](Result<std::vector<JobSummary>> jobs) {
+    poster([this, finish, jobs = std::move(jobs)] {
+      std::vector<std::string> ids;
+      for (size_t i = 0; jobs.ok() && i < jobs->size(); ++i) {
+        if (!is_final((*jobs)[i].status)) { ids.push_back((*jobs)[i].id); }
+      }
+      if (ids.empty()) { return finish({}); }
+      const auto gathered = std::make_shared<Gathered>();
+      gathered->missing = ids.size();
+      for (const std::string& id : ids) {
+        fetch_metrics(id, [gathered, finish](const Result<MetricReportRef>& metrics) {
+          if (metrics.ok()) { gathered->jobs.push_back(*metrics); }
+          if (--gathered->missing == 0) { finish(gathered->jobs); }
+        });
+      }
+    });
+  });
+}
+
 void RestApi::collect(
     const std::vector<std::string>& ids,
     const std::function<void(const std::string&, std::function<void(MetricTable)>)>& fetch,
@@ -160,12 +201,9 @@ void RestApi::gather(std::function<void(const Status&, const PrometheusText&)> d
   const auto gathered = std::make_shared<Gathered>();
   gathered->done = std::move(done);
   const auto ask_process = [this, gathered](const std::string& id) {
-    gateway_.metrics_of_process({.task_manager = id}, [gathered, id, poster = loop_.poster()](
-                                                          Result<MetricReportRef> metrics) {
-      poster([gathered, id, metrics = std::move(metrics)] {
-        if (metrics.ok()) { add_process(gathered->text, id, process_metrics(**metrics)); }
-        gathered->arrived();
-      });
+    fetch_process({.task_manager = id}, [gathered, id](const Result<MetricReportRef>& metrics) {
+      if (metrics.ok()) { add_process(gathered->text, id, process_metrics(**metrics)); }
+      gathered->arrived();
     });
   };
   const auto ask_job = [this, gathered](const std::string& id) {
@@ -267,11 +305,8 @@ void RestApi::aggregate_task_manager_metrics(const RestCallRef& call) {
           if (is_chosen(chosen, one.id)) { ids.push_back(one.id); }
         }
         const auto fetch = [this](const std::string& id, std::function<void(MetricTable)> done) {
-          gateway_.metrics_of_process({.task_manager = id}, [done, poster = loop_.poster()](
-                                                                Result<MetricReportRef> metrics) {
-            poster([done, metrics = std::move(metrics)] {
-              done(metrics.ok() ? process_metrics(**metrics) : MetricTable());
-            });
+          fetch_process({.task_manager = id}, [done](const Result<MetricReportRef>& metrics) {
+            done(metrics.ok() ? process_metrics(**metrics) : MetricTable());
           });
         };
         collect(ids, fetch, [call, wanted](const std::vector<MetricTable>& tables) {

@@ -26,7 +26,7 @@ struct RestTest : ::testing::Test {
 
   void start() {
     if (server != nullptr) { return; }
-    auto opened = RestServer::open(machine.world, config, gateway);
+    auto opened = RestServer::open(machine.world, config, gateway, {.profiler = &gateway});
     ASSERT_TRUE(opened.ok()) << opened.status().to_string();
     server = std::move(opened).value();
     client.emplace(machine.world);
@@ -479,6 +479,67 @@ TEST_F(RestTest, flame_graphs_are_sampled_once_and_shown_later) {
   EXPECT_EQ(code("GET", path + "?type=off_cpu"), 200);
   EXPECT_EQ(code("GET", path + "?type=OTHER"), 400);
   EXPECT_EQ(code("GET", path + "?subtaskindex=2"), 400);
+}
+
+TEST_F(RestTest, profiles_are_taken_listed_and_fetched) {
+  ASSERT_TRUE(config.set("rest.profiling.enabled", "true").ok());
+  ASSERT_TRUE(config.set("rest.profiling.history-size", "2").ok());
+  const std::string path = "/taskmanagers/" + gateway.managers.front().id + "/profiler";
+  EXPECT_TRUE(get(path)["profilingList"].items().empty());
+  const JsonValue begun = json("POST", path, R"({"mode":"CPU","duration":3})");
+  EXPECT_EQ(begun["status"].text(), "RUNNING");
+  EXPECT_EQ(code("POST", path, R"({"mode":"WALL","duration":3})"), 409);
+  ASSERT_EQ(gateway.profilings.size(), 1U);
+  EXPECT_EQ(gateway.profilings[0].task_manager, gateway.managers.front().id);
+  EXPECT_EQ(gateway.profilings[0].kind, StackSampling::Kind::kOnCpu);
+  EXPECT_EQ(gateway.profilings[0].samples * gateway.profilings[0].interval_ms, 3000);
+  gateway.end_profile(std::vector<SampledStack>{{.frames = {"worker", "main", "a<b>"}, .count = 2},
+                                                {.frames = {"worker", "idle"}, .count = 1}});
+  wait_ms(10);
+  const JsonValue profile = get(path)["profilingList"].items().at(0);
+  EXPECT_EQ(profile["status"].text(), "FINISHED");
+  EXPECT_EQ(profile["mode"].text(), "CPU");
+  EXPECT_EQ(profile["duration"].integer(), 3);
+  const std::string file = profile["outputFile"].text();
+  const HttpResponse page = call("GET", path + "/" + file);
+  EXPECT_EQ(page.headers.find("Content-Type"), "text/html; charset=utf-8");
+  EXPECT_NE(page.body.find("a\\u003cb>"), std::string::npos);
+  const std::string folded = file.substr(0, file.size() - 5) + ".folded";
+  EXPECT_EQ(call("GET", path + "/" + folded).body, "worker;main;a<b> 2\nworker;idle 1\n");
+  EXPECT_EQ(code("GET", path + "/CPU_1.html"), 404);
+  EXPECT_TRUE(get("/jobmanager/profiler")["profilingList"].items().empty());
+}
+
+TEST_F(RestTest, a_profile_that_fails_says_why_and_old_ones_go) {
+  ASSERT_TRUE(config.set("rest.profiling.enabled", "true").ok());
+  ASSERT_TRUE(config.set("rest.profiling.history-size", "2").ok());
+  for (int i = 0; i < 3; ++i) {
+    json("POST", "/jobmanager/profiler", R"({"mode":"WALL","duration":1})");
+    EXPECT_EQ(gateway.profilings.back().kind, StackSampling::Kind::kFull);
+    gateway.end_profile(unavailable(ErrorId::kProcessLost, "it is gone"));
+    wait_ms(10);
+  }
+  const JsonValue all = get("/jobmanager/profiler")["profilingList"];
+  ASSERT_EQ(all.items().size(), 2U);
+  EXPECT_EQ(all.items()[0]["status"].text(), "FAILED");
+  EXPECT_NE(all.items()[0]["message"].text().find("it is gone"), std::string::npos);
+  EXPECT_GT(all.items()[0]["triggerTime"].integer(), all.items()[1]["triggerTime"].integer());
+}
+
+TEST_F(RestTest, profiles_that_make_no_sense_are_refused) {
+  EXPECT_EQ(code("POST", "/jobmanager/profiler", R"({"mode":"CPU","duration":1})"), 404);
+  server.reset();
+  ASSERT_TRUE(config.set("rest.profiling.enabled", "true").ok());
+  const std::string path = "/jobmanager/profiler";
+  for (const char* const body :
+       {R"({"mode":"ALLOC","duration":1})", R"({"mode":"LOCK","duration":1})", R"({"mode":"CPU"})",
+        R"({"mode":"cpu","duration":1})", R"({"mode":"CPU","duration":0})",
+        R"({"mode":"CPU","duration":301})", R"({"mode":"CPU","duration":"x"})"}) {
+    EXPECT_EQ(code("POST", path, body), 400) << body;
+  }
+  EXPECT_NE(call("POST", path, R"({"mode":"LOCK","duration":1})").body.find("not traced"),
+            std::string::npos);
+  EXPECT_EQ(code("POST", "/taskmanagers/nobody/profiler", R"({"mode":"CPU","duration":1})"), 404);
 }
 
 TEST_F(RestTest, who_does_not_lead_sends_on) {

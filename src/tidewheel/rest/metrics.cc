@@ -92,6 +92,26 @@ double skew_of(const std::vector<double>& values, double mean) {
   return std::round(std::min(100.0, average / mean * 100));
 }
 
+// Since the first of the tasks that are not yet running was given to a TaskManager.
+int64_t deploying_ms(const pb::JobReport& job) {
+  if (static_cast<ClusterJobStatus>(job.status()) != ClusterJobStatus::kRunning) { return 0; }
+  int64_t since_ms = job.now_ms();
+  for (const pb::VertexReport& vertex : job.vertices()) {
+    for (const pb::SubtaskReport& subtask : vertex.subtasks()) {
+      if (subtask.attempts_size() == 0) { continue; }
+      const pb::AttemptReport& attempt = subtask.attempts(0);
+      const auto state = static_cast<ExecutionState>(attempt.state());
+      if (state != ExecutionState::kDeploying && state != ExecutionState::kInitializing) {
+        continue;
+      }
+      const auto index = static_cast<int>(ExecutionState::kDeploying);
+      const int64_t begun_ms = index < attempt.state_ms_size() ? attempt.state_ms(index) : 0;
+      if (begun_ms > 0) { since_ms = std::min(since_ms, begun_ms); }
+    }
+  }
+  return job.now_ms() - since_ms;
+}
+
 }  // namespace
 
 MetricTable job_metrics(const pb::JobReport& job, const pb::MetricReport& metrics) {
@@ -113,6 +133,7 @@ MetricTable job_metrics(const pb::JobReport& job, const pb::MetricReport& metric
   add("cancellingTime", since(ClusterJobStatus::kCancelling));
   add("createdTime", since(ClusterJobStatus::kCreated));
   add("initializingTime", since(ClusterJobStatus::kInitializing));
+  add("deployingTime", deploying_ms(job));
   add("downtime", is_final(status) ? 0 : since(ClusterJobStatus::kRestarting));
   add("numRestarts", job.restarts());
   add("fullRestarts", job.restarts());
@@ -130,6 +151,8 @@ MetricTable job_metrics(const pb::JobReport& job, const pb::MetricReport& metric
     add("lastCheckpointProcessedData", has_latest ? latest.bytes_processed() : -1);
     add("lastCheckpointPersistedData", has_latest ? latest.bytes_in_flight() : -1);
     add("lastCompletedCheckpointId", has_latest ? latest.id() : -1);
+    add("lastCheckpointCompletedTimestamp",
+        has_latest ? latest.trigger_ms() + latest.duration_ms() : -1);
     add("lastCheckpointRestoreTimestamp",
         checkpoints.has_latest_restore() ? checkpoints.latest_restore().at_ms() : -1);
     table.insert_or_assign("lastCheckpointExternalPath", has_latest ? latest.path() : "n/a");
@@ -188,6 +211,29 @@ MetricTable process_metrics(const pb::MetricReport& metrics) {
     if (scope.kind() == pb::MetricScope::PROCESS) { add_scope(table, "", scope); }
   }
   return table;
+}
+
+void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>& jobs,
+                     const std::string& task_manager, pb::MetricReport& process) {
+  // Those of a TaskManager without jobs are 0.
+  std::map<std::string, int64_t> sums = {{"Status.Flink.Memory.Managed.Used", 0},
+                                         {"Status.Shuffle.Netty.TotalMemorySegments", 0},
+                                         {"Status.Shuffle.Netty.UsedMemorySegments", 0},
+                                         {"Status.Shuffle.Netty.AvailableMemorySegments", 0}};
+  for (const auto& job : jobs) {
+    for (const pb::MetricScope& scope : job->scopes()) {
+      if (scope.kind() != pb::MetricScope::WORKER || scope.task_manager() != task_manager) {
+        continue;
+      }
+      for (const pb::Metric& metric : scope.metrics()) { sums[metric.name()] += metric.integer(); }
+    }
+  }
+  pb::MetricScope& scope = *process.add_scopes();
+  for (const auto& [name, sum] : sums) {
+    pb::Metric& metric = *scope.add_metrics();
+    metric.set_name(name);
+    metric.set_integer(sum);
+  }
 }
 
 std::string metrics_json(const MetricTable& table,

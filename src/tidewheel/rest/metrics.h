@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +35,9 @@ MetricTable vertex_metrics(const pb::VertexReport& vertex, const pb::MetricRepor
 // Of the coordinators of the vertex's operators.
 MetricTable coordinator_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics);
 MetricTable process_metrics(const pb::MetricReport& metrics);
+// Adds what the workers of jobs have on the TaskManager: sums, as metrics of the process.
+void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>& jobs,
+                     const std::string& task_manager, pb::MetricReport& process);
 
 // `get`: the ids asked for; none: all ids, without values.
 std::string metrics_json(const MetricTable& table,

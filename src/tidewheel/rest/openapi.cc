@@ -71,6 +71,8 @@ struct BodySchema {
 const std::vector<BodySchema>& bodies() {
   constexpr const char* kFormat =
       R"({"type":["string","null"],"enum":["CANONICAL","NATIVE",null]})";
+  constexpr const char* kProfileMode = R"({"type":"string","enum":["CPU","ITIMER","WALL"]})";
+  constexpr const char* kProfileDuration = R"({"type":"integer","minimum":1,"maximum":300})";
   static const std::vector<BodySchema> kBodies = {
       {"POST",
        "/jars/:jarid/run",
@@ -102,6 +104,14 @@ const std::vector<BodySchema>& bodies() {
        "/jobs/:jobid/checkpoints",
        {{"checkpointType", R"({"type":["string","null"],"enum":["CONFIGURED","FULL",null]})"},
         {"triggerId", kIdOrNull}}},
+      {"POST",
+       "/jobmanager/profiler",
+       {{"mode", kProfileMode}, {"duration", kProfileDuration}},
+       {"mode", "duration"}},
+      {"POST",
+       "/taskmanagers/:taskmanagerid/profiler",
+       {{"mode", kProfileMode}, {"duration", kProfileDuration}},
+       {"mode", "duration"}},
       {"POST",
        "/savepoint-disposal",
        {{"savepoint-path", kText}, {"triggerId", kIdOrNull}},

@@ -100,7 +100,8 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
   settings.upload_directory = join_path(folder, "flink-web-upload");
   TIDEWHEEL_RETURN_IF_ERROR(world.files().make_directories(settings.upload_directory));
   parts->loop = std::make_unique<EventLoop>(world, "rest");
-  parts->api = std::make_unique<RestApi>(world, std::move(settings), gateway, *parts->loop);
+  parts->api = std::make_unique<RestApi>(world, std::move(settings), gateway, *parts->loop,
+                                         options.profiler);
   parts->scheme = options.is_secure ? "https" : "http";
   parts->host = config.get(options::kRestAddress);
   std::string bind = config.get(options::kRestBindAddress);

@@ -11,12 +11,14 @@ namespace tidewheel {
 
 class ClusterGateway;  // cluster/gateway.h
 class Config;          // base/config.h
+class Profiler;        // cluster/profiler.h
 class World;           // base/world.h
 
 struct RestServerOptions {
-  Network* network = nullptr;  // null: the world's; or one with TLS
-  bool is_secure = false;      // the network has TLS: addresses begin with https
-  bool is_history = false;     // only jobs that have ended are shown
+  Network* network = nullptr;    // null: the world's; or one with TLS
+  bool is_secure = false;        // the network has TLS: addresses begin with https
+  bool is_history = false;       // only jobs that have ended are shown
+  Profiler* profiler = nullptr;  // outlives it; null: no profiles are taken
 };
 
 // Has threads of its own. The world and the gateway outlive it.

@@ -1,5 +1,6 @@
 // A cluster of plain data, for tests of the API and of its clients.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,12 +10,13 @@
 #include <vector>
 
 #include "tidewheel/cluster/gateway.h"
+#include "tidewheel/cluster/profiler.h"
 
 namespace tidewheel {
 
 // Answers at once, on the caller's thread, but where `held` says that it does not. Fields are read
 // by the API's threads: in a simulated world those are the test's.
-class TestGateway final : public ClusterGateway {
+class TestGateway final : public ClusterGateway, public Profiler {
  public:
   inline static const std::string kJob = "11112222333344445555666677778888";
   inline static const std::string kEndedJob = "aaaabbbbccccddddeeeeffff00001111";
@@ -53,6 +55,12 @@ class TestGateway final : public ClusterGateway {
                 Answer<LogPiece> done) override;
   void thread_dump(ProcessName process, Answer<std::vector<ThreadStack>> done) override;
 
+  void profile(Profiling profiling,
+               std::function<void(Result<std::vector<SampledStack>>)> done) override {
+    profilings.push_back(std::move(profiling));
+    end_profile = std::move(done);
+  }
+
   // The job's state from now on, in its summary and its report.
   void set_status(const std::string& job_id, ClusterJobStatus status);
   pb::JobReport& report_of(const std::string& job_id);
@@ -73,6 +81,8 @@ class TestGateway final : public ClusterGateway {
   bool was_shut_down = false;
   int reports_asked = 0;
   int samplings = 0;
+  std::vector<Profiling> profilings;
+  std::function<void(Result<std::vector<SampledStack>>)> end_profile;  // of the latest
   bool can_rescale = true;
   // Held back until the test calls `release`.
   bool holds_savepoints = false;

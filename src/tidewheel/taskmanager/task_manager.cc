@@ -5,6 +5,8 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/version.h"
 #include "tidewheel/cluster/job_report.pb.h"
+#include "tidewheel/cluster/stack_messages.h"
+#include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/cluster/thread_dump.h"
 #include "tidewheel/jobmanager/program_store.h"
 #include "tidewheel/rpc/endpoint.h"
@@ -114,6 +116,15 @@ void TaskManager::Role::serve() {
             added->set_name(thread.name);
             added->set_text(thread.text);
           }
+          answer.ok(response);
+        });
+      });
+  service_->on<pb::SampleStacksRequest, pb::SampleStacksResponse>(
+      "SampleStacks",
+      [this](const RpcRequest&, const pb::SampleStacksRequest& request, const auto& answer) {
+        world_.executor().run_blocking([&world = world_, request, answer] {
+          pb::SampleStacksResponse response;
+          to_message(sample_threads(world, from_message(request)), response);
           answer.ok(response);
         });
       });

@@ -68,6 +68,8 @@ class TaskManager::Role {
   // So many that no worker here has; empty when there are fewer, or none are asked for.
   std::vector<int32_t> free_cores(int32_t count) const;
   std::string worker_directory(const std::string& worker_id) const;
+  std::string results_directory() const;
+  void drop_results(const std::string& job_id);
 
   // ---- What it tells of itself
   ProcessLogs logs_of(const std::string& job_id) const;

@@ -32,6 +32,18 @@ std::string TaskManager::Role::worker_directory(const std::string& worker_id) co
   return join_path(join_path(options_.working_directory, "workers"), worker_id);
 }
 
+std::string TaskManager::Role::results_directory() const {
+  return join_path(options_.working_directory, "results");
+}
+
+// Of a job that has nothing here any more.
+void TaskManager::Role::drop_results(const std::string& job_id) {
+  if (works_.contains(job_id)) { return; }
+  files_->run([this, directory = join_path(results_directory(), job_id)] {
+    ignore(world_.files().remove_all(directory), "the next start of this process removes it");
+  });
+}
+
 Config TaskManager::Role::worker_config(const pb::AssignSlotsRequest& assigned) const {
   Config config = options_.config;
   for (const pb::Setting& setting : assigned.configuration()) {
@@ -54,6 +66,7 @@ void TaskManager::Role::on_assign(const pb::AssignSlotsRequest& request,
     if (found != works_.end() && request.epoch() >= found->second.assigned.epoch()) {
       end_worker(found->second);
       works_.erase(found);
+      drop_results(request.job_id());
     }
     return answer.ok(response);
   }
@@ -153,6 +166,7 @@ void TaskManager::Role::launch_worker(Work& work) {
   role.host = options_.host;
   role.worker_id = work.worker_id;
   role.task_manager_id = id_;
+  role.results_directory = results_directory();
   role.master = *master;
   role.memory_bytes = options_.memory.worker_accounted_bytes(assigned.slots());
   ProcessSpec spec;
@@ -179,6 +193,8 @@ void TaskManager::Role::on_worker_end(const std::string& job_id, const std::stri
   files_->run([this, directory = worker_directory(worker_id)] {
     ignore(world_.files().remove_all(directory), "the next start of this process removes it");
   });
+  // It may have gone on for a while after its job was over here.
+  drop_results(job_id);
   if (find_work(job_id, worker_id) == nullptr) { return; }
   const ProcessLogs logs = logs_of(job_id);
   files_->run([this, job_id, worker_id, end, path = join_path(logs.directory, logs.log)] {

@@ -134,6 +134,7 @@ struct Deliveries {
   int64_t delivered = 0;
   int64_t failed = 0;
   Status first_failure;
+  int64_t latest_latency_us = 0;  // of the latest delivered one, since it was produced
 };
 
 // Belongs to one thread at a time: calls on the blocking pool and on the slot's thread may follow

@@ -447,6 +447,8 @@ MessageWriter::MessageWriter(SinkContext& context, const SinkOptions& options,
       supply_(shared_),
       sent_count_(&context.metrics().counter("numRecordsSend")),
       bytes_count_(&context.metrics().counter("numBytesSend")),
+      error_count_(&context.metrics().counter("numRecordsSendErrors")),
+      send_time_ms_(&context.metrics().gauge("currentSendTime")),
       sent_again_count_(&context.metrics().counter("numRecordsSentAgain")) {}
 
 void MessageWriter::recover(const Recovery& recovery) {
@@ -493,7 +495,10 @@ bool MessageWriter::ready() {
     lease_ = std::move(*next);
     if (lease_ == nullptr) { return false; }
   }
-  if (const Deliveries all = lease_->producer->deliveries(); all.failed > 0) {
+  const Deliveries all = lease_->producer->deliveries();
+  send_time_ms_->set(all.latest_latency_us / 1000);
+  if (all.failed > 0) {
+    error_count_->add(all.failed);
     failure_ = all.first_failure;
     return true;
   }

@@ -23,6 +23,7 @@
 
 namespace tidewheel {
 class Counter;  // base/metrics.h
+class Gauge;    // the same
 }  // namespace tidewheel
 
 namespace tidewheel::kafka {
@@ -194,6 +195,8 @@ class MessageWriter {
   uint32_t next_partition_ = 0;
   Counter* sent_count_ = nullptr;
   Counter* bytes_count_ = nullptr;
+  Counter* error_count_ = nullptr;
+  Gauge* send_time_ms_ = nullptr;
   Counter* sent_again_count_ = nullptr;
 };
 

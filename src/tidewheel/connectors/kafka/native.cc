@@ -19,10 +19,10 @@ void error_callback(rd_kafka_t*, int code, const char* reason, void* opaque) {
 
 void delivery_callback(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    static_cast<Handle*>(opaque)->on_delivery(0, {}, 0);
+    static_cast<Handle*>(opaque)->on_delivered(rd_kafka_message_latency(message));
     return;
   }
-  static_cast<Handle*>(opaque)->on_delivery(
+  static_cast<Handle*>(opaque)->on_failed_delivery(
       message->err, message->rkt == nullptr ? "" : rd_kafka_topic_name(message->rkt),
       message->partition);
 }
@@ -190,11 +190,12 @@ void Handle::on_error(int code, const char* reason) {
   news_.fatal = std::move(status);
 }
 
-void Handle::on_delivery(int code, const std::string& topic, int32_t partition) {
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    delivered_.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
+void Handle::on_delivered(int64_t latency_us) {
+  delivered_.fetch_add(1, std::memory_order_relaxed);
+  if (latency_us >= 0) { latest_latency_us_.store(latency_us, std::memory_order_relaxed); }
+}
+
+void Handle::on_failed_delivery(int code, const std::string& topic, int32_t partition) {
   Status failure =
       status_of(code, fmt::format("writing to topic '{}', partition {}", topic, partition));
   const std::lock_guard guard(lock_);
@@ -221,7 +222,8 @@ void Handle::on_commit(int code) {
 
 Deliveries Handle::deliveries() {
   Deliveries all{delivered_.load(std::memory_order_relaxed),
-                 failed_deliveries_.load(std::memory_order_relaxed), Status()};
+                 failed_deliveries_.load(std::memory_order_relaxed), Status(),
+                 latest_latency_us_.load(std::memory_order_relaxed)};
   if (all.failed > 0) {
     const std::lock_guard guard(lock_);
     all.first_failure = first_delivery_failure_;

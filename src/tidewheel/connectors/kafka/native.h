@@ -65,7 +65,8 @@ class Handle {
 
   // ---- Filled by callbacks, which run within `serve` and within calls that block.
   void on_error(int code, const char* reason);
-  void on_delivery(int code, const std::string& topic, int32_t partition);
+  void on_delivered(int64_t latency_us);  // since it was produced; -1: not known
+  void on_failed_delivery(int code, const std::string& topic, int32_t partition);
   void on_commit(int code);
   Deliveries deliveries();
   void begin_commit() { commits_in_flight_.fetch_add(1, std::memory_order_relaxed); }
@@ -84,6 +85,7 @@ class Handle {
 
   std::atomic<int64_t> delivered_{0};
   std::atomic<int64_t> failed_deliveries_{0};
+  std::atomic<int64_t> latest_latency_us_{0};
   std::atomic<int64_t> commits_in_flight_{0};
   LeafLock lock_;  // guards what is below
   ClientNews news_;
