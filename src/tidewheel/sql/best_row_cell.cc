@@ -1,5 +1,6 @@
 #include "tidewheel/sql/best_row_cell.h"
 
+#include "tidewheel/sql/row_image.h"
 #include "tidewheel/state/cells.h"
 #include "tidewheel/types/serde.h"
 
@@ -39,7 +40,7 @@ void BestRowCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& write
     if (is_expired(stamp(row))) { return; }
     out.fixed(stamp(row));
   }
-  encode(out, BestRow{order_of(best(row)), row_of(best(row))});
+  encode(out, BestRow{order_of(best(row)), saved_row(images_, row_of(best(row)))});
   entry.value = out.view();
   writer.add(entry);
 }
@@ -57,8 +58,9 @@ Status BestRowCell::read(std::byte* row, bool, const StateEntry& entry) {
   BestRow value;
   decoder_->decode(reader, value);
   TIDEWHEEL_RETURN_IF_ERROR(reader.finish());
-  const Best& kept = put(row, value.order, static_cast<uint32_t>(value.row.size()));
-  std::memcpy(bytes_of(kept) + kept.order_bytes, value.row.data(), value.row.size());
+  TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t bytes, kept_bytes(images_, value.row, name()));
+  const Best& kept = put(row, value.order, bytes);
+  keep_row(images_, value.row, bytes_of(kept) + kept.order_bytes);
   if (ttl_ms() > 0) { stamp(row) = used_at; }
   return ok_status();
 }

@@ -15,6 +15,8 @@
 
 namespace tidewheel::sql {
 
+class RowImages;  // sql/row_image.h
+
 // As snapshots have it.
 struct BestRow {
   Text order;
@@ -35,6 +37,8 @@ class BestRowCell final : public KeyedCell {
   }
   static size_t alignment_of(const StateOptions&) { return alignof(int64_t); }
   BestRowCell(KeyedState& owner, const std::string& name, const StateOptions& options);
+  // Rows are images, which snapshots do not have. Before anything is read.
+  void hold_images(RowImages& images) { images_ = &images; }
 
   void prefetch(std::byte* row) const {
     if (!KeyedState::has(row, bit())) { return; }
@@ -80,6 +84,7 @@ class BestRowCell final : public KeyedCell {
   char* bytes_of(const Best& best) const { return mutable_state().heap().address(best.block); }
 
   StateBytes bytes_;
+  RowImages* images_ = nullptr;
   bool has_stamps_ = false;  // of the snapshot that is read
   std::unique_ptr<StateDecoder<BestRow>> decoder_;
 };

@@ -2,12 +2,14 @@
 #pragma once
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/row_image.h"
 #include "tidewheel/sql/stream_join.h"
 #include "tidewheel/types/arena.h"
 
@@ -28,8 +30,19 @@ struct JoinInput {
   JoinInput(const RowType& type, const std::vector<int32_t>& columns)
       : keys(type.types, columns), bytes(type.types) {}
 
+  // Rows are kept as images, if they can be.
+  void use_images() {
+    if (RowImages::can_hold(bytes.types())) { images.emplace(bytes.types()); }
+  }
+  // f(RowBytes&) or f(RowImages&): what makes the bytes of rows.
+  template <class F>
+  decltype(auto) with_form(F f) {
+    return images ? f(*images) : f(bytes);
+  }
+
   KeyReader keys;
   RowBytes bytes;
+  std::optional<RowImages> images;
 };
 
 // What rows in a join's state are made of. `input` is one of them.
@@ -51,7 +64,7 @@ class JoinChunk {
     rows_.resize(count);
     std::iota(rows_.begin(), rows_.end(), begin);
     bytes_.resize(count);
-    input.bytes.encode(in.views(), rows_, *arena_, bytes_.data());
+    input.with_form([&](auto& form) { form.encode(in.views(), rows_, *arena_, bytes_.data()); });
   }
   // Their keys only.
   void read_keys(JoinInput& input, const ColumnBatch& in, uint32_t begin, uint32_t end,
@@ -89,7 +102,8 @@ class AddedRows {
                                   uint32_t end) {
     rows_.resize(end - begin);
     std::iota(rows_.begin(), rows_.end(), begin);
-    const std::span<const uint32_t> sizes = input.bytes.sizes(in.views(), rows_);
+    const std::span<const uint32_t> sizes =
+        input.with_form([&](auto& form) { return form.sizes(in.views(), rows_); });
     rows_.clear();
     to_.clear();
     return sizes;
@@ -100,7 +114,7 @@ class AddedRows {
     to_.push_back(to);
   }
   void write(JoinInput& input, const ColumnBatch& in) {
-    input.bytes.write(in.views(), rows_, to_.data());
+    input.with_form([&](auto& form) { form.write(in.views(), rows_, to_.data()); });
   }
 
  private:

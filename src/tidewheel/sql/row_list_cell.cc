@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/sql/row_image.h"
 #include "tidewheel/state/cells.h"
 #include "tidewheel/types/serde.h"
 
@@ -91,7 +92,7 @@ void RowListCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& write
   out.varint(count);
   for_each_entry(rows, [&](const char* at) {
     if (ttl_ms() > 0) { out.fixed(stamp_at(at)); }
-    encode(out, Text(at + head_bytes(), size_at(at)));
+    encode(out, saved_row(images_, Text(at + head_bytes(), size_at(at))));
   });
   entry.value = out.view();
   writer.add(entry);
@@ -111,8 +112,10 @@ Status RowListCell::read(std::byte* row, bool, const StateEntry& entry) {
     const int64_t came_at = has_stamps_ ? reader.fixed<int64_t>() : state().now_ms();
     Text bytes;
     decoder_->decode(reader, bytes);
-    char* const at = add(row, bytes.size());
-    std::memcpy(at, bytes.data(), bytes.size());
+    if (!reader.ok()) { break; }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t kept, kept_bytes(images_, bytes, name()));
+    char* const at = add(row, kept);
+    keep_row(images_, bytes, at);
     if (ttl_ms() > 0) { set_stamp(at - head_bytes(), came_at); }
   }
   return reader.finish();

@@ -17,6 +17,8 @@
 
 namespace tidewheel::sql {
 
+class RowImages;  // sql/row_image.h
+
 // In snapshots it is a list of strings. With a TTL each row has the time at which it came, and they
 // are in the order of that time.
 class RowListCell final : public KeyedCell {
@@ -24,6 +26,8 @@ class RowListCell final : public KeyedCell {
   static size_t size_of(const StateOptions&) { return sizeof(List); }
   static size_t alignment_of(const StateOptions&) { return alignof(List); }
   RowListCell(KeyedState& owner, const std::string& name, const StateOptions& options);
+  // Rows are images, which snapshots do not have. Before anything is read.
+  void hold_images(RowImages& images) { images_ = &images; }
 
   // Has the memory at hand that `add`, or `for_each`, will touch first.
   void prefetch_end(std::byte* row) {
@@ -126,6 +130,7 @@ class RowListCell final : public KeyedCell {
   void chain(List& rows, size_t needed);
 
   StateBytes bytes_;
+  RowImages* images_ = nullptr;
   bool has_stamps_ = false;  // of the snapshot that is read
   std::unique_ptr<StateDecoder<Text>> decoder_;
 };

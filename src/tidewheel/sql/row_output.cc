@@ -67,6 +67,9 @@ void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
     const bool keeps_input = in != nullptr && (end - begin) * kKeptPart >= in->size();
     if (keeps_input) { out.keep(*in); }
     if (bytes_arena_ && has_bytes_) { out.share_arena(bytes_arena_); }
+    for (const RowImages* const images : images_) {
+      if (images != nullptr) { images->share_tables(out); }
+    }
     fill_side(0, from_left_ ? own : other, from_left_ ? rows : nullptr, in, keeps_input, out);
     if (has_number_) {
       Column& numbers = out.column(left_count_);
@@ -109,8 +112,12 @@ void RowOutput::scatter_side(size_t side, std::span<const Text> bytes, const uin
     }
   }
   if (!byte_rows_.empty()) {
-    sides_[side].decode_to(byte_rows_, columns_, byte_places_.data(),
-                           bytes_arena_ ? nullptr : &out.arena());
+    Arena* const arena = bytes_arena_ ? nullptr : &out.arena();
+    if (images_[side] != nullptr) {
+      images_[side]->decode_to(byte_rows_, columns_, byte_places_.data(), arena);
+    } else {
+      sides_[side].decode_to(byte_rows_, columns_, byte_places_.data(), arena);
+    }
   }
   for (size_t c = 0; !row_numbers_.empty() && c < columns_.size(); ++c) {
     scatter(in->view(c), row_numbers_, row_places_.data(), *columns_[c],
@@ -139,8 +146,13 @@ void RowOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32
     }
     const uint32_t at = out.size() + static_cast<uint32_t>(begin);
     if (form == Form::kBytes) {
-      shared_[side].decode(sides_[side], bytes.subspan(begin, end - begin), columns_, at,
-                           bytes_arena_ ? nullptr : &out.arena());
+      const auto run = bytes.subspan(begin, end - begin);
+      Arena* const arena = bytes_arena_ ? nullptr : &out.arena();
+      if (images_[side] != nullptr) {
+        shared_[side].decode(*images_[side], run, columns_, at, arena);
+      } else {
+        shared_[side].decode(sides_[side], run, columns_, at, arena);
+      }
     } else if (form == Form::kRow) {
       for (size_t c = 0; c < count; ++c) {
         gather(in->view(c), std::span(rows + begin, end - begin), *columns_[c], at,

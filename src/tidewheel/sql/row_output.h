@@ -35,6 +35,9 @@ class RowOutput {
     has_number_ = has_number;
   }
 
+  // The bytes of rows of the left (or right) side are images, not RowBytes.
+  void use_images(bool of_left, const RowImages& images) { images_[of_left ? 0 : 1] = &images; }
+
   // Rows of the left (or right) input come.
   void begin(bool from_left) { from_left_ = from_left; }
   size_t size() const { return kinds_.size(); }
@@ -79,6 +82,7 @@ class RowOutput {
   const size_t left_count_;
   const bool has_right_;
   RowBytes sides_[2];
+  const RowImages* images_[2] = {nullptr, nullptr};
   SharedRows shared_[2];
   bool has_number_ = false;
   bool from_left_ = true;

@@ -6,20 +6,26 @@
 
 namespace tidewheel::sql {
 
-void SharedRows::decode(RowBytes& bytes, std::span<const Text> rows,
-                        std::span<Column* const> columns, uint32_t at, Arena* arena) {
-  if (!find(rows)) { return bytes.decode(rows, columns, at, arena); }
+template <class Form>
+void SharedRows::decode_by(Form& form, std::span<const Text> rows, std::span<Column* const> columns,
+                           uint32_t at, Arena* arena) {
+  if (!find(rows)) { return form.decode(rows, columns, at, arena); }
   targets_.assign(columns.size(), nullptr);
   for (size_t c = 0; c < columns.size(); ++c) {
     if (columns[c] == nullptr) { continue; }
     decoded_[c].clear();
     targets_[c] = &decoded_[c];
   }
-  bytes.decode(distinct_, targets_, 0, arena);
+  form.decode(distinct_, targets_, 0, arena);
   for (size_t c = 0; c < columns.size(); ++c) {
     if (columns[c] != nullptr) { gather(decoded_[c].view(), index_, *columns[c], at); }
   }
 }
+
+template void SharedRows::decode_by(RowBytes&, std::span<const Text>, std::span<Column* const>,
+                                    uint32_t, Arena*);
+template void SharedRows::decode_by(const RowImages&, std::span<const Text>,
+                                    std::span<Column* const>, uint32_t, Arena*);
 
 bool SharedRows::find(std::span<const Text> rows) {
   constexpr size_t kRowsMin = 16;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/sql/row_image.h"
 #include "tidewheel/types/column.h"
 #include "tidewheel/types/text.h"
 
@@ -20,9 +21,18 @@ class SharedRows {
   }
   // As bytes.decode(rows, columns, at, arena), where rows that lie at the same address are equal.
   void decode(RowBytes& bytes, std::span<const Text> rows, std::span<Column* const> columns,
-              uint32_t at, Arena* arena);
+              uint32_t at, Arena* arena) {
+    decode_by(bytes, rows, columns, at, arena);
+  }
+  void decode(const RowImages& images, std::span<const Text> rows, std::span<Column* const> columns,
+              uint32_t at, Arena* arena) {
+    decode_by(images, rows, columns, at, arena);
+  }
 
  private:
+  template <class Form>
+  void decode_by(Form& form, std::span<const Text> rows, std::span<Column* const> columns,
+                 uint32_t at, Arena* arena);
   // Fills distinct_ and index_; false when there are too few rows that come again.
   bool find(std::span<const Text> rows);
 

@@ -184,6 +184,14 @@ class StreamJoin final : public KeyedOperator<K> {
     TIDEWHEEL_RETURN_IF_ERROR(
         sides_[1].declare(*store_, "right rows", spec_.right_is_unique, spec_.right_retracts,
                           counts_matches(spec_.kind, false), spec_.right_ttl_ms));
+    for (size_t side = 0; side < 2; ++side) {
+      // What is compared stays bytes.
+      if (!sides_[side].only_adds()) { continue; }
+      inputs_[side].use_images();
+      if (!inputs_[side].images) { continue; }
+      sides_[side].list().hold_images(*inputs_[side].images);
+      out_.use_images(side == 0, *inputs_[side].images);
+    }
     return this->read_store();
   }
 
@@ -213,6 +221,7 @@ class StreamJoin final : public KeyedOperator<K> {
     side_ = static_cast<size_t>(input);
     is_left_ = input == 0;
     in_ = &in;
+    if (inputs_[side_].images) { inputs_[side_].images->see_tables(in); }
     const bool finds_nulls = !spec_.nulls_match;
     if (spec_.kind == Kind::kInner && in.kinds() == nullptr && sides_[side_].only_adds()) {
       chunk_.read_keys(inputs_[side_], in, begin, end, finds_nulls);
@@ -463,7 +472,8 @@ class StreamJoin final : public KeyedOperator<K> {
     for (size_t c = 0; c < inputs_[side].bytes.types().size(); ++c) {
       columns.push_back(filter_->uses(first + c) ? &pair_columns_[first + c] : nullptr);
     }
-    shared_[side].decode(inputs_[side].bytes, rows, columns, 0, nullptr);
+    inputs_[side].with_form(
+        [&](auto& form) { shared_[side].decode(form, rows, columns, 0, nullptr); });
   }
   const std::vector<uint8_t>& evaluate(uint32_t count) {
     keeps_.assign(count, 0);

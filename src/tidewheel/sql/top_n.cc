@@ -7,6 +7,7 @@
 
 #include "tidewheel/sql/best_row_cell.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/row_image.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/sql/top_rows_cell.h"
 
@@ -33,6 +34,10 @@ class TopN final : public KeyedOperator<K> {
         keeps_few_(!keeps_best_ && spec_.last <= kFewRows && !spec_.input_retracts),
         out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
     this->set_layout(top_n_layout(spec_, keys_));
+    if ((keeps_best_ || keeps_few_) && RowImages::can_hold(spec_.input.types)) {
+      images_.emplace(spec_.input.types);
+      out_.use_images(true, *images_);
+    }
   }
 
   Status open(OperatorContext& context) override {
@@ -41,8 +46,10 @@ class TopN final : public KeyedOperator<K> {
     options.ttl = Duration(spec_.ttl_ms);
     if (keeps_best_) {
       TIDEWHEEL_ASSIGN_OR_RETURN(best_, store_->template declare<BestRowCell>("row", options));
+      if (images_) { best_->hold_images(*images_); }
     } else if (keeps_few_) {
       TIDEWHEEL_ASSIGN_OR_RETURN(top_, store_->template declare<TopRowsCell>("rows", options));
+      if (images_) { top_->hold_images(*images_); }
     } else {
       using Rows = MapCell<Text, Text>;
       TIDEWHEEL_ASSIGN_OR_RETURN(map_, store_->template declare<Rows>("rows", options));
@@ -71,6 +78,7 @@ class TopN final : public KeyedOperator<K> {
     const uint32_t begin = cursor;
     const uint32_t count = end - begin;
     in_ = &in;
+    if (images_) { images_->see_tables(in); }
     arena_.recycle();
     if (!arena_) { arena_ = Arena::create(); }
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
@@ -123,6 +131,15 @@ class TopN final : public KeyedOperator<K> {
     }
   }
 
+  // How many bytes each of rows_ has where it is kept, and these bytes, at cursors_.
+  std::span<const uint32_t> sizes_of_rows() {
+    return images_ ? images_->sizes(in_->views(), rows_) : bytes_.sizes(in_->views(), rows_);
+  }
+  void write_rows() {
+    if (images_) { return images_->write(in_->views(), rows_, cursors_.data()); }
+    bytes_.write(in_->views(), rows_, cursors_.data());
+  }
+
   // ---- One row a partition.
 
   // Only those rows are encoded that are the best of their partition when all have been seen, and
@@ -130,7 +147,7 @@ class TopN final : public KeyedOperator<K> {
   void take_best(std::span<const K> keys, uint32_t& cursor) {
     const uint32_t begin = cursor;
     const auto count = static_cast<uint32_t>(keys.size());
-    const std::span<const uint32_t> sizes = bytes_.sizes(in_->views(), rows_);
+    const std::span<const uint32_t> sizes = sizes_of_rows();
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     look_up(batch, count);
     out_.begin(true);
@@ -174,7 +191,7 @@ class TopN final : public KeyedOperator<K> {
       rows_.push_back(begin + i);
       cursors_.push_back(const_cast<char*>(best_->row_of(best).data()));
     }
-    bytes_.write(in_->views(), rows_, cursors_.data());
+    write_rows();
   }
 
   // ---- A few rows a partition, none of which is taken back.
@@ -182,7 +199,7 @@ class TopN final : public KeyedOperator<K> {
   void take_few(std::span<const K> keys, uint32_t& cursor) {
     const uint32_t begin = cursor;
     const auto count = static_cast<uint32_t>(keys.size());
-    const std::span<const uint32_t> sizes = bytes_.sizes(in_->views(), rows_);
+    const std::span<const uint32_t> sizes = sizes_of_rows();
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     look_up(batch, count);
     out_.begin(true);
@@ -222,7 +239,7 @@ class TopN final : public KeyedOperator<K> {
       rows_.push_back(begin + i);
       cursors_.push_back(fresh_[i]);
     }
-    bytes_.write(in_->views(), rows_, cursors_.data());
+    write_rows();
   }
 
   // ---- Several. Entries of the map: sort key, number of the row; the row.
@@ -361,6 +378,7 @@ class TopN final : public KeyedOperator<K> {
   const TopNSpec spec_;
   KeyReader keys_;
   RowBytes bytes_;
+  std::optional<RowImages> images_;  // where none is taken back: what rows are in the state
   const SortKey order_;
   const bool newest_first_;
   const bool keeps_best_;  // one row a partition, and none is taken back

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "tidewheel/sql/row_image.h"
 #include "tidewheel/state/cells.h"
 #include "tidewheel/types/serde.h"
 
@@ -110,7 +111,7 @@ void TopRowsCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& write
   out.varint(entries.size());
   for (const Entry& one : entries) {
     if (ttl_ms() > 0) { out.fixed(one.stamp); }
-    encode(out, BestRow{order_of(one), row_of(one)});
+    encode(out, BestRow{order_of(one), saved_row(images_, row_of(one))});
   }
   entry.value = out.view();
   writer.add(entry);
@@ -132,9 +133,10 @@ Status TopRowsCell::read(std::byte* row, bool is_new, const StateEntry& entry) {
     BestRow value;
     decoder_->decode(reader, value);
     if (!reader.ok()) { break; }
-    Entry& made = insert(row, place++, value.order, static_cast<uint32_t>(value.row.size()));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t bytes, kept_bytes(images_, value.row, name()));
+    Entry& made = insert(row, place++, value.order, bytes);
     made.stamp = came_at;
-    std::memcpy(bytes_of(made) + made.order_bytes, value.row.data(), value.row.size());
+    keep_row(images_, value.row, bytes_of(made) + made.order_bytes);
   }
   return reader.finish();
 }

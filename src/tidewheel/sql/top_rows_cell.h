@@ -39,6 +39,8 @@ class TopRowsCell final : public KeyedCell {
   static size_t size_of(const StateOptions&) { return sizeof(Rows); }
   static size_t alignment_of(const StateOptions&) { return alignof(Rows); }
   TopRowsCell(KeyedState& owner, const std::string& name, const StateOptions& options);
+  // Rows are images, which snapshots do not have. Before anything is read.
+  void hold_images(RowImages& images) { images_ = &images; }
 
   void prefetch(std::byte* row) const {
     if (!KeyedState::has(row, bit())) { return; }
@@ -84,6 +86,7 @@ class TopRowsCell final : public KeyedCell {
   char* bytes_of(const Entry& entry) const { return mutable_state().heap().address(entry.block); }
 
   StateBytes bytes_;
+  RowImages* images_ = nullptr;
   bool has_stamps_ = false;  // of the snapshot that is read
   std::unique_ptr<StateDecoder<BestRow>> decoder_;
 };

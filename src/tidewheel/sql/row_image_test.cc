@@ -1,0 +1,178 @@
+#include "tidewheel/sql/row_image.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "tidewheel/base/random.h"
+#include "tidewheel/sql/operator_testing.h"
+#include "tidewheel/sql/row_bytes.h"
+#include "tidewheel/types/column_text.h"
+
+namespace tidewheel::sql {
+namespace {
+
+using testing::bigint;
+using testing::columns;
+using testing::make_batch;
+
+RowType some_types() {
+  return columns({{"a", bigint(false)},
+                  {"b", LogicalType::of(TypeKind::kSmallint)},
+                  {"c", LogicalType::string()},
+                  {"d", LogicalType::decimal(30, 3)},
+                  {"e", LogicalType::string(false)},
+                  {"f", LogicalType::of(TypeKind::kDouble)},
+                  {"g", LogicalType::of(TypeKind::kBoolean)},
+                  {"h", LogicalType::with(TypeKind::kTimestamp, 3)},
+                  {"i", LogicalType::string()},
+                  {"j", LogicalType::of(TypeKind::kFloat, false)}});
+}
+
+// Rows whose strings are partly in a table that lasts.
+class ImagesTest : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kRows = 300;
+  static constexpr size_t kLongBytes = 70'000;  // more than what is pointed to
+
+  ImagesTest() : table_(Arena::create()) {
+    char* const letters = table_->allocate(2 * kLongBytes);
+    for (size_t i = 0; i < 2 * kLongBytes; ++i) { letters[i] = static_cast<char>('a' + i % 26); }
+    letters_ = letters;
+    table_->mark_lasting();
+    for (const LogicalType& type : type_.types) { columns_.emplace_back(type); }
+    for (size_t c = 0; c < type_.size(); ++c) { fill(columns_[c], type_.types[c]); }
+    for (const Column& column : columns_) { views_.push_back(column.view()); }
+    rows_.resize(kRows);
+    std::iota(rows_.begin(), rows_.end(), 0);
+    owner_ = make_batch(columns({{"x", bigint()}}), {"+I 1"});
+    const_cast<Batch&>(*owner_).share_arena(table_);
+  }
+  void fill(Column& column, const LogicalType& type) {
+    column.ensure(kRows);
+    for (uint32_t row = 0; row < kRows; ++row) {
+      with_physical(column.physical(), [&]<class T>() {
+        if constexpr (std::is_same_v<T, Text>) {
+          column.values<T>()[row] = random_text();
+        } else {
+          column.values<T>()[row] = static_cast<T>(random_.below(2));
+        }
+      });
+      if (type.nullable && random_.chance(0.2)) { column.set_null(row); }
+    }
+  }
+  Text random_text() {
+    const size_t size = random_.chance(0.02) ? kLongBytes : random_.below(200);
+    const Text lasting(letters_ + random_.below(kLongBytes), size);
+    return random_.chance(0.6) ? lasting : strings_->copy(lasting.view());
+  }
+  void expect_same(const std::vector<Column>& back, const std::vector<uint32_t>& places) {
+    for (uint32_t row = 0; row < kRows; ++row) {
+      for (size_t c = 0; c < type_.size(); ++c) {
+        EXPECT_EQ(value_to_text(type_.types[c], views_[c], row),
+                  value_to_text(type_.types[c], back[c].view(), places[row]));
+      }
+    }
+  }
+  std::vector<Column*> empty_columns(std::vector<Column>& back) {
+    std::vector<Column*> pointers;
+    for (const LogicalType& type : type_.types) { back.emplace_back(type); }
+    for (Column& column : back) { pointers.push_back(&column); }
+    return pointers;
+  }
+
+  Random random_{1};
+  const RowType type_ = some_types();
+  const ArenaRef table_;
+  const char* letters_ = nullptr;
+  ArenaRef strings_ = Arena::create();
+  std::vector<Column> columns_;
+  std::vector<ColumnView> views_;
+  std::vector<uint32_t> rows_;
+  BatchRef owner_;  // a batch whose rows point into the table
+  ArenaRef arena_ = Arena::create();
+};
+
+TEST_F(ImagesTest, rows_come_back) {
+  RowImages images(type_.types);
+  images.see_tables(*owner_);
+  std::vector<Text> made(kRows);
+  images.encode(views_, rows_, *arena_, made.data());
+  std::vector<Column> back;
+  images.decode(made, empty_columns(back), 5);
+  std::vector<uint32_t> places(kRows);
+  std::iota(places.begin(), places.end(), 5);
+  expect_same(back, places);
+  for (uint32_t row = 0; row < kRows; ++row) { places[row] = (row * 7) % kRows; }
+  std::vector<Column> elsewhere;
+  images.decode_to(made, empty_columns(elsewhere), places.data(), strings_.get());
+  expect_same(elsewhere, places);
+}
+
+TEST_F(ImagesTest, strings_of_a_lasting_table_are_not_copied_and_the_table_is_kept) {
+  RowImages images(type_.types);
+  images.see_tables(*owner_);
+  Column& texts = columns_[4];
+  for (uint32_t row = 0; row < kRows; ++row) { texts.values<Text>()[row] = Text(letters_, 150); }
+  std::vector<Text> made(kRows);
+  images.encode(views_, rows_, *arena_, made.data());
+  std::vector<Column> back;
+  images.decode(made, empty_columns(back), 0, strings_.get());
+  EXPECT_EQ(back[4].values<Text>()[0].data(), letters_);
+  const BatchRef to = make_batch(columns({{"x", bigint()}}), {"+I 1"});
+  images.share_tables(const_cast<Batch&>(*to));
+  images.share_tables(const_cast<Batch&>(*to));
+  ASSERT_EQ(to->shared_arenas().size(), 1u);
+  EXPECT_EQ(to->shared_arenas()[0], table_);
+}
+
+TEST_F(ImagesTest, snapshots_have_what_row_bytes_makes_and_rows_come_back_from_it) {
+  RowImages images(type_.types);
+  images.see_tables(*owner_);
+  RowBytes bytes(type_.types);
+  std::vector<Text> made(kRows);
+  std::vector<Text> saved(kRows);
+  images.encode(views_, rows_, *arena_, made.data());
+  bytes.encode(views_, rows_, *arena_, saved.data());
+  const RowImages others(type_.types);
+  std::vector<Text> read(kRows);
+  for (uint32_t row = 0; row < kRows; ++row) {
+    EXPECT_EQ(images.to_bytes(made[row]), saved[row]);
+    const uint32_t size = others.image_size(saved[row]);
+    ASSERT_GT(size, 0u);
+    char* const to = arena_->allocate(size);
+    others.write_image(saved[row], to);
+    read[row] = Text(to, size);
+  }
+  std::vector<Column> back;
+  others.decode(read, empty_columns(back), 0);
+  expect_same(back, rows_);
+}
+
+TEST_F(ImagesTest, bytes_that_are_cut_short_or_go_on_are_no_row) {
+  RowBytes bytes(type_.types);
+  const RowImages images(type_.types);
+  Text saved;
+  bytes.encode(views_, std::span(rows_).first(1), *arena_, &saved);
+  for (size_t size = 0; size < saved.size(); ++size) {
+    EXPECT_EQ(images.image_size(saved.substr(0, size)), 0u) << size;
+  }
+  EXPECT_EQ(images.image_size(saved.str() + "x"), 0u);
+}
+
+TEST(Images, rows_without_columns_are_not_empty) {
+  RowImages images({});
+  const ArenaRef arena = Arena::create();
+  const uint32_t row = 0;
+  Text made;
+  images.encode({}, std::span(&row, 1), *arena, &made);
+  EXPECT_FALSE(made.empty());
+  RowBytes bytes({});
+  Text saved;
+  bytes.encode({}, std::span(&row, 1), *arena, &saved);
+  EXPECT_EQ(images.to_bytes(made), saved);
+  EXPECT_GT(images.image_size(saved), 0u);
+}
+
+}  // namespace
+}  // namespace tidewheel::sql
