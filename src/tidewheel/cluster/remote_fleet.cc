@@ -289,6 +289,7 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
     tell_all("Deploy", notice);
     return;
   }
+  const std::string why = lost.empty() ? "has lost what a stage of it was to read" : obstacle();
   // Nobody has been told: all of the region's tasks have ended at once.
   lost = parts_.layout.tasks_of(region);
   for (const TaskId task : lost) {
@@ -297,7 +298,7 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
     set_state(place, ExecutionState::kFailed);
   }
   parts_.listener.tasks_lost(std::move(lost),
-                             unavailable(ErrorId::kProcessLost, "the job {}", obstacle()));
+                             unavailable(ErrorId::kProcessLost, "the job {}", why));
 }
 
 void RemoteFleet::tell_region(size_t region, int what) {

@@ -28,6 +28,7 @@ ProcessRole some_role(ProcessRole::Kind kind) {
     role.task_manager_id = "host:1-abc";
     role.master = {"127.0.0.1", 50'000};
     role.memory_bytes = int64_t{1} << 40;
+    role.results_directory = "/tmp/results";
   }
   return role;
 }
@@ -43,6 +44,7 @@ TEST(ProcessRoles, what_is_written_is_read_again) {
     EXPECT_EQ(parsed->epoch, role.epoch);
     EXPECT_EQ(parsed->arguments, role.arguments);
     EXPECT_EQ(parsed->memory_bytes, role.memory_bytes);
+    EXPECT_EQ(parsed->results_directory, role.results_directory);
   }
 }
 
@@ -52,7 +54,8 @@ TEST(ProcessRoles, each_option_is_needed_and_no_other_is_taken) {
     for (size_t i = 1; i < arguments.size() && arguments[i] != "--"; ++i) {
       std::vector<std::string> fewer = arguments;
       fewer.erase(fewer.begin() + static_cast<ptrdiff_t>(i));
-      const bool optional = arguments[i].starts_with("--entry=");
+      const bool optional = arguments[i].starts_with("--entry=") ||
+                            arguments[i].starts_with("--results-directory=");
       const auto parsed = parse_role(fewer);
       EXPECT_EQ(parsed.ok(), optional) << arguments[i];
       if (!optional) { EXPECT_EQ(parsed.status().id(), ErrorId::kUsage); }
