@@ -75,7 +75,7 @@ def main():
     auctions = rows_of(program, events, "SELECT id, seller, dateTime, expires FROM auction")
     bids = rows_of(program, events, "SELECT auction, price, dateTime FROM bid")
     averages, is_open = expected(auctions, bids)
-    for settings in [(), ("-Dtable.exec.mini-batch.enabled=false",), ("-Dparallelism.default=3",)]:
+    for settings in [(), ("-Dtable.exec.fold-batches.enabled=false",), ("-Dparallelism.default=3",)]:
         found = collections.defaultdict(list)
         for seller, average in rows_of(program, events, QUERY, *settings):
             found[seller].append(int(average))

@@ -259,7 +259,7 @@ def explain_has_the_sections_of_a_plan(program):
     expect("TableScan(" in cost and "rows=[150]" in cost, f"the rows of the table are not known: {cost}")
     whole = program.run("-e", TABLES + "EXPLAIN JSON_EXECUTION_PLAN SELECT 1").stdout
     json.loads(whole[whole.index("== Physical Execution Plan ==") + 30:])
-    advice = program.run("-D", "table.exec.mini-batch.enabled=false", "-e",
+    advice = program.run("-D", "table.exec.fold-batches.enabled=false", "-e",
                          "CREATE TABLE s (k INT) WITH ('connector' = 'datagen'); EXPLAIN PLAN_ADVICE SELECT k, COUNT(*) FROM s GROUP BY k").stdout
     expect("table.exec.state.ttl" in advice and "mini-batch" in advice, f"no advice: {advice}")
     created = program.run("-e", TABLES + "EXPLAIN CREATE TABLE n WITH ('connector' = 'blackhole') AS SELECT k FROM e").stdout
@@ -283,7 +283,7 @@ def rows_of_one_primary_key_are_given_in_order(program):
     script = f"""
 CREATE TABLE d (k STRING) WITH ('connector' = 'filesystem', 'path' = '{data}', 'format' = 'json');
 CREATE TABLE o (k STRING, c BIGINT, PRIMARY KEY (c) NOT ENFORCED) WITH ('connector' = 'print');
-SET 'table.exec.mini-batch.enabled' = 'false';
+SET 'table.exec.fold-batches.enabled' = 'false';
 """
     insert = "INSERT INTO o SELECT k, COUNT(*) FROM d GROUP BY k"
     expect("orderBy=[newest first], range=[1..1]" in program.run("-e", script + "EXPLAIN " + insert).stdout, "rows are not kept by the table's key")

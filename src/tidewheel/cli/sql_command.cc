@@ -283,7 +283,7 @@ Status prepare(SqlRunner& runner, const SqlCommand& command) {
   }
   // Who sees the result only has no use for every step on the way to it.
   if (command.output != SqlOutput::kChangelog) {
-    TIDEWHEEL_RETURN_IF_ERROR(runner.set("table.exec.mini-batch.enabled=true"));
+    TIDEWHEEL_RETURN_IF_ERROR(runner.set("table.exec.fold-batches.enabled=true"));
   }
   for (const std::string& setting : command.settings) {
     TIDEWHEEL_RETURN_IF_ERROR(runner.set(setting));

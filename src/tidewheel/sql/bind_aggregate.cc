@@ -8,6 +8,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/sql/accumulator.h"
+#include "tidewheel/sql/bind_async.h"
 #include "tidewheel/sql/bind_subquery.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/over_binder.h"
@@ -118,6 +119,9 @@ class Grouping {
     }
   }
   bool has_sets() const { return sets_.size() > 1; }
+  // What becomes of rows that come too late for their window; over the columns of the input.
+  void set_late(std::optional<SideTableNode> late) { late_ = std::move(late); }
+  const std::optional<SideTableNode>& late() const { return late_; }
   const std::vector<std::vector<size_t>>& sets() const { return sets_; }
   const std::vector<LogicalType>& key_types() const { return key_types_; }
   // The keys that GROUPING was called with, for each different call.
@@ -359,6 +363,7 @@ class Grouping {
   std::vector<Bound> keys_;
   std::vector<Bound> arguments_;
   std::vector<AggregateCallNode> calls_;
+  std::optional<SideTableNode> late_;
   std::optional<std::pair<UserAggregateRef, Span>> no_retract_;  // the first call that can't
   std::vector<std::pair<std::string, size_t>> properties_;       // TUMBLE_START and such: which key
 };
@@ -366,14 +371,15 @@ class Grouping {
 namespace {
 
 struct Inputs {
-  PlanRef plan;  // keys, then arguments, then what was added
+  PlanRef plan;  // keys, then arguments, then what was added, then what late rows are made of
   int32_t added = -1;
+  int32_t late = -1;
 };
 
 // The columns that the aggregate reads, computed below it.
 Inputs make_inputs(PlanRef plan, const std::vector<Bound>& keys,
                    const std::vector<Bound>& arguments, std::optional<Bound> condition,
-                   std::optional<Bound> added) {
+                   std::optional<Bound> added, const std::vector<Bound>& late = {}) {
   std::vector<Bound> outputs;
   std::vector<std::string> names;
   const auto add = [&](const Bound& value) {
@@ -389,6 +395,8 @@ Inputs make_inputs(PlanRef plan, const std::vector<Bound>& keys,
     inputs.added = static_cast<int32_t>(outputs.size());
     add(*added);
   }
+  inputs.late = static_cast<int32_t>(outputs.size());
+  for (const Bound& value : late) { add(value); }
   inputs.plan =
       make_calc(std::move(plan), std::move(condition), std::move(outputs), std::move(names));
   return inputs;
@@ -518,6 +526,8 @@ class WindowGrouping {
     };
     std::vector<Bound> low_keys;
     std::vector<Bound> low_arguments;
+    std::vector<Bound> low_late;
+    for (const Bound& value : late_values()) { low_late.push_back(through(value)); }
     for (const Bound& key : keys) { low_keys.push_back(through(key)); }
     for (const Bound& argument : grouping_.arguments()) {
       low_arguments.push_back(through(argument));
@@ -527,12 +537,14 @@ class WindowGrouping {
     const auto uses = [&](const Bound& value) { return uses_from(value, first); };
     if (std::any_of(low_keys.begin(), low_keys.end(), uses) ||
         std::any_of(low_arguments.begin(), low_arguments.end(), uses) ||
+        std::any_of(low_late.begin(), low_late.end(), uses) ||
         (condition.has_value() && uses(*condition))) {
       return false;
     }
     Bound time =
         Bound::of_column(window->time, below->type.types[static_cast<size_t>(window->time)]);
-    inputs = make_inputs(below, low_keys, low_arguments, std::move(condition), std::move(time));
+    inputs = make_inputs(below, low_keys, low_arguments, std::move(condition), std::move(time),
+                         low_late);
     node.time = inputs.added;
     return true;
   }
@@ -562,8 +574,23 @@ class WindowGrouping {
         Bound::of_literal({int64_t{1}}, LogicalType::of(TypeKind::kIntervalSecond, false)));
     Result<Bound> time = grouping_.input().call("-", std::move(last_moment), {});
     TIDEWHEEL_CHECK(time.ok(), "a timestamp minus an interval: {}", time.status().message());
-    inputs = make_inputs(plan_, keys, grouping_.arguments(), std::nullopt, std::move(*time));
+    inputs = make_inputs(plan_, keys, grouping_.arguments(), std::nullopt, std::move(*time),
+                         late_values());
     node.time = inputs.added;
+  }
+  std::vector<Bound> late_values() const {
+    return grouping_.late().has_value() ? grouping_.late()->values : std::vector<Bound>();
+  }
+  // What becomes of late rows, over the columns of the aggregate's input.
+  std::optional<SideTableNode> late_of(const Inputs& inputs) const {
+    if (!grouping_.late().has_value()) { return std::nullopt; }
+    SideTableNode late{grouping_.late()->table, {}};
+    for (size_t i = 0; i < grouping_.late()->values.size(); ++i) {
+      const auto column = inputs.late + static_cast<int32_t>(i);
+      late.values.push_back(
+          Bound::of_column(column, inputs.plan->type.types[static_cast<size_t>(column)]));
+    }
+    return late;
   }
 
   // Brings keys and results into the order of the grouping.
@@ -604,6 +631,7 @@ class WindowGrouping {
     made.unique_keys[0].push_back(out.start);
     made.unique_keys[0].push_back(out.end);
     const int32_t call_count = static_cast<int32_t>(node.calls.size());
+    made.side = late_of(inputs);
     made.node = std::move(node);
     made.inputs.push_back(std::move(inputs.plan));
     const PlanRef plan = make_plan(std::move(made));
@@ -916,19 +944,10 @@ Result<std::vector<size_t>> QueryBinder::group_keys(
   return ends;
 }
 
-Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& select,
-                                                   const std::vector<SortKey>& order_by) {
-  const Expressions none;
-  const Expressions& group_by = select.group_by.has_value() ? *select.group_by : none;
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<std::string> old_window,
-                             old_group_window(input, group_by));
-  // Queries below the aggregate are joined to its input, those behind to what it gives.
-  QueryJoins below(*this, input.plan);
-  QueryJoins above(*this);
-  Grouping grouping(text_, expressions(input.scope));
-  grouping.input().set_queries([&](const Expression& query, ExpressionBinder& around) {
-    return below.value(query, around);
-  });
+// Has the grouping know its keys and sets.
+Status QueryBinder::read_group_by(const Expressions& group_by, const Planned& input,
+                                  Grouping& grouping,
+                                  const std::optional<std::string>& old_window) {
   std::vector<std::pair<std::string, size_t>> properties;
   std::vector<std::pair<const Expression*, size_t>> written;
   GroupByReader reader(text_, [&](const Expression& one) -> Result<std::vector<size_t>> {
@@ -941,22 +960,13 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
   grouping.set_sets(std::move(sets));
   grouping.set_written(std::move(written));
   grouping.set_properties(std::move(properties));
+  return {};
+}
 
-  // Items and conditions are bound first, since they say which aggregates there are.
-  OverBinder overs(text_, select);
-  ExpressionBinder behind = expressions(input.scope);
-  behind.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
-    if (std::optional<Bound> over = overs.column_of(expression)) { return over; }
-    return grouping.intercept(expression);
-  });
-  const ExpressionBinder::Queries queries = [&](const Expression& query, ExpressionBinder& around) {
-    return above.value(query, around);
-  };
-  behind.set_queries(queries);
-  if (select.having.has_value()) {
-    TIDEWHEEL_RETURN_IF_ERROR(behind.bind_condition(*select.having).status());
-  }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
+// Finds the aggregates and the calls with OVER of what is selected and sorted by.
+Status QueryBinder::bind_group_items(const Select& select, const std::vector<Item>& items,
+                                     const std::vector<SortKey>& order_by, OverBinder& overs,
+                                     ExpressionBinder& behind) {
   for (const Item& item : items) {
     if (item.expression == nullptr) {
       return error(select.items[0].value.span, ErrorId::kSqlQuery, "* can't stand beside GROUP BY");
@@ -973,12 +983,71 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
       TIDEWHEEL_RETURN_IF_ERROR(overs.take_all_and_bind(*key.value, behind));
     }
   }
+  return {};
+}
+
+Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& select,
+                                                   const std::vector<SortKey>& order_by) {
+  const Expressions none;
+  const Expressions& group_by = select.group_by.has_value() ? *select.group_by : none;
+  // Below the groups, and below their windows of the older form.
+  const Scope names = input.scope;
+  ExpressionBinder low = expressions(names);
+  AsyncCalls low_calls(functions(), low);
+  TIDEWHEEL_RETURN_IF_ERROR(take_async_below(select, order_by, low_calls, input.plan));
+  TIDEWHEEL_RETURN_IF_ERROR(check_async_above(select, order_by));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::optional<std::string> old_window,
+                             old_group_window(input, group_by));
+  // Queries below the aggregate are joined to its input, those behind to what it gives.
+  QueryJoins below(*this, input.plan);
+  QueryJoins above(*this);
+  Grouping grouping(text_, expressions(input.scope));
+  grouping.input().set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
+    return low_calls.column_of(expression);
+  });
+  grouping.input().set_queries([&](const Expression& query, ExpressionBinder& around) {
+    return below.value(query, around);
+  });
+  TIDEWHEEL_RETURN_IF_ERROR(read_group_by(group_by, input, grouping, old_window));
+
+  // Items and conditions are bound first, since they say which aggregates there are.
+  OverBinder overs(text_, select);
+  ExpressionBinder behind = expressions(input.scope);
+  AsyncCalls calls(functions(), behind);  // of what groups give
+  behind.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
+    if (std::optional<Bound> over = overs.column_of(expression)) { return over; }
+    if (std::optional<Bound> value = calls.column_of(expression)) { return value; }
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::optional<Bound> group, grouping.intercept(expression));
+    if (group.has_value()) { return group; }
+    return calls.place_of(expression);
+  });
+  const ExpressionBinder::Queries queries = [&](const Expression& query, ExpressionBinder& around) {
+    return above.value(query, around);
+  };
+  behind.set_queries(queries);
+  if (select.having.has_value()) {
+    TIDEWHEEL_RETURN_IF_ERROR(behind.bind_condition(*select.having).status());
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
+  TIDEWHEEL_RETURN_IF_ERROR(bind_group_items(select, items, order_by, overs, behind));
+  if (WindowGrouping(below.plan(), grouping).applies() && !grouping.has_sets()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::optional<SideTableNode> late,
+                               late_table(select.hints, input.scope, *below.plan()));
+    grouping.set_late(std::move(late));
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, grouped(below.plan(), grouping, old_window.has_value(),
                                                    select.items[0].value.span));
   if (select.having.has_value()) {
+    TIDEWHEEL_RETURN_IF_ERROR(calls.take_calls(async_above({&*select.having}, select), plan));
     TIDEWHEEL_ASSIGN_OR_RETURN(plan, filtered(std::move(plan), behind, *select.having));
     behind.set_queries(queries);
   }
+  std::vector<const Expression*> shown;
+  for (const Item& item : items) { shown.push_back(item.expression); }
+  for (const SortKey& key : order_by) {
+    if (!std::holds_alternative<ColumnName>(key.value->node)) { shown.push_back(&*key.value); }
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(calls.take_calls(async_above(shown, select), plan));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, overs.apply(std::move(plan)));
   above.join_to(std::move(plan));
   return project(above.plan(), behind, items, order_by);

@@ -322,6 +322,22 @@ PlanRef make_window(PlanRef input, WindowNode node) {
   return make_plan(std::move(plan));
 }
 
+Result<Planned> QueryBinder::query_join(const Join& join, JoinKind kind, Planned left,
+                                        Planned right) {
+  if (kind != JoinKind::kInner) {
+    return error(join.on->span, ErrorId::kSqlUnsupported,
+                 "the condition of an outer join can't have queries; join what they give");
+  }
+  Scope scope = Scope::beside(left.scope, right.scope);
+  Planned joined{
+      make_join(std::move(left.plan), std::move(right.plan), kind, {}, environment_.functions),
+      std::move(scope)};
+  joined.scope.columns.types = joined.plan->type.types;
+  ExpressionBinder behind = expressions(joined.scope);
+  TIDEWHEEL_ASSIGN_OR_RETURN(joined.plan, filtered(joined.plan, behind, *join.on));
+  return joined;
+}
+
 Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& reference) {
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned left, from(*join.left));
   if (const auto* table = std::get_if<NamedTable>(&join.right->node);
@@ -335,6 +351,14 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(Planned right, from(*join.right));
   const JoinKind kind = join_kind(join.kind);
+  const bool has_async = join.on.has_value() && has_async_call(*join.on);
+  if (has_async || (join.on.has_value() && has_query(*join.on))) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        Planned joined, has_async ? async_join(join, kind, std::move(left), std::move(right))
+                                  : query_join(join, kind, std::move(left), std::move(right)));
+    if (reference.alias.has_value()) { return aliased(joined.plan, reference.alias, ""); }
+    return joined;
+  }
   if (join.natural) {
     return error(reference.span, ErrorId::kSqlUnsupported,
                  "NATURAL joins are not there; use USING");
@@ -365,22 +389,6 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
   }
   if (join.on.has_value()) {
     ExpressionBinder binder = expressions(scope);
-    if (has_query(*join.on)) {
-      if (kind != JoinKind::kInner) {
-        return error(join.on->span, ErrorId::kSqlUnsupported,
-                     "the condition of an outer join can't have queries; join what they give");
-      }
-      Planned joined{
-          make_join(std::move(left.plan), std::move(right.plan), kind, {}, environment_.functions),
-          std::move(scope)};
-      joined.scope.columns.types = joined.plan->type.types;
-      ExpressionBinder behind = expressions(joined.scope);
-      TIDEWHEEL_ASSIGN_OR_RETURN(joined.plan, filtered(joined.plan, behind, *join.on));
-      if (reference.alias.has_value()) {
-        return aliased(std::move(joined.plan), reference.alias, "");
-      }
-      return joined;
-    }
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, binder.bind_condition(*join.on));
     conditions = split_conjunction(std::move(condition));
   }

@@ -441,7 +441,15 @@ Result<Planned> QueryBinder::from_node(const MatchRecognize& match,
   TIDEWHEEL_RETURN_IF_ERROR(binder.take_conditions());
   RowType output;
   TIDEWHEEL_RETURN_IF_ERROR(binder.take_measures(output));
-  return aliased(binder.finish(std::move(input.plan), std::move(output)), reference.alias, "");
+  std::optional<SideTableNode> late;
+  if (hints_ != nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(late, late_table(*hints_, input.scope, *input.plan));
+  }
+  const PlanRef plan = binder.finish(std::move(input.plan), std::move(output));
+  if (!late.has_value()) { return aliased(plan, reference.alias, ""); }
+  auto made = std::make_shared<Plan>(*plan);
+  made->side = std::move(late);
+  return aliased(std::move(made), reference.alias, "");
 }
 
 }  // namespace tidewheel::sql

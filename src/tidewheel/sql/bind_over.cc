@@ -431,9 +431,14 @@ PlanRef OverBinder::add_group(PlanRef input, size_t index) {
                                                   : RankNode::Function::kDenseRank,
                          node.partition_by, node.order_by};
     plan.inputs.push_back(std::move(input));
+    plan.side = late_;
     return make_plan(std::move(plan));
   }
-  return make_over(std::move(input), std::move(node));
+  const PlanRef over = make_over(std::move(input), std::move(node));
+  if (!late_.has_value()) { return over; }
+  auto made = std::make_shared<Plan>(*over);
+  made->side = late_;
+  return made;
 }
 
 PlanRef make_over(PlanRef input, OverNode node) {

@@ -60,6 +60,9 @@ Result<PlanRef> QueryBinder::query(const Query& query) {
   Result<PlanRef> plan =
       sorted.ok() ? ordered(query, std::move(*sorted)) : Result<PlanRef>(sorted.status());
   common_.resize(outer);
+  if (const auto* one = std::get_if<Select>(&query.body); one != nullptr && plan.ok()) {
+    TIDEWHEEL_RETURN_IF_ERROR(check_late_used(one->hints));
+  }
   return plan;
 }
 
@@ -135,6 +138,10 @@ Result<PlanRef> QueryBinder::ordered(const Query& query, Sorted sorted) {
     if (!limit.has_value()) {
       made.node = SortNode{sorted.keys, by_time};
       made.updates = false;
+      if (const auto* one = std::get_if<Select>(&query.body); one != nullptr && by_time) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(made.side,
+                                   late_table(one->hints, Scope::of(plan->type, ""), *plan));
+      }
       if (!by_time && !plan->is_bounded) {
         return error(query.order_by[0].value->span, ErrorId::kSqlQuery,
                      "an input without an end can be sorted by event time, ascending, and not by "

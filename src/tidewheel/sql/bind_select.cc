@@ -90,15 +90,19 @@ UserAggregatesRef user_aggregates(const FunctionRegistry& functions, const Funct
   return functions.look_up(call.name).aggregate;
 }
 
+// Whether the expression itself is an aggregate.
+static bool is_aggregate(const Expression& expression, const FunctionRegistry& functions) {
+  const auto* json = std::get_if<JsonCall>(&expression.node);
+  if (json != nullptr && is_json_aggregate(*json)) { return true; }
+  const auto* call = std::get_if<FunctionCall>(&expression.node);
+  return call != nullptr && !call->over.has_value() &&
+         (is_aggregate_function(in_capitals(call->name.parts.back().name)) ||
+          user_aggregates(functions, *call) != nullptr);
+}
+
 bool has_aggregate(const Expression& expression, const FunctionRegistry& functions) {
-  return any_within(expression, [&](const Expression& one) {
-    const auto* json = std::get_if<JsonCall>(&one.node);
-    if (json != nullptr && is_json_aggregate(*json)) { return true; }
-    const auto* call = std::get_if<FunctionCall>(&one.node);
-    return call != nullptr && !call->over.has_value() &&
-           (is_aggregate_function(in_capitals(call->name.parts.back().name)) ||
-            user_aggregates(functions, *call) != nullptr);
-  });
+  return any_within(expression,
+                    [&](const Expression& one) { return is_aggregate(one, functions); });
 }
 
 void collect_async_calls(const Expression& expression, const FunctionRegistry& functions,
@@ -115,6 +119,58 @@ void collect_async_calls(const Expression& expression, const FunctionRegistry& f
   }));
   // A call is found before those in its arguments.
   std::reverse(calls.begin() + first, calls.end());
+}
+
+void collect_async_calls_below(const Expression& expression, const FunctionRegistry& functions,
+                               std::vector<const Expression*>& calls) {
+  static_cast<void>(any_within(expression, [&](const Expression& one) {
+    if (!is_aggregate(one, functions)) { return false; }
+    collect_async_calls(one, functions, calls);
+    const auto* call = std::get_if<FunctionCall>(&one.node);
+    if (call != nullptr && call->filter.has_value()) {
+      collect_async_calls(**call->filter, functions, calls);
+    }
+    return false;
+  }));
+}
+
+void collect_async_calls_above(const Expression& expression, const FunctionRegistry& functions,
+                               const Expressions& keys, std::vector<const Expression*>& calls) {
+  std::vector<const Expression*> below;
+  static_cast<void>(any_within(expression, [&](const Expression& one) {
+    const bool is_key =
+        std::any_of(keys.begin(), keys.end(), [&](const Expression& key) { return key == one; });
+    if (is_key || is_aggregate(one, functions)) { collect_async_calls(one, functions, below); }
+    return false;
+  }));
+  std::vector<const Expression*> all;
+  collect_async_calls(expression, functions, all);
+  for (const Expression* const call : all) {
+    if (std::find(below.begin(), below.end(), call) == below.end()) { calls.push_back(call); }
+  }
+}
+
+void collect_async_calls_of_over(const Expression& expression, const FunctionRegistry& functions,
+                                 std::vector<const Expression*>& calls) {
+  std::vector<const Expression*> overs;
+  collect_over_calls(expression, overs);
+  for (const Expression* const over : overs) {
+    const auto& call = std::get<FunctionCall>(over->node);
+    for (const Expression& one : call.over->partition_by) {
+      collect_async_calls(one, functions, calls);
+    }
+    for (const SortKey& key : call.over->order_by) {
+      collect_async_calls(*key.value, functions, calls);
+    }
+    if (call.filter.has_value()) { collect_async_calls(**call.filter, functions, calls); }
+  }
+}
+
+void collect_names(const Expression& expression, std::vector<const Name*>& names) {
+  static_cast<void>(any_within(expression, [&](const Expression& one) {
+    if (const auto* column = std::get_if<ColumnName>(&one.node)) { names.push_back(&column->name); }
+    return false;
+  }));
 }
 
 bool has_query(const Expression& expression) { return any_within(expression, is_query); }
@@ -255,6 +311,63 @@ Result<Planned> QueryBinder::from_with_hints(const Select& select) {
   return planned;
 }
 
+// The calls of items, of ORDER BY, and of what OVER goes by.
+Status QueryBinder::take_async_of_rows(const Select& select, const std::vector<SortKey>& order_by,
+                                       AsyncCalls& asyncs, PlanRef& plan) {
+  for (const SelectItem& item : select.items) {
+    TIDEWHEEL_RETURN_IF_ERROR(asyncs.take_with_over(item.value, plan));
+  }
+  for (const SortKey& key : order_by) {
+    TIDEWHEEL_RETURN_IF_ERROR(asyncs.take_with_over(*key.value, plan));
+  }
+  for (const NamedWindow& window : select.windows) {
+    for (const Expression& one : window.window.partition_by) {
+      TIDEWHEEL_RETURN_IF_ERROR(asyncs.take(one, plan));
+    }
+    for (const SortKey& key : window.window.order_by) {
+      TIDEWHEEL_RETURN_IF_ERROR(asyncs.take(*key.value, plan));
+    }
+  }
+  return {};
+}
+
+// A SELECT that does not aggregate.
+Result<QueryBinder::Sorted> QueryBinder::select_rows(Planned input, const Select& select,
+                                                     const std::vector<SortKey>& order_by) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
+  OverBinder overs(text_, select);
+  ExpressionBinder binder = expressions(input.scope);
+  AsyncCalls asyncs(environment_.functions, binder);
+  TIDEWHEEL_RETURN_IF_ERROR(take_async_of_rows(select, order_by, asyncs, input.plan));
+  QueryJoins joins(*this, input.plan);
+  binder.set_queries([&](const Expression& query, ExpressionBinder& around) {
+    return joins.value(query, around);
+  });
+  for (const SelectItem& item : select.items) {
+    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(item.value, binder));
+  }
+  for (const SortKey& key : order_by) {
+    TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(*key.value, binder));
+  }
+  if (!overs.is_empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::optional<SideTableNode> late,
+                               late_table(select.hints, input.scope, *input.plan));
+    overs.set_late(std::move(late));
+  }
+  // What queries in the calls gave stands before what the calls give.
+  TIDEWHEEL_ASSIGN_OR_RETURN(input.plan, overs.apply(joins.plan()));
+  joins.plan() = input.plan;
+  // Columns may not be times any more, where rows are given in another order.
+  for (size_t i = 0; i < input.scope.columns.size(); ++i) {
+    input.scope.columns.types[i] = input.plan->type.types[i];
+  }
+  binder.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
+    if (std::optional<Bound> async = asyncs.column_of(expression)) { return async; }
+    return overs.column_of(expression);
+  });
+  return project(joins.plan(), binder, items, order_by);
+}
+
 Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
                                                 const std::vector<SortKey>& order_by) {
   Planned input;
@@ -283,38 +396,7 @@ Result<QueryBinder::Sorted> QueryBinder::select(const Select& select,
   if (aggregates) {
     TIDEWHEEL_ASSIGN_OR_RETURN(sorted, aggregate(std::move(input), select, order_by));
   } else {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Item> items, expand_items(select, input.scope));
-    OverBinder overs(text_, select);
-    ExpressionBinder binder = expressions(input.scope);
-    AsyncCalls asyncs(environment_.functions, binder);
-    for (const SelectItem& item : select.items) {
-      TIDEWHEEL_RETURN_IF_ERROR(asyncs.take(item.value, input.plan));
-    }
-    for (const SortKey& key : order_by) {
-      TIDEWHEEL_RETURN_IF_ERROR(asyncs.take(*key.value, input.plan));
-    }
-    QueryJoins joins(*this, input.plan);
-    binder.set_queries([&](const Expression& query, ExpressionBinder& around) {
-      return joins.value(query, around);
-    });
-    for (const SelectItem& item : select.items) {
-      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(item.value, binder));
-    }
-    for (const SortKey& key : order_by) {
-      TIDEWHEEL_RETURN_IF_ERROR(overs.take_all(*key.value, binder));
-    }
-    // What queries in the calls gave stands before what the calls give.
-    TIDEWHEEL_ASSIGN_OR_RETURN(input.plan, overs.apply(joins.plan()));
-    joins.plan() = input.plan;
-    // Columns may not be times any more, where rows are given in another order.
-    for (size_t i = 0; i < input.scope.columns.size(); ++i) {
-      input.scope.columns.types[i] = input.plan->type.types[i];
-    }
-    binder.set_intercept([&](const Expression& expression) -> Result<std::optional<Bound>> {
-      if (std::optional<Bound> async = asyncs.column_of(expression)) { return async; }
-      return overs.column_of(expression);
-    });
-    TIDEWHEEL_ASSIGN_OR_RETURN(sorted, project(joins.plan(), binder, items, order_by));
+    TIDEWHEEL_ASSIGN_OR_RETURN(sorted, select_rows(std::move(input), select, order_by));
   }
   if (select.distinct) {
     if (sorted.plan->type.size() != sorted.visible) {

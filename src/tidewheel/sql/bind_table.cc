@@ -263,6 +263,7 @@ Result<PlanRef> QueryBinder::table(const CatalogObject& object, const std::vecto
   TIDEWHEEL_ASSIGN_OR_RETURN(std::shared_ptr<const TableDefinition> definition,
                              define_table(environment_, object, hints));
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, scan_definition(std::move(definition)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_dead_letters(std::move(plan)));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_computed_columns(object, std::move(plan)));
   return with_watermark(object, std::move(plan));
 }

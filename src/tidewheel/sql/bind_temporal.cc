@@ -566,10 +566,11 @@ Result<LookupHintNode> QueryBinder::lookup_hint(const std::string& table) {
 Status QueryBinder::check_hints(const std::vector<Hint>& hints) const {
   for (const Hint& hint : hints) {
     const std::string name = in_capitals(hint.name.name);
+    if (name == "LATE_TABLE") { continue; }
     if (name != "LOOKUP" && name != "STATE_TTL") {
-      return error(
-          hint.name.span, ErrorId::kSqlUnsupported,
-          fmt::format("SELECT takes the hints LOOKUP and STATE_TTL, not {}", hint.name.name));
+      return error(hint.name.span, ErrorId::kSqlUnsupported,
+                   fmt::format("SELECT takes the hints LOOKUP, STATE_TTL and LATE_TABLE, not {}",
+                               hint.name.name));
     }
     bool names_table = false;
     for (const Option& option : hint.options) {

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "tidewheel/api/dead_letters.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/api/split_watermarks.h"
 #include "tidewheel/base/epoch_options.h"
@@ -17,9 +18,11 @@
 #include "tidewheel/sql/epoch_fold.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
+#include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/local_aggregate.h"
 #include "tidewheel/sql/lookup_join.h"
 #include "tidewheel/sql/match_recognize.h"
+#include "tidewheel/sql/mini_batch.h"
 #include "tidewheel/sql/multi_join.h"
 #include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
@@ -62,7 +65,10 @@ void JobBuilder::use(BuildOptions options) {
 }
 
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
-  std::string text = node_line(plan);
+  // The state is the same wherever late rows go.
+  Plan alone = plan;
+  alone.side.reset();
+  std::string text = node_line(alone);
   // In one phase or in two, the state is the same.
   if (const auto* aggregate = std::get_if<AggregateNode>(&plan.node);
       aggregate != nullptr && aggregate->two_phase) {
@@ -90,8 +96,14 @@ std::string JobBuilder::name_of(const Plan& plan) const {
 }
 
 Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
-                                  std::vector<Stream<ColumnRow>> inputs,
-                                  std::function<Result<std::unique_ptr<Operator>>()> make) {
+                                  std::vector<Stream<ColumnRow>> inputs, Make make) {
+  return add_linked(
+      plan, std::move(added), std::move(inputs),
+      [make = std::move(make)](const std::shared_ptr<const NodeLinks>&) { return make(); });
+}
+
+Stream<ColumnRow> JobBuilder::add_linked(const Plan& plan, Added added,
+                                         std::vector<Stream<ColumnRow>> inputs, MakeLinked make) {
   const std::shared_ptr<JobGraph>& graph = env_.graph();
   GraphNode node;
   node.name = new_name(plan, added.name);
@@ -112,9 +124,7 @@ Stream<ColumnRow> JobBuilder::add(const Plan& plan, Added added,
     node.parallelism = 1;
     node.fixed_parallelism = 1;
   }
-  const int32_t id = graph->add_node(
-      std::move(node),
-      [make = std::move(make)](const std::shared_ptr<const NodeLinks>&) { return make(); });
+  const int32_t id = graph->add_node(std::move(node), std::move(make));
   for (size_t i = 0; i < inputs.size(); ++i) {
     graph->connect(inputs[i].ends(), id, static_cast<int32_t>(i));
   }
@@ -137,6 +147,26 @@ struct JobBuilder::NodeBuilder {
   Result<Stream<ColumnRow>> input(size_t index = 0) const {
     return builder.build(plan.input(index));
   }
+  // An operator that is given mini-batches, where there are some.
+  Make bundled(const std::vector<LogicalType>& types, Make make) const {
+    const BundleOptions& options = builder.options_.bundles;
+    if (options.rows_max == 0) { return make; }
+    return [spec = MiniBatchSpec{types, std::min(options.rows_max, kMiniBatchRowsMax),
+                                 options.latency_ms},
+            make = std::move(make)]() -> Result<std::unique_ptr<Operator>> {
+      TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<Operator> inner, make());
+      return make_mini_batch(spec, std::move(inner));
+    };
+  }
+  // Makes an operator that has a side output for late rows.
+  template <class Spec>
+  static MakeLinked linked(Spec spec, Result<std::unique_ptr<Operator>> (*make)(Spec)) {
+    return [spec = std::move(spec), make](std::shared_ptr<const NodeLinks> links) {
+      Spec one = spec;
+      one.links = std::move(links);
+      return make(std::move(one));
+    };
+  }
   // How long rows of an input are kept.
   int64_t ttl_ms(size_t index = 0) const {
     const int64_t kept_ms = plan.input(index).kept_ms;
@@ -154,6 +184,7 @@ struct JobBuilder::NodeBuilder {
                                builder.tables_.connector(node.table->options.at("connector")));
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
                                connector->source({*node.table, builder.tables_}));
+    if (plan.side.has_value()) { return scan_with_letters(node, *source, watermark, follows); }
     // A row that is left out would not take back the one before it.
     const bool upserts = source->changelog() == ChangelogKinds::kUpsert;
     ScanNode rest = node;  // what is left to be done behind the source
@@ -196,6 +227,47 @@ struct JobBuilder::NodeBuilder {
       std::iota(columns.begin(), columns.end(), size_t{0});
     }
     return scan_and_calc(*source, rest, columns);
+  }
+  // The source gives all columns of the table, and then those of dead letters. It is the same for
+  // all readers, so that a letter is written once.
+  Result<Stream<ColumnRow>> scan_with_letters(const ScanNode& node, TableSource& source,
+                                              const WatermarkNode* watermark, bool& follows) const {
+    TIDEWHEEL_CHECK(node.columns.size() == node.table->columns.size() && node.kept.empty(),
+                    "a table with dead letters is read as a whole");
+    std::string key = node.table->path;
+    for (const auto& [option, value] : node.table->options) { key += "\n" + option + "=" + value; }
+    auto* const splits = dynamic_cast<SplitWatermarkSource*>(&source);
+    if (watermark != nullptr && splits != nullptr) {
+      follows = true;
+      key += "\nwatermark " + bound_text(watermark->value);
+    }
+    RowType given = plan.type;
+    const RowType letters = dead_letter_columns();
+    for (size_t i = 0; i < letters.size(); ++i) { given.add(letters.names[i], letters.types[i]); }
+    auto found = builder.lettered_.find(key);
+    if (found == builder.lettered_.end()) {
+      if (follows) {
+        splits->follow_watermarks(
+            make_row_watermarks(watermark->value, given.types, builder.options_.eval),
+            builder.options_.watermark_per_record);
+      }
+      TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, scan(source, given));
+      Plan all = plan;
+      all.side.reset();
+      all.type = given;
+      TIDEWHEEL_RETURN_IF_ERROR(builder.write_side(*plan.side, "DeadLetters",
+                                                   std::make_shared<Plan>(std::move(all)),
+                                                   plan.side->goes, rows));
+      found = builder.lettered_.emplace(key, std::move(rows)).first;
+    }
+    std::vector<Bound> outputs = all_columns(plan);
+    Stream<ColumnRow> rows = calc(found->second, plan.side->stays, std::move(outputs), given.types);
+    if (source.changelog() != ChangelogKinds::kUpsert) { return rows; }
+    std::vector<int32_t> keys;
+    for (const std::string& name : node.table->primary_key) {
+      keys.push_back(static_cast<int32_t>(plan.type.find(name)));
+    }
+    return normalize(std::move(rows), plan.type, std::move(keys));
   }
   Result<Stream<ColumnRow>> scan(TableSource& source, const RowType& type) const {
     const auto& node = std::get<ScanNode>(plan.node);
@@ -392,7 +464,7 @@ struct JobBuilder::NodeBuilder {
                         .stateful = true,
                         .single = node.keys.empty()},
                        {builder.by_keys(std::move(rows), spec.input, spec.keys)},
-                       [spec] { return make_group_aggregate(spec); });
+                       bundled(spec.input.types, [spec] { return make_group_aggregate(spec); }));
   }
   // Puts the first phase before an aggregate, whose spec becomes that of the second.
   Stream<ColumnRow> local_aggregate(Stream<ColumnRow> rows, GroupAggregateSpec& spec) const {
@@ -433,16 +505,20 @@ struct JobBuilder::NodeBuilder {
     spec.mini_batch = builder.options_.mini_batch;
     spec.at_end = node.mode == OverNode::Mode::kAtEnd;
     spec.ttl_ms = ttl_ms();
-    const bool by_time = node.mode == OverNode::Mode::kByTime;
-    return builder.add(plan,
-                       {.name = "OverAggregate",
-                        .uid = builder.uid_of(plan, "over"),
-                        .stateful = true,
-                        .single = node.partition_by.empty()},
-                       {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
-                       [spec = std::move(spec), by_time] {
-                         return by_time ? make_over_by_time(spec) : make_over_by_order(spec);
-                       });
+    Added added{.name = "OverAggregate",
+                .uid = builder.uid_of(plan, "over"),
+                .stateful = true,
+                .single = node.partition_by.empty()};
+    std::vector<Stream<ColumnRow>> inputs{
+        builder.by_keys(std::move(rows), plan.input().type, node.partition_by)};
+    if (node.mode != OverNode::Mode::kUpdating) {
+      const bool by_time = node.mode == OverNode::Mode::kByTime;
+      return builder.add_linked(
+          plan, std::move(added), std::move(inputs),
+          linked(std::move(spec), by_time ? make_over_by_time : make_over_by_order));
+    }
+    return builder.add(plan, std::move(added), std::move(inputs),
+                       bundled(spec.input.types, [spec] { return make_over_by_order(spec); }));
   }
   Result<Stream<ColumnRow>> operator()(const MatchNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
@@ -475,13 +551,14 @@ struct JobBuilder::NodeBuilder {
     spec.skip_to = node.skip_to;
     spec.within_ms = node.within_ms;
     spec.eval = builder.options_.eval;
-    return builder.add(plan,
-                       {.name = "Match",
-                        .uid = builder.uid_of(plan, "match"),
-                        .stateful = true,
-                        .single = node.partition_by.empty()},
-                       {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
-                       [spec = std::move(spec)] { return make_match_recognize(spec); });
+    return builder.add_linked(
+        plan,
+        {.name = "Match",
+         .uid = builder.uid_of(plan, "match"),
+         .stateful = true,
+         .single = node.partition_by.empty()},
+        {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
+        linked(std::move(spec), make_match_recognize));
   }
   static Result<std::vector<AggregateCall>> calls(const std::vector<AggregateCallNode>& nodes) {
     std::vector<AggregateCall> calls;
@@ -534,13 +611,13 @@ struct JobBuilder::NodeBuilder {
       spec.properties.push_back(static_cast<WindowProperty>(property));
     }
     spec.input_retracts = plan.input().updates;
-    return builder.add(plan,
-                       {.name = "WindowAggregate",
-                        .uid = builder.uid_of(plan, "window"),
-                        .stateful = true,
-                        .single = node.keys.empty()},
-                       {builder.by_keys(std::move(rows), plan.input().type, node.keys)},
-                       [spec = std::move(spec)] { return make_window_aggregate(spec); });
+    return builder.add_linked(plan,
+                              {.name = "WindowAggregate",
+                               .uid = builder.uid_of(plan, "window"),
+                               .stateful = true,
+                               .single = node.keys.empty()},
+                              {builder.by_keys(std::move(rows), plan.input().type, node.keys)},
+                              linked(std::move(spec), make_window_aggregate));
   }
   static GridWindow grid_of(const WindowSpecNode& window) {
     GridWindow grid;
@@ -752,13 +829,14 @@ struct JobBuilder::NodeBuilder {
     spec.input_retracts = plan.input().updates;
     spec.emits_before = plan.emits_before;
     spec.ttl_ms = ttl_ms();
-    return builder.add(plan,
-                       {.name = "TopN",
-                        .uid = builder.uid_of(plan, "top"),
-                        .stateful = true,
-                        .single = node.partition_by.empty()},
-                       {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
-                       [spec = std::move(spec)] { return make_top_n(spec); });
+    return builder.add_linked(
+        plan,
+        {.name = "TopN",
+         .uid = builder.uid_of(plan, "top"),
+         .stateful = true,
+         .single = node.partition_by.empty()},
+        {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
+        linked(std::move(spec), make_top_n));
   }
   Result<Stream<ColumnRow>> operator()(const LimitNode& node) const {
     if (plan.input().updates) { return not_yet("LIMIT without ORDER BY over rows that change"); }
@@ -777,14 +855,13 @@ struct JobBuilder::NodeBuilder {
     for (const SortKeyNode& key : node.order_by) {
       spec.order_by.push_back({key.column, key.descending, key.nulls_first});
     }
-    return builder.add(plan,
-                       {.name = node.by_time ? "TemporalSort" : "Sort",
-                        .uid = builder.uid_of(plan, "sort"),
-                        .stateful = true,
-                        .single = true},
-                       {rows.global()}, [spec = std::move(spec), by_time = node.by_time] {
-                         return by_time ? make_time_sort(spec) : make_full_sort(spec);
-                       });
+    return builder.add_linked(
+        plan,
+        {.name = node.by_time ? "TemporalSort" : "Sort",
+         .uid = builder.uid_of(plan, "sort"),
+         .stateful = true,
+         .single = true},
+        {rows.global()}, linked(std::move(spec), node.by_time ? make_time_sort : make_full_sort));
   }
 };
 
@@ -798,7 +875,66 @@ Result<Stream<ColumnRow>> JobBuilder::build(const Plan& plan) {
   if (const auto it = built_.find(text); it != built_.end()) { return it->second; }
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build_node(plan));
   built_.emplace(text, rows);
+  if (plan.side.has_value() && !std::holds_alternative<ScanNode>(plan.node)) {
+    TIDEWHEEL_RETURN_IF_ERROR(write_late(plan, rows));
+  }
   return rows;
+}
+
+namespace {
+
+// Whether rows may come too late for a node.
+struct HasLateRows {
+  const Plan& plan;
+  bool is_event_time(int32_t column) const {
+    return plan.input().type.types[static_cast<size_t>(column)].time == TimeAttribute::kEvent;
+  }
+  bool operator()(const WindowAggregateNode& node) const {
+    return node.is_attached || is_event_time(node.time);
+  }
+  bool operator()(const OverNode& node) const {
+    return node.mode == OverNode::Mode::kByTime && is_event_time(node.order_by[0].column);
+  }
+  bool operator()(const MatchNode& node) const { return is_event_time(node.order_by[0].column); }
+  bool operator()(const SortNode& node) const { return node.by_time; }
+  bool operator()(const TopNNode& node) const { return node.window_end >= 0; }
+  template <class Node>
+  bool operator()(const Node&) const {
+    return false;
+  }
+};
+
+}  // namespace
+
+Status JobBuilder::write_late(const Plan& plan, const Stream<ColumnRow>& rows) {
+  if (!std::visit(HasLateRows{plan}, plan.node)) {
+    return invalid_argument(ErrorId::kSqlQuery,
+                            "no row comes too late for {}, and the hint LATE_TABLE has no meaning",
+                            node_line(plan));
+  }
+  StreamEnds ends = rows.side(kLateRows).ends();
+  for (StreamEnd& end : ends) { end.row_codec = make_column_codec(plan.input().type); }
+  return write_side(*plan.side, "LateRows", plan.inputs[0], std::nullopt,
+                    Stream<ColumnRow>(rows.graph(), std::move(ends)));
+}
+
+Status JobBuilder::write_side(const SideTableNode& side, const std::string& name, PlanRef given,
+                              std::optional<Bound> condition, Stream<ColumnRow> rows) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSink> sink, sink_of(*side.table));
+  Plan plan;
+  size_t next = 0;
+  for (const TableColumn& column : side.table->columns) {
+    if (!column.is_virtual) { plan.type.add(column.name, side.values[next++].type); }
+  }
+  plan.node = CalcNode{condition, side.values};
+  const std::vector<LogicalType> types = given->type.types;
+  plan.inputs.push_back(std::move(given));
+  Stream<ColumnRow> chosen =
+      add(plan, {.name = name, .uid = uid_of(plan, "side")}, {std::move(rows)},
+          [condition = std::move(condition), outputs = side.values, types, eval = options_.eval] {
+            return make_calc_operator(condition, outputs, types, eval);
+          });
+  return write(plan, std::move(chosen), *side.table, *sink);
 }
 
 Stream<ColumnRow> JobBuilder::without_nulls(const Plan& plan, const TableDefinition& table,
@@ -908,7 +1044,7 @@ Stream<ColumnRow> JobBuilder::by_epochs(const Plan& plan, Stream<ColumnRow> rows
              });
 }
 
-Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
+Result<std::unique_ptr<TableSink>> JobBuilder::sink_of(const TableDefinition& table) const {
   const auto option = table.options.find("connector");
   if (option == table.options.end()) {
     return invalid_argument(ErrorId::kSqlOption,
@@ -917,8 +1053,11 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
                              tables_.connector(option->second));
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSink> sink,
-                             connector->sink({table, tables_}));
+  return connector->sink({table, tables_});
+}
+
+Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSink> sink, sink_of(table));
   if (plan.updates && sink->changelog() == ChangelogKinds::kAppend) {
     const Plan* const updating = first_updating(plan);
     return invalid_argument(
@@ -928,12 +1067,17 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
   }
   note_aggregates(plan);
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));
+  return write(plan, std::move(rows), table, *sink);
+}
+
+Status JobBuilder::write(const Plan& plan, Stream<ColumnRow> rows, const TableDefinition& table,
+                         TableSink& sink) {
   rows = spread_for_sink(plan, table, without_nulls(plan, table, std::move(rows)));
   rows = by_epochs(plan, std::move(rows), false);
-  return sink->add_to(env_, std::move(rows), "Sink: " + table.path,
-                      uid_of(plan, "sink") + "-" +
-                          fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(
-                                                    table.path.data(), table.path.size()))));
+  return sink.add_to(env_, std::move(rows), "Sink: " + table.path,
+                     uid_of(plan, "sink") + "-" +
+                         fmt::format("{:08x}", static_cast<uint32_t>(hash_bytes(
+                                                   table.path.data(), table.path.size()))));
 }
 
 }  // namespace tidewheel::sql

@@ -15,8 +15,9 @@
 #include "tidewheel/sql/plan.h"
 
 namespace tidewheel {
-class Env;  // api/env.h
-}
+class Env;        // api/env.h
+class NodeLinks;  // operators/node_links.h
+}  // namespace tidewheel
 
 namespace tidewheel::sql {
 
@@ -29,11 +30,18 @@ struct EpochOptions {
   int64_t buffer_bytes = 64 << 20;  // of what one subtask keeps of an epoch
 };
 
+// Mini-batches before aggregates (mini_batch.h).
+struct BundleOptions {
+  int64_t rows_max = 0;  // 0: there are none
+  int64_t latency_ms = 0;
+};
+
 struct BuildOptions {
   EvalOptions eval;
   bool watermark_per_record = false;
   int64_t state_ttl_ms = 0;
-  bool mini_batch = false;
+  bool mini_batch = false;  // aggregates give one change a key for what they are given at once
+  BundleOptions bundles = {};
   // Of lookup joins whose hints say nothing else.
   int64_t lookup_capacity = 100;
   int64_t lookup_timeout_ms = 180'000;
@@ -99,8 +107,23 @@ class JobBuilder {
   bool is_folded(const Plan& plan) const;
   Stream<ColumnRow> spread_for_sink(const Plan& plan, const TableDefinition& table,
                                     Stream<ColumnRow> rows);
+  using Make = std::function<Result<std::unique_ptr<Operator>>()>;
+  using MakeLinked =
+      std::function<Result<std::unique_ptr<Operator>>(std::shared_ptr<const NodeLinks>)>;
   Stream<ColumnRow> add(const Plan& plan, Added added, std::vector<Stream<ColumnRow>> inputs,
-                        std::function<Result<std::unique_ptr<Operator>>()> make);
+                        Make make);
+  // The same for an operator with side outputs.
+  Stream<ColumnRow> add_linked(const Plan& plan, Added added, std::vector<Stream<ColumnRow>> inputs,
+                               MakeLinked make);
+  Result<std::unique_ptr<TableSink>> sink_of(const TableDefinition& table) const;
+  Status write(const Plan& plan, Stream<ColumnRow> rows, const TableDefinition& table,
+               TableSink& sink);
+  // Writes what a node gives beside its own rows into the table that it is for. `given`: a plan of
+  // the columns of `rows`; those for which the condition is true are meant.
+  Status write_side(const SideTableNode& side, const std::string& name, PlanRef given,
+                    std::optional<Bound> condition, Stream<ColumnRow> rows);
+  // `rows`: what the plan gives.
+  Status write_late(const Plan& plan, const Stream<ColumnRow>& rows);
   Stream<ColumnRow> by_keys(Stream<ColumnRow> rows, const RowType& type,
                             const std::vector<int32_t>& keys);
   // What the state of an operator is found by: what it does, and which tables it reads.
@@ -110,9 +133,10 @@ class JobBuilder {
   const TableRegistry& tables_;
   BuildOptions options_;
   std::map<std::string, Stream<ColumnRow>> built_;
-  std::set<std::string> by_epoch_;            // aggregates: their plans' texts
-  std::map<std::string, int32_t> uids_;       // how often each was given
-  std::map<std::string, std::string> names_;  // by the plan's text
+  std::map<std::string, Stream<ColumnRow>> lettered_;  // sources whose dead letters are written
+  std::set<std::string> by_epoch_;                     // aggregates: their plans' texts
+  std::map<std::string, int32_t> uids_;                // how often each was given
+  std::map<std::string, std::string> names_;           // by the plan's text
 };
 
 }  // namespace tidewheel::sql

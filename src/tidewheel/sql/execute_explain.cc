@@ -58,8 +58,9 @@ std::vector<std::string> advice(const Plan& plan, int64_t ttl_ms, bool mini_batc
   }
   if (aggregates && !mini_batch) {
     all.emplace_back(
-        "an aggregate gives a change for each row; SET 'table.exec.mini-batch.enabled' = 'true' "
-        "has it give one a key for each batch");
+        "an aggregate gives a change for each row; SET 'table.exec.mini-batch.enabled' = 'true', "
+        "'.allow-latency' and '.size' have it give one a key for many rows, "
+        "'table.exec.fold-batches.enabled' for those that come together");
   }
   return all;
 }
@@ -163,7 +164,7 @@ Result<StatementResult> Session::explain(std::string_view text, const Explain& s
     bool any = false;
     for (const Prepared& one : all) {
       for (const std::string& line :
-           advice(*one.plan, ttl_ms, settings.flag("table.exec.mini-batch.enabled"))) {
+           advice(*one.plan, ttl_ms, settings.build(world_, false).mini_batch)) {
         out += "- " + line + "\n";
         any = true;
       }

@@ -7,6 +7,7 @@
 #include "tidewheel/dataflow/local_job.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/like_pattern.h"
+#include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/print.h"
 #include "tidewheel/sql/session.h"
 
@@ -148,6 +149,7 @@ Result<StatementResult> Session::show_columns(const Show& statement) {
 }
 
 Result<StatementResult> Session::show_create(const Show& statement) {
+  if (statement.is_file) { return show_create_of_file(*statement.of); }
   if (statement.what == Show::What::kCreateCatalog) {
     CreateCatalog made;
     made.name = statement.of->parts.back();
@@ -169,7 +171,53 @@ Result<StatementResult> Session::show_create(const Show& statement) {
 
 // ---- DESCRIBE
 
+Result<std::shared_ptr<const TableDefinition>> Session::file_table(const Name& file) const {
+  if (!options_.file_table) {
+    return unimplemented(ErrorId::kSqlUnsupported, "files can't be named here");
+  }
+  return options_.file_table(file.parts.front().name);
+}
+
+Result<StatementResult> Session::describe_file(const Describe& statement) const {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::shared_ptr<const TableDefinition> table,
+                             file_table(statement.name));
+  Listing listing;
+  listing.columns = {"name", "type", "null", "key", "extras", "watermark"};
+  for (const TableColumn& column : table->columns) {
+    listing.rows.push_back({column.name, column.type.as_nullable().to_string(),
+                            column.type.nullable ? "TRUE" : "FALSE", "", "", ""});
+  }
+  if (!statement.extended) { return StatementResult(std::move(listing)); }
+  listing.rows.push_back({"", "", "", "", "", ""});
+  listing.rows.push_back({"# kind", "file", "", "", "", ""});
+  for (const auto& [key, value] : table->options) {
+    listing.rows.push_back({"# " + key, value, "", "", "", ""});
+  }
+  return StatementResult(std::move(listing));
+}
+
+Result<StatementResult> Session::show_create_of_file(const Name& file) const {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::shared_ptr<const TableDefinition> table, file_table(file));
+  CreateTable made;
+  // The file's name without what follows a dot.
+  std::string name = table->path.substr(table->path.rfind('/') + 1);
+  name = name.substr(0, name.find('.', 1));
+  made.name.parts.push_back({name.empty() ? "t" : name, {}});
+  for (const TableColumn& column : table->columns) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(DataType type, parse_data_type(column.type.to_string()));
+    PhysicalColumn physical;
+    physical.name = {column.name, {}};
+    physical.type = std::move(type);
+    made.columns.emplace_back(std::move(physical));
+  }
+  for (const auto& [key, value] : table->options) { made.options.push_back({key, value, {}, {}}); }
+  Statement whole;
+  whole.node = std::move(made);
+  return StatementResult(text_listing(to_sql_lines(whole)));
+}
+
 Result<StatementResult> Session::describe(const Describe& statement) {
+  if (statement.is_file) { return describe_file(statement); }
   if (statement.kind == ObjectKind::kCatalog || statement.kind == ObjectKind::kDatabase) {
     return describe_container(statement);
   }

@@ -655,11 +655,11 @@ Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
   }
   const NamedFunction found = functions_.look_up(call.name);
   if (found.table != nullptr && found.table->is_async()) {
-    return error(call.name.span(), ErrorId::kSqlUnsupported,
-                 fmt::format("the asynchronous function {} can stand in SELECT, WHERE and ORDER BY "
-                             "of a query that does not aggregate; elsewhere call it in a query in "
-                             "FROM",
-                             name));
+    return error(
+        call.name.span(), ErrorId::kSqlUnsupported,
+        fmt::format("the asynchronous function {} can't stand here: its value comes later, "
+                    "and has to be there before the rows are; call it in a query in FROM",
+                    name));
   }
   if (found.table != nullptr) {
     return error(

@@ -172,7 +172,7 @@ class GroupAggregate final : public KeyedOperator<K> {
 
  private:
   static constexpr uint32_t kChunk = 256;
-  static constexpr uint32_t kMiniBatchRows = 4096;  // at most
+  static constexpr uint32_t kMiniBatchRows = 1 << 16;  // at most
   static constexpr size_t kKeptPart = 8;  // of an input's rows: then their reader keeps it
 
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {

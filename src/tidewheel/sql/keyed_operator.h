@@ -42,8 +42,9 @@ class KeyedOperator : public OutputOperator<ColumnRow> {
   }
 
  protected:
-  // `name` is a constant, for messages.
-  explicit KeyedOperator(const char* name) : name_(name) {}
+  // `name` is a constant, for messages. `links`: of operators with side outputs.
+  explicit KeyedOperator(const char* name, std::shared_ptr<const NodeLinks> links = nullptr)
+      : OutputOperator<ColumnRow>(std::move(links)), name_(name) {}
   // Says what rows in the state are made of. In the constructor, when there are any.
   void set_layout(std::string layout) { layout_ = std::move(layout); }
 

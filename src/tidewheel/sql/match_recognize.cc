@@ -12,6 +12,7 @@
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/evaluator.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/match_pattern.h"
 #include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/over_frames.h"
@@ -245,7 +246,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
 
  public:
   MatchRecognizer(MatchSpec spec, MatchParts parts)
-      : Base(kName),
+      : Base(kName, spec.links),
         spec_(std::move(spec)),
         parts_(std::move(parts)),
         time_(static_cast<size_t>(spec_.order_by[0].column)),
@@ -267,7 +268,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
-    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    late_.open(context, this->sides());
     work_.open(context.memory());
     TIDEWHEEL_RETURN_IF_ERROR(parts_.columns->open(context));
     using Waiting = MapCell<Text, Text>;
@@ -326,10 +327,11 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
       }
       keep(in, begin + i, encoded_[i], times.at<int64_t>(begin + i));
     }
+    late_.give(in, spec_.input.types);
   }
   // By event time rows wait until the watermark has passed their time.
   void keep(const ColumnBatch& in, uint32_t row, const Text& bytes, int64_t time) {
-    if (time <= watermark_) { return late_dropped_->add(); }
+    if (time <= watermark_) { return late_.add(row); }
     std::byte* const state = store_->ensure_row();
     key_.clear();
     append_ordered_time(time, key_);
@@ -549,7 +551,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
   OverRows work_;
   MatchAutomaton automaton_;
   int64_t previous_rows_ = 0;
-  Counter* late_dropped_ = nullptr;
+  LateRows late_;
   MapCell<Text, Text>* waiting_ = nullptr;  // time, order, number: the row
   MapCell<int64_t, MatchRow>* rows_ = nullptr;
   ListCell<SavedMatch>* matches_ = nullptr;

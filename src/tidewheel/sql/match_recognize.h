@@ -15,6 +15,10 @@
 #include "tidewheel/sql/row_bytes.h"
 #include "tidewheel/types/logical_type.h"
 
+namespace tidewheel {
+class NodeLinks;  // operators/node_links.h
+}  // namespace tidewheel
+
 namespace tidewheel::sql {
 
 struct MatchElement {
@@ -58,6 +62,7 @@ struct MatchSpec {
   int32_t skip_to = -1;   // an element
   int64_t within_ms = 0;  // a match is shorter than that; 0: no limit
   EvalOptions eval;
+  std::shared_ptr<const NodeLinks> links = nullptr;  // of the side output kLateRows
 };
 
 // Event time: rows are looked at when the watermark has passed them; later ones are dropped and

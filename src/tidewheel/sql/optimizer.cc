@@ -95,7 +95,11 @@ PlanRef over_of(const Plan& rank_plan) {
   node.partition_by = rank.partition_by;
   node.order_by = rank.order_by;
   node.calls.push_back(std::move(call));
-  return make_over(rank_plan.inputs[0], std::move(node));
+  const PlanRef over = make_over(rank_plan.inputs[0], std::move(node));
+  if (!rank_plan.side.has_value()) { return over; }
+  std::shared_ptr<Plan> made = copy_of(*over);
+  made->side = rank_plan.side;
+  return made;
 }
 
 // Whether the windows of a plan go by event time.
@@ -169,6 +173,7 @@ Result<PlanRef> top_n_of(const Plan& calc_plan, const CalcNode& calc, const Plan
     plan.unique_keys.push_back(std::move(key));
   }
   plan.inputs = rank_plan.inputs;
+  plan.side = rank_plan.side;
   plan.node = std::move(node);
   return make_calc(make_plan(std::move(plan)), join_conjunction(std::move(rest)), calc.outputs,
                    calc_plan.type.names);
@@ -262,8 +267,17 @@ std::vector<int32_t> keep_columns(Plan& plan, const Needed& keeps) {
 }
 
 std::vector<int32_t> prune_input(Plan& plan, size_t index, const Needed& needed) {
-  Pruned input = prune(plan.input(index), needed);
-  plan.inputs[index] = std::move(input.plan);
+  if (!plan.side.has_value() || index > 0) {
+    Pruned input = prune(plan.input(index), needed);
+    plan.inputs[index] = std::move(input.plan);
+    return std::move(input.moved);
+  }
+  // Rows that come too late go elsewhere, with columns that nobody else may need.
+  Needed all = needed;
+  for (const Bound& value : plan.side->values) { need(value, all); }
+  Pruned input = prune(plan.input(), all);
+  for (Bound& value : plan.side->values) { move(value, input.moved); }
+  plan.inputs[0] = std::move(input.plan);
   return std::move(input.moved);
 }
 
@@ -275,8 +289,10 @@ struct Pruner {
 
   std::vector<int32_t> operator()(ScanNode& node) const {
     Needed keeps = needed;
-    // A row without columns could not be counted.
+    // A row without columns could not be counted. Whether a record can be read, and so whether it
+    // is a dead letter, is not to depend on the query.
     if (std::none_of(keeps.begin(), keeps.end(), [](bool one) { return one; })) { keeps[0] = true; }
+    if (plan.side.has_value()) { keeps.assign(keeps.size(), true); }
     std::vector<size_t> columns;
     std::vector<int32_t> fields;
     for (size_t i = 0; i < keeps.size(); ++i) {

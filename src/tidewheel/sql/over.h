@@ -12,6 +12,10 @@
 #include "tidewheel/sql/row_bytes.h"
 #include "tidewheel/types/logical_type.h"
 
+namespace tidewheel {
+class NodeLinks;  // operators/node_links.h
+}  // namespace tidewheel
+
 namespace tidewheel::sql {
 
 // The rows of a partition from `preceding` before a row to `following` behind it, counted in rows,
@@ -52,6 +56,7 @@ struct OverSpec {
   bool mini_batch = false;   // one change a row for each batch of the input
   bool at_end = false;       // results are given when the input has ended, once
   int64_t ttl_ms = 0;        // since a row has come; 0: for ever
+  std::shared_ptr<const NodeLinks> links = nullptr;  // of the side output kLateRows
 };
 
 // The columns of the input, then the results.

@@ -25,6 +25,9 @@ class OverBinder {
     TIDEWHEEL_RETURN_IF_ERROR(take_all(expression, binder));
     return binder.bind(expression).status();
   }
+  // What becomes of rows that come too late; over the columns of the plan that `apply` is given.
+  void set_late(std::optional<SideTableNode> late) { late_ = std::move(late); }
+  bool is_empty() const { return calls_.empty(); }
   // Adds their results behind the columns of the plan.
   Result<PlanRef> apply(PlanRef plan);
   // The result of a call; of what is none, nothing. Before `apply` a column with the right type
@@ -86,6 +89,7 @@ class OverBinder {
   const Select& select_;
   std::vector<Call> calls_;
   std::vector<Group> groups_;
+  std::optional<SideTableNode> late_;
 };
 
 }  // namespace tidewheel::sql

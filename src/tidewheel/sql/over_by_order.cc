@@ -140,9 +140,9 @@ class OverByOrder final : public KeyedOperator<K> {
 
  private:
   static constexpr uint32_t kChunk = 256;
-  static constexpr uint32_t kMiniBatchRows = 4096;  // at most
-  static constexpr size_t kRowsMax = 4096;          // that are gathered before they are sent
-  static constexpr uint32_t kKeysMax = 64;          // that are given at once at the end
+  static constexpr uint32_t kMiniBatchRows = 1 << 16;  // at most
+  static constexpr size_t kRowsMax = 4096;             // that are gathered before they are sent
+  static constexpr uint32_t kKeysMax = 64;             // that are given at once at the end
   static constexpr size_t kNumberBytes = sizeof(uint64_t);
   static constexpr int64_t kAtEnd = 0;  // of the timer by which keys are found at the end
 

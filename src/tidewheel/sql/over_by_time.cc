@@ -8,6 +8,7 @@
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/over_frames.h"
@@ -45,7 +46,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
 
  public:
   OverByTime(OverSpec spec, std::unique_ptr<OverFrames> frames)
-      : Base(kName),
+      : Base(kName, spec.links),
         spec_(std::move(spec)),
         time_(spec_.order_by[0].column),
         is_event_time_(spec_.input.types[static_cast<size_t>(time_)].time == TimeAttribute::kEvent),
@@ -62,7 +63,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
-    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    late_.open(context, this->sides());
     work_.open(context.memory());
     TIDEWHEEL_ASSIGN_OR_RETURN(rows_, store_->template declare<Rows>("rows", {}));
     TIDEWHEEL_ASSIGN_OR_RETURN(progress_,
@@ -211,7 +212,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
       }
       const int64_t time = times.at<int64_t>(begin + i);
       if (time <= watermark_) {
-        late_dropped_->add();
+        late_.add(begin + i);
         continue;
       }
       std::byte* const state = store_->ensure_row();
@@ -220,6 +221,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
       store_->add_timer(TimeDomain::kEvent, time);
       note_use(state);
     }
+    late_.give(in, spec_.input.types);
   }
 
   // By the clock: each row is given at once.
@@ -481,7 +483,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
   bool becomes_empty_ = false;
   int64_t longest_ = 0;
 
-  Counter* late_dropped_ = nullptr;
+  LateRows late_;
   Rows* rows_ = nullptr;
   ValueCell<OverProgress>* progress_ = nullptr;
   ListCell<OverStart>* starts_ = nullptr;

@@ -400,6 +400,11 @@ Result<Statement> Parser::show() {
     show.what = what == "TABLE"  ? What::kCreateTable
                 : what == "VIEW" ? What::kCreateView
                                  : What::kCreateCatalog;
+    if (show.what == What::kCreateTable && at_string()) {
+      show.is_file = true;
+      show.of = file_name();
+      return make(std::move(show));
+    }
     TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("a name"));
   } else if (accept("PARTITIONS")) {
     show.what = What::kPartitions;
@@ -443,9 +448,14 @@ Result<Statement> Parser::describe() {
     ++at_;
     node.kind = ObjectKind::kDatabase;
   }
-  if (at("EXTENDED") && at_name(1)) {
+  if (at("EXTENDED") && (at_name(1) || at_string(1))) {
     ++at_;
     node.extended = true;
+  }
+  if (node.kind == ObjectKind::kTable && at_string()) {
+    node.is_file = true;
+    node.name = file_name();
+    return make(std::move(node));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(node.name, name("the name of a table or view"));
   return make(std::move(node));

@@ -128,13 +128,19 @@ Result<TableReference> Parser::function_table(bool lateral) {
   return TableReference{FunctionTable{lateral, std::move(call)}, std::nullopt, span_since(begin)};
 }
 
+Name Parser::file_name() {
+  const Token& file = take();
+  Name made;
+  made.parts.push_back({file.text, file.span});
+  return made;
+}
+
 Result<TableReference> Parser::named_table() {
   const Span begin = peek().span;
   NamedTable table;
   if (at_string()) {
-    const Token& file = take();
     table.is_file = true;
-    table.name.parts.push_back({file.text, file.span});
+    table.name = file_name();
   } else {
     TIDEWHEEL_ASSIGN_OR_RETURN(table.name, name("the name of a table"));
   }

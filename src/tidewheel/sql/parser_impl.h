@@ -194,6 +194,8 @@ class Parser {
   Result<TableReference> table_node();
   Result<TableReference> named_table();
   Result<TableReference> function_table(bool lateral);
+  // A file in quotes, which comes next.
+  Name file_name();
   Result<std::optional<Alias>> alias();
 
   Result<TableReference> match_recognize(TableReference input);

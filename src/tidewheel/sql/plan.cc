@@ -514,6 +514,11 @@ using Note = std::function<std::string(const Plan&)>;
 void append_plan(std::string& out, const Plan& plan, bool with_changelog, const Note& note,
                  const std::string& indent, const std::string& lead) {
   out += lead + std::visit(NodeText{plan}, plan.node);
+  if (plan.side.has_value()) {
+    out.pop_back();
+    const bool reads = std::holds_alternative<ScanNode>(plan.node);
+    out += fmt::format(", {}=[{}])", reads ? "deadLetters" : "lateRows", plan.side->table->path);
+  }
   if (with_changelog) {
     out.pop_back();
     out += !plan.updates       ? ", changelogMode=[I])"

@@ -321,6 +321,18 @@ struct WindowColumns {
   int32_t time = -1;
 };
 
+// Where rows go that a node can't take: those that come too late for it, or, of a scan, records
+// that can't be read (api/dead_letters.h).
+struct SideTableNode {
+  std::shared_ptr<const TableDefinition> table;
+  // Of each column that is written: over the columns of the input, or, of a scan, over all columns
+  // of the table and then those of dead letters.
+  std::vector<Bound> values;
+  // Of a scan: whether a row is one of these, and whether it is none.
+  std::optional<Bound> goes = std::nullopt;
+  std::optional<Bound> stays = std::nullopt;
+};
+
 struct Plan {
   std::variant<ScanNode, ValuesNode, CalcNode, WatermarkNode, AggregateNode, WindowNode,
                WindowAggregateNode, JoinNode, MultiJoinNode, TemporalJoinNode, LookupJoinNode,
@@ -339,6 +351,7 @@ struct Plan {
   // How long a reader with state keeps the rows of this plan, by the hint STATE_TTL; -1: as the
   // settings say.
   int64_t kept_ms = -1;
+  std::optional<SideTableNode> side = std::nullopt;
 
   const Plan& input(size_t index = 0) const { return *inputs[index]; }
 };

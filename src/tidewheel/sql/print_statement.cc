@@ -362,7 +362,7 @@ void Printer::node(const Show& show) {
       show.what >= Show::What::kCreateTable && show.what <= Show::What::kPartitions;
   if (show.of.has_value()) {
     text(is_direct ? " " : " FROM ");
-    name(*show.of);
+    show.is_file ? string(show.of->parts.front().name) : name(*show.of);
   }
   if (!show.like.has_value()) { return; }
   text(show.not_like ? " NOT" : "");
@@ -375,6 +375,7 @@ void Printer::node(const Describe& describe) {
   if (describe.kind == ObjectKind::kCatalog) { text("CATALOG "); }
   if (describe.kind == ObjectKind::kDatabase) { text("DATABASE "); }
   if (describe.extended) { text("EXTENDED "); }
+  if (describe.is_file) { return string(describe.name.parts.front().name); }
   name_unlike(describe.name, {"CATALOG", "DATABASE", "EXTENDED", "JOB"});
 }
 

@@ -16,7 +16,9 @@
 
 namespace tidewheel::sql {
 
-class Grouping;  // bind_aggregate.cc
+class AsyncCalls;  // bind_async.h
+class Grouping;    // bind_aggregate.cc
+class OverBinder;  // over_binder.h
 
 struct Planned {
   PlanRef plan;
@@ -74,6 +76,22 @@ class QueryBinder {
   Result<PlanRef> expand_view(const CatalogObject& view);
   Result<PlanRef> window_table(const FunctionCall& call, Span span);
 
+  // ---- bind_async.cc
+  // Has the sides of a join have the values of the asynchronous functions of its condition, each
+  // of the side whose columns it is of. What is left is of both, and is looked at behind the join.
+  Result<Planned> async_join(const Join& join, JoinKind kind, Planned left, Planned right);
+  // ON has queries: they are joined behind.
+  Result<Planned> query_join(const Join& join, JoinKind kind, Planned left, Planned right);
+  bool has_async_call(const Expression& expression) const;
+  // Of the aggregates and keys of a SELECT, below what puts it into groups.
+  Status take_async_below(const Select& select, const std::vector<SortKey>& order_by,
+                          AsyncCalls& calls, PlanRef& plan);
+  // Errors: kSqlUnsupported for calls that can't be made over groups.
+  Status check_async_above(const Select& select, const std::vector<SortKey>& order_by);
+  // The calls in some expressions that are made over groups.
+  std::vector<const Expression*> async_above(const std::vector<const Expression*>& expressions,
+                                             const Select& select) const;
+
   // ---- bind_temporal.cc
   // A join with a table FOR SYSTEM_TIME AS OF the time of the left row.
   Result<Planned> temporal_join(const Join& join, const TableReference& reference, Planned left);
@@ -86,6 +104,20 @@ class QueryBinder {
   // A table of FROM, as the hint STATE_TTL has it.
   Result<PlanRef> with_state_ttl(PlanRef plan, const std::string& name);
 
+  // ---- bind_late.cc
+  // What the hint LATE_TABLE of a SELECT, if it has one, has become of late rows with the columns
+  // of a scope.
+  Result<std::optional<SideTableNode>> late_table(const std::vector<Hint>& hints,
+                                                  const Scope& scope, const Plan& input);
+  Status check_late_used(const std::vector<Hint>& hints) const;
+  // A scan, with what becomes of records that can't be read.
+  Result<PlanRef> with_dead_letters(PlanRef scan);
+  // By its path, "database.table"; something is to be written into it.
+  Result<std::shared_ptr<const TableDefinition>> written_table(const std::string& path);
+  // What goes into each column of the table: the column of the scope that has its name.
+  Result<std::vector<Bound>> by_name(const TableDefinition& table, const Scope& scope,
+                                     std::string_view of_what);
+
   // ---- bind_lateral.cc
   // `right` is made of each row of `left`, by a function or a query.
   Result<Planned> lateral(Planned left, const TableReference& right, const Join* join);
@@ -95,6 +127,10 @@ class QueryBinder {
 
   // ---- bind_select.cc
   Result<Sorted> select(const Select& select, const std::vector<SortKey>& order_by);
+  Result<Sorted> select_rows(Planned input, const Select& select,
+                             const std::vector<SortKey>& order_by);
+  Status take_async_of_rows(const Select& select, const std::vector<SortKey>& order_by,
+                            AsyncCalls& asyncs, PlanRef& plan);
   Result<Planned> from_with_hints(const Select& select);
   // The items of SELECT with `*` expanded: expressions, or columns of the input.
   struct Item {
@@ -110,6 +146,11 @@ class QueryBinder {
   // ---- bind_aggregate.cc
   Result<Sorted> aggregate(Planned input, const Select& select,
                            const std::vector<SortKey>& order_by);
+  Status read_group_by(const Expressions& group_by, const Planned& input, Grouping& grouping,
+                       const std::optional<std::string>& old_window);
+  Status bind_group_items(const Select& select, const std::vector<Item>& items,
+                          const std::vector<SortKey>& order_by, OverBinder& overs,
+                          ExpressionBinder& behind);
   // The rows of groups: keys, results, then what GROUPING gives.
   Result<PlanRef> grouped(const PlanRef& input, Grouping& grouping, bool has_old_window, Span span);
   // The numbers of the keys of an element of GROUP BY, which are added to the grouping.
@@ -142,6 +183,7 @@ class QueryBinder {
   std::vector<ExpressionBinder*> outers_;  // what binds in the queries around, the innermost last
   const std::vector<Hint>* hints_ = nullptr;  // of the SELECT whose FROM is being bound
   std::vector<std::string> used_hints_;       // the tables of it that were named there
+  std::vector<const Hint*> used_late_;        // hints LATE_TABLE that say something
 };
 
 // A scan of all columns of a table.
@@ -183,6 +225,16 @@ bool has_query(const Expression& expression);
 // first.
 void collect_async_calls(const Expression& expression, const FunctionRegistry& functions,
                          std::vector<const Expression*>& calls);
+// Those within aggregates, and those that are not, nor within an expression of `keys`; and those in
+// PARTITION BY and ORDER BY of OVER.
+void collect_async_calls_below(const Expression& expression, const FunctionRegistry& functions,
+                               std::vector<const Expression*>& calls);
+void collect_async_calls_above(const Expression& expression, const FunctionRegistry& functions,
+                               const Expressions& keys, std::vector<const Expression*>& calls);
+void collect_async_calls_of_over(const Expression& expression, const FunctionRegistry& functions,
+                                 std::vector<const Expression*>& calls);
+// The names in an expression, likewise.
+void collect_names(const Expression& expression, std::vector<const Name*>& names);
 // The calls with OVER in an expression, likewise.
 void collect_over_calls(const Expression& expression, std::vector<const Expression*>& calls);
 // What an aggregate that is built in gives. Errors: kSqlType.

@@ -44,6 +44,26 @@ struct ReadSettings {
     options.buffer_bytes = *parse_memory_bytes(session.setting("table.exec.epoch.buffer-size"));
     return options;
   }
+  // Errors: kSqlOption when mini-batches are wanted, and it is not said when one is full.
+  Status check_mini_batch() const {
+    if (!flag("table.exec.mini-batch.enabled")) { return ok_status(); }
+    constexpr const char* kNeeds =
+        "'table.exec.mini-batch.enabled' = 'true' needs '{}' above 0, which says {}";
+    if (ms("table.exec.mini-batch.allow-latency") <= 0) {
+      return invalid_argument(ErrorId::kSqlOption, kNeeds, "table.exec.mini-batch.allow-latency",
+                              "how long rows may wait");
+    }
+    if (*parse_int(session.setting("table.exec.mini-batch.size")) <= 0) {
+      return invalid_argument(ErrorId::kSqlOption, kNeeds, "table.exec.mini-batch.size",
+                              "how many rows are kept at most");
+    }
+    return ok_status();
+  }
+  BundleOptions bundles() const {
+    if (!flag("table.exec.mini-batch.enabled")) { return {}; }
+    return {*parse_int(session.setting("table.exec.mini-batch.size")),
+            ms("table.exec.mini-batch.allow-latency")};
+  }
   SkewOptions skew() const {
     SkewOptions options;
     options.two_phase = word("table.optimizer.agg-phase-strategy") == "TWO_PHASE";
@@ -57,7 +77,8 @@ struct ReadSettings {
     options.eval = eval(world, is_bounded);
     options.watermark_per_record = ms("pipeline.auto-watermark-interval") == 0;
     options.state_ttl_ms = ms("table.exec.state.ttl");
-    options.mini_batch = flag("table.exec.mini-batch.enabled");
+    options.bundles = bundles();
+    options.mini_batch = options.bundles.rows_max > 0 || flag("table.exec.fold-batches.enabled");
     options.drops_null_rows = word("table.exec.sink.not-null-enforcer") == "DROP";
     const std::string shuffle = word("table.exec.sink.keyed-shuffle");
     options.keyed_shuffle = shuffle == "FORCE"  ? KeyedShuffle::kForce

@@ -217,17 +217,26 @@ PlanRef push_below_watermark(Plan plan, bool time_matters) {
   return std::make_shared<Plan>(std::move(plan));
 }
 
+// The plan, with what can be done below its inputs.
+PlanRef plan_above(const Plan& plan, bool time_matters) {
+  auto made = std::make_shared<Plan>(plan);
+  for (PlanRef& input : made->inputs) { input = push(input, time_matters); }
+  return made;
+}
+
 PlanRef push(const PlanRef& plan, bool time_matters) {
   time_matters = time_matters || !std::visit(IgnoresEventTime{}, plan->node);
   if (std::holds_alternative<CalcNode>(plan->node)) {
-    if (std::holds_alternative<ScanNode>(plan->input().node)) { return push_into_scan(*plan); }
-    if (std::holds_alternative<WatermarkNode>(plan->input().node)) {
-      return push_below_watermark(*plan, time_matters);
+    const Plan& input = plan->input();
+    const bool is_timed = std::holds_alternative<WatermarkNode>(input.node);
+    // With a table for dead letters all queries read the same: no letter is written twice.
+    if ((is_timed ? input.input() : input).side.has_value()) {
+      return plan_above(*plan, time_matters);
     }
+    if (std::holds_alternative<ScanNode>(input.node)) { return push_into_scan(*plan); }
+    if (is_timed) { return push_below_watermark(*plan, time_matters); }
   }
-  auto made = std::make_shared<Plan>(*plan);
-  for (PlanRef& input : made->inputs) { input = push(input, time_matters); }
-  return made;
+  return plan_above(*plan, time_matters);
 }
 
 }  // namespace

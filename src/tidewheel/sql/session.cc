@@ -67,8 +67,14 @@ constexpr Setting kSettings[] = {
      "what a subtask before a table keeps of an epoch at most"},
     {"table.exec.epoch.interval", OptionKind::kDuration, "100 ms",
      "how long an epoch lasts, from 1 ms"},
-    {"table.exec.mini-batch.enabled", OptionKind::kBool, "false",
+    {"table.exec.fold-batches.enabled", OptionKind::kBool, "false",
      "aggregates give one change a key for each batch of rows, and not one for each row"},
+    {"table.exec.mini-batch.allow-latency", OptionKind::kDuration, "0 ms",
+     "how long rows wait for a mini-batch to fill; above 0 where there are mini-batches"},
+    {"table.exec.mini-batch.enabled", OptionKind::kBool, "false",
+     "aggregates gather rows, and give one change a key for all of them"},
+    {"table.exec.mini-batch.size", OptionKind::kInt, "-1",
+     "so many rows make a mini-batch full; above 0 where there are mini-batches"},
     {"table.exec.sink.keyed-shuffle", OptionKind::kText, "AUTO",
      "whether rows for a table with a primary key are spread by it: AUTO, where subtasks of the "
      "sink are others than those before it and rows change",
@@ -204,6 +210,7 @@ std::unique_ptr<Env> Session::make_env(const std::string& name) {
 
 Result<PlanRef> Session::optimized(PlanRef plan) const {
   const ReadSettings settings{*this};
+  TIDEWHEEL_RETURN_IF_ERROR(settings.check_mini_batch());
   if (settings.flag("table.optimizer.join-reorder-enabled")) {
     plan = with_join_order(plan, tables(), world_.files(), functions_);
   }

@@ -191,6 +191,10 @@ class Session {
   Result<StatementResult> show_columns(const Show& statement);
   Result<StatementResult> show_create(const Show& statement);
   Result<StatementResult> describe(const Describe& statement);
+  // Of a file in the place of a table.
+  Result<std::shared_ptr<const TableDefinition>> file_table(const Name& file) const;
+  Result<StatementResult> describe_file(const Describe& statement) const;
+  Result<StatementResult> show_create_of_file(const Name& file) const;
   Result<Listing> describe_columns(const CatalogObject& object);
   Result<StatementResult> describe_container(const Describe& statement);
 

@@ -14,6 +14,7 @@
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/slice_key.h"
 
 namespace tidewheel::sql {
@@ -43,7 +44,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 
  public:
   SessionAggregate(WindowAggregateSpec spec, AggregateSet set)
-      : Base(kName),
+      : Base(kName, spec.links),
         spec_(std::move(spec)),
         gap_(spec_.window.size_ms),
         set_(std::move(set)),
@@ -54,7 +55,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
-    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    late_.open(context, this->sides());
     const std::string form = keys_.describe() + " sessions";
     TIDEWHEEL_ASSIGN_OR_RETURN(
         cell_, AggregateCell::declare(*store_, "accumulators", form, {}, set_, false));
@@ -125,6 +126,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       i = found;
       if (i < end - begin) { join_sessions(i); }
     }
+    late_.give(in, spec_.input.types);
   }
   void read_times(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     if (!is_event_time()) {
@@ -163,7 +165,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       }
       if (found == nullptr) {
         if (row_end - 1 <= watermark_) {
-          late_dropped_->add();
+          late_.add(first_row + i);
           continue;
         }
         const SessionTimes made{time, row_end, time};
@@ -349,7 +351,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   const AggregateSet set_;
   KeyReader keys_;
   const std::vector<LogicalType> output_types_;
-  Counter* late_dropped_ = nullptr;
+  LateRows late_;
   AggregateCell* cell_ = nullptr;
   ListCell<SessionTimes>* sessions_ = nullptr;
   TimerCell* timer_ = nullptr;

@@ -137,6 +137,7 @@ class ScanSharing {
     made.node = calc_behind_scan(scan_of(leaf), leaf.type, group.shared->type,
                                  [&](size_t column) { return group.place(column); });
     made.inputs = {group.shared};
+    made.side.reset();  // which the scan has
     return std::make_shared<const Plan>(std::move(made));
   }
 

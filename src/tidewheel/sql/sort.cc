@@ -7,6 +7,7 @@
 
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/row_output.h"
 
@@ -203,7 +204,8 @@ class TimeSort final : public TimedKeyedOperator<IntKey> {
 
  public:
   explicit TimeSort(SortSpec spec)
-      : TimedKeyedOperator<IntKey>(kName),
+      : TimedKeyedOperator<IntKey>(kName, spec.links),
+        types_(spec.input.types),
         time_(static_cast<size_t>(spec.order_by[0].column)),
         input_(spec, {spec.order_by.begin() + 1, spec.order_by.end()}),
         out_(spec.input.types, spec.input.types, false) {
@@ -212,7 +214,7 @@ class TimeSort final : public TimedKeyedOperator<IntKey> {
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(make_store(context));
-    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    late_.open(context, this->sides());
     TIDEWHEEL_ASSIGN_OR_RETURN(rows_, store_->declare<Rows>("rows", {}));
     TIDEWHEEL_ASSIGN_OR_RETURN(next_, store_->declare<ValueCell<uint64_t>>("next", {}));
     watermark_ = restored_watermark();
@@ -244,7 +246,7 @@ class TimeSort final : public TimedKeyedOperator<IntKey> {
       // A row without a time is before all that has one.
       const int64_t time = times.is_null(begin + i) ? INT64_MIN : times.at<int64_t>(begin + i);
       if (time <= watermark_) {
-        late_dropped_->add();
+        late_.add(begin + i);
         continue;
       }
       order_.clear();
@@ -255,6 +257,7 @@ class TimeSort final : public TimedKeyedOperator<IntKey> {
     }
     store_->clear_current();
     store_->end_work(end - begin);
+    late_.give(in, types_);
   }
   // Gives some of what is due; false when nothing is left.
   bool give_some() {
@@ -285,10 +288,11 @@ class TimeSort final : public TimedKeyedOperator<IntKey> {
     return more;
   }
 
+  const std::vector<LogicalType> types_;
   const size_t time_;
   SortInput input_;
   RowOutput out_;
-  Counter* late_dropped_ = nullptr;
+  LateRows late_;
   Rows* rows_ = nullptr;
   ValueCell<uint64_t>* next_ = nullptr;
   const IntKey key_ = 0;

@@ -8,11 +8,16 @@
 #include "tidewheel/sql/row_bytes.h"
 #include "tidewheel/types/logical_type.h"
 
+namespace tidewheel {
+class NodeLinks;  // operators/node_links.h
+}  // namespace tidewheel
+
 namespace tidewheel::sql {
 
 struct SortSpec {
   RowType input;
   std::vector<SortColumn> order_by;
+  std::shared_ptr<const NodeLinks> links = nullptr;  // of the side output kLateRows
 };
 
 // Gives all rows when the input has ended. Rows that are taken back before are left out. In one

@@ -273,6 +273,7 @@ struct Show {
   };
   What what = What::kTables;
   std::optional<Name> of;  // FROM or IN; what SHOW CREATE is about
+  bool is_file = false;    // of SHOW CREATE TABLE 'flights.csv'
   bool not_like = false;
   bool ignore_case = false;  // ILIKE
   std::optional<std::string> like;
@@ -281,6 +282,7 @@ struct Show {
 struct Describe {
   ObjectKind kind = ObjectKind::kTable;
   bool extended = false;
+  bool is_file = false;  // DESCRIBE 'flights.csv'
   Name name;
   friend bool operator==(const Describe&, const Describe&) = default;
 };

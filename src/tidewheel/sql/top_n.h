@@ -10,6 +10,10 @@
 #include "tidewheel/sql/row_bytes.h"
 #include "tidewheel/types/logical_type.h"
 
+namespace tidewheel {
+class NodeLinks;  // operators/node_links.h
+}  // namespace tidewheel
+
 namespace tidewheel::sql {
 
 // Rows that are equal in the order stay in the order in which they came; in a descending order of
@@ -38,7 +42,8 @@ struct TopNSpec {
   bool emits_before = true;  // -U rows are wanted
   int64_t ttl_ms = 0;        // since a row has come; 0: for ever
   TopNFunction function = TopNFunction::kRowNumber;
-  int32_t window_end = -1;  // a column of partition_by; -1: of all times
+  int32_t window_end = -1;                           // a column of partition_by; -1: of all times
+  std::shared_ptr<const NodeLinks> links = nullptr;  // of the side output kLateRows
 };
 
 // Errors: kSqlQuery when the ranks make no sense, kSqlUnsupported for columns without an order.

@@ -21,6 +21,7 @@
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/merge_table.h"
 #include "tidewheel/sql/session_aggregate.h"
 #include "tidewheel/sql/slice_key.h"
@@ -68,7 +69,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 
  public:
   WindowAggregate(WindowAggregateSpec spec, AggregateSet set)
-      : Base(kName),
+      : Base(kName, spec.links),
         spec_(std::move(spec)),
         set_(std::move(set)),
         keys_(spec_.input.types, spec_.keys),
@@ -80,7 +81,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
-    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    late_.open(context, this->sides());
     const std::string form =
         keys_.describe() + (expands_ ? " windows of " : " slices of ") + grid_.describe();
     TIDEWHEEL_ASSIGN_OR_RETURN(
@@ -215,6 +216,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         for (uint32_t row = begin; row < end; ++row) { place(row, now, keys[row - begin]); }
       }
     }
+    late_.give(in, spec_.input.types);
     const auto count = static_cast<uint32_t>(slice_keys_.size());
     chunk_.clear(count);
     const RowKind* const kinds = spec_.input_retracts ? in.kinds() : nullptr;
@@ -262,7 +264,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     const int64_t number = grid_.slice_of(time);
     const WindowGrid::Range windows = grid_.windows_of(number);
     if (windows.empty()) { return; }  // between windows with gaps
-    if (windows.last < fire_from_) { return late_dropped_->add(); }
+    if (windows.last < fire_from_) { return late_.add(row); }
     if (!expands_) {
       recent_ = slice_numbered(number);
       return add_place(row, *recent_, key);
@@ -594,7 +596,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   const std::vector<LogicalType> output_types_;
   const WindowGrid grid_;
   const bool expands_;  // there is a slice for each window
-  Counter* late_dropped_ = nullptr;
+  LateRows late_;
   AggregateCell* cell_ = nullptr;
   std::unique_ptr<AggregateCalls> calls_;
 

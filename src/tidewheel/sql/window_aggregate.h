@@ -10,6 +10,10 @@
 #include "tidewheel/sql/accumulator.h"
 #include "tidewheel/types/logical_type.h"
 
+namespace tidewheel {
+class NodeLinks;  // operators/node_links.h
+}  // namespace tidewheel
+
 namespace tidewheel::sql {
 
 // SESSION is on no grid: a session of a key lasts until no row has come for the gap.
@@ -38,6 +42,7 @@ struct WindowAggregateSpec {
   int32_t time = -1;
   std::vector<WindowProperty> properties;
   bool input_retracts = false;
+  std::shared_ptr<const NodeLinks> links = nullptr;  // of the side output kLateRows
 };
 
 // Errors: kWindowOption, kSqlUnsupported, kSqlType.

@@ -5,6 +5,7 @@
 
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/sql/top_n.h"
@@ -34,7 +35,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
 
  public:
   explicit WindowTopN(TopNSpec spec)
-      : Base(kName),
+      : Base(kName, spec.links),
         spec_(std::move(spec)),
         keys_(spec_.input.types, spec_.partition_by),
         bytes_(spec_.input.types),
@@ -47,7 +48,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
 
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
-    late_dropped_ = &context.metrics().counter("numLateRecordsDropped");
+    late_.open(context, this->sides());
     TIDEWHEEL_ASSIGN_OR_RETURN(rows_, store_->template declare<Rows>("rows", {}));
     TIDEWHEEL_ASSIGN_OR_RETURN(
         progress_, store_->template declare<ValueCell<WindowTopNProgress>>("progress", {}));
@@ -96,7 +97,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
       const uint32_t row = begin + i;
       const int64_t last_moment = saturating_subtract(ends.at<int64_t>(row), int64_t{1});
       if (ends.is_null(row) || last_moment <= watermark_) {
-        late_dropped_->add();
+        late_.add(row);
         continue;
       }
       sort_key_.clear();
@@ -107,6 +108,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
         insert(encoded_[i], last_moment);
       }
     }
+    late_.give(in, spec_.input.types);
   }
   void insert(const Text& row, int64_t last_moment) {
     std::byte* const state = store_->ensure_row();
@@ -211,7 +213,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
   const bool newest_first_;
   const bool prunes_;
   RowOutput out_;
-  Counter* late_dropped_ = nullptr;
+  LateRows late_;
   Rows* rows_ = nullptr;
   ValueCell<WindowTopNProgress>* progress_ = nullptr;
 

@@ -429,6 +429,8 @@ bool parse_arguments(int argc, char** argv, Options& options) {
       set("state.backend.type", argv[++i]);
     } else if (argument == "--mini-batch") {
       set("table.exec.mini-batch.enabled", "true");
+      set("table.exec.mini-batch.allow-latency", "20 ms");
+      set("table.exec.mini-batch.size", "1000");
       options.compares_tables_only = true;
     } else if (argument == "--epochs") {
       set("consistency", "epoch");

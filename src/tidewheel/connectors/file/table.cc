@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tidewheel/api/bulk_format.h"
+#include "tidewheel/api/dead_letters.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/connectors/file/column_reader.h"
@@ -117,6 +118,7 @@ class FileTable final : public TableSource {
         options_(std::move(options)),
         format_(format),
         plan_(std::move(plan)),
+        bad_records_(read_bad_record_policy(options_, table_)),
         parallelism_(parallelism) {
     for (size_t i = 0; i < table_.columns.size(); ++i) { columns_.push_back(i); }
   }
@@ -138,6 +140,7 @@ class FileTable final : public TableSource {
       }
     }
     if (const BulkTableFormat* const bulk = as_bulk(format_); bulk != nullptr) {
+      if (bad_records_ != BadRecordPolicy::kFail) { return cannot_pass(); }
       plan_.options.compression = Compression::kNone;  // whatever a file's name says
       TIDEWHEEL_ASSIGN_OR_RETURN(plan_.make_bulk_reader,
                                  bulk->bulk_reader(row, filters_of(row.message), options_));
@@ -145,7 +148,7 @@ class FileTable final : public TableSource {
     }
     TIDEWHEEL_ASSIGN_OR_RETURN(plan_.make_decoder, format_.decoder(row, options_));
     plan_.messages_are_lines = format_.messages_are_lines(options_);
-    return {};
+    return bad_records_ == BadRecordPolicy::kFail ? Status() : follow_policy();
   }
   Status finish() const { return options_.finish(); }
   std::shared_ptr<const ColumnPlan> plan() const {
@@ -176,6 +179,22 @@ class FileTable final : public TableSource {
   }
 
  private:
+  Status cannot_pass() const {
+    return invalid_argument(ErrorId::kSqlOption,
+                            "'{}' must be fail: what stands behind a record that can't be read "
+                            "can't be found with the format '{}': {}",
+                            kBadRecordsOption, format_.name(), table_.path);
+  }
+  Status follow_policy() {
+    if (!can_pass_bad_records(format_, plan_.make_decoder, options_)) { return cannot_pass(); }
+    plan_.make_decoder = [make = std::move(plan_.make_decoder), policy = bad_records_,
+                          columns = plan_.types.size()]() -> std::unique_ptr<RowDecoder> {
+      return std::make_unique<BadRecordDecoder>(make(), policy, columns);
+    };
+    if (bad_records_ != BadRecordPolicy::kDeadLetter) { return {}; }
+    for (const LogicalType& type : dead_letter_columns().types) { plan_.types.push_back(type); }
+    return {};
+  }
   static FileColumn::What metadata_of(const std::string& key) {
     if (key == "file.path") { return FileColumn::What::kPath; }
     if (key == "file.name") { return FileColumn::What::kName; }
@@ -195,6 +214,7 @@ class FileTable final : public TableSource {
   TableOptions options_;
   const TableFormat& format_;  // of the registry, which outlives the planner
   ColumnPlan plan_;
+  const BadRecordPolicy bad_records_;
   std::vector<std::pair<size_t, std::vector<int64_t>>> filters_;  // by the table's column
   std::vector<size_t> columns_;  // of the table, those that are read
   int64_t parallelism_;
@@ -277,8 +297,9 @@ class FilesystemConnector final : public TableConnector {
   RowType metadata() const override { return metadata_columns(); }
   std::vector<TableOption> options() const override {
     std::vector<TableOption> options = lookup_options(kCaches);
-    const std::vector<TableOption> own = own_options();
-    options.insert(options.begin(), own.begin(), own.end());
+    for (const std::vector<TableOption>& own : {bad_record_options(), own_options()}) {
+      options.insert(options.begin(), own.begin(), own.end());
+    }
     return options;
   }
 
@@ -295,6 +316,12 @@ class FilesystemConnector final : public TableConnector {
                               "a table that is looked up is read as a whole, without "
                               "'source.monitor-interval': {}",
                               context.table.path);
+    }
+    if (has_dead_letters(context.table)) {
+      return invalid_argument(ErrorId::kSqlOption,
+                              "a table that is looked up is read anew each time, and writes no "
+                              "dead letters: '{}' must be fail or skip: {}",
+                              kBadRecordsOption, context.table.path);
     }
     return std::unique_ptr<TableLookup>(std::make_unique<FileLookup>(std::move(table), caching));
   }
@@ -510,9 +537,9 @@ class StdinConnector final : public TableConnector {
  public:
   std::string_view name() const override { return "stdin"; }
   bool can_write() const override { return false; }
-  std::vector<TableOption> options() const override { return {}; }
+  std::vector<TableOption> options() const override { return bad_record_options(); }
   Result<std::unique_ptr<TableSource>> source(const TableContext& context) const override {
-    TableOptions options(context.table, {});
+    TableOptions options(context.table, this->options());
     TIDEWHEEL_ASSIGN_OR_RETURN(const TableFormat* const format,
                                context.registry.format_of(options));
     TIDEWHEEL_RETURN_IF_ERROR(check_streams(*format, context.table, false));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/dead_letters.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/connectors/file/column_reader.h"
@@ -97,6 +98,82 @@ TEST_F(FileTableTest, reads_the_files_of_a_folder) {
   EXPECT_EQ(
       read(table_of(kTwo, with({{"format", "csv"}, {"source.path.regex-pattern", ".*/2[.]csv"}}))),
       (Rows{"+I[3, z]"}));
+}
+
+// What a table with dead letters gives: its own columns, then those of letters.
+std::vector<LogicalType> with_letters(std::vector<LogicalType> types) {
+  for (const LogicalType& type : dead_letter_columns().types) { types.push_back(type); }
+  return types;
+}
+
+TEST_F(FileTableTest, records_that_can_not_be_read_are_left_out_or_become_rows) {
+  write("1.csv", "1,x\nz,y\n\n3\n4,\"a\nb\"\n5,\"c\" d\n6,e");
+  const std::string path = join_path(folder_, "1.csv");
+  EXPECT_EQ(read(table_of(kTwo, with({{"format", "csv"}, {"scan.bad-records", "skip"}}))),
+            (Rows{"+I[1, x]", "+I[4, a\nb]", "+I[6, e]"}));
+  const TableDefinition table = table_of(kTwo, with({{"format", "csv"},
+                                                     {"scan.bad-records", "dead-letter"},
+                                                     {"scan.dead-letter.table", "letters"}}));
+  for (const bool is_projected : {false, true}) {
+    const Rows rows = read(table, [&](TableSource& source) {
+      if (!is_projected) { return with_letters({kInt, kString}); }
+      EXPECT_TRUE(source.project({1}));
+      return with_letters({kString});
+    });
+    const std::string nothing = is_projected ? "NULL" : "NULL, NULL";
+    ASSERT_EQ(rows.size(), 6U);
+    EXPECT_EQ(rows[0],
+              is_projected ? "+I[x, NULL, NULL, NULL, NULL]" : "+I[1, x, NULL, NULL, NULL, NULL]");
+    EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const std::string& row) {
+      return row.starts_with("+I[" + nothing + ", ") && row.ends_with(", " + path + ", 4]");
+    }));
+  }
+}
+
+TEST_F(FileTableTest, a_letter_has_the_line_and_not_a_byte_of_others) {
+  // Longer than what is read at once, so that lines lie across pieces.
+  std::string text;
+  for (int i = 0; i < 40'000; ++i) {
+    text += i % 100 == 7 ? "no row " + std::to_string(i) + "\n"
+                         : "{\"a\":" + std::to_string(i) + ",\"b\":\"x\"}\n";
+  }
+  write("1.json", text);
+  const Rows rows = read(table_of(kTwo, with({{"format", "json"},
+                                              {"scan.bad-records", "dead-letter"},
+                                              {"scan.dead-letter.table", "letters"}})),
+                         [](TableSource&) {
+                           std::vector<LogicalType> types = with_letters({kInt, kString});
+                           types[2] = kString;  // to be read here
+                           return types;
+                         });
+  ASSERT_EQ(rows.size(), 40'000U);
+  size_t letters = 0;
+  for (const std::string& row : rows) {
+    if (!row.starts_with("+I[NULL, NULL, no row ")) { continue; }
+    ++letters;
+    const std::string number = row.substr(22, row.find(',', 22) - 22);
+    EXPECT_TRUE(row.ends_with(", " + std::to_string(std::stoi(number) + 1) + "]")) << row;
+  }
+  EXPECT_EQ(letters, 400U);
+}
+
+TEST_F(FileTableTest, a_header_that_can_not_be_read_is_no_bad_record) {
+  write("1.csv", "c,d,e\n1,x\n");
+  const auto rows = try_read(table_of(
+      kTwo, with({{"format", "csv"}, {"csv.header", "true"}, {"scan.bad-records", "skip"}})));
+  EXPECT_FALSE(rows.ok());
+}
+
+TEST_F(FileTableTest, policies_for_bad_records_are_checked) {
+  const auto fails_with = [&](Options options, const std::string& part) {
+    const auto rows = try_read(table_of(kTwo, with(std::move(options))));
+    EXPECT_EQ(rows.status().id(), ErrorId::kSqlOption);
+    EXPECT_NE(rows.status().message().find(part), std::string::npos) << rows.status().to_string();
+  };
+  fails_with({{"format", "csv"}, {"scan.bad-records", "dead-letter"}}, "scan.dead-letter.table");
+  fails_with({{"format", "csv"}, {"scan.dead-letter.table", "t"}}, "dead-letter' only");
+  fails_with({{"format", "csv"}, {"scan.bad-records", "skip"}, {"csv.ignore-parse-errors", "true"}},
+             "csv.ignore-parse-errors");
 }
 
 TEST_F(FileTableTest, makes_only_the_columns_asked_for) {

@@ -1,5 +1,7 @@
 #include "tidewheel/connectors/kafka/column_source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -16,6 +18,10 @@ void drop_rows(ColumnBatch& batch, uint32_t size) {
   batch.set_size(size);
 }
 
+std::string place_of(const MessageView& view) {
+  return fmt::format("topic '{}', partition {}", view.topic(), view.partition());
+}
+
 }  // namespace
 
 Status ColumnDecoder::open(SourceContext& context) {
@@ -24,6 +30,9 @@ Status ColumnDecoder::open(SourceContext& context) {
   if (plan_->make_key) { decoders_->key = plan_->make_key(); }
   if (plan_->make_watermarks) {
     TIDEWHEEL_ASSIGN_OR_RETURN(decoders_->watermarks, plan_->make_watermarks());
+  }
+  if (plan_->gives_letters) {
+    decoders_->letters.emplace(plan_->types.size() - kDeadLetterColumns);
   }
   errors_ = &context.metrics().counter("numRecordsInErrors");
   TIDEWHEEL_RETURN_IF_ERROR(open_one(decoders_->value.get(), context));
@@ -36,8 +45,22 @@ Status ColumnDecoder::open_one(RowDecoder* decoder, SourceContext& context) {
                         [waker = context]() mutable { waker.wake(); }});
 }
 
-Result<bool> ColumnDecoder::read(const MessageView& view, SourceOut<ColumnRow>& out) {
-  ColumnBatch& batch = out.batch();
+Result<bool> ColumnDecoder::read_or_give_letter(const MessageView& view, ColumnBatch& batch) {
+  if (batch.size() == 0) { batch.set_types(plan_->types); }
+  DeadLetterColumns& letters = *decoders_->letters;
+  letters.begin(batch);
+  const Result<bool> read = read_rows(view, batch);
+  if (!read.ok() && read.status().id() == ErrorId::kRecordMalformed) {
+    const Message& message = view.message();
+    letters.add({message.value, read.status().message(), place_of(view), message.offset}, batch);
+    errors_->add();
+    return true;
+  }
+  letters.finish(batch);
+  return read;
+}
+
+Result<bool> ColumnDecoder::read_rows(const MessageView& view, ColumnBatch& batch) {
   if (batch.size() == 0) { batch.set_types(plan_->types); }
   const Message& message = view.message();
   const uint32_t begin = batch.size();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tidewheel/api/dead_letters.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/connectors/kafka/column_source.h"
 #include "tidewheel/connectors/kafka/row_time_clock.h"
@@ -23,7 +24,7 @@ constexpr char kBounded[] = "scan.bounded.mode";
 constexpr char kStopOffsets[] = "scan.bounded.specific-offsets";
 constexpr char kStopTime[] = "scan.bounded.timestamp-millis";
 constexpr char kDiscovery[] = "scan.topic-partition-discovery.interval";
-constexpr char kBadRecords[] = "scan.bad-records";
+constexpr auto& kBadRecords = kBadRecordsOption;
 constexpr char kDeadLetters[] = "scan.dead-letter.topic";
 constexpr char kDeleted[] = "scan.deleted-topic";
 constexpr char kParallelism[] = "scan.parallelism";
@@ -121,6 +122,15 @@ Stop read_stop(TableOptions& options, const std::vector<std::string>& topics) {
 
 BadRecords read_bad_records(TableOptions& options) {
   const size_t mode = options.choice(kBadRecords, {"fail", "skip", "dead-letter"}, 0);
+  if (options.has(kDeadLetterTableOption)) {
+    if (options.has(kDeadLetters)) {
+      options.fail(kDeadLetters,
+                   fmt::format("and '{}' exclude each other", kDeadLetterTableOption));
+    }
+    static_cast<void>(options.text(kDeadLetterTableOption));
+    check_goes_with(options, kDeadLetterTableOption, kBadRecords, "dead-letter", mode == 2);
+    return BadRecords::fail();  // what gets here is no record
+  }
   check_goes_with(options, kDeadLetters, kBadRecords, "dead-letter", mode == 2);
   return mode == 0   ? BadRecords::fail()
          : mode == 1 ? BadRecords::skip()
@@ -268,6 +278,10 @@ class KafkaTable final : public TableSource, public SplitWatermarkSource {
           return std::find(plan.value_columns.begin(), plan.value_columns.end(), column) !=
                  plan.value_columns.end();
         });
+    plan.gives_letters = has_dead_letters(table_);
+    if (plan.gives_letters) {
+      for (const LogicalType& type : dead_letter_columns().types) { plan.types.push_back(type); }
+    }
     const bool wants_key = layout_.key.has_value() && !plan.key_columns.empty();
     if (wants_key) {
       TIDEWHEEL_ASSIGN_OR_RETURN(plan.make_key,
@@ -341,6 +355,7 @@ std::vector<TableOption> source_table_options(bool upserts) {
       {kDiscovery, false, "5 min", "how often new partitions are looked for; 0: never"},
       {kBadRecords, false, "fail", "fail, skip or dead-letter: records that can't be read"},
       {kDeadLetters, false, "", "the topic that they are written to"},
+      {kDeadLetterTableOption, false, "", "or the table"},
       {kDeleted, false, "fail", "fail or end: when a topic is deleted that is being read"},
       {kParallelism, false, "", "how many subtasks read"},
       {kIdle, false, "0", "a partition without messages for so long holds no watermark back"},

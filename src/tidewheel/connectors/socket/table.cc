@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/dead_letters.h"
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/connectors/socket/line_connection.h"
@@ -19,6 +20,7 @@ struct SocketPlan {
   SocketOptions options;
   std::vector<LogicalType> types;
   MakeDecoder make_decoder;
+  BadRecordPolicy bad_records = BadRecordPolicy::kFail;
 };
 
 // Each line is a message.
@@ -36,7 +38,15 @@ class ColumnSource {
   }
   Status open(SourceContext& context) {
     connection_ = std::make_shared<LineConnection>(context, plan_->address, plan_->options);
-    decoder_ = plan_->make_decoder();
+    if (plan_->bad_records == BadRecordPolicy::kFail) {
+      decoder_ = plan_->make_decoder();
+    } else {
+      const size_t letters =
+          plan_->bad_records == BadRecordPolicy::kDeadLetter ? kDeadLetterColumns : 0;
+      passing_ = std::make_shared<BadRecordDecoder>(plan_->make_decoder(), plan_->bad_records,
+                                                    plan_->types.size() - letters);
+      decoder_ = passing_;
+    }
     errors_ = &context.metrics().counter("numRecordsInErrors");
     return ok_status();
   }
@@ -59,6 +69,9 @@ class ColumnSource {
       }
       bytes += std::ssize(line);
       batch.ensure_room(1);
+      if (passing_ != nullptr) {
+        passing_->name_message(plan_->address.to_string(), split.records + 1);
+      }
       const Result<bool> appended = decoder_->decode(Text(line), batch);
       if (!appended.ok()) {
         return appended.status().with_context("{}, record {}", plan_->address.to_string(),
@@ -76,6 +89,7 @@ class ColumnSource {
   // Of this copy, from `open` to `close`.
   std::shared_ptr<LineConnection> connection_;
   std::shared_ptr<RowDecoder> decoder_;
+  std::shared_ptr<BadRecordDecoder> passing_;  // the same, where a policy is followed; else null
   Counter* errors_ = nullptr;
   int64_t skipped_ = 0;
 };
@@ -95,6 +109,9 @@ class SocketTable final : public TableSource {
     for (size_t i = 0; i < columns_.size(); ++i) {
       row.wanted.push_back({columns_[i], i});
       plan_.types.push_back(message_.types[columns_[i]]);
+    }
+    if (plan_.bad_records == BadRecordPolicy::kDeadLetter) {
+      for (const LogicalType& type : dead_letter_columns().types) { plan_.types.push_back(type); }
     }
     TIDEWHEEL_ASSIGN_OR_RETURN(plan_.make_decoder, format_.decoder(row, options_));
     return options_.finish();
@@ -123,11 +140,15 @@ class SocketConnector final : public TableConnector {
   std::string_view name() const override { return "socket"; }
   bool can_write() const override { return false; }
   std::vector<TableOption> options() const override {
-    return {{"hostname", true, "", "of the server"},
-            {"port", true, "", "of the server"},
-            {"byte-delimiter", false, "10", "the byte that ends a record"},
-            {"reconnects.max", false, "0", "how often in a row it connects again; -1: no limit"},
-            {"reconnects.after", false, "500 ms", "how long it waits before"}};
+    std::vector<TableOption> options = bad_record_options();
+    options.insert(
+        options.begin(),
+        {{"hostname", true, "", "of the server"},
+         {"port", true, "", "of the server"},
+         {"byte-delimiter", false, "10", "the byte that ends a record"},
+         {"reconnects.max", false, "0", "how often in a row it connects again; -1: no limit"},
+         {"reconnects.after", false, "500 ms", "how long it waits before"}});
+    return options;
   }
   Result<std::unique_ptr<TableSource>> source(const TableContext& context) const override {
     TableOptions options(context.table, this->options());
@@ -140,6 +161,7 @@ class SocketConnector final : public TableConnector {
     plan.options.reconnects_max =
         static_cast<int32_t>(options.number("reconnects.max", 0, -1, INT32_MAX));
     plan.options.reconnect_after = options.duration("reconnects.after", Duration(500));
+    plan.bad_records = read_bad_record_policy(options, context.table);
     auto source =
         std::make_unique<SocketTable>(context.table, std::move(options), *format, std::move(plan));
     TIDEWHEEL_RETURN_IF_ERROR(source->prepare());

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/dead_letters.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/formats/csv/column_parser.h"
 #include "tidewheel/formats/csv/reader.h"
@@ -22,7 +23,9 @@ struct CsvPlan {
   ColumnOptions options;
 };
 
-class CsvRowDecoder final : public RowDecoder, private csv::detail::ReaderBase {
+class CsvRowDecoder final : public RowDecoder,
+                            public ResumableDecoder,
+                            private csv::detail::ReaderBase {
  public:
   explicit CsvRowDecoder(std::shared_ptr<const CsvPlan> plan)
       : ReaderBase(plan->options.csv, "message", fields_of(*plan)), plan_(std::move(plan)) {
@@ -59,6 +62,11 @@ class CsvRowDecoder final : public RowDecoder, private csv::detail::ReaderBase {
   }
   bool needs_header() const override { return ReaderBase::needs_header(); }
   int64_t line() const override { return ReaderBase::line(); }
+  Failed pass_failed() override {
+    forget_failure();
+    RowDecoder::status_ = Status();
+    return {failed_, record_line_};
+  }
 
   Next read(std::string_view bytes, bool ended, size_t& taken, ColumnBatch& rows,
             uint32_t rows_max) override {
@@ -77,6 +85,7 @@ class CsvRowDecoder final : public RowDecoder, private csv::detail::ReaderBase {
       std::string_view record;
       csv::Next next = next_record(bytes.substr(taken), ended, took, record);
       taken += took;
+      failed_ = record;
       if (next == csv::Next::kRow) {
         if (convert(record, rows.size(), rows.arena(), next)) [[likely]] {
           rows.set_size(rows.size() + 1);
@@ -164,6 +173,7 @@ class CsvRowDecoder final : public RowDecoder, private csv::detail::ReaderBase {
   const std::shared_ptr<const CsvPlan> plan_;
   std::vector<ColumnParser> parsers_;
   std::vector<Column*> columns_of_batch_;
+  std::string_view failed_;  // the record at hand
 };
 
 class CsvRowEncoder final : public RowEncoder {

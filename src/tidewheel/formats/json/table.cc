@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/api/dead_letters.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/formats/json/column_decoder.h"
 #include "tidewheel/formats/json/column_encoder.h"
@@ -22,7 +23,9 @@ std::vector<size_t> fields_of(const DecodedRow& row) {
   return fields;
 }
 
-class JsonRowDecoder final : public RowDecoder, private json_detail::JsonReaderBase {
+class JsonRowDecoder final : public RowDecoder,
+                             public ResumableDecoder,
+                             private json_detail::JsonReaderBase {
  public:
   JsonRowDecoder(const DecodedRow& row, const JsonOptions& options)
       : JsonReaderBase(options, "message"), decoder_(row.message, fields_of(row)) {
@@ -43,6 +46,15 @@ class JsonRowDecoder final : public RowDecoder, private json_detail::JsonReaderB
   void name_stream(std::string place) override { begin_place(std::move(place)); }
   void go_on(int64_t line) override { set_line(line); }
   int64_t line() const override { return JsonReaderBase::line(); }
+  Failed pass_failed() override {
+    static_cast<void>(take_status());
+    RowDecoder::status_ = Status();
+    // Blank lines before it were taken with it.
+    std::string_view record = failed_;
+    if (record.ends_with('\n')) { record.remove_suffix(1); }
+    record.remove_prefix(record.rfind('\n') + 1);
+    return {record, JsonReaderBase::line() - 1};
+  }
 
   Next read(std::string_view bytes, bool ended, size_t& taken, ColumnBatch& rows,
             uint32_t rows_max) override {
@@ -53,6 +65,7 @@ class JsonRowDecoder final : public RowDecoder, private json_detail::JsonReaderB
     while (rows.size() < rows_max) {
       size_t took = 0;
       JsonNext next = begin_record(bytes.substr(taken), ended, took);
+      failed_ = bytes.substr(taken, took);
       taken += took;
       if (next == JsonNext::kRow) {
         next = end_record(decoder_.read_record(cursor_, columns_.data(), rows.size()));
@@ -81,6 +94,7 @@ class JsonRowDecoder final : public RowDecoder, private json_detail::JsonReaderB
   ColumnDecoder decoder_;
   std::vector<size_t> targets_;
   std::vector<Column*> columns_;  // of the batch at hand
+  std::string_view failed_;       // what was taken last
 };
 
 class JsonRowEncoder final : public RowEncoder {
