@@ -42,7 +42,7 @@ class Process:
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.pid = self.popen.pid
-        self.left = []  # what it had started when it was killed; job masters live on
+        self.left = []  # what it had started at its end; job masters may live on
 
     def text(self):
         return self.log.read_text(errors="replace")
@@ -72,6 +72,7 @@ class Process:
                 pass  # it has ended
 
     def stop(self):
+        self.left += self.children()
         if self.running():
             self.popen.terminate()
         return self.popen.wait(timeout=30)

@@ -233,7 +233,7 @@ def is_alive(pid):
         return False
 
 
-def leader_fails_over(cluster, folder, settings, master_dies=False):
+def leader_fails_over(cluster, folder, settings, master_dies=False, is_stopped=False):
     for _ in range(2):
         cluster.start_job_manager(*settings)
     urls = [wait_for("its address", lambda p=p: p.text().rsplit("the cluster, ", 1)[-1].split()[0])
@@ -250,7 +250,10 @@ def leader_fails_over(cluster, folder, settings, master_dies=False):
     leader = next(i for i, p in enumerate(cluster.job_managers) if p.children())
     masters = cluster.job_managers[leader].children()
     workers = sorted(pid for tm in cluster.task_managers for pid in tm.children())
-    cluster.job_managers[leader].kill()
+    if is_stopped:
+        cluster.job_managers[leader].stop()
+    else:
+        cluster.job_managers[leader].kill()
     if master_dies:
         os.kill(masters[0], signal.SIGKILL)
     cluster.url = urls[1 - leader]
@@ -276,6 +279,22 @@ def leader_fails_over(cluster, folder, settings, master_dies=False):
 def another_leader_goes_on_with_the_jobs(cluster, folder):
     leader_fails_over(cluster, folder, ["-Dhigh-availability.type=filesystem",
                                         f"-Dhigh-availability.storageDir={folder / 'ha'}"])
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def another_leader_goes_on_with_the_jobs_of_one_that_was_stopped(cluster, folder):
+    leader_fails_over(cluster, folder, ["-Dhigh-availability.type=filesystem",
+                                        f"-Dhigh-availability.storageDir={folder / 'ha'}"], is_stopped=True)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_job_manager_that_is_stopped_alone_ends_its_jobs(cluster, folder):
+    start(cluster)
+    script, _ = ledger(folder, 1000000, 1000)
+    cluster.wait_state(cluster.run(script), "RUNNING")
+    masters = cluster.job_managers[0].children()
+    cluster.job_managers[0].stop()
+    wait_for("its masters end", lambda: not any(is_alive(pid) for pid in masters))
 
 
 @test(CHECKPOINTS + HEARTBEATS)
@@ -315,6 +334,53 @@ def a_cluster_for_an_application_ends_with_it(cluster, folder):
     if codes != [0, 0]:
         raise Failure(f"exit statuses are {codes}")
     check_ledger(out, 5000)
+
+
+# ---- In stages: what is read is in files before anything is written.
+
+def in_stages(cluster, folder, fault, numbers=2000000):
+    """Runs a bounded job in two stages, with a fault while the second one is at work; how often each was started."""
+    start(cluster)
+    script, out = ledger(folder, numbers, 100000000)
+    script.write_text("SET 'execution.runtime-mode' = 'batch';\n" + script.read_text().replace(
+        "'format' = 'csv'", "'format' = 'csv', 'sink.parallelism' = '1'"))
+    job = cluster.run(script)
+    wait_for("the second stage", lambda: [v["status"] for v in cluster.job(job)["vertices"]] == ["FINISHED", "RUNNING"])
+    results = list(folder.glob("**/results/*/*/*"))
+    if not results:
+        raise Failure("there are no files of the first stage")
+    fault(cluster, job)
+    cluster.wait_state(job, "FINISHED", seconds=120)
+    check_ledger(out, numbers)
+    wait_for("files go with the job", lambda: not any(path.is_file() for path in folder.glob("**/results/**/*")))
+    attempts = [max(task["attempt"] for task in cluster.get(f"/jobs/{job}/vertices/{v['id']}")["subtasks"]) + 1
+                for v in cluster.job(job)["vertices"]]
+    return attempts
+
+
+RESTARTS = ["restart-strategy.type=fixed-delay", "restart-strategy.fixed-delay.attempts=1000",
+            "restart-strategy.fixed-delay.delay=100ms"]
+
+
+@test(RESTARTS + HEARTBEATS)
+def a_stage_whose_worker_is_killed_reads_the_files_again(cluster, folder):
+    def kill(cluster, job):
+        for tm in cluster.task_managers:
+            for pid in tm.children():
+                os.kill(pid, signal.SIGKILL)
+    attempts = in_stages(cluster, folder, kill)
+    if attempts[0] != 1 or attempts[1] < 2:
+        raise Failure(f"stages were started {attempts} times")
+
+
+@test(RESTARTS + HEARTBEATS)
+def a_stage_whose_files_are_lost_with_a_task_manager_runs_again(cluster, folder):
+    def kill(cluster, job):
+        next(tm for tm in cluster.task_managers if tm.children()).kill()
+        cluster.start_task_manager("-Dtaskmanager.numberOfTaskSlots=2", "-Dtaskmanager.memory.process.size=1g")
+    attempts = in_stages(cluster, folder, kill)
+    if attempts[0] < 2:
+        raise Failure(f"stages were started {attempts} times")
 
 
 def two_free_ports():

@@ -167,11 +167,13 @@ struct Child {
   pid_t pid = 0;
   int handle = -1;                         // a pidfd; -1: it has been reaped
   std::function<void(ProcessEnd)> on_end;  // null: nobody asks any more
+  bool outlives_parent = false;
   std::unique_ptr<MemoryGroup> group;
+  bool is_left = false;  // no signal reaches it any more
 
   void send(int signal) {
     const std::lock_guard lock(mutex);
-    if (handle < 0) { return; }
+    if (handle < 0 || is_left) { return; }
     // What it has started itself is in its group. It leads the group from its first steps on.
     if (signal != SIGKILL || ::kill(-pid, signal) != 0) { send_signal(handle, signal); }
   }
@@ -190,6 +192,12 @@ class OwnedChild final : public ChildProcess {
   int64_t id() const override { return pid_; }
   void terminate() override { child_->send(SIGTERM); }
   void kill() override { child_->send(SIGKILL); }
+  void leave() override {
+    const std::lock_guard lock(child_->mutex);
+    TIDEWHEEL_CHECK(child_->outlives_parent, "a child that ends with its parent can't be left");
+    child_->is_left = true;
+    child_->on_end = nullptr;
+  }
   int64_t memory_bytes() const override {
     const std::lock_guard lock(child_->mutex);
     if (child_->handle < 0) { return 0; }
@@ -311,9 +319,9 @@ class RealLauncher final : public ProcessLauncher {
       requests.swap(requests_);
     }
     for (const std::function<void()>& request : requests) { request(); }
-    if (stopping_) {
-      for (const auto& [handle, child] : children_) { child->send(SIGKILL); }
-    }
+    if (!stopping_) { return; }
+    forget_left();
+    for (const auto& [handle, child] : children_) { child->send(SIGKILL); }
   }
 
   MemoryGroups& groups() {
@@ -325,6 +333,7 @@ class RealLauncher final : public ProcessLauncher {
                                         std::function<void(ProcessEnd)> on_end) {
     auto child = std::make_shared<Child>();
     child->on_end = std::move(on_end);
+    child->outlives_parent = spec.outlives_parent;
     if (spec.memory_bytes_max > 0 && groups().why_not().empty()) {
       const std::string name = fmt::format("tidewheel-{}-{}", ::getpid(), ++groups_made_);
       TIDEWHEEL_ASSIGN_OR_RETURN(child->group, groups().make(name, spec.memory_bytes_max));
@@ -364,6 +373,19 @@ class RealLauncher final : public ProcessLauncher {
   static Status cannot_start(const ProcessSpec& spec, const char* step, int error) {
     return unavailable(ErrorId::kProcessStart, "{} can't be started: it could not {}: {}",
                        spec.program, step, std::strerror(error));
+  }
+
+  // Whoever is their parent then reaps them.
+  void forget_left() {
+    std::erase_if(children_, [this](const auto& entry) {
+      Child& child = *entry.second;
+      const std::lock_guard lock(child.mutex);
+      if (!child.is_left) { return false; }
+      ::epoll_ctl(watched_, EPOLL_CTL_DEL, child.handle, nullptr);
+      ::close(child.handle);
+      child.handle = -1;
+      return true;
+    });
   }
 
   void reap(int handle) {

@@ -23,7 +23,8 @@ struct ProcessSpec {
   // A limit that the system enforces, where it can (ProcessLauncher::why_no_memory_limits); 0:
   // none.
   int64_t memory_bytes_max = 0;
-  // It does not end with this process, unless its ChildProcess is destroyed first.
+  // It does not end with this process, unless its ChildProcess is destroyed first and was not left
+  // (ChildProcess::leave).
   bool outlives_parent = false;
   // Cores that it may run on; empty: all that this process may.
   std::vector<int32_t> cores;
@@ -49,6 +50,9 @@ class ChildProcess {
   virtual void terminate() = 0;
   // Ends it at once.
   virtual void kill() = 0;
+  // Of one with ProcessSpec::outlives_parent: it goes on, whatever becomes of this object and of
+  // the launcher. Nobody is told of its end any more.
+  virtual void leave() = 0;
   // Resident memory now; 0 when it has ended.
   virtual int64_t memory_bytes() const = 0;
 };

@@ -1,8 +1,10 @@
 #include "tidewheel/base/process.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <optional>
 
 #include "tidewheel/base/world.h"
@@ -106,6 +108,30 @@ TEST_F(Processes, destroying_a_child_ends_it_with_all_that_it_started) {
   };
   while (is_there()) {}
   EXPECT_FALSE(ended_->is_set());
+}
+
+TEST_F(Processes, a_child_that_was_left_goes_on_without_its_launcher) {
+  std::unique_ptr<ProcessLauncher> launcher = make_process_launcher();
+  ProcessSpec spec;
+  spec.program = "/bin/sh";
+  spec.arguments = {"-c", "sleep 60"};
+  spec.outlives_parent = true;
+  auto left = launcher->start(spec, [](const ProcessEnd&) { ADD_FAILURE() << "nobody asks"; });
+  ASSERT_TRUE(left.ok()) << left.status().to_string();
+  auto other = launcher->start(spec, nullptr);
+  ASSERT_TRUE(other.ok()) << other.status().to_string();
+  const auto pid = static_cast<pid_t>((*left)->id());
+  const auto other_pid = static_cast<pid_t>((*other)->id());
+  (*left)->leave();
+  (*left)->kill();
+  left->reset();
+  launcher.reset();
+  // That of the other was reaped by the launcher.
+  EXPECT_EQ(::kill(other_pid, 0), -1);
+  EXPECT_EQ(::kill(pid, 0), 0);
+  EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), 0);
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
 }
 
 TEST_F(Processes, is_bound_to_the_cores_that_were_asked_for) {

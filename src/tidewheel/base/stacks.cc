@@ -116,6 +116,7 @@ std::vector<CapturedStack> capture_stacks(
     while (stack.name.ends_with('\n')) { stack.name.pop_back(); }
     if (is_wanted && !is_wanted(stack.name)) { continue; }
     stack.is_on_cpu = state_of(read_all(*files, folder + "/stat").value_or("")) == 'R';
+    stack.is_caller = stack.thread == static_cast<int32_t>(::gettid());
     stack.frames = frames_of(stack.thread, depth_max);
     stacks.push_back(std::move(stack));
   }

@@ -13,6 +13,7 @@ struct CapturedStack {
   int32_t thread = 0;            // the system's id
   std::string name;              // as tools show it
   bool is_on_cpu = false;        // it ran when it was looked at, rather than wait
+  bool is_caller = false;        // it is who looks, and runs for that alone
   std::vector<uint64_t> frames;  // addresses, the innermost first; empty: it did not answer
 };
 

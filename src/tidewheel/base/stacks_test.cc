@@ -24,10 +24,14 @@ TEST(Stacks, every_thread_shows_where_it_is) {
   while (busy.turns.load() == 0) {}
   StackSymbols symbols;
   bool seen = false;
+  int callers = 0;
+  int captures = 0;
   // Where it is in a turn is up to chance.
   for (int i = 0; i < 200 && !seen; ++i) {
+    ++captures;
     for (const CapturedStack& stack : capture_stacks(50)) {
       EXPECT_LE(stack.frames.size(), 50U);
+      callers += stack.is_caller ? 1 : 0;
       if (stack.name != "tw-busy") { continue; }
       EXPECT_FALSE(stack.frames.empty());
       for (const uint64_t frame : stack.frames) {
@@ -36,6 +40,7 @@ TEST(Stacks, every_thread_shows_where_it_is) {
     }
   }
   EXPECT_TRUE(seen);
+  EXPECT_EQ(callers, captures);
   busy.stops.store(true);
 }
 

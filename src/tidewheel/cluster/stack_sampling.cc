@@ -14,19 +14,23 @@ namespace {
 
 using ThreadFilter = std::function<bool(const std::string&)>;
 
-// Addresses first: names take longer than a sample.
+// Addresses first: names take longer than a sample. Where looking takes longer than the interval,
+// there are fewer samples, and not a longer time.
 std::map<std::pair<std::string, std::vector<uint64_t>>, int64_t> sample(
     World& world, const ThreadFilter& is_wanted, bool by_thread, const StackSampling& sampling) {
   std::map<std::pair<std::string, std::vector<uint64_t>>, int64_t> counts;
   const int64_t began_ns = world.clock().now_ns();
-  for (int32_t i = 0; i < sampling.samples; ++i) {
+  const int64_t interval_ns = sampling.interval_ms * 1'000'000;
+  const int64_t end_ns = began_ns + sampling.samples * interval_ns;
+  for (int64_t next_ns = began_ns; next_ns < end_ns;) {
     for (CapturedStack& stack : capture_stacks(sampling.depth_max, is_wanted)) {
       const bool is_kind = sampling.kind == StackSampling::Kind::kFull ||
                            stack.is_on_cpu == (sampling.kind == StackSampling::Kind::kOnCpu);
-      if (!is_kind || stack.frames.empty()) { continue; }
+      if (!is_kind || stack.is_caller || stack.frames.empty()) { continue; }
       ++counts[{by_thread ? std::move(stack.name) : std::string(), std::move(stack.frames)}];
     }
-    world.executor().make_event()->wait(began_ns + (i + 1) * sampling.interval_ms * 1'000'000);
+    next_ns = std::max(next_ns + interval_ns, world.clock().now_ns());
+    world.executor().make_event()->wait(next_ns);
   }
   return counts;
 }

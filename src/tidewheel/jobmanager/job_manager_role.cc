@@ -46,6 +46,18 @@ JobManager::Role::~Role() {
   endpoint_.reset();
   loop_.stop();
   files_.reset();
+  if (!ending_ && options_.high_availability->keeps_jobs()) { leave_masters(); }
+}
+
+// A JobManager that is stopped is to its jobs what one is that was killed: whoever leads next finds
+// their masters at work.
+void JobManager::Role::leave_masters() {
+  for (auto& [id, job] : jobs_) {
+    if (job.process != nullptr) { job.process->leave(); }
+  }
+  for (auto& [id, orphan] : orphans_) {
+    if (orphan.second != nullptr) { orphan.second->leave(); }
+  }
 }
 
 Status JobManager::Role::listen() {

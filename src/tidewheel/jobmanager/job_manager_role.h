@@ -116,6 +116,7 @@ class JobManager::Role {
             Answer<ClusterGateway::JobReportRef> done);
   void cancel(Job& job, Done done);
   void cancel_at_master(Job& job, Done done);
+  void leave_masters();
   void shut_down();
   std::vector<std::string> programs_in_use() const;
   ProcessLogs logs_of(const Job& job) const;

@@ -222,13 +222,21 @@ void RestApi::trigger_savepoint(const RestCallRef& call, bool stops) {
                fmt::format("formatType has to be CANONICAL or NATIVE, not '{}'", format.text()));
     return;
   }
+  const JsonValue& directory = (*body)[stops ? "targetDirectory" : "target-directory"];
+  const char* const flag_name = stops ? "drain" : "cancel-job";
+  const JsonValue& flag = (*body)[flag_name];
+  if ((!directory.is_null() && !directory.is_text()) ||
+      (!flag.is_null() && flag.kind() != JsonValue::Kind::kBool)) {
+    call->fail(400,
+               fmt::format("the target directory has to be text, and {} true or false", flag_name));
+    return;
+  }
   SavepointOrder order;
-  order.directory = (*body)[stops ? "targetDirectory" : "target-directory"].text();
+  order.directory = directory.text();
   order.native = format.text() == "NATIVE";
   if (stops) {
-    order.then =
-        (*body)["drain"].boolean() ? SavepointOrder::Then::kDrain : SavepointOrder::Then::kStop;
-  } else if ((*body)["cancel-job"].boolean()) {
+    order.then = flag.boolean() ? SavepointOrder::Then::kDrain : SavepointOrder::Then::kStop;
+  } else if (flag.boolean()) {
     order.then = SavepointOrder::Then::kCancel;
   }
   const std::string id = trigger_id_of(call, *body);

@@ -33,7 +33,7 @@ Settings settings_of(const pb::JobReport& job) {
 // -1: it is no number.
 int64_t number_of(const std::string& text) {
   const Result<int64_t> value = parse_int(text);
-  return value.ok() && *value >= 0 ? *value : -1;
+  return value.ok() && *value >= 0 && *value <= INT32_MAX ? *value : -1;
 }
 
 std::string flame_graph_without_data(int64_t end_timestamp) {
@@ -201,10 +201,6 @@ std::optional<StackSampling::Kind> sampling_kind(std::string name) {
 }  // namespace
 
 void RestApi::show_flame_graph(const RestCallRef& call, const pb::VertexReport& vertex) {
-  if (!settings_.flame_graphs) {
-    call->json(flame_graph_without_data(kFlameGraphOff));
-    return;
-  }
   StackSampling sampling{.job_id = call->parameter("jobid"), .vertex_id = vertex.id()};
   const auto kind = sampling_kind(call->query("type").value_or("FULL"));
   const std::string subtask = call->query("subtaskindex").value_or("");
@@ -212,6 +208,10 @@ void RestApi::show_flame_graph(const RestCallRef& call, const pb::VertexReport& 
   if (!kind.has_value() ||
       (!subtask.empty() && (sampling.subtask < 0 || sampling.subtask >= vertex.parallelism()))) {
     call->fail(400, "type is FULL, ON_CPU or OFF_CPU, and subtaskindex one of the vertex's");
+    return;
+  }
+  if (!settings_.flame_graphs) {
+    call->json(flame_graph_without_data(kFlameGraphOff));
     return;
   }
   sampling.kind = *kind;

@@ -275,6 +275,17 @@ TEST_F(RestTest, a_savepoint_that_fails_is_completed_with_its_cause) {
   EXPECT_EQ(outcome["operation"]["failure-cause"]["class"].text(), "TW2106 kUnknownJob");
 }
 
+TEST_F(RestTest, what_is_of_another_kind_is_refused) {
+  EXPECT_EQ(code("POST", kJobPath + "/stop", R"({"targetDirectory":"/x","drain":{}})"), 400);
+  EXPECT_EQ(code("POST", kJobPath + "/savepoints", R"({"target-directory":"/x","cancel-job":1})"),
+            400);
+  EXPECT_EQ(code("POST", kJobPath + "/savepoints", R"({"target-directory":[]})"), 400);
+  EXPECT_TRUE(gateway.savepoints.empty());
+  EXPECT_EQ(code("GET", kJobPath + "/exceptions?maxExceptions=2147483648"), 400);
+  EXPECT_EQ(code("GET", kJobPath + "/vertices/" + TestGateway::kSource + "/flamegraph?type=AAA"),
+            400);
+}
+
 TEST_F(RestTest, stopping_takes_a_savepoint) {
   gateway.settings.emplace_back("state.savepoints.dir", "/default");
   const std::string id =

@@ -58,7 +58,7 @@ constexpr ValueSchema kParameters[] = {
     {"type", R"({"type":"string","enum":["FULL","ON_CPU","OFF_CPU","full","on_cpu","off_cpu"]})"},
     {"agg",
      R"({"type":"string","pattern":"^((min|max|sum|avg|skew)(,(min|max|sum|avg|skew)){0,4})?$"})"},
-    {"subtasks", R"({"type":"string","pattern":"^[0-9]{1,4}(-[0-9]{1,4})?$"})"},
+    {"subtasks", R"({"type":"string","pattern":"^([0-9]{1,4}(-[0-9]{1,4})?)?$"})"},
 };
 
 // The bodies of requests.
@@ -136,6 +136,13 @@ void write_parameter(JsonWriter& json, const std::string& name, bool is_in_path)
   json.member("required", is_in_path).key("schema").raw(schema).end_object();
 }
 
+// What only changes a state has its say in the query.
+bool has_body(const RestRoute& route) {
+  return std::any_of(bodies().begin(), bodies().end(), [&](const BodySchema& body) {
+    return route.method == body.method && route.pattern == body.pattern;
+  });
+}
+
 // Whether the request makes no sense without.
 bool needs_body(const RestRoute& route) {
   return std::any_of(bodies().begin(), bodies().end(), [&](const BodySchema& body) {
@@ -186,7 +193,7 @@ void write_operation(JsonWriter& json, const RestRoute& route,
     json.begin_object("jarfile").member("type", "string").member("format", "binary");
     json.end_object().end_object().begin_array("required").value("jarfile").end_array();
     json.end_object().end_object().end_object().end_object();
-  } else if (route.method == "POST" || route.method == "PUT" || route.method == "PATCH") {
+  } else if (route.method == "POST" || route.method == "PUT" || has_body(route)) {
     json.begin_object("requestBody").member("required", needs_body(route));
     json.begin_object("content").begin_object("application/json");
     write_body(json, route);

@@ -84,6 +84,7 @@ class SimCluster::Child final : public ChildProcess {
       : cluster_(cluster), id_(id), on_end_(std::move(on_end)), outlived_(std::move(outlived)) {}
   ~Child() override {
     *on_end_ = nullptr;
+    if (is_left_) { return; }
     // A process that was killed destroys nothing.
     if (outlived_ == nullptr || *outlived_) { cluster_.kill_child(id_); }
   }
@@ -91,6 +92,10 @@ class SimCluster::Child final : public ChildProcess {
   // A role has no handler for it.
   void terminate() override { cluster_.kill_child(id_); }
   void kill() override { cluster_.kill_child(id_); }
+  void leave() override {
+    *on_end_ = nullptr;
+    is_left_ = true;
+  }
   int64_t memory_bytes() const override { return cluster_.children_.contains(id_) ? kMegabyte : 0; }
 
  private:
@@ -98,6 +103,7 @@ class SimCluster::Child final : public ChildProcess {
   const int64_t id_;
   const std::shared_ptr<std::function<void(ProcessEnd)>> on_end_;
   const std::shared_ptr<const bool> outlived_;
+  bool is_left_ = false;
 };
 
 class SimCluster::Launcher final : public ProcessLauncher {
