@@ -143,6 +143,22 @@ TEST_F(RealKafka, a_message_that_its_topic_does_not_take_fails_the_job) {
   EXPECT_NE(status.message().find(name), std::string::npos) << status.to_string();
 }
 
+TEST_F(RealKafka, a_sink_whose_topic_does_not_exist_names_it) {
+  SinkOptions asked;
+  asked.brokers = brokers();
+  asked.topic = named("nowhere");
+  asked.transactional_id_prefix = named("nowhere");
+  for (const DeliveryGuarantee guarantee :
+       {DeliveryGuarantee::kAtLeastOnce, DeliveryGuarantee::kExactlyOnce}) {
+    asked.guarantee = guarantee;
+    Env env(world(), Config());
+    env.from("rows", collection<std::string>({"row"})).to(sink(asked));
+    const Status status = env.execute().status();
+    EXPECT_EQ(status.id(), ErrorId::kKafkaTopic) << status.to_string();
+    EXPECT_NE(status.message().find(asked.topic), std::string::npos) << status.to_string();
+  }
+}
+
 TEST_F(RealKafka, a_compacted_topic_is_read_across_its_holes) {
   const std::string name = topic("compacted", 1,
                                  {{"cleanup.policy", "compact"},

@@ -15,6 +15,8 @@ using wire::ErrorCode;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kFirstPauseMs = 20;
 constexpr int64_t kLongestPauseMs = 1'000;
+// A topic that has just been made is not known to all brokers at once.
+constexpr int64_t kTopicPatienceMs = 10'000;
 // Of transactions that are made only to fence others.
 constexpr int32_t kFenceTimeoutMs = 60'000;
 
@@ -54,6 +56,7 @@ class WireTransactions final : public Transactions {
             attempt, CoordinatorKind::kGroup, place.group,
             wire::commit_offset_in_transaction(transactional_id, producer, offset_of(place, value)),
             wire::read_offset_commit));
+    if (marked.error == ErrorCode::kUnknownTopicOrPartition) { return no_topic(place); }
     return check_not_over(wire::Api::kTxnOffsetCommit, transactional_id, marked.error);
   }
 
@@ -75,6 +78,7 @@ class WireTransactions final : public Transactions {
         ask<wire::Simple>(begin(), CoordinatorKind::kGroup, place.group,
                           wire::commit_offset(offset_of(place, value)), wire::read_offset_commit));
     if (written.error == ErrorCode::kNone) { return ok_status(); }
+    if (written.error == ErrorCode::kUnknownTopicOrPartition) { return no_topic(place); }
     return refused(wire::Api::kOffsetCommit, place.group, written.error);
   }
 
@@ -121,9 +125,13 @@ class WireTransactions final : public Transactions {
   // How long one call of the interface may go on.
   struct Attempt {
     int64_t deadline_ns = 0;
+    int64_t topic_deadline_ns = 0;  // for answers that there is no such topic
     int64_t pause_ms = kFirstPauseMs;
   };
-  Attempt begin() { return {client_.clock().now_ns() + timeout_ms_ * kNsPerMs, kFirstPauseMs}; }
+  Attempt begin() {
+    const int64_t now_ns = client_.clock().now_ns();
+    return {now_ns + timeout_ms_ * kNsPerMs, now_ns + kTopicPatienceMs * kNsPerMs, kFirstPauseMs};
+  }
 
   static wire::GroupOffset offset_of(const MarkerPlace& place, int64_t value) {
     return {place.group, place.topic, 0, value};
@@ -144,6 +152,9 @@ class WireTransactions final : public Transactions {
     if (no_access) { return failed_precondition(ErrorId::kKafkaAccess, "{}", text); }
     return unavailable(ErrorId::kKafkaBroker, "{}", text);
   }
+  static Status no_topic(const MarkerPlace& place) {
+    return not_found(ErrorId::kKafkaTopic, "Kafka's brokers have no topic '{}'", place.topic);
+  }
   static Status check_not_over(wire::Api api, const std::string& transactional_id,
                                ErrorCode error) {
     if (error == ErrorCode::kNone) { return ok_status(); }
@@ -162,6 +173,10 @@ class WireTransactions final : public Transactions {
     while (true) {
       Result<Response> response = ask_once(attempt, kind, key, request, read);
       if (response.ok() && !is_retriable(response->error)) { return response; }
+      if (response.ok() && response->error == ErrorCode::kUnknownTopicOrPartition &&
+          client_.clock().now_ns() >= attempt.topic_deadline_ns) {
+        return response;
+      }
       if (!response.ok() && !may_help(response.status())) { return response; }
       if (!response.ok() || names_wrong_coordinator(response->error)) {
         coordinators_.erase({kind, key});

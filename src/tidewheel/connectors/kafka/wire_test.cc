@@ -482,6 +482,30 @@ TEST_F(KafkaWireClient, gives_up_when_time_is_over_or_nobody_wants_it_any_more) 
   EXPECT_EQ(transactions()->commit("tx", {5, 2}).status().code(), StatusCode::kCancelled);
 }
 
+TEST_F(KafkaWireClient, a_topic_that_is_not_there_is_named_soon) {
+  FakeBroker first(machine_.world, 9001);
+  int32_t missing = 3;
+  first.handler = [&](wire::Api api, std::string_view) {
+    return api == wire::Api::kOffsetCommit
+               ? FakeBroker::Answer{.body = bytes_of("00000000"
+                                                     "00000001"
+                                                     "000174"
+                                                     "00000001"
+                                                     "00000000") +
+                                            bytes_of(--missing < 0 ? "0000" : "0003")}
+               : usual(api, 9001);
+  };
+  const auto patient = transactions({}, Duration(120'000));
+  // It has just been made.
+  EXPECT_TRUE(patient->set_marker({"group", "t"}, 1).ok());
+  missing = 1'000'000;
+  const int64_t began_ns = machine_.simulation.now_ns();
+  const Status status = patient->set_marker({"group", "t"}, 2);
+  EXPECT_EQ(status.id(), ErrorId::kKafkaTopic) << status.to_string();
+  EXPECT_NE(status.message().find("'t'"), std::string::npos) << status.to_string();
+  EXPECT_LT(machine_.simulation.now_ns() - began_ns, int64_t{15} * 1'000'000'000);
+}
+
 TEST_F(KafkaWireClient, tells_a_transaction_that_is_over_from_a_refusal) {
   FakeBroker first(machine_.world, 9001);
   const char* code = "002f";
