@@ -45,7 +45,7 @@ class BestRowCell final : public KeyedCell {
     const char* const begin = mutable_state().heap().address(best(row).block);
     prefetch_for_write(begin);
     prefetch_for_write(begin + 64);
-    prefetch_for_write(begin + 128);
+    if (images_ == nullptr) { prefetch_for_write(begin + 128); }
   }
   // What the key has, if it has not expired.
   Best* find(std::byte* row) {

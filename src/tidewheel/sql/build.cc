@@ -992,8 +992,13 @@ void JobBuilder::note_aggregates(const Plan& plan) {
 }
 
 // An aggregate that folds its own changes (GroupAggregateSpec::by_epoch), below nothing but a
-// choice of columns that keeps all its results: then no row is updated to what it was.
+// choice of columns that keeps all its results: then no row is updated to what it was. Or several
+// of them as one table, whose changes are those of each.
 bool JobBuilder::is_folded(const Plan& plan) const {
+  if (std::holds_alternative<UnionNode>(plan.node)) {
+    return std::all_of(plan.inputs.begin(), plan.inputs.end(),
+                       [this](const PlanRef& input) { return is_folded(*input); });
+  }
   if (plan.unique_keys.empty() || options_.drops_null_rows) { return false; }
   const Plan* below = &plan;
   if (const auto* calc = std::get_if<CalcNode>(&plan.node)) {
@@ -1022,10 +1027,24 @@ bool JobBuilder::is_folded(const Plan& plan) const {
   return calls.ok() && can_have_two_phases(*calls);
 }
 
+namespace {
+
+// Rows of one table, each made into at most one: what there is at any moment is right for a prefix
+// of every split, so that nothing needs to be held.
+bool is_row_by_row(const Plan& plan) {
+  if (plan.updates) { return false; }
+  if (std::holds_alternative<ScanNode>(plan.node)) { return true; }
+  const bool passes_rows = std::holds_alternative<CalcNode>(plan.node) ||
+                           std::holds_alternative<WatermarkNode>(plan.node);
+  return passes_rows && is_row_by_row(plan.input());
+}
+
+}  // namespace
+
 Stream<ColumnRow> JobBuilder::by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single) {
   if (options_.epochs.interval_ms == 0) { return rows; }
   env_.config().set(options::kEpochInterval, options_.epochs.interval_ms);
-  if (is_folded(plan)) { return rows; }
+  if (is_folded(plan) || (!single && is_row_by_row(plan))) { return rows; }
   EpochFoldSpec spec;
   spec.input = plan.type;
   spec.updates = plan.updates;

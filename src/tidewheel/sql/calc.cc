@@ -29,12 +29,11 @@ std::vector<LogicalType> types_of(const std::vector<Bound>& outputs) {
 
 // An empty batch of an output, to be filled and sent by itself.
 ColumnBatch& fresh_batch(Output<ColumnRow>& output, const std::vector<LogicalType>& types,
-                         Evaluator& outputs, std::vector<Column*>& targets) {
+                         std::vector<Column*>& targets) {
   static_cast<void>(output.flush());
   ColumnBatch& batch = output.current();
   batch.set_types(types);
   for (size_t i = 0; i < types.size(); ++i) { targets[i] = &batch.column(i); }
-  batch.share_arena(outputs.constants());
   return batch;
 }
 
@@ -47,8 +46,9 @@ Status send_computed(Output<ColumnRow>& output, const std::vector<LogicalType>& 
                      Evaluator& outputs, const ColumnBatch& in, std::span<const ColumnView> views,
                      uint32_t begin, uint32_t end, std::vector<Column*>& targets,
                      std::vector<Evaluated>& results, KeepSources keep_sources) {
-  ColumnBatch& batch = fresh_batch(output, types, outputs, targets);
+  ColumnBatch& batch = fresh_batch(output, types, targets);
   TIDEWHEEL_RETURN_IF_ERROR(outputs.run(views, begin, end, targets, batch.arena(), results));
+  outputs.keep_strings(batch);
   const auto input_columns = static_cast<int32_t>(in.views().size());
   for (size_t i = 0; i < types.size(); ++i) {
     const int32_t column = results[i].input_column;
@@ -96,6 +96,10 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
     if (!output().ready()) { return Progress::kBlocked; }
     const ColumnBatch& in = ColumnBatch::of(*rows.batch);
     const uint32_t begin = cursor;
+    for (Evaluator* const evaluator :
+         {condition_.get(), outputs_.get(), first_.get(), rest_.get()}) {
+      if (evaluator != nullptr) { evaluator->see_tables(in); }
+    }
     // A whole element at once: what it gives is kept by the port, when that can't send it.
     use(in, *outputs_);
     if (condition_ == nullptr) {
@@ -158,7 +162,7 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
     batch.keep(in);
     if (evaluator_ != rest_.get() || !arena_) { return; }
     batch.share_arena(arena_);
-    batch.share_arena(first_->constants());
+    first_->keep_strings(batch);
   }
 
   void send_all(const ColumnBatch& in, uint32_t begin, uint32_t end) {
@@ -167,8 +171,9 @@ class CalcOperator final : public OutputOperator<ColumnRow> {
   }
 
   void send_passing(const ColumnBatch& in) {
-    ColumnBatch& batch = fresh_batch(output(), types_, *evaluator_, targets_);
+    ColumnBatch& batch = fresh_batch(output(), types_, targets_);
     check(evaluator_->run_selected(views_, passing_, targets_, batch.arena(), results_));
+    evaluator_->keep_strings(batch);
     keep_sources(in, batch);
     put_kinds(in, batch, 0);
     batch.set_size(static_cast<uint32_t>(passing_.size()));

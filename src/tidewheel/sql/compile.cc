@@ -196,7 +196,26 @@ class Compiler {
     if (const auto known = find(step)) { return *known; }
     const KernelSetup setup{types, literals, bound.type, program_.options};
     TIDEWHEEL_ASSIGN_OR_RETURN(step.kernel, bound.function->make_kernel(setup));
+    remember_strings(step);
     return finish_kernel(std::move(step), bound);
+  }
+
+  // What a regular expression gives for a string is looked up where it can be. Other functions of
+  // strings cost less than it takes to remember them, or hardly more.
+  void remember_strings(ProgramStep& step) {
+    if (!step.traits.is_careful || !step.function->name().starts_with("REGEXP") ||
+        !LastingMemo::can_hold(step.type)) {
+      return;
+    }
+    std::optional<size_t> varying;
+    for (size_t i = 0; i < step.arguments.size(); ++i) {
+      const ProgramStep& argument = program_.steps[step.arguments[i]];
+      if (argument.op == Op::kConstant) { continue; }
+      if (varying || argument.type.physical() != Physical::kText) { return; }
+      varying = i;
+    }
+    if (!varying) { return; }
+    step.kernel = std::make_unique<LastingMemo>(std::move(step.kernel), *varying, program_.tables);
   }
 
   Result<uint32_t> add_cast(const Bound& bound, uint32_t context) {
@@ -417,6 +436,8 @@ Result<std::unique_ptr<Evaluator::Program>> Evaluator::Program::compile(
   make_constants(*program);
   for (const ProgramStep& step : program->steps) {
     if (step.op == ProgramStep::Op::kInput) { program->input_columns.push_back(step.column); }
+    auto* const memo = dynamic_cast<LastingMemo*>(step.kernel.get());
+    if (memo != nullptr) { program->memos.push_back(memo); }
   }
   return program;
 }

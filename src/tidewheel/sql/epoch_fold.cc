@@ -180,14 +180,41 @@ class ChangeFold final : public EpochFold {
       keys_.encode(key_columns_, numbers_, *scratch_, encoded_keys_.data());
       keys = encoded_keys_;
     }
+    while ((found_.size() + count) * 2 > slots_.size()) { grow(); }
+    hashes_.resize(count);
     for (uint32_t i = 0; i < count; ++i) {
-      add(find_key(keys[i].view()), encoded_[i].view(), is_retraction(in.kind(begin + i)) ? -1 : 1);
+      hashes_[i] = hash_bytes(keys[i].data(), keys[i].size());
+    }
+    fetch_ahead();
+    for (uint32_t i = 0; i < count; ++i) {
+      add(find_key(keys[i].view(), hashes_[i]), encoded_[i].view(),
+          is_retraction(in.kind(begin + i)) ? -1 : 1);
     }
   }
 
-  uint32_t find_key(std::string_view key) {
-    if ((found_.size() + 1) * 2 > slots_.size()) { grow(); }
-    const uint64_t hash = hash_bytes(key.data(), key.size());
+  // Has at hand what keys are found by, step by step: a large epoch lies in no near cache. What is
+  // found here may be another key's, or change until it is used.
+  void fetch_ahead() {
+    const size_t mask = slots_.size() - 1;
+    for (const uint64_t hash : hashes_) { __builtin_prefetch(&slots_[hash & mask]); }
+    likely_.clear();
+    for (const uint64_t hash : hashes_) {
+      const uint32_t key = slots_[hash & mask];
+      if (key == kNone) { continue; }
+      __builtin_prefetch(&found_[key]);
+      likely_.push_back(key);
+    }
+    for (const uint32_t key : likely_) {
+      __builtin_prefetch(found_[key].bytes.data());
+      if (found_[key].first != kNone) { __builtin_prefetch(&entries_[found_[key].first]); }
+    }
+    for (const uint32_t key : likely_) {
+      if (found_[key].first != kNone) { __builtin_prefetch(entries_[found_[key].first].bytes); }
+    }
+  }
+
+  // There is room for another key.
+  uint32_t find_key(std::string_view key, uint64_t hash) {
     const size_t mask = slots_.size() - 1;
     size_t at = hash & mask;
     for (; slots_[at] != kNone; at = (at + 1) & mask) {
@@ -311,6 +338,8 @@ class ChangeFold final : public EpochFold {
   int64_t charged_bytes_ = 0;
 
   std::vector<uint32_t> numbers_;  // scratch
+  std::vector<uint64_t> hashes_;
+  std::vector<uint32_t> likely_;
   std::vector<Text> encoded_;
   std::vector<Text> encoded_keys_;
   std::vector<ColumnView> key_columns_;

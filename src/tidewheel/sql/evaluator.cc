@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/dataflow/batch.h"
 #include "tidewheel/sql/datum_column.h"
 #include "tidewheel/sql/program.h"
 #include "tidewheel/sql/vector_ops.h"
@@ -288,25 +289,70 @@ class Choice {
 
 }  // namespace
 
+namespace {
+
+// Row i of `to` is that of branches[chosen[i]].
+void put_chosen(std::span<const ColumnView> branches, const uint32_t* chosen, uint32_t rows,
+                Column& to) {
+  if (is_nested(to)) {
+    for (uint32_t i = 0; i < rows; ++i) { copy_rows(branches[chosen[i]], i, i + 1, to, i); }
+    return;
+  }
+  with_physical(to.physical(), [&]<class T>() {
+    struct Values {
+      const T* first;
+      size_t stride;
+    };
+    std::vector<Values> values;
+    for (const ColumnView& branch : branches) {
+      values.push_back({branch.as<T>(), branch.is_constant ? size_t{0} : size_t{1}});
+    }
+    T* const out = to.values<T>();
+    for (uint32_t i = 0; i < rows; ++i) {
+      const Values& from = values[chosen[i]];
+      out[i] = from.first[i * from.stride];
+    }
+  });
+}
+
+}  // namespace
+
+// Which branch each row takes, from the last one on, so that an earlier one has its way; then the
+// values, in one pass.
 void Evaluator::Program::run_case(ProgramStep& step) {
   const size_t last = step.arguments.size() - 1;
   const auto view_of = [&](size_t i) -> const ColumnView& { return steps[step.arguments[i]].view; };
+  branches.clear();
   bool with_nulls = view_of(last).validity != nullptr;
-  for (size_t i = 1; i < last; i += 2) { with_nulls |= view_of(i).validity != nullptr; }
-  for (auto* scratch : {&bytes, &more_bytes, &taken, &active}) { grow_to(*scratch, padded_rows()); }
-  Column& result = room_for(step, rows, false);
-  Choice choice(rows, more_bytes);
-  choice.begin(view_of(last), result, with_nulls);
-  std::fill(taken.begin(), taken.begin() + rows, uint8_t{0});
-  for (size_t i = 0; i < last; i += 2) {
-    put_true(view_of(i), rows, bytes.data());
-    for (uint32_t r = 0; r < rows; ++r) {
-      bytes[r] &= static_cast<uint8_t>(taken[r] ^ 1);
-      taken[r] |= bytes[r];
-    }
-    choice.pick(view_of(i + 1), bytes.data(), active);
+  for (size_t i = 1; i < last; i += 2) {
+    with_nulls |= view_of(i).validity != nullptr;
+    branches.push_back(view_of(i));
   }
-  choice.end();
+  branches.push_back(view_of(last));
+  grow_to(bytes, padded_rows());
+  chosen.assign(padded_rows(), static_cast<uint32_t>(branches.size() - 1));
+  for (size_t branch = branches.size() - 1; branch-- > 0;) {
+    put_true(view_of(2 * branch), rows, bytes.data());
+    const uint8_t* const takes = bytes.data();
+    uint32_t* const to = chosen.data();
+    for (uint32_t i = 0; i < rows; ++i) {
+      to[i] = takes[i] != 0 ? static_cast<uint32_t>(branch) : to[i];
+    }
+  }
+  Column& result = room_for(step, rows, false);
+  put_chosen(branches, chosen.data(), rows, result);
+  if (with_nulls && !is_nested(result)) {
+    grow_to(more_bytes, padded_rows());
+    std::fill(more_bytes.begin(), more_bytes.begin() + rows, uint8_t{1});
+    for (uint32_t branch = 0; branch < branches.size(); ++branch) {
+      if (branches[branch].validity == nullptr) { continue; }
+      put_valid(branches[branch], rows, bytes.data());
+      const uint8_t* const valid = bytes.data();
+      uint8_t* const to = more_bytes.data();
+      for (uint32_t i = 0; i < rows; ++i) { to[i] = chosen[i] == branch ? valid[i] : to[i]; }
+    }
+    pack_bytes(more_bytes.data(), rows, result.validity());
+  }
   step.view = result.view();
 }
 
@@ -489,7 +535,16 @@ Status Evaluator::run_filter(std::span<const ColumnView> input, uint32_t begin, 
 }
 
 void Evaluator::set_watermark_ms(int64_t watermark_ms) { program_->watermark_ms = watermark_ms; }
-const ArenaRef& Evaluator::constants() const { return program_->constants; }
+void Evaluator::keep_strings(Batch& batch) const {
+  batch.share_arena(program_->constants);
+  for (const LastingMemo* const memo : program_->memos) {
+    if (memo->strings()) { batch.share_arena(memo->strings()); }
+  }
+}
+void Evaluator::see_tables(const Batch& batch) {
+  if (program_->memos.empty()) { return; }
+  for (const ArenaRef& arena : batch.shared_arenas()) { program_->tables.keep(arena); }
+}
 bool Evaluator::borrows_input(size_t index) const {
   return program_->steps[program_->outputs[index]].borrows_input;
 }

@@ -16,6 +16,10 @@
 #include "tidewheel/types/arena.h"
 #include "tidewheel/types/column.h"
 
+namespace tidewheel {
+class Batch;  // dataflow/batch.h
+}  // namespace tidewheel
+
 namespace tidewheel::sql {
 
 // The values of one output.
@@ -41,8 +45,8 @@ class Evaluator {
   // null one, or an empty `targets`: into the evaluator's own memory, valid until the next call.
   // (Then an output that is constant has a constant view.) Plain columns of the input are not
   // copied: see Evaluated. `results` has room for all outputs.
-  // New strings go into `arena`. Others point into the input, or into `constants()`, which have to
-  // be kept for as long as the results.
+  // New strings go into `arena`. Others point into the input, or where `keep_strings` says, which
+  // have to be kept for as long as the results.
   // Errors: kSqlValue with the expression and the value.
   Status run(std::span<const ColumnView> input, uint32_t begin, uint32_t end,
              std::span<tidewheel::Column* const> targets, Arena& arena,
@@ -62,8 +66,12 @@ class Evaluator {
   // What CURRENT_WATERMARK gives from now on; INT64_MIN: there is none yet.
   void set_watermark_ms(int64_t watermark_ms);
 
-  // Where strings of literals are. Lasting; may be shared with batches.
-  const ArenaRef& constants() const;
+  // Has `batch` keep the strings that results of the last run point to: of literals, and what is
+  // remembered.
+  void keep_strings(Batch& batch) const;
+  // Notes lasting tables (types/lasting_text.h) that rows of the batch may point into: what costly
+  // functions make of their strings is remembered.
+  void see_tables(const Batch& batch);
   // Whether output `index` may hold strings that point into the input.
   bool borrows_input(size_t index) const;
   size_t output_count() const;

@@ -10,8 +10,10 @@
 #include "tidewheel/sql/evaluator.h"
 #include "tidewheel/sql/functions.h"
 #include "tidewheel/sql/kernel.h"
+#include "tidewheel/sql/lasting_memo.h"
 #include "tidewheel/types/arena.h"
 #include "tidewheel/types/column.h"
+#include "tidewheel/types/lasting_text.h"
 
 namespace tidewheel::sql {
 
@@ -73,6 +75,8 @@ struct Evaluator::Program {
   std::vector<uint32_t> outputs;
   std::vector<int32_t> input_columns;
   ArenaRef constants;
+  LastingTexts tables;              // that rows have pointed into
+  std::vector<LastingMemo*> memos;  // kernels of steps
 
   // ---- Of the run.
   uint32_t rows = 0;
@@ -82,7 +86,9 @@ struct Evaluator::Program {
   std::vector<uint8_t> active;      // of a careful step
   std::vector<uint8_t> bytes;       // scratch
   std::vector<uint8_t> more_bytes;  // scratch
-  std::vector<uint8_t> taken;       // of CASE: rows that have their value
+  std::vector<uint8_t> taken;       // of COALESCE: rows that have their value
+  std::vector<uint32_t> chosen;     // of CASE: the branch of each row
+  std::vector<ColumnView> branches;
   std::vector<ColumnView> argument_views;
   std::vector<std::unique_ptr<tidewheel::Column>> gathered;  // of run_selected
   std::vector<ColumnView> gathered_views;

@@ -50,6 +50,7 @@ class TopN final : public KeyedOperator<K> {
     } else if (keeps_few_) {
       TIDEWHEEL_ASSIGN_OR_RETURN(top_, store_->template declare<TopRowsCell>("rows", options));
       if (images_) { top_->hold_images(*images_); }
+      top_->hold_at_most(static_cast<uint32_t>(spec_.last));
     } else {
       using Rows = MapCell<Text, Text>;
       TIDEWHEEL_ASSIGN_OR_RETURN(map_, store_->template declare<Rows>("rows", options));

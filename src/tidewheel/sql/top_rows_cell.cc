@@ -52,7 +52,8 @@ TopRowsCell::Entry& TopRowsCell::insert(std::byte* row, size_t place, const Text
     KeyedState::head_of(row) |= bit();
   }
   if (of_key.count == of_key.capacity) {
-    const uint32_t capacity = std::max<uint32_t>(2, of_key.capacity * 2);
+    const uint32_t doubled = std::max<uint32_t>(2, of_key.capacity * 2);
+    const uint32_t capacity = std::max(of_key.count + 1, std::min(doubled, rows_most_));
     const TextBlock bigger = heap.allocate(capacity * sizeof(Entry));
     if (of_key.count > 0) {
       std::memcpy(heap.address(bigger), heap.address(of_key.block), of_key.count * sizeof(Entry));

@@ -41,6 +41,8 @@ class TopRowsCell final : public KeyedCell {
   TopRowsCell(KeyedState& owner, const std::string& name, const StateOptions& options);
   // Rows are images, which snapshots do not have. Before anything is read.
   void hold_images(RowImages& images) { images_ = &images; }
+  // There will not be more rows of a key, so that no room is made for them.
+  void hold_at_most(uint32_t rows) { rows_most_ = rows; }
 
   void prefetch(std::byte* row) const {
     if (!KeyedState::has(row, bit())) { return; }
@@ -87,6 +89,7 @@ class TopRowsCell final : public KeyedCell {
 
   StateBytes bytes_;
   RowImages* images_ = nullptr;
+  uint32_t rows_most_ = UINT32_MAX;
   bool has_stamps_ = false;  // of the snapshot that is read
   std::unique_ptr<StateDecoder<BestRow>> decoder_;
 };

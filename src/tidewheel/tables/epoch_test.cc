@@ -274,6 +274,22 @@ TEST_F(EpochStatements, explain_says_which_consistency_there_is) {
   EXPECT_GE(count(explained("SELECT SUM(b) FROM t GROUP BY a"), "EpochFold"), 1);
 }
 
+TEST_F(EpochStatements, what_is_exact_by_itself_goes_to_its_table_without_a_fold) {
+  run("SET 'consistency' = 'epoch'");
+  run("CREATE TABLE nowhere (x BIGINT, y BIGINT) WITH ('connector' = 'blackhole')");
+  const auto folds = [this](const std::string& query) {
+    return count(explained("INSERT INTO nowhere " + query), "EpochFold");
+  };
+  EXPECT_EQ(folds("SELECT a, b + 1 FROM t WHERE b > 1"), 0);
+  EXPECT_EQ(folds("SELECT a, SUM(b) FROM t GROUP BY a UNION ALL "
+                  "SELECT b, SUM(a) FROM t GROUP BY b"),
+            0);
+  // Two rows of one.
+  EXPECT_GE(folds("SELECT a, b FROM t UNION ALL SELECT b, a FROM t"), 1);
+  // One side's changes are those of many rows.
+  EXPECT_GE(folds("SELECT a, SUM(b) FROM t GROUP BY a UNION ALL SELECT a, b FROM t"), 1);
+}
+
 TEST_F(EpochStatements, a_table_that_is_named_twice_is_read_once) {
   const std::string query =
       "SELECT a FROM t WHERE b = 1 UNION ALL SELECT CHAR_LENGTH(c) FROM t WHERE b = 2";
