@@ -423,7 +423,9 @@ Status RocksdbBackend::wait_behind() {
 }
 
 bool RocksdbBackend::can_commit_behind() {
-  return behind_done_ == nullptr || behind_done_->is_set();
+  if (behind_written_) { return true; }
+  behind_waited_for_ = true;
+  return behind_written_;  // the job may have looked before
 }
 
 Status RocksdbBackend::commit_behind() {
@@ -432,6 +434,8 @@ Status RocksdbBackend::commit_behind() {
   TIDEWHEEL_DCHECK(is_cut());
   std::swap(gathered_, behind_);
   behind_done_ = shared_.world.executor().make_event();
+  behind_written_ = false;
+  behind_waited_for_ = false;
   shared_.world.executor().run_blocking([this, done = behind_done_] {
     behind_status_ = write(behind_, *behind_batch_);
     // Blocks and write buffers of all sizes come and go, which leaves blanks: much of a small
@@ -440,6 +444,8 @@ Status RocksdbBackend::commit_behind() {
         shared_.written_behind.fetch_add(1, std::memory_order_relaxed) % kTrimEvery == 0) {
       trim_allocator();
     }
+    behind_written_ = true;
+    if (behind_waited_for_ && commit_wake_) { commit_wake_(); }
     done->set();
   });
   return {};

@@ -70,6 +70,7 @@ class RocksdbBackend final : public StateBackend {
   Status commit() override;
   Status commit_behind() override;
   bool can_commit_behind() override;
+  void set_commit_wake(std::function<void()> wake) override { commit_wake_ = std::move(wake); }
   uint64_t uncommitted_bytes() const override;
   uint64_t write_batch_bytes() const override { return write_batch_bytes_; }
   std::unique_ptr<StoreCursor> scan(StoreId state) override;
@@ -146,6 +147,10 @@ class RocksdbBackend final : public StateBackend {
   std::unique_ptr<::rocksdb::WriteBatch> behind_batch_;
   Status behind_status_;                // sticks
   std::shared_ptr<Event> behind_done_;  // null: there is none
+  // The job has written all, and ends after it has woken who waits for that.
+  std::atomic<bool> behind_written_{true};
+  std::atomic<bool> behind_waited_for_{false};
+  std::function<void()> commit_wake_;
   struct SortedKey {
     uint64_t order = 0;
     uint32_t index = 0;  // among the keys that were asked for

@@ -946,10 +946,14 @@ void EntryCache::begin_cut() {
 }
 
 Result<bool> EntryCache::prepare_cut() {
+  waits_for_commit_ = false;
   if (cutting_ != Cutting::kOld) { return true; }
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
   if (below_->uncommitted_bytes() >= below_->write_batch_bytes()) {
-    if (!below_->can_commit_behind()) { return false; }
+    if (!below_->can_commit_behind()) {
+      waits_for_commit_ = true;
+      return false;
+    }
     TIDEWHEEL_RETURN_IF_ERROR(below_->commit_behind());
   }
   size_t written = 0;
@@ -971,7 +975,10 @@ Result<bool> EntryCache::prepare_cut() {
     });
   }
   if (cut_chunk_ < chunks_.size()) { return false; }
-  if (!below_->can_commit_behind()) { return false; }
+  if (!below_->can_commit_behind()) {
+    waits_for_commit_ = true;
+    return false;
+  }
   TIDEWHEEL_RETURN_IF_ERROR(below_->commit());
   has_direct_writes_ = false;
   cutting_ = Cutting::kBelow;

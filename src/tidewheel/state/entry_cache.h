@@ -98,6 +98,10 @@ class EntryCache final : public StateBackend {
 
   void begin_cut() override;
   Result<bool> prepare_cut() override;
+  bool waits_for_commit() const override { return waits_for_commit_; }
+  void set_commit_wake(std::function<void()> wake) override {
+    below_->set_commit_wake(std::move(wake));
+  }
   std::unique_ptr<StoreView> cut_view() override;
   bool takes_writes_while_cutting() const override { return !has_direct_; }
 
@@ -300,6 +304,7 @@ class EntryCache final : public StateBackend {
   size_t size_ = 0;          // records in the index
 
   Cutting cutting_ = Cutting::kNo;
+  bool waits_for_commit_ = false;    // prepare_cut
   bool cut_has_begun_ = false;       // this one is the backend's below
   bool snapshot_has_begun_ = false;  // one of the backend's below, which is not yet written
   int epoch_ = 0;                    // the mark of what is changed now

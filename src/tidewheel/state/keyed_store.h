@@ -178,7 +178,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   void fetch(uint32_t begin, uint32_t end, KeyAt& key_at);
   // `write` has nothing to do before it is woken.
   bool waits_for_backend() const {
-    return backed_ != nullptr && backed_->stage == Backed::Stage::kOwn;
+    if (backed_ == nullptr) { return false; }
+    return backed_->stage == Backed::Stage::kOwn || (backed_->stage == Backed::Stage::kPrepare &&
+                                                     backed_->rows.backend().waits_for_commit());
   }
 
   size_t key_count() const { return index_.size(); }

@@ -23,6 +23,7 @@ Status KeyedStore<K>::open_backend(StateBackend& backend, SnapshotReader* reader
   });
   backed_->own_snapshots = own_snapshots && backend.has_own_snapshots();
   if (backend.timer_storage().in_backend) { open_timers(); }
+  backend.set_commit_wake(wake);
   backed_->wake = std::move(wake);
   row_store_ = &backed_->rows;
   if (reader != nullptr) {

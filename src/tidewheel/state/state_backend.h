@@ -105,8 +105,11 @@ class StateBackend {
   // The same for whom what was gathered does not have to be seen before the next `commit`, or the
   // next call of this one, has come back: it may be written in the background.
   virtual Status commit_behind() { return commit(); }
-  // Whether commit_behind would not wait.
+  // Whether commit_behind would not wait (but for a moment).
   virtual bool can_commit_behind() { return true; }
+  // Before the first write: `wake` is called, on any thread, when can_commit_behind has said no and
+  // says yes now.
+  virtual void set_commit_wake(std::function<void()> wake) { static_cast<void>(wake); }
   // Bytes gathered.
   virtual uint64_t uncommitted_bytes() const = 0;
   // Bytes from which on they should be committed.
@@ -126,6 +129,8 @@ class StateBackend {
   // Does some of what has to be done before the cut; false: call it again. After that comes
   // `cut_view` or `begin_own_snapshot`, or `abort_own_snapshot`.
   virtual Result<bool> prepare_cut() { return true; }
+  // prepare_cut has said false, and will until what is written behind is written.
+  virtual bool waits_for_commit() const { return false; }
   virtual std::unique_ptr<StoreView> cut_view() { return view(); }
 
   // ---- Snapshots in the backend's own form, which share files with earlier ones.
