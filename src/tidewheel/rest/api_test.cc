@@ -282,8 +282,9 @@ TEST_F(RestTest, what_is_of_another_kind_is_refused) {
   EXPECT_EQ(code("POST", kJobPath + "/savepoints", R"({"target-directory":[]})"), 400);
   EXPECT_TRUE(gateway.savepoints.empty());
   EXPECT_EQ(code("GET", kJobPath + "/exceptions?maxExceptions=2147483648"), 400);
-  EXPECT_EQ(code("GET", kJobPath + "/vertices/" + TestGateway::kSource + "/flamegraph?type=AAA"),
-            400);
+  const std::string flames = kJobPath + "/vertices/" + TestGateway::kSource + "/flamegraph";
+  EXPECT_EQ(code("GET", flames + "?subtaskindex=2147483646"), 404);
+  EXPECT_EQ(code("GET", flames + "?type=AAA"), 400);
 }
 
 TEST_F(RestTest, stopping_takes_a_savepoint) {
