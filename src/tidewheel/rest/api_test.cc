@@ -490,7 +490,7 @@ TEST_F(RestTest, flame_graphs_are_sampled_once_and_shown_later) {
   EXPECT_EQ(gateway.samplings, 1);
   EXPECT_EQ(code("GET", path + "?type=off_cpu"), 200);
   EXPECT_EQ(code("GET", path + "?type=OTHER"), 400);
-  EXPECT_EQ(code("GET", path + "?subtaskindex=2"), 400);
+  EXPECT_EQ(code("GET", path + "?subtaskindex=2"), 404);
 }
 
 TEST_F(RestTest, profiles_are_taken_listed_and_fetched) {
