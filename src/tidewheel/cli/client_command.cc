@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <deque>
 #include <memory>
 
 #include "tidewheel/base/cluster_options.h"
@@ -370,25 +371,55 @@ class Client {
     const Result<JsonValue> taken = cluster_->get(path_ + "/checkpoints");
     JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
     if (figures.rows_in == 0) { figures.rows_in = rows_within_chains(*cluster_, *job); }
-    const int64_t now = world_.clock().now_ns();
-    double rate = 0;
-    if (progress_ns_ > 0 && figures.rows_in >= progress_rows_) {
-      rate = (figures.rows_in - progress_rows_) * 1e9 / static_cast<double>(now - progress_ns_);
+    note_rows((*job)["now"].integer(), figures.rows_in);
+    const SourceFigures sources = source_figures(*cluster_, *job);
+    std::string line = fmt::format("{} {}", figures.state, duration_text(figures.duration_ms));
+    if (figures.running < figures.tasks) {
+      line += fmt::format(", {}/{} tasks", figures.running, figures.tasks);
     }
-    if (progress_ns_ == 0 || figures.rows_in != progress_rows_) {
-      shown_rate_ = rate;
-      progress_ns_ = now;
-      progress_rows_ = figures.rows_in;
-    }
-    std::string line =
-        fmt::format("{} {}, {}/{} tasks, {} rows, {}/s, busy {:.0f} %", figures.state,
-                    duration_text(figures.duration_ms), figures.running, figures.tasks,
-                    count_text(figures.rows_in), count_text(shown_rate_), figures.busy * 100);
+    line += fmt::format(", {} rows, {}/s, busy {:.0f} %", count_text(figures.rows_in),
+                        count_text(rate()), figures.busy * 100);
+    if (sources.pending) { line += fmt::format(", {} to read", count_text(*sources.pending)); }
+    if (is_time(sources.watermark_ms)) { line += ", watermark " + short_time(sources); }
     if (taken.ok()) {
-      line += fmt::format(", checkpoints {} ({} failed), {}", figures.checkpoints,
-                          figures.failed_checkpoints, bytes_text(figures.state_bytes));
+      line += fmt::format(", {} checkpoints", figures.checkpoints);
+      if (figures.failed_checkpoints > 0) {
+        line += fmt::format(" ({} failed)", figures.failed_checkpoints);
+      }
+      line += fmt::format(", {}", bytes_text(figures.state_bytes));
     }
+    // A line that wraps could not be written over.
+    line.resize(std::min(line.size(), static_cast<size_t>(error_terminal_columns() - 1)));
     print(stderr, "\r\x1b[K" + line);
+  }
+
+  // What is shown of a job is a second old or more, so that rates are over some seconds.
+  void note_rows(int64_t at_ms, double rows) {
+    constexpr int64_t kSpanMs = 10'000;
+    const bool is_news = readings_.empty() || at_ms > readings_.back().at_ms;
+    if (!is_news || rows == 0) { return; }
+    if (!readings_.empty() && rows < readings_.back().rows) { readings_.clear(); }  // a new attempt
+    readings_.push_back({at_ms, rows});
+    while (readings_.size() > 2 && readings_[1].at_ms <= at_ms - kSpanMs) { readings_.pop_front(); }
+  }
+  double rate() const {
+    if (readings_.size() < 2) { return 0; }
+    const Reading& first = readings_.front();
+    const Reading& last = readings_.back();
+    return (last.rows - first.rows) * 1000 / static_cast<double>(last.at_ms - first.at_ms);
+  }
+
+  // Without the day when that is today.
+  std::string short_time(const SourceFigures& sources) const {
+    const std::string text = wall_time_text(static_cast<int64_t>(*sources.watermark_ms));
+    const std::string now = wall_time_text(world_.clock().wall_ms());
+    const size_t day = text.find(' ');
+    return text.substr(0, day) == now.substr(0, day) ? text.substr(day + 1) : text;
+  }
+
+  // There is a watermark, and it is neither the first nor the last of all times.
+  static bool is_time(const std::optional<double>& watermark_ms) {
+    return watermark_ms && *watermark_ms > -1e15 && *watermark_ms < 1e15;
   }
 
   Result<int> end_of_job(const JsonValue& result) {
@@ -432,9 +463,12 @@ class Client {
   std::string path_;  // "/v1/jobs/ID"
   int64_t pause_ms_ = 20;
   int64_t told_until_ms_ = 0;
-  int64_t progress_ns_ = 0;
-  double progress_rows_ = 0;
-  double shown_rate_ = 0;
+  // How many rows the job had taken, by its clock.
+  struct Reading {
+    int64_t at_ms = 0;
+    double rows = 0;
+  };
+  std::deque<Reading> readings_;
 };
 
 // Of the folder of the cluster's configuration, where there is one, and the command line. Settings

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "tidewheel/base/signals.h"
 #include "tidewheel/base/world.h"
@@ -98,29 +100,66 @@ void print(const std::string& text) {
 
 }  // namespace
 
+namespace {
+
+// The metrics of the operators of a vertex whose names end so: all in two requests.
+std::vector<JsonValue> operator_metrics(ClusterClient& cluster, const std::string& job,
+                                        const std::string& vertex, std::string_view aggregation,
+                                        const std::vector<std::string>& endings) {
+  const std::string path = fmt::format("/v1/jobs/{}/vertices/{}/subtasks/metrics", job, vertex);
+  const Result<JsonValue> ids = cluster.get(path);
+  if (!ids.ok()) { return {}; }
+  std::string wanted;
+  for (const JsonValue& one : ids->items()) {
+    const std::string& id = one["id"].text();
+    const bool is_wanted = std::any_of(endings.begin(), endings.end(),
+                                       [&](const std::string& end) { return id.ends_with(end); });
+    if (is_wanted) { wanted += (wanted.empty() ? "" : ",") + percent_encode(id); }
+  }
+  if (wanted.empty()) { return {}; }
+  const Result<JsonValue> found =
+      cluster.get(fmt::format("{}?agg={}&get={}", path, aggregation, wanted));
+  return found.ok() ? found->items() : std::vector<JsonValue>();
+}
+
+}  // namespace
+
 double rows_within_chains(ClusterClient& cluster, const JsonValue& job) {
   double rows = 0;
   for (const JsonValue& vertex : job["vertices"].items()) {
     const JsonValue& metrics = vertex["metrics"];
     if (metrics["read-records"].number() > 0 || metrics["write-records"].number() > 0) { continue; }
-    const std::string path = fmt::format("/v1/jobs/{}/vertices/{}/subtasks/metrics",
-                                         job["jid"].text(), vertex["id"].text());
-    const Result<JsonValue> ids = cluster.get(path);
-    if (!ids.ok()) { continue; }
-    std::string wanted;
-    for (const JsonValue& one : ids->items()) {
-      const std::string& id = one["id"].text();
-      if (!id.ends_with(".numRecordsIn")) { continue; }  // an operator's
-      wanted += (wanted.empty() ? "" : ",") + percent_encode(id);
-    }
-    if (wanted.empty()) { continue; }
-    const Result<JsonValue> sums = cluster.get(path + "?agg=sum&get=" + wanted);
-    if (!sums.ok()) { continue; }
     double most = 0;
-    for (const JsonValue& one : sums->items()) { most = std::max(most, one["sum"].number()); }
+    for (const JsonValue& one : operator_metrics(cluster, job["jid"].text(), vertex["id"].text(),
+                                                 "sum", {".numRecordsIn"})) {
+      most = std::max(most, one["sum"].number());
+    }
     rows += most;
   }
   return rows;
+}
+
+// Watermarks may be made behind the source itself: then it has none, and its chain has.
+SourceFigures source_figures(ClusterClient& cluster, const JsonValue& job) {
+  SourceFigures figures;
+  for (const JsonValue& node : job["plan"]["nodes"].items()) {
+    if (!node["inputs"].is_null()) { continue; }
+    std::optional<double> watermark_ms;
+    for (const JsonValue& one :
+         operator_metrics(cluster, job["jid"].text(), node["id"].text(), "min,sum",
+                          {".pendingRecords", ".currentOutputWatermark"})) {
+      if (one["id"].text().ends_with(".pendingRecords")) {
+        figures.pending = figures.pending.value_or(0) + one["sum"].number();
+      } else {
+        const double least = one["min"].number();
+        watermark_ms = std::max(watermark_ms.value_or(least), least);
+      }
+    }
+    if (watermark_ms) {
+      figures.watermark_ms = std::min(figures.watermark_ms.value_or(*watermark_ms), *watermark_ms);
+    }
+  }
+  return figures;
 }
 
 Result<int> show_top(World& world, ClusterClient& cluster, const ClientCommand& command) {

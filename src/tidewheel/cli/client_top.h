@@ -1,5 +1,7 @@
 // `tidewheel top`: the cluster and its jobs, again and again.
 #pragma once
+#include <optional>
+
 #include "tidewheel/base/status.h"
 #include "tidewheel/cli/client_command.h"
 
@@ -15,5 +17,12 @@ Result<int> show_top(World& world, ClusterClient& cluster, const ClientCommand& 
 // Rows that have gone through the vertices of `job` (GET /jobs/ID) that neither read nor write any,
 // since a source and its sink are one chain there: what the operator with most of them has taken.
 double rows_within_chains(ClusterClient& cluster, const JsonValue& job);
+
+// What the sources of a job tell of how far they are.
+struct SourceFigures {
+  std::optional<double> pending;       // rows that are there and not read
+  std::optional<double> watermark_ms;  // of the one that is behind
+};
+SourceFigures source_figures(ClusterClient& cluster, const JsonValue& job);
 
 }  // namespace tidewheel

@@ -20,6 +20,7 @@ namespace {
 
 constexpr int kHistoryLinesMax = 1000;
 constexpr int32_t kLinesFallback = 24;
+constexpr int32_t kColumnsFallback = 80;
 constexpr size_t kShownCandidatesMax = 100;
 
 std::string trimmed(const std::string& text) {
@@ -61,6 +62,12 @@ int32_t terminal_lines() {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) { return kLinesFallback; }
   return size.ws_row;
+}
+
+int32_t error_terminal_columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) { return kColumnsFallback; }
+  return size.ws_col;
 }
 
 bool is_complete_input(const std::string& text) {

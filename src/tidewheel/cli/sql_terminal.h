@@ -16,6 +16,8 @@ bool output_is_terminal();
 bool error_is_terminal();
 // Lines of the terminal that output goes to.
 int32_t terminal_lines();
+// Columns of the one that failures go to.
+int32_t error_terminal_columns();
 
 // What a person typed: statements that end with `;`, or a command of the shell such as `\x`.
 struct ShellInput {

@@ -205,9 +205,12 @@ void RestApi::show_flame_graph(const RestCallRef& call, const pb::VertexReport& 
   const auto kind = sampling_kind(call->query("type").value_or("FULL"));
   const std::string subtask = call->query("subtaskindex").value_or("");
   sampling.subtask = subtask.empty() ? -1 : static_cast<int32_t>(number_of(subtask));
-  if (!kind.has_value() ||
-      (!subtask.empty() && (sampling.subtask < 0 || sampling.subtask >= vertex.parallelism()))) {
-    call->fail(400, "type is FULL, ON_CPU or OFF_CPU, and subtaskindex one of the vertex's");
+  if (!kind.has_value() || (!subtask.empty() && sampling.subtask < 0)) {
+    call->fail(400, "type is FULL, ON_CPU or OFF_CPU, and subtaskindex a number");
+    return;
+  }
+  if (sampling.subtask >= vertex.parallelism()) {
+    call->fail(404, "the vertex has no such subtask");
     return;
   }
   if (!settings_.flame_graphs) {

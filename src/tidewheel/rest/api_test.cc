@@ -282,8 +282,9 @@ TEST_F(RestTest, what_is_of_another_kind_is_refused) {
   EXPECT_EQ(code("POST", kJobPath + "/savepoints", R"({"target-directory":[]})"), 400);
   EXPECT_TRUE(gateway.savepoints.empty());
   EXPECT_EQ(code("GET", kJobPath + "/exceptions?maxExceptions=2147483648"), 400);
-  EXPECT_EQ(code("GET", kJobPath + "/vertices/" + TestGateway::kSource + "/flamegraph?type=AAA"),
-            400);
+  const std::string flames = kJobPath + "/vertices/" + TestGateway::kSource + "/flamegraph";
+  EXPECT_EQ(code("GET", flames + "?subtaskindex=2147483646"), 404);
+  EXPECT_EQ(code("GET", flames + "?type=AAA"), 400);
 }
 
 TEST_F(RestTest, stopping_takes_a_savepoint) {
@@ -489,7 +490,7 @@ TEST_F(RestTest, flame_graphs_are_sampled_once_and_shown_later) {
   EXPECT_EQ(gateway.samplings, 1);
   EXPECT_EQ(code("GET", path + "?type=off_cpu"), 200);
   EXPECT_EQ(code("GET", path + "?type=OTHER"), 400);
-  EXPECT_EQ(code("GET", path + "?subtaskindex=2"), 400);
+  EXPECT_EQ(code("GET", path + "?subtaskindex=2"), 404);
 }
 
 TEST_F(RestTest, profiles_are_taken_listed_and_fetched) {

@@ -39,6 +39,8 @@ constexpr const char* kText = R"({"type":"string"})";
 constexpr const char* kId = R"({"type":"string","pattern":"^[0-9a-f]{32}$"})";
 // What a client may leave to the server.
 constexpr const char* kIdOrNull = R"({"type":["string","null"],"pattern":"^[0-9a-f]{32}$"})";
+constexpr const char* kTextOrNull = R"({"type":["string","null"]})";
+constexpr const char* kBoolOrNull = R"({"type":["boolean","null"]})";
 constexpr const char* kBool = R"({"type":"boolean"})";
 constexpr const char* kNumber = R"({"type":"integer","minimum":0,"maximum":2147483647})";
 constexpr const char* kParallelism = R"({"type":"integer","minimum":1,"maximum":32768})";
@@ -90,14 +92,14 @@ const std::vector<BodySchema>& bodies() {
        {"expiredTimestamp"}},
       {"POST",
        "/jobs/:jobid/savepoints",
-       {{"target-directory", kText},
-        {"cancel-job", kBool},
+       {{"target-directory", kTextOrNull},
+        {"cancel-job", kBoolOrNull},
         {"formatType", kFormat},
         {"triggerId", kIdOrNull}}},
       {"POST",
        "/jobs/:jobid/stop",
-       {{"targetDirectory", kText},
-        {"drain", kBool},
+       {{"targetDirectory", kTextOrNull},
+        {"drain", kBoolOrNull},
         {"formatType", kFormat},
         {"triggerId", kIdOrNull}}},
       {"POST",
