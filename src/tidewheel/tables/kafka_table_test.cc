@@ -228,5 +228,47 @@ TEST_F(KafkaSql, a_partition_without_messages_holds_windows_back_until_it_is_idl
   static_cast<void>((*job)->result());
 }
 
+TEST_F(KafkaSql, a_table_that_is_ahead_waits_for_those_of_its_group) {
+  const std::string ahead = topic("group-ahead", 1);
+  const std::string behind = topic("group-behind", 1);
+  constexpr int32_t kMessages = 60'000;  // more than are read before anybody is asked
+  write(behind, 0, {R"({"a": 0})"}, /*first_time_ms=*/1'000);
+  const auto writer = producer();
+  for (int32_t i = 0; i < kMessages; ++i) {
+    send(*writer, ahead, {.value = R"({"a": 1})", .partition = 0, .timestamp_ms = 1'000 + i * 5});
+  }
+  ASSERT_TRUE(writer->flush(Duration(20'000)).ok());
+  Env env(world(), Config());
+  env.batch_rows(64);
+  for (const auto& [table, name] : {std::pair("x", ahead), std::pair("y", behind)}) {
+    static_cast<void>(
+        env.sql("CREATE TABLE " + std::string(table) +
+                " (a BIGINT NOT NULL, ts TIMESTAMP(3) METADATA FROM 'timestamp', WATERMARK FOR ts "
+                "AS ts) WITH ('topic' = '" +
+                name + "', 'properties.bootstrap.servers' = '" + brokers() + "', " + kJson +
+                ", 'scan.watermark.alignment.group' = 'g', 'scan.watermark.alignment.max-drift' = "
+                "'5 s', 'scan.watermark.alignment.update-interval' = '10 ms')"));
+  }
+  const auto seen = std::make_shared<std::atomic<int64_t>>(0);
+  env.sql("SELECT a FROM x UNION ALL SELECT a FROM y")
+      .as<int64_t>()
+      .map([seen](int64_t a) { return *seen += a; })
+      .collect();
+  auto job = env.execute_async();
+  ASSERT_TRUE(job.ok()) << job.status().to_string();
+  int64_t last = 0;
+  int32_t same = 0;
+  EXPECT_TRUE(wait_for([&] {
+    same = last > 0 && *seen == last ? same + 1 : 0;
+    last = *seen;
+    return same == 50;
+  }));
+  EXPECT_LT(last, kMessages / 2);
+  write(behind, 0, {R"({"a": 0})"}, /*first_time_ms=*/40'000'000);
+  EXPECT_TRUE(wait_for([&] { return *seen == kMessages; }));
+  (*job)->cancel();
+  static_cast<void>((*job)->result());
+}
+
 }  // namespace
 }  // namespace tidewheel
