@@ -219,6 +219,24 @@ def top_shows_the_rows_of_one_chain(program, folder):
 
 
 @test
+def profiles_show_what_the_workers_of_a_task_manager_do(program, folder):
+    with Cluster(program, folder, ["rest.profiling.enabled=true"]) as cluster:
+        start(cluster, task_managers=1)
+        job = cluster.run(one_chain(folder))
+        cluster.wait_state(job, "RUNNING")
+        worker = cluster.get("/taskmanagers")["taskmanagers"][0]["id"]
+        for path, frames in ((f"/taskmanagers/{worker}/profiler", rf"^worker of job .*{job}.*;tw-slot-\d+;.* \d+$"),
+                             ("/jobmanager/profiler", rf"^master of job .*{job}.*;.* \d+$")):
+            cluster.ask("POST", path, {"mode": "WALL", "duration": 1})
+            done = wait_for("a profile", lambda path=path: next(
+                (one for one in cluster.get(path)["profilingList"] if one["status"] != "RUNNING"), None))
+            check(f"{done}", done["status"] == "FINISHED" and done["mode"] == "WALL")
+            folded = get_text(f"{cluster.url}{path}/{done['outputFile'].replace('.html', '.folded')}")
+            check(folded, re.search(frames, folded, re.MULTILINE))
+            check("the page shows it", job in get_text(f"{cluster.url}{path}/{done['outputFile']}"))
+
+
+@test
 def exit_statuses_say_what_happened(program, folder):
     nobody = command(program, "list", "-m", "no-such-host.invalid:8081", "-Drest.retry.max-attempts=0")
     check(f"no such host: {nobody.returncode} {nobody.stderr}", nobody.returncode == 3)

@@ -1,5 +1,6 @@
 // Jobs whose exchanges are blocking, in one process.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <stdexcept>
@@ -76,8 +77,10 @@ class BlockingExchange : public ::testing::Test {
   }
 
   const std::unique_ptr<World> world_ = make_real_world({LogLevel::kError, 1, 4, true});
+  // A folder of each test's own: what a job leaves is removed in the background.
   const std::string folder_ =
-      fmt::format("/tmp/tidewheel_blocking_test_{}", world_->fork_random().next());
+      fmt::format("/tmp/tidewheel_blocking_test_{}_{}", ::getpid(),
+                  ::testing::UnitTest::GetInstance()->current_test_info()->name());
   const std::shared_ptr<NumberCodec> codec_ = std::make_shared<NumberCodec>();
   Config config_;
   std::shared_ptr<Seen> seen_ = std::make_shared<Seen>();
