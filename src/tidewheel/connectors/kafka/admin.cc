@@ -13,6 +13,8 @@ namespace tidewheel::kafka {
 namespace {
 
 constexpr int kRetryMs = 200;
+// How long one try takes at most.
+constexpr int kTryMs = 5'000;
 
 struct ListDeleter {
   void operator()(rd_kafka_topic_partition_list_t* list) const {
@@ -52,13 +54,12 @@ class NativeAdmin final : public Admin {
       return failure(rd_kafka_last_error(), fmt::format("topic '{}'", name));
     }
     Result<TopicInfo> info = TopicInfo{};
-    for (int waited_ms = 0;; waited_ms += kRetryMs) {
-      info = ask_for(topic, name);
-      if (info.ok() || info.status().code() != StatusCode::kUnavailable ||
-          waited_ms >= timeout_ms_ ||
-          info.status().message().find("_TIMED_OUT") != std::string::npos) {
-        break;
-      }
+    for (int left_ms = timeout_ms_;;) {
+      const int try_ms = std::min(left_ms, kTryMs);
+      info = ask_for(topic, name, try_ms);
+      if (info.ok() || info.status().code() != StatusCode::kUnavailable) { break; }
+      left_ms -= cost_of(info.status(), try_ms);
+      if (left_ms <= 0) { break; }
       handle_->serve(kRetryMs);
     }
     rd_kafka_topic_destroy(topic);
@@ -145,10 +146,16 @@ class NativeAdmin final : public Admin {
     return handle_->describe(status_of(code, what));
   }
 
-  Result<TopicInfo> ask_for(rd_kafka_topic_t* topic, const std::string& name) {
+  // What a try that has failed counts for. What the client itself says ("_TRANSPORT") it may have
+  // said at the end of the try's time, what brokers say comes at once.
+  static int cost_of(const Status& status, int try_ms) {
+    return status.message().find("(_") != std::string::npos ? try_ms : kRetryMs;
+  }
+
+  Result<TopicInfo> ask_for(rd_kafka_topic_t* topic, const std::string& name, int try_ms) {
     const std::string what = fmt::format("topic '{}'", name);
     const rd_kafka_metadata_t* metadata = nullptr;
-    if (const auto code = rd_kafka_metadata(handle_->get(), 0, topic, &metadata, timeout_ms_);
+    if (const auto code = rd_kafka_metadata(handle_->get(), 0, topic, &metadata, try_ms);
         code != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return failure(code, what);
     }
@@ -183,10 +190,11 @@ class NativeAdmin final : public Admin {
                                                     int64_t time) {
     std::vector<PartitionOffset> found;
     if (partitions.empty()) { return found; }
-    for (int waited_ms = 0;; waited_ms += kRetryMs) {
+    for (int left_ms = timeout_ms_;;) {
+      const int try_ms = std::min(left_ms, kTryMs);
       found.clear();
       const PartitionList list = make_list(partitions, time);
-      Status status = status_of(rd_kafka_offsets_for_times(handle_->get(), list.get(), timeout_ms_),
+      Status status = status_of(rd_kafka_offsets_for_times(handle_->get(), list.get(), try_ms),
                                 "asking for offsets");
       for (int i = 0; status.ok() && i < list->cnt; ++i) {
         const rd_kafka_topic_partition_t& one = list->elems[i];
@@ -195,7 +203,8 @@ class NativeAdmin final : public Admin {
       }
       if (status.ok()) { return found; }
       // A partition may be without a leader for a moment.
-      if (status.code() != StatusCode::kUnavailable || waited_ms >= timeout_ms_) {
+      left_ms -= cost_of(status, try_ms);
+      if (status.code() != StatusCode::kUnavailable || left_ms <= 0) {
         handle_->serve();
         return handle_->describe(status);
       }

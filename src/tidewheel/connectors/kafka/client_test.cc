@@ -212,6 +212,16 @@ TEST_F(KafkaClient, brokers_that_are_not_there_are_named) {
       << topics.status().to_string();
 }
 
+TEST_F(KafkaClient, brokers_that_are_not_there_are_waited_for_as_long_as_is_said) {
+  const auto asker = real_client()->admin({{"bootstrap.servers", "127.0.0.1:1"}}, Duration(1'000));
+  ASSERT_TRUE(asker.ok());
+  const int64_t began_ns = world().clock().now_ns();
+  EXPECT_EQ((*asker)->topic("t").status().id(), ErrorId::kKafkaBroker);
+  const std::vector<TopicPartition> partitions = {{"t", 0}};
+  EXPECT_EQ((*asker)->offsets_at(partitions, 1).status().id(), ErrorId::kKafkaBroker);
+  EXPECT_LT(world().clock().now_ns() - began_ns, int64_t{6} * 1'000'000'000);
+}
+
 TEST(KafkaProperties, mistakes_are_refused_with_what_to_use_instead) {
   const struct {
     Properties properties;
