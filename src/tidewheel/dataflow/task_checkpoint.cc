@@ -7,6 +7,7 @@
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/snapshot_storage.h"
+#include "tidewheel/dataflow/gathers_rows.h"
 #include "tidewheel/dataflow/in_flight.h"
 #include "tidewheel/dataflow/task.h"
 #include "tidewheel/state/snapshot.h"
@@ -51,6 +52,15 @@ CheckpointPlanRef as_mark(const CheckpointPlan& plan) {
   mark->is_mark = true;
   mark->trigger_ns = plan.trigger_ns;
   return mark;
+}
+
+// Has those who keep rows back give them, from the head of the chain on. May be called again.
+bool give_what_is_kept(Task& task, int64_t checkpoint) {
+  for (const std::unique_ptr<ChainedOperator>& op : task.operators()) {
+    if (dynamic_cast<const GathersRows*>(op->op()) == nullptr) { continue; }
+    if (!task.flush_chain() || op->call_epoch(checkpoint) == Progress::kBlocked) { return false; }
+  }
+  return task.flush_chain();
 }
 
 }  // namespace
@@ -247,8 +257,8 @@ TaskCheckpoint::Taking TaskCheckpoint::take_barrier() {
     task_.run_mail();
   }
   if (stage_ == Stage::kFlush) {
-    const bool flushed =
-        task_.spec().has_epochs ? task_.end_epoch(barrier_.checkpoint) : task_.flush_chain();
+    const bool flushed = task_.spec().has_epochs ? task_.end_epoch(barrier_.checkpoint)
+                                                 : give_what_is_kept(task_, barrier_.checkpoint);
     if (!flushed) { return Taking::kRefused; }
     const bool is_last = is_mark();
     freeze_and_forward();

@@ -10,11 +10,12 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/dataflow/gathers_rows.h"
 
 namespace tidewheel::sql {
 namespace {
 
-class MiniBatch final : public Operator {
+class MiniBatch final : public Operator, public GathersRows {
  public:
   MiniBatch(MiniBatchSpec spec, std::unique_ptr<Operator> inner)
       : spec_(std::move(spec)), inner_(std::move(inner)) {}
