@@ -344,6 +344,21 @@ def settings_are_read_in_any_case(program):
         program.run("-e", f"SET {setting}; SELECT 1")
 
 
+def a_file_is_described_like_a_table(program):
+    path = program.scratch / "flights.csv"
+    path.write_bytes(b"carrier,delay\nUA,3\nAA,2.5\n")
+    shown = program.run("--csv", "-e", f"DESCRIBE '{path}'").stdout
+    expect(shown.splitlines()[1:] == ['carrier,STRING,TRUE,"","",""', 'delay,DOUBLE,TRUE,"","",""'], f"columns are not those of the file: {shown}")
+    extended = program.run("--csv", "-e", f"DESCRIBE EXTENDED '{path}'").stdout
+    expect("# kind,file" in extended and "# format,csv" in extended, f"there are no options: {extended}")
+    # What SHOW CREATE TABLE says makes a table.
+    statement = program.run("--csv", "-e", f"SHOW CREATE TABLE '{path}'").stdout
+    statement = statement.removeprefix("result\n")
+    rows = program.run("--csv", "-e", statement + "; SELECT * FROM flights").stdout
+    expect(rows.endswith("carrier,delay\nUA,3.0\nAA,2.5\n"), f"other rows: {rows} of {statement}")
+    expect("no.csv" in program.run("-e", "DESCRIBE 'no.csv'", status=1).stderr, "a file that is not there is not named")
+
+
 def tables_are_there_in_the_next_process(program):
     catalog = program.scratch / "catalog"
     program.run("--catalog", catalog, "-e", "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '3'); CREATE VIEW v AS SELECT COUNT(*) AS c FROM t")
