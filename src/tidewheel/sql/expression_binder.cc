@@ -648,12 +648,19 @@ Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
                              "not in another one",
                              name));
   }
+  const NamedFunction found = functions_.look_up(call.name);
+  const bool is_conditional =
+      name == "COALESCE" || name == "IF" || name == "NULLIF" || name == "IFNULL";
+  // Before its arguments: what is wrong in those may be for want of the function.
+  if (found.scalar == nullptr && found.table == nullptr && !is_conditional) {
+    const Status unknown = functions_.unknown(call.name);
+    return error(call.name.span(), unknown.id(), std::string(unknown.message()));
+  }
   std::vector<Bound> arguments;
   for (const FunctionCall::Argument& argument : call.arguments) {
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound value, bind(*argument.value));
     arguments.push_back(std::move(value));
   }
-  const NamedFunction found = functions_.look_up(call.name);
   if (found.table != nullptr && found.table->is_async()) {
     return error(
         call.name.span(), ErrorId::kSqlUnsupported,
@@ -667,12 +674,8 @@ Result<Bound> ExpressionBinder::bind_node(const FunctionCall& call, Span span) {
         fmt::format("{} makes tables: it stands in FROM, as LATERAL TABLE({}(..))", name, name));
   }
   const bool is_builtin = found.scalar == nullptr || found.scalar == functions_.find(name);
-  const bool is_conditional =
-      name == "COALESCE" || name == "IF" || name == "NULLIF" || name == "IFNULL";
   if (is_conditional && is_builtin) { return bind_conditional(name, std::move(arguments), span); }
-  if (found.scalar != nullptr) { return this->call(found.scalar, std::move(arguments), span); }
-  const Status unknown = functions_.unknown(call.name);
-  return error(call.name.span(), unknown.id(), std::string(unknown.message()));
+  return this->call(found.scalar, std::move(arguments), span);
 }
 
 Result<Bound> ExpressionBinder::bind_node(const SpecialCall& special, Span span) {
