@@ -146,10 +146,14 @@ std::string digest_of(X509* certificate, const EVP_MD* how) {
 
 Status use_keystore(SSL_CTX* context, FileSystem& files, const TlsOptions& options) {
   if (options.keystore.empty()) { return ok_status(); }
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      const Store store,
-      read_store(files, options.keystore,
-                 options.key_password.empty() ? options.keystore_password : options.key_password));
+  const std::string& password =
+      options.key_password.empty() ? options.keystore_password : options.key_password;
+  TIDEWHEEL_ASSIGN_OR_RETURN(Store store, read_store(files, options.keystore, password));
+  if (!options.key_file.empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Store with_key, read_store(files, options.key_file, password));
+    if (with_key.key == nullptr) { return tls_error(options.key_file, "has no key"); }
+    store.key = std::move(with_key.key);
+  }
   if (store.key == nullptr || store.certificates.empty()) {
     return tls_error(options.keystore, "has no key, or no certificate for it");
   }

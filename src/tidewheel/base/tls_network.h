@@ -20,6 +20,7 @@ struct TlsOptions {
   std::string keystore;  // empty: none, which clients may do without
   std::string keystore_password;
   std::string key_password;  // empty: the keystore's
+  std::string key_file;      // PEM; empty: the key is in the keystore
   std::string truststore;
   std::string truststore_password;
   // Servers ask their clients for a certificate, and refuse those who have none.

@@ -50,7 +50,43 @@ Result<std::vector<NetworkAddress>> parse_brokers(std::string_view list) {
   return addresses;
 }
 
-bool is_sasl(std::string_view protocol) { return protocol == "sasl_plaintext"; }
+bool is_sasl(std::string_view protocol) { return protocol.starts_with("sasl_"); }
+bool is_tls(std::string_view protocol) { return protocol == "ssl" || protocol == "sasl_ssl"; }
+
+// librdkafka's names, and Kafka's own.
+Result<TlsOptions> tls_options(const Properties& properties) {
+  TlsOptions tls;
+  tls.verifies_host = true;
+  for (const auto& [name, value] : properties) {
+    if (name == "ssl.ca.location" || name == "ssl.truststore.location") {
+      tls.truststore = value;
+    } else if (name == "ssl.certificate.location" || name == "ssl.keystore.location") {
+      tls.keystore = value;
+    } else if (name == "ssl.key.location") {
+      tls.key_file = value;
+    } else if (name == "ssl.key.password") {
+      tls.key_password = value;
+    } else if (name == "ssl.keystore.password") {
+      tls.keystore_password = value;
+    } else if (name == "ssl.cipher.suites") {
+      tls.algorithms = value;
+    } else if (name == "ssl.endpoint.identification.algorithm") {
+      tls.verifies_host = !value.empty() && value != "none";
+    } else if (name == "enable.ssl.certificate.verification" && value == "true") {
+      continue;
+    } else if ((name.starts_with("ssl.") || name.starts_with("enable.ssl.")) &&
+               name != "ssl.truststore.type" && name != "ssl.keystore.type") {
+      return invalid_argument(
+          ErrorId::kConnectorOption,
+          "exactly-once delivery to Kafka over TLS can't go by the property {} = '{}'; it takes "
+          "files: ssl.ca.location, ssl.certificate.location, ssl.key.location and "
+          "ssl.keystore.location, with ssl.key.password, ssl.keystore.password, "
+          "ssl.cipher.suites and ssl.endpoint.identification.algorithm",
+          name, name.find("password") == std::string::npos ? value : "***");
+    }
+  }
+  return tls;
+}
 
 }  // namespace
 
@@ -58,13 +94,13 @@ Result<WireSettings> WireSettings::from(const Properties& properties) {
   WireSettings settings;
   const std::string protocol =
       in_lower_case(property(properties, "security.protocol", "plaintext"));
-  if (protocol != "plaintext" && !is_sasl(protocol)) {
-    return invalid_argument(
-        ErrorId::kConnectorOption,
-        "exactly-once delivery to Kafka works with the property security.protocol of plaintext or "
-        "sasl_plaintext, not '{}': take another protocol or another delivery guarantee",
-        protocol);
+  if (protocol != "plaintext" && protocol != "sasl_plaintext" && !is_tls(protocol)) {
+    return invalid_argument(ErrorId::kConnectorOption,
+                            "the property security.protocol can be plaintext, ssl, sasl_plaintext "
+                            "or sasl_ssl, not '{}'",
+                            protocol);
   }
+  if (is_tls(protocol)) { TIDEWHEEL_ASSIGN_OR_RETURN(settings.tls, tls_options(properties)); }
   if (is_sasl(protocol)) {
     settings.mechanism =
         property(properties, "sasl.mechanism", property(properties, "sasl.mechanisms", "GSSAPI"));
@@ -146,17 +182,27 @@ Status WireClient::pause(int64_t ms) {
   return ok_status();
 }
 
+Result<Network*> WireClient::network() {
+  if (!settings_.tls.has_value()) { return world_.network; }
+  if (tls_ == nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(tls_,
+                               make_tls_network(*world_.network, *world_.files, *settings_.tls));
+  }
+  return tls_.get();
+}
+
 Result<std::string> WireClient::call(const NetworkAddress& broker, const wire::Request& request,
                                      int64_t deadline_ns) {
   const int64_t until_ns =
       std::min(deadline_ns, world_.clock->now_ns() + settings_.request_timeout_ms * kNsPerMs);
   std::unique_ptr<Link>& link = links_[broker.to_string()];
   if (link == nullptr) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Network* const network, this->network());
     link = std::make_unique<Link>();
     link->address = broker;
     link->connection =
-        world_.network->connect(broker, std::max<int64_t>(until_ns - world_.clock->now_ns(), 1),
-                                [readiness = link->readiness] { readiness->note(); });
+        network->connect(broker, std::max<int64_t>(until_ns - world_.clock->now_ns(), 1),
+                         [readiness = link->readiness] { readiness->note(); });
   }
   Result<std::string> body = call_on(*link, request, until_ns);
   if (body.ok()) { return body; }

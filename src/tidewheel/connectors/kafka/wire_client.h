@@ -4,18 +4,21 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tidewheel/base/network.h"
 #include "tidewheel/base/status.h"
+#include "tidewheel/base/tls_network.h"
 #include "tidewheel/connectors/kafka/client.h"
 #include "tidewheel/connectors/kafka/wire_protocol.h"
 
 namespace tidewheel {
-class Clock;     // base/clock.h
-class Executor;  // base/executor.h
+class Clock;       // base/clock.h
+class Executor;    // base/executor.h
+class FileSystem;  // base/file_system.h
 }  // namespace tidewheel
 
 namespace tidewheel::kafka {
@@ -28,9 +31,11 @@ struct WireSettings {
   std::string mechanism;  // of SASL: "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"; empty: none
   std::string user;
   std::string password;
+  std::optional<TlsOptions> tls;  // of SSL and SASL_SSL
 
-  // Errors: kConnectorOption for a security protocol that the connector's own client can't speak,
-  // and for brokers that are no addresses; both name the property.
+  // Errors: kConnectorOption for what the connector's own client can't do (other mechanisms of
+  // SASL, certificates that are not in files), and for brokers that are no addresses; all name the
+  // property.
   static Result<WireSettings> from(const Properties& properties);
 };
 
@@ -39,6 +44,7 @@ struct WireWorld {
   Network* network = nullptr;
   Executor* executor = nullptr;
   Clock* clock = nullptr;
+  FileSystem* files = nullptr;  // of certificates
   uint64_t random = 0;  // drawn for this client; for nonces
 };
 
@@ -53,7 +59,7 @@ class WireClient {
 
   // The body of the response. Errors: kKafkaBroker when the broker can't be reached, is too old or
   // takes longer than `deadline_ns` or the request timeout; whether it has done what was asked is
-  // not known then. kKafkaAccess: it did not let us in.
+  // not known then. kKafkaAccess: it did not let us in. kTls: certificates can't be read.
   Result<std::string> call(const NetworkAddress& broker, const wire::Request& request,
                            int64_t deadline_ns);
   // Waits; kCancelled when it was given up.
@@ -66,6 +72,7 @@ class WireClient {
   struct Link;
   struct Readiness;
 
+  Result<Network*> network();
   Result<std::string> call_on(Link& link, const wire::Request& request, int64_t deadline_ns);
   Status prepare(Link& link, int64_t deadline_ns);
   Status check_versions(Link& link, int64_t deadline_ns);
@@ -81,6 +88,7 @@ class WireClient {
   const WireSettings settings_;
   const GiveUp give_up_;
   int32_t next_correlation_ = 1;
+  std::unique_ptr<Network> tls_;  // null until the first call, or without TLS
   std::map<std::string, std::unique_ptr<Link>> links_;  // by address
 };
 

@@ -14,6 +14,7 @@
 #include "tidewheel/connectors/kafka/wire_client.h"
 #include "tidewheel/connectors/kafka/wire_protocol.h"
 #include "tidewheel/sim/sim_world.h"
+#include "tidewheel/sim/tls_identity.h"
 
 namespace tidewheel::kafka {
 namespace {
@@ -273,9 +274,16 @@ TEST(KafkaWire, a_response_to_another_request_is_refused) {
 
 TEST(KafkaWire, settings_refuse_what_the_small_client_cannot_speak) {
   const auto id = [](Properties properties) { return WireSettings::from(properties).status(); };
-  const Status ssl = id({{"bootstrap.servers", "a:1"}, {"security.protocol", "SSL"}});
-  EXPECT_EQ(ssl.id(), ErrorId::kConnectorOption);
-  EXPECT_NE(ssl.message().find("security.protocol"), std::string::npos);
+  const Status http = id({{"bootstrap.servers", "a:1"}, {"security.protocol", "HTTPS"}});
+  EXPECT_EQ(http.id(), ErrorId::kConnectorOption);
+  EXPECT_NE(http.message().find("security.protocol"), std::string::npos);
+  for (const Properties& ssl : {Properties{{"ssl.ca.pem", "-----"}},
+                                Properties{{"enable.ssl.certificate.verification", "false"}}}) {
+    Properties properties = ssl;
+    properties.insert({{"bootstrap.servers", "a:1"}, {"security.protocol", "SSL"}});
+    EXPECT_EQ(id(properties).id(), ErrorId::kConnectorOption);
+    EXPECT_NE(id(properties).message().find(ssl.begin()->first), std::string::npos);
+  }
   const Status kerberos = id({{"bootstrap.servers", "a:1"},
                               {"security.protocol", "SASL_PLAINTEXT"},
                               {"sasl.mechanism", "GSSAPI"}});
@@ -300,8 +308,9 @@ class FakeBroker final : private Turnable {
   };
   using Handler = std::function<Answer(wire::Api api, std::string_view body)>;
 
-  FakeBroker(SimWorld& world, uint16_t port) : world_(world) {
-    auto listener = world.network().listen({"host", port}, [this] { wake(); });
+  FakeBroker(SimWorld& world, uint16_t port, Network* network = nullptr) : world_(world) {
+    Network& used = network == nullptr ? world.network() : *network;
+    auto listener = used.listen({"host", port}, [this] { wake(); });
     EXPECT_TRUE(listener.ok()) << listener.status().to_string();
     listener_ = std::move(*listener);
     worker_ = world.executor().start_worker("broker", *this);
@@ -423,9 +432,9 @@ class KafkaWireClient : public ::testing::Test {
   std::unique_ptr<Transactions> transactions(Properties properties = {},
                                              Duration timeout = Duration(5'000)) {
     properties.emplace("bootstrap.servers", "host:9001,host:9002");
-    auto made = wire_transactions(
-        {&machine_.world.network(), &machine_.world.executor(), &machine_.world.clock(), 1},
-        properties, timeout, give_up_);
+    auto made = wire_transactions({&machine_.world.network(), &machine_.world.executor(),
+                                   &machine_.world.clock(), &machine_.world.files(), 1},
+                                  properties, timeout, give_up_);
     EXPECT_TRUE(made.ok()) << made.status().to_string();
     return std::move(*made);
   }
@@ -552,6 +561,71 @@ TEST_F(KafkaWireClient, says_who_was_not_let_in_and_which_broker_is_too_old) {
                                                "00000000")};
   };
   EXPECT_EQ(transactions()->fence("tx").code(), StatusCode::kUnimplemented);
+}
+
+// Certificates on both sides, as files of the simulated machine.
+class KafkaWireTls : public KafkaWireClient {
+ protected:
+  KafkaWireTls()
+      : authority_("authority"), broker_("host", &authority_), client_("sink", &authority_) {
+    write("authority.pem", authority_.pem(false));
+    write("broker.pem", broker_.pem(true));
+    write("client.pem", client_.pem(false));
+    write("client.key", client_.pem(true, "hidden"));
+    write("stranger.pem", TlsIdentity("stranger").pem(false));
+  }
+  void write(const std::string& name, const std::string& bytes) {
+    auto file = machine_.world.files().open_write("/" + name, WriteMode::kTruncate);
+    ASSERT_TRUE(file.ok() && (*file)->append(bytes).ok() && (*file)->close().ok());
+  }
+  std::unique_ptr<Network> network_of_broker() {
+    TlsOptions tls;
+    tls.keystore = "/broker.pem";
+    tls.truststore = "/authority.pem";
+    tls.authenticates_clients = true;
+    auto network = make_tls_network(machine_.world.network(), machine_.world.files(), tls);
+    EXPECT_TRUE(network.ok()) << network.status().to_string();
+    return std::move(*network);
+  }
+  Properties properties() const {
+    return {{"bootstrap.servers", "host:9001"},          {"security.protocol", "SSL"},
+            {"ssl.ca.location", "/authority.pem"},       {"ssl.key.password", "hidden"},
+            {"ssl.certificate.location", "/client.pem"}, {"ssl.key.location", "/client.key"}};
+  }
+
+  const TlsIdentity authority_;
+  const TlsIdentity broker_;
+  const TlsIdentity client_;
+};
+
+TEST_F(KafkaWireTls, asks_over_tls_with_a_key_in_a_file_of_its_own) {
+  const auto network = network_of_broker();
+  FakeBroker broker(machine_.world, 9001, network.get());
+  broker.handler = [&](wire::Api api, std::string_view) {
+    if (api == wire::Api::kInitProducerId) {
+      return FakeBroker::Answer{.body = bytes_of("00000000"
+                                                 "0000"
+                                                 "0000000000000102"
+                                                 "0003")};
+    }
+    return usual(api, 9001);
+  };
+  const auto fenced = transactions(properties())->fence("tx");
+  EXPECT_TRUE(fenced.ok()) << fenced.to_string();
+}
+
+TEST_F(KafkaWireTls, does_not_talk_to_a_broker_that_nobody_vouches_for) {
+  const auto network = network_of_broker();
+  FakeBroker broker(machine_.world, 9001, network.get());
+  broker.handler = [&](wire::Api api, std::string_view) { return usual(api, 9001); };
+  Properties other = properties();
+  other["ssl.ca.location"] = "/stranger.pem";
+  const Status status = transactions(other)->fence("tx");
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.message().find("certificate"), std::string::npos) << status.to_string();
+  EXPECT_TRUE(broker.log.empty());
+  other["ssl.ca.location"] = "/none.pem";
+  EXPECT_NE(transactions(other)->fence("tx").message().find("/none.pem"), std::string::npos);
 }
 
 TEST_F(KafkaWireClient, does_not_believe_a_peer_that_is_no_broker) {
