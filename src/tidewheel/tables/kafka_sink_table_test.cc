@@ -133,7 +133,7 @@ TEST_F(KafkaSqlSink, options_that_do_not_fit_are_named) {
                                       "'key.fields' = 'b'"),
          "key.fields");
   expect(columns + with(name + ";other", kafka), "one topic");
-  expect(columns + with(name, kafka + ", 'properties.security.protocol' = 'SSL', "
+  expect(columns + with(name, kafka + ", 'properties.security.protocol' = 'HTTPS', "
                                       "'sink.delivery-guarantee' = 'exactly-once', "
                                       "'sink.transactional-id-prefix' = 'p'"),
          "security.protocol");

@@ -246,7 +246,7 @@ TEST(KafkaSinkOptions, are_checked_before_the_job_runs) {
   refused(
       [&](SinkOptions& o) {
         once(o);
-        o.properties["security.protocol"] = "SSL";
+        o.properties["security.protocol"] = "HTTPS";
       },
       "security.protocol");
   refused(

@@ -209,6 +209,13 @@ Result<std::string> WireClient::call(const NetworkAddress& broker, const wire::R
   // An answer that comes late must not be taken for that to a later request.
   link = nullptr;
   const Status failure = std::move(body).status();
+  // A broker that is being stopped may end a handshake too, but not twice in a row.
+  const std::string before = std::exchange(
+      without_tls_, failure.id() == ErrorId::kTls ? broker.to_string() : std::string());
+  if (failure.id() == ErrorId::kTls && before == without_tls_) {
+    return failed_precondition(ErrorId::kKafkaAccess, "no TLS with Kafka's broker {}: {}",
+                               broker.to_string(), failure.message());
+  }
   if (failure.id() == ErrorId::kKafkaAccess || failure.code() == StatusCode::kCancelled ||
       failure.code() == StatusCode::kUnimplemented) {
     return failure;

@@ -89,6 +89,7 @@ class WireClient {
   const GiveUp give_up_;
   int32_t next_correlation_ = 1;
   std::unique_ptr<Network> tls_;  // null until the first call, or without TLS
+  std::string without_tls_;       // the broker with which the last call failed for TLS; empty: none
   std::map<std::string, std::unique_ptr<Link>> links_;  // by address
 };
 
