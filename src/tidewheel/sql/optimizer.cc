@@ -624,15 +624,11 @@ Pruned prune(const Plan& plan, const Needed& needed) {
 }  // namespace
 
 Result<PlanRef> optimize(PlanRef plan, const EvalOptions& options) {
-  const std::vector<std::string> names = plan->type.names;
   plan = folded(plan, options);
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_top_n(plan));
   const Needed all(plan->type.size(), true);
   plan = push_into_scans(prune(*plan, all).plan);
-  std::shared_ptr<Plan> made = prune(*plan, all).plan;
-  // A calc that did nothing but name columns is gone, but the result is called as the query says.
-  made->type.names = names;
-  return PlanRef(std::move(made));
+  return PlanRef(prune(*plan, all).plan);
 }
 
 }  // namespace tidewheel::sql

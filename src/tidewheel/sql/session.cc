@@ -263,10 +263,14 @@ Result<StatementResult> Session::run_query(std::string_view text, const Query& q
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, this->plan(text, query, /*needs_before=*/true));
   RunningQuery running;
+  const std::vector<std::string> names = plan->type.names;
   plan = take_order(std::move(plan), running);
   const bool has_epochs = ReadSettings{*this}.epochs().interval_ms > 0;
   if (has_epochs) { plan = share_scans({plan})[0]; }
   running.type = plan->type;
+  // What named them may have gone with the order.
+  std::copy_n(names.begin(), std::min(names.size(), running.type.size()),
+              running.type.names.begin());
   running.updates = plan->updates;
   running.is_bounded = plan->is_bounded;
   running.rows = std::make_shared<ResultQueue>();
