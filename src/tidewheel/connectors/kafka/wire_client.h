@@ -45,7 +45,7 @@ struct WireWorld {
   Executor* executor = nullptr;
   Clock* clock = nullptr;
   FileSystem* files = nullptr;  // of certificates
-  uint64_t random = 0;  // drawn for this client; for nonces
+  uint64_t random = 0;          // drawn for this client; for nonces
 };
 
 // Set by whoever does not need the results of calls any more: they end soon, with kCancelled.
