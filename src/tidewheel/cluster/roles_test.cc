@@ -54,8 +54,8 @@ TEST(ProcessRoles, each_option_is_needed_and_no_other_is_taken) {
     for (size_t i = 1; i < arguments.size() && arguments[i] != "--"; ++i) {
       std::vector<std::string> fewer = arguments;
       fewer.erase(fewer.begin() + static_cast<ptrdiff_t>(i));
-      const bool optional = arguments[i].starts_with("--entry=") ||
-                            arguments[i].starts_with("--results-directory=");
+      const bool optional =
+          arguments[i].starts_with("--entry=") || arguments[i].starts_with("--results-directory=");
       const auto parsed = parse_role(fewer);
       EXPECT_EQ(parsed.ok(), optional) << arguments[i];
       if (!optional) { EXPECT_EQ(parsed.status().id(), ErrorId::kUsage); }

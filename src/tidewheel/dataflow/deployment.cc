@@ -442,8 +442,7 @@ Result<Channel*> Deployment::Builder::make_result_end(const RemoteChannelSpec& s
     return add_end(std::move(end));
   }
   if (deployment_.layout_.region_of(spec.receiver.vertex) != region_) { return nullptr; }
-  const bool is_kept_here =
-      start_.remote == nullptr || start_.remote->has_results_of(spec.sender);
+  const bool is_kept_here = start_.remote == nullptr || start_.remote->has_results_of(spec.sender);
   if (receiver != nullptr) {
     TIDEWHEEL_ASSIGN_OR_RETURN(
         auto end, is_kept_here ? results.make_reader(attempt_of(spec.sender), spec, *receiver)
