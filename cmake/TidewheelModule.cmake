@@ -14,8 +14,9 @@ set(TIDEWHEEL_FLAGS -Wall -Wextra -Wshadow -Wconversion -fPIC -fvisibility=hidde
   -fno-semantic-interposition $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND TIDEWHEEL_FLAGS -Werror)
-  if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    # GCC 12 guesses these from what -O3 inlines and unrolls, often wrongly; the debug build keeps them.
+  if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    # GCC 12 guesses these from what -O3 inlines and unrolls, and from what sanitizers put in, often
+    # wrongly; the debug build keeps them.
     list(APPEND TIDEWHEEL_FLAGS -Wno-array-bounds -Wno-maybe-uninitialized -Wno-stringop-overflow
       -Wno-stringop-overread -Wno-restrict)
   endif()
