@@ -641,16 +641,20 @@ TEST_P(ClusterJob, in_stages_reads_the_files_of_both_workers) {
   EXPECT_EQ(job.manager.report.restarts(), 0);
 }
 
-// Another worker of its TaskManager has its files.
-TEST_P(ClusterJob, in_stages_goes_on_from_the_files_of_a_worker_that_is_lost) {
-  JobOnWorkers job(*machines_, {.count = 400'000});
+// In stages, with a worker on each of tm1 and tm2, until there are results.
+void run_into_last_stage(JobOnWorkers& job, World& manager) {
   job.set("execution.runtime-mode", "BATCH");
   job.start_master();
   job.start_worker("tm1");
   job.start_worker("tm2");
   job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
-  World& world = machines_->host("manager");
-  while (job.results->rows_so_far() == 0) { rest_ms(world, 1); }
+  while (job.results->rows_so_far() == 0) { rest_ms(manager, 1); }
+}
+
+// Another worker of its TaskManager has its files.
+TEST_P(ClusterJob, in_stages_goes_on_from_the_files_of_a_worker_that_is_lost) {
+  JobOnWorkers job(*machines_, {.count = 400'000});
+  run_into_last_stage(job, machines_->host("manager"));
   machines_->kill("tm2");
   job.start_worker("tm2b", "tm2");
   const Status end = job.master->wait();
@@ -662,13 +666,7 @@ TEST_P(ClusterJob, in_stages_goes_on_from_the_files_of_a_worker_that_is_lost) {
 
 TEST_P(ClusterJob, in_stages_makes_again_what_was_lost_with_a_machine) {
   JobOnWorkers job(*machines_, {.count = 400'000});
-  job.set("execution.runtime-mode", "BATCH");
-  job.start_master();
-  job.start_worker("tm1");
-  job.start_worker("tm2");
-  job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
-  World& world = machines_->host("manager");
-  while (job.results->rows_so_far() == 0) { rest_ms(world, 1); }
+  run_into_last_stage(job, machines_->host("manager"));
   machines_->kill("tm2");
   job.start_worker("tm3");
   job.manager.give({{"tm1", 1, ""}, {"tm3", 1, ""}});

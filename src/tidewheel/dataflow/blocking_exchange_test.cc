@@ -87,6 +87,14 @@ class BlockingExchange : public ::testing::Test {
   int64_t restarts_ = 0;
 };
 
+// Passes rows on, and counts them.
+auto counting(std::shared_ptr<std::atomic<int64_t>> rows) {
+  return [rows = std::move(rows)](int64_t row, MapOperator::Emit& emit) {
+    rows->fetch_add(1);
+    emit(row);
+  };
+}
+
 TEST_F(BlockingExchange, every_kind_of_edge_brings_every_row) {
   for (const EdgeKind kind :
        {EdgeKind::kForward, EdgeKind::kHash, EdgeKind::kRebalance, EdgeKind::kRescale,
@@ -111,18 +119,14 @@ TEST_F(BlockingExchange, every_kind_of_edge_brings_every_row) {
 TEST_F(BlockingExchange, a_stage_begins_when_those_before_it_have_ended) {
   const auto made = std::make_shared<std::atomic<int64_t>>(0);
   const auto early = std::make_shared<std::atomic<int64_t>>(0);
-  const auto count = [made](int64_t row, MapOperator::Emit& emit) {
-    made->fetch_add(1);
-    emit(row);
-  };
   const auto check = [made, early](int64_t row, MapOperator::Emit& emit) {
     if (made->load() != 3'000) { early->fetch_add(1); }
     emit(row);
   };
   GraphBuilder b;
   // Two before one, and one before two.
-  const int32_t left = b.map(b.numbers(1'000, 2), count, 2);
-  const int32_t right = b.map(b.numbers(2'000, 1), count, 1);
+  const int32_t left = b.map(b.numbers(1'000, 2), counting(made), 2);
+  const int32_t right = b.map(b.numbers(2'000, 1), counting(made), 1);
   const int32_t both = b.map(left, check, 2, EdgeKind::kHash);
   b.edge(right, both, EdgeKind::kHash);
   b.sink(both, seen_, 2, EdgeKind::kHash);
@@ -141,13 +145,7 @@ TEST_F(BlockingExchange, a_stage_that_fails_is_started_again_alone) {
   const auto made = std::make_shared<std::atomic<int64_t>>(0);
   const auto calls = std::make_shared<std::atomic<int64_t>>(0);
   GraphBuilder b;
-  const int32_t first = b.map(
-      b.numbers(1'000, 2),
-      [made](int64_t row, MapOperator::Emit& emit) {
-        made->fetch_add(1);
-        emit(row);
-      },
-      2);
+  const int32_t first = b.map(b.numbers(1'000, 2), counting(made), 2);
   const int32_t second = b.map(
       first,
       [calls](int64_t row, MapOperator::Emit& emit) {
@@ -168,13 +166,7 @@ TEST_F(BlockingExchange, what_can_not_be_read_is_made_again) {
   const auto made = std::make_shared<std::atomic<int64_t>>(0);
   const auto calls = std::make_shared<std::atomic<int64_t>>(0);
   GraphBuilder b;
-  const int32_t first = b.map(
-      b.numbers(1'000, 2),
-      [made](int64_t row, MapOperator::Emit& emit) {
-        made->fetch_add(1);
-        emit(row);
-      },
-      2);
+  const int32_t first = b.map(b.numbers(1'000, 2), counting(made), 2);
   const int32_t second = b.map(
       first,
       [this, calls](int64_t row, MapOperator::Emit& emit) {
