@@ -19,6 +19,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/cluster/exchange_lane.h"
+#include "tidewheel/dataflow/result_store.h"
 #include "tidewheel/dataflow/row_codec.h"
 #include "tidewheel/rpc/frame.h"
 
@@ -792,23 +793,21 @@ void WorkerExchange::tell_plan(const CheckpointPlanRef& plan) {
   if (plan != nullptr && options_.on_plan) { options_.on_plan(plan); }
 }
 
+ExchangeCompression on_the_wire(BlockCodec codec) {
+  switch (codec) {
+    case BlockCodec::kNone: return ExchangeCompression::kNone;
+    case BlockCodec::kSnappy: return ExchangeCompression::kSnappy;
+    case BlockCodec::kLz4: return ExchangeCompression::kLz4;
+    case BlockCodec::kZstd: return ExchangeCompression::kZstd;
+  }
+  return ExchangeCompression::kNone;
+}
+
 }  // namespace
 
 Status configure_exchange(const Config& config, ExchangeOptions& options) {
-  const std::string codec = config.get(options::kNetworkCompression);
-  constexpr std::pair<std::string_view, ExchangeCompression> kCodecs[] = {
-      {"NONE", ExchangeCompression::kNone},
-      {"LZ4", ExchangeCompression::kLz4},
-      {"ZSTD", ExchangeCompression::kZstd},
-      {"SNAPPY", ExchangeCompression::kSnappy}};
-  const auto* const found = std::find_if(std::begin(kCodecs), std::end(kCodecs),
-                                         [&](const auto& entry) { return entry.first == codec; });
-  if (found == std::end(kCodecs)) {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "{} is '{}'; NONE, LZ4, ZSTD and SNAPPY are accepted",
-                            options::kNetworkCompression.key, codec);
-  }
-  options.compression = found->second;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const BlockCodec codec, network_compression(config));
+  options.compression = on_the_wire(codec);
   if (config.get(options::kBufferDebloat)) {
     options.debloat_target_ms = config.get(options::kBufferDebloatTarget);
   }

@@ -427,7 +427,7 @@ Status WorkerProcess::open_results() {
   ResultStore::Options options;
   options.directory = join_path(job, std::to_string(role_.epoch));
   options.is_shared = true;
-  TIDEWHEEL_ASSIGN_OR_RETURN(options.compression, result_compression(config_));
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.compression, network_compression(config_));
   options.on_lost = [this](TaskId task, uint64_t attempt, const Status& why) {
     pb::HappenedNotice notice;
     to_message(task, *notice.mutable_task());

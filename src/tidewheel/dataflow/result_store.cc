@@ -411,11 +411,11 @@ Result<ResultStore::Options> claim_results(World& world, const Config& config,
   out.directory = join_path(root, std::string(kLocalPrefix) + job_id);
   TIDEWHEEL_ASSIGN_OR_RETURN(out.lock,
                              files.lock(out.directory + std::string(kLockSuffix), "job " + job_id));
-  TIDEWHEEL_ASSIGN_OR_RETURN(out.compression, result_compression(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(out.compression, network_compression(config));
   return out;
 }
 
-Result<BlockCodec> result_compression(const Config& config) {
+Result<BlockCodec> network_compression(const Config& config) {
   const std::string codec = config.get(options::kNetworkCompression);
   if (codec == "NONE") { return BlockCodec::kNone; }
   if (codec == "LZ4") { return BlockCodec::kLz4; }

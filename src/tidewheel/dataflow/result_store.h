@@ -64,7 +64,8 @@ class ResultStore {
 // process has died is removed.
 Result<ResultStore::Options> claim_results(World& world, const Config& config,
                                            const std::string& job_id);
-// By taskmanager.network.compression.codec. Errors: kBadOptionValue.
-Result<BlockCodec> result_compression(const Config& config);
+// Of files and of what goes over the wire, by taskmanager.network.compression.codec. Errors:
+// kBadOptionValue.
+Result<BlockCodec> network_compression(const Config& config);
 
 }  // namespace tidewheel
