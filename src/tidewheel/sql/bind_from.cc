@@ -359,32 +359,14 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
     if (reference.alias.has_value()) { return aliased(joined.plan, reference.alias, ""); }
     return joined;
   }
-  if (join.natural) {
-    return error(reference.span, ErrorId::kSqlUnsupported,
-                 "NATURAL joins are not there; use USING");
-  }
   Scope scope = Scope::beside(left.scope, right.scope);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const CommonColumns common,
+                             common_columns(join, left.scope, right.scope));
   std::vector<Bound> conditions;
-  const auto columns_left = static_cast<int32_t>(left.plan->type.size());
-  for (const Identifier& column : join.using_columns) {
-    const Name name{{column}};
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound a, resolve_column(left.scope, text_, name));
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound b, resolve_column(right.scope, text_, name));
-    // Of a right join the right one is the one that is always there.
-    const bool keeps_right = kind == JoinKind::kRight;
-    const int32_t hidden = keeps_right ? a.column : b.column + columns_left;
-    if (kind == JoinKind::kFull) {
-      return error(column.span, ErrorId::kSqlUnsupported,
-                   "a full join with USING is not there; use ON and COALESCE");
-    }
-    b.column += columns_left;
-    scope.hidden.resize(scope.columns.size(), false);
-    scope.hidden[static_cast<size_t>(hidden)] = true;
+  for (size_t i = 0; i < common.size(); ++i) {
     ExpressionBinder binder(text_, scope, environment_.functions);
-    std::vector<Bound> both;
-    both.push_back(std::move(a));
-    both.push_back(std::move(b));
-    TIDEWHEEL_ASSIGN_OR_RETURN(Bound equal, binder.call("=", std::move(both), column.span));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound equal,
+                               binder.call("=", {common[i].left, common[i].right}, common[i].span));
     conditions.push_back(std::move(equal));
   }
   if (join.on.has_value()) {
@@ -392,11 +374,80 @@ Result<Planned> QueryBinder::from_node(const Join& join, const TableReference& r
     TIDEWHEEL_ASSIGN_OR_RETURN(Bound condition, binder.bind_condition(*join.on));
     conditions = split_conjunction(std::move(condition));
   }
-  PlanRef plan = make_join(std::move(left.plan), std::move(right.plan), kind, std::move(conditions),
-                           environment_.functions);
-  scope.columns.types = plan->type.types;
-  if (reference.alias.has_value()) { return aliased(std::move(plan), reference.alias, ""); }
-  return Planned{std::move(plan), std::move(scope)};
+  Planned joined{make_join(std::move(left.plan), std::move(right.plan), kind, std::move(conditions),
+                           environment_.functions),
+                 std::move(scope)};
+  joined.scope.columns.types = joined.plan->type.types;
+  if (!common.empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(joined, with_common(std::move(joined), kind, common));
+  }
+  if (reference.alias.has_value()) { return aliased(std::move(joined.plan), reference.alias, ""); }
+  return joined;
+}
+
+Result<QueryBinder::CommonColumns> QueryBinder::common_columns(const Join& join, const Scope& left,
+                                                               const Scope& right) const {
+  std::vector<Identifier> names = join.using_columns;
+  if (join.natural) {
+    for (const size_t column : left.all()) {
+      const Identifier name{left.columns.names[column], join.right->span};
+      if (is_known(right, Name{{name}})) { names.push_back(name); }
+    }
+  }
+  const auto shift = static_cast<int32_t>(left.columns.size());
+  CommonColumns common;
+  for (const Identifier& name : names) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound a, resolve_column(left, text_, Name{{name}}));
+    TIDEWHEEL_ASSIGN_OR_RETURN(Bound b, resolve_column(right, text_, Name{{name}}));
+    b.column += shift;
+    common.push_back({std::move(a), std::move(b), name.span});
+  }
+  return common;
+}
+
+Result<Planned> QueryBinder::with_common(Planned joined, JoinKind kind,
+                                         const CommonColumns& common) {
+  Scope& scope = joined.scope;
+  const std::vector<size_t> rest = scope.all();
+  std::vector<size_t> first;
+  const auto of_join = [&](const Bound& column) {
+    return Bound::of_column(column.column, scope.columns.types[static_cast<size_t>(column.column)],
+                            column.span);
+  };
+  // Of a full join either side may be missing: what they have in common is a column of its own.
+  if (kind == JoinKind::kFull) {
+    std::vector<Bound> outputs = all_columns(*joined.plan);
+    std::vector<std::string> names = joined.plan->type.names;
+    const size_t behind = outputs.size();
+    ExpressionBinder binder(text_, scope, environment_.functions);
+    for (const CommonColumn& one : common) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(
+          Bound value, binder.call("COALESCE", {of_join(one.left), of_join(one.right)}, one.span));
+      first.push_back(outputs.size());
+      names.push_back(scope.columns.names[static_cast<size_t>(one.left.column)]);
+      scope.columns.add(names.back(), value.type);
+      outputs.push_back(std::move(value));
+    }
+    scope.relations.push_back({"", behind, common.size()});
+    joined.plan =
+        make_calc(std::move(joined.plan), std::nullopt, std::move(outputs), std::move(names));
+  }
+  for (const CommonColumn& one : common) {
+    // Of a right join the right one is the one that is always there.
+    if (kind != JoinKind::kRight) { scope.hide(static_cast<size_t>(one.right.column)); }
+    if (kind == JoinKind::kRight || kind == JoinKind::kFull) {
+      scope.hide(static_cast<size_t>(one.left.column));
+    }
+    if (kind == JoinKind::kFull) { continue; }
+    const Bound& shown = kind == JoinKind::kRight ? one.right : one.left;
+    first.push_back(static_cast<size_t>(shown.column));
+  }
+  for (const size_t column : rest) {
+    const bool is_first = std::find(first.begin(), first.end(), column) != first.end();
+    if (!is_first && !scope.is_hidden(column)) { first.push_back(column); }
+  }
+  scope.order = std::move(first);
+  return joined;
 }
 
 }  // namespace tidewheel::sql

@@ -193,16 +193,16 @@ Result<std::vector<QueryBinder::Item>> QueryBinder::expand_items(const Select& s
            item.alias.has_value() ? item.alias->name : item_name(item.value, items.size())});
       continue;
     }
-    bool any = false;
+    std::vector<size_t> columns;
+    if (!star->of.has_value()) { columns = scope.all(); }
     for (const Relation& relation : scope.relations) {
-      if (star->of.has_value() && relation.alias != star->of->parts.back().name) { continue; }
-      any = true;
-      for (size_t i = relation.first; i < relation.first + relation.count; ++i) {
-        if (!star->of.has_value() && scope.is_hidden(i)) { continue; }
-        items.push_back({nullptr, static_cast<int32_t>(i), scope.columns.names[i]});
-      }
+      if (!star->of.has_value() || relation.alias != star->of->parts.back().name) { continue; }
+      for (size_t i = 0; i < relation.count; ++i) { columns.push_back(relation.first + i); }
     }
-    if (!any) {
+    for (const size_t column : columns) {
+      items.push_back({nullptr, static_cast<int32_t>(column), scope.columns.names[column]});
+    }
+    if (columns.empty()) {
       std::vector<std::string> names;
       for (const Relation& relation : scope.relations) { names.push_back(relation.alias); }
       return error(item.value.span, ErrorId::kSqlName,

@@ -29,6 +29,7 @@
 #include "tidewheel/sql/pair_filter.h"
 #include "tidewheel/sql/row_watermarks.h"
 #include "tidewheel/sql/scan_pushdown.h"
+#include "tidewheel/sql/session_table.h"
 #include "tidewheel/sql/set_operation.h"
 #include "tidewheel/sql/sort.h"
 #include "tidewheel/sql/temporal_join.h"
@@ -584,19 +585,39 @@ struct JobBuilder::NodeBuilder {
   }
   Result<Stream<ColumnRow>> operator()(const WindowNode& node) const {
     const LogicalType& time = plan.input().type.types[static_cast<size_t>(node.time)];
-    if (node.window.kind == WindowSpecNode::Kind::kSession) {
-      return not_yet("SESSION without an aggregate");
-    }
     if (time.time == TimeAttribute::kProcessing) {
       return not_yet("a window by processing time without an aggregate");
     }
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    if (node.window.kind == WindowSpecNode::Kind::kSession) {
+      return session_table(std::move(rows), node);
+    }
     return builder.add(
         plan, {.name = "WindowTableFunction", .uid = builder.uid_of(plan, "windows")},
         {std::move(rows)},
         [types = plan.input().type.types, node]() -> Result<std::unique_ptr<Operator>> {
           return make_window_table(types, node.time, grid_of(node.window));
         });
+  }
+  Result<Stream<ColumnRow>> session_table(Stream<ColumnRow> rows, const WindowNode& node) const {
+    if (plan.input().updates) {
+      return invalid_argument(ErrorId::kSqlUnsupported,
+                              "SESSION without an aggregate takes rows that are only added; these "
+                              "are changed, too");
+    }
+    SessionTableSpec spec;
+    spec.input = plan.input().type;
+    spec.partition_by = node.partition_by;
+    spec.time = node.time;
+    spec.gap_ms = node.window.size_ms;
+    return builder.add_linked(
+        plan,
+        {.name = "SessionTableFunction",
+         .uid = builder.uid_of(plan, "session"),
+         .stateful = true,
+         .single = node.partition_by.empty()},
+        {builder.by_keys(std::move(rows), plan.input().type, node.partition_by)},
+        linked(std::move(spec), make_session_table));
   }
   Result<Stream<ColumnRow>> operator()(const WindowAggregateNode& node) const {
     TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());

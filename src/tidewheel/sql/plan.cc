@@ -342,8 +342,12 @@ struct NodeText {
                        calls_text(node.calls, in()), node.two_phase ? ", phases=[2]" : "");
   }
   std::string operator()(const WindowNode& node) const {
-    return fmt::format("WindowTableFunction(window=[{}], time=[{}])", window_text(node.window),
-                       column_text(node.time, in()));
+    const std::string parts =
+        node.partition_by.empty()
+            ? ""
+            : fmt::format(", partitionBy=[{}]", columns_text(node.partition_by, in()));
+    return fmt::format("WindowTableFunction(window=[{}], time=[{}]{})", window_text(node.window),
+                       column_text(node.time, in()), parts);
   }
   std::string operator()(const WindowAggregateNode& node) const {
     return fmt::format("WindowAggregate(groupBy=[{}], window=[{}], time=[{}], select=[{}])",

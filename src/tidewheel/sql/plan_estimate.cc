@@ -134,6 +134,9 @@ struct PlanEstimates::Rules {
   }
   NodeEstimate operator()(const WatermarkNode&) const { return {rows(), 0}; }
   NodeEstimate operator()(const WindowNode& node) const {
+    if (node.window.kind == WindowSpecNode::Kind::kSession) {
+      return {rows(), rows() < 0 ? -1 : rows() * (kEntryBytes + width_of(plan.input().type))};
+    }
     const double copies = node.window.kind == WindowSpecNode::Kind::kHop ||
                                   node.window.kind == WindowSpecNode::Kind::kCumulate
                               ? static_cast<double>(node.window.size_ms) /
@@ -333,6 +336,11 @@ struct StateText {
   std::string operator()(const AggregateNode& node) const {
     return fmt::format("{}: {}, {}", by_text(in(), node.keys), calls(node.calls),
                        kept(plan.input().kept_ms));
+  }
+  std::string operator()(const WindowNode& node) const {
+    if (node.window.kind != WindowSpecNode::Kind::kSession) { return ""; }
+    return fmt::format("{}: rows ({}), until the session has ended",
+                       by_text(in(), node.partition_by), names_of(in()));
   }
   std::string operator()(const WindowAggregateNode& node) const {
     return fmt::format("{} and window: {}, until the window has ended", by_text(in(), node.keys),

@@ -75,6 +75,17 @@ class QueryBinder {
   Result<PlanRef> named(const NamedTable& table);
   Result<PlanRef> expand_view(const CatalogObject& view);
   Result<PlanRef> window_table(const FunctionCall& call, Span span);
+  // A column that both sides of a join have, by USING or NATURAL; `right` counts behind the left.
+  struct CommonColumn {
+    Bound left;
+    Bound right;
+    Span span;
+  };
+  using CommonColumns = std::vector<CommonColumn>;
+  Result<CommonColumns> common_columns(const Join& join, const Scope& left,
+                                       const Scope& right) const;
+  // Has simple names and `*` know one of each two common columns, which `*` puts first.
+  Result<Planned> with_common(Planned joined, JoinKind kind, const CommonColumns& common);
 
   // ---- bind_async.cc
   // Has the sides of a join have the values of the asynchronous functions of its condition, each

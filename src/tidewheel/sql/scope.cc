@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tidewheel/sql/catalog.h"
@@ -107,7 +108,19 @@ Scope Scope::beside(const Scope& left, const Scope& right) {
     relation.first += shift;
     both.relations.push_back(std::move(relation));
   }
+  if (left.order.empty() && right.order.empty()) { return both; }
+  both.order = left.all();
+  for (const size_t column : right.all()) { both.order.push_back(column + shift); }
   return both;
+}
+
+std::vector<size_t> Scope::all() const {
+  if (!order.empty()) { return order; }
+  std::vector<size_t> out;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (!is_hidden(i)) { out.push_back(i); }
+  }
+  return out;
 }
 
 Scope Scope::of(RowType columns, std::string alias) {

@@ -23,8 +23,15 @@ struct Scope {
   RowType columns;
   std::vector<Relation> relations;
   std::vector<bool> hidden;  // columns that `*` and simple names pass over (of USING); may be empty
+  std::vector<size_t> order;  // what `*` stands for; empty: all that are not hidden
 
   bool is_hidden(size_t column) const { return column < hidden.size() && hidden[column]; }
+  void hide(size_t column) {
+    hidden.resize(columns.size(), false);
+    hidden[column] = true;
+  }
+  // The columns that `*` stands for.
+  std::vector<size_t> all() const;
   // The scope of two tables side by side.
   static Scope beside(const Scope& left, const Scope& right);
   static Scope of(RowType columns, std::string alias);

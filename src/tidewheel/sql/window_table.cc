@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/metrics.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/operators/operator_base.h"
 
@@ -25,6 +26,10 @@ class WindowTableOperator final : public OutputOperator<ColumnRow> {
     types_.insert(types_.end(), {bound, bound, last});
   }
 
+  Status open(OperatorContext& context) override {
+    without_time_ = &context.metrics().counter("numNullRowTimeRecordsDropped");
+    return OutputOperator<ColumnRow>::open(context);
+  }
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
     const ColumnBatch& in = ColumnBatch::of(*rows.batch);
     while (cursor < rows.end) {
@@ -43,7 +48,11 @@ class WindowTableOperator final : public OutputOperator<ColumnRow> {
     ends_.clear();
     const ColumnView& times = in.view(static_cast<size_t>(time_));
     for (; cursor < end && rows_.size() < context().batch_rows(); ++cursor) {
-      if (!times.is_null(cursor)) { add_windows(cursor, times.at<int64_t>(cursor)); }
+      if (times.is_null(cursor)) {
+        without_time_->add();
+        continue;
+      }
+      add_windows(cursor, times.at<int64_t>(cursor));
     }
   }
   void add_windows(uint32_t row, int64_t time) {
@@ -106,6 +115,7 @@ class WindowTableOperator final : public OutputOperator<ColumnRow> {
   const int32_t time_;
   const GridWindow window_;
   std::vector<LogicalType> types_;
+  Counter* without_time_ = nullptr;
   std::vector<uint32_t> rows_;
   std::vector<int64_t> starts_;
   std::vector<int64_t> ends_;
