@@ -1,9 +1,10 @@
 #include "tidewheel/connectors/file/column_reader.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <regex>
 #include <type_traits>
 
 #include "tidewheel/types/time.h"
@@ -280,9 +281,9 @@ Result<std::vector<FileSplit>> plan_splits(FileSystem& files, const ColumnPlan& 
   TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<FileSplit> splits,
                              find_splits(files, plan.paths, plan.options, plan.may_split(), first));
   if (plan.path_pattern.empty()) { return splits; }
-  const std::regex pattern(plan.path_pattern);
+  const re2::RE2 pattern(plan.path_pattern, re2::RE2::Quiet);
   std::erase_if(splits,
-                [&](const FileSplit& split) { return !std::regex_match(split.path, pattern); });
+                [&](const FileSplit& split) { return !re2::RE2::FullMatch(split.path, pattern); });
   return splits;
 }
 

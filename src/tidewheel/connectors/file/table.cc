@@ -1,7 +1,8 @@
 #include "tidewheel/connectors/file/table.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
-#include <regex>
 #include <utility>
 #include <vector>
 
@@ -433,8 +434,8 @@ class FilesystemConnector final : public TableConnector {
     plan.paths = {plain_path(options.text("path"))};
     plan.options.watch_every = options.duration("source.monitor-interval", Duration(0));
     plan.path_pattern = options.text("source.path.regex-pattern");
-    if (!is_pattern(plan.path_pattern)) {
-      options.fail("source.path.regex-pattern", "must be a regular expression");
+    if (const re2::RE2 pattern(plan.path_pattern, re2::RE2::Quiet); !pattern.ok()) {
+      options.fail("source.path.regex-pattern", "must be a regular expression: " + pattern.error());
     }
     plan.default_partition = options.text("partition.default-name", kDefaultPartition);
     const int64_t parallelism = options.number("scan.parallelism", 0, 1, kParallelismMax);
@@ -448,12 +449,6 @@ class FilesystemConnector final : public TableConnector {
   static constexpr char kDefaultPartition[] = "__DEFAULT_PARTITION__";
   static inline const std::vector<LookupCaching::Kind> kCaches{LookupCaching::Kind::kFull};
 
-  static bool is_pattern(const std::string& text) {
-    try {
-      const std::regex pattern(text);
-      return true;
-    } catch (const std::regex_error&) { return false; }
-  }
   // In the order of PARTITIONED BY.
   static void add_partitions(const TableDefinition& table, ColumnSinkPlan& plan) {
     for (const std::string& name : table.partitioned_by) {

@@ -38,9 +38,7 @@ Status SourceOptions::validate() const {
     return wrong("needs either topics or a pattern for their names");
   }
   if (!topic_pattern.empty()) {
-    re2::RE2::Options quiet;
-    quiet.set_log_errors(false);
-    if (const re2::RE2 pattern(topic_pattern, quiet); !pattern.ok()) {
+    if (const re2::RE2 pattern(topic_pattern, re2::RE2::Quiet); !pattern.ok()) {
       return invalid_argument(ErrorId::kConnectorOption,
                               "the pattern for names of topics is no regular expression: {}: {}",
                               topic_pattern, pattern.error());
