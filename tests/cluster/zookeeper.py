@@ -124,6 +124,33 @@ def a_standby_goes_on_when_the_leader_and_a_server_are_killed(cluster, folder, e
     check_ledger(out, numbers)
 
 
+@test(SHORT_SECONDS)
+def a_leader_that_is_killed_without_a_quorum_is_followed_when_there_is_one(cluster, folder, ensemble):
+    numbers = 20000
+    job, out = start(cluster, folder, numbers)
+    addresses = urls(cluster)
+    for server in (0, 1):
+        ensemble.end(server)
+    wait_for("it is noticed", lambda: "the connection with ZooKeeper is lost" in cluster.job_managers[0].text())
+    cluster.job_managers[0].kill()
+    cluster.start_job_manager()
+    if any("leads, with token" in manager.text() for manager in cluster.job_managers[1:]):
+        raise Failure("a JobManager leads that nobody can have elected")
+    for server in (0, 1):
+        ensemble.up(server)
+
+    def finished():
+        for address in addresses[1:]:
+            cluster.url = address
+            with contextlib.suppress(Failure, OSError):
+                return cluster.state(job) == "FINISHED"
+        return False
+    wait_for("one of the others leads, and the job has finished", finished, 120)
+    check_ledger(out, numbers)
+    if sum("leads, with token" in manager.text() for manager in cluster.job_managers[1:]) != 1:
+        raise Failure("not one JobManager has led after the first")
+
+
 def urls(cluster):
     found = []
     for manager in cluster.job_managers:

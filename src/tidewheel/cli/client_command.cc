@@ -479,9 +479,20 @@ Result<Config> client_config(World& world, const ClientCommand& command) {
                                     .value_or(join_path(parent_path(parent_path(program)), "conf"));
   TIDEWHEEL_ASSIGN_OR_RETURN(DirectoryConfig read, read_config_directory(world.files(), directory));
   for (const std::string& setting : command.settings) {
-    TIDEWHEEL_RETURN_IF_ERROR(read.config.set_assignment(setting));
+    if (const Status set = read.config.set_assignment(setting); !set.ok()) {
+      return invalid_argument(ErrorId::kUsage, "-D{}: {}", setting, set.message());
+    }
   }
   return std::move(read.config);
+}
+
+// What -m says may be wrong, which then is a mistake of usage.
+Status check_address(const std::string& address, const Status& opened) {
+  if (address.empty() || opened.ok() || opened.id() != ErrorId::kNetworkAddress) { return opened; }
+  return invalid_argument(ErrorId::kUsage,
+                          "-m takes HOST:PORT, such as localhost:8081, HOST alone, or a URL "
+                          "(http:// or https://), not '{}'",
+                          address);
 }
 
 }  // namespace
@@ -491,11 +502,10 @@ Result<int> run_client_command(const ClientCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(Config config, client_config(*world, command));
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<Network> tls,
                              make_rest_client_tls(world->network(), world->files(), config));
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      std::unique_ptr<ClusterClient> cluster,
-      ClusterClient::open(
-          *world, {.address = command.address, .config = config, .tls_network = tls.get()}));
-  Result<int> status = Client(*world, command, std::move(config), std::move(cluster)).run();
+  Result<std::unique_ptr<ClusterClient>> cluster = ClusterClient::open(
+      *world, {.address = command.address, .config = config, .tls_network = tls.get()});
+  TIDEWHEEL_RETURN_IF_ERROR(check_address(command.address, cluster.status()));
+  Result<int> status = Client(*world, command, std::move(config), std::move(*cluster)).run();
   const bool is_unreachable =
       !status.ok() && (status.status().id() == ErrorId::kNetworkConnect ||
                        (status.status().id() == ErrorId::kNetworkAddress &&

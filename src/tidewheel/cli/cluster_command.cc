@@ -6,6 +6,7 @@
 
 #include "tidewheel/cli/cluster_process.h"
 #include "tidewheel/cli/config_command.h"
+#include "tidewheel/cli/usage.h"
 
 namespace tidewheel {
 namespace {
@@ -37,9 +38,7 @@ Result<bool> parse(CLI::App& app, Arguments own) {
   } catch (const CLI::CallForHelp&) {
     show(app.help());
     return true;
-  } catch (const CLI::ParseError& error) {
-    return invalid_argument(ErrorId::kUsage, "{}; see {} --help", error.what(), app.get_name());
-  }
+  } catch (const CLI::ParseError& error) { return usage_error(app, app.get_name(), error); }
   return false;
 }
 
@@ -108,13 +107,17 @@ std::string what_it_does(Arguments arguments) {
   return std::string(find_command(arguments)->what) + ".";
 }
 
-Result<int> run_config(Arguments arguments) {
-  ConfigCommand command;
-  CLI::App app(what_it_does(arguments), "tidewheel config");
+void add_config_command(CLI::App& app, ConfigCommand& command) {
   add_config_flags(app, "--configDir,-c", command.config_directory, command.settings);
   app.add_option("--value", command.value_of, "Shows the value of this key alone")
       ->type_name("KEY");
   app.add_flag("--set", command.set_only, "Leaves out what has its default");
+}
+
+Result<int> run_config(Arguments arguments) {
+  ConfigCommand command;
+  CLI::App app(what_it_does(arguments), "tidewheel config");
+  add_config_command(app, command);
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, arguments.subspan(1)));
   if (shown) { return 0; }
   const std::unique_ptr<World> world = make_real_world();
@@ -127,6 +130,17 @@ Result<int> run_config(Arguments arguments) {
 }  // namespace
 
 std::span<const ClusterCommandName> cluster_commands() { return kCommands; }
+
+std::shared_ptr<void> add_flags_of_cluster_command(CLI::App& app, std::string_view name) {
+  if (name == kConfigCommand) {
+    auto command = std::make_shared<ConfigCommand>();
+    add_config_command(app, *command);
+    return command;
+  }
+  auto flags = std::make_shared<ManagerFlags>();
+  flags->add_to(app, name);
+  return flags;
+}
 
 bool is_cluster_command(Arguments arguments) { return find_command(arguments) != nullptr; }
 

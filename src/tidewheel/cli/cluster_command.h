@@ -1,11 +1,16 @@
 // The managers of a cluster, as commands: `tidewheel jobmanager`, `taskmanager` and
 // `run-application`; and `tidewheel config`.
 #pragma once
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "tidewheel/base/status.h"
+
+namespace CLI {
+class App;
+}
 
 namespace tidewheel {
 
@@ -15,6 +20,10 @@ struct ClusterCommandName {
   std::string_view what;
 };
 std::span<const ClusterCommandName> cluster_commands();
+
+// Adds the flags of one of them to `app`. What is returned holds their values, and has to outlive
+// the parsing.
+std::shared_ptr<void> add_flags_of_cluster_command(CLI::App& app, std::string_view name);
 
 // Whether these are arguments of one of those commands.
 bool is_cluster_command(std::span<const std::string> arguments);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "tidewheel/base/config.h"
@@ -13,6 +14,7 @@
 #include "tidewheel/cli/cluster_command.h"
 #include "tidewheel/cli/completion.h"
 #include "tidewheel/cli/option_table.h"
+#include "tidewheel/cli/usage.h"
 
 namespace tidewheel {
 
@@ -34,7 +36,10 @@ struct JobFlags {
   std::map<std::string, bool> switches;
 
   void add_to(CLI::App& command) {
-    command.add_option("library", library, "The library libNAME.so that add_tidewheel_job builds")
+    command
+        .add_option("library", library,
+                    "The program: a library libNAME.so that add_tidewheel_job builds; on a cluster "
+                    "an SQL script too")
         ->required()
         ->type_name("LIBRARY");
     command.add_option("-p,--parallelism", parallelism, "Subtasks of each operator that sets none")
@@ -292,47 +297,23 @@ std::vector<std::string> reversed(std::span<const std::string> arguments) {
   return out;
 }
 
-// By all names that it has.
-std::vector<std::string> command_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* const command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
-    const std::vector<std::string>& aliases = command->get_aliases();
-    names.insert(names.end(), aliases.begin(), aliases.end());
-  }
-  return names;
-}
-
-Status usage_error(const CLI::App& app, std::span<const std::string> arguments,
-                   const std::string& reason) {
-  const std::vector<std::string> commands = command_names(app);
-  if (!arguments.empty() && !arguments[0].starts_with('-') &&
-      std::find(commands.begin(), commands.end(), arguments[0]) == commands.end()) {
-    const std::vector<std::string_view> candidates(commands.begin(), commands.end());
-    const std::string near = nearest_text(arguments[0], candidates);
-    return invalid_argument(ErrorId::kUsage, "there is no command `{}`{}; see tidewheel --help",
-                            arguments[0], near.empty() ? "" : ", did you mean `" + near + "`?");
-  }
-  return invalid_argument(ErrorId::kUsage, "{}; see tidewheel {}--help", reason,
-                          arguments.empty() ? "" : arguments[0] + " ");
-}
-
 // Help or the version, when that is what was asked for; empty: a command was. Errors: kUsage.
-Result<std::string> parse_with(CLI::App& app, std::span<const std::string> own,
-                               std::span<const std::string> arguments) {
+Result<std::string> parse_with(CLI::App& app, std::span<const std::string> own) {
   try {
     app.parse(reversed(own));
-  } catch (const CLI::CallForHelp&) {
+  } catch (const CLI::CallForHelp& help) {
     const CLI::App* chosen = &app;
     std::string before;
     while (!chosen->get_subcommands().empty()) {
       before += (before.empty() ? "" : " ") + chosen->get_name();
       chosen = chosen->get_subcommands().front();
     }
-    return before.empty() ? app.help() : chosen->help(before);
+    if (!before.empty()) { return chosen->help(before); }
+    const bool names_command = !own.empty() && !own[0].starts_with('-');
+    return names_command ? Result<std::string>(usage_error(app, app.get_name(), help)) : app.help();
   } catch (const CLI::CallForVersion& version) {
     return std::string(version.what()) + "\n";
-  } catch (const CLI::ParseError& error) { return usage_error(app, arguments, error.what()); }
+  } catch (const CLI::ParseError& error) { return usage_error(app, app.get_name(), error); }
   return std::string();
 }
 
@@ -342,16 +323,41 @@ CommandLine printing(std::string text) {
   return line;
 }
 
-// Commands with a parser of their own, for the help and completions.
-void add_processes_to(CLI::App& app) {
+// Commands that parse their flags themselves, for the help and completions. Returns what holds
+// their values.
+std::vector<std::shared_ptr<void>> add_processes_to(CLI::App& app) {
+  std::vector<std::shared_ptr<void>> kept;
   for (const ClusterCommandName& command : cluster_commands()) {
-    app.add_subcommand(std::string(command.name), std::string(command.what))->allow_extras();
+    CLI::App* const added =
+        app.add_subcommand(std::string(command.name), std::string(command.what));
+    kept.push_back(add_flags_of_cluster_command(*added, command.name));
   }
+  return kept;
+}
+
+Status check_no_script(const std::string& library) {
+  if (!library.ends_with(".sql")) { return ok_status(); }
+  return invalid_argument(ErrorId::kUsage,
+                          "{0} is a script of SQL, not a library: tidewheel sql -f {0} runs it "
+                          "here, tidewheel run with -m HOST:PORT or -d on a cluster",
+                          library);
+}
+
+// `tidewheel help run` is `tidewheel run --help`.
+std::vector<std::string> without_help_command(std::span<const std::string> arguments) {
+  std::vector<std::string> out(arguments.begin(), arguments.end());
+  if (!out.empty() && out[0] == "help") {
+    out.erase(out.begin());
+    out.emplace_back("--help");
+  }
+  return out;
 }
 
 }  // namespace
 
-Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
+Result<CommandLine> parse_command_line(std::span<const std::string> given) {
+  const std::vector<std::string> all = without_help_command(given);
+  const std::span<const std::string> arguments(all);
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   const auto own = arguments.first(static_cast<std::size_t>(dashes - arguments.begin()));
   const auto rest = dashes == arguments.end() ? std::span<const std::string>{}
@@ -378,8 +384,10 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
       "completion", "Prints a script for the shell: eval \"$(tidewheel completion bash)\"");
   std::string shell;
   completion->add_option("shell", shell, "bash, zsh or fish")->required()->type_name("SHELL");
-  add_processes_to(app);
-  doctor->add_option("library", flags.library)->required()->type_name("LIBRARY");
+  const auto processes = add_processes_to(app);
+  doctor->add_option("library", flags.library, "The library libNAME.so that is looked at")
+      ->required()
+      ->type_name("LIBRARY");
   SnapshotFlags snapshots;
   ClientFlags client;
   snapshots.add_to(app, client);
@@ -387,7 +395,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
   SqlFlags sql;
   sql.add_to(app);
 
-  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string asked, parse_with(app, own, arguments));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string asked, parse_with(app, own));
   if (!asked.empty()) { return printing(asked); }
 
   if (options->parsed()) { return printing(option_reference()); }
@@ -404,6 +412,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
     return line;
   }
   line.library = flags.library;
+  TIDEWHEEL_RETURN_IF_ERROR(check_no_script(line.library));
   if (run->parsed()) {
     line.command = Command::kRun;
     line.library_arguments = flags.for_library(nullptr, rest);

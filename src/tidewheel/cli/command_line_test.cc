@@ -1,7 +1,13 @@
 // Tests of the command line of `tidewheel`.
 #include "tidewheel/cli/command_line.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
 
 namespace tidewheel {
 namespace {
@@ -77,7 +83,7 @@ TEST(CommandLine, snapshots_are_inspected_and_disposed_of) {
   EXPECT_EQ(dispose.command, Command::kDispose);
   EXPECT_EQ(dispose.path, "/s");
   EXPECT_NE(refusal({"checkpoint"}).find("which job"), std::string::npos);
-  EXPECT_NE(refusal({"checkpoint", "inspect"}).find("path"), std::string::npos);
+  EXPECT_NE(refusal({"checkpoint", "inspect"}).find("PATH"), std::string::npos);
   EXPECT_NE(parsed({"checkpoint", "inspect", "--help"}).text.find("--check"), std::string::npos);
 }
 
@@ -156,20 +162,140 @@ TEST(CommandLine, options_are_listed_with_their_defaults) {
   EXPECT_NE(text.find("## Jobs"), std::string::npos);
 }
 
-TEST(CommandLine, mistakes_are_named) {
-  EXPECT_NE(refusal({}).find("subcommand"), std::string::npos);
-  EXPECT_NE(refusal({"rnu", "libx.so"}).find("did you mean `run`"), std::string::npos);
-  for (const auto& [typed, meant] : {std::pair{"historyserve", "historyserver"},
-                                     {"infos", "info"},
-                                     {"completions", "completion"}}) {
-    EXPECT_NE(refusal({typed}).find(fmt::format("did you mean `{}`", meant)), std::string::npos);
+// What is typed, and parts of what is answered.
+struct Mistake {
+  Words words;
+  Words answer;
+};
+
+TEST(CommandLine, mistakes_are_named_with_what_is_meant_and_where_help_is) {
+  const std::vector<Mistake> mistakes = {
+      {{}, {"needs a command", "tidewheel --help"}},
+      {{"rnu", "libx.so"}, {"no command `rnu`", "did you mean `run`"}},
+      {{"historyserve"}, {"did you mean `historyserver`"}},
+      {{"infos"}, {"did you mean `info`"}},
+      {{"completions"}, {"did you mean `completion`"}},
+      {{"run"}, {"tidewheel run needs LIBRARY", "libNAME.so", "tidewheel run --help"}},
+      {{"run", "-m", "host:1", "-d"}, {"tidewheel run needs LIBRARY", "SQL script"}},
+      {{"run", "libx.so", "--paralelism", "2"},
+       {"`--paralelism`", "did you mean `--parallelism`?"}},
+      {{"run", "libx.so", "--checkpont-dir=/c"}, {"did you mean `--checkpoint-dir`?"}},
+      {{"run", "--checkpont-dir=/c"}, {"did you mean `--checkpoint-dir`?"}},
+      {{"run", "libx.so", "--zzzzzzzzzz"}, {"no flag `--zzzzzzzzzz`;", "tidewheel run --help"}},
+      {{"run", "libx.so", "-p", "0"}, {"1", "32768"}},
+      {{"run", "libx.so", "-p", "many"}, {"--parallelism", "many", "1 to 32768"}},
+      {{"run", "libx.so", "--checkpoint-dir"}, {"--checkpoint-dir needs a value: FOLDER"}},
+      {{"run", "a.so", "b.so"}, {"nothing more", "`b.so`"}},
+      {{"run", "a.sql"}, {"tidewheel sql -f a.sql", "-m HOST:PORT or -d"}},
+      {{"explain"}, {"tidewheel explain needs LIBRARY"}},
+      {{"explain", "libx.so", "--jsno"}, {"did you mean `--json`?"}},
+      {{"doctor"}, {"tidewheel doctor needs LIBRARY"}},
+      {{"list", "--al"}, {"did you mean `--all`?", "tidewheel list --help"}},
+      {{"list", "job"}, {"tidewheel list takes nothing more", "`job`"}},
+      {{"cancel"}, {"which job"}},
+      {{"cancel", "abc", "--withSavepiont"}, {"did you mean `--withSavepoint`?"}},
+      {{"stop"}, {"tidewheel stop needs JOB", "its id"}},
+      {{"stop", "abc", "--savepointpath", "/s"}, {"did you mean `--savepointPath`?"}},
+      {{"stop", "abc", "--type", "raw"}, {"canonical", "native"}},
+      {{"savepoint"}, {"which job"}},
+      {{"savepoint", "abc", "/s", "x"}, {"nothing more", "`x`"}},
+      {{"savepoint", "dispose"}, {"tidewheel savepoint dispose needs PATH"}},
+      {{"checkpoint", "inspect"}, {"tidewheel checkpoint inspect needs PATH"}},
+      {{"checkpoint", "inspct", "/c"}, {"nothing more", "did you mean `inspect`?"}},
+      {{"checkpoint", "inspect", "/c", "--chek"}, {"did you mean `--check`?"}},
+      {{"checkpoints"}, {"tidewheel checkpoints needs JOB"}},
+      {{"rescale", "abc"}, {"-p N or --vertex ID=N"}},
+      {{"rescale", "abc", "-p", "-1"}, {"--parallelism"}},
+      {{"logs", "--taskmanger", "tm"}, {"did you mean `--taskmanager`?"}},
+      {{"logs", "--file"}, {"--file needs a value: NAME"}},
+      {{"top", "--interval", "x"}, {"a time such as 2s", "'x'"}},
+      {{"sql", "--tabel"}, {"did you mean `--table`?"}},
+      {{"sql", "--csv", "--json"}, {"--json"}},
+      {{"sql", "-e"}, {"-e needs a value: SQL"}},
+      {{"options", "x"}, {"nothing more", "`x`"}},
+      {{"completion"}, {"tidewheel completion needs SHELL", "bash, zsh or fish"}},
+      {{"completion", "ksh"}, {"bash, zsh or fish", "'ksh'"}},
+      {{"help", "rnu"}, {"did you mean `run`"}},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const std::string answer = refusal(mistake.words);
+    for (const std::string& part : mistake.answer) {
+      EXPECT_NE(answer.find(part), std::string::npos)
+          << fmt::format("{}", fmt::join(mistake.words, " ")) << ": " << answer;
+    }
+    EXPECT_EQ(answer.find('\n'), std::string::npos) << answer;
   }
-  EXPECT_NE(refusal({"run"}).find("library"), std::string::npos);
-  EXPECT_NE(refusal({"run", "libx.so", "--paralelism", "2"}).find("--paralelism"),
-            std::string::npos);
-  EXPECT_NE(refusal({"run", "libx.so", "-p", "0"}).find("1"), std::string::npos);
-  EXPECT_NE(refusal({"run", "libx.so", "-p", "many"}).find("many"), std::string::npos);
-  EXPECT_NE(refusal({"run", "a.so", "b.so"}).find("b.so"), std::string::npos);
+}
+
+// The flags that a command's help shows: "  -p,--parallelism N     Subtasks ..".
+Words flags_in_help(const std::string& help) {
+  Words flags;
+  for (size_t begin = 0; begin < help.size();) {
+    const size_t end = std::min(help.find('\n', begin), help.size());
+    const std::string line = help.substr(begin, end - begin);
+    begin = end + 1;
+    if (!line.starts_with("  -")) { continue; }
+    const size_t names_end = line.find(' ', 2);
+    for (size_t at = 2; at < std::min(names_end, line.size());) {
+      const size_t comma = std::min({line.find(',', at), names_end, line.size()});
+      flags.push_back(line.substr(at, comma - at));
+      at = comma + 1;
+    }
+  }
+  return flags;
+}
+
+TEST(CommandLine, shells_complete_every_flag_that_help_shows) {
+  const std::string bash = parsed({"completion", "bash"}).text;
+  const std::string fish = parsed({"completion", "fish"}).text;
+  const std::vector<Words> commands = {{"run"},
+                                       {"explain"},
+                                       {"doctor"},
+                                       {"list"},
+                                       {"cancel"},
+                                       {"stop"},
+                                       {"savepoint"},
+                                       {"savepoint", "dispose"},
+                                       {"checkpoint"},
+                                       {"logs"},
+                                       {"checkpoint", "inspect"},
+                                       {"rescale"},
+                                       {"top"},
+                                       {"checkpoints"},
+                                       {"sql"},
+                                       {"options"},
+                                       {"config"},
+                                       {"completion"},
+                                       {"jobmanager"},
+                                       {"taskmanager"},
+                                       {"historyserver"},
+                                       {"run-application"}};
+  for (const Words& command : commands) {
+    Words asked = command;
+    asked.emplace_back("--help");
+    const Words flags = flags_in_help(parsed(asked).text);
+    EXPECT_FALSE(flags.empty()) << command[0];  // --help at least
+    const size_t line = bash.find("\n      " + command.front());
+    ASSERT_NE(line, std::string::npos) << command.front();
+    const size_t begin =
+        command.size() == 1 ? line : bash.find("          " + command.back() + ") ", line);
+    ASSERT_NE(begin, std::string::npos) << command.back();
+    const std::string words = bash.substr(begin, bash.find('\n', begin + 1) - begin) + " ";
+    for (const std::string& flag : flags) {
+      const bool is_there = words.find(" " + flag + " ") != std::string::npos ||
+                            words.find(" " + flag + "'") != std::string::npos;
+      EXPECT_TRUE(is_there) << command.back() << " " << flag << ": " << words;
+      const std::string in_fish =
+          flag.starts_with("--") ? " -l " + flag.substr(2) + " " : " -s " + flag.substr(1) + " ";
+      EXPECT_NE(fish.find(in_fish), std::string::npos) << flag;
+    }
+  }
+}
+
+TEST(CommandLine, help_is_a_command_too) {
+  EXPECT_EQ(parsed({"help"}).text, parsed({"--help"}).text);
+  EXPECT_EQ(parsed({"help", "stop"}).text, parsed({"stop", "--help"}).text);
+  EXPECT_NE(parsed({"help", "stop"}).text.find("--savepointPath"), std::string::npos);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "tidewheel/sql/interval_join.h"
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/local_aggregate.h"
+#include "tidewheel/sql/local_window_aggregate.h"
 #include "tidewheel/sql/lookup_join.h"
 #include "tidewheel/sql/match_recognize.h"
 #include "tidewheel/sql/mini_batch.h"
@@ -473,11 +474,17 @@ struct JobBuilder::NodeBuilder {
     spec.partial = spec.input;
     spec.input = local_aggregate_output(local);
     std::iota(spec.keys.begin(), spec.keys.end(), 0);
+    return first_phase("LocalGroupAggregate", std::move(rows), spec.input,
+                       [local] { return make_local_aggregate(local); });
+  }
+  // An operator without state that gives rows of `type` to the one of this plan.
+  Stream<ColumnRow> first_phase(const char* name, Stream<ColumnRow> rows, const RowType& type,
+                                Make make) const {
     const Stream<ColumnRow> made =
-        builder.add(plan, {.name = "LocalGroupAggregate", .uid = builder.uid_of(plan, "local")},
-                    {std::move(rows)}, [local] { return make_local_aggregate(local); });
+        builder.add(plan, {.name = name, .uid = builder.uid_of(plan, "local")}, {std::move(rows)},
+                    std::move(make));
     StreamEnds ends = made.ends();
-    for (StreamEnd& end : ends) { end.row_codec = make_column_codec(spec.input); }
+    for (StreamEnd& end : ends) { end.row_codec = make_column_codec(type); }
     return Stream<ColumnRow>(made.graph(), std::move(ends));
   }
   Result<Stream<ColumnRow>> operator()(const OverNode& node) const {
@@ -632,13 +639,25 @@ struct JobBuilder::NodeBuilder {
       spec.properties.push_back(static_cast<WindowProperty>(property));
     }
     spec.input_retracts = plan.input().updates;
+    if (has_local_windows(plan, builder.options_.window_phases, builder.env_.parallelism())) {
+      rows = local_windows(std::move(rows), spec);
+    }
     return builder.add_linked(plan,
                               {.name = "WindowAggregate",
                                .uid = builder.uid_of(plan, "window"),
                                .stateful = true,
                                .single = node.keys.empty()},
-                              {builder.by_keys(std::move(rows), plan.input().type, node.keys)},
-                              linked(std::move(spec), make_window_aggregate));
+                              {builder.by_keys(std::move(rows), spec.input, spec.keys)},
+                              linked(spec, make_window_aggregate));
+  }
+  // Puts the first phase before windows, whose spec becomes that of the second.
+  Stream<ColumnRow> local_windows(Stream<ColumnRow> rows, WindowAggregateSpec& spec) const {
+    LocalWindowSpec local{spec.input, spec.keys, spec.calls, spec.window, spec.time};
+    spec.partial = spec.input;
+    spec.input = local_window_output(local);
+    std::iota(spec.keys.begin(), spec.keys.end(), 0);
+    return first_phase("LocalWindowAggregate", std::move(rows), spec.input,
+                       [local] { return make_local_window_aggregate(local); });
   }
   static GridWindow grid_of(const WindowSpecNode& window) {
     GridWindow grid;

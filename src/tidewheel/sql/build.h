@@ -13,6 +13,7 @@
 #include "tidewheel/sql/correlate.h"
 #include "tidewheel/sql/kernel.h"
 #include "tidewheel/sql/plan.h"
+#include "tidewheel/sql/skew.h"
 
 namespace tidewheel {
 class Env;        // api/env.h
@@ -51,6 +52,7 @@ struct BuildOptions {
   bool drops_null_rows = false;
   KeyedShuffle keyed_shuffle = KeyedShuffle::kAuto;
   EpochOptions epochs = {};
+  AggregatePhases window_phases = AggregatePhases::kAuto;
   // Operators have names of their own, by which what they did is found (`name_of`).
   bool unique_names = false;
 };

@@ -41,6 +41,18 @@ class DiscardedResult {
 
 std::string sink_line(const TableDefinition& sink) { return "Sink(table=[" + sink.path + "])"; }
 
+// What is said of a node behind its properties. `estimates`: null: nothing of costs.
+std::vector<std::string> notes_of(const Plan& plan, const ReadSettings& settings,
+                                  const Config& config, PlanEstimates* estimates) {
+  std::vector<std::string> notes;
+  const auto parallelism = static_cast<int32_t>(config.get(options::kParallelism));
+  if (has_local_windows(plan, settings.phases(), parallelism)) { notes.emplace_back("phases=[2]"); }
+  if (std::string cost = estimates == nullptr ? "" : estimates->text(plan); !cost.empty()) {
+    notes.push_back(std::move(cost));
+  }
+  return notes;
+}
+
 // What may be unwise, of which the settings could be others.
 std::vector<std::string> advice(const Plan& plan, int64_t ttl_ms, bool mini_batch) {
   std::vector<std::string> all;
@@ -119,10 +131,11 @@ Result<StatementResult> Session::explain(std::string_view text, const Explain& s
   const ReadSettings settings{*this};
   const bool with_changelog = has(statement, Detail::kChangelogMode);
   PlanEstimates estimates(tables(), world_.files());
-  std::function<std::string(const Plan&)> note;
-  if (has(statement, Detail::kEstimatedCost)) {
-    note = [&](const Plan& plan) { return estimates.text(plan); };
-  }
+  const auto note = [&, with_cost = has(statement, Detail::kEstimatedCost)](const Plan& plan) {
+    return fmt::format(
+        "{}", fmt::join(notes_of(plan, settings, options_.config, with_cost ? &estimates : nullptr),
+                        ", "));
+  };
   std::string out = "== Abstract Syntax Tree ==\n";
   for (const Prepared& one : all) {
     if (one.sink != nullptr) { out += sink_line(*one.sink) + "\n"; }

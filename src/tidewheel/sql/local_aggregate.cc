@@ -7,10 +7,10 @@
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/operators/operator_base.h"
 #include "tidewheel/operators/user_failure.h"
-#include "tidewheel/sql/aggregate_calls.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/local_calls.h"
 #include "tidewheel/state/keyed_table.h"
 #include "tidewheel/types/serde.h"
 #include "tidewheel/types/stored.h"
@@ -26,6 +26,7 @@ class LocalAggregate final : public OutputOperator<ColumnRow> {
   LocalAggregate(LocalAggregateSpec spec, AggregateSet set)
       : spec_(std::move(spec)),
         set_(std::move(set)),
+        local_calls_(set_),
         keys_(spec_.input.types, spec_.keys),
         output_types_(local_aggregate_output(spec_).types) {}
 
@@ -57,9 +58,7 @@ class LocalAggregate final : public OutputOperator<ColumnRow> {
   void aggregate(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     Groups groups(context().key_groups(), context().max_parallelism(), &context().memory());
     find_cells(in, begin, end, groups);
-    for (size_t i = 0; i < set_.size(); ++i) {
-      set_.accumulator(i)->add(input_of(in, set_.calls()[i], groups.heap));
-    }
+    local_calls_.add(in, rows_, cells_.data(), groups.heap);
     send(in);
     for (std::byte* const cell : group_cells_) { set_.release(cell, groups.heap); }
   }
@@ -87,42 +86,6 @@ class LocalAggregate final : public OutputOperator<ColumnRow> {
       cells_[i] = group_cells_[number];
     }
   }
-  AccumulatorInput input_of(const ColumnBatch& in, const AggregateCall& call, TextHeap& heap) {
-    AccumulatorInput input;
-    input.batch = &in;
-    input.rows = rows_;
-    input.cells = cells_.data();
-    input.weights = weights_of(in, call);
-    input.heap = &heap;
-    return input;
-  }
-  // 0 for rows that do not count; null: all do.
-  const int8_t* weights_of(const ColumnBatch& in, const AggregateCall& call) {
-    const auto leave_out = [&](const ColumnView& column, auto counts) {
-      for (size_t i = 0; i < rows_.size(); ++i) {
-        if (!counts(column, rows_[i])) { weights_[i] = 0; }
-      }
-    };
-    bool all = true;
-    const auto begin = [&] {
-      if (std::exchange(all, false)) { weights_.assign(rows_.size(), 1); }
-    };
-    if (call.filter >= 0) {
-      begin();
-      leave_out(in.view(static_cast<size_t>(call.filter)),
-                [](const ColumnView& column, uint32_t row) {
-                  return !column.is_null(row) && column.at<uint8_t>(row) != 0;
-                });
-    }
-    for (const int32_t argument : call.arguments) {
-      const ColumnView& column = in.view(static_cast<size_t>(argument));
-      if (column.validity == nullptr || takes_nulls(call)) { continue; }
-      begin();
-      leave_out(column,
-                [](const ColumnView& values, uint32_t row) { return !values.is_null(row); });
-    }
-    return all ? nullptr : weights_.data();
-  }
 
   void send(const ColumnBatch& in) {
     const size_t key_count = spec_.keys.size();
@@ -146,12 +109,12 @@ class LocalAggregate final : public OutputOperator<ColumnRow> {
 
   const LocalAggregateSpec spec_;
   const AggregateSet set_;
+  LocalCalls local_calls_;
   KeyReader keys_;
   const std::vector<LogicalType> output_types_;
   // Of the rows at hand, and of their groups: the first row, and the accumulators.
   std::vector<uint32_t> rows_;
   std::vector<std::byte*> cells_;
-  std::vector<int8_t> weights_;
   std::vector<uint32_t> group_rows_;
   std::vector<std::byte*> group_cells_;
   Writer bytes_;

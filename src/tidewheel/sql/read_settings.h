@@ -64,9 +64,15 @@ struct ReadSettings {
     return {*parse_int(session.setting("table.exec.mini-batch.size")),
             ms("table.exec.mini-batch.allow-latency")};
   }
+  AggregatePhases phases() const {
+    const std::string strategy = word("table.optimizer.agg-phase-strategy");
+    return strategy == "TWO_PHASE"   ? AggregatePhases::kTwo
+           : strategy == "ONE_PHASE" ? AggregatePhases::kOne
+                                     : AggregatePhases::kAuto;
+  }
   SkewOptions skew() const {
     SkewOptions options;
-    options.two_phase = word("table.optimizer.agg-phase-strategy") == "TWO_PHASE";
+    options.two_phase = phases() == AggregatePhases::kTwo;
     options.splits_distinct = flag("table.optimizer.distinct-agg.split.enabled");
     options.buckets = std::min<int64_t>(
         INT32_MAX, *parse_int(session.setting("table.optimizer.distinct-agg.split.bucket-num")));
@@ -85,6 +91,7 @@ struct ReadSettings {
                             : shuffle == "NONE" ? KeyedShuffle::kNone
                                                 : KeyedShuffle::kAuto;
     options.epochs = epochs();
+    options.window_phases = phases();
     options.lookup_capacity =
         *parse_int(session.setting("table.exec.async-lookup.buffer-capacity"));
     options.lookup_timeout_ms = ms("table.exec.async-lookup.timeout");

@@ -90,7 +90,7 @@ constexpr Setting kSettings[] = {
      "how long state of a key is kept that is not used; 0: for ever"},
     {"table.optimizer.agg-phase-strategy", OptionKind::kText, "AUTO",
      "TWO_PHASE: rows are aggregated where they come from before they are spread by key, where "
-     "nothing is taken back; ONE_PHASE, and AUTO: not",
+     "nothing is taken back; AUTO: those of windows, with several subtasks; ONE_PHASE: none",
      "AUTO, ONE_PHASE, TWO_PHASE"},
     {"table.optimizer.distinct-agg.split.bucket-num", OptionKind::kInt, "1024",
      "into how many parts the values of DISTINCT are split"},

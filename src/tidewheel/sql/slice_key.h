@@ -21,6 +21,9 @@ struct SliceKey {
   friend bool operator==(const SliceKey&, const SliceKey&) = default;
 };
 
+// Of windows that are on a grid.
+WindowGrid grid_of(const GridWindow& window);
+
 inline int64_t property_of(const TimeWindow& window, WindowProperty property) {
   return property == WindowProperty::kStart ? window.start.ms()
          : property == WindowProperty::kEnd ? window.end.ms()

@@ -23,14 +23,11 @@
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/merge_table.h"
+#include "tidewheel/sql/partial_cells.h"
 #include "tidewheel/sql/session_aggregate.h"
 #include "tidewheel/sql/slice_key.h"
 
 namespace tidewheel::sql {
-
-namespace {
-
-constexpr char kName[] = "window aggregate";
 
 WindowGrid grid_of(const GridWindow& window) {
   switch (window.kind) {
@@ -42,6 +39,15 @@ WindowGrid grid_of(const GridWindow& window) {
     case GridWindow::Kind::kTumble: break;
   }
   return WindowGrid::sliding(window.size_ms, window.size_ms, window.offset_ms);
+}
+
+namespace {
+
+constexpr char kName[] = "window aggregate";
+
+// What the calls refer to.
+const RowType& rows_of(const WindowAggregateSpec& spec) {
+  return spec.partial ? *spec.partial : spec.input;
 }
 
 Status check_window(const GridWindow& window) {
@@ -75,6 +81,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         keys_(spec_.input.types, spec_.keys),
         output_types_(window_aggregate_output(spec_).types),
         grid_(grid_of(spec_.window)),
+        partials_(set_),
         expands_(!grid_.is_tumbling() && !can_merge(set_)) {}
 
   ~WindowAggregate() override { this->drop_store(); }
@@ -86,8 +93,8 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         keys_.describe() + (expands_ ? " windows of " : " slices of ") + grid_.describe();
     TIDEWHEEL_ASSIGN_OR_RETURN(
         cell_, AggregateCell::declare(*store_, "accumulators", form, {}, set_, false));
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        calls_, AggregateCalls::make(*store_, set_, spec_.input.types, {}, spec_.input_retracts));
+    TIDEWHEEL_ASSIGN_OR_RETURN(calls_, AggregateCalls::make(*store_, set_, rows_of(spec_).types, {},
+                                                            spec_.input_retracts));
     take_up(this->restored_watermark());
     const bool is_restored = this->is_restored();
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
@@ -205,7 +212,9 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     slice_keys_.clear();
     slices_of_.clear();
     rows_.clear();
-    if (is_event_time()) {
+    if (spec_.partial) {
+      place_partials(in, begin, end, keys);
+    } else if (is_event_time()) {
       place_by_column(in, begin, end, keys);
     } else {
       const int64_t now =
@@ -226,7 +235,11 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       batch.select(i);
       add_row(i, begin, kinds != nullptr && is_retraction(kinds[rows_[i]]));
     }
-    calls_->add(chunk_, store_->heap());
+    if (!spec_.partial) { return calls_->add(chunk_, store_->heap()); }
+    if (set_.size() > 0) {
+      require(partials_.merge(in.view(spec_.keys.size() + 1), chunk_.taken(), chunk_.cells.data(),
+                              store_->heap()));
+    }
   }
   // Chooses the slices of rows.
   void place_by_column(const ColumnBatch& in, uint32_t begin, uint32_t end,
@@ -247,6 +260,23 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     for (uint32_t row = begin; row < end; ++row) {
       if (times.validity != nullptr && times.is_null(row)) [[unlikely]] { throw_null_time(); }
       place(row, times.at<int64_t>(row), keys[row - begin]);
+    }
+  }
+  // Of what the first phase has made, which names its slice.
+  void place_partials(const ColumnBatch& in, uint32_t begin, uint32_t end,
+                      std::span<const K> keys) {
+    const ColumnView& slices = in.view(spec_.keys.size());
+    for (uint32_t row = begin; row < end; ++row) {
+      const auto number = slices.at<int64_t>(row);
+      if (recent_ == nullptr || recent_->number != number) {
+        Slice* const slice = slice_numbered(number);
+        if (slice == nullptr) {
+          late_.add(row);
+          continue;
+        }
+        recent_ = slice;
+      }
+      add_place(row, *recent_, keys[row - begin]);
     }
   }
   // Most chunks lie in one slice.
@@ -595,6 +625,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   KeyReader keys_;
   const std::vector<LogicalType> output_types_;
   const WindowGrid grid_;
+  PartialCells partials_;
   const bool expands_;  // there is a slice for each window
   LateRows late_;
   AggregateCell* cell_ = nullptr;
@@ -633,11 +664,12 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 
 RowType window_aggregate_output(const WindowAggregateSpec& spec) {
   RowType output = keys_and_results(spec.input, spec.keys, spec.calls);
+  const RowType& rows = rows_of(spec);
   static constexpr std::array<const char*, 3> kNames{"window_start", "window_end", "window_time"};
   for (const WindowProperty property : spec.properties) {
     LogicalType type = LogicalType::with(TypeKind::kTimestamp, 3, 0, false);
     if (spec.time >= 0 && property == WindowProperty::kTime) {
-      type = spec.input.types[static_cast<size_t>(spec.time)].as_nullable(false);
+      type = rows.types[static_cast<size_t>(spec.time)].as_nullable(false);
     }
     output.add(kNames[static_cast<size_t>(property)], std::move(type));
   }
@@ -650,8 +682,8 @@ Result<std::unique_ptr<Operator>> make_window_aggregate(WindowAggregateSpec spec
     return make_session_aggregate(std::move(spec));
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(
-      auto set,
-      AggregateSet::make(spec.input.types, spec.calls, spec.input_retracts, spec.input_retracts));
+      auto set, AggregateSet::make(rows_of(spec).types, spec.calls, spec.input_retracts,
+                                   spec.input_retracts));
   const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
   return make_by_key<WindowAggregate>(is_int, std::move(spec), std::move(set));
 }

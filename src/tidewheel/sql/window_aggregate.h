@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "tidewheel/base/status.h"
@@ -43,6 +44,9 @@ struct WindowAggregateSpec {
   std::vector<WindowProperty> properties;
   bool input_retracts = false;
   std::shared_ptr<const NodeLinks> links = nullptr;  // of the side output kLateRows
+  // Rows are what a local aggregate (local_window_aggregate.h) has made of rows of this type, to
+  // which `calls` and `time` refer; `keys` are those of `input`. The state is the same.
+  std::optional<RowType> partial = std::nullopt;
 };
 
 // Errors: kWindowOption, kSqlUnsupported, kSqlType.
