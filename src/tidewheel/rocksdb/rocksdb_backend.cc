@@ -38,7 +38,6 @@ std::string_view view_of(const ::rocksdb::Slice& text) { return {text.data(), te
 ::rocksdb::WriteOptions write_options() {
   ::rocksdb::WriteOptions options;
   options.disableWAL = true;
-  options.memtable_insert_hint_per_batch = true;  // batches are sorted
   return options;
 }
 
@@ -409,6 +408,7 @@ Status RocksdbBackend::write(Writes& gathered, ::rocksdb::WriteBatch& batch) con
     static_cast<void>(write.erases ? batch.Delete(family, slice(key))
                                    : batch.Put(family, slice(key), value));
   }
+  ::rocksdb::SetPerfLevel(::rocksdb::PerfLevel::kDisable);  // of this thread: nobody asks for it
   const ::rocksdb::Status status = database_->Write(write_options(), &batch);
   batch.Clear();
   gathered.writes.clear();

@@ -156,30 +156,33 @@ void Evaluator::Program::narrow(RowContext& context) {
   if (context.is_none) { return; }
   grow_to(context.mask, padded_rows());
   uint8_t* const mask = context.mask.data();
+  const uint32_t all = rows;  // bytes that are written could be the member's
   switch (context.rule) {
-    case Rule::kTrue: put_true(view, rows, mask); break;
+    case Rule::kTrue: put_true(view, all, mask); break;
     case Rule::kNotTrue:
-      put_true(view, rows, mask);
-      for (uint32_t i = 0; i < rows; ++i) { mask[i] ^= 1; }
+      put_true(view, all, mask);
+      flip_bytes(mask, all);
       break;
     case Rule::kNotFalse: {
       // TRUE, or NULL.
       grow_to(bytes, padded_rows());
-      put_valid(view, rows, bytes.data());
-      put_true(view, rows, mask);
-      for (uint32_t i = 0; i < rows; ++i) { mask[i] |= static_cast<uint8_t>(bytes[i] ^ 1); }
+      uint8_t* const valid = bytes.data();
+      put_valid(view, all, valid);
+      put_true(view, all, mask);
+      flip_bytes(valid, all);
+      or_bytes(mask, valid, all);
       break;
     }
     case Rule::kNull:
-      put_valid(view, rows, mask);
-      for (uint32_t i = 0; i < rows; ++i) { mask[i] ^= 1; }
+      put_valid(view, all, mask);
+      flip_bytes(mask, all);
       break;
   }
-  if (!parent.is_all) { and_bytes(mask, parent.mask.data(), rows); }
+  if (!parent.is_all) { and_bytes(mask, parent.mask.data(), all); }
   uint32_t count = 0;
-  for (uint32_t i = 0; i < rows; ++i) { count += mask[i]; }
+  for (uint32_t i = 0; i < all; ++i) { count += mask[i]; }
   context.is_none = count == 0;
-  context.is_all = count == rows;
+  context.is_all = count == all;
 }
 
 // Makes NULL what has a NULL argument; whether there is one.
@@ -308,11 +311,22 @@ void put_chosen(std::span<const ColumnView> branches, const uint32_t* chosen, ui
       values.push_back({branch.as<T>(), branch.is_constant ? size_t{0} : size_t{1}});
     }
     T* const out = to.values<T>();
+    const Values* const all = values.data();
     for (uint32_t i = 0; i < rows; ++i) {
-      const Values& from = values[chosen[i]];
+      const Values& from = all[chosen[i]];
       out[i] = from.first[i * from.stride];
     }
   });
+}
+// Rows whose byte is 1 take this branch.
+void take_branch(const uint8_t* __restrict takes, uint32_t branch, uint32_t rows,
+                 uint32_t* __restrict chosen) {
+  for (uint32_t i = 0; i < rows; ++i) { chosen[i] = takes[i] != 0 ? branch : chosen[i]; }
+}
+// Rows that take this branch are as valid as its value.
+void take_validity(const uint8_t* __restrict of_branch, uint32_t branch,
+                   const uint32_t* __restrict chosen, uint32_t rows, uint8_t* __restrict valid) {
+  for (uint32_t i = 0; i < rows; ++i) { valid[i] = chosen[i] == branch ? of_branch[i] : valid[i]; }
 }
 
 }  // namespace
@@ -333,11 +347,7 @@ void Evaluator::Program::run_case(ProgramStep& step) {
   chosen.assign(padded_rows(), static_cast<uint32_t>(branches.size() - 1));
   for (size_t branch = branches.size() - 1; branch-- > 0;) {
     put_true(view_of(2 * branch), rows, bytes.data());
-    const uint8_t* const takes = bytes.data();
-    uint32_t* const to = chosen.data();
-    for (uint32_t i = 0; i < rows; ++i) {
-      to[i] = takes[i] != 0 ? static_cast<uint32_t>(branch) : to[i];
-    }
+    take_branch(bytes.data(), static_cast<uint32_t>(branch), rows, chosen.data());
   }
   Column& result = room_for(step, rows, false);
   put_chosen(branches, chosen.data(), rows, result);
@@ -347,14 +357,24 @@ void Evaluator::Program::run_case(ProgramStep& step) {
     for (uint32_t branch = 0; branch < branches.size(); ++branch) {
       if (branches[branch].validity == nullptr) { continue; }
       put_valid(branches[branch], rows, bytes.data());
-      const uint8_t* const valid = bytes.data();
-      uint8_t* const to = more_bytes.data();
-      for (uint32_t i = 0; i < rows; ++i) { to[i] = chosen[i] == branch ? valid[i] : to[i]; }
+      take_validity(bytes.data(), branch, chosen.data(), rows, more_bytes.data());
     }
     pack_bytes(more_bytes.data(), rows, result.validity());
   }
   step.view = result.view();
 }
+
+namespace {
+
+// Leaves of `valid` those that have no value yet, and counts them among those that have.
+void take_first(uint8_t* __restrict valid, uint8_t* __restrict taken, uint32_t rows) {
+  for (uint32_t i = 0; i < rows; ++i) {
+    valid[i] &= static_cast<uint8_t>(taken[i] ^ 1);
+    taken[i] |= valid[i];
+  }
+}
+
+}  // namespace
 
 void Evaluator::Program::run_coalesce(ProgramStep& step) {
   const auto view_of = [&](size_t i) -> const ColumnView& { return steps[step.arguments[i]].view; };
@@ -366,10 +386,7 @@ void Evaluator::Program::run_coalesce(ProgramStep& step) {
   std::fill(taken.begin(), taken.begin() + rows, uint8_t{0});
   for (size_t i = 0; i < last; ++i) {
     put_valid(view_of(i), rows, bytes.data());
-    for (uint32_t r = 0; r < rows; ++r) {
-      bytes[r] &= static_cast<uint8_t>(taken[r] ^ 1);
-      taken[r] |= bytes[r];
-    }
+    take_first(bytes.data(), taken.data(), rows);
     choice.pick(view_of(i), bytes.data(), active);
   }
   choice.end();
@@ -394,18 +411,15 @@ void Evaluator::Program::run_logic(ProgramStep& step) {
   for (const uint32_t argument : step.arguments) {
     const ColumnView& view = steps[argument].view;
     put_true(view, rows, is_true);
-    for (uint32_t i = 0; i < rows; ++i) {
-      truth[i] = is_and ? truth[i] & is_true[i] : truth[i] | is_true[i];
-    }
+    is_and ? and_bytes(truth, is_true, rows) : or_bytes(truth, is_true, rows);
     if (!with_nulls) { continue; }
     put_valid(view, rows, is_valid);
-    for (uint32_t i = 0; i < rows; ++i) {
-      const uint8_t is_false = is_valid[i] & (is_true[i] ^ 1);
-      known[i] = is_and ? known[i] | is_false : known[i] & is_false;
-    }
+    flip_bytes(is_true, rows);
+    and_bytes(is_valid, is_true, rows);  // FALSE
+    is_and ? or_bytes(known, is_valid, rows) : and_bytes(known, is_valid, rows);
   }
   if (with_nulls) {
-    for (uint32_t i = 0; i < rows; ++i) { known[i] |= truth[i]; }
+    or_bytes(known, truth, rows);
     pack_bytes(known, rows, result.validity());
   }
   step.view = result.view();

@@ -65,16 +65,18 @@ class TextEqual final : public Kernel {
  public:
   explicit TextEqual(bool equal) : equal_(equal) {}
   Status run(const KernelCall& call) override {
-    auto* const out = call.result->values<uint8_t>();
+    uint8_t* const __restrict out = call.result->values<uint8_t>();
+    const uint32_t rows = call.rows;
+    const bool equal = equal_;
     const size_t constant = call.arguments[1].is_constant ? 1 : 0;
     const Text* const values = call.arguments[1 - constant].as<Text>();
     if (call.arguments[constant].is_constant) {
       const TextNeedle needle(call.arguments[constant].as<Text>()[0]);
-      for (uint32_t i = 0; i < call.rows; ++i) { out[i] = needle.equals(values[i]) == equal_; }
+      for (uint32_t i = 0; i < rows; ++i) { out[i] = needle.equals(values[i]) == equal; }
       return {};
     }
     const Text* const others = call.arguments[constant].as<Text>();
-    for (uint32_t i = 0; i < call.rows; ++i) { out[i] = (values[i] == others[i]) == equal_; }
+    for (uint32_t i = 0; i < rows; ++i) { out[i] = (values[i] == others[i]) == equal; }
     return {};
   }
 

@@ -1,5 +1,6 @@
 // IF, NULLIF, IFNULL, COALESCE, GREATEST, LEAST, IN, TYPEOF.
 #include <algorithm>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -186,10 +187,11 @@ void define_extreme(FunctionTable& table, const char* name, bool greatest) {
 // NULL when the value is, or when it is none of a list that has a NULL.
 template <class T, class Contains>
 void put_membership(const KernelCall& call, bool list_has_null, Contains contains) {
-  auto* const out = call.result->values<uint8_t>();
+  uint8_t* const __restrict out = call.result->values<uint8_t>();
+  const uint32_t rows = call.rows;
   const ColumnView& view = call.arguments[0];
   const T* const values = view.as<T>();
-  for (uint32_t i = 0; i < call.rows; ++i) { out[i] = contains(values[i]) ? 1 : 0; }
+  for (uint32_t i = 0; i < rows; ++i) { out[i] = contains(values[i]) ? 1 : 0; }
   if (view.validity == nullptr && !list_has_null) { return; }
   for (uint32_t i = 0; i < call.rows; ++i) {
     if (view.is_null(i) || (list_has_null && out[i] == 0)) { call.result->set_null(i); }
@@ -203,9 +205,9 @@ class ShortListKernel final : public Kernel {
   ShortListKernel(std::vector<T> list, bool has_null)
       : list_(std::move(list)), has_null_(has_null) {}
   Status run(const KernelCall& call) override {
-    put_membership<T>(call, has_null_, [this](const T& value) {
+    put_membership<T>(call, has_null_, [list = std::span(list_)](const T& value) {
       uint8_t found = 0;
-      for (const T& one : list_) { found |= static_cast<uint8_t>(one == value); }
+      for (const T& one : list) { found |= static_cast<uint8_t>(one == value); }
       return found != 0;
     });
     return {};
@@ -222,9 +224,9 @@ class ShortTextListKernel final : public Kernel {
   ShortTextListKernel(std::vector<TextNeedle> list, bool has_null)
       : list_(std::move(list)), has_null_(has_null) {}
   Status run(const KernelCall& call) override {
-    put_membership<Text>(call, has_null_, [this](const Text& value) {
+    put_membership<Text>(call, has_null_, [list = std::span(list_)](const Text& value) {
       bool found = false;
-      for (const TextNeedle& one : list_) { found |= one.equals(value); }
+      for (const TextNeedle& one : list) { found |= one.equals(value); }
       return found;
     });
     return {};

@@ -3,7 +3,13 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <utility>
+#include <vector>
+
+#ifdef __AVX512BW__
+#include <immintrin.h>
+#endif
 
 #include "tidewheel/sql/function_table.h"
 #include "tidewheel/sql/text_encodings.h"
@@ -112,7 +118,8 @@ class AsciiCase {
  public:
   enum class Change : uint8_t { kNone, kSome, kOther };  // kOther: it is not of ASCII
   explicit AsciiCase(char first)
-      : from_first_((0x80 - static_cast<uint64_t>(first)) * kOnes),
+      : first_(first),
+        from_first_((0x80 - static_cast<uint64_t>(first)) * kOnes),
         behind_last_((0x80 - 26 - static_cast<uint64_t>(first)) * kOnes) {}
 
   // Texts of so many bytes are written anew whether or not something changes, with as few jumps as
@@ -122,6 +129,15 @@ class AsciiCase {
   bool write_few(const Text& text, char* to) const {
     const char* const from = text.data();
     const size_t size = text.size();
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    const auto mask = static_cast<__mmask16>((1U << size) - 1);
+    const __m128i bytes = _mm_maskz_loadu_epi8(mask, from);
+    const __m128i behind_first = _mm_sub_epi8(bytes, _mm_set1_epi8(first_));
+    const __mmask16 letters = _mm_cmplt_epu8_mask(behind_first, _mm_set1_epi8(26));
+    const __m128i flip = _mm_maskz_set1_epi8(letters, 'a' ^ 'A');
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_xor_si128(bytes, flip));
+    return _mm_movepi8_mask(bytes) == 0;
+#else
     if (size >= 8) {
       uint64_t words[2];
       std::memcpy(&words[0], from, 8);
@@ -146,6 +162,7 @@ class AsciiCase {
     const uint64_t made = word ^ (letters_of(word) >> 2);
     std::memcpy(to, &made, 8);
     return (word & kHigh) == 0;
+#endif
   }
   Change look_at(const Text& text) const {
     uint64_t all = 0;
@@ -201,6 +218,7 @@ class AsciiCase {
     f(at, word, kBytes);
   }
 
+  const char first_;
   const uint64_t from_first_;
   const uint64_t behind_last_;
 };
@@ -254,6 +272,53 @@ void add_cases(FunctionTable& table) {
                })});
 }
 
+// A separator that is given by its number.
+bool is_code(int64_t code) { return code >= 1 && code <= 255; }
+
+// SPLIT_INDEX by one byte, with the same separator and index for all rows.
+class SplitAtByteKernel final : public Kernel {
+ public:
+  SplitAtByteKernel(char separator, int32_t index) : separator_(separator), index_(index) {}
+
+  Status run(const KernelCall& call) override {
+    there_.resize(call.rows);
+    split_parts({call.arguments[0].as<Text>(), call.rows}, call.active, separator_, index_,
+                call.result->values<Text>(), there_.data());
+    for (uint32_t row = 0; row < call.rows; ++row) {
+      if (there_[row] == 0) [[unlikely]] { call.result->set_null(row); }
+    }
+    return {};
+  }
+  // Null when the call is not of that kind. `byte_of`: the separator that a literal gives, if it is
+  // one byte.
+  template <class ByteOf>
+  static std::unique_ptr<Kernel> make(const KernelSetup& setup, ByteOf byte_of) {
+    const Datum* const separator = setup.literals[1];
+    const Datum* const index = setup.literals[2];
+    if (setup.literals[0] != nullptr || separator == nullptr || index == nullptr ||
+        separator->is_null() || index->is_null()) {
+      return nullptr;
+    }
+    const std::optional<char> byte = byte_of(*separator);
+    if (!byte) { return nullptr; }
+    return std::make_unique<SplitAtByteKernel>(*byte, static_cast<int32_t>(index->integer()));
+  }
+
+ private:
+  const char separator_;
+  const int32_t index_;
+  std::vector<uint8_t> there_;
+};
+
+// Of SPLIT_INDEX(text, separator, index): `by_row` makes the kernel for all other calls.
+template <class ByteOf>
+KernelMaker split_maker(ByteOf byte_of, KernelMaker by_row) {
+  return [byte_of, by_row](const KernelSetup& setup) -> Result<std::unique_ptr<Kernel>> {
+    auto made = SplitAtByteKernel::make(setup, byte_of);
+    return made != nullptr ? std::move(made) : by_row(setup);
+  };
+}
+
 void add_parts(FunctionTable& table) {
   const auto length = by_row(
       [](Out<int32_t>& out, Text t) { out.set(static_cast<int32_t>(character_count(t.view()))); });
@@ -284,20 +349,28 @@ void add_parts(FunctionTable& table) {
                     ? Text()
                     : Text(substring(text.view(), std::max<int64_t>(all - count, 0) + 1, count)));
       })});
+  const auto by_text = by_row([](Out<Text>& out, Text text, Text separator, int32_t index) {
+    std::string_view part;
+    const bool there = split_part(text.view(), separator.view(), index, part);
+    there ? out.set(Text(part)) : out.set_null();
+  });
+  const auto by_code = by_row([](Out<Text>& out, Text text, int32_t code, int32_t index) {
+    const char separator = static_cast<char>(code);
+    std::string_view part;
+    const bool there = is_code(code) && split_part(text.view(), {&separator, 1}, index, part);
+    there ? out.set(Text(part)) : out.set_null();
+  });
+  const auto byte_of_text = [](const Datum& separator) {
+    const std::string& text = separator.text();
+    return text.size() == 1 ? std::optional(text[0]) : std::nullopt;
+  };
+  const auto byte_of_code = [](const Datum& separator) {
+    const int64_t code = separator.integer();
+    return is_code(code) ? std::optional(static_cast<char>(code)) : std::nullopt;
+  };
   table.define("SPLIT_INDEX", kCareful,
                {"string, string, int -> string?", "string, int, int -> string?"},
-               {by_row([](Out<Text>& out, Text text, Text separator, int32_t index) {
-                  std::string_view part;
-                  const bool there = split_part(text.view(), separator.view(), index, part);
-                  there ? out.set(Text(part)) : out.set_null();
-                }),
-                by_row([](Out<Text>& out, Text text, int32_t code, int32_t index) {
-                  const char separator = static_cast<char>(code);
-                  std::string_view part;
-                  const bool there = code >= 1 && code <= 255 &&
-                                     split_part(text.view(), {&separator, 1}, index, part);
-                  there ? out.set(Text(part)) : out.set_null();
-                })});
+               {split_maker(byte_of_text, by_text), split_maker(byte_of_code, by_code)});
 }
 
 // ---- Searching

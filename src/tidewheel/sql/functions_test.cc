@@ -81,6 +81,22 @@ TEST(functions, mathematics) {
   });
 }
 
+// Short strings, longer ones, and those that are not of ASCII are gone through in different ways.
+TEST(functions, letters_of_strings_of_all_sizes_change_case) {
+  const std::string all = "@AZ[`az{0 aBcDeFgHiJkLmNoPqRsTuVwXyZ./";
+  for (size_t size = 0; size <= all.size(); ++size) {
+    const std::string text = all.substr(all.size() - size) + all.substr(0, size % 3);
+    std::string lower = text;
+    std::string upper = text;
+    for (char& c : lower) { c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+    for (char& c : upper) { c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+    TestBinder binder;
+    EXPECT_EQ(evaluated(binder, "LOWER('" + text + "')", {}), lower);
+    EXPECT_EQ(evaluated(binder, "UPPER('" + text + "')", {}), upper);
+    EXPECT_EQ(evaluated(binder, "LOWER('" + text + "Ä')", {}), lower + "ä");
+  }
+}
+
 TEST(functions, strings_are_cut_and_joined) {
   expect_values({
       {"'a' || 'b'", "ab"},

@@ -13,7 +13,7 @@ bool LastingMemo::can_hold(const LogicalType& result) {
   return physical != Physical::kList && physical != Physical::kStruct;
 }
 
-uint32_t LastingMemo::set_of(const char* data) {
+inline uint32_t LastingMemo::set_of(const char* data) {
   return static_cast<uint32_t>(mix64(reinterpret_cast<uintptr_t>(data)) % kSets);
 }
 
@@ -28,74 +28,96 @@ Status LastingMemo::run(const KernelCall& call) {
     strings_ = ArenaRef();
     string_bytes_ = 0;
   }
-  find_rows(call);
-  if (missed_count_ > 0) {
+  Status status;
+  with_physical(call.result->physical(), [&]<class T>() {
+    find_rows<T>(call);
+    if (missed_count_ == 0) { return; }
     KernelCall missed = call;
     missed.active = missed_.data();
-    TIDEWHEEL_RETURN_IF_ERROR(inner_->run(missed));
-  }
-  with_physical(call.result->physical(), [&]<class T>() {
-    put_found<T>(call);
-    if (missed_count_ > 0) { remember<T>(call); }
+    status = inner_->run(missed);
+    if (!status.ok()) { return; }
+    put_found<T>(call);  // the kernel may have written all rows
+    remember<T>(call);
   });
-  judge();
-  return {};
+  if (status.ok()) { judge(); }
+  return status;
 }
 
+namespace {
+
+void put_null(KernelCall const& call, uint32_t row) {
+  call.result->validity()[row / kValidityBits] &= ~(uint64_t{1} << (row % kValidityBits));
+}
+
+}  // namespace
+
+// Notes where each row's entry is, and gives its value.
+template <class T>
 void LastingMemo::find_rows(const KernelCall& call) {
+  static_assert(sizeof(T) <= sizeof(Entry::value));
   constexpr uint32_t kAhead = 12;
-  places_.resize(call.rows);
-  missed_.resize((size_t{call.rows} + 63) / 64 * 64);
+  const uint32_t rows = call.rows;
+  places_.resize(rows);
+  missed_.resize((size_t{rows} + 63) / 64 * 64);
+  sets_.resize(size_t{rows} + kAhead);
   const Text* const texts = call.arguments[argument_].as<Text>();
-  missed_count_ = 0;
+  // Bytes that are written could be any member's: these are read once.
+  const uint8_t* const wanted = call.active;
+  const Entry* const entries = entries_.data();
+  uint32_t* const __restrict sets = sets_.data();
+  uint32_t* const __restrict places = places_.data();
+  uint8_t* const __restrict missed = missed_.data();
+  T* const __restrict out = call.result->values<T>();
+  for (uint32_t row = 0; row < rows; ++row) { sets[row] = 2 * set_of(texts[row].data()); }
+  std::fill_n(sets + rows, kAhead, 0U);
   uint32_t found = 0;
   uint32_t active = 0;
-  for (uint32_t row = 0; row < call.rows; ++row) {
-    if (row + kAhead < call.rows) {
-      __builtin_prefetch(&entries_[size_t{2} * set_of(texts[row + kAhead].data())]);
-    }
-    missed_[row] = 0;
-    if (!call.is_active(row)) {
-      places_[row] = kInactive;
+  for (uint32_t row = 0; row < rows; ++row) {
+    __builtin_prefetch(&entries[sets[row + kAhead]]);
+    missed[row] = 0;
+    if (wanted != nullptr && wanted[row] == 0) {
+      places[row] = kInactive;
+      out[row] = T{};
       continue;
     }
     ++active;
     const Text& text = texts[row];
-    uint32_t at = 2 * set_of(text.data());
     const auto is_at = [&](const Entry& entry) {
       return entry.data == text.data() && entry.size == text.size();
     };
-    if (!is_at(entries_[at]) && !is_at(entries_[++at])) {
-      at = kMissed;
-      missed_[row] = 1;
-      ++missed_count_;
+    uint32_t at = sets[row];
+    if (!is_at(entries[at]) && !is_at(entries[++at])) {
+      places[row] = kMissed;
+      missed[row] = 1;
+      continue;
     }
-    found += at != kMissed ? 1 : 0;
-    places_[row] = at;
+    ++found;
+    places[row] = at;
+    std::memcpy(static_cast<void*>(&out[row]), entries[at].value.data(), sizeof(T));
+    if (entries[at].is_null) { put_null(call, row); }
   }
+  missed_count_ = active - found;
   looked_up_ += active;
   found_ += found;
   hits_ += found;
 }
 
+// The values of rows that were found, once more.
 template <class T>
 void LastingMemo::put_found(const KernelCall& call) {
-  static_assert(sizeof(T) <= sizeof(Entry::value));
+  const uint32_t rows = call.rows;
+  const uint32_t* const places = places_.data();
+  const Entry* const entries = entries_.data();
   T* const out = call.result->values<T>();
-  uint64_t* validity = nullptr;  // made when there is a NULL
-  for (uint32_t row = 0; row < call.rows; ++row) {
-    const uint32_t place = places_[row];
+  for (uint32_t row = 0; row < rows; ++row) {
+    const uint32_t place = places[row];
     if (place == kMissed) { continue; }
     if (place == kInactive) {
       out[row] = T{};
       continue;
     }
-    const Entry& entry = entries_[place];
-    std::memcpy(&out[row], entry.value.data(), sizeof(T));
-    if (entry.is_null) {
-      if (validity == nullptr) { validity = call.result->validity(); }
-      validity[row / kValidityBits] &= ~(uint64_t{1} << (row % kValidityBits));
-    }
+    std::memcpy(static_cast<void*>(&out[row]), entries[place].value.data(), sizeof(T));
+    if (entries[place].is_null) { put_null(call, row); }
   }
 }
 
@@ -103,9 +125,11 @@ void LastingMemo::put_found(const KernelCall& call) {
 template <class T>
 void LastingMemo::remember(const KernelCall& call) {
   const Text* const texts = call.arguments[argument_].as<Text>();
+  const uint32_t rows = call.rows;
+  const uint8_t* const missed = missed_.data();
   T* const out = call.result->values<T>();
-  for (uint32_t row = 0; row < call.rows; ++row) {
-    if (missed_[row] == 0 || !tables_.holds(texts[row])) { continue; }
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (missed[row] == 0 || !tables_.holds(texts[row])) { continue; }
     const size_t at = size_t{2} * set_of(texts[row].data());
     Entry& entry = entries_[at];
     if (entry.data == texts[row].data() && entry.size == texts[row].size()) { continue; }

@@ -38,14 +38,15 @@ class LastingMemo final : public Kernel {
     bool is_null = false;
     alignas(8) std::array<char, 16> value{};
   };
-  static constexpr uint32_t kSets = 8192;  // of two entries, a line of the cache
+  // Of two entries, a line of the cache. Some thousand strings hardly ever push each other out.
+  static constexpr uint32_t kSets = 16'384;
   static constexpr uint32_t kMissed = UINT32_MAX;
   static constexpr uint32_t kInactive = UINT32_MAX - 1;
   static constexpr size_t kStringBytesMax = 1 << 20;
 
   static uint32_t set_of(const char* data);
+  template <class T>
   void find_rows(const KernelCall& call);
-  Status run_missed(const KernelCall& call);
   template <class T>
   void put_found(const KernelCall& call);
   template <class T>
@@ -58,6 +59,7 @@ class LastingMemo final : public Kernel {
   const size_t argument_;
   const LastingTexts& tables_;
   std::vector<Entry> entries_;    // made at first use
+  std::vector<uint32_t> sets_;    // of each row: where its entry may be
   std::vector<uint32_t> places_;  // of each row: its entry
   std::vector<uint8_t> missed_;   // a byte for each row: it has to be computed
   uint32_t missed_count_ = 0;

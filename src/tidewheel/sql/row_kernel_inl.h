@@ -164,9 +164,12 @@ class RowKernel final : public Kernel {
         in{kernel_detail::ArgumentReader<
             std::remove_cv_t<std::remove_reference_t<std::tuple_element_t<kIndex, Arguments>>>>(
             call.arguments[kIndex])...};
-    for (uint32_t row = 0; row < call.rows; ++row) {
-      fetch_ahead(call, row);
-      if (!call.is_active(row)) {
+    const uint32_t rows = call.rows;  // results that are written could be the call's
+    const uint8_t* const active = call.active;
+    const Text* const ahead = fetched(call);
+    for (uint32_t row = 0; row < rows; ++row) {
+      if (ahead != nullptr && rows - row > kAhead) { fetch(ahead[row + kAhead]); }
+      if (active != nullptr && active[row] == 0) {
         values[row] = R{};
         continue;
       }
@@ -177,22 +180,25 @@ class RowKernel final : public Kernel {
     return {};
   }
 
-  // Strings lie where a source or a state has put them, seldom in a near cache.
-  static void fetch_ahead(const KernelCall& call, uint32_t row) {
+  // Strings lie where a source or a state has put them, seldom in a near cache: those that are
+  // fetched ahead, or null.
+  static const Text* fetched(const KernelCall& call) {
     if constexpr (kCount > 0) {
       using First = std::remove_cv_t<std::remove_reference_t<std::tuple_element_t<0, Arguments>>>;
       if constexpr (std::is_same_v<First, Text>) {
-        constexpr uint32_t kAhead = 12;
-        constexpr size_t kLine = 64;
-        if (call.arguments[0].is_constant || call.rows - row <= kAhead) { return; }
-        const Text& text = call.arguments[0].as<Text>()[row + kAhead];
-        __builtin_prefetch(text.data());
-        if (text.size() > kLine / 2) { __builtin_prefetch(text.data() + text.size() - 1); }
-        asm volatile("" : : "r"(text.data()));  // GCC drops calls of what only prefetches
+        return call.arguments[0].is_constant ? nullptr : call.arguments[0].as<Text>();
       }
     }
+    return nullptr;
+  }
+  static void fetch(const Text& text) {
+    constexpr size_t kLine = 64;
+    __builtin_prefetch(text.data());
+    if (text.size() > kLine / 2) { __builtin_prefetch(text.data() + text.size() - 1); }
+    asm volatile("" : : "r"(text.data()));  // GCC drops calls of what only prefetches
   }
 
+  static constexpr uint32_t kAhead = 12;
   F f_;
 };
 

@@ -17,8 +17,10 @@ void scatter(const ColumnView& from, std::span<const uint32_t> rows, const uint3
              Column& to, Arena* arena) {
   with_physical(to.physical(), [&]<class T>() {
     T* const values = to.values<T>();
+    const T* const all = from.as<T>();
+    const size_t stride = from.is_constant ? 0 : 1;
     for (size_t i = 0; i < rows.size(); ++i) {
-      const T& value = from.at<T>(rows[i]);
+      const T& value = all[rows[i] * stride];
       if constexpr (std::is_same_v<T, Text>) {
         values[places[i]] = arena == nullptr ? value : arena->copy(value.view());
       } else {
@@ -40,23 +42,30 @@ bool RowOutput::is_flat(const std::vector<LogicalType>& types) {
   });
 }
 
+void RowOutput::grow() {
+  constexpr size_t kFirst = 256;
+  const size_t size = std::max(kFirst, 2 * kinds_.size());
+  numbers_.resize(size);
+  rows_.resize(size);
+  bytes_.resize(size);
+  others_.resize(size);
+  kinds_.resize(size);
+}
+
 void RowOutput::keep(const uint8_t* keeps) {
   size_t kept = 0;
-  for (size_t i = 0; i < rows_.size(); ++i) {
+  for (size_t i = 0; i < size_; ++i) {
     rows_[kept] = rows_[i];
     bytes_[kept] = bytes_[i];
     others_[kept] = others_[i];
     kinds_[kept] = kinds_[i];
     kept += keeps[i];
   }
-  rows_.resize(kept);
-  bytes_.resize(kept);
-  others_.resize(kept);
-  kinds_.resize(kept);
+  size_ = kept;
 }
 
 void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
-  emit_columns(output, output_, kinds_.size(), [&](ColumnBatch& out, size_t begin, size_t end) {
+  emit_columns(output, output_, size_, [&](ColumnBatch& out, size_t begin, size_t end) {
     const auto own = std::span<const Text>(bytes_).subspan(begin, end - begin);
     const auto other = std::span<const Text>(others_).subspan(begin, end - begin);
     const uint32_t* const rows = rows_.data() + begin;
@@ -81,46 +90,62 @@ void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
       fill_side(1, from_left_ ? other : own, from_left_ ? nullptr : rows, in, keeps_input, out);
     }
   });
-  rows_.clear();
-  bytes_.clear();
-  others_.clear();
-  kinds_.clear();
-  numbers_.clear();
+  size_ = 0;
   has_bytes_ = false;
   bytes_arena_ = ArenaRef();
+}
+
+// Which of the rows are of the input, bytes, or NULLs, and where they go: behind place `at`. Forms
+// come in no order, so that no jump depends on them.
+void RowOutput::sort_forms(std::span<const Text> bytes, const uint32_t* rows, uint32_t at) {
+  const size_t count = bytes.size();
+  if (row_places_.size() < count) {
+    row_places_.resize(count);
+    row_numbers_.resize(count);
+    byte_places_.resize(count);
+    byte_rows_.resize(count);
+  }
+  null_places_.clear();
+  size_t row_count = 0;
+  size_t byte_count = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t place = at + static_cast<uint32_t>(i);
+    const uint32_t row = rows == nullptr ? kNoRow : rows[i];
+    const bool is_row = row != kNoRow;
+    const bool is_bytes = !is_row & !bytes[i].empty();
+    row_places_[row_count] = place;
+    row_numbers_[row_count] = row;
+    row_count += is_row ? 1 : 0;
+    byte_places_[byte_count] = place;
+    byte_rows_[byte_count] = bytes[i];
+    byte_count += is_bytes ? 1 : 0;
+    if (!is_row & !is_bytes) [[unlikely]] { null_places_.push_back(place); }
+  }
+  row_count_ = row_count;
+  byte_count_ = byte_count;
 }
 
 // Rows of several forms, form by form.
 void RowOutput::scatter_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
                              const ColumnBatch* in, bool keeps_input, ColumnBatch& out) {
-  row_places_.clear();
-  row_numbers_.clear();
-  byte_places_.clear();
-  byte_rows_.clear();
   const uint32_t end = out.size() + static_cast<uint32_t>(bytes.size());
   for (Column* const column : columns_) { column->ensure(end); }
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    const uint32_t place = out.size() + static_cast<uint32_t>(i);
-    if (rows != nullptr && rows[i] != kNoRow) {
-      row_places_.push_back(place);
-      row_numbers_.push_back(rows[i]);
-    } else if (!bytes[i].empty()) {
-      byte_places_.push_back(place);
-      byte_rows_.push_back(bytes[i]);
-    } else {
-      for (Column* const column : columns_) { column->set_null(place); }
-    }
+  sort_forms(bytes, rows, out.size());
+  for (const uint32_t place : null_places_) {
+    for (Column* const column : columns_) { column->set_null(place); }
   }
-  if (!byte_rows_.empty()) {
+  if (byte_count_ > 0) {
     Arena* const arena = bytes_arena_ ? nullptr : &out.arena();
+    const auto byte_rows = std::span<const Text>(byte_rows_).first(byte_count_);
     if (images_[side] != nullptr) {
-      images_[side]->decode_to(byte_rows_, columns_, byte_places_.data(), arena);
+      images_[side]->decode_to(byte_rows, columns_, byte_places_.data(), arena);
     } else {
-      sides_[side].decode_to(byte_rows_, columns_, byte_places_.data(), arena);
+      sides_[side].decode_to(byte_rows, columns_, byte_places_.data(), arena);
     }
   }
-  for (size_t c = 0; !row_numbers_.empty() && c < columns_.size(); ++c) {
-    scatter(in->view(c), row_numbers_, row_places_.data(), *columns_[c],
+  const auto row_numbers = std::span<const uint32_t>(row_numbers_).first(row_count_);
+  for (size_t c = 0; row_count_ > 0 && c < columns_.size(); ++c) {
+    scatter(in->view(c), row_numbers, row_places_.data(), *columns_[c],
             keeps_input ? nullptr : &out.arena());
   }
 }

@@ -40,28 +40,22 @@ class RowOutput {
 
   // Rows of the left (or right) input come.
   void begin(bool from_left) { from_left_ = from_left; }
-  size_t size() const { return kinds_.size(); }
+  size_t size() const { return size_; }
   // `bytes` without data, when there is no row either: NULLs. The bytes are valid until `emit`.
-  void add(uint32_t row, const Text& bytes, const Text& other, RowKind kind) {
-    rows_.push_back(row);
-    bytes_.push_back(bytes);
-    others_.push_back(other);
-    kinds_.push_back(kind);
-    has_bytes_ = has_bytes_ || !bytes.empty();
+  void add(uint32_t row, Text bytes, Text other, RowKind kind) {
+    add_numbered(row, bytes, other, 0, kind);
   }
   // What was added since the last `emit`.
-  std::span<const uint32_t> rows() const { return rows_; }
-  std::span<const Text> others() const { return others_; }
+  std::span<const uint32_t> rows() const { return std::span(rows_).first(size_); }
+  std::span<const Text> others() const { return std::span(others_).first(size_); }
   // Drops of it, where nothing was added by number, rows whose flag is 0.
   void keep(const uint8_t* keeps);
-  void add_numbered(uint32_t row, const Text& bytes, int64_t number, RowKind kind) {
-    add(row, bytes, {}, kind);
-    numbers_.push_back(number);
+  void add_numbered(uint32_t row, Text bytes, int64_t number, RowKind kind) {
+    add_numbered(row, bytes, {}, number, kind);
   }
   // A row of the other side, as bytes, with a number.
-  void add_other_numbered(const Text& other, int64_t number, RowKind kind) {
-    add(kNoRow, {}, other, kind);
-    numbers_.push_back(number);
+  void add_other_numbered(Text other, int64_t number, RowKind kind) {
+    add_numbered(kNoRow, {}, other, number, kind);
   }
   // All bytes are in this arena: those who get the rows keep it, and strings are not copied. Until
   // the next `emit`.
@@ -71,10 +65,22 @@ class RowOutput {
   void emit(Output<ColumnRow>& output, const ColumnBatch* in);
 
  private:
+  void add_numbered(uint32_t row, Text bytes, Text other, int64_t number, RowKind kind) {
+    if (size_ == kinds_.size()) [[unlikely]] { grow(); }
+    const size_t at = size_++;
+    rows_[at] = row;
+    bytes_[at] = bytes;
+    others_[at] = other;
+    kinds_[at] = kind;
+    numbers_[at] = number;
+    has_bytes_ = has_bytes_ || !bytes.empty();
+  }
+  void grow();
   static bool is_flat(const std::vector<LogicalType>& types);
   void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
                  const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
 
+  void sort_forms(std::span<const Text> bytes, const uint32_t* rows, uint32_t at);
   void scatter_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
                     const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
 
@@ -86,6 +92,8 @@ class RowOutput {
   SharedRows shared_[2];
   bool has_number_ = false;
   bool from_left_ = true;
+  // What was added: of each of these the first size_. They grow together.
+  size_t size_ = 0;
   std::vector<int64_t> numbers_;
   std::vector<uint32_t> rows_;
   std::vector<Text> bytes_;
@@ -93,10 +101,14 @@ class RowOutput {
   std::vector<RowKind> kinds_;
   std::vector<Column*> columns_;
   bool is_flat_[2];  // no column of the side is nested
+  // Scratch of sort_forms: the first row_count_ and byte_count_.
+  size_t row_count_ = 0;
+  size_t byte_count_ = 0;
   std::vector<uint32_t> row_places_;
   std::vector<uint32_t> row_numbers_;
   std::vector<uint32_t> byte_places_;
   std::vector<Text> byte_rows_;
+  std::vector<uint32_t> null_places_;
   bool has_bytes_ = false;  // of this side
   ArenaRef bytes_arena_;
 };

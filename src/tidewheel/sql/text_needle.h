@@ -5,9 +5,43 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef __AVX512BW__
+#include <immintrin.h>
+#endif
+
 #include "tidewheel/types/text.h"
 
 namespace tidewheel::sql {
+
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+
+// Up to 16 bytes are compared at once, and none is read behind them. The bytes of a longer one have
+// to outlive the needle.
+class TextNeedle {
+ public:
+  explicit TextNeedle(const Text& text)
+      : text_(text),
+        is_long_(text.size() > sizeof(bytes_)),
+        mask_(static_cast<__mmask16>((1U << (is_long_ ? 0 : text.size())) - 1)),
+        bytes_(_mm_maskz_loadu_epi8(mask_, text.data())) {}
+
+  bool equals(const Text& other) const {
+    const bool is_as_long = other.size() == text_.size();
+    if (is_long_) [[unlikely]] { return is_as_long && other == text_; }
+    // Sizes differ at random: no jump depends on that.
+    const auto mask = static_cast<__mmask16>(is_as_long ? mask_ : 0);
+    const __m128i bytes = _mm_maskz_loadu_epi8(mask, other.data());
+    return is_as_long & (_mm_mask_cmpneq_epi8_mask(mask, bytes, bytes_) == 0);
+  }
+
+ private:
+  Text text_;
+  bool is_long_;
+  __mmask16 mask_;
+  __m128i bytes_;
+};
+
+#else
 
 // Up to 16 bytes are compared as two words, which overlap. The bytes of a longer one have to
 // outlive the needle.
@@ -58,5 +92,7 @@ class TextNeedle {
   Form form_;
   Words words_;
 };
+
+#endif
 
 }  // namespace tidewheel::sql

@@ -298,6 +298,47 @@ bool split_short_part_at(std::string_view text, char separator, int64_t index,
   return true;
 }
 
+#if defined(__AVX512BW__) && defined(__BMI2__)
+
+// For texts whose part ends within their first 64 bytes, or which end there: without jumps, since
+// sizes and separators are at random. False when the text is of another kind, or has no such part.
+class FirstBlockSplit {
+ public:
+  // 0 <= index < 64
+  FirstBlockSplit(char separator, int64_t index)
+      : wanted_(_mm512_set1_epi8(separator)), end_bit_(uint64_t{1} << index) {}
+
+  bool split(const Text& text, Text& part) const {
+    const __mmask64 inside =
+        _bzhi_u64(~uint64_t{0}, static_cast<uint32_t>(std::min<size_t>(text.size(), kBlock)));
+    const __m512i block = _mm512_maskz_loadu_epi8(inside, text.data());
+    const uint64_t found = _mm512_mask_cmpeq_epi8_mask(inside, block, wanted_);
+    // The separators before and behind the part. Bit 0 of what is moved up stands for the begin of
+    // the text.
+    const uint64_t before = _pdep_u64(end_bit_ >> 1, found) << 1 | (end_bit_ & 1);
+    const uint64_t behind = _pdep_u64(end_bit_, found);
+    const auto begin = static_cast<size_t>(_tzcnt_u64(before));
+    const auto end = std::min<size_t>(static_cast<size_t>(_tzcnt_u64(behind)), text.size());
+    part = Text(text.data() + begin, end - begin);
+    return before != 0 && (behind != 0 || text.size() <= kBlock);
+  }
+
+ private:
+  static constexpr size_t kBlock = 64;
+  __m512i wanted_;
+  uint64_t end_bit_;
+};
+
+#else
+
+class FirstBlockSplit {
+ public:
+  FirstBlockSplit(char, int64_t) {}
+  bool split(const Text&, Text&) const { return false; }
+};
+
+#endif
+
 }  // namespace
 
 size_t find_text(std::string_view text, std::string_view part, size_t from) {
@@ -337,6 +378,32 @@ bool split_part(std::string_view text, std::string_view separator, int64_t index
     }
     if (end == std::string_view::npos) { return false; }
     text.remove_prefix(end + size);
+  }
+}
+
+void split_parts(std::span<const Text> texts, const uint8_t* active, char separator, int64_t index,
+                 Text* parts, uint8_t* there) {
+  constexpr size_t kAhead = 12;
+  constexpr int64_t kBits = 64;
+  const FirstBlockSplit first(separator, index & (kBits - 1));
+  const bool is_early = index >= 0 && index < kBits;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts.size() - i > kAhead) {
+      const Text& next = texts[i + kAhead];
+      __builtin_prefetch(next.data());
+      __builtin_prefetch(next.data() + next.size());
+    }
+    there[i] = 1;
+    if (active != nullptr && active[i] == 0) {
+      parts[i] = Text();
+      continue;
+    }
+    if (is_early && first.split(texts[i], parts[i])) [[likely]] {
+      if (!texts[i].empty()) [[likely]] { continue; }
+    }
+    std::string_view part;
+    there[i] = split_part(texts[i].view(), {&separator, 1}, index, part) ? 1 : 0;
+    parts[i] = Text(part);
   }
 }
 

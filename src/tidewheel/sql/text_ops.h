@@ -2,8 +2,11 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+
+#include "tidewheel/types/text.h"
 
 namespace tidewheel::sql {
 
@@ -34,5 +37,9 @@ size_t find_text(std::string_view text, std::string_view part, size_t from);
 // Part `index` of what separators divide `text` into; false when there are fewer.
 bool split_part(std::string_view text, std::string_view separator, int64_t index,
                 std::string_view& part);
+// The same of many texts. `active`: a byte for each, 0 for those that nothing is asked of; null: of
+// all. there[i] is 0 where there are fewer parts.
+void split_parts(std::span<const Text> texts, const uint8_t* active, char separator, int64_t index,
+                 Text* parts, uint8_t* there);
 
 }  // namespace tidewheel::sql

@@ -36,6 +36,35 @@ TEST(TextOps, parts_between_separators_are_those_that_a_loop_finds) {
   }
 }
 
+TEST(TextOps, many_texts_are_split_as_each_by_itself) {
+  std::mt19937 random(7);
+  std::vector<std::vector<char>> bytes;  // each at the end of its memory
+  std::vector<Text> texts;
+  std::vector<uint8_t> active;
+  for (size_t i = 0; i < 2000; ++i) {
+    auto& one = bytes.emplace_back(random() % 150);
+    const size_t rarity = 1 + random() % 30;
+    for (char& c : one) { c = random() % rarity == 0 ? '/' : 'x'; }
+    texts.emplace_back(one.data(), one.size());
+    active.push_back(random() % 4 == 0 ? 0 : 1);
+  }
+  std::vector<Text> parts(texts.size());
+  std::vector<uint8_t> there(texts.size());
+  for (const int64_t index : {-1, 0, 1, 2, 5, 30, 62, 63, 64, 65, 100}) {
+    for (const bool of_some : {false, true}) {
+      const uint8_t* const asked = of_some ? active.data() : nullptr;
+      split_parts(texts, asked, '/', index, parts.data(), there.data());
+      for (size_t i = 0; i < texts.size(); ++i) {
+        std::string_view part;
+        const bool is_asked = asked == nullptr || asked[i] != 0;
+        const bool is_there = !is_asked || split_part(texts[i].view(), "/", index, part);
+        ASSERT_EQ(there[i] != 0, is_there) << texts[i] << " part " << index;
+        ASSERT_EQ(parts[i], part) << texts[i] << " part " << index;
+      }
+    }
+  }
+}
+
 TEST(TextOps, a_text_is_found_where_a_search_byte_by_byte_finds_it) {
   std::mt19937 random(5);
   for (int round = 0; round < 20'000; ++round) {

@@ -1,11 +1,15 @@
 #include "tidewheel/sql/top_n.h"
 
 #include <algorithm>
+#include <bit>
+#include <compare>
+#include <cstring>
 #include <numeric>
 #include <optional>
 #include <utility>
 
 #include "tidewheel/sql/best_row_cell.h"
+#include "tidewheel/sql/inline_text.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_image.h"
 #include "tidewheel/sql/row_output.h"
@@ -15,6 +19,22 @@ namespace tidewheel::sql {
 namespace {
 
 constexpr char kName[] = "top n";
+
+uint64_t load_big_endian(const char* from) {
+  uint64_t word = 0;
+  std::memcpy(&word, from, sizeof(word));
+  return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
+}
+// As their bytes compare; those of one number, which most are, as two words that overlap.
+std::strong_ordering compare_orders(const Text& a, const Text& b) {
+  constexpr size_t kWord = sizeof(uint64_t);
+  const size_t size = a.size();
+  if (size != b.size() || size < kWord || size > 2 * kWord) { return a <=> b; }
+  const uint64_t first = load_big_endian(a.data());
+  const uint64_t other = load_big_endian(b.data());
+  if (first != other) { return first <=> other; }
+  return load_big_endian(a.data() + size - kWord) <=> load_big_endian(b.data() + size - kWord);
+}
 
 template <class K>
 class TopN final : public KeyedOperator<K> {
@@ -113,8 +133,10 @@ class TopN final : public KeyedOperator<K> {
     }
     send();
   }
-  void send() {
-    out_.share_bytes(arena_);
+  // `shares_bytes`: rows that are bytes are in the arena, which goes with them; else their strings
+  // are copied.
+  void send(bool shares_bytes = true) {
+    if (shares_bytes) { out_.share_bytes(arena_); }
     out_.emit(output(), in_);
   }
   Text bytes_of(uint32_t i, uint32_t row) {
@@ -123,13 +145,17 @@ class TopN final : public KeyedOperator<K> {
     bytes_.encode(in_->views(), std::span(&row, 1), *arena_, &bytes);
     return bytes;
   }
-  void put(uint32_t row, const Text& bytes, int64_t rank, RowKind kind) {
-    const Text kept = row == kNoRow ? arena_->copy(bytes.view()) : Text();
+  // A row of the input, or, kNoRow, bytes that stay where they are until the rows are sent.
+  void put(uint32_t row, Text bytes, int64_t rank, RowKind kind) {
     if (spec_.has_rank) {
-      out_.add_numbered(row, kept, rank, kind);
+      out_.add_numbered(row, bytes, rank, kind);
     } else {
-      out_.add(row, kept, {}, kind);
+      out_.add(row, bytes, {}, kind);
     }
+  }
+  // The same of bytes that may go before.
+  void put_copy(Text bytes, int64_t rank, RowKind kind) {
+    put(kNoRow, arena_->copy(bytes.view()), rank, kind);
   }
 
   // How many bytes each of rows_ has where it is kept, and these bytes, at cursors_.
@@ -157,7 +183,7 @@ class TopN final : public KeyedOperator<K> {
       if (i + kAhead < count) { best_->prefetch(states_[i + kAhead]); }
       const BestRowCell::Best* const found = best_->find(states_[i]);
       if (found != nullptr) {
-        const auto order = orders_[i] <=> best_->order_of(*found);
+        const auto order = compare_orders(orders_[i], best_->order_of(*found));
         if (order > 0 || (order == 0 && !newest_first_)) { continue; }
         if (spec_.emits_before) { put_former(*found, begin); }
       }
@@ -179,7 +205,7 @@ class TopN final : public KeyedOperator<K> {
   }
   void put_former(const BestRowCell::Best& best, uint32_t begin) {
     if (best.mark != 0) { return put(begin + best.mark - 1, {}, 1, RowKind::kUpdateBefore); }
-    put(kNoRow, best_->row_of(best), 1, RowKind::kUpdateBefore);
+    put_copy(best_->row_of(best), 1, RowKind::kUpdateBefore);
   }
   // The rows that have stayed the best of those that have won.
   void write_best(uint32_t begin) {
@@ -216,7 +242,7 @@ class TopN final : public KeyedOperator<K> {
       });
       if (entries.size() >= static_cast<size_t>(spec_.last)) {
         if (entries.back().mark != 0) { fresh_[entries.back().mark - 1] = nullptr; }
-        top_->drop_last(states_[i]);
+        gone_.push_back(top_->take_last(states_[i]));
       }
       TopRowsCell::Entry& made = top_->insert(states_[i], place, orders_[i], sizes[i]);
       made.mark = i + 1;
@@ -224,11 +250,16 @@ class TopN final : public KeyedOperator<K> {
       won_.push_back(i);
     }
     write_fresh(begin);
-    send();
+    send(copies_rows());
+    for (const TextBlock block : gone_) { store_->heap().free(block); }
+    gone_.clear();
   }
+  // What expires goes at once, else rows stay until those of the chunk have been sent.
+  bool copies_rows() const { return spec_.ttl_ms > 0; }
   void put_entry(const TopRowsCell::Entry& entry, uint32_t begin, int64_t rank, RowKind kind) {
     if (entry.mark != 0) { return put(begin + entry.mark - 1, {}, rank, kind); }
-    put(kNoRow, top_->row_of(entry), rank, kind);
+    const Text row = top_->row_of(entry);
+    copies_rows() ? put_copy(row, rank, kind) : put(kNoRow, row, rank, kind);
   }
   // The rows that have come into the state, and are still there.
   void write_fresh(uint32_t begin) {
@@ -282,7 +313,7 @@ class TopN final : public KeyedOperator<K> {
     if (place >= last && !spec_.input_retracts) { return; }
     if (place < last) {
       put_inserted(place, row, front_.size(), [&](size_t at, int64_t rank, RowKind kind) {
-        put(kNoRow, front_[at], rank, kind);
+        put_copy(front_[at], rank, kind);
       });
     }
     if (!spec_.input_retracts && front_.size() >= last) { drop_last(state); }
@@ -360,24 +391,24 @@ class TopN final : public KeyedOperator<K> {
     const auto last = static_cast<size_t>(spec_.last);
     if (!spec_.has_rank) {
       const size_t leaves = std::max(place, first);
-      if (leaves < front_.size()) { put(kNoRow, front_[leaves], 0, RowKind::kDelete); }
-      if (front_.size() > last) { put(kNoRow, front_[last], 0, RowKind::kInsert); }
+      if (leaves < front_.size()) { put_copy(front_[leaves], 0, RowKind::kDelete); }
+      if (front_.size() > last) { put_copy(front_[last], 0, RowKind::kInsert); }
       return;
     }
     for (size_t at = std::max(place, first); at < std::min(front_.size(), last); ++at) {
       const auto rank = static_cast<int64_t>(at + 1);
       const bool is_last = at + 1 >= front_.size();
       if (is_last) {
-        put(kNoRow, front_[at], rank, RowKind::kDelete);
+        put_copy(front_[at], rank, RowKind::kDelete);
         continue;
       }
-      if (spec_.emits_before) { put(kNoRow, front_[at], rank, RowKind::kUpdateBefore); }
-      put(kNoRow, front_[at + 1], rank, RowKind::kUpdateAfter);
+      if (spec_.emits_before) { put_copy(front_[at], rank, RowKind::kUpdateBefore); }
+      put_copy(front_[at + 1], rank, RowKind::kUpdateAfter);
     }
   }
 
   const TopNSpec spec_;
-  KeyReader keys_;
+  KeyReaderOf<K> keys_;
   RowBytes bytes_;
   std::optional<RowImages> images_;  // where none is taken back: what rows are in the state
   const SortKey order_;
@@ -399,7 +430,8 @@ class TopN final : public KeyedOperator<K> {
   std::vector<std::byte*> states_;
   std::vector<uint32_t> won_;
   std::vector<char*> cursors_;
-  std::vector<char*> fresh_;  // where the rows that have come are to be written; null: nowhere
+  std::vector<TextBlock> gone_;  // of rows that may be among those that are sent
+  std::vector<char*> fresh_;     // where the rows that have come are to be written; null: nowhere
   std::string sort_key_;
   std::vector<Text> front_;
 };
@@ -469,7 +501,7 @@ Result<std::unique_ptr<Operator>> make_top_n(TopNSpec spec) {
   if (spec.window_end >= 0) { return make_window_top_n(std::move(spec)); }
   if (spec.function != TopNFunction::kRowNumber) { return make_ranked_top_n(std::move(spec)); }
   const bool is_int = KeyReader(spec.input.types, spec.partition_by).is_int();
-  return make_by_key<TopN>(is_int, std::move(spec));
+  return make_by_inline_key<TopN, Operator>(is_int, std::move(spec));
 }
 
 }  // namespace tidewheel::sql

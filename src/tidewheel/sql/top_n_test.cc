@@ -107,6 +107,29 @@ TEST(TopN, what_leaves_makes_room_for_what_was_behind) {
   EXPECT_EQ(harness.take(), (Lines{"-D 1,3,a", "+I 1,1,c"}));
 }
 
+// By a short key and by one that does not fit beside the others.
+TEST(TopN, a_few_rows_expire_one_by_one) {
+  for (const int32_t column : {1, 2}) {
+    TopNSpec spec = top(3, false);
+    spec.order_by = {{column, true, false}};
+    spec.ttl_ms = 1000;
+    SqlHarness harness = harness_of(spec);
+    const std::string prefix = "twenty characters or ";
+    const auto line = [&](int value) {
+      return "1," + std::to_string(value) + "," + prefix + std::to_string(value);
+    };
+    harness.advance_to_wall_ms(1'000).push({"+I " + line(5), "+I " + line(7)});
+    harness.advance_to_wall_ms(1'600).push({"+I " + line(6)}).take();
+    harness.restart().advance_to_wall_ms(2'100).push({"+I " + line(3)});
+    EXPECT_EQ(harness.take(), Lines{"+I " + line(3)});
+    // Those of 1,000 are gone: there is room for two.
+    harness.push({"+I " + line(2), "+I " + line(4)});
+    EXPECT_EQ(harness.take(), (Lines{"+I " + line(2), "-D " + line(2), "+I " + line(4)}));
+    harness.advance_to_wall_ms(3'200).push({"+I " + line(1)});
+    EXPECT_EQ(harness.take(), Lines{"+I " + line(1)});
+  }
+}
+
 TEST(TopN, ranks_that_make_no_sense_are_refused) {
   TopNSpec spec = top(2, false);
   spec.first = 3;

@@ -16,17 +16,56 @@ TopRowsCell::TopRowsCell(KeyedState& owner, const std::string& name, const State
                                                 encoded_schema<BestRow>()),
                 options) {}
 
+static_assert(std::endian::native == std::endian::little);
+static_assert(sizeof(TopRowsCell::Entry) == 32);
+
 TopRowsCell::Prefix TopRowsCell::prefix_of(const Text& order) {
   Prefix prefix{};
-  std::memcpy(prefix.data(), order.data(), std::min(order.size(), sizeof(prefix)));
-  for (uint64_t& word : prefix) { word = __builtin_bswap64(word); }
-  return prefix;
+  std::memcpy(&prefix, order.data(), std::min(order.size(), sizeof(prefix)));
+  return {__builtin_bswap64(prefix.high), __builtin_bswap64(prefix.low)};
 }
+
+Text TopRowsCell::order_of(const Entry& entry) const {
+  if (entry.order_bytes == kInBlock) {
+    const char* const begin = bytes_of(entry);
+    uint32_t order_bytes = 0;
+    std::memcpy(&order_bytes, begin, sizeof(order_bytes));
+    return {begin + sizeof(order_bytes), order_bytes};
+  }
+  const uint64_t words[] = {__builtin_bswap64(entry.prefix.high),
+                            __builtin_bswap64(entry.prefix.low)};
+  std::memcpy(order_.data(), words, sizeof(words));
+  return {order_.data(), entry.order_bytes};
+}
+
+namespace {
+
+// How many of a few entries come before the prefix, without jumps, which would be taken at random;
+// `has_equal`: one has the same.
+size_t count_before(std::span<const TopRowsCell::Entry> entries, TopRowsCell::Prefix prefix,
+                    bool& has_equal) {
+  size_t before = 0;
+  size_t equal = 0;
+  for (const TopRowsCell::Entry& entry : entries) {
+    const bool same_high = entry.prefix.high == prefix.high;
+    before += (entry.prefix.high < prefix.high) | (same_high & (entry.prefix.low < prefix.low));
+    equal += same_high & (entry.prefix.low == prefix.low);
+  }
+  has_equal = equal != 0;
+  return before;
+}
+
+}  // namespace
 
 size_t TopRowsCell::place_of(std::span<const Entry> entries, const Text& order,
                              bool newest_first) const {
-  static_assert(std::endian::native == std::endian::little);
+  constexpr size_t kFew = 16;
   const Prefix prefix = prefix_of(order);
+  if (entries.size() <= kFew) {
+    bool has_equal = false;
+    const size_t place = count_before(entries, prefix, has_equal);
+    if (!has_equal) [[likely]] { return place; }
+  }
   // From the end: most rows of a full list are not among the first.
   size_t place = entries.size();
   for (; place > 0; --place) {
@@ -49,6 +88,7 @@ TopRowsCell::Entry& TopRowsCell::insert(std::byte* row, size_t place, const Text
   TextHeap& heap = state().heap();
   if (!KeyedState::has(row, bit())) {
     new (&of_key) Rows();
+    if (ttl_ms() > 0) { oldest(row) = INT64_MAX; }
     KeyedState::head_of(row) |= bit();
   }
   if (of_key.count == of_key.capacity) {
@@ -66,36 +106,50 @@ TopRowsCell::Entry& TopRowsCell::insert(std::byte* row, size_t place, const Text
   const std::span<Entry> entries = all(of_key);
   std::move_backward(entries.begin() + static_cast<ptrdiff_t>(place), entries.end() - 1,
                      entries.end());
-  Entry made;
+  const size_t before_row = bytes_of_order(order);
+  const size_t bytes = before_row + row_bytes + (ttl_ms() > 0 ? sizeof(int64_t) : 0);
+  const TextBlock block = heap.allocate(std::max<size_t>(bytes, 1));
+  Entry& made = entries[place];
+  made = Entry();
   made.prefix = prefix_of(order);
-  made.block = heap.allocate(order.size() + row_bytes + 1);
-  made.order_bytes = static_cast<uint32_t>(order.size());
+  made.slot = block.slot;
+  made.size_class = static_cast<uint8_t>(block.size_class);
+  made.order_bytes = before_row > 0 ? kInBlock : static_cast<uint8_t>(order.size());
   made.row_bytes = row_bytes;
-  made.stamp = state().now_ms();
-  std::memcpy(bytes_of(made), order.data(), order.size());
-  entries[place] = made;
-  return entries[place];
+  if (before_row > 0) {
+    const auto order_bytes = static_cast<uint32_t>(order.size());
+    std::memcpy(bytes_of(made), &order_bytes, sizeof(order_bytes));
+    std::memcpy(bytes_of(made) + sizeof(order_bytes), order.data(), order.size());
+  }
+  if (ttl_ms() > 0) { set_stamp(row, made, state().now_ms()); }
+  return made;
 }
 
-void TopRowsCell::drop_last(std::byte* row) {
+TextBlock TopRowsCell::take_last(std::byte* row) {
   Rows& of_key = rows(row);
-  state().heap().free(all(of_key).back().block);
+  const TextBlock block = all(of_key).back().block();
   --of_key.count;
+  return block;
 }
 
 void TopRowsCell::destroy(std::byte* row) {
-  for (const Entry& entry : all(rows(row))) { state().heap().free(entry.block); }
+  for (const Entry& entry : all(rows(row))) { state().heap().free(entry.block()); }
   state().heap().free(rows(row).block);
 }
 
 bool TopRowsCell::expire(std::byte* row) {
   Rows& of_key = rows(row);
+  if (ttl_ms() == 0) { return of_key.count == 0; }
+  if (of_key.count > 0 && !is_expired(oldest(row))) { return false; }
+  oldest(row) = INT64_MAX;
   uint32_t kept = 0;
   const std::span<Entry> entries = all(of_key);
   for (const Entry& entry : entries) {
-    if (is_expired(entry.stamp)) {
-      state().heap().free(entry.block);
+    const int64_t stamp = stamp_of(entry);
+    if (is_expired(stamp)) {
+      state().heap().free(entry.block());
     } else {
+      oldest(row) = std::min(oldest(row), stamp);
       entries[kept++] = entry;
     }
   }
@@ -111,7 +165,7 @@ void TopRowsCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& write
   out.clear();
   out.varint(entries.size());
   for (const Entry& one : entries) {
-    if (ttl_ms() > 0) { out.fixed(one.stamp); }
+    if (ttl_ms() > 0) { out.fixed(stamp_of(one)); }
     encode(out, BestRow{order_of(one), saved_row(images_, row_of(one))});
   }
   entry.value = out.view();
@@ -136,8 +190,8 @@ Status TopRowsCell::read(std::byte* row, bool is_new, const StateEntry& entry) {
     if (!reader.ok()) { break; }
     TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t bytes, kept_bytes(images_, value.row, name()));
     Entry& made = insert(row, place++, value.order, bytes);
-    made.stamp = came_at;
-    keep_row(images_, value.row, bytes_of(made) + made.order_bytes);
+    if (ttl_ms() > 0) { set_stamp(row, made, came_at); }
+    keep_row(images_, value.row, row_at(made));
   }
   return reader.finish();
 }

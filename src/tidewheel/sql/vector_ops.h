@@ -51,6 +51,14 @@ inline void and_bytes(uint8_t* __restrict to, const uint8_t* __restrict other, u
   for (uint32_t i = 0; i < rows; ++i) { to[i] &= other[i]; }
 }
 
+inline void or_bytes(uint8_t* __restrict to, const uint8_t* __restrict other, uint32_t rows) {
+  for (uint32_t i = 0; i < rows; ++i) { to[i] |= other[i]; }
+}
+// 0 becomes 1, and 1 becomes 0.
+inline void flip_bytes(uint8_t* bytes, uint32_t rows) {
+  for (uint32_t i = 0; i < rows; ++i) { bytes[i] ^= 1; }
+}
+
 // Bits [from, from + rows) of `bits`, from bit 0 on.
 inline void shift_bits(const uint64_t* bits, uint32_t from, uint32_t rows, uint64_t* to) {
   const uint32_t shift = from % 64;

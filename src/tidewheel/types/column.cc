@@ -228,15 +228,41 @@ void copy_lists(const ColumnView& from, const Rows& rows, Column& to, uint32_t a
   to.set_child_rows(child_rows);
 }
 
+// Where NULLs are is seldom guessed right: bits, without jumps, and sent on when there are some.
+template <class Rows>
+void copy_nulls(const ColumnView& from, const Rows& rows, Column& to, uint32_t at) {
+  const uint32_t count = rows.size();
+  const bool has_bits = to.physical() != Physical::kList && to.physical() != Physical::kStruct;
+  if (from.is_constant || !has_bits) {
+    for (uint32_t i = 0; i < count; ++i) {
+      if (from.is_null(rows[i])) { to.set_null(at + i); }
+    }
+    return;
+  }
+  const uint64_t* const validity = from.validity;
+  for (uint32_t begin = 0; begin < count; begin += kValidityBits) {
+    const uint32_t end = std::min(count, begin + kValidityBits);
+    uint64_t nulls = 0;
+    for (uint32_t i = begin; i < end; ++i) {
+      const uint32_t row = rows[i];
+      const uint64_t is_null = ~(validity[row / kValidityBits] >> (row % kValidityBits)) & 1;
+      nulls |= is_null << (i - begin);
+    }
+    if (nulls == 0) { continue; }
+    uint64_t* const bits = to.validity() + (at + begin) / kValidityBits;
+    const uint32_t shift = (at + begin) % kValidityBits;
+    bits[0] &= ~(nulls << shift);
+    if (shift != 0 && nulls >> (kValidityBits - shift) != 0) {
+      bits[1] &= ~(nulls >> (kValidityBits - shift));
+    }
+  }
+}
+
 template <class Rows>
 void copy_any(const ColumnView& from, const Rows& rows, Column& to, uint32_t at, Arena* arena) {
   const uint32_t count = rows.size();
   to.ensure(at + count);
-  if (from.validity != nullptr) {
-    for (uint32_t i = 0; i < count; ++i) {
-      if (from.is_null(rows[i])) { to.set_null(at + i); }
-    }
-  }
+  if (from.validity != nullptr) { copy_nulls(from, rows, to, at); }
   switch (to.physical()) {
     case Physical::kList: return copy_lists(from, rows, to, at, arena);
     case Physical::kStruct:

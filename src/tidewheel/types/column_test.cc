@@ -64,6 +64,33 @@ TEST(column, gathers_rows_with_their_nulls) {
   EXPECT_TRUE(to.is_null(5));
 }
 
+// NULLs of many rows come by words of 64, which begin at any row.
+TEST(column, nulls_of_many_rows_are_where_the_rows_are) {
+  constexpr uint32_t kRows = 300;
+  Column from = ints(std::vector<int32_t>(kRows, 5));
+  for (uint32_t row = 0; row < kRows; ++row) {
+    if (row * row % 7 < 3) { from.set_null(row); }
+  }
+  for (const uint32_t at : {0U, 1U, 63U, 64U, 100U}) {
+    for (const uint32_t step : {1U, 2U, 3U}) {
+      std::vector<uint32_t> rows;
+      for (uint32_t row = 0; row < kRows; row += step) { rows.push_back(row); }
+      Column to(from.type());
+      to.ensure(at + 1);
+      gather(from.view(), rows, to, at);
+      copy_rows(from.view(), 17, kRows, to, at + static_cast<uint32_t>(rows.size()));
+      for (uint32_t row = 0; row < at; ++row) { ASSERT_FALSE(to.is_null(row)); }
+      for (uint32_t i = 0; i < rows.size(); ++i) {
+        ASSERT_EQ(to.is_null(at + i), from.is_null(rows[i])) << at << " and " << i;
+      }
+      for (uint32_t row = 17; row < kRows; ++row) {
+        const auto place = at + static_cast<uint32_t>(rows.size()) + row - 17;
+        ASSERT_EQ(to.is_null(place), from.is_null(row)) << at << " and row " << row;
+      }
+    }
+  }
+}
+
 TEST(column, a_constant_stands_for_all_rows) {
   const Column one = ints({7});
   ColumnView view = one.view();
