@@ -23,6 +23,7 @@ InputGate::InputGate(const std::vector<Source>& sources) {
   }
   readable_ = open_.size();
   for (const size_t count : counts) { inputs_.emplace_back(count); }
+  combiner_ = InputCombiner(counts.size());
 }
 
 std::vector<InputGate::Source> InputGate::sources() const {

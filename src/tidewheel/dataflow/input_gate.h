@@ -143,7 +143,7 @@ class InputGate {
   size_t readable_ = 0;
   size_t turn_ = 0;  // the channel to look at first
   std::vector<Input> inputs_;
-  InputCombiner combiner_;
+  InputCombiner combiner_{0};
   std::vector<GateItem> items_;  // [next_item_, end) are to be given out before more is taken
   size_t next_item_ = 0;
   std::vector<Element> outcomes_;  // scratch

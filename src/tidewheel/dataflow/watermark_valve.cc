@@ -73,25 +73,30 @@ void WatermarkValve::give_maximum(std::vector<Element>& out) {
 }
 
 void InputCombiner::on_watermark(size_t input, int64_t time_ms, std::vector<Element>& out) {
-  watermarks_[input] = std::max(watermarks_[input], time_ms);
+  int64_t& watermark = inputs_[input].watermark;
+  watermark = std::max(watermark, time_ms);
   give(out);
 }
 
 void InputCombiner::on_idle(size_t input, bool idle, std::vector<Element>& out) {
-  const bool was_idle = idle_[0] && idle_[1];
-  idle_[input] = idle;
+  const bool was_idle = is_idle();
+  inputs_[input].idle = idle;
   give(out);
-  const bool is_idle = idle_[0] && idle_[1];
-  if (was_idle != is_idle) {
-    out.push_back(Element::control(is_idle ? Element::Kind::kIdle : Element::Kind::kActive));
+  if (was_idle != is_idle()) {
+    out.push_back(Element::control(was_idle ? Element::Kind::kActive : Element::Kind::kIdle));
   }
 }
 
+bool InputCombiner::is_idle() const {
+  return std::all_of(inputs_.begin(), inputs_.end(), [](const Input& one) { return one.idle; });
+}
+
 void InputCombiner::give(std::vector<Element>& out) {
-  if (idle_[0] && idle_[1]) { return; }
-  const int64_t minimum = idle_[0]   ? watermarks_[1]
-                          : idle_[1] ? watermarks_[0]
-                                     : std::min(watermarks_[0], watermarks_[1]);
+  if (is_idle()) { return; }
+  int64_t minimum = kMaxWatermark;
+  for (const Input& input : inputs_) {
+    if (!input.idle) { minimum = std::min(minimum, input.watermark); }
+  }
   if (minimum > given_) {
     given_ = minimum;
     out.push_back(Element::watermark(minimum));

@@ -1,6 +1,5 @@
 // Event time over several channels or inputs: the watermark of all of them together.
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -48,14 +47,20 @@ class WatermarkValve {
 // valve it lets an input that turns active again hold time back (never move it back).
 class InputCombiner {
  public:
+  explicit InputCombiner(size_t inputs) : inputs_(inputs) {}
+
   void on_watermark(size_t input, int64_t time_ms, std::vector<Element>& out);
   void on_idle(size_t input, bool idle, std::vector<Element>& out);
 
  private:
+  struct Input {
+    int64_t watermark = kMinWatermark;
+    bool idle = false;
+  };
+  bool is_idle() const;  // all of them
   void give(std::vector<Element>& out);
 
-  std::array<int64_t, 2> watermarks_{kMinWatermark, kMinWatermark};
-  std::array<bool, 2> idle_{};
+  std::vector<Input> inputs_;
   int64_t given_ = kMinWatermark;
 };
 

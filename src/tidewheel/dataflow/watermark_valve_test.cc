@@ -124,7 +124,7 @@ TEST_F(Valve, a_channel_that_has_ended_holds_nothing_back) {
 }
 
 TEST(InputCombiner, gives_the_minimum_of_the_inputs_that_are_not_idle) {
-  InputCombiner combiner;
+  InputCombiner combiner(2);
   std::vector<Element> out;
   combiner.on_watermark(0, 10, out);
   EXPECT_EQ(text(out), "");
@@ -147,6 +147,24 @@ TEST(InputCombiner, gives_the_minimum_of_the_inputs_that_are_not_idle) {
   out.clear();
   combiner.on_idle(0, false, out);
   EXPECT_EQ(text(out), "50 active");
+}
+
+TEST(InputCombiner, any_number_of_inputs_hold_each_other_back) {
+  constexpr size_t kInputs = 7;
+  InputCombiner combiner(kInputs);
+  std::vector<Element> out;
+  for (size_t i = 1; i < kInputs; ++i) {
+    combiner.on_watermark(i, static_cast<int64_t>(10 * i), out);
+  }
+  EXPECT_EQ(text(out), "");
+  combiner.on_watermark(0, 70, out);
+  EXPECT_EQ(text(out), "10");
+  out.clear();
+  for (size_t i = 1; i < kInputs; ++i) { combiner.on_idle(i, true, out); }
+  EXPECT_EQ(text(out), "20 30 40 50 60 70");
+  out.clear();
+  combiner.on_idle(0, true, out);
+  EXPECT_EQ(text(out), "idle");
 }
 
 struct NoTarget final : WakeTarget {
