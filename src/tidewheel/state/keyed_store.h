@@ -24,6 +24,7 @@
 #include "tidewheel/state/key_hash.h"
 #include "tidewheel/state/keyed_state.h"
 #include "tidewheel/state/keyed_table.h"
+#include "tidewheel/state/layered_entries.h"
 #include "tidewheel/state/row_store.h"
 #include "tidewheel/state/snapshot.h"
 #include "tidewheel/state/state_backend.h"
@@ -311,6 +312,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // Looks for expired state in some keys, round and round.
   void expire_some(uint32_t keys);
   Status read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta);
+  Status read_values(LayeredEntries& entries, KeyedCell& cell, const StateMeta& meta);
   static Result<size_t> count_keys(SnapshotReader& reader, const StateMeta& meta);
 
   // ---- Snapshots. A group's keys are walked over, and give entries of all states. They go to the
@@ -1061,6 +1063,11 @@ template <class K>
 Status KeyedStore<K>::read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta) {
   TIDEWHEEL_RETURN_IF_ERROR(cell.open_restore(meta));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(meta, meta.key_schema));
+  if (meta.form.starts_with("value")) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto values, reader.read(meta.name));
+    auto* const layered = dynamic_cast<LayeredEntries*>(values.get());
+    if (layered != nullptr) { return read_values(*layered, cell, meta); }
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(const size_t key_count, count_keys(reader, meta));
   index_.reserve(key_count);
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta.name));
@@ -1076,6 +1083,40 @@ Status KeyedStore<K>::read_state(SnapshotReader& reader, KeyedCell& cell, const 
     std::byte* const row = ensure_row();
     TIDEWHEEL_RETURN_IF_ERROR(
         cell.read(row, !has(row, cell.bit()), entry).with_context("state {}", meta.name));
+  }
+}
+
+// Of a state that has one entry a key, some keys at a time: their slots are on their way while
+// others are decoded. A key that is there already was in a newer layer.
+template <class K>
+Status KeyedStore<K>::read_values(LayeredEntries& entries, KeyedCell& cell, const StateMeta& meta) {
+  constexpr size_t kBunch = 32;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto decoder, StateDecoder<K>::make(meta, meta.key_schema));
+  index_.reserve(entries.count());
+  const bool is_first_state = index_.empty();
+  std::array<StateEntry, kBunch> bunch;
+  std::array<K, kBunch> keys{};
+  std::array<KeyHash, kBunch> hashes;
+  for (;;) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const size_t size, entries.next_of_layers(bunch));
+    if (size == 0) { return ok_status(); }
+    for (size_t i = 0; i < size; ++i) {
+      TIDEWHEEL_RETURN_IF_ERROR(decoder.decode(bunch[i].key, keys[i]));
+      hashes[i] = hash_of(keys[i]);
+      TIDEWHEEL_RETURN_IF_ERROR(check_key_group(meta, bunch[i].group, hashes[i].group));
+      index_.prefetch_slot(hashes[i]);
+    }
+    for (size_t i = 0; i < size; ++i) {
+      bool is_new = false;
+      uint32_t& number = index_.upsert(keys[i], hashes[i], is_new);
+      if (is_new) {
+        number = rows_.allocate();
+      } else if (is_first_state || has(rows_.at(number), cell.bit())) {
+        continue;
+      }
+      TIDEWHEEL_RETURN_IF_ERROR(
+          cell.read(rows_.at(number), true, bunch[i]).with_context("state {}", meta.name));
+    }
   }
 }
 
