@@ -281,11 +281,24 @@ class BatchRun {
       }
     }
   }
-  // With batches between the pieces that are written.
-  void snapshot(uint64_t keys) {
+  // One batch of keys from 0 on, each once.
+  void batch_of_each(int64_t keys) {
+    std::vector<int64_t> batch;
+    for (int64_t key = 0; key < keys; ++key) { batch.push_back(key); }
+    KeyedBatch chosen(keyed_, 0, static_cast<uint32_t>(batch.size()),
+                      [&](uint32_t i) -> const int64_t& { return batch[i]; });
+    for (uint32_t i = 0; i < batch.size(); ++i) {
+      chosen.select(i);
+      counts_->count.update([](int64_t& n) { ++n; });
+      ++model_[batch[i]];
+    }
+  }
+  // With batches between the pieces that are written; the first of `each` keys.
+  void snapshot(uint64_t keys, int64_t each = 0) {
     const Model expected = model_;
     ++checkpoint_;
     keyed_.begin_snapshot({checkpoint_, checkpoint_ - 1});
+    if (each > 0) { batch_of_each(each); }
     SegmentWriter writer(kPlace);
     for (;;) {
       batch(keys);
@@ -344,6 +357,16 @@ TEST(StoreSnapshot, of_one_state_is_that_of_the_barrier_while_batches_come) {
       run.batch(2000);
       run.snapshot(i % 2 == 0 ? 2000 : 50);
     }
+  }
+}
+
+TEST(StoreSnapshot, waits_for_the_index_to_hear_of_all_rows_that_were_touched_at_once) {
+  BatchRun run(5);
+  run.batch_of_each(20'000);
+  for (int i = 0; i < 4 && !HasFailure(); ++i) {
+    run.batch(20'000);
+    run.snapshot(50, i % 2 == 0 ? 19'000 : 0);
+    run.batch_of_each(i * 5'000);  // and so does the barrier
   }
 }
 
