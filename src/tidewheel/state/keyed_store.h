@@ -24,6 +24,7 @@
 #include "tidewheel/state/key_hash.h"
 #include "tidewheel/state/keyed_state.h"
 #include "tidewheel/state/keyed_table.h"
+#include "tidewheel/state/layered_entries.h"
 #include "tidewheel/state/row_store.h"
 #include "tidewheel/state/snapshot.h"
 #include "tidewheel/state/state_backend.h"
@@ -51,7 +52,7 @@ struct FiredTimer {
 // encoded later, where that says all; see KeyedTable for the bits behind it. A list or map is
 // written whole for its key. Rows are marked with the number of the barrier after which they were
 // touched last, so that the index's bits are looked at once for each key and barrier, and not for
-// each record.
+// each record; and where rows are copied, not even then, but later, for many rows in turn.
 template <class K>
 class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
  public:
@@ -76,15 +77,18 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
 
   // Makes `key` current. It must stay where it is until another is set.
   void set_current(const K& key, KeyHash hash) {
+    if (logs_rows_) {
+      std::byte* const row = find_row(key, hash);
+      current_row_ = row == nullptr || is_touched(row) ? row : touch_row(key, hash);
+      return set_current_key(key, hash);
+    }
     const uint32_t* const row = index_.find(key, hash);
     current_row_ = row == nullptr ? nullptr : rows_.at(*row);
     if (backed_ != nullptr) [[unlikely]] {
       if (row == nullptr) { current_row_ = fetch_one(key, hash); }
       backed_->rows.use(current_row_);
     }
-    current_key_ = &key;
-    current_hash_ = hash;
-    has_current_key_ = true;
+    set_current_key(key, hash);
   }
   void set_current(const K& key) { set_current(key, hash_of(key)); }
   void clear_current() {
@@ -238,6 +242,11 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     timer_key_ = timer.key;
     set_current(timer_key_, service.due_hash());
   }
+  void set_current_key(const K& key, KeyHash hash) {
+    current_key_ = &key;
+    current_hash_ = hash;
+    has_current_key_ = true;
+  }
   // Finds a row some keys before it is used: nothing of it may be changed before touch_row.
   std::byte* find_row(const K& key, KeyHash hash) const {
     const uint32_t* const row = index_.find(key, hash);
@@ -245,11 +254,37 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   }
   bool is_touched(std::byte* row) const { return mark_of(row) == mark_; }
   std::byte* touch_row(const K& key, KeyHash hash) {
+    if (logs_rows_ && touched_.has_room()) [[likely]] { return touch_later(key, hash); }
     const uint32_t* const row = index_.find(key, hash);
     if (row == nullptr) { return nullptr; }
     set_mark(rows_.at(*row), mark_);
     return rows_.at(*row);
   }
+  // Marks the row, and keeps it as it is if the snapshot may want it. The index is told later.
+  std::byte* touch_later(const K& key, KeyHash hash) {
+    size_t place = 0;
+    const uint32_t* const found = std::as_const(index_).find_place(key, hash, place);
+    if (found == nullptr) { return nullptr; }
+    std::byte* const row = rows_.at(*found);
+    if (is_touched(row)) { return row; }  // made by an earlier record
+    set_mark(row, mark_);
+    if (!is_saving_ && !plan_.keeps_changes()) { return row; }
+    // Groups whose turn is over have all that they need.
+    const bool may_be_wanted = is_saving_ && hash.group >= saving_group_;
+    std::byte* const record = touched_.add();
+    put_head(record, {may_be_wanted ? hash.group : kNoGroup, static_cast<uint32_t>(place)});
+    if (may_be_wanted) { copy_to_log(record, key, row); }
+    return row;
+  }
+  bool has_late_touches() const { return told_ < touched_.added(); }
+  // Tells the index of up to `count` rows that were touched, and hears which of them the snapshot
+  // needs. Of all rows before anything is done with the index that looks at bits or moves entries:
+  // until then, rows of which it does not know are those in the log that bear the present mark.
+  void tell_index(uint64_t count);
+  void tell_index_all() {
+    if (has_late_touches()) { tell_index(touched_.added() - told_); }
+  }
+  void tell_index_some(uint32_t records);
   // A barrier: no row is touched.
   void begin_marks() {
     if (++mark_ == 0) { mark_ = 1; }  // new rows have 0
@@ -277,6 +312,7 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // Looks for expired state in some keys, round and round.
   void expire_some(uint32_t keys);
   Status read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta);
+  Status read_values(LayeredEntries& entries, KeyedCell& cell, const StateMeta& meta);
   static Result<size_t> count_keys(SnapshotReader& reader, const StateMeta& meta);
 
   // ---- Snapshots. A group's keys are walked over, and give entries of all states. They go to the
@@ -308,6 +344,31 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     KeyHash hash;
     uint32_t row = 0;
   };
+  // A record of the log: this, the key, and the row as it was.
+  struct TouchHead {
+    int32_t group = 0;   // kNoGroup: it is not to be written
+    uint32_t place = 0;  // in the index, which does not know of it yet; kNoPlace: it does
+  };
+  static constexpr int32_t kNoGroup = -1;
+  static constexpr uint32_t kNoPlace = UINT32_MAX;
+  static TouchHead head_of_record(const std::byte* record) {
+    TouchHead head;
+    std::memcpy(&head, record, sizeof(head));
+    return head;
+  }
+  static void put_head(std::byte* record, TouchHead head) {
+    std::memcpy(record, &head, sizeof(head));
+  }
+  // Most keys in use are touched within some milliseconds behind a barrier. Until kBurstRecords
+  // have come since, the index is told of one row for each kTellPart records only (and of more by
+  // the writer of the snapshot); then of all, so that little is left for the next barrier, at which
+  // everything stands still. Never are more than kLateMax left: that is some 5 ms.
+  static constexpr uint64_t kBurstRecords = 1 << 20;
+  static constexpr uint64_t kTellPart = 8;
+  static constexpr uint64_t kLateMax = 1 << 18;
+  static constexpr size_t kTellAhead = 24;  // rows whose bits are on their way
+  static constexpr size_t kTellCost = 8;    // of a row, in slots looked at
+
   // What there is with a backend only.
   struct Backed {
     // A snapshot on its way: first what was changed before the barrier is written to the backend
@@ -406,9 +467,11 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   void write_now(int32_t group, const K& key, std::byte* row);
   void write_early(int32_t group, const K& key, std::byte* row);
   bool log_row(int32_t group, const K& key, const std::byte* row);
+  void copy_to_log(std::byte* record, const K& key, const std::byte* row);
   bool write_logged(uint64_t until, size_t& budget);
   void fetch_ahead(std::span<uint32_t* const> rows) override;
   void erased(int32_t group, const K& key) override;
+  void before_moves() override { tell_index_all(); }
   void cleared() override { plan_.write_all_next(); }
   bool is_whole(int32_t group) const override {
     return backed_ != nullptr || plan_.is_whole(group);
@@ -430,6 +493,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   std::vector<SavedState> saved_;  // by the index of the state
   StateBytes saved_key_;
   TouchLog touched_;
+  uint64_t told_ = 0;            // of the log's records, those of which the index knows
+  uint64_t added_before_ = 0;    // to the log, when records were worked on last
+  uint64_t since_barrier_ = 0;   // records
   bool logs_rows_ = false;       // all that is touched early can be copied
   uint64_t touched_before_ = 0;  // rows in the log when the walk over the group at work was over
   bool is_saving_ = false;
@@ -461,7 +527,7 @@ class KeyedBatch {
         hashed_(begin),
         found_(begin),
         end_(end),
-        fetches_bits_(store.touches_many_) {
+        fetches_bits_(store.touches_many_ && !store.logs_rows_) {
     store_.begin_work();
     if (store_.has_backend()) [[unlikely]] { store_.fetch(begin, end, key_at_); }
     while (hashed_ < end_ && hashed_ - begin < 2 * kAhead) { hash_one(); }
@@ -562,6 +628,7 @@ KeyedBatch(KeyedStore<K>&, uint32_t, uint32_t, KeyAt) -> KeyedBatch<K, KeyAt>;
 
 template <class K>
 void KeyedStore<K>::end_work(uint32_t records) {
+  if (has_late_touches()) { tell_index_some(records); }
   if (!maybe_empty_.empty()) { free_empty_rows(); }
   // What has expired in front of a backend goes with its row.
   if (has_ttl_ && backed_ == nullptr) { expire_some(records * kRowsExpiredPerRecord); }
@@ -627,6 +694,7 @@ template <class F>
 void KeyedStore<K>::for_each_key(F f) {
   // What is cleared goes afterwards, so the index does not change; new keys can't come up.
   begin_work();
+  tell_index_all();
   if (backed_ != nullptr) { return for_each_stored_key(std::move(f)); }
   typename KeyedTable<K, uint32_t>::Cursor cursor;
   const K* key = nullptr;
@@ -660,9 +728,11 @@ void KeyedStore<K>::make_saved_states() {
 template <class K>
 void KeyedStore<K>::begin_snapshot(const SnapshotStart& start) {
   if (backed_ != nullptr) { return begin_backed_snapshot(start); }
+  tell_index_all();
   abort_writing();
   if (!maybe_empty_.empty()) { free_empty_rows(); }
   begin_marks();
+  since_barrier_ = 0;
   make_saved_states();
   plan_.begin(start, index_.size());
   for (SavedState& state : saved_) {
@@ -687,10 +757,12 @@ void KeyedStore<K>::abort_writing() {
   index_.end_snapshot();
   for (SavedState& state : saved_) { state.buffers.clear(); }
   touched_.clear();
+  told_ = added_before_ = 0;
 }
 
 template <class K>
 void KeyedStore<K>::abort_snapshot() {
+  tell_index_all();
   if (backed_ != nullptr) { abort_backed(); }
   abort_writing();
   plan_.write_all_next();
@@ -707,10 +779,18 @@ bool KeyedStore<K>::write(SnapshotWriter& writer) {
   if (!is_saving_) { return true; }
   now_ms_ = clock_.wall_ms();
   size_t budget = kBudget;
+  // The walk must not come by rows of which the index does not know yet.
+  if (has_late_touches()) {
+    const uint64_t told_before = told_;
+    tell_index(budget / kTellCost);
+    budget -= std::min<size_t>(budget, (told_ - told_before) * kTellCost);
+    if (has_late_touches()) { return false; }
+  }
   // Half of the time, so that the walk goes on whatever is touched meanwhile.
-  size_t log_budget = kBudget / 2;
-  static_cast<void>(write_logged(touched_.added(), log_budget));
-  budget -= kBudget / 2 - log_budget;
+  const size_t log_budget = budget / 2;
+  size_t log_left = log_budget;
+  static_cast<void>(write_logged(touched_.added(), log_left));
+  budget -= log_budget - log_left;
   for (; saving_group_ <= index_.key_groups().last; ++saving_group_, stage_ = Stage::kOpen) {
     if (!writer.ready() || !write_group(writer, budget)) { return false; }
   }
@@ -817,16 +897,56 @@ void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
 // False: it has to be encoded at once.
 template <class K>
 bool KeyedStore<K>::log_row(int32_t group, const K& key, const std::byte* row) {
+  if (!logs_rows_ || !touched_.has_room()) { return false; }
+  if (!has_late_touches()) { ++told_; }  // the index knows of it
+  std::byte* const record = touched_.add();
+  put_head(record, {group, kNoPlace});
+  copy_to_log(record, key, row);
+  return true;
+}
+
+template <class K>
+void KeyedStore<K>::copy_to_log(std::byte* record, const K& key, const std::byte* row) {
   if constexpr (kCopiesKeys) {
-    if (!logs_rows_ || !touched_.has_room()) { return false; }
-    std::byte* const to = touched_.add();
-    std::memcpy(to, &group, sizeof(group));
-    new (to + kLoggedKeyAt) K(key);
-    std::memcpy(to + kLoggedRowAt, row, rows_.row_bytes());
-    return true;
-  } else {
-    return false;
+    new (record + kLoggedKeyAt) K(key);
+    // By words: some of them are faster than a call.
+    for (size_t at = 0; at < rows_.row_bytes(); at += sizeof(uint64_t)) {
+      std::memcpy(record + kLoggedRowAt + at, row + at, sizeof(uint64_t));
+    }
   }
+}
+
+template <class K>
+void KeyedStore<K>::tell_index(uint64_t count) {
+  const uint64_t end = std::min(told_ + count, touched_.added());
+  for (uint64_t ahead = told_; told_ < end; ++told_) {
+    for (; ahead < std::min(end, told_ + kTellAhead); ++ahead) {
+      const TouchHead next = head_of_record(touched_.at(ahead));
+      if (next.place != kNoPlace) { index_.prefetch_place(next.place); }
+    }
+    std::byte* const record = touched_.at(told_);
+    const TouchHead head = head_of_record(record);
+    if (head.place == kNoPlace) { continue; }
+    const bool is_wanted = index_.touch_place(head.place);
+    TIDEWHEEL_DCHECK(!is_wanted || head.group != kNoGroup, "a row was not kept for the snapshot");
+    put_head(record, {is_wanted ? head.group : kNoGroup, kNoPlace});
+    if (is_wanted) { plan_.note_unit(head.group); }
+  }
+  if (is_saving_) { return; }
+  while (touched_.taken() < told_) { touched_.pop(); }
+}
+
+// After work on so many records.
+template <class K>
+void KeyedStore<K>::tell_index_some(uint32_t records) {
+  const uint64_t added = touched_.added();
+  const uint64_t work = std::max<uint64_t>(records, added - added_before_);
+  added_before_ = added;
+  since_barrier_ += work;
+  uint64_t count = work / kTellPart + 1;
+  if (since_barrier_ > kBurstRecords) { count += work; }
+  if (added - told_ > kLateMax + count) { count = added - told_ - kLateMax; }
+  tell_index(count);
 }
 
 // Encodes rows of the log until so many were taken; false when the budget is used up.
@@ -835,11 +955,14 @@ bool KeyedStore<K>::write_logged(uint64_t until, size_t& budget) {
   if constexpr (kCopiesKeys) {
     while (touched_.taken() < until) {
       if (budget == 0) { return false; }
+      std::byte* const record = touched_.at(touched_.taken());
+      const int32_t group = head_of_record(record).group;
+      if (group == kNoGroup) {
+        --budget;
+        touched_.pop();
+        continue;
+      }
       budget -= std::min(budget, kTouchedCost);
-      // A record is the log's, and aligned as what was copied.
-      auto* const record = const_cast<std::byte*>(touched_.front());
-      int32_t group = 0;
-      std::memcpy(&group, record, sizeof(group));
       write_early(group, *std::launder(reinterpret_cast<const K*>(record + kLoggedKeyAt)),
                   record + kLoggedRowAt);
       touched_.pop();
@@ -940,6 +1063,11 @@ template <class K>
 Status KeyedStore<K>::read_state(SnapshotReader& reader, KeyedCell& cell, const StateMeta& meta) {
   TIDEWHEEL_RETURN_IF_ERROR(cell.open_restore(meta));
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto keys, StateDecoder<K>::make(meta, meta.key_schema));
+  if (meta.form.starts_with("value")) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const auto values, reader.read(meta.name));
+    auto* const layered = dynamic_cast<LayeredEntries*>(values.get());
+    if (layered != nullptr) { return read_values(*layered, cell, meta); }
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(const size_t key_count, count_keys(reader, meta));
   index_.reserve(key_count);
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto entries, reader.read(meta.name));
@@ -955,6 +1083,40 @@ Status KeyedStore<K>::read_state(SnapshotReader& reader, KeyedCell& cell, const 
     std::byte* const row = ensure_row();
     TIDEWHEEL_RETURN_IF_ERROR(
         cell.read(row, !has(row, cell.bit()), entry).with_context("state {}", meta.name));
+  }
+}
+
+// Of a state that has one entry a key, some keys at a time: their slots are on their way while
+// others are decoded. A key that is there already was in a newer layer.
+template <class K>
+Status KeyedStore<K>::read_values(LayeredEntries& entries, KeyedCell& cell, const StateMeta& meta) {
+  constexpr size_t kBunch = 32;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto decoder, StateDecoder<K>::make(meta, meta.key_schema));
+  index_.reserve(entries.count());
+  const bool is_first_state = index_.empty();
+  std::array<StateEntry, kBunch> bunch;
+  std::array<K, kBunch> keys{};
+  std::array<KeyHash, kBunch> hashes;
+  for (;;) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const size_t size, entries.next_of_layers(bunch));
+    if (size == 0) { return ok_status(); }
+    for (size_t i = 0; i < size; ++i) {
+      TIDEWHEEL_RETURN_IF_ERROR(decoder.decode(bunch[i].key, keys[i]));
+      hashes[i] = hash_of(keys[i]);
+      TIDEWHEEL_RETURN_IF_ERROR(check_key_group(meta, bunch[i].group, hashes[i].group));
+      index_.prefetch_slot(hashes[i]);
+    }
+    for (size_t i = 0; i < size; ++i) {
+      bool is_new = false;
+      uint32_t& number = index_.upsert(keys[i], hashes[i], is_new);
+      if (is_new) {
+        number = rows_.allocate();
+      } else if (is_first_state || has(rows_.at(number), cell.bit())) {
+        continue;
+      }
+      TIDEWHEEL_RETURN_IF_ERROR(
+          cell.read(rows_.at(number), true, bunch[i]).with_context("state {}", meta.name));
+    }
   }
 }
 

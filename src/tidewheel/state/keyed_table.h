@@ -113,6 +113,9 @@ class TableTracker {
   virtual void cleared() = 0;
   // Whether all entries of a group are wanted, and not only those that have changed.
   virtual bool is_whole(int32_t group) const = 0;
+  // Entries are about to be moved or erased: who has touched some without telling the table yet
+  // (touch_place) does so now.
+  virtual void before_moves() {}
   // `entry` comes for these next: what it reads of them outside of the table may be fetched.
   virtual void fetch_ahead(std::span<V* const>) {}
 
@@ -475,6 +478,40 @@ class KeyedTable {
     if (!keeps_changes_) { tracker_ = nullptr; }
   }
   bool is_writing() const { return is_writing_; }
+
+  // For who touches many entries for the first time within a short time, and has copies of them as
+  // they were: it may tell the table of them later, when their bits have come from memory, until
+  // when `find` is not used for them. A place is that of a slot, and holds until before_moves.
+  template <class Q>
+  const V* find_place(const Q& key, KeyHash hash, size_t& place) const {
+    const uint32_t order = order_of(hash);
+    const Area& area = area_of(order);
+    for (size_t index = area.home_of(order);; ++index) {
+      const Slot& slot = area.slots[index];
+      if (slot.order == order && same_key(slot.key.value, key)) {
+        place = &area == &main_ ? index : main_.count + index;
+        return &slot.value.value;
+      }
+      if (slot.order == 0) { return nullptr; }
+    }
+  }
+  void prefetch_place(size_t place) const {
+    const Area& area = place < main_.count ? main_ : old_;
+    const size_t word = (place < main_.count ? place : place - main_.count) / 64;
+    for (const uint64_t* bits : {area.dirty, area.done, area.before}) {
+      if (bits != nullptr) { prefetch_for_write(&bits[word]); }
+    }
+  }
+  // The entry counts as changed. True when the snapshot under way was still to have it as it was:
+  // then the caller gives it.
+  bool touch_place(size_t place) {
+    Area& area = place < main_.count ? main_ : old_;
+    const size_t index = place < main_.count ? place : place - main_.count;
+    if (area.dirty != nullptr) { Area::set(area.dirty, index); }
+    if (area.done == nullptr || Area::get(area.done, index)) { return false; }
+    Area::set(area.done, index);
+    return is_wanted(area, index);
+  }
   // Whether the table knows what was changed since the last barrier.
   bool keeps_changes() const { return keeps_changes_; }
   // As if there had been no barrier yet; for a table that is emptied to be used for something else.
@@ -737,6 +774,7 @@ class KeyedTable {
       return;
     }
     if (capacity_ < stepwise_from_) { return rebuild(capacity, grouped_); }
+    if (tracker_ != nullptr) { tracker_->before_moves(); }
     old_ = std::exchange(main_, Area());
     allocate(capacity, tail_of(capacity));
     grow_at_ = 0;
@@ -745,6 +783,7 @@ class KeyedTable {
   }
   // Moves whole runs from the old array to the new one, `slots` slots at least.
   void move_some(size_t slots) {
+    if (tracker_ != nullptr) { tracker_->before_moves(); }
     const size_t enough = std::min(moved_ + slots, old_.count);
     size_t from = moved_;
     for (; from < old_.count; ++from) {
@@ -817,6 +856,7 @@ class KeyedTable {
   static size_t tail_of(size_t capacity) { return std::clamp<size_t>(capacity / 4, 8, 256); }
   void rebuild(size_t capacity, bool grouped) {
     finish_growing();
+    if (tracker_ != nullptr) { tracker_->before_moves(); }
     Area from = std::exchange(main_, Area());
     const bool same_orders = grouped == grouped_;
     set_grouped(grouped);
@@ -837,6 +877,7 @@ class KeyedTable {
   }
   // Appends slots behind the last; the others stay where they are.
   void extend_tail() {
+    if (tracker_ != nullptr) { tracker_->before_moves(); }
     Area from = std::exchange(main_, Area());
     const size_t grow_at = grow_at_;
     allocate(capacity_, (from.count - capacity_) * 2);
@@ -879,7 +920,10 @@ class KeyedTable {
   }
 
   void erase_index(Area& area, size_t hole) {
-    if (tracker_ != nullptr) [[unlikely]] { note_erased(area, hole); }
+    if (tracker_ != nullptr) [[unlikely]] {
+      tracker_->before_moves();
+      note_erased(area, hole);
+    }
     if constexpr (kKeyOwnsBytes) {
       key_bytes_ -= KeyedTableBytes<K>::of(area.slots[hole].key.value);
     }
@@ -1024,6 +1068,7 @@ class KeyedTable {
   // All entries are about to go.
   void before_clear() {
     if (size_ == 0) { return; }
+    tracker_->before_moves();
     for (Area* area : {&main_, &old_}) {
       if (area->done == nullptr) { continue; }
       for (size_t index = first_of(*area); index < area->count; ++index) {

@@ -8,6 +8,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/state/byte_cursor.h"
+#include "tidewheel/state/layered_entries.h"
 #include "tidewheel/state/unit_set.h"
 
 namespace tidewheel {
@@ -81,7 +82,7 @@ void plan_steps(Chain& chain, KeyGroupRange owned) {
 }
 
 // The entries of chains, one chain behind the other.
-class SegmentEntries final : public SnapshotEntries {
+class SegmentEntries final : public LayeredEntries {
  public:
   explicit SegmentEntries(std::vector<Chain> chains) : chains_(std::move(chains)) {
     for (const Chain& chain : chains_) { count_ += chain.take; }
@@ -109,6 +110,24 @@ class SegmentEntries final : public SnapshotEntries {
       if (!decode(entry)) [[unlikely]] { return damaged("an entry is cut"); }
       --left_;
       return true;
+    }
+  }
+
+  Result<size_t> next_of_layers(std::span<StateEntry> entries) override {
+    for (;;) {
+      if (left_ == 0) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(const bool found, next_step());
+        if (!found) { return size_t{0}; }
+        continue;
+      }
+      if (at_ == end_) { TIDEWHEEL_RETURN_IF_ERROR(read_block(block_ + 1)); }
+      size_t size = 0;
+      for (; size < entries.size() && left_ > 0 && at_ != end_; --left_) {
+        if (!decode(entries[size])) [[unlikely]] { return damaged("an entry is cut"); }
+        // Nothing but erased units is noted here.
+        size += units_.empty() || !is_noted(entries[size]) ? 1 : 0;
+      }
+      if (size > 0) { return size; }
     }
   }
 
@@ -265,6 +284,10 @@ class SegmentEntries final : public SnapshotEntries {
 
   std::string_view name_space_of(const StateEntry& entry) const {
     return has_namespaces_ ? entry.name_space : std::string_view();
+  }
+  bool is_noted(const StateEntry& entry) const {
+    const std::string_view name_space = name_space_of(entry);
+    return units_.contains(entry.key, name_space, UnitSet::hash_of(entry.key, name_space));
   }
   void note(const StateEntry& entry) {
     const std::string_view name_space = name_space_of(entry);

@@ -281,11 +281,24 @@ class BatchRun {
       }
     }
   }
-  // With batches between the pieces that are written.
-  void snapshot(uint64_t keys) {
+  // One batch of keys from 0 on, each once.
+  void batch_of_each(int64_t keys) {
+    std::vector<int64_t> batch;
+    for (int64_t key = 0; key < keys; ++key) { batch.push_back(key); }
+    KeyedBatch chosen(keyed_, 0, static_cast<uint32_t>(batch.size()),
+                      [&](uint32_t i) -> const int64_t& { return batch[i]; });
+    for (uint32_t i = 0; i < batch.size(); ++i) {
+      chosen.select(i);
+      counts_->count.update([](int64_t& n) { ++n; });
+      ++model_[batch[i]];
+    }
+  }
+  // With batches between the pieces that are written; the first of `each` keys.
+  void snapshot(uint64_t keys, int64_t each = 0) {
     const Model expected = model_;
     ++checkpoint_;
     keyed_.begin_snapshot({checkpoint_, checkpoint_ - 1});
+    if (each > 0) { batch_of_each(each); }
     SegmentWriter writer(kPlace);
     for (;;) {
       batch(keys);
@@ -347,6 +360,16 @@ TEST(StoreSnapshot, of_one_state_is_that_of_the_barrier_while_batches_come) {
   }
 }
 
+TEST(StoreSnapshot, waits_for_the_index_to_hear_of_all_rows_that_were_touched_at_once) {
+  BatchRun run(5);
+  run.batch_of_each(20'000);
+  for (int i = 0; i < 4 && !HasFailure(); ++i) {
+    run.batch(20'000);
+    run.snapshot(50, i % 2 == 0 ? 19'000 : 0);
+    run.batch_of_each(i * 5'000);  // and so does the barrier
+  }
+}
+
 // The mark of a row has 16 bits: a key that was touched so many barriers ago is not touched now.
 TEST(StoreSnapshot, old_marks_are_gone_when_their_number_comes_again) {
   BatchRun run(3);
@@ -355,6 +378,192 @@ TEST(StoreSnapshot, old_marks_are_gone_when_their_number_comes_again) {
   for (int i = 0; i < 20; ++i) { run.batch(300); }
   run.empty_snapshots(65535 - 1);
   run.snapshot(300);
+}
+
+// A store of plain values, of which rows are copied when they are touched first: keys come alone
+// and in batches, some longer than what is gathered before the index is asked; the table grows on
+// the way, keys go and come again, snapshots are given up or overtaken by the next.
+template <class States>
+class PlainRun {
+ public:
+  using Model = std::map<int64_t, std::string>;
+
+  explicit PlainRun(uint64_t seed)
+      : random_(seed), keyed_(kAllGroups, kMaxParallelism, nullptr, clock_) {
+    bind(keyed_, states_);
+    keyed_.keep_changes();
+  }
+  void step() {
+    const uint64_t what = random_.below(100);
+    if (what < 50) { return batch(); }
+    if (what < 60) { return single(); }
+    if (what < 62) { return touch_all(); }
+    if (what < 66 && (writer_ == nullptr || random_.below(6) == 0)) { return barrier(); }
+    if (what == 66 && writer_ != nullptr && random_.below(3) == 0) {
+      keyed_.abort_snapshot();
+      writer_.reset();
+    }
+    write_some();
+  }
+  int snapshots() const { return snapshots_; }
+  int of_changes() const { return of_changes_; }
+  size_t keys() const { return model_.size(); }
+
+ private:
+  static void bind(KeyedStore<int64_t>& keyed, std::optional<States>& states) {
+    BindingScope scope(&keyed, nullptr);
+    const States prototype;
+    states.emplace(prototype);
+    EXPECT_TRUE(scope.status().ok());
+  }
+  int64_t draw() {
+    // Most of those that are in use, seldom one of those that are to come.
+    return static_cast<int64_t>(random_.below(random_.below(4) == 0 ? range_ : range_ / 8 + 1));
+  }
+  void batch() {
+    range_ = std::min<uint64_t>(range_ + random_.below(200), 60'000);
+    std::vector<int64_t> batch(1 + random_.below(random_.below(3) == 0 ? 400 : 20));
+    for (int64_t& key : batch) { key = draw(); }
+    KeyedBatch chosen(keyed_, 0, static_cast<uint32_t>(batch.size()),
+                      [&](uint32_t i) -> const int64_t& { return batch[i]; });
+    for (uint32_t i = 0; i < batch.size(); ++i) {
+      chosen.select(i);
+      change(batch[i]);
+      // Another key in between, and back to none: what was gathered is settled before.
+      if (random_.below(200) == 0) {
+        const int64_t other = draw();
+        keyed_.set_current(other);
+        change(other);
+      }
+    }
+  }
+  void single() {
+    const int64_t key = draw();
+    keyed_.begin_work();
+    keyed_.set_current(key);
+    change(key);
+    keyed_.clear_current();
+    keyed_.end_work(1);
+  }
+  void touch_all() {
+    if (model_.size() > 3000) { return; }
+    keyed_.for_each_key([&](int64_t key) {
+      if (random_.below(3) == 0) { change(key); }
+    });
+  }
+  void change(int64_t key) {
+    if (random_.below(15) == 0) {
+      states_->clear();
+      model_.erase(key);
+    } else {
+      states_->change(random_.below(8));
+      model_[key] = states_->text();
+    }
+  }
+  void barrier() {
+    expected_ = model_;
+    keyed_.begin_snapshot({++checkpoint_, completed_});
+    writer_ = std::make_unique<SegmentWriter>(kPlace);
+  }
+  void write_some() {
+    if (writer_ == nullptr) { return; }
+    writer_->grant(1 + random_.below(random_.below(2) == 0 ? 100 : 20'000));
+    if (!keyed_.write(*writer_)) { return; }
+    completed_ = checkpoint_;
+    bool any_changes = false;
+    for (const SnapshotSegmentRef& segment : writer_->finish()) {
+      any_changes = any_changes || segment->content == StateContent::kChanges;
+      if (segment->content == StateContent::kAll) {
+        std::erase_if(layers_,
+                      [&](const auto& layer) { return layer->meta.name == segment->meta.name; });
+      }
+      layers_.push_back(segment);
+    }
+    writer_.reset();
+    ++snapshots_;
+    of_changes_ += any_changes ? 1 : 0;
+    EXPECT_EQ(read(), expected_) << "snapshot " << checkpoint_;
+  }
+  Model read() {
+    KeyedStore<int64_t> restored(kAllGroups, kMaxParallelism, nullptr, clock_);
+    std::optional<States> states;
+    bind(restored, states);
+    const auto reader = SegmentReader::open(kPlace, layers_);
+    EXPECT_TRUE(reader.ok() && restored.read(**reader).ok());
+    Model found;
+    restored.for_each_key([&](int64_t key) { found[key] = states->text(); });
+    return found;
+  }
+
+  Random random_;
+  TestClock clock_;
+  KeyedStore<int64_t> keyed_;
+  std::optional<States> states_;
+  uint64_t range_ = 40;
+  Model model_;
+  Model expected_;  // of the snapshot under way
+  int64_t checkpoint_ = 0;
+  int64_t completed_ = 0;
+  std::unique_ptr<SegmentWriter> writer_;
+  std::vector<SnapshotSegmentRef> layers_;
+  int snapshots_ = 0;
+  int of_changes_ = 0;
+};
+
+struct OnePlainState {
+  Value<int64_t> count{"count"};
+  void change(uint64_t) {
+    count.update([](int64_t& n) { ++n; });
+  }
+  void clear() { count.clear(); }
+  std::string text() { return std::to_string(*count); }
+};
+// A key may have either alone, so that a snapshot of changes says which are gone.
+struct TwoPlainStates {
+  Value<int64_t> count{"count"};
+  Value<int32_t> last{"last"};
+  void change(uint64_t what) {
+    if (what != 0) {
+      count.update([](int64_t& n) { ++n; });
+    } else {
+      count.clear();
+    }
+    if (what > 4) { last.clear(); }
+    if (what <= 2 || !count) { last = last ? *last + 1 : 7; }
+  }
+  void clear() {
+    count.clear();
+    last.clear();
+  }
+  std::string text() {
+    return (count ? std::to_string(*count) : "none") + " " +
+           (last ? std::to_string(*last) : "none");
+  }
+};
+
+template <class States>
+void check_plain_runs(int steps) {
+  int snapshots = 0;
+  int of_changes = 0;
+  size_t keys = 0;
+  for (uint64_t seed = 1; seed <= 4 && !::testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    PlainRun<States> run(seed);
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) { run.step(); }
+    snapshots += run.snapshots();
+    of_changes += run.of_changes();
+    keys = std::max(keys, run.keys());
+  }
+  EXPECT_GT(snapshots, 60);
+  EXPECT_GT(of_changes, 30);
+  EXPECT_GT(keys, 20'480U) << "the index did not grow in steps";
+}
+
+TEST(StoreSnapshot, of_a_plain_state_is_that_of_the_barrier_whatever_comes) {
+  check_plain_runs<OnePlainState>(3200);
+}
+TEST(StoreSnapshot, of_two_plain_states_is_that_of_the_barrier_whatever_comes) {
+  check_plain_runs<TwoPlainStates>(3200);
 }
 
 TEST(StoreSnapshot, operator_state_is_that_of_the_barrier) {

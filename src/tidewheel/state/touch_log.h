@@ -1,6 +1,7 @@
 // What was touched for the first time since a barrier, as it was before: copied at once, and
 // encoded for the snapshot later, when there is time.
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -22,7 +23,7 @@ class TouchLog {
     TIDEWHEEL_CHECK(record_bytes_ == 0 && bytes % 8 == 0 && bytes <= kPieceBytes,
                     "records of {} bytes", bytes);
     record_bytes_ = bytes;
-    piece_records_ = kPieceBytes / bytes;
+    piece_shift_ = static_cast<uint32_t>(std::bit_width(kPieceBytes / bytes)) - 1;
     records_max_ = kBytesMax / bytes;
   }
   bool has_room() const { return added_ - taken_ < records_max_; }
@@ -32,13 +33,15 @@ class TouchLog {
     ++added_;
     return std::exchange(end_, end_ + record_bytes_);
   }
-  // The oldest; null when there is none. Valid until `pop`.
-  const std::byte* front() {
-    return taken_ == added_ ? nullptr : pieces_.front().get() + first_ * record_bytes_;
+  // One that was added and not taken, by how many were added before it.
+  std::byte* at(uint64_t number) const {
+    const uint64_t place = number - taken_ + first_;
+    return pieces_[place >> piece_shift_].get() + (place & (piece_records() - 1)) * record_bytes_;
   }
+  // Takes the oldest one.
   void pop() {
     ++taken_;
-    if (++first_ == piece_records_) { drop_front(); }
+    if (++first_ == piece_records()) { drop_front(); }
   }
   // How many were ever added, and taken since `clear`.
   uint64_t added() const { return added_; }
@@ -50,7 +53,7 @@ class TouchLog {
     added_ = taken_ = 0;
   }
   int64_t memory_bytes() const {
-    return static_cast<int64_t>((pieces_.size() + spare_.size()) * kPieceBytes);
+    return static_cast<int64_t>((pieces_.size() + spare_.size()) * piece_bytes());
   }
 
  private:
@@ -59,15 +62,17 @@ class TouchLog {
   static constexpr size_t kBytesMax = size_t{16} << 20;
   static constexpr size_t kSpareMax = (size_t{8} << 20) / kPieceBytes;
 
+  size_t piece_records() const { return size_t{1} << piece_shift_; }
+  size_t piece_bytes() const { return piece_records() * record_bytes_; }
   void add_piece() {
     if (spare_.empty()) {
-      pieces_.emplace_back(new std::byte[kPieceBytes]);  // not cleared
+      pieces_.emplace_back(new std::byte[piece_bytes()]);  // not cleared
     } else {
       pieces_.push_back(std::move(spare_.back()));
       spare_.pop_back();
     }
     end_ = pieces_.back().get();
-    full_ = end_ + piece_records_ * record_bytes_;
+    full_ = end_ + piece_bytes();
   }
   void drop_front() {
     if (pieces_.size() == 1) { end_ = full_ = nullptr; }
@@ -77,7 +82,7 @@ class TouchLog {
   }
 
   size_t record_bytes_ = 0;
-  size_t piece_records_ = 0;
+  uint32_t piece_shift_ = 0;  // of the number of records in a piece
   size_t records_max_ = 0;
   std::byte* end_ = nullptr;   // where the next record goes
   std::byte* full_ = nullptr;  // the end of the last piece
