@@ -129,6 +129,11 @@ def the_guide_lists_what_a_cluster_shows(program, folder):
         (source, of_source), (sink, of_sink) = (shown.of_subtask(vertex) for vertex in shown.vertices)
         compare("the first task", source, names["A task", "all"] | names["A task", "outputs"], tasks)
         compare("the second task", sink, names["A task", "all"] | names["A task", "inputs"], tasks)
+        coordinators = shown.values(f"/jobs/{shown.job}/vertices/{shown.vertices[0]['id']}/jm-operator-metrics")
+        compare("a coordinator", {re.sub(r"^.*?\.(?=coordinator\.)", "", name) for name in coordinators},
+                everything["A coordinator"], everything["A coordinator"])
+        check(f"the source has asked for splits: {coordinators}",
+              any(name.endswith(".coordinator.numEventsIn") and int(value) > 0 for name, value in coordinators.items()))
         operators = {**of_source, **of_sink}
         seen = set()
         for name, table in operators.items():
@@ -168,6 +173,9 @@ def figures_of_a_job_fit_together(program, folder):
         used = shown.values(f"/taskmanagers/{cluster.get('/taskmanagers')['taskmanagers'][0]['id']}/metrics")
         check(f"{used}", 0 < float(used["Status.Flink.Memory.Managed.Used"]) < float(used["Status.Flink.Memory.Managed.Total"]))
         check(f"{used}", float(used["Status.Shuffle.Netty.TotalMemorySegments"]) > 0)
+        memory = {name: float(used[f"Status.Shuffle.Netty.{name}Memory"]) for name in ("Total", "Used", "Available")}
+        check(f"{memory}", memory["Total"] > 0 and abs(memory["Total"] - memory["Used"] - memory["Available"]) < 1)
+        check("a channel may hold something", float(task["debloatedBufferSize"]) > 0)
 
 
 def check_prometheus(text):
@@ -201,7 +209,8 @@ def prometheus_gets_valid_text_with_all_of_it(program, folder):
         for table in operators.values():
             wanted |= {f"flink_taskmanager_job_task_operator_{name}" for name in table}
         wanted |= {"flink_jobmanager_taskSlotsTotal", "flink_taskmanager_Status_Shuffle_Netty_TotalMemorySegments",
-                   "flink_jobmanager_job_lastCheckpointDuration"}
+                   "flink_jobmanager_job_lastCheckpointDuration", "flink_jobmanager_job_operator_coordinator_numEventsIn",
+                   "flink_jobmanager_job_operator_coordinator_enumerator_unassignedSplits"}
         lacking = {re.sub(r"[^a-zA-Z0-9_:]", "_", name) for name in wanted} - families
         check(f"{sorted(lacking)}", not lacking)
 

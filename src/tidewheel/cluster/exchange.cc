@@ -14,6 +14,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/intrusive_stack.h"
+#include "tidewheel/base/leaf_lock.h"
 #include "tidewheel/base/mailbox.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/world.h"
@@ -111,6 +112,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
                                                        const ExchangePeer& sender,
                                                        WakeTarget& receiver) override;
   ExchangeFigures figures() const override;
+  std::optional<double> mean_window(TaskId receiver) const override;
 
   Turn turn() override;
   void on_woken(Lane& lane) override {
@@ -199,6 +201,10 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
   std::atomic<bool> alerted_{false};
   std::atomic<bool> may_accept_{false};
   IntrusiveStack<Lane, &Lane::next_woken> woken_;
+
+  // By receiver; guarded by the lock.
+  mutable LeafLock incoming_lock_;
+  std::vector<std::pair<TaskId, std::weak_ptr<InLane>>> incoming_;
 
   uint16_t port_ = 0;
   std::unique_ptr<Listener> listener_;
@@ -321,8 +327,26 @@ Result<std::unique_ptr<RemoteChannel>> WorkerExchange::make_incoming(ExchangeCha
   }
   auto lane = std::make_shared<InLane>(*this, id, spec, receiver, options_.debloat_target_ms);
   auto end = std::make_unique<End>(*this, lane);
+  {
+    const std::lock_guard lock(incoming_lock_);
+    std::erase_if(incoming_, [](const auto& one) { return one.second.expired(); });
+    incoming_.emplace_back(spec.receiver, lane);
+  }
   post([this, lane] { add_in(lane); });
   return std::unique_ptr<RemoteChannel>(std::move(end));
+}
+
+std::optional<double> WorkerExchange::mean_window(TaskId receiver) const {
+  const std::lock_guard lock(incoming_lock_);
+  double sum = 0;
+  int32_t count = 0;
+  for (const auto& [task, known] : incoming_) {
+    const std::shared_ptr<InLane> lane = known.lock();
+    if (lane == nullptr || !(task == receiver)) { continue; }
+    sum += lane->window();
+    ++count;
+  }
+  return count == 0 ? std::nullopt : std::optional(sum / count);
 }
 
 void WorkerExchange::add_out(const std::shared_ptr<OutLane>& lane, const ExchangePeer& receiver) {

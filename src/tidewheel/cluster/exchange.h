@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tidewheel/base/network.h"
@@ -99,6 +100,9 @@ class Exchange {
                                                                const ExchangePeer& sender,
                                                                WakeTarget& receiver) = 0;
   virtual ExchangeFigures figures() const = 0;
+  // How many elements the channels that come to a task from other workers may have on their way, on
+  // the mean; nothing: there are none. Any thread.
+  virtual std::optional<double> mean_window(TaskId receiver) const = 0;
 };
 
 }  // namespace tidewheel

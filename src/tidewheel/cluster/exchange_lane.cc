@@ -200,7 +200,7 @@ Status InLane::take_announcement(const Announcement& announcement) {
 
 // Below 0 while the window is smaller than what was granted before.
 uint32_t InLane::owed() const {
-  const auto owed = static_cast<int32_t>(channel_->popped() + window_ - granted_);
+  const auto owed = static_cast<int32_t>(channel_->popped() + window() - granted_);
   return static_cast<uint32_t>(std::max(owed, 0));
 }
 
@@ -209,13 +209,13 @@ uint32_t InLane::owed() const {
 uint32_t InLane::take_grant(int64_t now_ns) {
   if (finished) { return 0; }
   if (debloat_target_ns_ > 0) { adapt_window(now_ns); }
-  const uint32_t least = std::max(window_ / 4, 1U);
+  const uint32_t least = std::max(window() / 4, 1U);
   uint32_t grant = owed();
   if (grant < least) { grant = 0; }
   granted_ += grant;
   const auto left = static_cast<int32_t>(granted_ - channel_->next_position());
-  if (left > static_cast<int32_t>(window_ / 4)) { return grant; }
-  channel_->request_wake(window_ / 2);
+  if (left > static_cast<int32_t>(window() / 4)) { return grant; }
+  channel_->request_wake(window() / 2);
   if (const uint32_t more = owed(); more >= least) {
     granted_ += more;
     grant += more;
@@ -230,14 +230,15 @@ void InLane::adapt_window(int64_t now_ns) {
   const uint32_t popped = channel_->popped();
   const uint32_t taken = popped - adapted_popped_;
   if (channel_->size() == 0) {
-    window_ = std::min(2 * window_, credits_max_);
+    window_.store(std::min(2 * window(), credits_max_), std::memory_order_relaxed);
   } else if (adapted_ns_ != 0) {
     const double per_ns = static_cast<double>(taken) / static_cast<double>(now_ns - adapted_ns_);
     const double wanted = per_ns * static_cast<double>(debloat_target_ns_);
     const auto least = std::min<uint32_t>(2, credits_max_);
     const auto target = static_cast<uint32_t>(
         std::clamp(wanted, static_cast<double>(least), static_cast<double>(credits_max_)));
-    window_ = (window_ + target + 1) / 2;  // half way, so that one odd measurement does little
+    // Half way, so that one odd measurement does little.
+    window_.store((window() + target + 1) / 2, std::memory_order_relaxed);
   }
   adapted_ns_ = now_ns;
   adapted_popped_ = popped;

@@ -147,7 +147,7 @@ class InLane final : public Lane {
 
   // Credits to tell the sender now; 0: none yet. In between enter and leave.
   uint32_t take_grant(int64_t now_ns);
-  uint32_t window() const { return window_; }
+  uint32_t window() const { return window_.load(std::memory_order_relaxed); }  // any thread
 
  private:
   [[nodiscard]] Status push(Element element);
@@ -159,7 +159,8 @@ class InLane final : public Lane {
   const int64_t debloat_target_ns_;
   const std::unique_ptr<RowReader> reader_;
   std::shared_ptr<BatchPool> pool_;
-  uint32_t window_;       // of elements that were granted and are not yet popped
+  // Of elements that were granted and are not yet popped.
+  std::atomic<uint32_t> window_;
   uint32_t granted_ = 0;  // counted from the start, as positions are
   int64_t adapted_ns_ = 0;
   uint32_t adapted_popped_ = 0;

@@ -512,7 +512,7 @@ std::shared_ptr<RpcService> MasterProcess::manager_service(Generation& now) {
                               const RpcAnswer<pb::MetricsResponse>& answer) {
         now.fleet->collect_metrics(
             [this, &now, answer](const std::shared_ptr<pb::MetricReport>& metrics) {
-              add_job_metrics(now.metrics.collect(world_.clock().now_ns()), *metrics);
+              add_job_metrics(now.chained, now.metrics.collect(world_.clock().now_ns()), *metrics);
               add_task_metrics(now.chained, *now.fleet, *metrics);
               pb::MetricsResponse response;
               response.set_report(metrics->SerializeAsString());

@@ -7,8 +7,10 @@
 #include <set>
 #include <string_view>
 
+#include "tidewheel/base/config.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/parallelism.h"
+#include "tidewheel/dataflow/coordinator_metrics.h"
 
 namespace tidewheel {
 namespace {
@@ -190,10 +192,47 @@ std::map<std::string, int64_t> sum_accumulators(const ChainedGraph& chained, con
   return sums;
 }
 
-void add_job_metrics(const std::vector<MetricValue>& metrics, pb::MetricReport& report) {
-  pb::MetricScope& scope = *report.add_scopes();
-  scope.set_kind(pb::MetricScope::JOB);
-  for (const MetricValue& metric : metrics) { add_metric(metric.name, metric, scope); }
+namespace {
+
+// The operator whose coordinator's group, or one below it, this is: the number of its node, and
+// what stands behind it.
+std::optional<std::pair<int32_t, std::string_view>> coordinator_of(std::string_view scope,
+                                                                   const ChainedGraph& chained) {
+  const size_t at = scope.find(kCoordinatorGroups);
+  if (at == 0 || at == std::string_view::npos || scope[at - 1] != '.') { return std::nullopt; }
+  std::string_view rest = scope.substr(std::min(scope.size(), at + kCoordinatorGroups.size() + 1));
+  const std::string_view number = rest.substr(0, rest.find('.'));
+  rest.remove_prefix(std::min(rest.size(), number.size() + 1));
+  const Result<int64_t> node = parse_int(number);
+  if (!node.ok() || *node < 0 || *node >= static_cast<int64_t>(chained.graph.nodes.size())) {
+    return std::nullopt;
+  }
+  return std::pair(static_cast<int32_t>(*node), rest);
+}
+
+}  // namespace
+
+void add_job_metrics(const ChainedGraph& chained, const std::vector<MetricValue>& metrics,
+                     pb::MetricReport& report) {
+  // By node; the job's own under -1.
+  std::map<int32_t, pb::MetricScope*> scopes;
+  for (const MetricValue& metric : metrics) {
+    const auto coordinator = coordinator_of(metric.scope, chained);
+    pb::MetricScope*& scope = scopes[coordinator ? coordinator->first : -1];
+    if (scope == nullptr) { scope = report.add_scopes(); }
+    if (!coordinator) {
+      scope->set_kind(pb::MetricScope::JOB);
+      add_metric(metric.name, metric, *scope);
+      continue;
+    }
+    const auto node = static_cast<size_t>(coordinator->first);
+    scope->set_kind(pb::MetricScope::COORDINATOR);
+    scope->set_vertex_id(vertex_id_of(chained, chained.vertex_of_node[node]));
+    scope->set_operator_name(chained.graph.nodes[node].name);
+    std::string name = "coordinator.";
+    if (!coordinator->second.empty()) { name += std::string(coordinator->second) + "."; }
+    add_metric(name + metric.name, metric, *scope);
+  }
 }
 
 // Names are the field's.
@@ -224,6 +263,14 @@ double share_of(const QueueLength& queue) {
              : static_cast<double>(queue.elements) / static_cast<double>(queue.capacity);
 }
 
+// Of what a task is given; 0: nothing has come.
+double mean_batch_bytes(const TaskFigures& figures) {
+  const int64_t batches = figures.in_local.batches + figures.in_remote.batches;
+  return batches == 0 ? 0
+                      : static_cast<double>(figures.in_local.bytes + figures.in_remote.bytes) /
+                            static_cast<double>(batches);
+}
+
 // Counters with their rates.
 void add_flow(const std::string& infix, const TaskFigures::Flow& flow, const TaskRate::Flow& rate,
               const std::string& direction, MetricAdder& to) {
@@ -248,8 +295,8 @@ void add_input(const TaskFigures& figures, const TaskRate& rate, MetricAdder& to
     to.add_real(infix + "inPoolUsage", share_of(figures.input));
     to.add_real(infix + "inputExclusiveBuffersUsage", share_of(figures.input));
   }
-  const int64_t batches = figures.in_local.batches + figures.in_remote.batches;
-  to.add(buffers + "inputQueueSize", batches == 0 ? 0 : waiting * bytes / batches);
+  to.add(buffers + "inputQueueSize",
+         static_cast<int64_t>(static_cast<double>(waiting) * mean_batch_bytes(figures)));
   const double per_second = std::max(1.0, rate.in_local.batches + rate.in_remote.batches);
   to.add("estimatedTimeToConsumeBuffersMs",
          static_cast<int64_t>(static_cast<double>(waiting) * 1000 / per_second));
@@ -303,6 +350,7 @@ void add_task_figures(const TaskFigures& figures, const TaskRate& rate, pb::Metr
   if (figures.output.capacity > 0) { add_output(figures, rate, to); }
   to.add("maxSoftBackPressureTimeMs", rate.longest_refusal_ms);
   to.add("maxHardBackPressureTimeMs", 0);
+  to.add("numFiredTimers", figures.fired_timers);
   to.add("mailboxQueueSize", figures.mails_waiting);
   to.add_real("mailboxMailsPerSecond", rate.mails_per_second);
   std::vector<double> waits_ms;
@@ -315,16 +363,33 @@ void add_task_figures(const TaskFigures& figures, const TaskRate& rate, pb::Metr
   to.add("initializationTime", figures.initialization_ns / 1'000'000);
 }
 
+void add_debloated(const TaskFigures& figures, double elements, pb::MetricScope& scope) {
+  MetricAdder(scope).add("debloatedBufferSize",
+                         static_cast<int64_t>(elements * mean_batch_bytes(figures)));
+}
+
+void ChannelMemory::add(const TaskFigures& figures) {
+  const double bytes = mean_batch_bytes(figures);
+  batches.elements += figures.input.elements;
+  batches.capacity += figures.input.capacity;
+  used_bytes += static_cast<int64_t>(static_cast<double>(figures.input.elements) * bytes);
+  total_bytes += static_cast<int64_t>(static_cast<double>(figures.input.capacity) * bytes);
+}
+
 void add_worker_metrics(const std::string& task_manager, int64_t memory_bytes,
-                        const QueueLength& channels, pb::MetricReport& report) {
+                        const ChannelMemory& channels, pb::MetricReport& report) {
   pb::MetricScope& scope = *report.add_scopes();
   scope.set_kind(pb::MetricScope::WORKER);
   scope.set_task_manager(task_manager);
   MetricAdder to(scope);
+  const QueueLength& batches = channels.batches;
   to.add("Status.Flink.Memory.Managed.Used", memory_bytes);
-  to.add("Status.Shuffle.Netty.TotalMemorySegments", channels.capacity);
-  to.add("Status.Shuffle.Netty.UsedMemorySegments", channels.elements);
-  to.add("Status.Shuffle.Netty.AvailableMemorySegments", channels.capacity - channels.elements);
+  to.add("Status.Shuffle.Netty.TotalMemorySegments", batches.capacity);
+  to.add("Status.Shuffle.Netty.UsedMemorySegments", batches.elements);
+  to.add("Status.Shuffle.Netty.AvailableMemorySegments", batches.capacity - batches.elements);
+  to.add("Status.Shuffle.Netty.TotalMemory", channels.total_bytes);
+  to.add("Status.Shuffle.Netty.UsedMemory", channels.used_bytes);
+  to.add("Status.Shuffle.Netty.AvailableMemory", channels.total_bytes - channels.used_bytes);
 }
 
 // Tasks whose workers have answered are in the report with more than is known here.

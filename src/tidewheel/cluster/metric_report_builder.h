@@ -39,16 +39,30 @@ std::map<std::string, int64_t> sum_accumulators(const ChainedGraph& chained, con
                                                 const std::vector<MetricValue>& metrics,
                                                 const std::function<bool(TaskId)>& is_here);
 
-// What a worker has of its TaskManager: accounted memory, and what its channels may hold.
-void add_worker_metrics(const std::string& task_manager, int64_t memory_bytes,
-                        const QueueLength& channels, pb::MetricReport& report);
+// What the inputs of some tasks hold, and may hold. Bytes are about: batches by the mean size of
+// those that have come.
+struct ChannelMemory {
+  QueueLength batches;
+  int64_t used_bytes = 0;
+  int64_t total_bytes = 0;
 
-// Of a master: the job's own, and what is known of the tasks of which the report has nothing yet.
-void add_job_metrics(const std::vector<MetricValue>& metrics, pb::MetricReport& report);
+  void add(const TaskFigures& figures);
+};
+
+// What a worker has of its TaskManager: accounted memory, and that of its channels.
+void add_worker_metrics(const std::string& task_manager, int64_t memory_bytes,
+                        const ChannelMemory& channels, pb::MetricReport& report);
+
+// Of a master: the job's own and its coordinators', and what is known of the tasks of which the
+// report has nothing yet.
+void add_job_metrics(const ChainedGraph& chained, const std::vector<MetricValue>& metrics,
+                     pb::MetricReport& report);
 void add_task_metrics(const ChainedGraph& chained, const RemoteFleet& fleet,
                       pb::MetricReport& report);
 // Of one task; the second, what only its worker knows.
 void add_task_metrics(const TaskInfo& info, const TaskRate& rate, pb::MetricScope& scope);
 void add_task_figures(const TaskFigures& figures, const TaskRate& rate, pb::MetricScope& scope);
+// How many elements the channels to a task may hold now, on the mean, by debloating.
+void add_debloated(const TaskFigures& figures, double elements, pb::MetricScope& scope);
 
 }  // namespace tidewheel

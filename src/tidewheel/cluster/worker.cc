@@ -881,24 +881,25 @@ void WorkerProcess::add_tasks(pb::MetricReport& report) const {
       scope.set_vertex_id(vertex_id_of(chained_, id.vertex));
       scope.set_subtask(id.subtask);
       add_task_metrics(task->info(), rates_.of(id), scope);
-      add_task_figures(task->figures(), rates_.of(id), scope);
+      const TaskFigures figures = task->figures();
+      add_task_figures(figures, rates_.of(id), scope);
+      if (figures.is_source) { continue; }
+      const auto credits = static_cast<double>(config_.get(options::kCredits));
+      add_debloated(figures, exchange_->mean_window(id).value_or(credits), scope);
     }
   }
 }
 
 void WorkerProcess::add_worker(pb::MetricReport& report) const {
   if (memory_ == nullptr) { return; }
-  QueueLength queued;
+  ChannelMemory channels;
   for (const Region& region : regions_) {
     for (const TaskId id : region.tasks) {
       const Task* const task = task_of(id);
-      if (task == nullptr) { continue; }
-      const TaskFigures figures = task->figures();
-      queued.elements += figures.input.elements;
-      queued.capacity += figures.input.capacity;
+      if (task != nullptr) { channels.add(task->figures()); }
     }
   }
-  add_worker_metrics(role_.task_manager_id, memory_->used_bytes(), queued, report);
+  add_worker_metrics(role_.task_manager_id, memory_->used_bytes(), channels, report);
 }
 
 PrometheusText::Labels WorkerProcess::labels_of(TaskId task) const {

@@ -5,9 +5,17 @@
 #include <utility>
 
 #include "tidewheel/base/fault.h"
+#include "tidewheel/base/metrics.h"
 #include "tidewheel/base/world.h"
 
 namespace tidewheel {
+
+void set_coordinator_gauge(CoordinatorContext* context, std::string_view group,
+                           std::string_view name, int64_t value) {
+  auto* const kept = dynamic_cast<CoordinatorMetrics*>(context);
+  MetricGroup* const metrics = kept == nullptr ? nullptr : kept->metrics();
+  if (metrics != nullptr) { metrics->group(group).gauge(name).set(value); }
+}
 
 HostedCoordinator::HostedCoordinator(CoordinatorHost& host, int32_t node,
                                      const GraphNode& graph_node,
@@ -16,7 +24,10 @@ HostedCoordinator::HostedCoordinator(CoordinatorHost& host, int32_t node,
       node_(node),
       graph_node_(graph_node),
       coordinator_(std::move(coordinator)),
-      held_(static_cast<size_t>(graph_node.parallelism)) {}
+      metrics_(host.coordinator_metrics(node)),
+      held_(static_cast<size_t>(graph_node.parallelism)) {
+  if (metrics_ != nullptr) { static_cast<void>(metrics_->counter("numEventsIn")); }
+}
 
 Clock& HostedCoordinator::clock() { return host_.host_world().clock(); }
 Executor& HostedCoordinator::executor() { return host_.host_world().executor(); }
@@ -66,6 +77,7 @@ void HostedCoordinator::on_subtask_ready(int32_t subtask) {
 }
 
 void HostedCoordinator::on_event(int32_t subtask, std::string_view event) {
+  if (metrics_ != nullptr) { metrics_->counter("numEventsIn").add(); }
   guarded([&] { coordinator_->on_event(subtask, event); });
 }
 

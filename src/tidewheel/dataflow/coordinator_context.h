@@ -11,11 +11,13 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/coordinator.h"
+#include "tidewheel/dataflow/coordinator_metrics.h"
 #include "tidewheel/dataflow/graph.h"
 
 namespace tidewheel {
 
-class World;  // base/world.h
+class MetricGroup;  // base/metrics.h
+class World;        // base/world.h
 
 // What the master does for its coordinators.
 class CoordinatorHost {
@@ -25,6 +27,8 @@ class CoordinatorHost {
   virtual void post_mail(std::function<void()> mail) = 0;  // any thread
   // The job fails, or goes back to a checkpoint.
   virtual void coordinator_failed(int32_t node, Status failure) = 0;
+  // Of one operator's coordinator; null: nobody asks for figures.
+  virtual MetricGroup* coordinator_metrics(int32_t node) = 0;
 
  protected:
   ~CoordinatorHost() = default;
@@ -32,6 +36,7 @@ class CoordinatorHost {
 
 // One coordinator, for one attempt at its region. On the master's thread, but for `post`.
 class HostedCoordinator final : public CoordinatorContext,
+                                public CoordinatorMetrics,
                                 public std::enable_shared_from_this<HostedCoordinator> {
  public:
   HostedCoordinator(CoordinatorHost& host, int32_t node, const GraphNode& graph_node,
@@ -64,6 +69,8 @@ class HostedCoordinator final : public CoordinatorContext,
   void wake_at_ns(int64_t time_ns) override;
   void post(std::function<void()> mail) override;
   void fail(Status status) override;
+  // ---- CoordinatorMetrics
+  MetricGroup* metrics() override { return metrics_; }
 
  private:
   // Of one subtask: the barriers that it has yet to take, and the events that wait for all of them.
@@ -78,6 +85,7 @@ class HostedCoordinator final : public CoordinatorContext,
   const int32_t node_;
   const GraphNode& graph_node_;
   const std::unique_ptr<OperatorCoordinator> coordinator_;
+  MetricGroup* const metrics_;
   std::vector<Held> held_;  // by subtask
   int64_t wake_at_ns_ = Clock::kNever;
   bool closed_ = false;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "tidewheel/base/fault.h"
+#include "tidewheel/base/metrics.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/chaining.h"
 #include "tidewheel/dataflow/restore.h"
@@ -131,6 +133,12 @@ Result<std::unique_ptr<OperatorCoordinator>> JobMaster::make_coordinator(int32_t
     return user_error(ErrorId::kUserCodeThrew, "making the coordinator of '{}': {}",
                       graph_node.name, exception.what());
   }
+}
+
+MetricGroup* JobMaster::coordinator_metrics(int32_t node) {
+  return parts_.metrics == nullptr
+             ? nullptr
+             : &parts_.metrics->group(kCoordinatorGroups).group(std::to_string(node));
 }
 
 Status JobMaster::make_coordinators() {

@@ -57,6 +57,7 @@ class JobMaster final : public Turnable,
     bool restarts_all = false;    // not only the failed region
     bool verifies = true;         // snapshots, before any task starts from one
     bool is_resumed = false;      // an earlier attempt at the job has run
+    MetricGroup* metrics = nullptr;  // of the job; null: nobody asks for figures
   };
   explicit JobMaster(Parts parts);
   ~JobMaster() override;
@@ -179,6 +180,7 @@ class JobMaster final : public Turnable,
   void deliver(int32_t node, int32_t subtask, std::string event) override;
   void post_mail(std::function<void()> mail) override { post(std::move(mail)); }
   void coordinator_failed(int32_t node, Status failure) override;
+  MetricGroup* coordinator_metrics(int32_t node) override;
 
   bool is_ending() const;  // cancelling, failing, or over
   Region& region_of(int32_t vertex) { return regions_[layout_.region_of(vertex)]; }

@@ -292,7 +292,8 @@ std::unique_ptr<JobMaster> make_job_master(World& world, JobSetup& setup,
                        .tells_strategy = setup.tells_strategy,
                        .restarts_all = setup.restarts_all,
                        .verifies = config.get(options::kVerifySnapshot),
-                       .is_resumed = setup.origin.is_resumed || setup.origin.follows_attempt});
+                       .is_resumed = setup.origin.is_resumed || setup.origin.follows_attempt,
+                       .metrics = &metrics});
   add_metrics(metrics, *master);
   add_copy_metrics(metrics, store.local_copies());
   if (setup.origin.snapshot) { master->start_from(*setup.origin.snapshot, setup.origin.owned); }

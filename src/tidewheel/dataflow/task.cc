@@ -11,6 +11,7 @@
 #include "tidewheel/dataflow/in_flight.h"
 #include "tidewheel/dataflow/operator_failure.h"
 #include "tidewheel/dataflow/slot.h"
+#include "tidewheel/state/due_timers.h"
 
 namespace tidewheel {
 namespace {
@@ -114,8 +115,12 @@ void Task::alert() {
 // ---- Stepping
 
 Step Task::step(const StepBudget& budget) {
+  const int64_t timers = due_timers_of_thread();
   try {
     const Step step = run_all(budget);
+    if (const int64_t fired = due_timers_of_thread() - timers; fired > 0) {
+      gauges_.fired_timers.add(fired);
+    }
     wake_at_ns_ = step == Step::kDone ? Clock::kNever : next_time_ns();
     return step;
   } catch (const OperatorFailure& failure) {
@@ -692,6 +697,7 @@ TaskFigures Task::figures() const {
     figures.output.elements += queued.elements;
     figures.output.capacity += queued.capacity;
   }
+  figures.fired_timers = gauges_.fired_timers.value();
   figures.mails = gauges_.mails.value();
   figures.mails_waiting = gauges_.mails_waiting.load(std::memory_order_relaxed);
   figures.mail_waits_ns = gauges_.mail_waits_ns.sorted();

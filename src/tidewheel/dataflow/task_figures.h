@@ -97,6 +97,7 @@ struct TaskGauges {
   Gauge latest_event_time;     // of a source's rows: SentGauges
   Gauge longest_refusal_ns;    // that a single wait for room took; taken away by who reads it
   Counter mails;               // that were run
+  Counter fired_timers;        // of operators that have queues of timers
   RecentValues mail_waits_ns;  // how long the oldest mail of each run had waited
   std::atomic<int64_t> mails_waiting{0};
   std::atomic<int64_t> oldest_mail_ns{0};  // 0: none
@@ -114,6 +115,7 @@ struct TaskFigures {
   Flow out;        // once for each receiver
   QueueLength input;
   QueueLength output;
+  int64_t fired_timers = 0;
   int64_t mails = 0;
   int64_t mails_waiting = 0;
   std::vector<int64_t> mail_waits_ns;  // the latest ones, sorted

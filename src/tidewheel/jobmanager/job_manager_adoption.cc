@@ -50,7 +50,10 @@ void JobManager::Role::on_master_lost(const std::string& id, uint64_t epoch, con
                                       const Status& why) {
   Job* const job = present(id, epoch);
   if (job == nullptr || !job->master || job->master.peer().get() != peer) { return; }
-  log_.warning("job {}: its master is lost: {}", id, why.to_string());
+  // The master of a job that has ended goes by itself.
+  if (!is_final(job->status)) {
+    log_.warning("job {}: its master is lost: {}", id, why.to_string());
+  }
   // It may be there still, stopped or cut off: there must not be two. Its end is told.
   if (job->process != nullptr) { return job->process->kill(); }
   // It was started by another JobManager, and is not this one's to end. It holds the lock of the

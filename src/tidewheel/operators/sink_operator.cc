@@ -11,12 +11,25 @@
 #include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
+namespace {
+
+// What is prepared and not yet committed.
+template <class Pending, class Committing>
+void note_pending(OperatorContext& context, const Pending& pending, const Committing& committing) {
+  size_t count = committing.size();
+  for (const auto& [checkpoint, all] : pending) { count += all.size(); }
+  context.metrics().gauge("pendingCommittables").set(static_cast<int64_t>(count));
+}
+
+}  // namespace
 
 Status SinkOperatorBase::open_base(OperatorContext& context, Encoded restored) {
   context_ = &context;
   if (traits_.commits) {
     committed_count_ = &context.metrics().counter("successfulCommittables");
     failed_count_ = &context.metrics().counter("failedCommittables");
+    context.metrics().counter("retriedCommittables").add(static_cast<int64_t>(restored.size()));
+    note_pending(context, pending_, committing_);
   }
   if (traits_.has_timer) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t next_ms, tell_time(context.clock().wall_ms()));
@@ -180,6 +193,7 @@ void SinkOperatorBase::on_checkpoint_aborted(int64_t checkpoint) {
   const Encoded all = std::move(prepared->second);
   pending_.erase(prepared);
   for (const std::string& bytes : all) { fail_unless_ok(abort(bytes), "abort"); }
+  note_pending(*context_, pending_, committing_);
 }
 
 bool SinkOperatorBase::may_end() {
@@ -235,7 +249,7 @@ void SinkOperatorBase::settle_call(const Call& call, Result<Encoded> result) {
     const auto count = static_cast<std::ptrdiff_t>(result->size());
     committing_.erase(committing_.begin(), committing_.begin() + count);
     count_committed(result->size());
-    return;
+    return note_pending(*context_, pending_, committing_);
   }
   --preparing_;
   fail_unless_ok(result.status(), "prepare");
@@ -247,6 +261,7 @@ void SinkOperatorBase::settle_call(const Call& call, Result<Encoded> result) {
   Encoded& all = pending_[mistaken ? std::min(failed_, call.checkpoint) : call.checkpoint];
   std::move(result->begin(), result->end(), std::back_inserter(all));
   if (call.checkpoint <= complete_) { commit_up_to(complete_); }
+  note_pending(*context_, pending_, committing_);
 }
 
 Progress SinkOperatorBase::on_wake() {

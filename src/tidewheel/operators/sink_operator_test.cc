@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/metrics.h"
 #include "tidewheel/dataflow/operator_failure.h"
 #include "tidewheel/testing/operator_harness.h"
 
@@ -164,8 +165,12 @@ TEST_F(SinkTest, commits_what_was_prepared_when_the_checkpoint_is_complete) {
   EXPECT_EQ(log_->take(), Lines({"flush", "prepare 7"}));
   sink->checkpoint_complete(6);
   EXPECT_EQ(log_->take(), Lines());
+  const Gauge& pending = sink->context().metrics().gauge("pendingCommittables");
+  EXPECT_EQ(pending.value(), 1);
   sink->snapshot({.checkpoint = 9});
+  EXPECT_EQ(pending.value(), 2);
   sink->checkpoint_complete(10);  // covers all before
+  EXPECT_EQ(pending.value(), 0);
   EXPECT_EQ(log_->take(), Lines({"flush", "prepare 9", "commit 1 2", "commit 3"}));
   sink->checkpoint_complete(10);
   EXPECT_EQ(log_->take(), Lines());
@@ -209,6 +214,7 @@ TEST_F(SinkTest, commits_the_rows_of_a_failed_checkpoint_with_the_next) {
   auto restored = make<TwoPhase>();
   ASSERT_TRUE(restored->open_restored(second).ok());
   EXPECT_EQ(log_->committed, Numbers({1, 2}));
+  EXPECT_EQ(restored->context().metrics().counter("retriedCommittables").value(), 2);
 }
 
 TEST_F(SinkTest, takes_rows_back_only_when_no_later_checkpoint_has_them) {

@@ -7,6 +7,7 @@
 
 #include "tidewheel/base/executor.h"
 #include "tidewheel/base/fault.h"
+#include "tidewheel/dataflow/coordinator_metrics.h"
 
 namespace tidewheel {
 
@@ -23,6 +24,14 @@ struct EnumeratorState {
 
 }  // namespace split_enumerator_detail
 using split_enumerator_detail::EnumeratorState;
+
+namespace {
+
+void note_unassigned(CoordinatorContext* context, size_t splits) {
+  set_coordinator_gauge(context, "enumerator", "unassignedSplits", static_cast<int64_t>(splits));
+}
+
+}  // namespace
 
 std::string encode_event(char kind, int64_t value) {
   std::string event(1, kind);
@@ -115,6 +124,7 @@ void SplitEnumerator::assign() {
     }
   }
   answer_requests();
+  note_unassigned(context_, unassigned_.size());
 }
 
 void SplitEnumerator::answer_requests() {
@@ -145,6 +155,7 @@ void SplitEnumerator::on_event(int32_t subtask, std::string_view event) {
   if (event == "R") {
     requests_.push_back(subtask);
     answer_requests();
+    note_unassigned(context_, unassigned_.size());
   } else if (event.starts_with('M') && options_.alignment != nullptr) {
     const int64_t allowed = options_.alignment->report(
         options_.source_id, subtask, decode_event_value(event), options_.alignment_drift_ms);

@@ -205,6 +205,17 @@ MetricTable coordinator_metrics(const pb::VertexReport& vertex, const pb::Metric
   return table;
 }
 
+std::map<std::string, MetricTable> coordinators_by_operator(const pb::VertexReport& vertex,
+                                                            const pb::MetricReport& metrics) {
+  std::map<std::string, MetricTable> tables;
+  for (const pb::MetricScope& scope : metrics.scopes()) {
+    if (scope.kind() == pb::MetricScope::COORDINATOR && scope.vertex_id() == vertex.id()) {
+      add_scope(tables[scope.operator_name()], "", scope);
+    }
+  }
+  return tables;
+}
+
 MetricTable process_metrics(const pb::MetricReport& metrics) {
   MetricTable table;
   for (const pb::MetricScope& scope : metrics.scopes()) {
@@ -213,13 +224,30 @@ MetricTable process_metrics(const pb::MetricReport& metrics) {
   return table;
 }
 
+namespace {
+
+// 0 when there is none of that name.
+int64_t integer_of(const pb::MetricReport& report, std::string_view name) {
+  for (const pb::MetricScope& scope : report.scopes()) {
+    for (const pb::Metric& metric : scope.metrics()) {
+      if (metric.name() == name) { return metric.integer(); }
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
 void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>& jobs,
                      const std::string& task_manager, pb::MetricReport& process) {
   // Those of a TaskManager without jobs are 0.
   std::map<std::string, int64_t> sums = {{"Status.Flink.Memory.Managed.Used", 0},
                                          {"Status.Shuffle.Netty.TotalMemorySegments", 0},
                                          {"Status.Shuffle.Netty.UsedMemorySegments", 0},
-                                         {"Status.Shuffle.Netty.AvailableMemorySegments", 0}};
+                                         {"Status.Shuffle.Netty.AvailableMemorySegments", 0},
+                                         {"Status.Shuffle.Netty.TotalMemory", 0},
+                                         {"Status.Shuffle.Netty.UsedMemory", 0},
+                                         {"Status.Shuffle.Netty.AvailableMemory", 0}};
   for (const auto& job : jobs) {
     for (const pb::MetricScope& scope : job->scopes()) {
       if (scope.kind() != pb::MetricScope::WORKER || scope.task_manager() != task_manager) {
@@ -228,6 +256,10 @@ void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>&
       for (const pb::Metric& metric : scope.metrics()) { sums[metric.name()] += metric.integer(); }
     }
   }
+  // In percent of all memory: channels have no budget of their own.
+  const int64_t most = integer_of(process, "Status.Process.Memory.Max");
+  sums["Status.Shuffle.Netty.RequestedMemoryUsage"] =
+      most <= 0 ? 0 : 100 * sums["Status.Shuffle.Netty.TotalMemory"] / most;
   pb::MetricScope& scope = *process.add_scopes();
   for (const auto& [name, sum] : sums) {
     pb::Metric& metric = *scope.add_metrics();

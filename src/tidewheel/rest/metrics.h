@@ -34,6 +34,9 @@ std::map<std::string, MetricTable> operator_metrics(const pb::VertexReport& vert
 MetricTable vertex_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics);
 // Of the coordinators of the vertex's operators.
 MetricTable coordinator_metrics(const pb::VertexReport& vertex, const pb::MetricReport& metrics);
+// The same apart, by operator.
+std::map<std::string, MetricTable> coordinators_by_operator(const pb::VertexReport& vertex,
+                                                            const pb::MetricReport& metrics);
 MetricTable process_metrics(const pb::MetricReport& metrics);
 // Adds what the workers of jobs have on the TaskManager: sums, as metrics of the process.
 void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>& jobs,

@@ -16,6 +16,11 @@ void add_job(PrometheusText& text, const pb::JobReport& job, const pb::MetricRep
   const PrometheusText::Labels of_job = {{"job_id", job.id()}, {"job_name", job.name()}};
   text.add_table("jobmanager_job", of_job, job_metrics(job, metrics));
   for (const pb::VertexReport& vertex : job.vertices()) {
+    for (const auto& [name, table] : coordinators_by_operator(vertex, metrics)) {
+      PrometheusText::Labels labels = of_job;
+      labels.emplace_back("operator_name", name);
+      text.add_table("jobmanager_job_operator", labels, table);
+    }
     for (int32_t i = 0; i < vertex.subtasks_size(); ++i) {
       if (vertex.subtasks(i).attempts_size() == 0) { continue; }
       const pb::AttemptReport& attempt = vertex.subtasks(i).attempts(0);

@@ -652,7 +652,8 @@ struct JobBuilder::NodeBuilder {
   }
   // Puts the first phase before windows, whose spec becomes that of the second.
   Stream<ColumnRow> local_windows(Stream<ColumnRow> rows, WindowAggregateSpec& spec) const {
-    LocalWindowSpec local{spec.input, spec.keys, spec.calls, spec.window, spec.time};
+    LocalWindowSpec local{spec.input,  spec.keys, spec.calls,
+                          spec.window, spec.time, builder.options_.watermark_interval_ms};
     spec.partial = spec.input;
     spec.input = local_window_output(local);
     std::iota(spec.keys.begin(), spec.keys.end(), 0);

@@ -40,6 +40,7 @@ struct BundleOptions {
 struct BuildOptions {
   EvalOptions eval;
   bool watermark_per_record = false;
+  int64_t watermark_interval_ms = 200;  // for which first phases hold back watermarks
   int64_t state_ttl_ms = 0;
   bool mini_batch = false;  // aggregates give one change a key for what they are given at once
   BundleOptions bundles = {};

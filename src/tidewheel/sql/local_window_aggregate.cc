@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "tidewheel/base/clock.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/dataflow/gathers_rows.h"
 #include "tidewheel/operators/operator_base.h"
@@ -108,16 +109,34 @@ class LocalWindowAggregate final : public OutputOperator<ColumnRow>, public Gath
   }
   Progress on_watermark(int64_t time_ms) override {
     if (give(time_ms) == Progress::kBlocked) { return Progress::kBlocked; }
-    first_open_ = std::max(first_open_, grid_.first_window_after(time_ms));
-    return Operator::on_watermark(time_ms);
+    const int64_t first_open = grid_.first_window_after(time_ms);
+    held_ms_ = time_ms;
+    const int64_t now_ms = context().clock().wall_ms();
+    if (first_open <= first_open_ && now_ms < pass_at_ms_) {
+      context().wake_at_wall_ms(pass_at_ms_);
+      return Progress::kDone;
+    }
+    if (pass_watermark() == Progress::kBlocked) { return Progress::kBlocked; }
+    first_open_ = std::max(first_open_, first_open);
+    pass_at_ms_ = saturating_add(now_ms, spec_.watermark_interval_ms);
+    return Progress::kDone;
+  }
+  Progress on_processing_time(int64_t) override {
+    // The request may be one of before the last watermark was passed on.
+    if (held_ms_ != kMin && context().clock().wall_ms() < pass_at_ms_) {
+      context().wake_at_wall_ms(pass_at_ms_);
+      return Progress::kDone;
+    }
+    return pass_watermark();
   }
   // Behind an idle input event time goes on without it.
   Progress on_idle(bool idle) override {
-    if (idle && give(kMax) == Progress::kBlocked) { return Progress::kBlocked; }
+    if (give_up() == Progress::kBlocked) { return Progress::kBlocked; }
     return Operator::on_idle(idle);
   }
-  Progress on_epoch(int64_t) override { return give(kMax); }
-  Progress on_end_of_input(int32_t) override { return give(kMax); }
+  // What has fired by a barrier or mark is not to depend on what was held back.
+  Progress on_epoch(int64_t) override { return give_up(); }
+  Progress on_end_of_input(int32_t) override { return give_up(); }
 
   void close(bool finished) override {
     for (const auto& slice : slices_) { release(*slice); }
@@ -279,6 +298,17 @@ class LocalWindowAggregate final : public OutputOperator<ColumnRow>, public Gath
     made_ = taken_ = 0;
     return Progress::kDone;
   }
+  // Nothing is kept or held back any more.
+  Progress give_up() {
+    return give(kMax) == Progress::kBlocked ? Progress::kBlocked : pass_watermark();
+  }
+  Progress pass_watermark() {
+    if (held_ms_ != kMin && Operator::on_watermark(held_ms_) == Progress::kBlocked) {
+      return Progress::kBlocked;
+    }
+    held_ms_ = kMin;
+    return Progress::kDone;
+  }
   // Gives the slices that are due at `time`. Goes on where it was blocked.
   Progress give(int64_t time) {
     for (size_t i = 0; i < slices_.size();) {
@@ -356,6 +386,8 @@ class LocalWindowAggregate final : public OutputOperator<ColumnRow>, public Gath
   std::optional<TextHeap> heap_;  // of all accumulators
 
   int64_t first_open_ = kMin;  // windows before it are over
+  int64_t held_ms_ = kMin;     // a watermark that is held back; kMin: none is
+  int64_t pass_at_ms_ = kMin;  // when it is passed on, by the wall clock
   std::vector<std::unique_ptr<SliceOf>> slices_;
   std::vector<std::unique_ptr<SliceOf>> spare_;  // empty
   SliceOf* recent_ = nullptr;                    // of slices_: where the last row went

@@ -23,6 +23,9 @@ struct LocalWindowSpec {
   std::vector<AggregateCall> calls;  // which can be merged (can_be_local)
   GridWindow window;                 // no SESSION
   int32_t time = 0;                  // column of the input
+  // Watermarks between two ends of windows, which nothing fires by, are held back for so long at
+  // most: each would cost an element on each channel. 0: all are passed on as they come.
+  int64_t watermark_interval_ms = 200;
 };
 
 // Whether all calls can be merged; of rows that are only added.

@@ -61,7 +61,7 @@ WindowAggregateSpec one_phase(GridWindow window, std::vector<int32_t> keys = {0}
 }
 
 LocalWindowSpec local_of(const WindowAggregateSpec& spec) {
-  return {spec.input, spec.keys, spec.calls, spec.window, spec.time};
+  return {spec.input, spec.keys, spec.calls, spec.window, spec.time, 200};
 }
 
 WindowAggregateSpec second_phase(WindowAggregateSpec spec) {
@@ -224,6 +224,33 @@ TEST(LocalWindowAggregate, rows_pass_one_by_one_while_most_have_a_key_of_their_o
   phases.watermark(0, 2'000'000);
   EXPECT_EQ(phases.given(), 0);
   EXPECT_EQ(phases.take().size(), static_cast<size_t>(kRows));
+}
+
+TEST(LocalWindowAggregate, watermarks_between_ends_of_windows_are_held_back_for_a_while) {
+  LocalWindowSpec spec = local_of(one_phase({Kind::kTumble, 10, 0, 0}));
+  OperatorHarness harness(made(make_local_window_aggregate(spec)));
+  harness.watermark(1);
+  harness.watermark(2);
+  harness.watermark(5);
+  EXPECT_EQ(harness.take_watermarks(), std::vector<int64_t>{1});
+  harness.watermark(12);
+  harness.watermark(13);
+  EXPECT_EQ(harness.take_watermarks(), std::vector<int64_t>{12});
+  harness.advance_to_wall_ms(199);
+  EXPECT_EQ(harness.take_watermarks(), std::vector<int64_t>{});
+  harness.advance_to_wall_ms(300);
+  EXPECT_EQ(harness.take_watermarks(), std::vector<int64_t>{13});
+  harness.watermark(14);
+  harness.epoch(1);
+  EXPECT_EQ(harness.take_watermarks(), std::vector<int64_t>{14});
+  harness.watermark(15);
+  harness.idle(true);
+  EXPECT_EQ(harness.take_watermarks(), std::vector<int64_t>{15});
+  spec.watermark_interval_ms = 0;
+  OperatorHarness each(made(make_local_window_aggregate(spec)));
+  each.watermark(1);
+  each.watermark(2);
+  EXPECT_EQ(each.take_watermarks(), (std::vector<int64_t>{1, 2}));
 }
 
 TEST(LocalWindowAggregate, calls_that_cannot_be_merged_have_one_phase) {

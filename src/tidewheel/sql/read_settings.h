@@ -81,7 +81,8 @@ struct ReadSettings {
   BuildOptions build(World& world, bool is_bounded) const {
     BuildOptions options;
     options.eval = eval(world, is_bounded);
-    options.watermark_per_record = ms("pipeline.auto-watermark-interval") == 0;
+    options.watermark_interval_ms = ms("pipeline.auto-watermark-interval");
+    options.watermark_per_record = options.watermark_interval_ms == 0;
     options.state_ttl_ms = ms("table.exec.state.ttl");
     options.bundles = bundles();
     options.mini_batch = options.bundles.rows_max > 0 || flag("table.exec.fold-batches.enabled");

@@ -2,14 +2,20 @@
 
 #include <algorithm>
 
+#include "tidewheel/state/due_timers.h"
+
 namespace tidewheel {
 namespace {
 
 constexpr size_t kFreeBlocksMax = 64;  // kept for reuse; more are given back
 
+thread_local int64_t due_timers = 0;
+
 bool later(const TimerQueue::Entry& a, const TimerQueue::Entry& b) { return a.time > b.time; }
 
 }  // namespace
+
+int64_t due_timers_of_thread() { return due_timers; }
 
 TimerQueue::~TimerQueue() { clear(); }
 
@@ -33,6 +39,7 @@ int64_t TimerQueue::min_time() const {
 bool TimerQueue::pop_until(int64_t limit, Entry& entry) {
   if (size_ == 0 || min_time() > limit) { return false; }
   --size_;
+  ++due_timers;
   for (;;) {
     const bool past_is_first =
         !past_.empty() && (ready_.empty() || past_.front().time < ready_.back().time);

@@ -10,6 +10,7 @@
 
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/random.h"
+#include "tidewheel/state/due_timers.h"
 
 namespace tidewheel {
 namespace {
@@ -65,6 +66,16 @@ TEST(TimerQueue, the_ends_of_time_are_times) {
   std::vector<int64_t> times;
   while (queue.pop_until(INT64_MAX, entry)) { times.push_back(entry.time); }
   EXPECT_EQ(times, (std::vector<int64_t>{INT64_MIN, -1, 0, INT64_MAX - 1, INT64_MAX}));
+}
+
+TEST(TimerQueue, what_has_come_due_is_counted_by_thread) {
+  StateMemory memory(nullptr, "queue");
+  TimerQueue queue(memory);
+  for (const int64_t time : {1, 2, 3}) { queue.push({time, 0}); }
+  const int64_t before = due_timers_of_thread();
+  TimerQueue::Entry entry;
+  while (queue.pop_until(2, entry)) {}
+  EXPECT_EQ(due_timers_of_thread() - before, 2);
 }
 
 TEST(Timers, registering_twice_fires_once) {
