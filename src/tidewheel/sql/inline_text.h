@@ -48,7 +48,10 @@ class InlineText {
     const auto size = static_cast<char>(text.size());
     const __m256i bytes = _mm256_maskz_loadu_epi8((1U << size) - 1, text.data());
     const __m256i sized = _mm256_mask_set1_epi8(bytes, 1U << kBytesMost, size);
-    _mm256_mask_storeu_epi64(words_.data(), 0b111, sized);
+    // In two stores that are as wide as the loads to come.
+    const __m128i first = _mm256_castsi256_si128(sized);
+    std::memcpy(words_.data(), &first, sizeof(first));
+    words_[2] = static_cast<uint64_t>(_mm256_extract_epi64(sized, 2));
 #else
     std::memcpy(words_.data(), text.data(), text.size());
     words_[2] |= uint64_t{text.size()} << 56;
