@@ -101,9 +101,11 @@ constexpr Setting kSettings[] = {
     {"table.optimizer.join-reorder-enabled", OptionKind::kBool, "false",
      "inner joins of inputs that end are put into the order that is expected to cost least; else "
      "they stay as they are written"},
-    {"table.optimizer.multi-join.enabled", OptionKind::kBool, "false",
-     "inner and left joins of several tables on a key that they have in common are one operator, "
-     "which keeps the rows of each table and no results of joins between them"},
+    {"table.optimizer.multi-join.enabled", OptionKind::kText, "AUTO",
+     "joins of several tables on a key that they have in common are one operator, which keeps the "
+     "rows of each table and no results of joins between them: TRUE, inner and left ones; AUTO, "
+     "inner ones of inputs that do not end; FALSE, none",
+     "AUTO, TRUE, FALSE"},
 };
 
 const Setting* find_setting(std::string_view key) {
@@ -215,7 +217,9 @@ Result<PlanRef> Session::optimized(PlanRef plan) const {
     plan = with_join_order(plan, tables(), world_.files(), functions_);
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, optimize(std::move(plan), settings.eval(world_, false)));
-  return settings.flag("table.optimizer.multi-join.enabled") ? with_multi_joins(plan) : plan;
+  const std::string joins = settings.word("table.optimizer.multi-join.enabled");
+  if (joins == "FALSE") { return plan; }
+  return with_multi_joins(plan, joins == "TRUE" ? MultiJoins::kAll : MultiJoins::kAuto);
 }
 
 Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool needs_before) {
