@@ -445,6 +445,69 @@ CREATE TABLE all_rows (n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{ou
     expect(every == collections.Counter(range(1, rows + 1)), f"{sum(every.values())} rows of {rows}, {len(every)} different ones")
 
 
+def a_plan_goes_on_with_its_state_whatever_the_session_has(program):
+    rows = 2000
+    plan = program.scratch / "plan.json"
+    tables = program.file("tables.sql", f"""
+CREATE TABLE numbers (n BIGINT, pt AS PROCTIME()) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', 'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{rows}');
+CREATE TABLE all_rows (n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{program.scratch}/all', 'format' = 'json');
+CREATE TABLE first_rows (n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{program.scratch}/first', 'format' = 'json');
+CREATE VIEW firsts AS SELECT n FROM (SELECT n, ROW_NUMBER() OVER (PARTITION BY MOD(n, 10) ORDER BY pt) AS r FROM numbers) WHERE r = 1;
+""")
+    program.run("-i", tables, "-e", f"COMPILE PLAN '{plan}' FOR STATEMENT SET BEGIN INSERT INTO all_rows SELECT n FROM numbers; INSERT INTO first_rows SELECT n FROM firsts; END")
+    # As if a version had written it that makes other ids.
+    text = plan.read_text(encoding="utf-8")
+    plan.write_text(text.replace('"uid": "sql-', '"uid": "of-old-'), encoding="utf-8")
+    shell = program.shell("-Dexecution.checkpointing.savepoint-dir=" + str(program.scratch / "savepoints"))
+    job = re.search(r"Job ID: ([0-9a-f]{32})", shell.say(f"EXECUTE PLAN '{plan}';")).group(1)
+    time.sleep(0.7)
+    answer = shell.say(f"STOP JOB '{job}' WITH SAVEPOINT;")
+    savepoint = re.search(r"(/\S*savepoint-[0-9a-f-]+)", answer)
+    expect(savepoint is not None, f"no savepoint is named: {answer}")
+    shell.end()
+    some = rows_of(program.scratch / "all", "n")
+    expect(0 < len(some) < rows, f"it was stopped with {len(some)} rows")
+    program.run("-s", savepoint.group(1), "-e", f"SET 'table.optimizer.agg-phase-strategy' = 'TWO_PHASE'; CREATE TABLE numbers (n INT) WITH ('connector' = 'blackhole'); EXECUTE PLAN '{plan}'")
+    every = rows_of(program.scratch / "all", "n")
+    expect(every == collections.Counter(range(1, rows + 1)), f"{sum(every.values())} rows of {rows}, {len(every)} different ones")
+    firsts = rows_of(program.scratch / "first", "n")
+    expect(firsts == collections.Counter(range(1, 11)), f"the first rows are {firsts}")
+    # Another graph has no place for the state.
+    plan.write_text(text.replace('"name": "Calc', '"name": "Filter', 1), encoding="utf-8")
+    refused = program.run("-e", f"EXECUTE PLAN '{plan}'", status=1)
+    expect("can't be executed with its state" in refused.stderr and "was 'Filter" in refused.stderr, refused.stderr)
+
+
+def a_materialized_table_is_suspended_and_resumed(program):
+    rows = 3000
+    shell = program.shell("-Dexecution.checkpointing.savepoint-dir=" + str(program.scratch / "savepoints"))
+    shell.say(f"CREATE TABLE numbers (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', 'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{rows}');")
+    shell.say(f"CREATE MATERIALIZED TABLE m WITH ('connector' = 'filesystem', 'path' = '{program.scratch}/m', 'format' = 'json') FRESHNESS = INTERVAL '1' MINUTE AS SELECT n FROM numbers;")
+    time.sleep(0.5)
+    expect("OK" in shell.say("ALTER MATERIALIZED TABLE m SUSPEND;"), "it is not suspended")
+    expect("suspended already" in shell.say("ALTER MATERIALIZED TABLE m SUSPEND;"), "it is suspended twice")
+    some = rows_of(program.scratch / "m", "n")
+    expect(0 < len(some) < rows, f"it was suspended with {len(some)} rows")
+    shell.say("ALTER MATERIALIZED TABLE m RESUME;")
+    expect("not suspended" in shell.say("ALTER MATERIALIZED TABLE m RESUME;"), "it is resumed twice")
+    end = time.monotonic() + PATIENCE_S
+    while shell.say("SHOW JOBS;").count("FINISHED") < 2:
+        expect(time.monotonic() < end, f"the job does not end: {shell.seen[-2000:]}")
+    every = rows_of(program.scratch / "m", "n")
+    expect(every == collections.Counter(range(1, rows + 1)), f"{sum(every.values())} rows of {rows}, {len(every)} different ones")
+    shell.say("DROP MATERIALIZED TABLE m;")
+    expect("m" not in shell.say("SHOW MATERIALIZED TABLES;").replace("MATERIALIZED", "").split(), "it is there still")
+    shell.end()
+
+
+def quit_ends_a_script(program):
+    result = program.run("-e", "SELECT 1 AS a; QUIT; SELECT 2 AS b;", "-e", "SELECT 3 AS c")
+    expect(result.stdout == "a\n1\n", result.stdout)
+    expect("QUIT ends the shell" in program.run("-e", "HELP;").stdout, "there is no help")
+    result = program.run(text="CLEAR; SELECT 1 AS a; EXIT; SELECT 2 AS b;")
+    expect(result.stdout == "a\n1\n", result.stdout)
+
+
 def a_full_disk_is_named(program):
     full = "/dev/full"
     if not os.path.exists(full):

@@ -68,12 +68,25 @@ class Generator:
             return f"COALESCE({self.number(scope, depth - 1)}, {self.rng.randint(0, 5)})"
         if depth > 1 and roll < 0.30:
             return self.scalar_query(scope, depth - 1)
+        if depth > 0 and roll < 0.36:
+            return self.rng.choice([f"ABS({self.number(scope, depth - 1)})",
+                                    f"NULLIF({self.number(scope, depth - 1)}, {self.rng.randint(0, 5)})",
+                                    f"MOD({self.number(scope, depth - 1)}, {self.rng.randint(2, 4)})",
+                                    f"CHAR_LENGTH({self.text(scope, depth - 1)})"])
         name = scope.pick(self.rng, "INT", 0.25)
         if name is not None and roll < 0.9:
             return name
         return str(self.rng.randint(0, 6))
 
     def text(self, scope, depth):
+        roll = self.rng.random()
+        if depth > 0 and roll < 0.3:
+            inner = self.text(scope, depth - 1)
+            return self.rng.choice([f"UPPER({inner})", f"({inner} || {self.text(scope, 0)})",
+                                    f"COALESCE({inner}, '{self.rng.choice(WORDS)}')",
+                                    f"CASE WHEN {self.condition(scope, 0)} THEN {inner} ELSE "
+                                    f"{self.text(scope, 0)} END",
+                                    f"CAST({self.number(scope, 0)} AS STRING)"])
         name = scope.pick(self.rng, "STRING", 0.2)
         if name is not None and self.chance(0.8):
             return name
@@ -102,6 +115,11 @@ class Generator:
             return f"NOT ({self.condition(scope, depth - 1)})"
         if depth > 1 and roll < 0.45:
             return self.query_condition(scope, depth - 1)
+        if depth > 0 and roll < 0.48:
+            low, high = sorted(self.rng.randint(0, 5) for _ in range(2))
+            no = self.rng.choice(["", "NOT "])
+            return self.rng.choice([f"{self.number(scope, 0)} {no}BETWEEN {low} AND {high}",
+                                    f"{self.text(scope, 1)} {no}LIKE '{self.rng.choice('xyz%_')}%'"])
         if roll < 0.55:
             test = self.rng.choice(["IS NULL", "IS NOT NULL"])
             return f"{self.number(scope, 0)} {test}"
@@ -140,6 +158,9 @@ class Generator:
     def relation(self, outer, depth):
         """Text and columns of one table or derived table."""
         alias = self.alias()
+        if depth > 1 and self.chance(0.1):
+            text, columns = self.windowed(depth - 1)
+            return f"({text}) AS {alias}", [(f"{alias}.{name}", type_) for name, type_ in columns]
         if depth > 1 and self.chance(0.2):
             text, columns = self.plain_query(None, depth - 1)
             return f"({text}) AS {alias}", [(f"{alias}.{name}", type_) for name, type_ in columns]
@@ -194,6 +215,39 @@ class Generator:
         listed = ", ".join(f"{value} AS {name}" for value, name, _ in items)
         return (f"SELECT {distinct}{listed} FROM {select}{where}",
                 [(name, type_) for _, name, type_ in items])
+
+    def windowed(self, depth):
+        """OVER, in an order of all columns, so that only equal rows may change places; or the first
+        rows of each part."""
+        text, columns = self.plain_query(None, depth)
+        names = [name for name, _ in columns]
+        numbers = [name for name, type_ in columns if type_ == "INT"] or ["1"]
+        orders = [f"{name}{self.rng.choice([' NULLS FIRST', ' DESC NULLS LAST'])}"
+                  for name in self.rng.sample(names, len(names))]
+        part = f"PARTITION BY {self.rng.choice(names)} " if self.chance(0.7) else ""
+        over = f"{part}ORDER BY {', '.join(orders)}"
+        if self.chance(0.4):
+            call = self.rng.choice(["ROW_NUMBER", "RANK", "DENSE_RANK"])
+            limit = self.rng.choice(["rn = 1", "rn <= 2", "rn <= 3", "rn BETWEEN 2 AND 3"])
+            kept = self.rng.choice([", rn", ""])
+            inner = f"SELECT *, {call}() OVER ({over}) AS rn FROM ({text}) AS q"
+            return (f"SELECT {', '.join(names)}{kept} FROM ({inner}) AS p WHERE {limit}",
+                    columns + [("rn", "INT")] * bool(kept))
+        value = self.rng.choice(numbers)
+        if self.chance(0.4):
+            # Neighbours are the same ones for equal rows only where the whole row is shown.
+            call = self.rng.choice([f"LAG({value})", f"LEAD({value})", f"LAG({value}, 2, 7)",
+                                    "ROW_NUMBER()", "RANK()", "DENSE_RANK()"])
+            frame = ""
+        else:
+            call = self.rng.choice([f"SUM({value})", f"COUNT({value})", f"MIN({value})",
+                                    f"MAX({value})", "COUNT(*)"])
+            frame = self.rng.choice([
+                " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW", " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+                " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING", " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+                " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"])
+        return (f"SELECT {', '.join(names)}, {call} OVER ({over}{frame}) AS w FROM ({text}) AS q",
+                columns + [("w", "INT")])
 
     def grouped(self, select, scope, where, depth):
         keys = [key for key in {scope.pick(self.rng, "INT"), scope.pick(self.rng, "STRING")} if key]
@@ -251,7 +305,8 @@ class Generator:
         return text, [(f"c{i}", "INT") for i in range(count)]
 
     def query(self):
-        text, columns = self.plain_query(None, self.rng.choice([2, 2, 3]))
+        depth = self.rng.choice([2, 2, 3])
+        text, columns = self.windowed(depth) if self.chance(0.15) else self.plain_query(None, depth)
         if self.chance(0.15):
             # All columns are sorted by, so that which rows are first is certain.
             order = ", ".join(f"{name}{self.rng.choice([' NULLS FIRST', ' DESC NULLS LAST'])}"

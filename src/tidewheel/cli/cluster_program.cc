@@ -27,9 +27,11 @@ Status run_script(World& world, const ProcessRole& role, const Config& config,
                   const JobRunner& runner) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world.files(), role.program));
   sql::Session* planner = nullptr;
+  ChangePlugins change_plugins;
   const std::shared_ptr<const TableRegistry> tables = make_table_registry(
       world,
-      [&]() -> const Config& { return planner == nullptr ? config : planner->options().config; });
+      [&]() -> const Config& { return planner == nullptr ? config : planner->options().config; },
+      &change_plugins);
   sql::Session session(world, {.tables = tables,
                                .config = config,
                                .resumes = false,
@@ -38,10 +40,12 @@ Status run_script(World& world, const ProcessRole& role, const Config& config,
                                      return make_file_table(world.files(), tables, path);
                                    },
                                .load_functions = make_function_loader(world.files()),
+                               .change_plugins = change_plugins,
                                .runner = runner});
   planner = &session;
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<sql::Statement> statements, sql::parse_script(text));
   for (const sql::Statement& statement : statements) {
+    if (sql::is_quit(statement)) { return ok_status(); }
     TIDEWHEEL_RETURN_IF_ERROR(session.execute(text, statement).status());
   }
   return ok_status();

@@ -41,6 +41,8 @@ constexpr const char* kHelp =
     "  \\x        a line a column, on or off        \\timing   times of statements, on or off\n"
     "  \\i FILE   executes a file                   \\q        the same as QUIT\n";
 
+constexpr const char* kClear = "\x1b[H\x1b[2J";
+
 InterruptionOptions shell_interruption() {
   InterruptionOptions options;
   options.keeps_process = true;
@@ -54,7 +56,8 @@ class SqlRunner {
       : world_(world),
         command_(command),
         tables_(make_table_registry(
-            world, [this]() -> const Config& { return session_.options().config; })),
+            world, [this]() -> const Config& { return session_.options().config; },
+            &change_plugins_)),
         session_(world, {.tables = tables_,
                          .config = {},
                          .resumes = command.resume,
@@ -62,7 +65,8 @@ class SqlRunner {
                              [&world, &tables = *tables_](const std::string& path) {
                                return make_file_table(world.files(), tables, path);
                              },
-                         .load_functions = make_function_loader(world.files())}),
+                         .load_functions = make_function_loader(world.files()),
+                         .change_plugins = change_plugins_}),
         timing_(command.timing) {
     view_.is_terminal = output_is_terminal();
     view_.shows_progress = error_is_terminal();
@@ -97,14 +101,21 @@ class SqlRunner {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<sql::Statement> statements,
                                sql::parse_script(text));
     for (const sql::Statement& statement : statements) {
+      if (has_quit_) { return ok_status(); }
       if (interrupted()) {
         return cancelled(ErrorId::kJobCancelled,
                          "interrupted: the statements behind are not executed");
       }
-      TIDEWHEEL_RETURN_IF_ERROR(run_one(text, statement));
+      if (const auto* client = std::get_if<sql::ClientStatement>(&statement.node)) {
+        run_client(*client);
+      } else {
+        TIDEWHEEL_RETURN_IF_ERROR(run_one(text, statement));
+      }
     }
     return ok_status();
   }
+  // Whether a script has said QUIT.
+  bool has_quit() const { return has_quit_; }
   Status run_file(const std::string& path) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, read_all(world_.files(), path));
     return run(text).with_context("{}", path);
@@ -121,12 +132,13 @@ class SqlRunner {
     while (true) {
       for (const std::string& line : session_.take_ended_jobs()) { print(line + "\n"); }
       const std::optional<ShellInput> input = terminal.next();
-      if (!input.has_value() || is_quit(*input)) {
-        if (may_quit(terminal)) { return; }
-        continue;
+      if (input.has_value() && !is_quit(*input)) {
+        const Status status = input->is_command ? command(input->text) : run_watched(input->text);
+        if (!status.ok()) { print_error(status.to_string() + "\n"); }
+        if (!has_quit_) { continue; }
       }
-      const Status status = input->is_command ? command(input->text) : run_watched(input->text);
-      if (!status.ok()) { print_error(status.to_string() + "\n"); }
+      if (may_quit(terminal)) { return; }
+      has_quit_ = false;
     }
   }
 
@@ -149,6 +161,17 @@ class SqlRunner {
     return status;
   }
 
+  void run_client(const sql::ClientStatement& statement) {
+    using Action = sql::ClientStatement::Action;
+    switch (statement.action) {
+      case Action::kQuit: has_quit_ = true; return;
+      case Action::kHelp: print(kHelp); return;
+      case Action::kClear:
+        if (view_.is_terminal) { print(kClear); }
+        return;
+    }
+  }
+
   // Of the shell.
   Status command(const std::string& text) {
     const size_t blank = text.find_first_of(" \t");
@@ -164,7 +187,7 @@ class SqlRunner {
     if (name == "HELP" || name == "\\?") {
       print(kHelp);
     } else if (name == "CLEAR") {
-      print("\x1b[H\x1b[2J");
+      print(kClear);
     } else if (name == "\\x") {
       view_.expanded = !view_.expanded;
       print(fmt::format("Expanded display is {}.\n", view_.expanded ? "on" : "off"));
@@ -257,11 +280,13 @@ class SqlRunner {
 
   World& world_;
   const SqlCommand& command_;
+  ChangePlugins change_plugins_;  // before what sets it
   const std::shared_ptr<const TableRegistry> tables_;
   sql::Session session_;
   SqlViewOptions view_;
   bool timing_;
   bool is_shell_ = false;
+  bool has_quit_ = false;  // nothing behind is executed
   std::unique_ptr<Interruption> interruption_;
 };
 
@@ -299,6 +324,7 @@ Status run_scripts(SqlRunner& runner, const SqlCommand& command, SqlTerminal* te
   for (const std::string& text : command.texts) { TIDEWHEEL_RETURN_IF_ERROR(runner.run(text)); }
   if (terminal != nullptr) {
     while (const std::optional<ShellInput> input = terminal->next()) {
+      if (runner.has_quit()) { break; }
       TIDEWHEEL_RETURN_IF_ERROR(runner.run(input->text));
     }
   }

@@ -56,6 +56,7 @@ void PluginFolder::look_again() {
   connectors_.clear();
   formats_.clear();
   troubles_.clear();
+  for (Library* const library : added_) { take_names(library); }
   const Result<bool> exists = files_.exists(directory);
   if (exists.ok() && !*exists) { return; }
   const Result<std::vector<DirectoryEntry>> entries = files_.list(directory);
@@ -106,15 +107,57 @@ bool PluginFolder::read_library(const std::string& path) {
   // Libraries that a plug-in brings along lie beside it.
   if (!note->has_value()) { return false; }
   auto library = std::make_unique<Library>(Library{path, std::move(**note), nullptr});
-  for (const std::string& name : library->note.connectors) {
-    connectors_[name].push_back(library.get());
-  }
-  for (const std::string& name : library->note.formats) { formats_[name].push_back(library.get()); }
+  take_names(library.get());
   if (const Status usable = check_table_plugin(library->note, path); !usable.ok()) {
     troubles_.push_back(usable.to_string());
   }
   libraries_.push_back(std::move(library));
   return true;
+}
+
+void PluginFolder::take_names(Library* library) {
+  for (const std::string& name : library->note.connectors) { connectors_[name].push_back(library); }
+  for (const std::string& name : library->note.formats) { formats_[name].push_back(library); }
+}
+
+Status PluginFolder::add(const std::string& path) {
+  look_again();
+  TIDEWHEEL_ASSIGN_OR_RETURN(LibraryNote note, read_library_note(files_, path));
+  if (note.plugin.empty()) {
+    return invalid_argument(ErrorId::kUsage, "{} is no plug-in of connectors and formats", path);
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(check_table_plugin(note, path));
+  const auto is_taken = [](const std::string& name, const Names& names,
+                           const std::vector<std::string>& built_in) {
+    return names.contains(name) ||
+           std::find(built_in.begin(), built_in.end(), name) != built_in.end();
+  };
+  const auto refuse = [&](const char* kind, const std::string& name) {
+    return failed_precondition(ErrorId::kJobLibrary, "{} has the {} '{}', which is there already",
+                               path, kind, name);
+  };
+  for (const std::string& name : note.connectors) {
+    if (is_taken(name, connectors_, built_in_connectors_)) { return refuse("connector", name); }
+  }
+  for (const std::string& name : note.formats) {
+    if (is_taken(name, formats_, built_in_formats_)) { return refuse("format", name); }
+  }
+  auto library = std::make_unique<Library>(Library{path, std::move(note), nullptr});
+  take_names(library.get());
+  added_.push_back(library.get());
+  libraries_.push_back(std::move(library));
+  return {};
+}
+
+void PluginFolder::remove(const std::string& path) {
+  const auto it = std::find_if(added_.begin(), added_.end(),
+                               [&](const Library* library) { return library->path == path; });
+  if (it == added_.end()) { return; }
+  for (Names* const names : {&connectors_, &formats_}) {
+    for (auto& [name, libraries] : *names) { std::erase(libraries, *it); }
+    std::erase_if(*names, [](const auto& entry) { return entry.second.empty(); });
+  }
+  added_.erase(it);
 }
 
 Result<TableRegistry*> PluginFolder::loaded(const char* kind, const std::string& name,

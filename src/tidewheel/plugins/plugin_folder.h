@@ -32,6 +32,13 @@ class PluginFolder final : public TableExtensions {
   // is not there has no plug-ins.
   PluginFolder(FileSystem& files, Directory directory, const TableRegistry& built_in, Load load);
 
+  // Has one more library among the plug-ins, wherever it lies, until it is taken out. What was
+  // loaded lives on. Errors: kUsage when it is no plug-in; kJobLibrary when it can't be used, or
+  // has a name that there is already; those of the file.
+  Status add(const std::string& path);
+  // Nothing happens when it was not added.
+  void remove(const std::string& path);
+
   Result<const TableConnector*> connector(const std::string& name) override;
   Result<const TableFormat*> format(const std::string& name) override;
   std::vector<std::string> connector_names() override;
@@ -51,6 +58,7 @@ class PluginFolder final : public TableExtensions {
   void read_folder(const std::string& folder);
   // Whether the file is a plug-in; notes what is wrong with it.
   bool read_library(const std::string& path);
+  void take_names(Library* library);
   // Null: nobody has the name.
   Result<TableRegistry*> loaded(const char* kind, const std::string& name, const Names& names,
                                 const std::vector<std::string>& built_in);
@@ -62,6 +70,7 @@ class PluginFolder final : public TableExtensions {
   const Load load_;
   std::string looked_in_;
   std::vector<std::unique_ptr<Library>> libraries_;  // those of earlier folders too
+  std::vector<Library*> added_;                      // in no folder
   Names connectors_;
   Names formats_;
   std::vector<std::string> troubles_;

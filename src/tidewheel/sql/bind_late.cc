@@ -49,6 +49,8 @@ Bound cast_of(Bound value, const LogicalType& type) {
 Result<std::shared_ptr<const TableDefinition>> QueryBinder::written_table(const std::string& path) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object,
                              environment_.catalog.find(name_of(path)));
+  // Named by a hint, and in no place of the text that a name could stand in.
+  if (environment_.on_object) { environment_.on_object({}, object->path, depth_ + 1); }
   if (object->table() == nullptr) {
     return invalid_argument(ErrorId::kSqlCatalog, "nothing can be inserted into a view: {}", path);
   }

@@ -25,6 +25,7 @@
 #include "tidewheel/sql/match_recognize.h"
 #include "tidewheel/sql/mini_batch.h"
 #include "tidewheel/sql/multi_join.h"
+#include "tidewheel/sql/multi_join_rule.h"
 #include "tidewheel/sql/not_null.h"
 #include "tidewheel/sql/over.h"
 #include "tidewheel/sql/pair_filter.h"
@@ -710,15 +711,19 @@ struct JobBuilder::NodeBuilder {
   Result<Stream<ColumnRow>> operator()(const MultiJoinNode& node) const {
     MultiJoinSpec spec;
     std::vector<Stream<ColumnRow>> inputs;
+    const std::vector<int32_t> shared = shared_inputs(plan);
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
-      TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input(i));
-      inputs.push_back(builder.by_keys(std::move(rows), plan.input(i).type, node.keys[i]));
+      if (shared[i] < 0) {
+        TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input(i));
+        inputs.push_back(builder.by_keys(std::move(rows), plan.input(i).type, node.keys[i]));
+      }
       MultiJoinInput& one = spec.inputs.emplace_back();
       one.type = plan.input(i).type;
       one.keys = node.keys[i];
       one.retracts = plan.input(i).updates;
       one.is_unique = is_unique(i, node.keys[i]);
       one.ttl_ms = ttl_ms(i);
+      one.same_as = shared[i];
       if (i == 0) { continue; }
       one.pads = node.steps[i - 1].kind == JoinKind::kLeft;
       one.anchors = node.steps[i - 1].anchors;

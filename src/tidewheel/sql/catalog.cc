@@ -19,7 +19,9 @@ std::string joined(const std::vector<std::string>& names) {
 }
 
 bool is_kind(const CatalogObject& object, ObjectKind kind) {
-  return (object.table() != nullptr) == (kind == ObjectKind::kTable);
+  if (object.table() == nullptr) { return kind == ObjectKind::kView; }
+  const bool materialized = object.table()->materialization.has_value();
+  return kind == (materialized ? ObjectKind::kMaterializedTable : ObjectKind::kTable);
 }
 
 }  // namespace
@@ -218,11 +220,13 @@ ObjectPath Catalog::path_of(const Name& name) const {
 }
 
 Status Catalog::not_there(ObjectKind kind, const ObjectPath& path, bool temporary) const {
-  const bool is_table = kind == ObjectKind::kTable;
+  const bool is_table = kind != ObjectKind::kView;
   const Result<std::vector<std::string>> names = objects(path, is_table, !is_table);
+  const char* const what = kind == ObjectKind::kMaterializedTable ? "materialized table"
+                           : is_table                             ? "table"
+                                                                  : "view";
   return not_found(ErrorId::kSqlCatalog, "there is no {}{} '{}'{}", temporary ? "temporary " : "",
-                   is_table ? "table" : "view", path.to_string(),
-                   names.ok() ? near_miss(path.object, *names) : "");
+                   what, path.to_string(), names.ok() ? near_miss(path.object, *names) : "");
 }
 
 Result<bool> Catalog::create(CatalogObject object, bool if_not_exists, bool replace) {

@@ -41,6 +41,7 @@ Result<bool> Session::add_table(CatalogObject object, const CreateTable& stateme
 }
 
 Result<StatementResult> Session::create_table(std::string_view text, const CreateTable& statement) {
+  if (statement.materialization.has_value()) { return create_materialized(text, statement); }
   if (statement.query.has_value()) { return create_table_as(text, statement); }
   CatalogObject object;
   object.path = catalog_.path_of(statement.name);
@@ -172,6 +173,9 @@ Result<StatementResult> Session::alter(std::string_view text, const Alter& state
     if (!status.ok()) { return status; }
     return StatementResult(Done{});
   };
+  if (statement.kind == ObjectKind::kMaterializedTable) {
+    return alter_materialized(text, statement);
+  }
   if (statement.kind == ObjectKind::kDatabase) { return done(catalog_.alter_database(statement)); }
   if (statement.kind == ObjectKind::kCatalog) {
     TIDEWHEEL_RETURN_IF_ERROR(catalog_.store(statement.name.parts.back().name).status());

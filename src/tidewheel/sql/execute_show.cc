@@ -23,6 +23,9 @@ const char* heading(Show::What what) {
     case Show::What::kFunctions:
     case Show::What::kUserFunctions: return "function name";
     case Show::What::kPartitions: return "partition name";
+    case Show::What::kMaterializedTables: return "table name";
+    case Show::What::kJars: return "jars";
+    case Show::What::kProcedures: return "procedure name";
     case Show::What::kCurrentCatalog: return "current catalog name";
     case Show::What::kCurrentDatabase: return "current database name";
     default: return "result";
@@ -87,8 +90,10 @@ Listing text_listing(const std::string& text) {
 Result<std::vector<std::string>> Session::shown_names(const Show& statement) {
   // FROM names a database, or for SHOW DATABASES a catalog.
   ObjectPath database{catalog_.current_catalog(), catalog_.current_database(), ""};
-  const bool of_database =
-      statement.what == Show::What::kTables || statement.what == Show::What::kViews;
+  const bool of_database = statement.what == Show::What::kTables ||
+                           statement.what == Show::What::kViews ||
+                           statement.what == Show::What::kProcedures ||
+                           statement.what == Show::What::kMaterializedTables;
   if (statement.of.has_value() && of_database) {
     database = catalog_.database_path_of(*statement.of);
     TIDEWHEEL_RETURN_IF_ERROR(catalog_.check_database(database));
@@ -100,6 +105,9 @@ Result<std::vector<std::string>> Session::shown_names(const Show& statement) {
                                                          : catalog_.current_catalog());
     case Show::What::kTables: return catalog_.objects(database, true, true);
     case Show::What::kViews: return catalog_.objects(database, false, true);
+    case Show::What::kMaterializedTables: return materialized_tables(database);
+    case Show::What::kJars: return libraries_;
+    case Show::What::kProcedures: return std::vector<std::string>();  // no catalog has any
     case Show::What::kFunctions: return functions_.all_names();
     case Show::What::kUserFunctions: return functions_.user_names();
     case Show::What::kCurrentCatalog: return std::vector{catalog_.current_catalog()};
@@ -126,7 +134,13 @@ Result<StatementResult> Session::show(const Show& statement) {
     case Show::What::kColumns: return show_columns(statement);
     case Show::What::kCreateTable:
     case Show::What::kCreateView:
-    case Show::What::kCreateCatalog: return show_create(statement);
+    case Show::What::kCreateMaterializedTable: return show_create(statement);
+    case Show::What::kCreateCatalog:
+    case Show::What::kCreateDatabase:
+    case Show::What::kCreateFunction: return show_create_other(*statement.of, statement.what);
+    case Show::What::kModules:
+    case Show::What::kFullModules:
+      return StatementResult(show_modules(statement.what == Show::What::kFullModules));
     case Show::What::kJobs: return StatementResult(show_jobs());
     default: break;
   }
@@ -150,23 +164,45 @@ Result<StatementResult> Session::show_columns(const Show& statement) {
 
 Result<StatementResult> Session::show_create(const Show& statement) {
   if (statement.is_file) { return show_create_of_file(*statement.of); }
-  if (statement.what == Show::What::kCreateCatalog) {
-    CreateCatalog made;
-    made.name = statement.of->parts.back();
-    TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogStore* const store, catalog_.store(made.name.name));
-    made.options = store->options();
-    Statement whole;
-    whole.node = std::move(made);
-    return StatementResult(text_listing(to_sql_lines(whole)));
-  }
   TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(*statement.of));
-  const bool wants_table = statement.what == Show::What::kCreateTable;
-  if ((object->table() != nullptr) != wants_table) {
+  const CreateTable* const table = object->table();
+  const auto kind = table == nullptr                     ? Show::What::kCreateView
+                    : table->materialization.has_value() ? Show::What::kCreateMaterializedTable
+                                                         : Show::What::kCreateTable;
+  if (kind != statement.what) {
+    const char* const words[] = {"VIEW", "MATERIALIZED TABLE", "TABLE"};
+    const char* const word = words[kind == Show::What::kCreateView                ? 0
+                                   : kind == Show::What::kCreateMaterializedTable ? 1
+                                                                                  : 2];
     return invalid_argument(ErrorId::kSqlCatalog, "{} is a {}: SHOW CREATE {}",
-                            object->path.to_string(), object->kind(),
-                            wants_table ? "VIEW" : "TABLE");
+                            object->path.to_string(), object->kind(), word);
   }
   return StatementResult(text_listing(to_sql_lines(statement_of(*object))));
+}
+
+// Of what is no table and no view.
+Result<StatementResult> Session::show_create_other(const Name& name, Show::What what) const {
+  Statement whole;
+  if (what == Show::What::kCreateCatalog) {
+    CreateCatalog made;
+    made.name = name.parts.back();
+    TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogStore* const store, catalog_.store(made.name.name));
+    made.options = store->options();
+    whole.node = std::move(made);
+  } else if (what == Show::What::kCreateFunction) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const CreateFunction* const made, find_function(name));
+    whole.node = *made;
+  } else {
+    const ObjectPath path = catalog_.database_path_of(name);
+    TIDEWHEEL_RETURN_IF_ERROR(catalog_.check_database(path));
+    TIDEWHEEL_ASSIGN_OR_RETURN(CatalogStore* const store, catalog_.store(path.catalog));
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::optional<CreateDatabase> made, store->database(path.database));
+    if (!made.has_value()) { made.emplace(); }
+    made->if_not_exists = false;
+    made->name.parts = {{path.catalog, {}}, {path.database, {}}};
+    whole.node = *std::move(made);
+  }
+  return StatementResult(text_listing(to_sql_lines(whole)));
 }
 
 // ---- DESCRIBE
@@ -218,6 +254,7 @@ Result<StatementResult> Session::show_create_of_file(const Name& file) const {
 
 Result<StatementResult> Session::describe(const Describe& statement) {
   if (statement.is_file) { return describe_file(statement); }
+  if (statement.kind == ObjectKind::kFunction) { return describe_function(statement); }
   if (statement.kind == ObjectKind::kCatalog || statement.kind == ObjectKind::kDatabase) {
     return describe_container(statement);
   }

@@ -383,7 +383,13 @@ Result<Bound> ExpressionBinder::bind_node(const ColumnName& column, Span span) {
     // What the name of a query around says there is more than that there is no such column.
     if (outer.ok() || outer.status().id() != ErrorId::kSqlName) { return outer; }
   }
-  return resolve_column(scope_, text_, column.name);
+  Result<Bound> found = resolve_column(scope_, text_, column.name);
+  // The one function without parentheses whose name is no keyword.
+  if (!found.ok() && column.name.parts.size() == 1 && !is_known(scope_, column.name) &&
+      in_capitals(column.name.parts[0].name) == "PI") {
+    return call("PI", {}, span);
+  }
+  return found;
 }
 
 Result<Bound> ExpressionBinder::bind_node(const Unary& unary, Span span) {
@@ -421,7 +427,28 @@ Result<Bound> ExpressionBinder::compare(std::string_view op, Bound left, Bound r
   return call(op, std::move(arguments), span);
 }
 
+// (begin, end) or (begin, length): both ends.
+Result<std::vector<Bound>> ExpressionBinder::period(const Expression& expression) {
+  const auto* const row = std::get_if<Constructor>(&expression.node);
+  if (row == nullptr || row->kind != Constructor::Kind::kRow || row->values.size() != 2) {
+    return error(expression.span, ErrorId::kSqlType,
+                 "OVERLAPS compares (begin, end) or (begin, interval) with another such pair");
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(Bound begin, bind(row->values[0]));
+  TIDEWHEEL_ASSIGN_OR_RETURN(Bound end, bind(row->values[1]));
+  if (end.type.kind == TypeKind::kIntervalSecond || end.type.kind == TypeKind::kIntervalMonth) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(end, call("+", {begin, std::move(end)}, row->values[1].span));
+  }
+  return std::vector<Bound>{std::move(begin), std::move(end)};
+}
+
 Result<Bound> ExpressionBinder::bind_node(const Binary& binary, Span span) {
+  if (binary.op == Binary::Op::kOverlaps) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<Bound> ends, period(*binary.left));
+    TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<Bound> others, period(*binary.right));
+    for (Bound& end : others) { ends.push_back(std::move(end)); }
+    return call("OVERLAPS", std::move(ends), span);
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound left, bind(*binary.left));
   TIDEWHEEL_ASSIGN_OR_RETURN(Bound right, bind(*binary.right));
   if (is_comparison(binary.op) && left.is_null_literal() && right.is_null_literal()) {

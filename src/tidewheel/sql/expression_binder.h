@@ -58,6 +58,7 @@ class ExpressionBinder {
   Result<Bound> bind_node(const ColumnName& column, Span span);
   Result<Bound> bind_node(const Unary& unary, Span span);
   Result<Bound> bind_node(const Binary& binary, Span span);
+  Result<std::vector<Bound>> period(const Expression& expression);
   Result<Bound> bind_node(const Logical& logical, Span span);
   Result<Bound> bind_node(const Is& is, Span span);
   Result<Bound> bind_node(const Between& between, Span span);

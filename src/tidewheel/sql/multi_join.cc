@@ -120,7 +120,15 @@ class MultiJoin final : public KeyedOperator<K> {
         blocks_(spec_.inputs.size()),
         levels_(spec_.inputs.size()) {
     std::string layout;
+    sharers_.assign(spec_.inputs.size(), kNobody);
     for (const MultiJoinInput& input : spec_.inputs) {
+      const size_t number = inputs_.size();
+      if (input.same_as < 0) {
+        ports_.push_back(number);
+      } else {
+        sharers_[static_cast<size_t>(input.same_as)] = number;
+        layout += "the same, ";
+      }
       first_columns_.push_back(column_count_);
       column_count_ += input.type.size();
       inputs_.emplace_back(input.type, input.keys);
@@ -142,16 +150,24 @@ class MultiJoin final : public KeyedOperator<K> {
   Status open(OperatorContext& context) override {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     for (size_t i = 0; i < rows_.size(); ++i) {
+      const MultiJoinInput& input = spec_.inputs[i];
+      if (input.same_as >= 0) {
+        rows_[i] = rows_[static_cast<size_t>(input.same_as)];
+        continue;
+      }
       TIDEWHEEL_RETURN_IF_ERROR(
-          rows_[i].declare(*store_, "rows of input " + std::to_string(i), spec_.inputs[i]));
+          rows_[i].declare(*store_, "rows of input " + std::to_string(i), input));
     }
     return this->read_store();
   }
 
-  Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
-    return this->take_chunks(
-        rows, cursor, kChunk,
-        [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) { take(input, in, begin, end); });
+  Progress on_rows(int32_t port, const Element& rows, uint32_t& cursor) override {
+    const size_t input = ports_[static_cast<size_t>(port)];
+    return this->take_chunks(rows, cursor, kChunk,
+                             [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) {
+                               sharers_[input] == kNobody ? take(input, in, begin, end)
+                                                          : take_shared(input, in, begin, end);
+                             });
   }
 
  private:
@@ -159,6 +175,7 @@ class MultiJoin final : public KeyedOperator<K> {
   static constexpr size_t kCandidatesMax = 1 << 16;  // that are gathered before they are joined
   static constexpr size_t kBlockRows = 4096;         // that are joined with the next input at once
   static constexpr uint32_t kNoGroup = UINT32_MAX;
+  static constexpr size_t kNobody = SIZE_MAX;
   static constexpr RowKind kPlus = RowKind::kInsert;
   static constexpr RowKind kMinus = RowKind::kDelete;
 
@@ -204,8 +221,8 @@ class MultiJoin final : public KeyedOperator<K> {
 
   // ---- State: what has changed, and what it may join with.
 
-  void take(int32_t input, const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
-    own_ = static_cast<size_t>(input);
+  void take(size_t input, const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
+    own_ = input;
     chunk_.read(inputs_[own_], in, cursor, end, true);
     const std::span<const K> keys = chunk_.keys();
     KeyedBatch batch(*store_, 0, end - cursor, [&](uint32_t i) -> const K& { return keys[i]; });
@@ -217,6 +234,44 @@ class MultiJoin final : public KeyedOperator<K> {
       join();
       clear_changes();
       if (!output().ready()) { return; }
+    }
+    join();
+  }
+  // Rows of two inputs: as rows of the first they meet what the second has had so far; then both
+  // have them, and as rows of the second they meet each other as well.
+  void take_shared(size_t input, const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
+    own_ = input;
+    chunk_.read(inputs_[own_], in, cursor, end, true);
+    const uint32_t count = end - cursor;
+    join_chunk(count);
+    clear_changes();
+    for_each_key(count, [&](uint32_t i) {
+      store_->ensure_row();
+      rows_[input].insert(store_->current_row(), chunk_.bytes(i));
+    });
+    own_ = sharers_[input];
+    join_chunk(count);
+    cursor = end;
+  }
+  // Joins the chunk's rows with what there is, without having them among it.
+  void join_chunk(uint32_t count) {
+    clear_changes();
+    for_each_key(count, [&](uint32_t i) {
+      change(chunk_.bytes(i), kPlus, false);
+      if (candidate_count_ < kCandidatesMax) { return; }
+      join();
+      clear_changes();
+    });
+  }
+  // f(index) for the chunk's rows that have a key, which is current then; what is gathered is
+  // joined at the end.
+  template <class F>
+  void for_each_key(uint32_t count, F f) {
+    const std::span<const K> keys = chunk_.keys();
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    for (uint32_t i = 0; i < count; ++i) {
+      batch.select(i);
+      if (!chunk_.has_null_key(i)) { f(i); }
     }
     join();
   }
@@ -523,6 +578,8 @@ class MultiJoin final : public KeyedOperator<K> {
   std::vector<SharedRows> shared_;
   std::vector<bool> is_flat_;  // no column of the input is nested
   std::vector<InputRows> rows_;
+  std::vector<size_t> ports_;    // the input that is behind each of the operator's
+  std::vector<size_t> sharers_;  // by input: the later one that has its rows too
 
   // Of the rows at work.
   size_t own_ = 0;  // the input that they come from
@@ -542,6 +599,14 @@ class MultiJoin final : public KeyedOperator<K> {
 };
 
 }  // namespace
+
+std::vector<RowType> MultiJoinSpec::ports() const {
+  std::vector<RowType> types;
+  for (const MultiJoinInput& input : inputs) {
+    if (input.same_as < 0) { types.push_back(input.type); }
+  }
+  return types;
+}
 
 RowType multi_join_output(const MultiJoinSpec& spec) {
   RowType output;

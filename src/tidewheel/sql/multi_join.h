@@ -1,6 +1,7 @@
 // A chain of joins on one common key as one operator: ((a JOIN b) JOIN c) JOIN d .. with all of
 // their rows under the same key. Each input's rows are kept once, and no result of a join between
-// them: what a row joins with is looked up again when it comes or goes.
+// them: what a row joins with is looked up again when it comes or goes. Inputs that are the same
+// rows (a table joined with itself) are kept once for both.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -26,11 +27,17 @@ struct MultiJoinInput {
   // Inputs before it that its key is compared with: where NULLs stand for one of them, nothing
   // fits.
   std::vector<int32_t> anchors;
+
+  // The input before it whose rows are its own as well; -1: none. Rows of both are only added, many
+  // to a key, and no NULLs stand for them; two inputs share their rows, not three. It has no port.
+  int32_t same_as = -1;
 };
 
 // The output has the columns of all inputs, one behind the other.
 struct MultiJoinSpec {
   std::vector<MultiJoinInput> inputs;  // two or more
+  // The operator's inputs: of its rows those that do not share others.
+  std::vector<RowType> ports() const;
 };
 
 RowType multi_join_output(const MultiJoinSpec& spec);

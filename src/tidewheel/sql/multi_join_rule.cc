@@ -102,18 +102,65 @@ bool extend(Chain& chain, const JoinNode& join, const PlanRef& right) {
   return true;
 }
 
+// See shared_inputs.
+std::vector<int32_t> shared_rows(const std::vector<PlanRef>& inputs,
+                                 const std::vector<std::vector<int32_t>>& keys,
+                                 const std::vector<MultiJoinNode::Step>& steps) {
+  // Rows that are only added, and many to a key.
+  const auto may_share = [&](size_t input) {
+    const Plan& plan = *inputs[input];
+    const bool pads = input > 0 && steps[input - 1].kind == JoinKind::kLeft;
+    return !pads && !plan.updates && plan.unique_keys.empty() && !plan.side.has_value();
+  };
+  std::vector<int32_t> shared(inputs.size(), -1);
+  std::vector<bool> is_taken(inputs.size(), false);
+  for (size_t i = 1; i < inputs.size(); ++i) {
+    if (!may_share(i)) { continue; }
+    for (size_t before = 0; before < i; ++before) {
+      if (is_taken[before] || !may_share(before) || keys[before] != keys[i] ||
+          inputs[before]->kept_ms != inputs[i]->kept_ms ||
+          plan_text(*inputs[before], false) != plan_text(*inputs[i], false)) {
+        continue;
+      }
+      shared[i] = static_cast<int32_t>(before);
+      is_taken[before] = is_taken[i] = true;
+      break;
+    }
+  }
+  return shared;
+}
+
 class MultiJoinRule {
  public:
-  explicit MultiJoinRule(const PlanRef& plan) { count_joins(*plan); }
+  MultiJoinRule(const PlanRef& plan, MultiJoins which) : which_(which) { count_joins(*plan); }
 
   PlanRef apply(const PlanRef& plan) const {
-    if (uses_.size() < 2) { return plan; }  // no two joins that could be one
+    if (uses_.empty()) { return plan; }
     Chain chain;
-    if (flatten(plan, chain) && chain.inputs.size() > 2) { return made(*plan, std::move(chain)); }
+    if (flatten(plan, chain) && is_wanted(chain)) { return made(*plan, std::move(chain)); }
     return with_inputs(plan);
   }
 
  private:
+  bool is_wanted(const Chain& chain) const {
+    if (which_ == MultiJoins::kAuto) {
+      const auto is_left = [](const MultiJoinNode::Step& step) {
+        return step.kind == JoinKind::kLeft;
+      };
+      const auto ends = [](const PlanRef& input) { return input->is_bounded; };
+      if (std::any_of(chain.steps.begin(), chain.steps.end(), is_left) ||
+          std::all_of(chain.inputs.begin(), chain.inputs.end(), ends)) {
+        return false;
+      }
+    }
+    if (chain.inputs.size() > 2) { return true; }
+    std::vector<std::vector<int32_t>> keys(chain.inputs.size());
+    for (const std::vector<int32_t>& part : chain.key) {
+      for (size_t i = 0; i < keys.size(); ++i) { keys[i].push_back(part[i]); }
+    }
+    const std::vector<int32_t> shared = shared_rows(chain.inputs, keys, chain.steps);
+    return std::any_of(shared.begin(), shared.end(), [](int32_t input) { return input >= 0; });
+  }
   void count_joins(const Plan& plan) {
     if (mergeable(plan) != nullptr) { ++uses_[plan_text(plan, false)]; }
     for (const PlanRef& input : plan.inputs) { count_joins(*input); }
@@ -194,11 +241,19 @@ class MultiJoinRule {
     return std::make_shared<const Plan>(std::move(given));
   }
 
+  const MultiJoins which_;
   std::map<std::string, int> uses_;  // of each join, by its text
 };
 
 }  // namespace
 
-PlanRef with_multi_joins(const PlanRef& plan) { return MultiJoinRule(plan).apply(plan); }
+PlanRef with_multi_joins(const PlanRef& plan, MultiJoins which) {
+  return MultiJoinRule(plan, which).apply(plan);
+}
+
+std::vector<int32_t> shared_inputs(const Plan& plan) {
+  const auto& node = std::get<MultiJoinNode>(plan.node);
+  return shared_rows(plan.inputs, node.keys, node.steps);
+}
 
 }  // namespace tidewheel::sql

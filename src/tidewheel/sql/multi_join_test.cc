@@ -55,8 +55,6 @@ MultiJoinSpec spec_of(const std::vector<bool>& pads) {
 
 SqlHarness harness_of(const MultiJoinSpec& spec, const std::set<size_t>& filtered = {},
                       SqlHarnessOptions options = {}) {
-  std::vector<RowType> inputs;
-  for (const MultiJoinInput& input : spec.inputs) { inputs.push_back(input.type); }
   return SqlHarness(
       [spec, filtered] {
         std::vector<std::unique_ptr<PairFilter>> filters(spec.inputs.size());
@@ -65,7 +63,7 @@ SqlHarness harness_of(const MultiJoinSpec& spec, const std::set<size_t>& filtere
         EXPECT_TRUE(made.ok()) << made.status().to_string();
         return std::move(made).value();
       },
-      inputs, multi_join_output(spec), options);
+      spec.ports(), multi_join_output(spec), options);
 }
 
 TEST(MultiJoin, rows_meet_what_all_other_inputs_have_by_then) {
@@ -76,6 +74,21 @@ TEST(MultiJoin, rows_meet_what_all_other_inputs_have_by_then) {
   EXPECT_EQ(harness.take(), Lines{"+I 1,10,1,20,1,30"});
   harness.push({"+I 1,11", "+I 2,12"}, 0);
   EXPECT_EQ(harness.take(), Lines{"+I 1,11,1,20,1,30"});
+}
+
+TEST(MultiJoin, a_table_that_is_joined_with_itself_meets_each_of_its_rows_and_itself) {
+  MultiJoinSpec spec = spec_of({false, false});
+  spec.inputs[2].same_as = 0;
+  SqlHarness harness = harness_of(spec, {2});
+  harness.push({"+I 1,10", "+I NULL,5"}, 0).push({"+I 1,7", "+I 2,2"}, 1);
+  EXPECT_EQ(harness.take(), Lines{"+I 1,10,1,7,1,10"});
+  harness.push({"+I 1,30", "+I 2,1", "+I 2,1", "+I 1,6"}, 0);
+  Lines found = harness.take();
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (Lines{"+I 1,10,1,7,1,30", "+I 1,30,1,7,1,10", "+I 1,30,1,7,1,30",
+                          "+I 1,6,1,7,1,10", "+I 1,6,1,7,1,30"}));
+  harness.push({"+I 2,1"}, 1);
+  EXPECT_EQ(harness.take(), Lines(4, "+I 2,1,2,1,2,1"));
 }
 
 TEST(MultiJoin, a_row_without_a_match_comes_with_nulls_until_there_is_one) {
@@ -277,6 +290,16 @@ void run_random(uint64_t seed) {
     if (i > 1 && random.chance(0.2)) { input.anchors = {0, static_cast<int32_t>(i) - 1}; }
     if (random.chance(0.4)) { filtered.insert(i); }
   }
+  size_t first = 0;  // whose rows are those of `second` too, when that is not 0
+  size_t second = 0;
+  if (random.chance(0.4)) {
+    second = 1 + random.below(count - 1);
+    first = random.below(second);
+    for (const size_t i : {first, second}) {
+      spec.inputs[i].retracts = spec.inputs[i].is_unique = spec.inputs[i].pads = false;
+    }
+    spec.inputs[second].same_as = static_cast<int32_t>(first);
+  }
   SqlHarnessOptions options;
   options.backend = random.chance(0.4);
   options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
@@ -288,9 +311,12 @@ void run_random(uint64_t seed) {
   Changelog log;
   std::vector<std::multiset<Pair>> tables(count);
   for (int round = 0; round < 16; ++round) {
-    const size_t input = random.below(count);
+    size_t input = random.below(count);
+    if (second > 0 && input == second) { input = first; }
+    const size_t port = second > 0 && input > second ? input - 1 : input;
     harness.push(random_changes(random, spec.inputs[input], tables[input]),
-                 static_cast<int32_t>(input));
+                 static_cast<int32_t>(port));
+    if (second > 0 && input == first) { tables[second] = tables[first]; }
     log.take(harness.take());
     ASSERT_EQ(log.rows(), model(spec, filtered, tables)) << "round " << round;
     if (random.chance(0.25)) { harness.restart(); }

@@ -136,6 +136,11 @@ Result<PlanRef> top_n_of(const Plan& calc_plan, const CalcNode& calc, const Plan
       if (!take_limit(part, column, first, last)) { rest.push_back(std::move(part)); }
     }
   }
+  if (last < first) {
+    // No row has such a number. The operator keeps the first ones, and none of them passes.
+    first = last = 1;
+    rest = {Bound::of_literal({int64_t{0}}, LogicalType::of(TypeKind::kBoolean, false))};
+  }
   if (last == INT64_MAX) {
     return make_calc(over_of(rank_plan), calc.condition, calc.outputs, calc_plan.type.names);
   }

@@ -380,6 +380,17 @@ Result<Expression> Parser::in_parentheses() {
     return Expression{Constructor{Constructor::Kind::kRow, std::move(values)}, span_since(begin)};
   }
   values[0].span = span_since(begin);
+  const auto* const binary = std::get_if<Binary>(&values[0].node);
+  const bool is_difference = binary != nullptr && binary->op == Binary::Op::kSubtract;
+  const auto is_unit = [&](std::string_view word) { return at(word); };
+  static constexpr std::string_view kUnits[] = {"DAY", "HOUR", "MINUTE", "SECOND"};
+  if (is_difference && std::any_of(std::begin(kUnits), std::end(kUnits), is_unit)) {
+    // (later - earlier) DAY TO SECOND: the difference as an interval of these units.
+    DataType type;
+    type.kind = DataType::Kind::kInterval;
+    TIDEWHEEL_ASSIGN_OR_RETURN(type.units, interval_units());
+    return Expression{Cast{false, std::move(values[0]), std::move(type)}, span_since(begin)};
+  }
   return std::move(values[0]);
 }
 

@@ -7,10 +7,22 @@ namespace tidewheel::sql {
 
 namespace {
 
-// Statements of the dialect that there are no trees for.
-constexpr std::string_view kUnsupported[] = {"UPDATE",  "DELETE", "TRUNCATE", "CALL",
-                                             "ANALYZE", "LOAD",   "UNLOAD",   "COMPILE",
-                                             "MERGE",   "ADD",    "REMOVE"};
+// Statements of the dialect that there are no trees for, and what is done instead.
+constexpr std::string_view kNoChange =
+    "rows of a table can't be changed by a condition: a table with a PRIMARY KEY takes a newer row "
+    "by INSERT INTO, and loses the rows that a query takes back";
+constexpr std::pair<std::string_view, std::string_view> kRefused[] = {
+    {"UPDATE", kNoChange},
+    {"DELETE", kNoChange},
+    {"MERGE", kNoChange},
+    {"TRUNCATE",
+     "a table can't be emptied: its data is where its connector has it (files in the folder that "
+     "'path' names); INSERT INTO a new one, or delete the data there"},
+    {"ANALYZE",
+     "nothing has to be gathered: how large inputs are is looked up when a query is planned, and "
+     "EXPLAIN ESTIMATED_COST shows it"},
+    {"CALL", "no catalog has procedures that could be called (SHOW PROCEDURES)"},
+};
 
 template <class T>
 Result<Statement> wrap(Result<T> node) {
@@ -62,11 +74,20 @@ Result<Statement> Parser::statement_node() {
   if (at("SET")) { return set(); }
   if (at("RESET")) { return reset(); }
   if (at("STOP")) { return stop_job(); }
-  for (const std::string_view word : kUnsupported) {
-    if (at(word)) { return unsupported(peek().span, word); }
+  if (at("COMPILE") || at_all({"EXECUTE", "PLAN"})) { return plan_statement(); }
+  if (at_all({"LOAD", "MODULE"}) || at_all({"UNLOAD", "MODULE"})) { return module_statement(); }
+  if (at_all({"ADD", "JAR"}) || at_all({"REMOVE", "JAR"})) { return library_statement(); }
+  if (const auto client = client_statement()) { return make(*client); }
+  for (const auto& [word, why] : kRefused) {
+    if (at(word)) {
+      return error_at(text_, peek().span, ErrorId::kSqlUnsupported,
+                      fmt::format("{} is not supported: {}", word, why));
+    }
   }
-  return unexpected(Words{"SELECT", "INSERT", "CREATE", "WITH", "SET", "SHOW", "EXPLAIN", "DROP",
-                          "ALTER", "DESCRIBE", "USE", "RESET", "EXECUTE", "VALUES", "STOP"});
+  return unexpected(Words{"SELECT",  "INSERT", "CREATE", "WITH",     "SET",  "SHOW",
+                          "EXPLAIN", "DROP",   "ALTER",  "DESCRIBE", "USE",  "RESET",
+                          "EXECUTE", "VALUES", "STOP",   "COMPILE",  "LOAD", "UNLOAD",
+                          "ADD",     "REMOVE", "QUIT",   "EXIT",     "HELP", "CLEAR"});
 }
 
 // ---- CREATE
@@ -79,11 +100,17 @@ Result<Statement> Parser::create() {
   if (at("TABLE")) { return create_table(std::move(table)); }
   if (table.or_replace) { return unexpected(Words{"TABLE"}); }
   if (accept("VIEW")) { return create_view(table.temporary); }
-  if (at("FUNCTION") || at_all({"SYSTEM", "FUNCTION"})) { return create_function(table.temporary); }
+  if (at("FUNCTION") || at_all({"SYSTEM", "FUNCTION"})) {
+    return create_function(table.temporary, false);
+  }
   if (!table.temporary && accept("CATALOG")) { return create_catalog(); }
   if (!table.temporary && accept("DATABASE")) { return create_database(); }
-  if (at("MATERIALIZED")) { return unsupported(peek().span, "a materialized table"); }
-  return unexpected(Words{"TABLE", "VIEW", "FUNCTION", "CATALOG", "DATABASE", "TEMPORARY"});
+  if (!table.temporary && accept("MATERIALIZED")) {
+    table.materialization.emplace();
+    return create_table(std::move(table));
+  }
+  return unexpected(
+      Words{"TABLE", "VIEW", "FUNCTION", "CATALOG", "DATABASE", "TEMPORARY", "MATERIALIZED"});
 }
 
 Result<std::optional<std::string>> Parser::optional_comment() {
@@ -124,15 +151,19 @@ Result<Statement> Parser::create_database() {
   return make(std::move(database));
 }
 
-Result<Statement> Parser::create_function(bool temporary) {
+Result<Statement> Parser::create_function(bool temporary, bool alters) {
   CreateFunction function;
+  function.alters = alters;
   function.temporary = temporary;
   function.system = accept("SYSTEM");
   if (function.system && !temporary) {
-    return error(peek().span, "a system function is temporary: CREATE TEMPORARY SYSTEM FUNCTION");
+    return error(peek().span,
+                 fmt::format("a system function is temporary: {} TEMPORARY SYSTEM FUNCTION",
+                             alters ? "ALTER" : "CREATE"));
   }
   TIDEWHEEL_RETURN_IF_ERROR(expect("FUNCTION"));
-  function.if_not_exists = accept_if_not_exists();
+  function.if_not_exists = !alters && accept_if_not_exists();
+  function.if_exists = alters && accept_if_exists();
   TIDEWHEEL_ASSIGN_OR_RETURN(function.name, name("the name of the function"));
   TIDEWHEEL_RETURN_IF_ERROR(expect("AS"));
   TIDEWHEEL_ASSIGN_OR_RETURN(function.symbol, string("the function's symbol in quotes"));
@@ -141,12 +172,12 @@ Result<Statement> Parser::create_function(bool temporary) {
   }
   if (!accept("USING")) { return make(std::move(function)); }
   TIDEWHEEL_RETURN_IF_ERROR(list([&]() -> Status {
-    if (at("JAR")) {
+    if (at("JAR") && at_string(1) && peek(1).text.ends_with(".jar")) {
       return error(peek().span,
                    "functions here are written in C++ and not in Java: LANGUAGE CPP "
                    "USING LIBRARY 'path.so', built by add_tidewheel_functions");
     }
-    TIDEWHEEL_RETURN_IF_ERROR(expect("LIBRARY"));
+    if (!accept("JAR")) { TIDEWHEEL_RETURN_IF_ERROR(expect("LIBRARY")); }
     TIDEWHEEL_ASSIGN_OR_RETURN(std::string path, string("the path of a library in quotes"));
     function.libraries.push_back(std::move(path));
     return {};
@@ -162,7 +193,8 @@ Result<ObjectKind> Parser::object_kind() {
   if (accept("CATALOG")) { return ObjectKind::kCatalog; }
   if (accept("DATABASE")) { return ObjectKind::kDatabase; }
   if (accept("FUNCTION")) { return ObjectKind::kFunction; }
-  return unexpected(Words{"TABLE", "VIEW", "FUNCTION", "CATALOG", "DATABASE"});
+  if (accept_all({"MATERIALIZED", "TABLE"})) { return ObjectKind::kMaterializedTable; }
+  return unexpected(Words{"TABLE", "VIEW", "FUNCTION", "CATALOG", "DATABASE", "MATERIALIZED"});
 }
 
 Result<Statement> Parser::drop() {
@@ -175,7 +207,8 @@ Result<Statement> Parser::drop() {
   if (drop.system && drop.kind != ObjectKind::kFunction) {
     return error(place, "only functions are system objects");
   }
-  if (drop.temporary && (drop.kind == ObjectKind::kCatalog || drop.kind == ObjectKind::kDatabase)) {
+  if (drop.temporary && (drop.kind == ObjectKind::kCatalog || drop.kind == ObjectKind::kDatabase ||
+                         drop.kind == ObjectKind::kMaterializedTable)) {
     return error(place, "only tables, views and functions are temporary");
   }
   drop.if_exists = accept_if_exists();
@@ -187,12 +220,12 @@ Result<Statement> Parser::drop() {
 
 Result<Statement> Parser::alter() {
   TIDEWHEEL_RETURN_IF_ERROR(expect("ALTER"));
-  Alter alter{ObjectKind::kTable, false, {}, RenameTo{}};
-  const Span place = peek().span;
-  TIDEWHEEL_ASSIGN_OR_RETURN(alter.kind, object_kind());
-  if (alter.kind == ObjectKind::kFunction) {
-    return unsupported(place, "ALTER FUNCTION; drop it and create it again: this");
+  const bool temporary = accept("TEMPORARY");
+  if (temporary || at("FUNCTION") || at_all({"SYSTEM", "FUNCTION"})) {
+    return create_function(temporary, true);
   }
+  Alter alter{ObjectKind::kTable, false, {}, RenameTo{}};
+  TIDEWHEEL_ASSIGN_OR_RETURN(alter.kind, object_kind());
   alter.if_exists = accept_if_exists();
   TIDEWHEEL_ASSIGN_OR_RETURN(alter.name, name("a name"));
   TIDEWHEEL_RETURN_IF_ERROR(alter_action(alter));
@@ -202,6 +235,7 @@ Result<Statement> Parser::alter() {
 Status Parser::alter_action(Alter& alter) {
   const bool is_table = alter.kind == ObjectKind::kTable;
   const bool is_view = alter.kind == ObjectKind::kView;
+  if (alter.kind == ObjectKind::kMaterializedTable) { return alter_refresh(alter); }
   if ((is_table || is_view) && accept_all({"RENAME", "TO"})) {
     RenameTo action;
     TIDEWHEEL_ASSIGN_OR_RETURN(action.name, name("the new name"));
@@ -248,6 +282,26 @@ Status Parser::alter_action(Alter& alter) {
   }
   if (is_table) { return unexpected(Words{"ADD", "MODIFY", "DROP", "RENAME", "SET", "RESET"}); }
   return unexpected(Words{"SET", "RESET"});
+}
+
+// SUSPEND, RESUME [WITH (..)]
+Status Parser::alter_refresh(Alter& alter) {
+  AlterRefresh action;
+  const Span place = peek().span;
+  const auto word = accept_one({"SUSPEND", "RESUME", "REFRESH", "AS"});
+  if (!word.has_value()) { return unexpected(Words{"SUSPEND", "RESUME"}); }
+  if (*word == "REFRESH" || *word == "AS") {
+    return unsupported(
+        place, *word == "AS" ? "ALTER MATERIALIZED TABLE .. AS; drop the table and create it: this"
+                             : "ALTER MATERIALIZED TABLE .. REFRESH; a table that is refreshed "
+                               "continuously has what its query gives: this");
+  }
+  if (*word == "RESUME") {
+    action.action = AlterRefresh::Action::kResume;
+    if (accept("WITH")) { TIDEWHEEL_ASSIGN_OR_RETURN(action.options, options_in_parentheses()); }
+  }
+  alter.action = std::move(action);
+  return {};
 }
 
 Status Parser::alter_drop(Alter& alter) {
@@ -329,6 +383,11 @@ Result<Statement> Parser::statement_set() {
   return make(std::move(set));
 }
 
+bool Parser::at_statement_set() const {
+  return at_all({"STATEMENT", "SET"}) || at_all({"EXECUTE", "STATEMENT"}) ||
+         at_all({"BEGIN", "STATEMENT"});
+}
+
 // EXPLAIN [PLAN FOR | detail, detail | ANALYZE] statement
 Result<Statement> Parser::explain() {
   TIDEWHEEL_RETURN_IF_ERROR(expect("EXPLAIN"));
@@ -352,140 +411,12 @@ Result<Statement> Parser::explain() {
       }
     }
   }
-  const bool is_set = at_all({"STATEMENT", "SET"}) || at_all({"EXECUTE", "STATEMENT"});
+  const bool is_set = at_statement_set();
   if (!is_set && !at_query() && !at("INSERT") && !at("CREATE")) {
     return unexpected(Words{"SELECT", "INSERT", "CREATE", "STATEMENT", "WITH", "CHANGELOG_MODE",
                             "ESTIMATED_COST", "JSON_EXECUTION_PLAN", "PLAN_ADVICE", "ANALYZE"});
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(*node.statement, is_set ? statement_set() : statement_node());
-  return make(std::move(node));
-}
-
-// ---- The session
-
-Result<Statement> Parser::use() {
-  TIDEWHEEL_RETURN_IF_ERROR(expect("USE"));
-  Use use;
-  if (at_all({"MODULES"})) { return unsupported(peek().span, "USE MODULES"); }
-  if (accept("CATALOG")) { use.kind = Use::Kind::kCatalog; }
-  TIDEWHEEL_ASSIGN_OR_RETURN(use.name, name("a name"));
-  return make(std::move(use));
-}
-
-Result<Statement> Parser::show() {
-  TIDEWHEEL_RETURN_IF_ERROR(expect("SHOW"));
-  using What = Show::What;
-  constexpr std::pair<std::string_view, What> kPlain[] = {
-      {"CATALOGS", What::kCatalogs}, {"DATABASES", What::kDatabases}, {"TABLES", What::kTables},
-      {"VIEWS", What::kViews},       {"FUNCTIONS", What::kFunctions}, {"COLUMNS", What::kColumns},
-      {"JOBS", What::kJobs},
-  };
-  Show show;
-  for (const auto& [word, what] : kPlain) {
-    if (!accept(word)) { continue; }
-    show.what = what;
-    TIDEWHEEL_RETURN_IF_ERROR(show_filters(show));
-    return make(std::move(show));
-  }
-  if (accept_all({"USER", "FUNCTIONS"})) {
-    show.what = What::kUserFunctions;
-    TIDEWHEEL_RETURN_IF_ERROR(show_filters(show));
-  } else if (accept("CURRENT")) {
-    const auto what = accept_one({"CATALOG", "DATABASE"});
-    if (!what.has_value()) { return unexpected(Words{"CATALOG", "DATABASE"}); }
-    show.what = what == "CATALOG" ? What::kCurrentCatalog : What::kCurrentDatabase;
-  } else if (accept("CREATE")) {
-    const auto what = accept_one({"TABLE", "VIEW", "CATALOG"});
-    if (!what.has_value()) { return unexpected(Words{"TABLE", "VIEW", "CATALOG"}); }
-    show.what = what == "TABLE"  ? What::kCreateTable
-                : what == "VIEW" ? What::kCreateView
-                                 : What::kCreateCatalog;
-    if (show.what == What::kCreateTable && at_string()) {
-      show.is_file = true;
-      show.of = file_name();
-      return make(std::move(show));
-    }
-    TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("a name"));
-  } else if (accept("PARTITIONS")) {
-    show.what = What::kPartitions;
-    TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("the name of a table"));
-  } else {
-    for (const std::string_view word : {"MODULES", "FULL", "JARS", "PROCEDURES"}) {
-      if (at(word)) { return unsupported(peek().span, "SHOW " + std::string(word)); }
-    }
-    return unexpected(Words{"TABLES", "VIEWS", "COLUMNS", "FUNCTIONS", "CREATE", "CATALOGS",
-                            "DATABASES", "CURRENT", "USER", "PARTITIONS", "JOBS"});
-  }
-  return make(std::move(show));
-}
-
-// [FROM|IN name] [[NOT] LIKE|ILIKE 'pattern']
-Status Parser::show_filters(Show& show) {
-  using What = Show::What;
-  if (show.what == What::kJobs) { return {}; }
-  if (show.what != What::kCatalogs && accept_one({"FROM", "IN"}).has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("a name"));
-  } else if (show.what == What::kColumns) {
-    return unexpected(Words{"FROM", "IN"});
-  }
-  show.not_like = at("NOT") && (at("LIKE", 1) || at("ILIKE", 1)) && accept("NOT");
-  show.ignore_case = at("ILIKE");
-  if (accept_one({"LIKE", "ILIKE"}).has_value()) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(show.like, string("a pattern in quotes"));
-  }
-  return {};
-}
-
-Result<Statement> Parser::describe() {
-  if (!accept("DESCRIBE")) { TIDEWHEEL_RETURN_IF_ERROR(expect("DESC")); }
-  if (at("JOB") && at_string(1)) {
-    ++at_;
-    return make(DescribeJob{take().text});
-  }
-  Describe node;
-  if (accept("CATALOG")) { node.kind = ObjectKind::kCatalog; }
-  if (at("DATABASE") && at_name(1)) {
-    ++at_;
-    node.kind = ObjectKind::kDatabase;
-  }
-  if (at("EXTENDED") && (at_name(1) || at_string(1))) {
-    ++at_;
-    node.extended = true;
-  }
-  if (node.kind == ObjectKind::kTable && at_string()) {
-    node.is_file = true;
-    node.name = file_name();
-    return make(std::move(node));
-  }
-  TIDEWHEEL_ASSIGN_OR_RETURN(node.name, name("the name of a table or view"));
-  return make(std::move(node));
-}
-
-// SET ['key' = 'value']
-Result<Statement> Parser::set() {
-  TIDEWHEEL_RETURN_IF_ERROR(expect("SET"));
-  Set node;
-  if (at_string()) { TIDEWHEEL_ASSIGN_OR_RETURN(node.option, option()); }
-  return make(std::move(node));
-}
-
-Result<Statement> Parser::reset() {
-  TIDEWHEEL_RETURN_IF_ERROR(expect("RESET"));
-  Reset node;
-  if (at_string()) { node.key = take().text; }
-  return make(std::move(node));
-}
-
-Result<Statement> Parser::stop_job() {
-  TIDEWHEEL_RETURN_IF_ERROR(expect_all({"STOP", "JOB"}));
-  StopJob node;
-  TIDEWHEEL_ASSIGN_OR_RETURN(node.id, string("the id of a job in quotes"));
-  node.with_savepoint = accept_all({"WITH", "SAVEPOINT"});
-  const Span place = peek().span;
-  node.with_drain = accept_all({"WITH", "DRAIN"});
-  if (node.with_drain && !node.with_savepoint) {
-    return error(place, "WITH DRAIN stands behind WITH SAVEPOINT");
-  }
   return make(std::move(node));
 }
 

@@ -15,7 +15,11 @@ Result<Statement> Parser::create_table(CreateTable table) {
     TIDEWHEEL_RETURN_IF_ERROR(expect(")"));
   }
   TIDEWHEEL_RETURN_IF_ERROR(table_tail(table));
-  if (accept("LIKE")) {
+  if (table.materialization.has_value()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(table.materialization, materialization());
+    TIDEWHEEL_RETURN_IF_ERROR(expect("AS"));
+    TIDEWHEEL_ASSIGN_OR_RETURN(table.query, query());
+  } else if (accept("LIKE")) {
     TIDEWHEEL_ASSIGN_OR_RETURN(table.like, like_table());
   } else if (accept("AS")) {
     TIDEWHEEL_ASSIGN_OR_RETURN(table.query, query());
@@ -31,6 +35,19 @@ Result<Statement> Parser::create_table(CreateTable table) {
   Statement statement;
   statement.node = std::move(table);
   return statement;
+}
+
+// FRESHNESS = INTERVAL '3' MINUTE [REFRESH_MODE = CONTINUOUS | FULL]
+Result<Materialization> Parser::materialization() {
+  Materialization made;
+  TIDEWHEEL_RETURN_IF_ERROR(expect_all({"FRESHNESS", "="}));
+  TIDEWHEEL_ASSIGN_OR_RETURN(made.freshness, interval_literal());
+  if (!accept("REFRESH_MODE")) { return made; }
+  TIDEWHEEL_RETURN_IF_ERROR(expect("="));
+  const auto mode = accept_one({"CONTINUOUS", "FULL"});
+  if (!mode.has_value()) { return unexpected(Words{"CONTINUOUS", "FULL"}); }
+  made.mode = *mode == "FULL" ? Materialization::Mode::kFull : Materialization::Mode::kContinuous;
+  return made;
 }
 
 Status Parser::table_elements(CreateTable& table) {

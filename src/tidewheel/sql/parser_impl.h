@@ -213,21 +213,33 @@ class Parser {
   Result<Statement> create_view(bool temporary);
   Result<Statement> create_catalog();
   Result<Statement> create_database();
-  Result<Statement> create_function(bool temporary);
+  // `alters`: ALTER FUNCTION, with the same parts.
+  Result<Statement> create_function(bool temporary, bool alters);
   Result<Statement> drop();
   Result<Statement> alter();
   Status alter_action(Alter& alter);
   Status alter_drop(Alter& alter);
+  Status alter_refresh(Alter& alter);
   Result<Statement> insert_statement();
   Result<Insert> insert();
   Result<Statement> statement_set();
+  bool at_statement_set() const;
   Result<Statement> explain();
+
+  // ---- The session (parse_session.cc)
+
   Result<Statement> use();
   Result<Statement> show();
+  Status show_create(Show& show);
   Status show_filters(Show& show);
   Result<Statement> describe();
   Result<Statement> set();
   Result<Statement> reset();
+  Result<Statement> plan_statement();
+  Result<Statement> module_statement();
+  Result<Statement> use_modules();
+  Result<Statement> library_statement();
+  std::optional<ClientStatement> client_statement();
   Result<Statement> stop_job();
   Result<ObjectKind> object_kind();
   bool accept_if_not_exists() { return accept_all({"IF", "NOT", "EXISTS"}); }
@@ -237,6 +249,7 @@ class Parser {
   Result<Statement> create_table(CreateTable table);
   Status table_elements(CreateTable& table);
   Status table_tail(CreateTable& table);
+  Result<Materialization> materialization();
   Result<Column> column(bool may_be_name);
   Result<Column> metadata_column(Identifier name, DataType type);
   Result<WatermarkDefinition> watermark();

@@ -206,6 +206,13 @@ TEST(Parser, calls_and_values) {
   EXPECT_EQ(expression("a is not json object"), "a IS NOT JSON OBJECT");
 }
 
+TEST(Parser, a_difference_with_units_behind_it_is_an_interval) {
+  EXPECT_EQ(expression("(a - b) day to second"), "CAST(a - b AS INTERVAL DAY TO SECOND)");
+  EXPECT_EQ(expression("(a - b) hour > c"), "CAST(a - b AS INTERVAL HOUR) > c");
+  const auto select = parse_statement("SELECT (a + b) minute FROM t");  // a name
+  ASSERT_TRUE(select.ok());
+}
+
 TEST(Parser, types) {
   for (const char* text : {"BOOLEAN",
                            "INT NOT NULL",

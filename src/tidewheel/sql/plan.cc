@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/multi_join_rule.h"
 #include "tidewheel/sql/table_function.h"
 
 namespace tidewheel::sql {
@@ -403,8 +404,16 @@ struct NodeText {
     for (size_t i = 0; i < node.keys.size(); ++i) {
       keys += (keys.empty() ? "(" : " = (") + columns_text(node.keys[i], plan.input(i).type) + ")";
     }
-    return fmt::format("MultiJoin(joinTypes=[{}], on=[{}]{})", types, keys,
-                       where.empty() ? "" : ", where=[" + where + "]");
+    // What an input's rows are kept with says which state there is.
+    const std::vector<int32_t> shared = shared_inputs(plan);
+    std::string same;
+    for (size_t i = 0; i < shared.size(); ++i) {
+      if (shared[i] < 0) { continue; }
+      same += fmt::format("{}{} as {}", same.empty() ? "" : ", ", i, shared[i]);
+    }
+    return fmt::format("MultiJoin(joinTypes=[{}], on=[{}]{}{})", types, keys,
+                       where.empty() ? "" : ", where=[" + where + "]",
+                       same.empty() ? "" : ", shared=[" + same + "]");
   }
   // The columns of the input, then those of the other side.
   RowType beside(const RowType& other) const {

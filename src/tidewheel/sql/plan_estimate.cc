@@ -8,6 +8,7 @@
 
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/multi_join_rule.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -196,10 +197,11 @@ struct PlanEstimates::Rules {
   NodeEstimate operator()(const MultiJoinNode& node) const {
     double all = rows(0);
     double state = all * (kEntryBytes + width_of(plan.input(0).type));
+    const std::vector<int32_t> shared = shared_inputs(plan);
     for (size_t i = 1; i < plan.inputs.size(); ++i) {
       const double next = rows(i);
       if (all < 0 || next < 0) { return {-1, -1}; }
-      state += next * (kEntryBytes + width_of(plan.input(i).type));
+      if (shared[i] < 0) { state += next * (kEntryBytes + width_of(plan.input(i).type)); }
       const MultiJoinNode::Step& step = node.steps[i - 1];
       double both = has_unique_key(plan.input(i), node.keys[i]) ? all : std::max(all, next);
       if (step.condition.has_value()) { both *= part_of(*step.condition); }
@@ -364,7 +366,9 @@ struct StateText {
     bool has_hint = false;
     for (const PlanRef& input : plan.inputs) { has_hint = has_hint || input->kept_ms >= 0; }
     std::string out;
+    const std::vector<int32_t> shared = shared_inputs(plan);
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      if (shared[i] >= 0) { continue; }
       out += fmt::format("{}{}: rows ({}){}", out.empty() ? "" : ", and ",
                          by_text(in(i), node.keys[i]), names_of(in(i)),
                          has_hint ? " " + kept(plan.input(i).kept_ms) : "");

@@ -9,7 +9,8 @@ namespace tidewheel::sql {
 namespace {
 
 std::string_view text_of(ObjectKind kind) {
-  constexpr std::string_view kKinds[] = {"TABLE ", "VIEW ", "CATALOG ", "DATABASE ", "FUNCTION "};
+  constexpr std::string_view kKinds[] = {"TABLE ",    "VIEW ",     "CATALOG ",
+                                         "DATABASE ", "FUNCTION ", "MATERIALIZED TABLE "};
   return kKinds[static_cast<size_t>(kind)];
 }
 
@@ -159,16 +160,27 @@ void Printer::like(const LikeTable& like) {
   text(")");
 }
 
+void Printer::materialization(const Materialization& made) {
+  text(layout_ == Layout::kLines ? "\nFRESHNESS = " : " FRESHNESS = ");
+  node(made.freshness);
+  if (made.mode == Materialization::Mode::kUnsaid) { return; }
+  text(made.mode == Materialization::Mode::kFull ? " REFRESH_MODE = FULL"
+                                                 : " REFRESH_MODE = CONTINUOUS");
+}
+
 void Printer::node(const CreateTable& table) {
   text(table.replace ? "REPLACE " : table.or_replace ? "CREATE OR REPLACE " : "CREATE ");
-  text(table.temporary ? "TEMPORARY TABLE " : "TABLE ");
+  text(table.temporary                     ? "TEMPORARY TABLE "
+       : table.materialization.has_value() ? "MATERIALIZED TABLE "
+                                           : "TABLE ");
   if (table.if_not_exists) { text("IF NOT EXISTS "); }
   name(table.name);
   table_elements(table);
   table_tail(table);
   if (table.like.has_value()) { like(*table.like); }
+  if (table.materialization.has_value()) { materialization(*table.materialization); }
   if (table.query.has_value()) {
-    text(" AS ");
+    text(layout_ == Layout::kLines ? "\nAS " : " AS ");
     print(*table.query);
   }
 }
@@ -207,11 +219,12 @@ void Printer::node(const CreateDatabase& database) {
 }
 
 void Printer::node(const CreateFunction& function) {
-  text("CREATE ");
+  text(function.alters ? "ALTER " : "CREATE ");
   if (function.temporary) { text("TEMPORARY "); }
   if (function.system) { text("SYSTEM "); }
   text("FUNCTION ");
   if (function.if_not_exists) { text("IF NOT EXISTS "); }
+  if (function.if_exists) { text("IF EXISTS "); }
   name(function.name);
   text(" AS ");
   string(function.symbol);
@@ -301,6 +314,13 @@ void Printer::action(const ReplaceQuery& action) {
   print(action.query);
 }
 
+void Printer::action(const AlterRefresh& action) {
+  text(action.action == AlterRefresh::Action::kSuspend ? "SUSPEND" : "RESUME");
+  if (action.options.empty()) { return; }
+  text(" WITH ");
+  options(action.options);
+}
+
 // ---- Data
 
 void Printer::node(const Insert& insert) {
@@ -352,14 +372,34 @@ void Printer::node(const Use& use) {
 }
 
 void Printer::node(const Show& show) {
-  constexpr std::string_view kWhat[] = {
-      "CATALOGS",       "DATABASES", "TABLES",          "VIEWS",           "FUNCTIONS",
-      "USER FUNCTIONS", "COLUMNS",   "CREATE TABLE",    "CREATE VIEW",     "CREATE CATALOG",
-      "PARTITIONS",     "JOBS",      "CURRENT CATALOG", "CURRENT DATABASE"};
+  constexpr std::string_view kWhat[] = {"CATALOGS",
+                                        "DATABASES",
+                                        "TABLES",
+                                        "VIEWS",
+                                        "FUNCTIONS",
+                                        "USER FUNCTIONS",
+                                        "COLUMNS",
+                                        "CREATE TABLE",
+                                        "CREATE VIEW",
+                                        "CREATE CATALOG",
+                                        "PARTITIONS",
+                                        "JOBS",
+                                        "CURRENT CATALOG",
+                                        "CURRENT DATABASE",
+                                        "CREATE DATABASE",
+                                        "CREATE FUNCTION",
+                                        "CREATE MATERIALIZED TABLE",
+                                        "MATERIALIZED TABLES",
+                                        "MODULES",
+                                        "FULL MODULES",
+                                        "JARS",
+                                        "PROCEDURES"};
   text("SHOW ");
   text(kWhat[static_cast<size_t>(show.what)]);
   const bool is_direct =
-      show.what >= Show::What::kCreateTable && show.what <= Show::What::kPartitions;
+      (show.what >= Show::What::kCreateTable && show.what <= Show::What::kPartitions) ||
+      (show.what >= Show::What::kCreateDatabase &&
+       show.what <= Show::What::kCreateMaterializedTable);
   if (show.of.has_value()) {
     text(is_direct ? " " : " FROM ");
     show.is_file ? string(show.of->parts.front().name) : name(*show.of);
@@ -374,9 +414,10 @@ void Printer::node(const Describe& describe) {
   text("DESCRIBE ");
   if (describe.kind == ObjectKind::kCatalog) { text("CATALOG "); }
   if (describe.kind == ObjectKind::kDatabase) { text("DATABASE "); }
+  if (describe.kind == ObjectKind::kFunction) { text("FUNCTION "); }
   if (describe.extended) { text("EXTENDED "); }
   if (describe.is_file) { return string(describe.name.parts.front().name); }
-  name_unlike(describe.name, {"CATALOG", "DATABASE", "EXTENDED", "JOB"});
+  name_unlike(describe.name, {"CATALOG", "DATABASE", "EXTENDED", "FUNCTION", "JOB"});
 }
 
 void Printer::node(const Set& set) {
@@ -405,6 +446,38 @@ void Printer::node(const StopJob& job) {
   string(job.id);
   if (job.with_savepoint) { text(" WITH SAVEPOINT"); }
   if (job.with_drain) { text(" WITH DRAIN"); }
+}
+
+void Printer::node(const CompilePlan& plan) {
+  text(plan.executes ? "COMPILE AND EXECUTE PLAN " : "COMPILE PLAN ");
+  string(plan.path);
+  if (plan.if_not_exists) { text(" IF NOT EXISTS"); }
+  text(" FOR ");
+  print(*plan.statement);
+}
+
+void Printer::node(const ExecutePlan& plan) {
+  text("EXECUTE PLAN ");
+  string(plan.path);
+}
+
+void Printer::node(const ModuleStatement& statement) {
+  constexpr std::string_view kActions[] = {"LOAD MODULE ", "UNLOAD MODULE ", "USE MODULES "};
+  text(kActions[static_cast<size_t>(statement.action)]);
+  list(statement.modules, [this](const Identifier& each) { name(each); });
+  if (statement.options.empty()) { return; }
+  text(" WITH ");
+  options(statement.options);
+}
+
+void Printer::node(const LibraryStatement& statement) {
+  text(statement.removes ? "REMOVE JAR " : "ADD JAR ");
+  string(statement.path);
+}
+
+void Printer::node(const ClientStatement& statement) {
+  constexpr std::string_view kActions[] = {"QUIT", "HELP", "CLEAR"};
+  text(kActions[static_cast<size_t>(statement.action)]);
 }
 
 }  // namespace tidewheel::sql

@@ -137,6 +137,11 @@ class Printer {
   void node(const Reset& node);
   void node(const DescribeJob& node);
   void node(const StopJob& node);
+  void node(const CompilePlan& node);
+  void node(const ExecutePlan& node);
+  void node(const ModuleStatement& node);
+  void node(const LibraryStatement& node);
+  void node(const ClientStatement& node);
   void action(const RenameTo& action);
   void action(const SetOptions& action);
   void action(const ResetOptions& action);
@@ -145,6 +150,7 @@ class Printer {
   void action(const DropPart& action);
   void action(const RenameColumn& action);
   void action(const ReplaceQuery& action);
+  void action(const AlterRefresh& action);
   void comment(const std::optional<std::string>& comment);
   void column(const Column& column);
   void watermark(const WatermarkDefinition& watermark);
@@ -153,6 +159,7 @@ class Printer {
   void table_tail(const CreateTable& node);
   void table_options(const std::vector<Option>& all);
   void like(const LikeTable& like);
+  void materialization(const Materialization& made);
 
   const Layout layout_;
   std::string out_;

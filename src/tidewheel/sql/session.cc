@@ -67,14 +67,20 @@ constexpr Setting kSettings[] = {
      "what a subtask before a table keeps of an epoch at most"},
     {"table.exec.epoch.interval", OptionKind::kDuration, "100 ms",
      "how long an epoch lasts, from 1 ms"},
+    {"table.exec.deduplicate.insert-update-after-sensitive-enabled", OptionKind::kText, "TRUE",
+     "the first row of a key is an insertion, always", "TRUE"},
     {"table.exec.fold-batches.enabled", OptionKind::kBool, "false",
      "aggregates give one change a key for each batch of rows, and not one for each row"},
+    {"table.exec.interval-join.min-cleanup-interval", OptionKind::kText, "0 ms",
+     "rows of interval joins go as soon as the watermark allows it", "0 MS, 0 S, 0"},
     {"table.exec.mini-batch.allow-latency", OptionKind::kDuration, "0 ms",
      "how long rows wait for a mini-batch to fill; above 0 where there are mini-batches"},
     {"table.exec.mini-batch.enabled", OptionKind::kBool, "false",
      "aggregates gather rows, and give one change a key for all of them"},
     {"table.exec.mini-batch.size", OptionKind::kInt, "-1",
      "so many rows make a mini-batch full; above 0 where there are mini-batches"},
+    {"table.exec.resource.default-parallelism", OptionKind::kInt, "-1",
+     "subtasks of operators of SQL; -1: parallelism.default"},
     {"table.exec.sink.keyed-shuffle", OptionKind::kText, "AUTO",
      "whether rows for a table with a primary key are spread by it: AUTO, where subtasks of the "
      "sink are others than those before it and rows change",
@@ -86,8 +92,21 @@ constexpr Setting kSettings[] = {
      "whether all rows of a primary key are kept, so that it has the last one of those there are: "
      "AUTO, where rows of several keys of the query may have the same",
      "AUTO, FORCE, NONE"},
+    {"table.exec.sink.type-length-enforcer", OptionKind::kText, "TRIM_PAD",
+     "values are cut, and CHAR and BINARY are filled up, to the length that a column is declared "
+     "with",
+     "TRIM_PAD"},
+    {"table.exec.sort.default-limit", OptionKind::kText, "-1",
+     "ORDER BY gives all rows where no LIMIT is said", "-1"},
+    {"table.exec.source.cdc-events-duplicate", OptionKind::kText, "FALSE",
+     "changes that a table is read from come once each", "FALSE"},
     {"table.exec.state.ttl", OptionKind::kDuration, "0 ms",
      "how long state of a key is kept that is not used; 0: for ever"},
+    {"table.exec.uid.generation", OptionKind::kText, "ALWAYS",
+     "state is found by what an operator does, with a compiled plan or without",
+     "ALWAYS, PLAN_ONLY"},
+    {"table.dynamic-table-options.enabled", OptionKind::kText, "TRUE",
+     "the hint OPTIONS is followed", "TRUE"},
     {"table.optimizer.agg-phase-strategy", OptionKind::kText, "AUTO",
      "TWO_PHASE: rows are aggregated where they come from before they are spread by key, where "
      "nothing is taken back; AUTO: those of windows, with several subtasks; ONE_PHASE: none",
@@ -101,9 +120,30 @@ constexpr Setting kSettings[] = {
     {"table.optimizer.join-reorder-enabled", OptionKind::kBool, "false",
      "inner joins of inputs that end are put into the order that is expected to cost least; else "
      "they stay as they are written"},
-    {"table.optimizer.multi-join.enabled", OptionKind::kBool, "false",
-     "inner and left joins of several tables on a key that they have in common are one operator, "
-     "which keeps the rows of each table and no results of joins between them"},
+    {"table.optimizer.multi-join.enabled", OptionKind::kText, "AUTO",
+     "joins of several tables on a key that they have in common are one operator, which keeps the "
+     "rows of each table and no results of joins between them: TRUE, inner and left ones; AUTO, "
+     "inner ones of inputs that do not end; FALSE, none",
+     "AUTO, TRUE, FALSE"},
+    {"table.optimizer.non-deterministic-update.strategy", OptionKind::kText, "IGNORE",
+     "changes of values that are others when they are computed again are not looked for", "IGNORE"},
+    {"table.optimizer.reuse-sub-plan-enabled", OptionKind::kText, "TRUE",
+     "equal parts of a job are computed once", "TRUE"},
+    {"table.plan.force-recompile", OptionKind::kBool, "false",
+     "COMPILE PLAN writes over a plan that is there"},
+};
+
+// Keys of the dialect that mean nothing here, and what is done instead. A key that ends with a dot:
+// all that begin so.
+constexpr std::pair<std::string_view, std::string_view> kRefusedSettings[] = {
+    {"table.exec.emit.",
+     "windows give their results once, when event time has passed their end; CUMULATE gives some "
+     "before, and the hint LATE_TABLE has a place for rows that come later"},
+    {"table.exec.rank.topn-cache-size", "Top-N has its rows in its state, and no cache beside it"},
+    {"table.exec.sink.rowtime-inserter",
+     "a table writes the time of a record where it has a column METADATA FROM 'timestamp'"},
+    {"table.exec.source.idle-timeout",
+     "'scan.watermark.idle-timeout' says it for each table, in WITH or by the hint OPTIONS"},
 };
 
 const Setting* find_setting(std::string_view key) {
@@ -120,6 +160,7 @@ Status check_setting(const Setting& setting, const std::string& value) {
   switch (setting.kind) {
     case OptionKind::kBool: return parse_bool(value).ok() ? ok_status() : wrong("true or false");
     case OptionKind::kInt:
+      if (value == setting.default_text) { return ok_status(); }  // -1: as if it were not set
       return parse_int(value).ok() && *parse_int(value) >= 1 ? ok_status()
                                                              : wrong("a whole number from 1 on");
     case OptionKind::kDuration:
@@ -142,6 +183,11 @@ Status check_setting(const Setting& setting, const std::string& value) {
       if (setting.choices.substr(begin, end - begin) == wanted) { return ok_status(); }
       begin = end + 2;
     }
+    // One choice: what is so in any case.
+    if (setting.choices.find(',') == std::string_view::npos) {
+      return invalid_argument(ErrorId::kBadOptionValue, "'{}' is '{}' here, and not '{}': {}",
+                              setting.key, setting.default_text, value, setting.description);
+    }
     return wrong(std::string(setting.choices).c_str());
   }
   if (setting.key == "sql-client.execution.result-mode" && value != "table" &&
@@ -161,7 +207,18 @@ Session::Session(World& world, SessionOptions options)
 Session::~Session() = default;
 
 BinderEnvironment Session::environment() const {
-  return {catalog_, functions_, tables(), options_.file_table};
+  BinderEnvironment made{catalog_, functions_, tables(), options_.file_table};
+  if (named_objects_ == nullptr) { return made; }
+  made.on_object = [this](Span, const ObjectPath& object, int32_t) {
+    named_objects_->insert(object);
+  };
+  made.file_table = [](const std::string& path) -> Result<std::shared_ptr<const TableDefinition>> {
+    return unimplemented(ErrorId::kSqlUnsupported,
+                         "a plan has the definitions of its tables, and a file has none: CREATE "
+                         "TABLE for '{0}' (SHOW CREATE TABLE '{0}' writes one)",
+                         path);
+  };
+  return made;
 }
 
 std::vector<std::string> Session::column_names() const {
@@ -197,7 +254,12 @@ BuildOptions Session::build_options(bool is_bounded) const {
 void Session::lend_to(Env& env) const { env.graph()->keep(options_.tables); }
 
 std::unique_ptr<Env> Session::make_env(const std::string& name) {
-  auto env = std::make_unique<Env>(world_, options_.config);
+  Config config = options_.config;
+  if (const int64_t count = *parse_int(setting("table.exec.resource.default-parallelism"));
+      count > 0) {
+    config.set(options::kParallelism, count);
+  }
+  auto env = std::make_unique<Env>(world_, std::move(config));
   // Jobs are found again by their names: each of a session has its own.
   std::string chosen = setting("pipeline.name");
   if (chosen.empty()) { chosen = name; }
@@ -215,7 +277,9 @@ Result<PlanRef> Session::optimized(PlanRef plan) const {
     plan = with_join_order(plan, tables(), world_.files(), functions_);
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, optimize(std::move(plan), settings.eval(world_, false)));
-  return settings.flag("table.optimizer.multi-join.enabled") ? with_multi_joins(plan) : plan;
+  const std::string joins = settings.word("table.optimizer.multi-join.enabled");
+  if (joins == "FALSE") { return plan; }
+  return with_multi_joins(plan, joins == "TRUE" ? MultiJoins::kAll : MultiJoins::kAuto);
 }
 
 Result<PlanRef> Session::plan(std::string_view text, const Query& query, bool needs_before) {
@@ -310,6 +374,7 @@ Result<Session::Prepared> Session::prepare_insert(std::string_view text, const I
     return error_at(text, insert.table.span(), ErrorId::kSqlCatalog,
                     "nothing can be inserted into a view");
   }
+  if (named_objects_ != nullptr) { named_objects_->insert((*found)->path); }
   std::vector<Option> options;
   for (const Hint& hint : insert.hints) {
     options.insert(options.end(), hint.options.begin(), hint.options.end());
@@ -348,6 +413,20 @@ void Session::share_inputs(std::vector<Prepared>& all) const {
 
 Result<StatementResult> Session::run_inserts(std::string_view text,
                                              const std::vector<Insert>& inserts) {
+  for (const Insert& insert : inserts) {
+    const Result<const CatalogObject*> found = catalog_.find(insert.table);
+    if (!found.ok() || (*found)->table() == nullptr) { continue; }  // said where it is bound
+    if ((*found)->table()->materialization.has_value()) {
+      return error_at(text, insert.table.span(), ErrorId::kSqlCatalog,
+                      "a materialized table has what its query gives, and nothing is inserted");
+    }
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(RunningInsert running, build_inserts(text, inserts));
+  return start(std::move(running));
+}
+
+Result<RunningInsert> Session::build_inserts(std::string_view text,
+                                             const std::vector<Insert>& inserts) {
   RunningInsert running;
   running.env = make_env("insert-into_" + catalog_.path_of(inserts[0].table).to_string());
   std::vector<Prepared> all;
@@ -362,6 +441,10 @@ Result<StatementResult> Session::run_inserts(std::string_view text,
   for (const Prepared& prepared : all) {
     TIDEWHEEL_RETURN_IF_ERROR(builder.insert(*prepared.plan, *prepared.sink));
   }
+  return running;
+}
+
+Result<StatementResult> Session::start(RunningInsert running) {
   running.waits = ReadSettings{*this}.flag("table.dml-sync");
   running.env->resume(options_.resumes);
   if (options_.resumes && options_.config.get(options::kCheckpointDirectory).empty()) {
@@ -388,6 +471,13 @@ Result<StatementResult> Session::set(const Set& statement) {
     TIDEWHEEL_RETURN_IF_ERROR(check_setting(*known, option.value));
     settings_[option.key] = option.value;
     return StatementResult(Done{});
+  }
+  for (const auto& [key, why] : kRefusedSettings) {
+    const bool is_prefix = key.ends_with('.');
+    if (is_prefix ? option.key.starts_with(key) : option.key == key) {
+      return invalid_argument(ErrorId::kUnknownOption, "{} means nothing here: {}", option.key,
+                              why);
+    }
   }
   TIDEWHEEL_RETURN_IF_ERROR(options_.config.set(option.key, option.value));
   return StatementResult(Done{});
@@ -431,6 +521,9 @@ struct Session::Executor {
   }
   Out operator()(const Drop& drop) const {
     if (drop.kind == ObjectKind::kFunction) { return done(session.drop_function(drop)); }
+    if (drop.kind == ObjectKind::kMaterializedTable) {
+      return done(session.drop_materialized(drop));
+    }
     return done(session.catalog_.drop(drop));
   }
   Out operator()(const Alter& alter) const { return session.alter(text, alter); }
@@ -457,6 +550,16 @@ struct Session::Executor {
   }
   Out operator()(const DescribeJob& describe) const { return session.describe_job(describe); }
   Out operator()(const StopJob& stop) const { return session.stop_job(stop); }
+  Out operator()(const CompilePlan& plan) const { return session.compile_plan(text, plan); }
+  Out operator()(const ExecutePlan& plan) const { return session.execute_plan(plan.path); }
+  Out operator()(const ModuleStatement& modules) const {
+    return done(session.change_modules(text, modules));
+  }
+  Out operator()(const LibraryStatement& library) const {
+    return session.change_libraries(text, library);
+  }
+  // Whoever executes a script has seen to it.
+  Out operator()(const ClientStatement&) const { return StatementResult(Done{}); }
 };
 
 Result<StatementResult> Session::execute(std::string_view text, const Statement& statement) {

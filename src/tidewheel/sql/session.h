@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -33,6 +34,7 @@ namespace tidewheel::sql {
 struct BinderEnvironment;  // sql/binder.h
 struct BuildOptions;       // sql/build.h
 class JobAnalysis;         // sql/job_analysis.h
+struct SavedPlan;          // sql/saved_plan.h
 
 struct SessionOptions {
   std::shared_ptr<const TableRegistry> tables;
@@ -43,6 +45,9 @@ struct SessionOptions {
   std::function<Result<std::shared_ptr<const TableDefinition>>(const std::string& path)> file_table;
   // Loads what CREATE FUNCTION .. USING LIBRARY names; null: no libraries can be loaded.
   FunctionLoader load_functions = nullptr;
+  // Has the connectors and formats of a library among `tables`, or no longer: ADD JAR and REMOVE
+  // JAR of a plug-in. Null: none can be added.
+  std::function<Status(const std::string& path, bool removes)> change_plugins = nullptr;
   // Runs the jobs of INSERTs elsewhere (Env::run_with); queries are refused then, since nobody
   // would see their rows. Null: jobs run in this process.
   JobRunner runner = nullptr;
@@ -90,6 +95,12 @@ struct RunningInsert {
 };
 
 using StatementResult = std::variant<Done, Listing, RunningQuery, RunningInsert>;
+
+// QUIT and EXIT: what stands behind it in a script is not executed.
+inline bool is_quit(const Statement& statement) {
+  const auto* const client = std::get_if<ClientStatement>(&statement.node);
+  return client != nullptr && client->action == ClientStatement::Action::kQuit;
+}
 
 // One thread. The world outlives the session and the jobs that it gave; the jobs may outlive the
 // session, because they share what they need of it.
@@ -155,11 +166,33 @@ class Session {
   struct Executor;
   Result<StatementResult> run_query(std::string_view text, const Query& query);
   Result<StatementResult> run_inserts(std::string_view text, const std::vector<Insert>& inserts);
+  // A job that has not been started.
+  Result<RunningInsert> build_inserts(std::string_view text, const std::vector<Insert>& inserts);
+  Result<StatementResult> start(RunningInsert running);
   Result<StatementResult> set(const Set& statement);
   Result<StatementResult> reset(const Reset& statement);
   // ---- session_functions.cc
   Status create_function(std::string_view text, const CreateFunction& statement);
   Status drop_function(const Drop& statement);
+  // The function of a statement, and which library it is in.
+  Result<NamedFunction> load_function(std::string_view text, CreateFunction& statement) const;
+  Result<const CreateFunction*> find_function(const Name& name) const;
+  Result<StatementResult> describe_function(const Describe& statement) const;
+
+  // ---- session_libraries.cc
+  Result<StatementResult> change_libraries(std::string_view text,
+                                           const LibraryStatement& statement);
+  Status change_modules(std::string_view text, const ModuleStatement& statement) const;
+  Listing show_modules(bool full) const;
+
+  // ---- execute_plan.cc
+  Result<StatementResult> compile_plan(std::string_view text, const CompilePlan& statement);
+  Result<StatementResult> execute_plan(const std::string& path);
+  Result<SavedPlan> save_plan(std::string_view text, const Statement& statement);
+  // A session in which there is what the plan holds, and nothing else.
+  Result<std::unique_ptr<Session>> session_of(const SavedPlan& plan) const;
+  Status take_objects(const SavedPlan& plan);
+  Status take_functions(const SavedPlan& plan);
 
   // ---- execute_ddl.cc
   Result<StatementResult> create_table(std::string_view text, const CreateTable& statement);
@@ -172,6 +205,14 @@ class Session {
   Result<CatalogObject> make_view(std::string_view text, CreateView statement,
                                   const ObjectPath& path) const;
   Result<StatementResult> alter(std::string_view text, const Alter& statement);
+
+  // ---- execute_materialized.cc
+  Result<StatementResult> create_materialized(std::string_view text, const CreateTable& statement);
+  Result<StatementResult> refresh(const CatalogObject& object, const std::vector<Option>& options,
+                                  const std::string& savepoint);
+  Result<StatementResult> alter_materialized(std::string_view text, const Alter& statement);
+  Status drop_materialized(const Drop& statement);
+  Result<std::vector<std::string>> materialized_tables(const ObjectPath& database) const;
 
   // ---- execute_explain.cc
   Result<StatementResult> explain(std::string_view text, const Explain& statement);
@@ -190,6 +231,7 @@ class Session {
   Result<std::vector<std::string>> shown_names(const Show& statement);
   Result<StatementResult> show_columns(const Show& statement);
   Result<StatementResult> show_create(const Show& statement);
+  Result<StatementResult> show_create_other(const Name& name, Show::What what) const;
   Result<StatementResult> describe(const Describe& statement);
   // Of a file in the place of a table.
   Result<std::shared_ptr<const TableDefinition>> file_table(const Name& file) const;
@@ -213,6 +255,17 @@ class Session {
   FunctionRegistry functions_;
   std::map<std::string, std::string> settings_;
   std::map<std::string, int32_t> names_;  // of jobs: how often each was given
+  // By layer and path: the statements that made functions, with whole names.
+  std::map<std::pair<FunctionLayer, std::string>, CreateFunction> made_functions_;
+  std::optional<FunctionRegistry> of_program_;  // with those of `add_functions` only
+  std::vector<std::string> libraries_;          // ADD JAR
+  // Of a materialized table: the job that fills it, and in what it was suspended.
+  struct Refresh {
+    std::string job_id;
+    std::string savepoint;
+  };
+  std::map<ObjectPath, Refresh> refreshes_;
+  std::set<ObjectPath>* named_objects_ = nullptr;  // when not null, is told what queries name
   struct SubmittedJob {
     int64_t begun_wall_ms = 0;
     std::unique_ptr<Env> env;

@@ -86,6 +86,15 @@ struct LikeTable {
   friend bool operator==(const LikeTable&, const LikeTable&) = default;
 };
 
+// What makes a table the result of a query that goes on: how old its rows may be, and who renews
+// them.
+struct Materialization {
+  enum class Mode : uint8_t { kUnsaid, kContinuous, kFull };
+  IntervalLiteral freshness;
+  Mode mode = Mode::kUnsaid;
+  friend bool operator==(const Materialization&, const Materialization&) = default;
+};
+
 struct CreateTable {
   bool or_replace = false;
   bool replace = false;  // REPLACE TABLE, without CREATE
@@ -100,6 +109,7 @@ struct CreateTable {
   std::vector<Identifier> partitioned_by;
   std::vector<Option> options;
   std::optional<LikeTable> like;
+  std::optional<Materialization> materialization;  // CREATE MATERIALIZED TABLE: with a query
   std::optional<Query> query;
   friend bool operator==(const CreateTable&, const CreateTable&) = default;
 };
@@ -129,11 +139,13 @@ struct CreateDatabase {
   std::vector<Option> options;
   friend bool operator==(const CreateDatabase&, const CreateDatabase&) = default;
 };
-// CREATE FUNCTION f AS 'symbol' [LANGUAGE CPP] [USING LIBRARY 'path']
+// CREATE FUNCTION f AS 'symbol' [LANGUAGE CPP] [USING LIBRARY 'path'], or ALTER FUNCTION.
 struct CreateFunction {
+  bool alters = false;
   bool temporary = false;
   bool system = false;
   bool if_not_exists = false;
+  bool if_exists = false;  // of ALTER
   Name name;
   std::string symbol;
   std::optional<Identifier> language;
@@ -141,7 +153,14 @@ struct CreateFunction {
   friend bool operator==(const CreateFunction&, const CreateFunction&) = default;
 };
 
-enum class ObjectKind : uint8_t { kTable, kView, kCatalog, kDatabase, kFunction };
+enum class ObjectKind : uint8_t {
+  kTable,
+  kView,
+  kCatalog,
+  kDatabase,
+  kFunction,
+  kMaterializedTable,
+};
 
 struct Drop {
   enum class Rest : uint8_t { kUnsaid, kRestrict, kCascade };
@@ -202,12 +221,19 @@ struct ReplaceQuery {
   Query query;
   friend bool operator==(const ReplaceQuery&, const ReplaceQuery&) = default;
 };
+// ALTER MATERIALIZED TABLE m SUSPEND, RESUME [WITH (..)]
+struct AlterRefresh {
+  enum class Action : uint8_t { kSuspend, kResume };
+  Action action = Action::kSuspend;
+  std::vector<Option> options;  // table options of the job that goes on
+  friend bool operator==(const AlterRefresh&, const AlterRefresh&) = default;
+};
 struct Alter {
   ObjectKind kind = ObjectKind::kTable;
   bool if_exists = false;
   Name name;
   std::variant<RenameTo, SetOptions, ResetOptions, AlterSchema, DropColumns, DropPart, RenameColumn,
-               ReplaceQuery>
+               ReplaceQuery, AlterRefresh>
       action;
   friend bool operator==(const Alter&, const Alter&) = default;
 };
@@ -246,6 +272,20 @@ struct Explain {
   friend bool operator==(const Explain&, const Explain&);
 };
 
+// COMPILE PLAN 'file' [IF NOT EXISTS] FOR .., COMPILE AND EXECUTE PLAN 'file' FOR ..: of an INSERT
+// or a statement set.
+struct CompilePlan {
+  std::string path;
+  bool if_not_exists = false;
+  bool executes = false;
+  Box<Statement> statement;
+  friend bool operator==(const CompilePlan&, const CompilePlan&);
+};
+struct ExecutePlan {
+  std::string path;
+  friend bool operator==(const ExecutePlan&, const ExecutePlan&) = default;
+};
+
 // ---- The session
 
 struct Use {
@@ -270,6 +310,14 @@ struct Show {
     kJobs,
     kCurrentCatalog,
     kCurrentDatabase,
+    kCreateDatabase,
+    kCreateFunction,
+    kCreateMaterializedTable,
+    kMaterializedTables,
+    kModules,
+    kFullModules,
+    kJars,
+    kProcedures,
   };
   What what = What::kTables;
   std::optional<Name> of;  // FROM or IN; what SHOW CREATE is about
@@ -306,15 +354,39 @@ struct StopJob {
   friend bool operator==(const StopJob&, const StopJob&) = default;
 };
 
+// LOAD MODULE m [WITH (..)], UNLOAD MODULE m, USE MODULES m, n
+struct ModuleStatement {
+  enum class Action : uint8_t { kLoad, kUnload, kUse };
+  Action action = Action::kLoad;
+  std::vector<Identifier> modules;  // one, but for kUse
+  std::vector<Option> options;      // of kLoad
+  friend bool operator==(const ModuleStatement&, const ModuleStatement&) = default;
+};
+// ADD JAR 'path', REMOVE JAR 'path': shared libraries of functions, connectors and formats.
+struct LibraryStatement {
+  bool removes = false;
+  std::string path;
+  Span path_span;
+  friend bool operator==(const LibraryStatement&, const LibraryStatement&) = default;
+};
+// What is said to the client: nothing that a session could execute.
+struct ClientStatement {
+  enum class Action : uint8_t { kQuit, kHelp, kClear };
+  Action action = Action::kQuit;
+  friend bool operator==(const ClientStatement&, const ClientStatement&) = default;
+};
+
 struct Statement {
   std::variant<Query, CreateTable, CreateView, CreateCatalog, CreateDatabase, CreateFunction, Drop,
                Alter, Insert, StatementSet, Explain, Use, Show, Describe, Set, Reset, DescribeJob,
-               StopJob>
+               StopJob, CompilePlan, ExecutePlan, ModuleStatement, LibraryStatement,
+               ClientStatement>
       node;
   Span span;
   friend bool operator==(const Statement&, const Statement&) = default;
 };
 
 inline bool operator==(const Explain&, const Explain&) = default;
+inline bool operator==(const CompilePlan&, const CompilePlan&) = default;
 
 }  // namespace tidewheel::sql

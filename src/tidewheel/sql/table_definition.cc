@@ -201,6 +201,9 @@ struct AlterTable {
   Status operator()(const ReplaceQuery&) const {
     return wrong(place(), "a table has no query to replace");
   }
+  Status operator()(const AlterRefresh&) const {
+    return wrong(place(), "only a materialized table is suspended and resumed");
+  }
   Status operator()(const SetOptions& set) const {
     for (const Option& option : set.options) {
       std::erase_if(table.options, [&](const Option& old) { return old.key == option.key; });

@@ -61,6 +61,37 @@ TEST_F(JoinPlans, joins_on_one_key_are_one_operator) {
   EXPECT_FALSE(has(explained(query), "MultiJoin"));
 }
 
+TEST_F(JoinPlans, a_table_that_is_joined_with_itself_is_kept_once) {
+  const std::string text = explained("SELECT l.av, r.av FROM a AS l JOIN a AS r ON l.k = r.k");
+  EXPECT_TRUE(has(text, "MultiJoin(joinTypes=[InnerJoin], on=[(k) = (k)], shared=[1 as 0])"))
+      << text;
+  EXPECT_TRUE(has(text, "MultiJoin by (k): rows (k, av), for ever")) << text;
+  const std::string chain =
+      explained("SELECT l.av, r.av, bv FROM a AS l JOIN b ON l.k = b.k JOIN a AS r ON l.k = r.k");
+  EXPECT_TRUE(has(chain, "shared=[2 as 0]")) << chain;
+  // Other columns, another key, rows that change, NULLs for rows.
+  for (const char* const other :
+       {"SELECT l.av FROM a AS l JOIN a AS r ON l.k = r.k",
+        "SELECT l.av FROM a AS l JOIN a AS r ON l.k = r.av",
+        "SELECT l.n, r.n FROM (SELECT k, COUNT(*) AS n FROM a GROUP BY k) AS l JOIN "
+        "(SELECT k, COUNT(*) AS n FROM a GROUP BY k) AS r ON l.k = r.k",
+        "SELECT l.av, r.av FROM a AS l LEFT JOIN a AS r ON l.k = r.k"}) {
+    EXPECT_FALSE(has(explained(other), "shared")) << other;
+  }
+}
+
+TEST_F(JoinPlans, joins_are_put_together_by_themselves_where_all_are_inner) {
+  const std::string inner = "SELECT av, bv, cv FROM a JOIN b ON a.k = b.k JOIN c ON b.k = c.k";
+  const std::string left = "SELECT av, bv, cv FROM a LEFT JOIN b ON a.k = b.k JOIN c ON a.k = c.k";
+  EXPECT_TRUE(has(explained(left), "MultiJoin"));
+  run("RESET 'table.optimizer.multi-join.enabled'");
+  EXPECT_TRUE(has(explained(inner), "MultiJoin"));
+  EXPECT_FALSE(has(explained(left), "MultiJoin"));
+  EXPECT_TRUE(has(explained("SELECT l.av, r.av FROM a AS l JOIN a AS r ON l.k = r.k"), "shared"));
+  run("SET 'table.optimizer.multi-join.enabled' = 'false'");
+  EXPECT_FALSE(has(explained(inner), "MultiJoin"));
+}
+
 TEST_F(JoinPlans, a_join_on_another_key_ends_the_chain) {
   EXPECT_FALSE(has(explained("SELECT av FROM a JOIN b ON a.k = b.k JOIN c ON bv = c.k"), "Multi"));
   EXPECT_FALSE(has(

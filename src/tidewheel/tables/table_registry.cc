@@ -44,12 +44,21 @@ std::unique_ptr<TableRegistry> make_table_registry() {
 }
 
 std::unique_ptr<TableRegistry> make_table_registry(World& world,
-                                                   std::function<const Config&()> config) {
+                                                   std::function<const Config&()> config,
+                                                   ChangePlugins* change) {
   auto registry = make_table_registry();
-  registry->extend(std::make_unique<PluginFolder>(
+  auto folder = std::make_unique<PluginFolder>(
       world.files(),
       [&world, config = std::move(config)] { return plugin_directory(world, config()); }, *registry,
-      load_table_plugin));
+      load_table_plugin);
+  if (change != nullptr) {
+    *change = [folder = folder.get()](const std::string& path, bool removes) -> Status {
+      if (!removes) { return folder->add(path); }
+      folder->remove(path);
+      return {};
+    };
+  }
+  registry->extend(std::move(folder));
   return registry;
 }
 
