@@ -12,8 +12,8 @@ Result<BatchSettings> batch_settings(const Config& config) {
   if (same_word(mode, "AUTOMATIC")) {
     return invalid_argument(
         ErrorId::kBadOptionValue,
-        "{} is AUTOMATIC, but sources do not say whether they end: choose BATCH "
-        "if all of them do, or else STREAMING",
+        "{} is AUTOMATIC, but a job does not choose by its sources: choose BATCH if all of them "
+        "end, or else STREAMING",
         options::kRuntimeMode.key);
   }
   settings.is_batch = same_word(mode, "BATCH");

@@ -12,6 +12,7 @@
 #include "tidewheel/base/world.h"
 #include "tidewheel/dataflow/job_master.h"
 #include "tidewheel/dataflow/restore.h"
+#include "tidewheel/dataflow/source_coordinator.h"
 #include "tidewheel/rocksdb/rocksdb_backends.h"
 #include "tidewheel/state/map_backend.h"
 
@@ -86,10 +87,32 @@ Status forget_earlier_runs(World& world, const std::string& name, const Config& 
       .with_context("{}", options::kCheckpointDirectory.key);
 }
 
+bool is_bounded(const GraphNode& node) {
+  try {
+    const auto coordinator = node.make_coordinator();
+    const auto* const source =
+        coordinator.ok() ? dynamic_cast<const SourceCoordinator*>(coordinator->get()) : nullptr;
+    return source == nullptr || source->is_bounded();
+  } catch (...) { return true; }  // whoever makes it to use it says what was thrown
+}
+
+// What is behind a source that does not end would never begin.
+Status check_sources_end(const LogicalGraph& graph) {
+  for (const GraphNode& node : graph.nodes) {
+    if (!node.is_source || !node.make_coordinator || is_bounded(node)) { continue; }
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "{} is BATCH, but the source '{}' does not end: give it an end, or "
+                            "run the job with STREAMING",
+                            options::kRuntimeMode.key, node.name);
+  }
+  return ok_status();
+}
+
 // A bounded job takes no checkpoints, and goes on from none.
-Status check_batch_job(const Config& config, const Logger& logger) {
+Status check_batch_job(const LogicalGraph& graph, const Config& config, const Logger& logger) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const BatchSettings batch, batch_settings(config));
   if (!batch.is_batch) { return ok_status(); }
+  TIDEWHEEL_RETURN_IF_ERROR(check_sources_end(graph));
   if (!config.get(options::kRecoveryPath).empty()) {
     return invalid_argument(ErrorId::kBadOptionValue,
                             "{} is set, but a job with {} BATCH takes all of its input",
@@ -246,7 +269,7 @@ Result<JobSetup> set_up_job(World& world, LogicalGraph graph, const Config& conf
   TIDEWHEEL_ASSIGN_OR_RETURN(setup.chained, chain_graph(std::move(graph), config));
   const Logger logger = world.logger().named("job");
   for (const std::string& warning : setup.chained.warnings) { logger.warning("{}", warning); }
-  TIDEWHEEL_RETURN_IF_ERROR(check_batch_job(config, logger));
+  TIDEWHEEL_RETURN_IF_ERROR(check_batch_job(setup.chained.graph, config, logger));
   setup.name = job_name_of(setup.chained.graph, config);
   TIDEWHEEL_ASSIGN_OR_RETURN(setup.rules, checkpoint_rules(config));
   TIDEWHEEL_ASSIGN_OR_RETURN(setup.restarts_all, restarts_all(config));

@@ -24,6 +24,9 @@
 //   std::string split_id(const Split& split) const;
 //   // Above 0: unbounded, and `discover` is called again and again.
 //   int64_t discovery_interval_ms() const;
+//   // Whether it ends by itself. Default: yes, unless it is discovered again and again. One that
+//   // does not is refused where execution.runtime-mode is BATCH.
+//   bool is_bounded() const;
 //   SplitAssignment assignment() const;  // default: kOnRequest
 //   // A checkpoint is complete, in which this subtask had these splits. Best effort: for telling
 //   // others how far the job is.

@@ -356,6 +356,22 @@ TEST_F(EnumeratorTest, a_watched_source_gives_new_splits_once) {
   EXPECT_EQ(context_.sent.size(), 5U);
 }
 
+struct TimesThatSay : Times {
+  bool has_end = true;
+  bool is_bounded() const { return has_end; }
+};
+TEST_F(EnumeratorTest, knows_whether_its_source_ends) {
+  const auto is_bounded = [](auto source) {
+    const auto made = make_enumerator(std::move(source), {.name = "times"});
+    return dynamic_cast<const SourceCoordinator&>(*made).is_bounded();
+  };
+  EXPECT_TRUE(is_bounded(Times{}));
+  EXPECT_TRUE(is_bounded(TimesThatSay{}));
+  EXPECT_FALSE(is_bounded(TimesThatSay{{}, false}));
+  EXPECT_TRUE(make({.name = "folder"})->is_bounded());
+  EXPECT_FALSE(make({.name = "folder", .discovery_interval_ms = 100})->is_bounded());
+}
+
 TEST_F(EnumeratorTest, what_was_given_away_is_remembered) {
   std::string state;
   {

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "tidewheel/base/completion_gate.h"
-#include "tidewheel/dataflow/coordinator.h"
+#include "tidewheel/dataflow/source_coordinator.h"
 #include "tidewheel/operators/record_codec.h"
 #include "tidewheel/operators/source.h"
 #include "tidewheel/operators/watermark.h"
@@ -49,6 +49,7 @@ struct EnumeratorOptions {
   std::string name;  // of the source, for messages
   SplitAssignment assignment = SplitAssignment::kOnRequest;
   int64_t discovery_interval_ms = 0;  // 0: once
+  bool is_bounded = true;             // as its splits are: the source says whether they end
   std::shared_ptr<AlignmentGroup> alignment = nullptr;
   int64_t alignment_drift_ms = 0;
   int32_t source_id = 0;  // tells the group's sources apart
@@ -68,7 +69,7 @@ struct FoundSplit {
   std::string bytes;
 };
 
-class SplitEnumerator final : public OperatorCoordinator {
+class SplitEnumerator final : public SourceCoordinator {
  public:
   // `discover` runs on the blocking pool, one call at a time; it may outlive the enumerator by a
   // call.
@@ -76,6 +77,7 @@ class SplitEnumerator final : public OperatorCoordinator {
   SplitEnumerator(EnumeratorOptions options, Discover discover, SplitCodec codec = {});
   ~SplitEnumerator() override;
 
+  bool is_bounded() const override { return options_.is_bounded && !is_continuous(); }
   Status start(CoordinatorContext& context) override;
   void on_subtask_ready(int32_t subtask) override;
   void on_event(int32_t subtask, std::string_view event) override;
@@ -121,6 +123,7 @@ std::unique_ptr<OperatorCoordinator> make_enumerator(S source, EnumeratorOptions
   if constexpr (requires { source.discovery_interval_ms(); }) {
     options.discovery_interval_ms = source.discovery_interval_ms();
   }
+  if constexpr (requires { source.is_bounded(); }) { options.is_bounded = source.is_bounded(); }
   using Split = typename S::Split;
   SplitCodec codec;
   codec.schema = encoded_schema<Split>();

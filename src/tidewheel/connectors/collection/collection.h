@@ -187,6 +187,7 @@ class GeneratorSource {
     return splits;
   }
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  bool is_bounded() const { return options_.count >= 0; }
   std::vector<Split> divide(const Split& split, int32_t parts) const {
     std::vector<Split> divided;
     const int64_t stride = split.stride * parts;

@@ -37,6 +37,7 @@ class RowSource {
   explicit RowSource(Plan plan) : plan_(std::make_shared<const Plan>(std::move(plan))) {}
   Result<std::vector<Split>> discover(SplitContext& context);
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  bool is_bounded() const { return plan_->rows >= 0; }
   std::vector<Split> divide(const Split& split, int32_t parts) const;
   Status open(SourceContext& context);
   Status open_split(Split& split);

@@ -141,6 +141,7 @@ class ColumnSource {
   Result<std::vector<Split>> discover(SplitContext& context);
   std::string split_id(const Split& split) const { return split.id(); }
   int64_t discovery_interval_ms() const { return to_ms(plan_->options.watch_every); }
+  bool is_bounded() const { return plan_->options.is_bounded(); }
   SplitAssignment assignment() const { return SplitAssignment::kOnRequest; }
   Status open(SourceContext& context);
   void close_split(Split& split) { readers_->remove(split); }

@@ -174,6 +174,7 @@ class RecordSource {
   }
   std::string split_id(const Split& split) const { return split.id(); }
   int64_t discovery_interval_ms() const { return to_ms(options_.watch_every); }
+  bool is_bounded() const { return options_.is_bounded(); }
   SplitAssignment assignment() const {
     return options_.follow ? SplitAssignment::kSpread : SplitAssignment::kOnRequest;
   }

@@ -43,7 +43,7 @@ class SplitFinder {
   // A file that is watched or followed is one split, whose id does not change when the file grows.
   void add_file(const std::string& path, int64_t size) {
     const bool plain = compression_of(path, options_.compression) == Compression::kNone;
-    const bool bounded = to_ms(options_.watch_every) <= 0 && !options_.follow;
+    const bool bounded = options_.is_bounded();
     if (!plain || !bounded || !may_split_ || options_.split_bytes <= 0 || size == 0) {
       // Pipes and the like have no size; what is no regular file is read until it ends.
       splits_.push_back({path, 0, plain && bounded && size > 0 ? size : kToTheEnd, 0, 1});

@@ -23,6 +23,7 @@ struct ReadOptions {
   int64_t split_bytes = int64_t{64} << 20;  // larger files are read in pieces of so many; 0: whole
   int64_t record_bytes_max = int64_t{16} << 20;  // a longer line or record fails the job
 
+  bool is_bounded() const { return to_ms(watch_every) <= 0 && !follow; }
   // Errors: kConnectorOption.
   [[nodiscard]] Status validate() const;
 };

@@ -156,7 +156,7 @@ class FileTable final : public TableSource {
   }
 
   ChangelogKinds changelog() const override { return format_.changelog(); }
-  bool is_bounded() const override { return to_ms(plan_.options.watch_every) <= 0; }
+  bool is_bounded() const override { return plan_.options.is_bounded(); }
   TableEstimate estimate(FileSystem& files) const override {
     if (plan_.paths.front() == kStandardInput) { return {}; }
     return {.bytes = bytes_below(files, plan_.paths.front())};

@@ -59,6 +59,7 @@ class KafkaSource {
   int64_t discovery_interval_ms() const {
     return options_->is_bounded() ? 0 : to_ms(options_->discovery_every);
   }
+  bool is_bounded() const { return options_->is_bounded(); }
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
 
   Status open(SourceContext& context) {

@@ -82,6 +82,7 @@ class EventColumnSource {
     return reading_.discover(context.parallelism());
   }
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  bool is_bounded() const { return reading_.is_bounded(); }
   std::vector<Split> divide(const Split& split, int32_t parts) const {
     return divide_events(split, parts);
   }

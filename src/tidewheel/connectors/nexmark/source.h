@@ -40,6 +40,8 @@ class EventReading {
   }
 
   const Generator& generator() const { return *generator_; }
+  // Options that are not valid are reported by `open`.
+  bool is_bounded() const { return generator_ == nullptr || generator_->options().events > 0; }
   Result<std::vector<EventSplit>> discover(int32_t parallelism) const;
   Status open(const Clock& clock) {
     clock_ = &clock;
@@ -103,6 +105,7 @@ class EventSource {
     return reading_.discover(context.parallelism());
   }
   SplitAssignment assignment() const { return SplitAssignment::kSpread; }
+  bool is_bounded() const { return reading_.is_bounded(); }
   std::vector<Split> divide(const Split& split, int32_t parts) const {
     return divide_events(split, parts);
   }

@@ -30,6 +30,7 @@ class LineSource {
   using output = Line;
   using Split = SocketSplit;
   static constexpr int32_t fixed_parallelism = 1;
+  static constexpr bool is_bounded() { return false; }
 
   LineSource(NetworkAddress address, const SocketOptions& options)
       : address_(std::move(address)), options_(options) {}

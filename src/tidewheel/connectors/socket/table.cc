@@ -29,6 +29,7 @@ class ColumnSource {
   using output = ColumnRow;
   using Split = SocketSplit;
   static constexpr int32_t fixed_parallelism = 1;
+  static constexpr bool is_bounded() { return false; }
 
   explicit ColumnSource(std::shared_ptr<const SocketPlan> plan) : plan_(std::move(plan)) {}
 
