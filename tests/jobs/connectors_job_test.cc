@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/batch_options.h"
+#include "tidewheel/base/cluster_options.h"
 #include "tidewheel/connectors/file/lines.h"
 #include "tidewheel/connectors/file/records.h"
 #include "tidewheel/connectors/file/sink.h"
@@ -259,6 +261,41 @@ TEST_F(ConnectorJobs, a_watched_folder_is_read_until_the_job_is_stopped) {
   std::sort(lines.begin(), lines.end());
   EXPECT_EQ(lines, Strings({"1", "2", "3"}));
   EXPECT_EQ(sorted_lines(*world_, path("out")), Strings({"1", "2", "3"}));
+}
+
+struct BidPrice {
+  int64_t price = 0;
+};
+
+// What is behind them would never begin, and files would grow meanwhile.
+TEST_F(ConnectorJobs, sources_that_do_not_end_are_refused_in_batch_mode) {
+  const std::string lines = write("lines", "a line\n");
+  const auto run_batch = [this](auto source) {
+    Config config;
+    config.set(options::kRuntimeMode, "BATCH");
+    config.set(options::kTemporaryDirectories, folder_);
+    Env env(*world_, std::move(config));
+    env.from("source under test", std::move(source)).rebalance().to(discard());
+    const Result<JobResult> result = env.execute();
+    return result.ok() ? ok_status() : result.status();
+  };
+  const auto expect_refused = [&](auto source, const char* which) {
+    const Status status = run_batch(std::move(source));
+    EXPECT_EQ(status.id(), ErrorId::kBadOptionValue) << which << ": " << status.to_string();
+    EXPECT_NE(status.message().find("'source under test' does not end"), std::string::npos)
+        << which << ": " << status.to_string();
+  };
+  const auto number = [](int64_t index) { return index; };
+  expect_refused(file::lines(lines, {.watch_every = Duration(5)}), "a watched file");
+  expect_refused(file::lines(lines, {.follow = true}), "a file that grows");
+  expect_refused(socket::lines("127.0.0.1", 1), "a socket");
+  expect_refused(generate(number), "numbers");
+  expect_refused(nexmark::bids<BidPrice>({.events = 0}), "bids");
+  for (const Status& status : {run_batch(file::lines(lines)), run_batch(sequence(1, 10)),
+                               run_batch(generate(number, {.count = 10})),
+                               run_batch(nexmark::bids<BidPrice>({.events = 100}))}) {
+    EXPECT_TRUE(status.ok()) << status.to_string();
+  }
 }
 
 TEST_F(ConnectorJobs, lines_of_a_socket_come_until_the_peer_closes) {

@@ -15,11 +15,13 @@ import random
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 PATIENCE_S = 60
@@ -506,6 +508,59 @@ def quit_ends_a_script(program):
     expect("QUIT ends the shell" in program.run("-e", "HELP;").stdout, "there is no help")
     result = program.run(text="CLEAR; SELECT 1 AS a; EXIT; SELECT 2 AS b;")
     expect(result.stdout == "a\n1\n", result.stdout)
+
+
+LINES = ["1,a", "x,b", "3", "4,d", "6,f", '5,"e']
+
+
+def check_letters(program, options, run):
+    """What is there of LINES when `run` has executed a script whose table `lines` has `options`."""
+    out = program.scratch / options.split("'")[3]
+    run(f"""
+CREATE TABLE letters (record STRING, error STRING, source STRING, `position` BIGINT, `time` TIMESTAMP_LTZ(3)) WITH ('connector' = 'filesystem', 'path' = '{out}/letters', 'format' = 'json');
+CREATE TABLE good (n BIGINT, s STRING) WITH ('connector' = 'filesystem', 'path' = '{out}/good', 'format' = 'json');
+CREATE TABLE lines (n BIGINT NOT NULL, s STRING) WITH ({options}, 'format' = 'csv', 'scan.bad-records' = 'dead-letter', 'scan.dead-letter.table' = 'letters');
+INSERT INTO good SELECT n, s FROM lines;""")
+    good = rows_of(out / "good", "n")
+    expect(good == collections.Counter([1, 4, 6]), f"rows: {good}")
+    letters = [json.loads(line) for path in (out / "letters").glob("*.json") for line in path.read_text(encoding="utf-8").splitlines()]
+    letters.sort(key=lambda letter: letter["position"])
+    expect([letter["record"] for letter in letters] == ["x,b", "3", '5,"e'], f"letters: {letters}")
+    expect([letter["position"] for letter in letters] == [2, 3, 6], f"letters: {letters}")
+    expect(all(letter["error"] and letter["source"] and letter["time"] for letter in letters), f"letters: {letters}")
+
+
+def bad_lines_of_stdin_become_letters(program):
+    text = "".join(line + "\n" for line in LINES)
+    check_letters(program, "'connector' = 'stdin'", lambda script: program.run("-e", script, text=text))
+
+
+def bad_lines_of_a_socket_become_letters(program):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE_S)
+
+        def give():
+            connection, _ = server.accept()
+            with connection:
+                for line in LINES:
+                    connection.sendall(line.encode() + b"\n")
+                    time.sleep(0.01)
+
+        giver = threading.Thread(target=give)
+        giver.start()
+        port = server.getsockname()[1]
+        check_letters(program, f"'connector' = 'socket', 'hostname' = '127.0.0.1', 'port' = '{port}'", lambda script: program.run("-e", script))
+        giver.join()
+
+
+def a_table_without_end_is_refused_in_batch_mode(program):
+    batch = "SET 'execution.runtime-mode' = 'BATCH';"
+    for query in ("SELECT k, COUNT(*) FROM s GROUP BY k", "INSERT INTO o SELECT k, COUNT(*) FROM s GROUP BY k"):
+        result = program.run("-e", f"{ENDLESS} {batch} CREATE TABLE o (k INT, n BIGINT) WITH ('connector' = 'blackhole'); {query};", status=1)
+        expect("execution.runtime-mode is BATCH" in result.stderr and "'s' does not end" in result.stderr, result.stderr)
+    bounded = ENDLESS.replace("'datagen',", "'datagen', 'number-of-rows' = '100',")
+    result = program.run("--output", "csv", "-e", f"{bounded} {batch} SELECT COUNT(*) AS n FROM s;")
+    expect(result.stdout.split()[-1].endswith("100"), result.stdout)
 
 
 def a_full_disk_is_named(program):

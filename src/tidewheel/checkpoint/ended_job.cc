@@ -98,7 +98,11 @@ Status forget_ended_jobs(World& world, const std::string& directory, const std::
   }
   for (const std::string& folder : folders) {
     const Result<std::string> bytes = read_all(files, join_path(folder, kEndedName));
-    if (!bytes.ok()) { continue; }  // there is none, or it is somebody else's folder
+    if (!bytes.ok()) {
+      // A disk that does not answer says nothing about what it has.
+      if (bytes.status().id() == ErrorId::kFileIo) { return bytes.status(); }
+      continue;  // there is none, or it is somebody else's folder
+    }
     const Result<EndedJob> ended = decode_ended(*bytes);
     if (!ended.ok() || ended->job_name != job_name) { continue; }
     TIDEWHEEL_RETURN_IF_ERROR(

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "tidewheel/base/file_system.h"
+#include "tidewheel/sim/sim_world.h"
+
 namespace tidewheel {
 namespace {
 
@@ -25,6 +28,23 @@ TEST(EndedJob, that_is_damaged_or_cut_short_anywhere_is_refused) {
     EXPECT_FALSE(decode_ended(std::string_view(good).substr(0, i)).ok()) << i;
   }
   EXPECT_FALSE(decode_ended(good + "x").ok());
+}
+
+TEST(EndedJob, what_a_disk_does_not_give_is_not_taken_for_missing) {
+  SimMachine machine({.seed = 1});
+  FileSystem& files = machine.world.files();
+  const std::string folder = "/data/0123";
+  const std::string mark = join_path(folder, kEndedName);
+  ASSERT_TRUE(files.make_directories(folder).ok());
+  ASSERT_TRUE(write_all_durably(files, mark, encode_ended({"0123", "job", "", 5, 6})).ok());
+  machine.world.sim_files().set_faults({.read_error = 1});
+  EXPECT_EQ(forget_ended_jobs(machine.world, "/data", "job", "").id(), ErrorId::kFileIo);
+  machine.world.sim_files().set_faults({});
+  EXPECT_TRUE(files.exists(mark).value_or(false));
+  ASSERT_TRUE(forget_ended_jobs(machine.world, "/data", "another", "").ok());
+  EXPECT_TRUE(files.exists(mark).value_or(false));
+  ASSERT_TRUE(forget_ended_jobs(machine.world, "/data", "job", "").ok());
+  EXPECT_FALSE(files.exists(mark).value_or(true));
 }
 
 }  // namespace

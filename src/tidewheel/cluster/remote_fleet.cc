@@ -163,14 +163,23 @@ void RemoteFleet::on_lost(uint64_t number, const Status& why) {
   }
   std::vector<TaskId> lost;
   for (size_t place = 0; place < worker_of_place_.size(); ++place) {
-    if (worker_of_place_[place] != number) { continue; }
+    const TaskId task = parts_.layout.tasks()[place];
+    const Region& region = regions_[parts_.layout.region_of(task.vertex)];
+    const bool reads_there = worker_of_place_[place] != 0 && region.readers.contains(number);
+    if (worker_of_place_[place] == number || reads_there) { lost.push_back(task); }
+  }
+  give_up(lost, failure);
+  place_slots();
+}
+
+void RemoteFleet::give_up(const std::vector<TaskId>& tasks, const Status& why) {
+  for (const TaskId task : tasks) {
+    const size_t place = parts_.layout.place_of(task);
     worker_of_place_[place] = 0;
-    lost.push_back(parts_.layout.tasks()[place]);
-    tasks_[place].back().failure = failure;
+    tasks_[place].back().failure = why;
     set_state(place, ExecutionState::kFailed);
   }
-  if (!lost.empty()) { parts_.listener.tasks_lost(std::move(lost), failure); }
-  place_slots();
+  if (!tasks.empty()) { parts_.listener.tasks_lost(tasks, why); }
 }
 
 // ---- Slots
@@ -286,6 +295,7 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
     }
   }
   if (lost.empty() && add_results(region, notice)) {
+    regions_[region].readers = {notice.worker_of_result().begin(), notice.worker_of_result().end()};
     tell_all("Deploy", notice);
     return;
   }
@@ -436,6 +446,10 @@ void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& 
     if (notice.attempt() != region.attempt) { return; }
     return parts_.listener.results_lost(task, from_message(notice.results_lost()));
   }
+  if (notice.what_case() == pb::HappenedNotice::kInputLost) {
+    if (notice.attempt() != region.attempt || worker_of_place_[place] == 0) { return; }
+    return give_up({task}, from_message(notice.input_lost()));
+  }
   if (notice.attempt() != region.attempt || worker_of_place_[place] != member->number) { return; }
   FleetListener& listener = parts_.listener;
   switch (notice.what_case()) {
@@ -472,6 +486,7 @@ void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& 
       return listener.snapshot_declined(task, notice.snapshot_declined().checkpoint(),
                                         from_message(notice.snapshot_declined().why()));
     case pb::HappenedNotice::kResultsLost:
+    case pb::HappenedNotice::kInputLost:
     case pb::HappenedNotice::WHAT_NOT_SET: return;
   }
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -141,7 +142,8 @@ class RemoteFleet final : public TaskFleet {
  private:
   struct Member;  // a worker
   struct Region {
-    uint64_t attempt = 0;  // 0: it was never deployed
+    uint64_t attempt = 0;        // 0: it was never deployed
+    std::set<uint64_t> readers;  // workers that read for it what its inputs have kept
   };
 
   void on_register(const RpcRequest& from, const pb::RegisterWorkerRequest& request,
@@ -152,6 +154,8 @@ class RemoteFleet final : public TaskFleet {
   void on_ended(size_t place, TaskState state, Status failure);
   void on_figures(const RpcRequest& from, const pb::FiguresNotice& notice);
   void on_lost(uint64_t number, const Status& why);
+  // They have not ended, and can't go on.
+  void give_up(const std::vector<TaskId>& tasks, const Status& why);
 
   void take_figures(TaskAttempt& attempt, const pb::TaskFigures& figures);
   void sample_members(const std::map<uint64_t, pb::WorkerSampleRequest>& requests,

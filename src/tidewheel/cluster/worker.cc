@@ -62,7 +62,11 @@ class AttemptEdges final : public RemoteEdges {
   }
   Result<std::unique_ptr<RemoteChannel>> make_outgoing(const RemoteChannelSpec& spec,
                                                        WakeTarget& sender) override {
-    task_of_channel_[spec.number] = spec.sender;
+    if (has_results_of(spec.sender)) {
+      receiver_of_channel_[spec.number] = spec.receiver;
+    } else {
+      task_of_channel_[spec.number] = spec.sender;
+    }
     return exchange_.make_outgoing({attempt_, spec.number}, spec, peer_of(spec.receiver), sender);
   }
   Result<std::unique_ptr<RemoteChannel>> make_incoming(const RemoteChannelSpec& spec,
@@ -71,13 +75,19 @@ class AttemptEdges final : public RemoteEdges {
     return exchange_.make_incoming({attempt_, spec.number}, spec, peer_of(spec.sender), receiver);
   }
   // The task here at an end of the channel. Once all channels are made.
-  std::optional<TaskId> task_of(uint32_t channel) const {
-    const auto found = task_of_channel_.find(channel);
-    if (found == task_of_channel_.end()) { return std::nullopt; }
-    return found->second;
+  std::optional<TaskId> task_of(uint32_t channel) const { return find(task_of_channel_, channel); }
+  // The task elsewhere for which this process reads what is kept here.
+  std::optional<TaskId> receiver_of(uint32_t channel) const {
+    return find(receiver_of_channel_, channel);
   }
 
  private:
+  using TaskOfChannel = std::map<uint32_t, TaskId>;
+  static std::optional<TaskId> find(const TaskOfChannel& tasks, uint32_t channel) {
+    const auto found = tasks.find(channel);
+    if (found == tasks.end()) { return std::nullopt; }
+    return found->second;
+  }
   const ExchangePeer& peer_of(TaskId task) const {
     return peer_of_slot_[static_cast<size_t>(layout_.slot_of(task))];
   }
@@ -88,7 +98,8 @@ class AttemptEdges final : public RemoteEdges {
   const uint64_t self_;
   const std::vector<ExchangePeer> peer_of_slot_;
   const std::vector<uint64_t> reader_of_result_;
-  std::map<uint32_t, TaskId> task_of_channel_;
+  TaskOfChannel task_of_channel_;
+  TaskOfChannel receiver_of_channel_;
 };
 
 // Takes as long as the samples do, so it is done elsewhere.
@@ -665,11 +676,21 @@ void WorkerProcess::on_channel_lost(ExchangeChannelId channel, const Status& why
     if (region.attempt != channel.attempt) { continue; }
     if (region.state == Region::State::kPreparing) {
       region.lost.emplace_back(channel.number, why);
+      continue;
+    }
+    // Whoever has kept what is read here has ended, and whoever waits for it may not know of the
+    // channel yet: nobody else would tell.
+    if (const auto receiver = region.edges->receiver_of(channel.number)) {
+      pb::HappenedNotice notice;
+      to_message(*receiver, *notice.mutable_task());
+      notice.set_attempt(region.attempt);
+      to_message(why, *notice.mutable_input_lost());
+      tell(notice);
+      continue;
     }
     if (region.state != Region::State::kRunning) { continue; }
     const std::optional<TaskId> id = region.edges->task_of(channel.number);
-    // Not who has kept what is read here: it has ended.
-    if (!id || layout_->region_of(id->vertex) != index) { continue; }
+    if (!id) { continue; }
     Task* const task = deployment_->tasks()[layout_->place_of(*id)];
     if (task != nullptr) { task->fail(why); }
   }

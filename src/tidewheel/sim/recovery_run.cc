@@ -301,7 +301,10 @@ class RecoveryRun {
       shape = shape_of_point_.at(point->path);
     }
     const std::shared_ptr<Rebuild> rebuild = make_rebuild(process, shape, disturbed, random);
-    if (point.has_value() && (point->savepoint || resumes_elsewhere_)) {
+    // One who has seen the job go on from its savepoint to its end does not begin with that again.
+    const bool goes_on_from_savepoint =
+        point.has_value() && point->savepoint && !has_ended_with(point->checkpoint + 1);
+    if (point.has_value() && (goes_on_from_savepoint || resumes_elsewhere_)) {
       config.set(options::kRecoveryPath, point->path);
     } else {
       rebuild->start.resume = true;
@@ -315,6 +318,7 @@ class RecoveryRun {
         name_of(end),
         end >= End::kKill && end <= End::kKillAtSite && power_fails ? " with its machine" : ""));
     job_ = make_typed_job({process, job_random, std::move(config), Ending::kComplete, rebuild});
+    removes_fail_ = false;
     const auto faults_end = disturbed ? schedule_disk_faults(random) : nullptr;
     arm(end, process, random);
     if (last) {
@@ -421,10 +425,17 @@ class RecoveryRun {
         [&] { return !process.alive() || is_final(handle.state()); }, until_ns);
     if (!ended) { end_life(handle, process, end, last); }
     if (!process.alive()) { return; }
-    const auto is_hopeless = [&] { return last && !lies_ && handle.restarts() > kRestartsMax; };
+    const auto is_hopeless = [&] { return last && handle.restarts() > kRestartsMax; };
     const bool goes_on = !machine_.simulation.run_until(
         [&] { return !process.alive() || is_final(handle.state()) || is_hopeless(); },
         machine_.simulation.now_ns() + kRunNs);
+    if (process.alive() && is_hopeless() && lies_) {
+      // What its disk has lost comes back by no restart.
+      last_result_ = handle.failures().back().status;
+      note("it is started again and again: " + last_result_.to_string());
+      handle.cancel();
+      return;
+    }
     if (process.alive() && is_hopeless()) {
       fail("the job is started again and again, and nothing disturbs it: " +
            handle.failures().back().status.to_string());
@@ -532,6 +543,7 @@ class RecoveryRun {
     if (draws(random, "sync-errors", 0.15)) { faults.sync_error = chance; }
     if (draws(random, "rename-errors", 0.1)) { faults.rename_error = chance; }
     if (draws(random, "remove-errors", 0.1)) { faults.remove_error = chance; }
+    removes_fail_ = faults.remove_error > 0;
     if (draws(random, "read-errors", 0.1)) { faults.read_error = chance; }
     if (draws(random, "short-reads", 0.2)) { faults.short_read = 0.5; }
     if (lies_ && random.chance(0.5)) { faults.sync_lost = chance; }
@@ -573,45 +585,66 @@ class RecoveryRun {
 
   // ---- What is on disk
 
+  // What a _metadata says.
+  struct Known {
+    std::string end;  // of the file: its checksum
+    std::optional<Point> point = {};
+    std::map<std::string, uint64_t> files = {};  // by path, with their sizes
+  };
+
   // All that have their metadata, the oldest first.
   std::vector<Point> points() const {
-    const SimFileSystem& disk = machine_.world.sim_files();
     std::vector<Point> found;
-    for (const std::string& file : disk.files_below("/data")) {
-      if (file_name(file) != kMetadataName) { continue; }
-      if (file_name(parent_path(file)).starts_with("passed-over-")) { continue; }
-      const std::string* const bytes = disk.durable_bytes(file);
-      const Known* const known = bytes == nullptr ? nullptr : read_metadata(file, *bytes);
-      if (known == nullptr) { continue; }
+    for (const Known* const known : known_points()) {
       found.push_back(*known->point);
-      for (const auto& [path, size] : known->files) {
-        const std::string* const durable = disk.durable_bytes(path);
-        if (durable == nullptr || durable->size() != size) { found.back().lost_file = path; }
-      }
+      found.back().lost_file = lost_file_of(*known);
     }
     std::sort(found.begin(), found.end(), [](const Point& a, const Point& b) {
       return std::tie(a.checkpoint, a.path) < std::tie(b.checkpoint, b.path);
     });
     return found;
   }
+  // The same, without a look at their files; by path.
+  std::vector<const Known*> known_points() const {
+    const SimFileSystem& disk = machine_.world.sim_files();
+    std::vector<const Known*> found;
+    for (const std::string& file : disk.files_below("/data")) {
+      if (file_name(file) != kMetadataName) { continue; }
+      if (file_name(parent_path(file)).starts_with("passed-over-")) { continue; }
+      const std::string* const bytes = disk.durable_bytes(file);
+      const Known* const known = bytes == nullptr ? nullptr : read_metadata(file, *bytes);
+      if (known != nullptr) { found.push_back(known); }
+    }
+    return found;
+  }
+  std::string lost_file_of(const Known& known) const {
+    std::string lost;
+    for (const auto& [path, size] : known.files) {
+      const std::string* const durable = machine_.world.sim_files().durable_bytes(path);
+      if (durable == nullptr || durable->size() != size) { lost = path; }
+    }
+    return lost;
+  }
   // Whether it is sure that nobody begins the job anew, since all that was committed is all there
   // is.
   bool has_ended_with(int64_t committed) const {
-    for (const std::string& file : machine_.world.sim_files().files_below("/data")) {
-      if (file_name(file) != kEndedName) { continue; }
-      const auto bytes = machine_.world.sim_files().durable_content(file);
-      if (!bytes.has_value()) { continue; }
-      const Result<EndedJob> ended = decode_ended(*bytes);
+    for (const auto& [file, bytes] : end_marks()) {
+      const Result<EndedJob> ended = decode_ended(bytes);
       if (ended.ok() && ended->checkpoint >= committed) { return true; }
     }
     return false;
   }
-  // What a _metadata says; null when nobody can read it. It is asked for often, and changes never.
-  struct Known {
-    std::string end;  // of the file: its checksum
-    std::optional<Point> point = {};
-    std::map<std::string, uint64_t> files = {};  // by path, with their sizes
-  };
+  // What says that a job has come to its end: bytes, by path.
+  std::map<std::string, std::string> end_marks() const {
+    std::map<std::string, std::string> marks;
+    for (const std::string& file : machine_.world.sim_files().files_below("/data")) {
+      if (file_name(file) != kEndedName) { continue; }
+      const auto bytes = machine_.world.sim_files().durable_content(file);
+      if (bytes.has_value()) { marks[file] = *bytes; }
+    }
+    return marks;
+  }
+  // Null when nobody can read it. It is asked for often, and changes never.
   const Known* read_metadata(const std::string& file, const std::string& bytes) const {
     const std::string end = bytes.substr(bytes.size() - std::min<size_t>(bytes.size(), 8));
     Known& known = known_[file];
@@ -632,11 +665,12 @@ class RecoveryRun {
   // Whether no snapshot that is sure to survive a crash covers the checkpoint.
   bool can_be_lost(int64_t checkpoint) const {
     if (lies_) { return false; }
-    const std::vector<Point> found = points();
-    const auto covers = [&](const Point& point) {
-      return point.checkpoint >= checkpoint && point.lost_file.empty();
+    const std::vector<const Known*> found = known_points();
+    const auto covers = [&](const Known* known) {
+      return known->point->checkpoint >= checkpoint && lost_file_of(*known).empty();
     };
-    if (std::any_of(found.begin(), found.end(), covers)) { return false; }
+    // The newest are the last, mostly.
+    if (std::any_of(found.rbegin(), found.rend(), covers)) { return false; }
     if (options_.print_log) {
       fmt::print(stderr, "== {} checkpoint {} can be lost\n", machine_.simulation.now_ns(),
                  checkpoint);
@@ -673,6 +707,14 @@ class RecoveryRun {
                        committed, found.empty() ? 0 : found.back().checkpoint));
     }
     if (found.empty()) { return std::nullopt; }
+    // Whoever goes back behind a job's end says so until there is a checkpoint of that: to one who
+    // asks for the newest, the job has ended still.
+    if (const WentBack before = std::exchange(went_back_, {});
+        before.point == found.back().path && !before.marks.empty() && before.marks == end_marks()) {
+      went_back_ = before;
+      resumes_elsewhere_ = true;
+      return found.back();
+    }
     // Files that were finished can't be told by their checkpoints.
     if (!older || writes_files_) { return found.back(); }
     resumes_elsewhere_ = true;
@@ -684,6 +726,7 @@ class RecoveryRun {
         static_cast<void>(machine_.world.files().sync_directory(parent_path(point.path)));
       }
     }
+    went_back_ = {chosen.path, end_marks()};
     return chosen;
   }
 
@@ -719,7 +762,8 @@ class RecoveryRun {
       // What a disk has lost that said it had it can be noticed only.
       const ErrorId id = last_result_.id();
       const bool noticed = id == ErrorId::kSnapshotChecksum || id == ErrorId::kSnapshotFormat ||
-                           id == ErrorId::kSnapshotMissing || id == ErrorId::kNoUsableCheckpoint;
+                           id == ErrorId::kSnapshotMissing || id == ErrorId::kNoUsableCheckpoint ||
+                           last_result_.code() == StatusCode::kDataLoss;
       if (!lies_ || !noticed) {
         fail("the job has not finished in its last life: " + last_result_.to_string());
       }
@@ -727,7 +771,8 @@ class RecoveryRun {
     }
     // A life that finds the job finished opens no sink: what the one before was killed with, such
     // as the lock on its part files, stays.
-    if (!lies_ && started_from_point_ && !had_finished_) { check_no_hidden_files(); }
+    const bool tidies = started_from_point_ && !had_finished_ && !removes_fail_;
+    if (!lies_ && tidies) { check_no_hidden_files(); }
     // What was done is done: it outlives a loss of power.
     if (!lies_) { machine_.world.sim_files().crash(); }
     fail_unless_empty(job_->check(true));
@@ -787,9 +832,15 @@ class RecoveryRun {
   std::string plan_;
   std::string failure_;
   Status last_result_;
-  bool resumes_elsewhere_ = false;   // not at what the job would find by itself
+  bool resumes_elsewhere_ = false;  // not at what the job would find by itself
+  struct WentBack {
+    std::string point;
+    std::map<std::string, std::string> marks = {};  // of jobs that had ended then
+  };
+  WentBack went_back_;               // by the life before
   bool started_from_point_ = false;  // the last life
   bool had_finished_ = false;        // before the last life
+  bool removes_fail_ = false;        // in the life at hand
   bool has_short_timeout_ = false;   // of checkpoints, in the life at hand
   bool suspended_ = false;
   bool finished_ = false;

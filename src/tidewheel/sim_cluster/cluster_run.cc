@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "tidewheel/base/batch_options.h"
 #include "tidewheel/base/check.h"
 #include "tidewheel/sim_cluster/counting_job.h"
 #include "tidewheel/sim_cluster/sim_client.h"
@@ -22,6 +23,7 @@ constexpr int64_t kEndsWithinMs = 240'000;
 constexpr int64_t kGoneWithinMs = 60'000;  // processes and slots, after the last job
 constexpr int32_t kSlots = 2;              // of each TaskManager
 constexpr int32_t kTaskManagers = 3;
+constexpr int64_t kParallelism = 3;
 constexpr const char* kFirstTable = "counts";
 
 Config cluster_config(bool is_adaptive, bool has_copies) {
@@ -53,6 +55,17 @@ Config cluster_config(bool is_adaptive, bool has_copies) {
   return config;
 }
 
+// A job in stages, or one whose tasks run all at once.
+struct StagedRun {
+  explicit StagedRun(uint64_t seed, bool may_be) : random(seed ^ 0x57a6edULL) {
+    is_staged = random.chance(0.25) && may_be;
+    stage_ms = 100 + static_cast<int64_t>(random.below(2'500));
+  }
+  Random random;  // of its own, so that other runs are what they were
+  bool is_staged = false;
+  int64_t stage_ms = 0;  // what one takes, about
+};
+
 SimulationOptions simulation_options(uint64_t seed) {
   Random random(seed ^ 0xc1a57e2ULL);
   SimulationOptions options;
@@ -73,6 +86,7 @@ class ClusterRun {
         random_(simulation_.random().fork()),
         is_adaptive_(random_.chance(0.5)),
         has_copies_(random_.chance(0.5)),
+        staged_(options.seed, options.in_stages),
         faults_ms_(2000 + static_cast<int64_t>(random_.below(10'000))),
         job_(draw_job()),
         cluster_(std::make_unique<SimCluster>(simulation_, cluster_options())),
@@ -85,8 +99,9 @@ class ClusterRun {
     link.whole_chance = random_.chance(0.3) ? 0.5 : 0.95;
     link.window_bytes_max = random_.chance(0.3) ? 65536 : 1 << 20;
     cluster_->fabric().set_all_links(link);
-    note(fmt::format("{} rows, {} each {} ms, {}", job_.rows, job_.burst, job_.pause_ms,
-                     is_adaptive_ ? "adaptive" : "fixed"));
+    note(fmt::format("{} rows, {} each {} ms, {}, {}", job_.rows, job_.burst, job_.pause_ms,
+                     is_adaptive_ ? "adaptive" : "fixed",
+                     staged_.is_staged ? "in stages" : "all at once"));
     client_.add_job(job_id(0), kFirstTable, "");
     cluster_->start_all();
     const int64_t begin_ns = simulation_.now_ns();
@@ -98,6 +113,7 @@ class ClusterRun {
     cluster_.reset();
     result_.answers = client_.answer_count();
     result_.answers_by_kind = client_.answers_by_kind();
+    result_.is_staged = staged_.is_staged;
     result_.trace = simulation_.trace().hash();
     result_.marks = simulation_.marks();
     return std::move(result_);
@@ -111,8 +127,17 @@ class ClusterRun {
     CountingJob job;
     job.burst = 1 + static_cast<int64_t>(random_.below(40));
     job.pause_ms = 5 + static_cast<int64_t>(random_.below(60));
-    const int64_t runs_ms = 1000 + static_cast<int64_t>(random_.below(10'000));
+    const auto drawn_ms = static_cast<int64_t>(random_.below(10'000));
+    // All stages are to have their share of the faults.
+    const int64_t runs_ms = staged_.is_staged ? staged_.stage_ms : 1000 + drawn_ms;
     job.rows = std::max<int64_t>(1000, 2 * job.burst * runs_ms / job.pause_ms);
+    if (staged_.is_staged) {
+      // In most runs the numbers take no longer to read than a stage takes.
+      const int64_t burst_of_stage = job.rows * job.pause_ms / (2 * staged_.stage_ms);
+      if (options_.seed % 4 != 3) { job.burst = std::max(job.burst, burst_of_stage); }
+      const int64_t row_ns = staged_.stage_ms * kMs * kParallelism / job.rows;
+      job.work = [this, row_ns] { simulation_.charge(row_ns); };
+    }
     return job;
   }
   SimClusterOptions cluster_options() {
@@ -120,6 +145,7 @@ class ClusterRun {
     out.task_managers = kTaskManagers;
     out.slots = kSlots;
     out.config = cluster_config(is_adaptive_, has_copies_);
+    if (staged_.is_staged) { out.config.set(options::kRuntimeMode, "BATCH"); }
     out.host.print_log = options_.print_log;
     out.host.log_level = options_.print_log ? LogLevel::kInfo : LogLevel::kError;
     out.program = [this](World& world, const Config& config, std::shared_ptr<const bool> alive) {
@@ -129,7 +155,8 @@ class ClusterRun {
                             .can_be_lost = [](int64_t) { return false; },
                             .report = [this](std::string wrong) { fail(std::move(wrong)); },
                             .refuses = [](std::string_view) { return false; }});
-      return counting_graph(world, config, job_, client);
+      return staged_.is_staged ? staged_counting_graph(world, config, job_, client)
+                               : counting_graph(world, config, job_, client);
     };
     return out;
   }
@@ -182,7 +209,7 @@ class ClusterRun {
       fail(fmt::format("jobs have not ended within {} ms\n{}", kEndsWithinMs, describe()));
     }
     const auto is_clean = [&] {
-      return cluster_->child_count() == 0 &&
+      return cluster_->child_count() == 0 && kept_results().empty() &&
              client_.slots() == std::pair(kSlots * kTaskManagers, kSlots * kTaskManagers);
     };
     const int64_t deadline_ns = simulation_.now_ns() + kGoneWithinMs * kMs;
@@ -205,6 +232,7 @@ class ClusterRun {
                          job.status ? cluster_job_status_name(*job.status) : "not known");
     }
     out += fmt::format("{} slots of {} are free\n", client_.slots().first, client_.slots().second);
+    for (const std::string& path : kept_results()) { out += path + '\n'; }
     return out + cluster_->describe();
   }
 
@@ -266,6 +294,9 @@ class ClusterRun {
     simulation_.call_later(simulation_.draw(1, ms_max) * kMs, std::move(undo));
   }
   void do_harm() {
+    if (staged_.is_staged && !options_.is_calm() && staged_.random.chance(0.15)) {
+      return damage_results();
+    }
     switch (random_.below(10)) {
       case 8: return damage_copy();
       case 0: return options_.kills_children ? kill_child() : void();
@@ -390,6 +421,25 @@ class ClusterRun {
     (*bytes)[random_.below(bytes->size())] ^= 1;
     TIDEWHEEL_CHECK(write_all_durably(files, path, *bytes).ok(), "no copy");
   }
+  // Files in which rows are kept until the stage behind reads them, on all machines.
+  std::vector<std::string> kept_results() const {
+    std::vector<std::string> paths = cluster_->storage().sim_files().files_below("/processes");
+    std::erase_if(
+        paths, [](const std::string& path) { return path.find("/results/") == std::string::npos; });
+    return paths;
+  }
+  void damage_results() {
+    const std::vector<std::string> paths = kept_results();
+    if (paths.empty()) { return; }
+    SimFileSystem& files = cluster_->storage().sim_files();
+    const std::string& path = paths[staged_.random.below(paths.size())];
+    const uint64_t how = staged_.random.below(3);
+    note(fmt::format("{} {}", path, std::array{"is lost", "is damaged", "is cut short"}[how]));
+    ignore(how == 0   ? files.remove(path)
+           : how == 1 ? files.flip_bit(path)
+                      : files.cut_short(path),
+           "it may be empty");
+  }
   void jump_clock() {
     const std::string host = any_of(cluster_->hosts());
     // Backward only so far: what waits for a time of day waits for longer.
@@ -419,6 +469,7 @@ class ClusterRun {
     std::string failure;
     std::map<std::string, CountedRanges> by_table;
     for (const auto& [id, job] : client_.jobs()) {
+      if (staged_.is_staged) { break; }
       by_table[job.id] = read_counts(ledger_, job.table, failure);
     }
     for (const auto& [id, job] : client_.jobs()) {
@@ -431,6 +482,10 @@ class ClusterRun {
     if (status == ClusterJobStatus::kFailed) { return "it has failed"; }
     if (status == ClusterJobStatus::kCanceled && !job.cancel_asked) { return "it was cancelled"; }
     std::string failure;
+    if (staged_.is_staged) {
+      return check_staged(ledger_, job.table, job_, status == ClusterJobStatus::kFinished,
+                          options_.is_calm() ? 1 : INT64_MAX);
+    }
     CountedRanges ranges = by_table.at(job.id);
     const auto from = restored_from_.find(job.id);
     if (from == restored_from_.end()) {
@@ -457,6 +512,7 @@ class ClusterRun {
   Random random_;
   const bool is_adaptive_;
   const bool has_copies_;  // of state, on local disks
+  StagedRun staged_;
   const int64_t faults_ms_;
   const CountingJob job_;
   std::unique_ptr<SimCluster> cluster_;

@@ -21,6 +21,11 @@ struct ClusterRunOptions {
   bool flaps_elections = true;
   bool freezes = true;  // processes; and clocks jump
   bool asks = true;     // savepoints, rescaling, cancel and stop
+  // A quarter of the seeds run a job stage by stage, whose files are lost and damaged, too.
+  bool in_stages = true;
+  bool is_calm() const {
+    return !kills_children && !kills_managers && !cuts_links && !flaps_elections && !freezes;
+  }
 };
 struct ClusterRunResult {
   std::string failure;  // empty: all went well
@@ -30,6 +35,7 @@ struct ClusterRunResult {
   int64_t answers = 0;
   std::map<std::string, int64_t> answers_by_kind;
   int64_t restored_savepoints = 0;
+  bool is_staged = false;
   uint64_t trace = 0;
   std::set<std::string, std::less<>> marks;  // what was come by
 };

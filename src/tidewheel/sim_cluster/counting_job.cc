@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "tidewheel/api/env.h"
@@ -67,6 +68,12 @@ class OwnTableSink {
   sim::TidyLedgerSink sink_;
 };
 
+// What has come of one digit, and the count that the last of it had.
+struct Recount {
+  int64_t rows = 0;
+  int64_t counted = 0;
+};
+
 }  // namespace
 
 Result<LogicalGraph> counting_graph(World& world, const Config& config, const CountingJob& job,
@@ -85,6 +92,76 @@ Result<LogicalGraph> counting_graph(World& world, const Config& config, const Co
       .to(OwnTableSink(std::move(ledger), table))
       .uid("ledger");
   return env.graph()->finish(table);
+}
+
+Result<LogicalGraph> staged_counting_graph(World& world, const Config& config,
+                                           const CountingJob& job,
+                                           std::shared_ptr<sim::LedgerClient> ledger) {
+  using Counted = std::pair<int64_t, int64_t>;
+  const std::string table = config.get(options::kPipelineName);
+  Env env(world, config);
+  env.from("numbers", PacedNumbers{.job = job})
+      .uid("numbers")
+      .rebalance()
+      .map([work = job.work](int64_t number) {
+        work();
+        return number;
+      })
+      .uid("spread")
+      .key_by([](int64_t number) { return number % kCountedDigits; })
+      .running(int64_t{0},
+               [work = job.work](int64_t& n, int64_t) {
+                 work();
+                 ++n;
+               })
+      .uid("counts")
+      .key_by([](const Counted& counted) { return counted.first; })
+      .running(Recount{},
+               [work = job.work](Recount& again, const Counted& counted) {
+                 work();
+                 ++again.rows;
+                 again.counted = counted.second;
+               })
+      .uid("recounts")
+      .map([](const std::pair<int64_t, Recount>& again) {
+        return sim::Row{.origin = again.first,
+                        .number = again.second.rows,
+                        .value = again.second.counted,
+                        .note = ""};
+      })
+      .uid("rows")
+      .to(OwnTableSink(std::move(ledger), table))
+      .uid("ledger");
+  return env.graph()->finish(table);
+}
+
+std::string check_staged(const sim::Ledger& ledger, const std::string& table,
+                         const CountingJob& job, bool is_whole, int64_t copies_max) {
+  std::vector<std::map<int64_t, int64_t>> copies(kCountedDigits);  // of each number, by digit
+  for (const sim::TimedRow& row : ledger.committed(table)) {
+    if (row.row.number != row.row.value) {
+      return fmt::format("'{}': the count {} of digit {} has come as number {}", table,
+                         row.row.value, row.row.origin, row.row.number);
+    }
+    ++copies[static_cast<size_t>(row.row.origin)][row.row.number];
+  }
+  for (size_t digit = 0; digit < copies.size(); ++digit) {
+    const std::map<int64_t, int64_t>& of_digit = copies[digit];
+    if (of_digit.empty() && !is_whole) { continue; }
+    const int64_t rows = count_of(job, static_cast<int64_t>(digit));
+    const int64_t times = of_digit.empty() ? 0 : of_digit.begin()->second;
+    const bool is_even = std::all_of(of_digit.begin(), of_digit.end(),
+                                     [times](const auto& one) { return one.second == times; });
+    // Each of the numbers from 1 to the last is there when there are so many different ones.
+    if (is_even && times <= copies_max && static_cast<int64_t>(of_digit.size()) == rows &&
+        of_digit.begin()->first == 1 && of_digit.rbegin()->first == rows) {
+      continue;
+    }
+    return fmt::format("'{}': {} different counts of digit {} of {}, the first {} times, {}", table,
+                       of_digit.size(), digit, rows, times,
+                       is_even ? "as the others" : "others not so often");
+  }
+  return {};
 }
 
 CountedRanges read_counts(const sim::Ledger& ledger, const std::string& table,

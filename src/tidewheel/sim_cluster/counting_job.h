@@ -2,6 +2,7 @@
 // ledger has to look like.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ struct CountingJob {
   int64_t rows = 10'000;
   int64_t burst = 20;
   int64_t pause_ms = 10;
+  // For a job that runs stage by stage: called for each row in every stage but the first, which
+  // takes its time anyway.
+  std::function<void()> work = nullptr;
 };
 inline constexpr int64_t kCountedDigits = 10;
 
@@ -26,6 +30,17 @@ inline constexpr int64_t kCountedDigits = 10;
 // a table of its own, and leaves the other's transactions alone: they are for that one to commit.
 Result<LogicalGraph> counting_graph(World& world, const Config& config, const CountingJob& job,
                                     std::shared_ptr<sim::LedgerClient> ledger);
+
+// The same in four stages: the numbers are spread, counted, and what was counted is counted again.
+// A row has both counts: `number` and `value`.
+Result<LogicalGraph> staged_counting_graph(World& world, const Config& config,
+                                           const CountingJob& job,
+                                           std::shared_ptr<sim::LedgerClient> ledger);
+// What is wrong with the table of such a job; `copies_max`: how often all rows of a digit may be
+// there. A stage that is run again after some of its tasks have ended writes again what these have
+// written: all of it or nothing.
+std::string check_staged(const sim::Ledger& ledger, const std::string& table,
+                         const CountingJob& job, bool is_whole, int64_t copies_max);
 
 // The counts of one table: which one of each digit is its first, and its last. Those in between are
 // there once each.

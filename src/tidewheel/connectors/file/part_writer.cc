@@ -572,6 +572,11 @@ void PartWriter::note_number(const std::string& path) {
 Status PartWriter::recover_part(const PartState& state) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool has_name, files_.exists(state.path));
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_there, files_.exists(state.hidden_path));
+  // An earlier attempt may have failed at making the name durable: a loss of power would take it,
+  // and the hidden file must not be gone before.
+  if (has_name && is_there) {
+    TIDEWHEEL_RETURN_IF_ERROR(files_.sync_directory(parent_path(state.path)));
+  }
   if (state.closed) {
     // Gone: it was merged, by a commit after the checkpoint.
     if (!is_there || has_name) { return remove_if_there(files_, state.hidden_path); }
