@@ -19,6 +19,7 @@
 #include "tidewheel/cli/client_top.h"
 #include "tidewheel/cli/cluster_client.h"
 #include "tidewheel/cli/sql_terminal.h"
+#include "tidewheel/cli/usage.h"
 #include "tidewheel/http/message.h"
 #include "tidewheel/rest/json_writer.h"
 
@@ -478,11 +479,7 @@ Result<Config> client_config(World& world, const ClientCommand& command) {
   const std::string directory = world.environment("TIDEWHEEL_CONF_DIR")
                                     .value_or(join_path(parent_path(parent_path(program)), "conf"));
   TIDEWHEEL_ASSIGN_OR_RETURN(DirectoryConfig read, read_config_directory(world.files(), directory));
-  for (const std::string& setting : command.settings) {
-    if (const Status set = read.config.set_assignment(setting); !set.ok()) {
-      return invalid_argument(ErrorId::kUsage, "-D{}: {}", setting, set.message());
-    }
-  }
+  TIDEWHEEL_RETURN_IF_ERROR(apply_settings(command.settings, read.config));
   return std::move(read.config);
 }
 

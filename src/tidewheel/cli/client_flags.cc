@@ -1,6 +1,7 @@
 #include "tidewheel/cli/client_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "tidewheel/base/config.h"
 
@@ -136,6 +137,12 @@ Result<bool> ClientFlags::fill(ClientCommand& out) const {
     out.verb = verb;
     if (verb == ClientVerb::kRescale && (out.parallelism > 0) == !out.vertex_parallelisms.empty()) {
       return invalid_argument(ErrorId::kUsage, "rescale needs either -p N or --vertex ID=N");
+    }
+    for (const std::string& one : out.vertex_parallelisms) {
+      const size_t equals = std::min(one.find('='), one.size());
+      if (parse_int(one.substr(std::min(equals + 1, one.size()))).value_or(0) < 1) {
+        return invalid_argument(ErrorId::kUsage, "--vertex takes ID=N, N from 1 on, not '{}'", one);
+      }
     }
     if (verb == ClientVerb::kCancel) { TIDEWHEEL_RETURN_IF_ERROR(fill_cancel(out)); }
     return true;

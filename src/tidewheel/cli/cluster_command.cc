@@ -121,7 +121,8 @@ Result<int> run_config(Arguments arguments) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const bool shown, parse(app, arguments.subspan(1)));
   if (shown) { return 0; }
   const std::unique_ptr<World> world = make_real_world();
-  command.config_directory = config_directory(*world, command.config_directory);
+  TIDEWHEEL_ASSIGN_OR_RETURN(command.config_directory,
+                             config_directory(*world, command.config_directory));
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, show_config(*world, command));
   show(text);
   return 0;

@@ -11,6 +11,7 @@
 #include "tidewheel/base/signals.h"
 #include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/version.h"
+#include "tidewheel/cli/usage.h"
 #include "tidewheel/cluster/prometheus_endpoint.h"
 #include "tidewheel/jobmanager/history_gateway.h"
 #include "tidewheel/rest/server.h"
@@ -75,8 +76,15 @@ Config history_web_config(const Config& config) {
 
 }  // namespace
 
-std::string config_directory(World& world, const std::string& given) {
-  if (!given.empty()) { return given; }
+Result<std::string> config_directory(World& world, const std::string& given) {
+  if (!given.empty()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_there, world.files().exists(given));
+    if (is_there) { return given; }
+    return invalid_argument(ErrorId::kUsage,
+                            "--configDir names a folder that is not there: {}; it has config.yaml, "
+                            "or flink-conf.yaml",
+                            given);
+  }
   const auto named = world.environment("TIDEWHEEL_CONF_DIR");
   if (named.has_value()) { return *named; }
   const std::string program = make_process_launcher()->own_program();
@@ -87,15 +95,13 @@ Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char*
   ManagerGround ground;
   ground.world = make_real_world({.blocking_threads_max = 4});
   World& world = *ground.world;
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      DirectoryConfig read,
-      read_config_directory(world.files(), config_directory(world, command.config_directory)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::string directory,
+                             config_directory(world, command.config_directory));
+  TIDEWHEEL_ASSIGN_OR_RETURN(DirectoryConfig read, read_config_directory(world.files(), directory));
   const Logger log = world.logger().named(role);
   for (const std::string& warning : read.warnings) { log.warning("{}", warning); }
   ground.config = std::move(read.config);
-  for (const std::string& setting : command.settings) {
-    TIDEWHEEL_RETURN_IF_ERROR(ground.config.set_assignment(setting));
-  }
+  TIDEWHEEL_RETURN_IF_ERROR(apply_settings(command.settings, ground.config));
   log.info("Tidewheel {}, with {}", kVersion,
            read.path.empty() ? "no configuration file" : read.path);
   return ground;

@@ -39,7 +39,7 @@ struct ManagerGround {
   Config config;
 };
 // The one given, else TIDEWHEEL_CONF_DIR, else conf beside the program's bin.
-std::string config_directory(World& world, const std::string& given);
+Result<std::string> config_directory(World& world, const std::string& given);
 Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char* role);
 // The first of io.tmp.dirs/tidewheel-ROLE-0, -1, ... that no process holds.
 Result<WorkingDirectory> claim_working_directory(FileSystem& files, const Config& config,

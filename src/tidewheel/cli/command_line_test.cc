@@ -205,6 +205,7 @@ TEST(CommandLine, mistakes_are_named_with_what_is_meant_and_where_help_is) {
       {{"checkpoint", "inspect", "/c", "--chek"}, {"did you mean `--check`?"}},
       {{"checkpoints"}, {"tidewheel checkpoints needs JOB"}},
       {{"rescale", "abc"}, {"-p N or --vertex ID=N"}},
+      {{"rescale", "abc", "--vertex", "x"}, {"--vertex takes ID=N", "'x'"}},
       {{"rescale", "abc", "-p", "-1"}, {"--parallelism"}},
       {{"logs", "--taskmanger", "tm"}, {"did you mean `--taskmanager`?"}},
       {{"logs", "--file"}, {"--file needs a value: NAME"}},

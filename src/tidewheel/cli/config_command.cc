@@ -5,6 +5,7 @@
 #include "tidewheel/base/config_directory.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/cli/usage.h"
 #include "tidewheel/rest/cluster_json.h"
 
 namespace tidewheel {
@@ -32,9 +33,7 @@ Result<std::string> show_config(World& world, const ConfigCommand& command) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const DirectoryConfig file,
                              read_config_directory(world.files(), command.config_directory));
   Config given;
-  for (const std::string& setting : command.settings) {
-    TIDEWHEEL_RETURN_IF_ERROR(given.set_assignment(setting));
-  }
+  TIDEWHEEL_RETURN_IF_ERROR(apply_settings(command.settings, given));
   Config config = file.config;
   config.merge(given);
   if (!command.value_of.empty()) {

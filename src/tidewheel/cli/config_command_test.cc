@@ -48,6 +48,15 @@ TEST_F(ConfigCommandLine, one_value_is_shown_alone) {
   EXPECT_NE(status.message().find("jobmanager.rpc.port"), std::string::npos);
 }
 
+TEST_F(ConfigCommandLine, a_setting_that_is_none_is_a_mistake_of_usage) {
+  for (const std::string setting : {"rest.prt=1", "rest.port=many", "rest.port"}) {
+    command_.settings = {setting};
+    const Status status = show_config(*world_, command_).status();
+    EXPECT_EQ(status.id(), ErrorId::kUsage) << setting;
+    EXPECT_NE(status.message().find("-D" + setting), std::string::npos) << status.message();
+  }
+}
+
 TEST_F(ConfigCommandLine, only_what_is_set_when_asked_so) {
   command_.set_only = true;
   const Result<std::string> text = show_config(*world_, command_);

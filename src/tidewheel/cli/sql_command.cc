@@ -93,7 +93,9 @@ class SqlRunner {
     statement.option->value = assignment.substr(equals + 1);
     sql::Statement wrapped;
     wrapped.node = std::move(statement);
-    return session_.execute("", wrapped).status();
+    const Status set = session_.execute("", wrapped).status();
+    return set.ok() ? set
+                    : invalid_argument(ErrorId::kUsage, "-D{}: {}", assignment, set.message());
   }
 
   // A script stops at the first statement that fails, and behind the one that was interrupted.

@@ -142,4 +142,13 @@ Status usage_error(const CLI::App& app, const std::string& command, const CLI::P
   return invalid_argument(ErrorId::kUsage, "{}; {}", reason_of(*chosen.app, error.what()), help);
 }
 
+Status apply_settings(std::span<const std::string> settings, Config& config) {
+  for (const std::string& setting : settings) {
+    if (const Status set = config.set_assignment(setting); !set.ok()) {
+      return invalid_argument(ErrorId::kUsage, "-D{}: {}", setting, set.message());
+    }
+  }
+  return ok_status();
+}
+
 }  // namespace tidewheel
