@@ -293,16 +293,17 @@ class BatchRun {
       ++model_[batch[i]];
     }
   }
-  // With batches between the pieces that are written; the first of `each` keys.
+  // With batches between the pieces that are written; the first, of `each` keys, clears none, which
+  // would have the index told of all of them.
   void snapshot(uint64_t keys, int64_t each = 0) {
     const Model expected = model_;
     ++checkpoint_;
     keyed_.begin_snapshot({checkpoint_, checkpoint_ - 1});
     if (each > 0) { batch_of_each(each); }
     SegmentWriter writer(kPlace);
-    for (;;) {
-      batch(keys);
-      writer.grant(1 + random_.below(400));
+    for (int piece = 0;; ++piece) {
+      if (each == 0 || piece > 6) { batch(keys); }
+      writer.grant(1 + random_.below(each == 0 ? 400 : 4000));
       if (keyed_.write(writer)) { break; }
     }
     for (const SnapshotSegmentRef& segment : writer.finish()) {
