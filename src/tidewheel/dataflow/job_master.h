@@ -53,10 +53,10 @@ class JobMaster final : public Turnable,
     CheckpointedJob job;
     CheckpointStore& store;
     std::unique_ptr<RestartStrategy> strategy;
-    bool tells_strategy = false;  // in the job's failure
-    bool restarts_all = false;    // not only the failed region
-    bool verifies = true;         // snapshots, before any task starts from one
-    bool is_resumed = false;      // an earlier attempt at the job has run
+    bool tells_strategy = false;     // in the job's failure
+    bool restarts_all = false;       // not only the failed region
+    bool verifies = true;            // snapshots, before any task starts from one
+    bool is_resumed = false;         // an earlier attempt at the job has run
     MetricGroup* metrics = nullptr;  // of the job; null: nobody asks for figures
   };
   explicit JobMaster(Parts parts);
