@@ -10,7 +10,6 @@
 #include "tidewheel/sql/aggregate_calls.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
-#include "tidewheel/sql/inline_text.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/types/serde.h"
@@ -439,7 +438,7 @@ class GroupAggregate final : public KeyedOperator<K> {
 
   const GroupAggregateSpec spec_;
   const AggregateSet set_;
-  KeyReaderOf<K> keys_;
+  KeyReader keys_;
   const std::vector<LogicalType> output_types_;
   const bool always_changes_;  // a count of all rows is among the results
   const bool has_texts_;       // among the results
@@ -480,7 +479,7 @@ Result<std::unique_ptr<Operator>> make_group_aggregate(GroupAggregateSpec spec) 
                                                      return call.result.children.empty();
                                                    });
   const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
-  return make_by_inline_key<GroupAggregate, Operator>(is_int, std::move(spec), std::move(set));
+  return make_by_key<GroupAggregate>(is_int, std::move(spec), std::move(set));
 }
 
 }  // namespace tidewheel::sql
