@@ -496,7 +496,7 @@ def a_table_without_end_is_refused_in_batch_mode(program):
         result = program.run("-e", f"{ENDLESS} {batch} CREATE TABLE o (k INT, n BIGINT) WITH ('connector' = 'blackhole'); {query};", status=1)
         expect("execution.runtime-mode is BATCH" in result.stderr and "s' does not end" in result.stderr, result.stderr)
     bounded = ENDLESS.replace("'datagen',", "'datagen', 'number-of-rows' = '100',")
-    result = program.run("--output", "csv", "-e", f"{bounded} {batch} SELECT COUNT(*) AS n FROM s;")
+    result = program.run("--csv", "-e", f"{bounded} {batch} SELECT COUNT(*) AS n FROM s;")
     expect(result.stdout.split()[-1].endswith("100"), result.stdout)
 
 
