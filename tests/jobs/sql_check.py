@@ -557,9 +557,9 @@ def a_table_without_end_is_refused_in_batch_mode(program):
     batch = "SET 'execution.runtime-mode' = 'BATCH';"
     for query in ("SELECT k, COUNT(*) FROM s GROUP BY k", "INSERT INTO o SELECT k, COUNT(*) FROM s GROUP BY k"):
         result = program.run("-e", f"{ENDLESS} {batch} CREATE TABLE o (k INT, n BIGINT) WITH ('connector' = 'blackhole'); {query};", status=1)
-        expect("execution.runtime-mode is BATCH" in result.stderr and "'s' does not end" in result.stderr, result.stderr)
+        expect("execution.runtime-mode is BATCH" in result.stderr and "s' does not end" in result.stderr, result.stderr)
     bounded = ENDLESS.replace("'datagen',", "'datagen', 'number-of-rows' = '100',")
-    result = program.run("--output", "csv", "-e", f"{bounded} {batch} SELECT COUNT(*) AS n FROM s;")
+    result = program.run("--csv", "-e", f"{bounded} {batch} SELECT COUNT(*) AS n FROM s;")
     expect(result.stdout.split()[-1].endswith("100"), result.stdout)
 
 
