@@ -27,8 +27,6 @@ constexpr int64_t kManagedBytesMin = 3 << 19;
 constexpr int64_t kCachedBytesMin = 1 << 20;
 constexpr int64_t kHotBytesMin = 256 << 10;
 
-constexpr size_t kGroupBytes = 2;  // of a key: its group
-
 template <class T>
 using Names = std::span<const std::pair<std::string_view, T>>;
 
@@ -404,9 +402,6 @@ Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
   // Most keys that are asked for are not in the write buffer.
   family.memtable_prefix_bloom_size_ratio = 0.1;
   family.memtable_whole_key_filtering = true;
-  // Batches are sorted: in each key group the next key goes in close behind the one before it.
-  family.memtable_insert_with_hint_prefix_extractor.reset(
-      ::rocksdb::NewFixedPrefixTransform(kGroupBytes));
   if (has_ttl) {
     family.periodic_compaction_seconds =
         static_cast<uint64_t>(config.get(options::kRocksdbPeriodicCompaction) / 1000);
