@@ -73,6 +73,8 @@ bool SourceOperatorBase::read_one(int64_t now_ns) {
   for (size_t asked = 0, count = lanes_.size(); asked < count; ++asked) {
     if (next_lane_ >= lanes_.size()) { next_lane_ = 0; }
     const size_t index = next_lane_++;
+    // Whoever wakes does so once: it counts for a split that is paused too, when it goes on.
+    if (woken && is_paused(lanes_[index])) { lanes_[index].waits = false; }
     if (!is_readable(index, now_ms, woken)) { continue; }
     const ReadDone done = read_lane(index);
     after_read(index, done, now_ns);

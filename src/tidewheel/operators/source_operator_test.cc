@@ -216,6 +216,40 @@ TEST(SourceReader, splits_ahead_of_their_group_pause) {
   EXPECT_EQ(harness.take<Event>().size(), 5U);
 }
 
+// Has as many times as it is told, and wakes its reader once for them.
+struct ToldTimes : Times {
+  struct Told {
+    int64_t count = 0;
+    std::optional<SourceContext> context;
+  };
+  std::shared_ptr<Told> told = std::make_shared<Told>();
+  Status open(SourceContext& context) {
+    told->context.emplace(context);
+    return {};
+  }
+  ReadResult read(Split& split, SourceOut<Event>& out) {
+    split.count = told->count;
+    return Times::read(split, out);
+  }
+};
+
+TEST(SourceReader, a_split_that_is_woken_while_it_pauses_is_read_when_it_goes_on) {
+  ToldTimes source{{.endless = true}};
+  source.told->count = 5;
+  OperatorHarness harness(reader(source, monotonous().align("group", 10ms)));
+  harness.coordinator_event(encode_event('A', 35));
+  give(harness, {.id = 1, .step = 10});
+  harness.poll_all();  // it waits, and is ahead
+  EXPECT_EQ(harness.take<Event>().size(), 5U);
+  source.told->count = 8;
+  source.told->context->wake();
+  harness.poll_all();
+  EXPECT_EQ(harness.take<Event>().size(), 0U);
+  harness.coordinator_event(encode_event('A', 1000));
+  harness.poll_all();
+  EXPECT_EQ(harness.take<Event>().size(), 3U);
+}
+
 TEST(SourceReader, splits_go_on_where_the_snapshot_was_taken) {
   HarnessSnapshot all;
   {
