@@ -202,8 +202,16 @@ void TaskManager::Role::register_now() {
   if (!job_manager_ || is_registered_) { return; }
   pb::RegisterTaskManagerRequest request;
   *request.mutable_info() = info();
-  // What is only being started is nobody's yet: whoever leads now asks for it anew.
-  std::erase_if(works_, [](const auto& entry) { return entry.second.process == nullptr; });
+  // What is only being started is nobody's yet, and what has ended is nobody's any more: whoever
+  // leads now asks for it anew.
+  std::vector<std::string> without_process;
+  for (const auto& [job_id, work] : works_) {
+    if (work.process == nullptr) { without_process.push_back(job_id); }
+  }
+  for (const std::string& job_id : without_process) {
+    works_.erase(job_id);
+    drop_results(job_id);
+  }
   for (const auto& [job_id, work] : works_) {
     pb::WorkerInfo* const worker = request.add_workers();
     worker->set_job_id(job_id);
