@@ -291,7 +291,10 @@ class ClusterRun {
   }
   template <class Undo>
   void later(int64_t ms_max, Undo undo) {
-    simulation_.call_later(simulation_.draw(1, ms_max) * kMs, std::move(undo));
+    // The simulation goes on while the cluster is taken down.
+    simulation_.call_later(simulation_.draw(1, ms_max) * kMs, [this, undo = std::move(undo)] {
+      if (cluster_ != nullptr) { undo(); }
+    });
   }
   void do_harm() {
     if (staged_.is_staged && !options_.is_calm() && staged_.random.chance(0.15)) {

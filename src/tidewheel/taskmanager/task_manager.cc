@@ -43,9 +43,10 @@ TaskManager::Role::Role(World& world, TaskManagerOptions options)
       loop_(world, "taskmanager") {}
 
 TaskManager::Role::~Role() {
-  // Nobody calls in, then nothing runs here, then what blocks is waited for; the children last.
-  endpoint_.reset();
+  // Nothing runs here, which uses the endpoint; what it still takes is dropped. Then nobody calls
+  // in, then what blocks is waited for; the children last.
   loop_.stop();
+  endpoint_.reset();
   files_.reset();
 }
 
