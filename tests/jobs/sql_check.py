@@ -304,7 +304,7 @@ SET 'table.exec.fold-batches.enabled' = 'false';
 
 def what_is_wrong_is_named(program):
     for arguments, status, words in ((["--nonsense"], 2, "--nonsense"), (["-f", "/not/there.sql"], 1, "/not/there.sql"),
-                                     (["-D", "nonsense"], 2, "-D takes key=value"), (["-D", "paralelism.default=2"], 1, "parallelism.default"),
+                                     (["-D", "nonsense"], 2, "-D takes key=value"), (["-D", "paralelism.default=2"], 2, "parallelism.default"),
                                      (["-e", "SELEC 1"], 1, "SELECT"), (["-e", "SELECT * FROM 'no.csv'"], 1, "no.csv"),
                                      (["--csv", "--json", "-e", "SELECT 1"], 2, "--json"), (["--catalog", "/proc/none", "-e", "SELECT 1"], 1, "/proc/none"),
                                      (["--resume", "-e", "CREATE TABLE b (a INT) WITH ('connector' = 'blackhole'); INSERT INTO b SELECT 1"], 2, "checkpoint")):
@@ -576,7 +576,7 @@ def a_full_disk_is_named(program):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    cases = [f for name, f in globals().items() if callable(f) and getattr(f, "__code__", None) and f.__code__.co_varnames[:1] == ("program",)]
+    cases = [f for name, f in globals().items() if callable(f) and getattr(f, "__code__", None) and f.__code__.co_varnames[:f.__code__.co_argcount] == ("program",)]
     chosen = [f for f in cases if len(sys.argv) == 2 or f.__name__ in sys.argv[2:]]
     failures = 0
     for case in chosen:
