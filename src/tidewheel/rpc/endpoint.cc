@@ -342,6 +342,13 @@ void Endpoint::begin_connect(const PeerRef& peer) {
   wire.writer.add(number_of(FrameType::kHello), 0, 0, rpc::encode_hello(hello));
   wire.connection =
       network_.connect(peer->address, options_.connect_timeout_ms * kNsPerMs, ready_callback(wire));
+  // The answer may be lost with whoever was to give it, and then nothing ends the connection.
+  loop_->after_ms(options_.connect_timeout_ms, [this, id = wire.id] {
+    const Wire* const late = find_wire(id);
+    if (late == nullptr || late->greeted) { return; }
+    on_wire_failed(
+        id, unavailable(ErrorId::kNetworkConnect, "{} does not answer", late->connection->peer()));
+  });
   flush(wire);
 }
 

@@ -227,6 +227,24 @@ TEST_P(RpcEndpointTest, a_silent_time_within_the_timeout_is_no_loss) {
   EXPECT_TRUE(peer_->is_up());
 }
 
+TEST_P(RpcEndpointTest, who_does_not_answer_a_greeting_is_greeted_again) {
+  server_.reset();
+  std::vector<std::unique_ptr<Connection>> silent;
+  auto listener = server_world_.network().listen({"", 6000}, [] {});
+  ASSERT_TRUE(listener.ok()) << listener.status().to_string();
+  ASSERT_TRUE(simulation_.run_until([&] {
+    auto connection = (*listener)->accept([] {});
+    if (connection.ok() && *connection != nullptr) { silent.push_back(std::move(*connection)); }
+    return !silent.empty();
+  }));
+  // As if its process had gone without a word.
+  listener->reset();
+  server_ = std::make_unique<Server>(server_world_, 6000);
+  say("Say", "at last", 20'000);
+  ASSERT_TRUE(run_until_answered());
+  EXPECT_EQ(answers_.back(), "heard at last");
+}
+
 TEST_P(RpcEndpointTest, a_server_that_is_started_again_is_another_session) {
   ASSERT_TRUE(run_until_event("up"));
   say("Hold", "", 100'000);
