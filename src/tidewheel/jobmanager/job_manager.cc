@@ -163,11 +163,17 @@ void JobManager::report(std::string job_id, Answer<JobReportRef> done) {
     role->fill_report(**job, *known);
     if (!(*job)->master) { return done(JobReportRef(std::move(known))); }
     (*job)->master.call<pb::ReportResponse>(
-        "Report", pb::Empty(), [done, known](const Result<pb::ReportResponse>& answer) {
+        "Report", pb::Empty(),
+        [role, job_id, done, known](const Result<pb::ReportResponse>& answer) {
           auto report = std::make_shared<pb::JobReport>();
           // A master that is just being replaced: what is known without it.
           if (!answer.ok() || !report->ParseFromString(answer->report())) {
             return done(JobReportRef(known));
+          }
+          // What was shown once is shown, also when the master ends before it has told by itself.
+          const Result<Role::Job*> asked = role->find_job(job_id);
+          if (asked.ok() && (*asked)->plan.empty() && report->vertices_size() > 0) {
+            (*asked)->plan = answer->report();
           }
           // Its end is shown when it is kept.
           const auto status = static_cast<ClusterJobStatus>(report->status());
