@@ -11,6 +11,7 @@
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
 #include "tidewheel/sql/keyed_operator.h"
+#include "tidewheel/sql/partial_cells.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/types/serde.h"
 
@@ -208,17 +209,8 @@ class GroupAggregate final : public KeyedOperator<K> {
 
   void add_rows(const ColumnBatch& in, TextHeap& heap) {
     if (!spec_.partial) { return calls_->add(chunk_, heap); }
-    const ColumnView& partials = in.view(spec_.keys.size());
-    scratch_.resize(set_.bytes() / sizeof(uint64_t) + 1);
-    auto* const scratch = reinterpret_cast<std::byte*>(scratch_.data());
-    for (uint32_t i = 0; i < chunk_.count; ++i) {
-      Reader reader(partials.at<Text>(chunk_.rows[i]).view());
-      set_.init(scratch);
-      set_.decode(reader, scratch, heap);
-      set_.merge(chunk_.cells[i], scratch, heap);
-      set_.release(scratch, heap);
-      this->require(reader.finish());
-    }
+    this->require(
+        partials_.merge(in.view(spec_.keys.size()), chunk_.taken(), chunk_.cells.data(), heap));
   }
 
   // The accumulators of each row's key.
@@ -438,6 +430,7 @@ class GroupAggregate final : public KeyedOperator<K> {
 
   const GroupAggregateSpec spec_;
   const AggregateSet set_;
+  PartialCells partials_{set_};  // with `spec_.partial`
   KeyReader keys_;
   const std::vector<LogicalType> output_types_;
   const bool always_changes_;  // a count of all rows is among the results
@@ -454,7 +447,6 @@ class GroupAggregate final : public KeyedOperator<K> {
   std::vector<uint32_t> new_rows_;    // scratch
   std::vector<uint32_t> changing_;
   std::vector<std::byte*> cells_;
-  std::vector<uint64_t> scratch_;  // accumulators of one key
   std::vector<uint8_t> changed_;
   size_t listed_count_ = 0;  // of each of the following
   std::vector<uint32_t> listed_;

@@ -10,6 +10,7 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/sql/column_output.h"
+#include "tidewheel/sql/encoded_rows.h"
 #include "tidewheel/sql/evaluator.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/late_rows.h"
@@ -252,7 +253,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
         time_(static_cast<size_t>(spec_.order_by[0].column)),
         is_event_time_(spec_.input.types[time_].time == TimeAttribute::kEvent),
         keys_(spec_.input.types, spec_.partition_by),
-        bytes_(spec_.input.types),
+        encoder_(spec_.input.types),
         order_(spec_.input.types, {spec_.order_by.begin() + 1, spec_.order_by.end()}),
         work_(spec_.input.types),
         automaton_(spec_) {
@@ -298,16 +299,8 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
  private:
   static constexpr uint32_t kChunk = 256;
 
-  void encode(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
-    numbers_.resize(end - begin);
-    for (uint32_t i = 0; i < end - begin; ++i) { numbers_[i] = begin + i; }
-    encoded_.resize(end - begin);
-    bytes_.encode(in.views(), numbers_, *arena_, encoded_.data());
-  }
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    encode(in, begin, end);
+    const std::span<const Text> encoded = encoder_.read(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
     const int64_t now = this->context().clock().wall_ms();
     KeyedBatch batch(*store_, 0, end - begin, [&](uint32_t i) -> const K& { return keys[i]; });
@@ -315,7 +308,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
       batch.select(i);
       if (!is_event_time_) {
         std::byte* const state = store_->ensure_row();
-        come_.assign(1, encoded_[i]);
+        come_.assign(1, encoded[i]);
         move_on(state, now);
         continue;
       }
@@ -325,7 +318,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
                                  "the time that rows are ordered by is NULL: {}",
                                  spec_.input.names[time_]));
       }
-      keep(in, begin + i, encoded_[i], times.at<int64_t>(begin + i));
+      keep(in, begin + i, encoded[i], times.at<int64_t>(begin + i));
     }
     late_.give(in, spec_.input.types);
   }
@@ -546,7 +539,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
   const size_t time_;
   const bool is_event_time_;
   KeyReader keys_;
-  RowBytes bytes_;
+  EncodedRows encoder_;
   const SortKey order_;
   OverRows work_;
   MatchAutomaton automaton_;
@@ -559,8 +552,6 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
 
   // Of the rows at work.
   ArenaRef arena_;
-  std::vector<uint32_t> numbers_;
-  std::vector<Text> encoded_;
   std::string key_;
   std::vector<K> due_keys_;
   std::vector<int64_t> due_times_;

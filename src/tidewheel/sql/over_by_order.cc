@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "tidewheel/sql/encoded_rows.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/over.h"
@@ -93,7 +94,7 @@ class OverByOrder final : public KeyedOperator<K> {
       : Base(kName),
         spec_(std::move(spec)),
         keys_(spec_.input.types, spec_.partition_by),
-        bytes_(spec_.input.types),
+        encoder_(spec_.input.types),
         order_(spec_.input.types, value_order(spec_)),
         reach_(OverReach::of(spec_)),
         frames_(std::move(frames)),
@@ -175,10 +176,7 @@ class OverByOrder final : public KeyedOperator<K> {
     arena_.recycle();
     if (!arena_) { arena_ = Arena::create(); }
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
-    row_numbers_.resize(count);
-    for (uint32_t i = 0; i < count; ++i) { row_numbers_[i] = begin + i; }
-    encoded_.resize(count);
-    bytes_.encode(in.views(), row_numbers_, *arena_, encoded_.data());
+    const std::span<const Text> encoded = encoder_.read(in, begin, end);
     changes_.clear();
     change_of_.clear();
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
@@ -189,8 +187,8 @@ class OverByOrder final : public KeyedOperator<K> {
       sort_key_.clear();
       order_.encode(in.views().data(), row, sort_key_);
       if (!spec_.mini_batch) { changes_.clear(); }
-      const bool has_changed = is_retraction(in.kind(row)) ? take_back(keys[i], encoded_[i])
-                                                           : insert(keys[i], encoded_[i]);
+      const bool has_changed = is_retraction(in.kind(row)) ? take_back(keys[i], encoded[i])
+                                                           : insert(keys[i], encoded[i]);
       if (!has_changed || spec_.at_end || spec_.mini_batch) { continue; }
       settle(changes_.back(), store_->current_row());
       if (out_.size() >= kRowsMax) {
@@ -604,7 +602,7 @@ class OverByOrder final : public KeyedOperator<K> {
 
   const OverSpec spec_;
   KeyReader keys_;
-  RowBytes bytes_;
+  EncodedRows encoder_;
   const SortKey order_;
   const OverReach reach_;
   const std::unique_ptr<OverFrames> frames_;
@@ -619,8 +617,6 @@ class OverByOrder final : public KeyedOperator<K> {
 
   // Of the rows at work.
   ArenaRef arena_;
-  std::vector<uint32_t> row_numbers_;
-  std::vector<Text> encoded_;
   std::string sort_key_;
   std::vector<Change> changes_;
   std::map<K, size_t> change_of_;  // of a mini-batch

@@ -7,6 +7,7 @@
 #include "tidewheel/base/clock.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/sql/column_output.h"
+#include "tidewheel/sql/encoded_rows.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/ordered_bytes.h"
@@ -51,7 +52,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
         time_(spec_.order_by[0].column),
         is_event_time_(spec_.input.types[static_cast<size_t>(time_)].time == TimeAttribute::kEvent),
         keys_(spec_.input.types, spec_.partition_by),
-        bytes_(spec_.input.types),
+        encoder_(spec_.input.types),
         frames_(std::move(frames)),
         work_(spec_.input.types),
         output_types_(over_output(spec_).types) {
@@ -176,15 +177,6 @@ class OverByTime final : public TimedKeyedOperator<K> {
 
   // ---- Rows come.
 
-  void encode(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    const uint32_t count = end - begin;
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
-    numbers_.resize(count);
-    for (uint32_t i = 0; i < count; ++i) { numbers_[i] = begin + i; }
-    encoded_.resize(count);
-    bytes_.encode(in.views(), numbers_, *arena_, encoded_.data());
-  }
   Text map_key(int64_t time, uint64_t number) {
     key_.clear();
     append_ordered_time(time, key_);
@@ -197,7 +189,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
 
   // By event time: rows wait until the watermark has passed their time.
   void keep(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    encode(in, begin, end);
+    const std::span<const Text> encoded = encoder_.read(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
     const ColumnView& times = in.view(static_cast<size_t>(time_));
     KeyedBatch batch(*store_, 0, end - begin, [&](uint32_t i) -> const K& { return keys[i]; });
@@ -217,7 +209,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
       }
       std::byte* const state = store_->ensure_row();
       const uint64_t number = progress_->open(state).value.next++;
-      rows_->open(state, map_key(time, number)).value.store(encoded_[i], store_->heap());
+      rows_->open(state, map_key(time, number)).value.store(encoded[i], store_->heap());
       store_->add_timer(TimeDomain::kEvent, time);
       note_use(state);
     }
@@ -226,7 +218,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
 
   // By the clock: each row is given at once.
   void take_now(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    encode(in, begin, end);
+    const std::span<const Text> encoded = encoder_.read(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
     const int64_t now = this->context().clock().wall_ms();
     begin_run();
@@ -238,9 +230,9 @@ class OverByTime final : public TimedKeyedOperator<K> {
         OverProgress& progress = progress_->open(state).value;
         const int64_t time = std::max(now, progress.last_time);
         const uint64_t number = progress.next++;
-        group_.assign(1, Current{number, work_.add(encoded_[i])});
+        group_.assign(1, Current{number, work_.add(encoded[i])});
         if (!ends_.empty()) {
-          rows_->open(state, map_key(time, number)).value.store(encoded_[i], store_->heap());
+          rows_->open(state, map_key(time, number)).value.store(encoded[i], store_->heap());
         }
         note_use(state);
         take_group(i, state, time);
@@ -474,7 +466,7 @@ class OverByTime final : public TimedKeyedOperator<K> {
   const int32_t time_;
   const bool is_event_time_;
   KeyReader keys_;
-  RowBytes bytes_;
+  EncodedRows encoder_;
   const std::unique_ptr<OverFrames> frames_;
   OverRows work_;
   const std::vector<LogicalType> output_types_;
@@ -491,9 +483,6 @@ class OverByTime final : public TimedKeyedOperator<K> {
   TimerCell* empty_ = nullptr;
 
   // Of the rows at work.
-  ArenaRef arena_;
-  std::vector<uint32_t> numbers_;
-  std::vector<Text> encoded_;
   std::string key_;
   ArenaRef due_arena_;
   std::vector<K> due_keys_;

@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "tidewheel/sql/column_output.h"
+#include "tidewheel/sql/encoded_rows.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/ordered_bytes.h"
 #include "tidewheel/sql/over_frames.h"
-#include "tidewheel/sql/slice_key.h"
 
 namespace tidewheel::sql {
 
@@ -39,7 +39,7 @@ class SessionTable final : public TimedKeyedOperator<K> {
       : Base(kName, spec.links),
         spec_(std::move(spec)),
         keys_(spec_.input.types, spec_.partition_by),
-        bytes_(spec_.input.types),
+        encoder_(spec_.input.types),
         given_(spec_.input.types),
         output_types_(spec_.input.types) {
     this->set_layout(schema_of_row(spec_.input).to_string() + ", by " + keys_.describe() +
@@ -83,7 +83,7 @@ class SessionTable final : public TimedKeyedOperator<K> {
   // ---- Rows come.
 
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    encode(in, begin, end);
+    const std::span<const Text> encoded = encoder_.read(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
     const ColumnView& times = in.view(static_cast<size_t>(spec_.time));
     KeyedBatch batch(*store_, 0, end - begin, [&](uint32_t i) -> const K& { return keys[i]; });
@@ -100,17 +100,9 @@ class SessionTable final : public TimedKeyedOperator<K> {
       }
       std::byte* const state = store_->current_row();
       const uint64_t number = next_->open(state).value++;
-      rows_->open(state, row_key(time, number)).value.store(encoded_[i], store_->heap());
+      rows_->open(state, row_key(time, number)).value.store(encoded[i], store_->heap());
     }
     late_.give(in, spec_.input.types);
-  }
-  void encode(const ColumnBatch& in, uint32_t begin, uint32_t end) {
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
-    numbers_.resize(end - begin);
-    for (uint32_t i = 0; i < end - begin; ++i) { numbers_[i] = begin + i; }
-    encoded_.resize(end - begin);
-    bytes_.encode(in.views(), numbers_, *arena_, encoded_.data());
   }
   Text row_key(int64_t time, uint64_t number) {
     key_.clear();
@@ -239,7 +231,7 @@ class SessionTable final : public TimedKeyedOperator<K> {
 
   const SessionTableSpec spec_;
   KeyReader keys_;
-  RowBytes bytes_;
+  EncodedRows encoder_;
   OverRows given_;
   std::vector<LogicalType> output_types_;
 
@@ -251,9 +243,7 @@ class SessionTable final : public TimedKeyedOperator<K> {
   TimerCell* timer_ = nullptr;
 
   // Of the rows at work.
-  ArenaRef arena_;
   std::vector<uint32_t> numbers_;
-  std::vector<Text> encoded_;
   std::string key_;
   std::vector<int64_t> starts_;
   std::vector<int64_t> ends_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tidewheel/base/metrics.h"
+#include "tidewheel/sql/encoded_rows.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/ordered_bytes.h"
@@ -43,17 +44,12 @@ std::string sort_layout(const SortSpec& spec) {
 class SortInput {
  public:
   SortInput(const SortSpec& spec, std::vector<SortColumn> order)
-      : bytes_(spec.input.types), order_(spec.input.types, std::move(order)) {}
+      : encoder_(spec.input.types), order_(spec.input.types, std::move(order)) {}
 
   void read(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     in_ = &in;
     begin_ = begin;
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
-    numbers_.resize(end - begin);
-    for (uint32_t i = 0; i < end - begin; ++i) { numbers_[i] = begin + i; }
-    rows_.resize(end - begin);
-    bytes_.encode(in.views(), numbers_, *arena_, rows_.data());
+    rows_ = encoder_.read(in, begin, end);
   }
   const Text& row(uint32_t i) const { return rows_[i]; }
   void append_order(uint32_t i, std::string& out) const {
@@ -61,13 +57,11 @@ class SortInput {
   }
 
  private:
-  RowBytes bytes_;
+  EncodedRows encoder_;
   const SortKey order_;
   const ColumnBatch* in_ = nullptr;
   uint32_t begin_ = 0;
-  ArenaRef arena_;
-  std::vector<uint32_t> numbers_;
-  std::vector<Text> rows_;
+  std::span<const Text> rows_;
 };
 
 // Rows are only noted as they come, in lists of some thousands each, and sorted at the end. That is

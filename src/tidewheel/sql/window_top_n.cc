@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tidewheel/base/metrics.h"
+#include "tidewheel/sql/encoded_rows.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/ordered_bytes.h"
@@ -38,7 +39,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
       : Base(kName, spec.links),
         spec_(std::move(spec)),
         keys_(spec_.input.types, spec_.partition_by),
-        bytes_(spec_.input.types),
+        encoder_(spec_.input.types),
         order_(spec_.input.types, top_n_order(spec_)),
         newest_first_(is_by_latest(spec_)),
         prunes_(spec_.function == TopNFunction::kRowNumber && !spec_.input_retracts),
@@ -78,18 +79,10 @@ class WindowTopN final : public TimedKeyedOperator<K> {
     return spec.order_by.size() == 1 && spec.order_by[0].descending &&
            spec.input.types[static_cast<size_t>(spec.order_by[0].column)].is_timestamp();
   }
-  void renew_arena() {
-    arena_.recycle();
-    if (!arena_) { arena_ = Arena::create(); }
-  }
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     const uint32_t count = end - begin;
-    renew_arena();
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
-    numbers_.resize(count);
-    for (uint32_t i = 0; i < count; ++i) { numbers_[i] = begin + i; }
-    encoded_.resize(count);
-    bytes_.encode(in.views(), numbers_, *arena_, encoded_.data());
+    const std::span<const Text> encoded = encoder_.read(in, begin, end);
     const ColumnView& ends = in.view(static_cast<size_t>(spec_.window_end));
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     for (uint32_t i = 0; i < count; ++i) {
@@ -103,9 +96,9 @@ class WindowTopN final : public TimedKeyedOperator<K> {
       sort_key_.clear();
       order_.encode(in.views().data(), row, sort_key_);
       if (is_retraction(in.kind(row))) {
-        take_back(encoded_[i]);
+        take_back(encoded[i]);
       } else {
-        insert(encoded_[i], last_moment);
+        insert(encoded[i], last_moment);
       }
     }
     late_.give(in, spec_.input.types);
@@ -151,7 +144,8 @@ class WindowTopN final : public TimedKeyedOperator<K> {
 
   // Gives the rows of some windows that are over; false when there is none left.
   bool fire_some() {
-    renew_arena();
+    arena_.recycle();
+    if (!arena_) { arena_ = Arena::create(); }
     due_keys_.clear();
     store_->begin_work();
     store_->take_due(TimeDomain::kEvent, watermark_, kChunk, [&](const K& key, KeyHash, int64_t) {
@@ -208,7 +202,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
 
   const TopNSpec spec_;
   KeyReader keys_;
-  RowBytes bytes_;
+  EncodedRows encoder_;
   const SortKey order_;
   const bool newest_first_;
   const bool prunes_;
@@ -219,8 +213,6 @@ class WindowTopN final : public TimedKeyedOperator<K> {
 
   // Of the rows at work.
   ArenaRef arena_;
-  std::vector<uint32_t> numbers_;
-  std::vector<Text> encoded_;
   std::string sort_key_;
   std::vector<K> due_keys_;
 };
