@@ -138,6 +138,7 @@ class Endpoint final : public RpcEndpoint {
   Wire* find_wire(uint64_t id);
   void accept();
   void begin_connect(const PeerRef& peer);
+  void limit_greeting(uint64_t id);
   void connect_later(const PeerRef& peer);
   void on_ready(uint64_t id);
   bool read_frames(uint64_t id);
@@ -322,10 +323,7 @@ void Endpoint::accept() {
       wires_.erase(wire.id);
       continue;
     }
-    loop_->after_ms(options_.connect_timeout_ms, [this, id = wire.id] {
-      Wire* const late = find_wire(id);
-      if (late != nullptr && late->peer == nullptr) { drop_wire(id); }
-    });
+    limit_greeting(wire.id);
     loop_->post([this, id = wire.id] { on_ready(id); });
   }
 }
@@ -342,14 +340,18 @@ void Endpoint::begin_connect(const PeerRef& peer) {
   wire.writer.add(number_of(FrameType::kHello), 0, 0, rpc::encode_hello(hello));
   wire.connection =
       network_.connect(peer->address, options_.connect_timeout_ms * kNsPerMs, ready_callback(wire));
-  // The answer may be lost with whoever was to give it, and then nothing ends the connection.
-  loop_->after_ms(options_.connect_timeout_ms, [this, id = wire.id] {
+  limit_greeting(wire.id);
+  flush(wire);
+}
+
+// The other side may be gone, or its answer lost with it: nothing else would end the connection.
+void Endpoint::limit_greeting(uint64_t id) {
+  loop_->after_ms(options_.connect_timeout_ms, [this, id] {
     const Wire* const late = find_wire(id);
     if (late == nullptr || late->greeted) { return; }
     on_wire_failed(
         id, unavailable(ErrorId::kNetworkConnect, "{} does not answer", late->connection->peer()));
   });
-  flush(wire);
 }
 
 void Endpoint::connect_later(const PeerRef& peer) {
