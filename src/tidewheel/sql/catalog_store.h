@@ -22,6 +22,7 @@ struct ObjectPath {
   std::string database;
   std::string object;
   std::string to_string() const { return catalog + "." + database + "." + object; }
+  Name name() const { return {{{catalog, {}}, {database, {}}, {object, {}}}}; }
   friend auto operator<=>(const ObjectPath&, const ObjectPath&) = default;
 };
 

@@ -19,11 +19,6 @@ namespace {
 // ('materialized-table.refresh-mode.freshness-threshold').
 constexpr int64_t kContinuousBelowMs = 30 * 60 * 1000;
 
-Name name_of(const ObjectPath& path) {
-  return {
-      {Identifier{path.catalog, {}}, Identifier{path.database, {}}, Identifier{path.object, {}}}};
-}
-
 // Errors: kSqlUnsupported, when nobody could keep it so fresh.
 Result<int64_t> freshness_ms(std::string_view text, const CreateTable& table) {
   const Materialization& made = *table.materialization;
@@ -76,7 +71,7 @@ Result<StatementResult> Session::create_materialized(std::string_view text,
   // A table that nothing fills is not left behind.
   Drop drop;
   drop.kind = ObjectKind::kMaterializedTable;
-  drop.name = name_of(path);
+  drop.name = path.name();
   if (const Status undone = catalog_.drop(drop); !undone.ok()) {
     return running.status().with_context("the table stays, since taking it back fails too ({})",
                                          undone.message());
@@ -91,7 +86,7 @@ Result<StatementResult> Session::refresh(const CatalogObject& object,
   const CreateTable& table = *object.table();
   TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t freshness, freshness_ms(*object.text, table));
   Insert insert;
-  insert.table = name_of(object.path);
+  insert.table = object.path.name();
   insert.query = *table.query;
   if (!options.empty()) { insert.hints.push_back({Identifier{"OPTIONS", {}}, options, {}}); }
   for (const Column& column : table.columns) { insert.columns.push_back(column_name(column)); }
@@ -166,7 +161,7 @@ Result<std::vector<std::string>> Session::materialized_tables(const ObjectPath& 
   TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<std::string> names,
                              catalog_.objects(database, true, false));
   std::erase_if(names, [&](const std::string& name) {
-    const auto found = catalog_.find(name_of({database.catalog, database.database, name}));
+    const auto found = catalog_.find(ObjectPath{database.catalog, database.database, name}.name());
     return !found.ok() || (*found)->table() == nullptr ||
            !(*found)->table()->materialization.has_value();
   });

@@ -35,11 +35,6 @@ std::vector<Insert> inserts_of(const Statement& statement) {
   return {};
 }
 
-Name name_of(const ObjectPath& path) {
-  return {
-      {Identifier{path.catalog, {}}, Identifier{path.database, {}}, Identifier{path.object, {}}}};
-}
-
 // All words of a text, in capitals.
 Result<std::set<std::string>> words_of(std::string_view text) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<Token> tokens, tokenize(text));
@@ -103,7 +98,7 @@ Result<SavedPlan> Session::save_plan(std::string_view text, const Statement& sta
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(std::set<std::string> words, words_of(plan.statement));
   for (const ObjectPath& path : named) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(name_of(path)));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(path.name()));
     plan.objects.push_back({path, to_sql(statement_of(*object))});
     TIDEWHEEL_ASSIGN_OR_RETURN(std::set<std::string> more, words_of(plan.objects.back().statement));
     words.merge(more);
