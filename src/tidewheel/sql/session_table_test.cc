@@ -14,7 +14,10 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -36,13 +39,8 @@ SqlHarness harness_of(const SessionTableSpec& spec, SqlHarnessOptions options = 
   for (const char* name : {"k", "t", "v", "window_start", "window_end", "window_time"}) {
     output.add(name, bigint());
   }
-  return SqlHarness(
-      [spec] {
-        auto made = make_session_table(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, output, options);
+  return SqlHarness([spec] { return must_make(make_session_table(spec)); }, {spec.input}, output,
+                    options);
 }
 
 TEST(SessionTable, rows_come_in_the_order_of_time_once_their_session_is_over) {
@@ -124,15 +122,9 @@ Lines model(std::vector<Row> rows) {
 }
 
 TEST(SessionTable, random_rows_give_what_looking_at_all_of_them_gives) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for_seeds(100, [](uint64_t seed) {
     Random random(seed);
-    SqlHarnessOptions options;
-    options.backend = random.chance(0.3);
-    options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-    options.incremental = random.chance(0.5);
-    options.seed = seed;
+    const SqlHarnessOptions options = random_options(random, seed);
     SqlHarness harness = harness_of(spec_of(), options);
     std::vector<Row> rows;
     Lines found;
@@ -162,7 +154,7 @@ TEST(SessionTable, random_rows_give_what_looking_at_all_of_them_gives) {
     take();
     std::sort(found.begin(), found.end());
     ASSERT_EQ(found, model(rows));
-  }
+  });
 }
 
 }  // namespace

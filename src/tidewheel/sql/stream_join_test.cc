@@ -16,23 +16,14 @@ namespace {
 using testing::bigint;
 using testing::Changelog;
 using testing::columns;
+using testing::for_seeds;
+using testing::less_filter;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 using Kind = StreamJoinKind;
-
-// left.v < right.v
-class LessFilter final : public PairFilter {
- public:
-  void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) override {
-    for (uint32_t i = 0; i < count; ++i) {
-      keeps[i] = !columns[1].is_null(i) && !columns[3].is_null(i) &&
-                         columns[1].at<int64_t>(i) < columns[3].at<int64_t>(i)
-                     ? 1
-                     : 0;
-    }
-  }
-};
 
 StreamJoinSpec spec_of(Kind kind) {
   StreamJoinSpec spec;
@@ -48,9 +39,7 @@ SqlHarness harness_of(const StreamJoinSpec& spec, bool filter = false,
                       SqlHarnessOptions options = {}) {
   return SqlHarness(
       [spec, filter] {
-        auto made = make_stream_join(spec, filter ? std::make_unique<LessFilter>() : nullptr);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
+        return must_make(make_stream_join(spec, filter ? less_filter(1, 3) : nullptr));
       },
       {spec.left, spec.right}, stream_join_output(spec), options);
 }
@@ -184,13 +173,7 @@ void run_random(uint64_t seed) {
   spec.right_is_unique = unique[1];
   spec.left_retracts = retracts[0];
   spec.right_retracts = retracts[1];
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, filter, options);
   Changelog log;
   std::multiset<Pair> rows[2];
@@ -224,13 +207,7 @@ void run_random(uint64_t seed) {
   }
 }
 
-TEST(StreamJoin, random_changelogs_give_what_all_pairs_give) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(StreamJoin, random_changelogs_give_what_all_pairs_give) { for_seeds(300, run_random); }
 
 }  // namespace
 }  // namespace tidewheel::sql

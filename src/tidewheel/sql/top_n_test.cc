@@ -15,7 +15,10 @@ namespace {
 using testing::bigint;
 using testing::Changelog;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -30,13 +33,8 @@ TopNSpec top(int64_t last, bool has_rank) {
 }
 
 SqlHarness harness_of(const TopNSpec& spec, SqlHarnessOptions options = {}) {
-  return SqlHarness(
-      [spec] {
-        auto made = make_top_n(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, top_n_output(spec), options);
+  return SqlHarness([spec] { return must_make(make_top_n(spec)); }, {spec.input},
+                    top_n_output(spec), options);
 }
 
 TEST(TopN, without_ranks_rows_only_come_and_go) {
@@ -228,13 +226,7 @@ void run_random(uint64_t seed) {
   if (random.chance(0.1)) { spec.last += 70; }
   spec.input_retracts = random.chance(0.5);
   spec.function = static_cast<TopNFunction>(random.below(3));
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, options);
   Changelog log;
   std::vector<Row> rows;
@@ -263,13 +255,7 @@ void run_random(uint64_t seed) {
   }
 }
 
-TEST(TopN, random_changelogs_give_what_sorting_anew_gives) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(TopN, random_changelogs_give_what_sorting_anew_gives) { for_seeds(300, run_random); }
 
 }  // namespace
 }  // namespace tidewheel::sql
