@@ -158,6 +158,19 @@ def a_stopped_task_manager_is_taken_for_lost(cluster, folder):
     with_a_fault(cluster, folder, freeze, numbers=100000)
 
 
+@test(HEARTBEATS + ["taskmanager.resource-id=same"])
+def a_second_task_manager_with_the_same_id_waits_for_the_end_of_the_first(cluster, folder):
+    cluster.start_job_manager()
+    first = cluster.start_task_manager("-Dtaskmanager.memory.process.size=1g")
+    cluster.wait_slots(1)
+    second = cluster.start_task_manager("-Dtaskmanager.memory.process.size=1g", "-Dtaskmanager.numberOfTaskSlots=3")
+    wait_for("it is told why", lambda: "taskmanager.resource-id has to be different" in second.text())
+    if cluster.get("/overview")["slots-total"] != 1 or "is lost" in cluster.job_managers[0].text():
+        raise Failure("the first one was pushed out")
+    first.kill()
+    cluster.wait_slots(3)
+
+
 @test(CHECKPOINTS + HEARTBEATS)
 def a_job_waits_for_slots_and_says_why(cluster, folder):
     cluster.start_job_manager()
