@@ -17,13 +17,33 @@ using testing::bigint;
 using testing::Changelog;
 using testing::columns;
 using testing::for_seeds;
-using testing::less_filter;
 using testing::Lines;
 using testing::must_make;
 using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 using Kind = StreamJoinKind;
+
+// left.v < right.v; it is asked of rows with the same key, and looks at those of one side or both.
+class LessFilter final : public PairFilter {
+ public:
+  explicit LessFilter(int keys) : keys_(keys) {}
+  bool uses(size_t column) const override {
+    return column % 2 == 1 || (keys_ & (column == 0 ? 1 : 2)) != 0;
+  }
+  void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) override {
+    for (uint32_t i = 0; i < count; ++i) {
+      if (keys_ == 3) { EXPECT_EQ(columns[0].at<int64_t>(i), columns[2].at<int64_t>(i)); }
+      keeps[i] = !columns[1].is_null(i) && !columns[3].is_null(i) &&
+                         columns[1].at<int64_t>(i) < columns[3].at<int64_t>(i)
+                     ? 1
+                     : 0;
+    }
+  }
+
+ private:
+  const int keys_;  // by bits: of the left side, of the right side
+};
 
 StreamJoinSpec spec_of(Kind kind) {
   StreamJoinSpec spec;
@@ -36,10 +56,11 @@ StreamJoinSpec spec_of(Kind kind) {
 }
 
 SqlHarness harness_of(const StreamJoinSpec& spec, bool filter = false,
-                      SqlHarnessOptions options = {}) {
+                      SqlHarnessOptions options = {}, int filter_keys = 3) {
   return SqlHarness(
-      [spec, filter] {
-        return must_make(make_stream_join(spec, filter ? less_filter(1, 3) : nullptr));
+      [spec, filter, filter_keys] {
+        return must_make(
+            make_stream_join(spec, filter ? std::make_unique<LessFilter>(filter_keys) : nullptr));
       },
       {spec.left, spec.right}, stream_join_output(spec), options);
 }
@@ -174,7 +195,7 @@ void run_random(uint64_t seed) {
   spec.left_retracts = retracts[0];
   spec.right_retracts = retracts[1];
   const SqlHarnessOptions options = random_options(random, seed);
-  SqlHarness harness = harness_of(spec, filter, options);
+  SqlHarness harness = harness_of(spec, filter, options, static_cast<int>(random.below(4)));
   Changelog log;
   std::multiset<Pair> rows[2];
   for (int round = 0; round < 16; ++round) {
@@ -192,6 +213,7 @@ void run_random(uint64_t seed) {
         continue;
       }
       Pair row{static_cast<int64_t>(random.below(5)) - 1, static_cast<int64_t>(random.below(4))};
+      if (random.chance(0.1)) { row.second = random.chance(0.5) ? -row.second : INT64_MAX; }
       if (unique[input] && row.first >= 0) {
         const auto same = std::find_if(side.begin(), side.end(),
                                        [&](const Pair& one) { return one.first == row.first; });
