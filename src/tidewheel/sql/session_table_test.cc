@@ -77,6 +77,24 @@ TEST(SessionTable, a_row_without_a_time_is_counted) {
   EXPECT_EQ(harness.counter("numNullRowTimeRecordsDropped"), 1);
 }
 
+TEST(SessionTable, rows_between_many_without_a_time_go_to_the_sessions_of_their_keys) {
+  SqlHarness harness = harness_of(spec_of(), {.batch_rows = 256});
+  Lines rows;
+  Lines given;
+  for (int64_t i = 0; i < 200; ++i) {
+    const std::string key = std::to_string(i);
+    const bool has_time = i % 8 == 7;
+    rows.push_back("+I " + key + (has_time ? ",10," : ",NULL,") + key);
+    if (has_time) { given.push_back("+I " + key + ",10," + key + ",10,15,14"); }
+  }
+  harness.push(rows).watermark(100);
+  Lines taken = harness.take();
+  std::sort(taken.begin(), taken.end());
+  std::sort(given.begin(), given.end());
+  EXPECT_EQ(taken, given);
+  EXPECT_EQ(harness.counter("numNullRowTimeRecordsDropped"), 175);
+}
+
 TEST(SessionTable, a_session_of_many_rows_is_given_whole) {
   SqlHarness harness = harness_of(spec_of({}), {.refusal = 0.3, .backend = true});
   Lines rows;
