@@ -176,12 +176,21 @@ struct Holder {
 template <class T>
 extern const Holder<T> never_defined;
 
-template <auto kPointer>
+// A pointer to a member of something is no template argument for Clang before 18, unless it is a
+// member itself.
+template <class Pointer>
+struct Pointing {
+  Pointer to;
+};
+template <class Pointer>
+Pointing(Pointer) -> Pointing<Pointer>;  // which Clang 14 does not make
+
+template <auto kPointing>
 constexpr std::string_view pretty_name() {
   return __PRETTY_FUNCTION__;
 }
-// GCC: "... [with auto kPointer = (& never_defined<T>.Holder<T>::value.T::name); ...]".
-// Clang: "... [kPointer = &never_defined.value.name]".
+// GCC: "... [with auto kPointing = Pointing<F>{(& never_defined<T>.Holder<T>::value.T::name)}; ..".
+// Clang: "... [kPointing = {&never_defined.value.name}]".
 constexpr std::string_view last_identifier(std::string_view pretty) {
   constexpr auto is_letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -196,7 +205,7 @@ constexpr std::string_view last_identifier(std::string_view pretty) {
 }
 template <class T, size_t kIndex>
 constexpr auto field_pointer() {
-  return std::addressof(field<kIndex>(never_defined<T>.value));
+  return Pointing{std::addressof(field<kIndex>(never_defined<T>.value))};
 }
 template <class T, size_t kIndex>
 inline constexpr std::string_view kFieldName =
