@@ -366,47 +366,39 @@ class NumberAccumulator final : public Accumulator {
   void add(const AccumulatorInput& input) override {
     const W* const values = arguments(input);
     if (input.weights == nullptr && input.resets == nullptr) {
-      for (size_t i = 0; i < input.rows.size(); ++i) {
-        state(input.cells[i]).add(value_at(values, i), 1);
-      }
-      return;
+      return for_each(input, [&](State& to, size_t i) { to.add(value_at(values, i), 1); });
     }
-    for (size_t i = 0; i < input.rows.size(); ++i) { add_row(input, values, i); }
+    for_each(input, [&](State& to, size_t i) { add_row(input, values, i, to); });
   }
   void fold(const AccumulatorInput& input, Column& column, Arena&) override {
     const W* const values = arguments(input);
     WideResults<W> results(column, 0, 1, input.rows.size() * 2);
     W* const to = results.values();
-    for (size_t i = 0; i < input.rows.size(); ++i) {
-      State& accumulated = state(input.cells[i]);
+    for_each(input, [&](State& accumulated, size_t i) {
       if (!accumulated.get(info_, to[2 * i])) { results.set_null(2 * i); }
       const int64_t weight = input.weights == nullptr ? 1 : input.weights[i];
       if (weight != 0) { accumulated.add(value_at(values, i), weight); }
       if (!accumulated.get(info_, to[2 * i + 1])) { results.set_null(2 * i + 1); }
       if (input.resets != nullptr && input.resets[i] != 0) { accumulated = State(); }
-    }
+    });
     results.finish();
   }
   void fold_after(const AccumulatorInput& input, Column& column, Arena&) override {
     const W* const values = arguments(input);
-    const size_t count = input.rows.size();
-    WideResults<W> results(column, 0, 1, count);
+    WideResults<W> results(column, 0, 1, input.rows.size());
     W* const to = results.values();
     if constexpr (std::is_same_v<State, CountState>) {
       if (input.resets == nullptr) {
-        for (size_t i = 0; i < count; ++i) {
-          to[i] = state(input.cells[i]).count += input.weights == nullptr ? 1 : input.weights[i];
-        }
+        count_after(input, to);
         return results.finish();
       }
     }
-    for (size_t i = 0; i < count; ++i) {
-      State& accumulated = state(input.cells[i]);
+    for_each(input, [&](State& accumulated, size_t i) {
       const int64_t weight = input.weights == nullptr ? 1 : input.weights[i];
       if (weight != 0) { accumulated.add(value_at(values, i), weight); }
       if (!accumulated.get(info_, to[i])) { results.set_null(i); }
       if (input.resets != nullptr && input.resets[i] != 0) { accumulated = State(); }
-    }
+    });
     results.finish();
   }
   void results(std::span<std::byte* const> cells, Column& column, uint32_t at, uint32_t stride,
@@ -431,8 +423,27 @@ class NumberAccumulator final : public Accumulator {
  private:
   State& state(std::byte* cell) const { return *reinterpret_cast<State*>(cell + offset()); }
   static W value_at(const W* values, size_t i) { return values == nullptr ? W{} : values[i]; }
-  void add_row(const AccumulatorInput& input, const W* values, size_t i) {
-    State& accumulated = state(input.cells[i]);
+  // Calls f(state, i) for each row in turn. One state for all is worked on in registers: in the
+  // cell, each row would wait until what the one before has written can be read.
+  template <class F>
+  void for_each(const AccumulatorInput& input, F f) const {
+    const size_t count = input.rows.size();
+    if (input.has_one_cell && count > 0) {
+      State one = state(input.cells[0]);
+      for (size_t i = 0; i < count; ++i) { f(one, i); }
+      state(input.cells[0]) = one;
+      return;
+    }
+    for (size_t i = 0; i < count; ++i) { f(state(input.cells[i]), i); }
+  }
+  void count_after(const AccumulatorInput& input, int64_t* to) const {
+    const int8_t* const weights = input.weights;
+    if (weights == nullptr) {
+      return for_each(input, [&](CountState& state, size_t i) { to[i] = ++state.count; });
+    }
+    for_each(input, [&](CountState& state, size_t i) { to[i] = state.count += weights[i]; });
+  }
+  void add_row(const AccumulatorInput& input, const W* values, size_t i, State& accumulated) {
     const int64_t weight = input.weights == nullptr ? 1 : input.weights[i];
     if (weight != 0) { accumulated.add(value_at(values, i), weight); }
     if (input.resets != nullptr && input.resets[i] != 0) { accumulated = State(); }

@@ -82,6 +82,7 @@ struct AccumulatorInput {
   std::span<const uint32_t> rows;     // of the batch
   bool is_ascending = true;           // each row comes once, in order
   std::byte* const* cells = nullptr;  // of each row: the block with its key's accumulators
+  bool has_one_cell = false;          // all rows have the same
   const int8_t* weights = nullptr;    // 1: add, -1: take back, 0: pass over; null: all are 1
   const uint8_t* resets = nullptr;    // after which rows the accumulator begins anew; null: none
   TextHeap* heap = nullptr;           // of the state

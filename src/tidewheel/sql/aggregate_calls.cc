@@ -17,6 +17,7 @@ void AggregateChunk::clear(uint32_t capacity) {
     targets.resize(capacity);
   }
   count = 0;
+  has_one_cell = false;
   has_signs = false;
   has_gone = false;
 }
@@ -183,6 +184,11 @@ void AggregateCalls::find_counted(const AggregateCall& call, const AggregateChun
   const ColumnView& filter = batch_->view(static_cast<size_t>(call.filter));
   if (filter.validity == nullptr && !filter.is_constant) {
     const auto* const truth = filter.as<uint8_t>();
+    if (chunk.is_run()) {
+      const auto* const first = truth + chunk.rows[0];
+      for (uint32_t i = 0; i < chunk.count; ++i) { counted_[i] |= first[i] != 0 ? bit : 0; }
+      return;
+    }
     for (uint32_t i = 0; i < chunk.count; ++i) {
       counted_[i] |= truth[chunk.rows[i]] != 0 ? bit : 0;
     }
@@ -209,7 +215,8 @@ void AggregateCalls::count_distinct(const AggregateChunk& chunk) {
         if (column.is_null(chunk.rows[i])) { counted_[i] = 0; }
       }
     }
-    set.values->add_all(chunk.states.data(), chunk.taken(), begin_, counted_.data(), added_.data());
+    set.values->add_all(chunk.states.data(), chunk.has_one_cell, chunk.taken(), begin_,
+                        counted_.data(), added_.data());
     for (size_t bit = 0; bit < set.calls.size(); ++bit) {
       std::vector<int8_t>& fresh = fresh_of_[set.calls[bit]];
       fresh.resize(chunk.count);
@@ -240,10 +247,8 @@ const int8_t* AggregateCalls::weights_of(size_t index, const AggregateChunk& chu
   }
   if (call.filter >= 0 && !has_nulls && !chunk.has_signs) {
     const ColumnView& filter = batch_->view(static_cast<size_t>(call.filter));
-    const std::span<const uint32_t> rows = chunk.taken();
-    if (filter.validity == nullptr && !filter.is_constant && chunk.is_ascending && !rows.empty() &&
-        rows.back() - rows.front() + 1 == rows.size()) {
-      return filter.as<int8_t>() + rows.front();  // truth values are 0 and 1
+    if (filter.validity == nullptr && !filter.is_constant && chunk.is_run()) {
+      return filter.as<int8_t>() + chunk.rows[0];  // truth values are 0 and 1
     }
   }
   if (!has_nulls && call.filter < 0) { return chunk.has_signs ? chunk.signs.data() : nullptr; }
@@ -276,6 +281,7 @@ AccumulatorInput AggregateCalls::input_of(size_t call, const AggregateChunk& chu
   input.rows = chunk.taken();
   input.is_ascending = chunk.is_ascending;
   input.cells = chunk.cells.data();
+  input.has_one_cell = chunk.has_one_cell;
   input.weights = weights_of(call, chunk);
   input.resets = chunk.has_gone ? chunk.is_gone.data() : nullptr;
   input.heap = &heap;

@@ -24,11 +24,16 @@ struct AggregateChunk {
   std::vector<uint8_t> is_gone;    // nothing is there after it; with `has_gone`
   std::vector<uint32_t> targets;   // where results go: pair of rows in the columns of results
   uint32_t count = 0;
-  bool is_ascending = true;  // each row is there once, in order
+  bool is_ascending = true;   // each row is there once, in order
+  bool has_one_cell = false;  // all rows have the same key
   bool has_signs = false;
   bool has_gone = false;
 
   std::span<const uint32_t> taken() const { return {rows.data(), count}; }
+  // The rows lie side by side in the batch, from the first on.
+  bool is_run() const {
+    return is_ascending && count > 0 && rows[count - 1] - rows[0] + 1 == count;
+  }
   // Empty, with room for `capacity` rows.
   void clear(uint32_t capacity);
 };

@@ -28,15 +28,23 @@ class DistinctCallsOf final : public DistinctCalls {
   uint64_t add(std::byte* state, uint32_t index, uint64_t bits) override {
     return cell_.add(state, keys_[index], DistinctSetCell<K>::hash_of(keys_[index]), bits);
   }
-  void add_all(std::byte* const* states, std::span<const uint32_t> rows, uint32_t begin,
-               const uint64_t* bits, uint64_t* added) override {
+  void add_all(std::byte* const* states, bool has_one_state, std::span<const uint32_t> rows,
+               uint32_t begin, const uint64_t* bits, uint64_t* added) override {
     const size_t count = rows.size();
     hashes_.resize(count);
     for (size_t i = 0; i < count; ++i) {
       hashes_[i] = DistinctSetCell<K>::hash_of(keys_[rows[i] - begin]);
     }
+    if (has_one_state && count > 0 && cell_.can_add_together() &&
+        std::none_of(bits, bits + count, [](uint64_t of_row) { return of_row == 0; })) {
+      return cell_.add_together(
+          states[0], hashes_, [&](size_t i) -> const K& { return keys_[rows[i] - begin]; }, bits,
+          added);
+    }
+    for (size_t i = 0; i < std::min(count, 2 * kAhead); ++i) { cell_.prefetch_table(states[i]); }
     for (size_t i = 0; i < std::min(count, kAhead); ++i) { cell_.prefetch(states[i], hashes_[i]); }
     for (size_t i = 0; i < count; ++i) {
+      if (i + 2 * kAhead < count) { cell_.prefetch_table(states[i + 2 * kAhead]); }
       if (i + kAhead < count) { cell_.prefetch(states[i + kAhead], hashes_[i + kAhead]); }
       added[i] =
           bits[i] == 0 ? 0 : cell_.add(states[i], keys_[rows[i] - begin], hashes_[i], bits[i]);
@@ -44,7 +52,7 @@ class DistinctCallsOf final : public DistinctCalls {
   }
 
  private:
-  static constexpr size_t kAhead = 8;
+  static constexpr size_t kAhead = 16;
 
   DistinctSetCell<K>& cell_;
   KeyReader reader_;

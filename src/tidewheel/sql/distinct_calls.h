@@ -36,9 +36,9 @@ class DistinctCalls {
   // its value. `state` is the key's row.
   virtual uint64_t add(std::byte* state, uint32_t index, uint64_t bits) = 0;
   // The same for many rows, which have numbers of the batch; those with bits[i] == 0 are passed
-  // over.
-  virtual void add_all(std::byte* const* states, std::span<const uint32_t> rows, uint32_t begin,
-                       const uint64_t* bits, uint64_t* added) = 0;
+  // over. `has_one_state`: all of them have the same.
+  virtual void add_all(std::byte* const* states, bool has_one_state, std::span<const uint32_t> rows,
+                       uint32_t begin, const uint64_t* bits, uint64_t* added) = 0;
 };
 
 }  // namespace tidewheel::sql

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,8 @@ class DistinctSetCell final : public KeyedCell {
       : KeyedCell(owner, make_meta(name, options, layout), options), layout_(std::move(layout)) {}
 
   static uint64_t hash_of(const K& key) { return hash64(key); }
+  // Has the table at hand that `prefetch` then looks at.
+  void prefetch_table(std::byte* row) const { prefetch_for_write(row + offset()); }
   void prefetch(std::byte* row, uint64_t hash) const {
     if (!KeyedState::has(row, bit())) { return; }
     const Table& of_key = table(row);
@@ -81,6 +84,34 @@ class DistinctSetCell final : public KeyedCell {
     const uint64_t added = bits & ~entry->marks;
     if (added != 0) { entry->marks |= added | kChanged; }
     return added;
+  }
+
+  // The same for many values of one row, whose bits are not 0: a loop over one table. Without a
+  // TTL, and not in front of a backend.
+  bool can_add_together() const { return ttl_ms() == 0 && state().row_store() == nullptr; }
+  template <class KeyAt>
+  void add_together(std::byte* row, std::span<const uint64_t> hashes, KeyAt key_at,
+                    const uint64_t* bits, uint64_t* added) {
+    if (!KeyedState::has(row, bit())) { make_empty(row); }
+    Table& of_key = table(row);
+    Entry* entries = entries_of(of_key);
+    uint64_t mask = of_key.capacity - 1;
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      if (i + kAhead < hashes.size()) { prefetch_for_write(entries + (hashes[i + kAhead] & mask)); }
+      const K& key = key_at(i);
+      uint64_t place = hashes[i] & mask;
+      while (entries[place].marks != 0 && !(entries[place].key.value == key)) {
+        place = (place + 1) & mask;
+      }
+      Entry* entry = entries + place;
+      if (entry->marks == 0) [[unlikely]] {
+        entry = &insert(of_key, key, hashes[i]);
+        entries = entries_of(of_key);
+        mask = of_key.capacity - 1;
+      }
+      added[i] = bits[i] & ~entry->marks;
+      if (added[i] != 0) { entry->marks |= added[i] | kChanged; }
+    }
   }
 
   void destroy(std::byte* row) override {
@@ -153,6 +184,7 @@ class DistinctSetCell final : public KeyedCell {
 
  private:
   static constexpr char kForm[] = "map distinct";
+  static constexpr size_t kAhead = 16;  // values whose places are fetched ahead
   static constexpr uint32_t kCapacityMin = 4;
   // Of an entry's marks; the bits of calls are below.
   static constexpr uint64_t kUsed = uint64_t{1} << 63;

@@ -10,9 +10,11 @@
 #include "tidewheel/sql/aggregate_calls.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/column_output.h"
+#include "tidewheel/sql/inline_text.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/partial_cells.h"
 #include "tidewheel/sql/row_output.h"
+#include "tidewheel/state/keyed_rows.h"
 #include "tidewheel/types/serde.h"
 
 namespace tidewheel::sql {
@@ -181,8 +183,23 @@ class GroupAggregate final : public KeyedOperator<K> {
     const size_t known = touched_.size();
     calls_->begin(in, begin, end);
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
-    KeyedBatch batch(*store_, 0, end - begin, [&](uint32_t i) -> const K& { return keys[i]; });
-    find_cells(in, begin, end, batch);
+    // Rows of one key, as by day, are looked up once.
+    const bool has_one_key =
+        std::all_of(keys.begin() + 1, keys.end(), [&](const K& key) { return key == keys[0]; });
+    const std::span<const K> wanted = has_one_key ? keys.first(1) : keys;
+    if (!spec_.input_retracts && !calls_->has_values()) {
+      KeyedBatch<K, std::span<const K>> batch(*store_, wanted);
+      find_together(begin, end, has_one_key, batch);
+      return give(in, keys, begin, known);
+    }
+    KeyedBatch batch(*store_, 0, static_cast<uint32_t>(wanted.size()),
+                     [&](uint32_t i) -> const K& { return wanted[i]; });
+    find_cells(in, begin, end, has_one_key, batch);
+    give(in, keys, begin, known);
+  }
+  // Adds the rows of the chunk, and sends what that gives. `known`: keys that the epoch had touched
+  // before.
+  void give(const ColumnBatch& in, std::span<const K> keys, uint32_t begin, size_t known) {
     TextHeap& heap = store_->heap();
     if (epoch_) {
       note_epoch(in, known);
@@ -213,13 +230,34 @@ class GroupAggregate final : public KeyedOperator<K> {
         partials_.merge(in.view(spec_.keys.size()), chunk_.taken(), chunk_.cells.data(), heap));
   }
 
-  // The accumulators of each row's key.
+  // The accumulators of each row's key, where nothing else needs it to be current. `has_one_key`:
+  // the batch has that key alone.
   template <class Batch>
-  void find_cells(const ColumnBatch& in, uint32_t begin, uint32_t end, Batch& batch) {
+  void find_together(uint32_t begin, uint32_t end, bool has_one_key, Batch& batch) {
+    const uint32_t count = end - begin;
+    chunk_.clear(count);
+    chunk_.has_one_cell = has_one_key;
+    batch.ensure_rows(chunk_.states.data(), [](size_t) { return true; });
+    if (has_one_key) { std::fill_n(chunk_.states.begin(), count, chunk_.states[0]); }
+    for (uint32_t i = 0; i < count; ++i) {
+      bool is_fresh = false;
+      std::byte* const cell = cell_->open(chunk_.states[i], is_fresh);
+      chunk_.rows[i] = begin + i;
+      chunk_.cells[i] = cell;
+      chunk_.is_fresh[i] = is_fresh ? 1 : 0;
+      if (spec_.mini_batch || epoch_) { chunk_.targets[i] = touch(begin + i, cell, is_fresh); }
+    }
+    chunk_.count = count;
+  }
+  // The same key after key. `has_one_key`: the batch has that key alone.
+  template <class Batch>
+  void find_cells(const ColumnBatch& in, uint32_t begin, uint32_t end, bool has_one_key,
+                  Batch& batch) {
     chunk_.clear(end - begin);
+    chunk_.has_one_cell = has_one_key;
     chunk_.has_signs = spec_.input_retracts && in.kinds() != nullptr;
     for (uint32_t row = begin; row < end; ++row) {
-      batch.select(row - begin);
+      if (row == begin || !has_one_key) { batch.select(row - begin); }
       bool is_fresh = false;
       std::byte* cell = nullptr;
       if (spec_.input_retracts) {
@@ -431,7 +469,7 @@ class GroupAggregate final : public KeyedOperator<K> {
   const GroupAggregateSpec spec_;
   const AggregateSet set_;
   PartialCells partials_{set_};  // with `spec_.partial`
-  KeyReader keys_;
+  KeyReaderOf<K> keys_;
   const std::vector<LogicalType> output_types_;
   const bool always_changes_;  // a count of all rows is among the results
   const bool has_texts_;       // among the results
@@ -454,6 +492,21 @@ class GroupAggregate final : public KeyedOperator<K> {
   std::vector<RowKind> kinds_;
 };
 
+// Whether keys are always inside the table's slot. Where some were not, all would cost more than
+// what others win.
+bool fits_inline(const GroupAggregateSpec& spec) {
+  size_t bytes = 0;
+  for (const int32_t key : spec.keys) {
+    const Physical physical = spec.input.types[static_cast<size_t>(key)].physical();
+    if (physical == Physical::kText || physical == Physical::kList ||
+        physical == Physical::kStruct) {
+      return false;
+    }
+    bytes += 1 + physical_bytes(physical);
+  }
+  return bytes <= InlineText::kBytesMost;
+}
+
 }  // namespace
 
 RowType group_aggregate_output(const GroupAggregateSpec& spec) {
@@ -471,6 +524,9 @@ Result<std::unique_ptr<Operator>> make_group_aggregate(GroupAggregateSpec spec) 
                                                      return call.result.children.empty();
                                                    });
   const bool is_int = KeyReader(spec.input.types, spec.keys).is_int();
+  if (!is_int && fits_inline(spec)) {
+    return std::make_unique<GroupAggregate<InlineText>>(std::move(spec), std::move(set));
+  }
   return make_by_key<GroupAggregate>(is_int, std::move(spec), std::move(set));
 }
 

@@ -422,9 +422,13 @@ struct Row {
   }
 };
 
-Row random_row(Random& random, uint64_t values) {
+Row random_row(Random& random, uint64_t values, bool has_one_key) {
   Row row;
-  if (!random.chance(0.1)) { row.key = static_cast<int64_t>(random.below(6)); }
+  if (has_one_key) {
+    row.key = 3;
+  } else if (!random.chance(0.1)) {
+    row.key = static_cast<int64_t>(random.below(6));
+  }
   if (!random.chance(0.2)) { row.value = static_cast<int64_t>(random.below(values)) - 2; }
   row.text = std::string(1, static_cast<char>('a' + random.below(4)));
   row.flag = random.chance(0.5);
@@ -510,6 +514,7 @@ void run_random(uint64_t seed) {
   Changelog log(spec.emits_before ? 0 : 1);
   std::multiset<Row> rows;
   const uint64_t values = random.chance(0.5) ? 5 : 300;
+  const bool has_one_key = random.chance(0.3);
   for (int round = 0; round < 12; ++round) {
     Lines lines;
     for (uint64_t i = random.below(30); i > 0; --i) {
@@ -519,7 +524,7 @@ void run_random(uint64_t seed) {
         lines.push_back(chosen->line("-D"));
         rows.erase(chosen);
       } else {
-        const Row row = random_row(random, values);
+        const Row row = random_row(random, values, has_one_key);
         lines.push_back(row.line("+I"));
         rows.insert(row);
       }

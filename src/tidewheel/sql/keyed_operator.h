@@ -38,15 +38,19 @@ class KeyedOperator : public OutputOperator<ColumnRow> {
   void abort_snapshot() final { store_->abort_snapshot(); }
   Status restore(SnapshotReader& reader) override {
     reader_ = &reader;
-    return layout_.empty() ? Status() : check_layout(reader, layout_);
+    return layout_.empty() ? Status() : check_layout(reader, layout_, also_read_);
   }
 
  protected:
   // `name` is a constant, for messages. `links`: of operators with side outputs.
   explicit KeyedOperator(const char* name, std::shared_ptr<const NodeLinks> links = nullptr)
       : OutputOperator<ColumnRow>(std::move(links)), name_(name) {}
-  // Says what rows in the state are made of. In the constructor, when there are any.
-  void set_layout(std::string layout) { layout_ = std::move(layout); }
+  // Says what rows in the state are made of. In the constructor, when there are any. `also_read`:
+  // of what else it can be restored.
+  void set_layout(std::string layout, std::string also_read = {}) {
+    layout_ = std::move(layout);
+    also_read_ = std::move(also_read);
+  }
 
   Status make_store(OperatorContext& context) {
     TIDEWHEEL_RETURN_IF_ERROR(OutputOperator<ColumnRow>::open(context));
@@ -103,6 +107,7 @@ class KeyedOperator : public OutputOperator<ColumnRow> {
  private:
   const char* const name_;
   std::string layout_;
+  std::string also_read_;
   SnapshotReader* reader_ = nullptr;
   bool is_layout_written_ = true;
 };

@@ -14,6 +14,11 @@ namespace tidewheel::sql {
 namespace {
 
 constexpr uint32_t kSlotBytes = 8;  // of a string
+constexpr uint32_t kNarrowSlotBytes = 6;
+constexpr uint32_t kNarrowNumberBytes = 4;
+constexpr uint32_t kNarrowTimeBytes = 6;
+constexpr uint64_t kNarrowPlaces = uint64_t{1} << 32;
+constexpr uint16_t kNarrowInImage = 1U << 15;
 constexpr uint32_t kAddressBits = 48;
 constexpr uint64_t kAddressMask = (uint64_t{1} << kAddressBits) - 1;
 constexpr size_t kLastingBytesMax = (1U << 15) - 1;  // what a slot has room for
@@ -52,15 +57,8 @@ T load(const char* from) {
 uint64_t lasting_slot(const Text& text) {
   return uint64_t{text.size()} << kAddressBits | reinterpret_cast<uintptr_t>(text.data());
 }
-// The string of a slot; `is_inside`: its bytes are in the image.
-Text text_of(const char* image, uint32_t at, bool& is_inside) {
-  const auto slot = load<uint64_t>(image + at);
-  is_inside = (slot & kInImage) != 0;
-  if (!is_inside) {
-    if (slot == 0) { return {}; }
-    return {reinterpret_cast<const char*>(slot & kAddressMask), slot >> kAddressBits};
-  }
-  const char* from = image + static_cast<uint32_t>(slot);
+// A string in an image.
+Text text_inside(const char* from) {
   uint64_t size = 0;
   for (uint32_t shift = 0;; shift += 7) {
     const auto byte = static_cast<unsigned char>(*from++);
@@ -69,6 +67,25 @@ Text text_of(const char* image, uint32_t at, bool& is_inside) {
   }
   return {from, size};
 }
+
+// Puts the lowest `bytes` bytes of a number, of which images have 4, 6 or 8.
+void put_number(char* to, uint64_t value, uint32_t bytes) {
+  const auto low = static_cast<uint32_t>(value);
+  std::memcpy(to, &low, sizeof(low));
+  const auto high = static_cast<uint32_t>(value >> 32);
+  if (bytes == 6) {
+    std::memcpy(to + sizeof(low), &high, 2);
+  } else if (bytes == 8) {
+    std::memcpy(to + sizeof(low), &high, sizeof(high));
+  }
+}
+uint64_t get_number(const char* from, uint32_t bytes) {
+  const uint64_t low = load<uint32_t>(from);
+  if (bytes == 4) { return low; }
+  if (bytes == 6) { return low | uint64_t{load<uint16_t>(from + 4)} << 32; }
+  return load<uint64_t>(from);
+}
+uint64_t narrow_slot(uint64_t place, size_t size) { return place | uint64_t{size} << 32; }
 
 bool is_null_at(const char* image, size_t column) {
   return (static_cast<unsigned char>(image[column / 8]) >> (column % 8) & 1) != 0;
@@ -86,17 +103,70 @@ bool RowImages::can_hold(const std::vector<LogicalType>& types) {
 }
 
 RowImages::RowImages(std::vector<LogicalType> types) {
-  const bool has_flags = std::any_of(types.begin(), types.end(), may_be_null);
-  flag_bytes_ = has_flags ? static_cast<uint32_t>((types.size() + 7) / 8) : 0;
-  fixed_bytes_ = flag_bytes_;
   for (LogicalType& type : types) {
-    const Physical physical = type.physical();
-    const bool is_nullable = may_be_null(type);
-    const auto bytes = static_cast<uint32_t>(physical_bytes(physical));
-    slots_.push_back({std::move(type), physical, is_nullable, fixed_bytes_, bytes});
-    fixed_bytes_ += physical == Physical::kText ? kSlotBytes : bytes;
+    Slot slot;
+    slot.physical = type.physical();
+    slot.is_nullable = may_be_null(type);
+    slot.bytes = static_cast<uint32_t>(physical_bytes(slot.physical));
+    has_strings_ |= slot.physical == Physical::kText;
+    slot.type = std::move(type);
+    slots_.push_back(std::move(slot));
   }
-  fixed_bytes_ = std::max<uint32_t>(fixed_bytes_, 1);  // an image is never empty
+  place_slots();
+}
+
+void RowImages::place_slots() {
+  uint32_t saved = 0;
+  bool has_flags = false;
+  for (Slot& slot : slots_) {
+    uint32_t wide = slot.physical == Physical::kText ? kSlotBytes : slot.bytes;
+    uint32_t narrow = wide;
+    if (slot.physical == Physical::kText) { narrow = kNarrowSlotBytes; }
+    if (slot.physical == Physical::kInt64) {
+      narrow = slot.type.kind == TypeKind::kBigint ? kNarrowNumberBytes : kNarrowTimeBytes;
+    }
+    if (slot.is_left_out) { wide = narrow = 0; }
+    slot.kept_bytes[0] = wide;
+    slot.kept_bytes[1] = narrow;
+    saved += wide - narrow;
+    has_flags |= slot.is_nullable;
+  }
+  const size_t flags = slots_.size() + (saved > 1 ? 1 : 0);
+  flag_bytes_ = has_flags || saved > 1 ? static_cast<uint32_t>((flags + 7) / 8) : 0;
+  form_byte_ = saved > 1 ? static_cast<uint32_t>(slots_.size() / 8) : 0;
+  form_bit_ = static_cast<unsigned char>(saved > 1 ? 1U << (slots_.size() % 8) : 0);
+  for (size_t form = 0; form < kForms; ++form) {
+    uint32_t at = flag_bytes_;
+    for (Slot& slot : slots_) {
+      slot.at[form] = at;
+      at += slot.kept_bytes[form];
+    }
+    fixed_bytes_[form] = std::max<uint32_t>(at, 1);  // an image is never empty
+  }
+}
+
+void RowImages::leave_out(size_t column) {
+  Slot& slot = slots_[column];
+  TIDEWHEEL_CHECK(slot.bytes <= sizeof(int64_t) && slot.physical != Physical::kText,
+                  "a column that is no number is left out of images");
+  slot.is_left_out = true;
+  leaves_out_any_ = true;
+  place_slots();
+}
+
+// Which rows have narrow images: those with 0 in wide_.
+void RowImages::choose_forms(std::span<const ColumnView> columns, std::span<const uint32_t> rows) {
+  const bool has_room = tables_.empty() || end_of(tables_.back()) <= kNarrowPlaces;
+  wide_.assign(rows.size(), form_bit_ != 0 && has_room ? 0 : 1);
+  if (form_bit_ == 0) { return; }
+  for (size_t c = 0; c < slots_.size(); ++c) {
+    const Slot& slot = slots_[c];
+    if (slot.physical != Physical::kInt64 || slot.is_left_out) { continue; }
+    const uint32_t bits = 8 * slot.kept_bytes[1];
+    const auto* const values = columns[c].as<uint64_t>();
+    const size_t stride = columns[c].is_constant ? 0 : 1;
+    for (size_t i = 0; i < rows.size(); ++i) { wide_[i] |= values[rows[i] * stride] >> bits; }
+  }
 }
 
 void RowImages::see_tables(const Batch& batch) {
@@ -105,7 +175,8 @@ void RowImages::see_tables(const Batch& batch) {
   for (size_t i = before; i < lasting_.arenas().size(); ++i) {
     lasting_.arenas()[i]->for_each_chunk([this](const char* bytes, size_t size) {
       const auto begin = reinterpret_cast<uintptr_t>(bytes);
-      if ((begin + size) >> kAddressBits == 0) { tables_.push_back({begin, size}); }
+      if ((begin + size) >> kAddressBits != 0) { return; }
+      tables_.push_back({begin, size, tables_.empty() ? 0 : end_of(tables_.back())});
     });
   }
 }
@@ -117,6 +188,14 @@ void RowImages::share_tables(Batch& batch) const {
       batch.share_arena(arena);
     }
   }
+}
+
+// The table that a narrow image points into.
+const RowImages::Found& RowImages::table_at(uint64_t place) const {
+  const auto behind =
+      std::upper_bound(tables_.begin(), tables_.end(), place,
+                       [](uint64_t wanted, const Found& table) { return wanted < table.base; });
+  return *(behind - 1);
 }
 
 // Strings of a column are mostly of one table.
@@ -149,7 +228,9 @@ void RowImages::encode(std::span<const ColumnView> columns, std::span<const uint
 std::span<const uint32_t> RowImages::sizes(std::span<const ColumnView> columns,
                                            std::span<const uint32_t> rows) {
   TIDEWHEEL_DCHECK(columns.size() == slots_.size());
-  sizes_.assign(rows.size(), fixed_bytes_);
+  choose_forms(columns, rows);
+  sizes_.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) { sizes_[i] = fixed_bytes_[wide_[i] == 0 ? 1 : 0]; }
   for (size_t c = 0; c < slots_.size(); ++c) {
     if (slots_[c].physical != Physical::kText) { continue; }
     Found found;
@@ -164,36 +245,130 @@ std::span<const uint32_t> RowImages::sizes(std::span<const ColumnView> columns,
 
 void RowImages::write(std::span<const ColumnView> columns, std::span<const uint32_t> rows,
                       char* const* to) {
+  choose_forms(columns, rows);
   tails_.resize(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
-    tails_[i] = to[i] + fixed_bytes_;
+    const bool is_narrow = wide_[i] == 0;
+    tails_[i] = to[i] + fixed_bytes_[is_narrow ? 1 : 0];
     for (uint32_t flag = 0; flag < flag_bytes_; ++flag) { to[i][flag] = 0; }
+    if (is_narrow) { to[i][form_byte_] = static_cast<char>(form_bit_); }
   }
   for (size_t c = 0; c < slots_.size(); ++c) {
-    const ColumnView& column = columns[c];
-    const uint32_t at = slots_[c].at;
+    if (slots_[c].is_left_out) { continue; }
+    write_column(slots_[c], columns[c], rows, to);
+    if (!slots_[c].is_nullable || columns[c].validity == nullptr) { continue; }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (columns[c].is_null(rows[i])) { mark_null(to[i], c); }
+    }
+  }
+}
+
+void RowImages::write_column(const Slot& slot, const ColumnView& column,
+                             std::span<const uint32_t> rows, char* const* to) {
+  Found found;
+  const auto slot_of_text = [&](const Text& value, size_t i) -> uint64_t {
+    if (value.empty()) { return 0; }
+    const bool is_narrow = wide_[i] == 0;
+    if (is_lasting(value, found)) {
+      const auto address = reinterpret_cast<uintptr_t>(value.data());
+      return is_narrow ? narrow_slot(found.base + (address - found.begin), value.size())
+                       : lasting_slot(value);
+    }
+    const auto place = static_cast<uint64_t>(tails_[i] - to[i]);
+    tails_[i] = put_text(tails_[i], value);
+    return is_narrow ? narrow_slot(place, kNarrowInImage) : kInImage | place;
+  };
+  with_physical(slot.physical, [&]<class T>() {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const T& value = column.at<T>(rows[i]);
+      const size_t form = wide_[i] == 0 ? 1 : 0;
+      char* const at = to[i] + slot.at[form];
+      if constexpr (std::is_same_v<T, Text>) {
+        put_number(at, slot_of_text(value, i), slot.kept_bytes[form]);
+      } else if constexpr (sizeof(T) == sizeof(uint64_t) && std::is_integral_v<T>) {
+        put_number(at, static_cast<uint64_t>(value), slot.kept_bytes[form]);
+      } else {
+        std::memcpy(at, &value, sizeof(T));
+      }
+    }
+  });
+}
+
+Text RowImages::text_of(const char* image, const Slot& slot, bool is_narrow, Found& found,
+                        bool& is_inside) const {
+  const char* const at = image + slot.at[is_narrow ? 1 : 0];
+  if (is_narrow) {
+    const uint64_t kept = get_number(at, kNarrowSlotBytes);
+    const auto size = static_cast<uint16_t>(kept >> 32);
+    const uint64_t place = static_cast<uint32_t>(kept);
+    is_inside = size == kNarrowInImage;
+    if (is_inside) { return text_inside(image + place); }
+    if (size == 0) { return {}; }
+    if (place - found.base >= found.size) { found = table_at(place); }
+    return {reinterpret_cast<const char*>(found.begin + (place - found.base)), size};
+  }
+  const auto kept = load<uint64_t>(at);
+  is_inside = (kept & kInImage) != 0;
+  if (is_inside) { return text_inside(image + static_cast<uint32_t>(kept)); }
+  if (kept == 0) { return {}; }
+  return {reinterpret_cast<const char*>(kept & kAddressMask), kept >> kAddressBits};
+}
+
+template <class T>
+T RowImages::number_of(const char* image, const Slot& slot, bool is_narrow) const {
+  const char* const at = image + slot.at[is_narrow ? 1 : 0];
+  if constexpr (sizeof(T) == sizeof(uint64_t) && std::is_integral_v<T>) {
+    return static_cast<T>(get_number(at, slot.kept_bytes[is_narrow ? 1 : 0]));
+  } else {
+    return load<T>(at);
+  }
+}
+
+// Rows of narrow images, which nearly all are, have loops that look at no form.
+template <class T, class PlaceOf>
+void RowImages::decode_column(std::span<const Text> rows, size_t index, Column& to, Arena* arena,
+                              PlaceOf place_of) const {
+  const Slot& slot = slots_[index];
+  T* const values = to.values<T>();
+  const bool all_narrow =
+      form_bit_ != 0 &&
+      std::all_of(rows.begin(), rows.end(), [&](const Text& row) { return is_narrow(row.data()); });
+  if constexpr (std::is_same_v<T, Text>) {
     Found found;
-    with_physical(slots_[c].physical, [&]<class T>() {
-      for (size_t i = 0; i < rows.size(); ++i) {
-        const T& value = column.at<T>(rows[i]);
-        if constexpr (std::is_same_v<T, Text>) {
-          uint64_t slot = 0;
-          if (is_lasting(value, found)) {
-            slot = value.empty() ? 0 : lasting_slot(value);
-          } else if (!value.empty()) {
-            slot = kInImage | static_cast<uint64_t>(tails_[i] - to[i]);
-            tails_[i] = put_text(tails_[i], value);
-          }
-          std::memcpy(to[i] + at, &slot, sizeof(slot));
-        } else {
-          std::memcpy(to[i] + at, &value, sizeof(T));
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const char* const image = rows[i].data();
+      if (all_narrow) {
+        const uint64_t place = load<uint32_t>(image + slot.at[1]) - found.base;
+        const uint32_t size = load<uint16_t>(image + slot.at[1] + sizeof(uint32_t));
+        // A string of the table at hand, which is neither empty nor in the image.
+        if (size - 1 < kLastingBytesMax && place < found.size) [[likely]] {
+          values[place_of(i)] = Text(reinterpret_cast<const char*>(found.begin + place), size);
+          continue;
         }
       }
-    });
-    if (!slots_[c].is_nullable || column.validity == nullptr) { continue; }
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (column.is_null(rows[i])) { mark_null(to[i], c); }
+      bool is_inside = false;
+      const Text text = text_of(image, slot, is_narrow(image), found, is_inside);
+      values[place_of(i)] = is_inside && arena != nullptr ? arena->copy(text.view()) : text;
     }
+    return;
+  } else if constexpr (sizeof(T) == sizeof(uint64_t) && std::is_integral_v<T>) {
+    if (all_narrow && slot.kept_bytes[1] == kNarrowNumberBytes) {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        values[place_of(i)] = static_cast<T>(load<uint32_t>(rows[i].data() + slot.at[1]));
+      }
+      return;
+    }
+    if (all_narrow && slot.kept_bytes[1] == kNarrowTimeBytes) {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const char* const at = rows[i].data() + slot.at[1];
+        values[place_of(i)] = static_cast<T>(get_number(at, kNarrowTimeBytes));
+      }
+      return;
+    }
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const char* const image = rows[i].data();
+    values[place_of(i)] = number_of<T>(image, slot, is_narrow(image));
   }
 }
 
@@ -201,29 +376,22 @@ template <class PlaceOf>
 void RowImages::decode_columns(std::span<const Text> rows, std::span<Column* const> columns,
                                uint32_t end, Arena* arena, PlaceOf place_of) const {
   TIDEWHEEL_DCHECK(columns.size() == slots_.size());
+  // Mostly there is no NULL, and one look for all columns tells.
+  uint32_t nulls = 0;
+  for (uint32_t byte = 0; byte < flag_bytes_; ++byte) {
+    const uint32_t is_form = byte == form_byte_ ? form_bit_ : 0;
+    for (const Text& row : rows) { nulls |= static_cast<unsigned char>(row[byte]) & ~is_form; }
+  }
   for (size_t c = 0; c < slots_.size(); ++c) {
-    if (columns[c] == nullptr) { continue; }
+    if (columns[c] == nullptr || slots_[c].is_left_out) { continue; }
     Column& to = *columns[c];
     to.ensure(end);
-    const uint32_t at = slots_[c].at;
-    const bool is_nullable = slots_[c].is_nullable;
-    with_physical(slots_[c].physical, [&]<class T>() {
-      T* const values = to.values<T>();
-      for (size_t i = 0; i < rows.size(); ++i) {
-        const char* const image = rows[i].data();
-        if (is_nullable && is_null_at(image, c)) {
-          to.set_null(place_of(i));
-          continue;
-        }
-        if constexpr (std::is_same_v<T, Text>) {
-          bool is_inside = false;
-          const Text text = text_of(image, at, is_inside);
-          values[place_of(i)] = is_inside && arena != nullptr ? arena->copy(text.view()) : text;
-        } else {
-          values[place_of(i)] = load<T>(image + at);
-        }
-      }
-    });
+    with_physical(slots_[c].physical,
+                  [&]<class T>() { decode_column<T>(rows, c, to, arena, place_of); });
+    if (!slots_[c].is_nullable || nulls == 0) { continue; }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (is_null_at(rows[i].data(), c)) { to.set_null(place_of(i)); }
+    }
   }
 }
 
@@ -242,20 +410,27 @@ void RowImages::decode_to(std::span<const Text> rows, std::span<Column* const> c
 
 Text RowImages::to_bytes(const Text& image) {
   bytes_.clear();
+  const bool narrow = is_narrow(image.data());
+  Found found;
   for (size_t c = 0; c < slots_.size(); ++c) {
     const Slot& slot = slots_[c];
     if (slot.is_nullable) {
-      const bool is_null = is_null_at(image.data(), c);
+      const bool is_null = !slot.is_left_out && is_null_at(image.data(), c);
       bytes_ += is_null ? '\0' : '\1';
       if (is_null) { continue; }
     }
-    if (slot.physical == Physical::kText) {
+    if (slot.is_left_out) {
+      bytes_.append(reinterpret_cast<const char*>(&key_), slot.bytes);  // little-endian
+    } else if (slot.physical == Physical::kText) {
       bool is_inside = false;
-      const Text text = text_of(image.data(), slot.at, is_inside);
+      const Text text = text_of(image.data(), slot, narrow, found, is_inside);
       append_varint(bytes_, text.size());
       bytes_.append(text.data(), text.size());
+    } else if (slot.physical == Physical::kInt64) {
+      const auto value = number_of<int64_t>(image.data(), slot, narrow);
+      bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
     } else {
-      bytes_.append(image.data() + slot.at, slot.bytes);
+      bytes_.append(image.data() + slot.at[narrow ? 1 : 0], slot.bytes);
     }
   }
   if (slots_.empty()) { bytes_ += '\0'; }
@@ -286,8 +461,21 @@ bool RowImages::walk(std::string_view bytes, OnNull on_null, OnValue on_value) c
   return from == end || slots_.empty();
 }
 
+// Whether the row has a narrow image; its strings are in the image.
+bool RowImages::fits_narrow(std::string_view bytes) const {
+  bool fits = form_bit_ != 0;
+  walk(
+      bytes, [](size_t) {},
+      [&](size_t c, const Text& value) {
+        const Slot& slot = slots_[c];
+        if (slot.physical != Physical::kInt64 || slot.is_left_out) { return; }
+        fits = fits && load<uint64_t>(value.data()) >> (8 * slot.kept_bytes[1]) == 0;
+      });
+  return fits;
+}
+
 uint32_t RowImages::image_size(std::string_view bytes) const {
-  size_t size = fixed_bytes_;
+  size_t size = fixed_bytes_[fits_narrow(bytes) ? 1 : 0];
   const bool is_row = walk(
       bytes, [](size_t) {},
       [&](size_t c, const Text& value) {
@@ -298,17 +486,25 @@ uint32_t RowImages::image_size(std::string_view bytes) const {
 }
 
 void RowImages::write_image(std::string_view bytes, char* to) const {
-  std::memset(to, 0, fixed_bytes_);
-  char* tail = to + fixed_bytes_;
+  const bool is_narrow = fits_narrow(bytes);
+  const size_t form = is_narrow ? 1 : 0;
+  std::memset(to, 0, fixed_bytes_[form]);
+  if (is_narrow) { to[form_byte_] = static_cast<char>(form_bit_); }
+  char* tail = to + fixed_bytes_[form];
   walk(
       bytes, [&](size_t c) { mark_null(to, c); },
       [&](size_t c, const Text& value) {
-        char* const slot_at = to + slots_[c].at;
-        if (slots_[c].physical != Physical::kText) {
-          std::memcpy(slot_at, value.data(), value.size());
+        const Slot& slot = slots_[c];
+        char* const at = to + slot.at[form];
+        if (slot.is_left_out) { return; }
+        if (slot.physical == Physical::kInt64) {
+          put_number(at, load<uint64_t>(value.data()), slot.kept_bytes[form]);
+        } else if (slot.physical != Physical::kText) {
+          std::memcpy(at, value.data(), value.size());
         } else if (!value.empty()) {
-          const uint64_t slot = kInImage | static_cast<uint64_t>(tail - to);
-          std::memcpy(slot_at, &slot, sizeof(slot));
+          const auto place = static_cast<uint64_t>(tail - to);
+          put_number(at, is_narrow ? narrow_slot(place, kNarrowInImage) : kInImage | place,
+                     slot.kept_bytes[form]);
           tail = put_text(tail, value);
         }
       });

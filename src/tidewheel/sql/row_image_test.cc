@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <numeric>
 
 #include "tidewheel/base/random.h"
@@ -56,6 +57,9 @@ class ImagesTest : public ::testing::Test {
           column.values<T>()[row] = random_text();
         } else {
           column.values<T>()[row] = static_cast<T>(random_.below(2));
+          if (sizeof(T) == 8 && random_.chance(0.05)) {
+            column.values<T>()[row] = std::numeric_limits<T>::lowest();
+          }
         }
       });
       if (type.nullable && random_.chance(0.2)) { column.set_null(row); }
@@ -158,6 +162,68 @@ TEST_F(ImagesTest, bytes_that_are_cut_short_or_go_on_are_no_row) {
     EXPECT_EQ(images.image_size(saved.substr(0, size)), 0u) << size;
   }
   EXPECT_EQ(images.image_size(saved.str() + "x"), 0u);
+}
+
+TEST_F(ImagesTest, a_column_that_is_left_out_is_put_back_in_snapshots) {
+  columns_[0].ensure(kRows);
+  for (uint32_t row = 0; row < kRows; ++row) {
+    columns_[0].values<int64_t>()[row] = int64_t{row} - 100;
+  }
+  views_[0] = columns_[0].view();
+  RowImages all(type_.types);
+  RowImages images(type_.types);
+  images.leave_out(0);
+  EXPECT_TRUE(images.leaves_out(0));
+  EXPECT_FALSE(images.leaves_out(1));
+  images.see_tables(*owner_);
+  RowBytes bytes(type_.types);
+  std::vector<Text> made(kRows);
+  std::vector<Text> saved(kRows);
+  images.encode(views_, rows_, *arena_, made.data());
+  bytes.encode(views_, rows_, *arena_, saved.data());
+  std::vector<Text> read(kRows);
+  for (uint32_t row = 0; row < kRows; ++row) {
+    images.set_key(int64_t{row} - 100);
+    EXPECT_EQ(images.to_bytes(made[row]), saved[row]);
+    const uint32_t size = images.image_size(saved[row]);
+    EXPECT_LT(size, all.image_size(saved[row]));
+    char* const to = arena_->allocate(size);
+    images.write_image(saved[row], to);
+    read[row] = Text(to, size);
+  }
+  std::vector<Column> back;
+  images.decode(read, empty_columns(back), 0);
+  back[0].ensure(kRows);
+  std::copy_n(columns_[0].values<int64_t>(), kRows, back[0].values<int64_t>());
+  expect_same(back, rows_);
+}
+
+TEST(Images, small_numbers_and_times_take_few_bytes) {
+  RowImages images({bigint(false), LogicalType::with(TypeKind::kTimestamp, 3), bigint(false)});
+  Column numbers(bigint(false));
+  Column times(LogicalType::with(TypeKind::kTimestamp, 3));
+  const int64_t values[] = {0, UINT32_MAX, int64_t{UINT32_MAX} + 1, -1, 7, 7};
+  const int64_t stamps[] = {0, (int64_t{1} << 48) - 1, 5, 5, int64_t{1} << 48, -1};
+  const uint32_t sizes[] = {15, 15, 25, 25, 25, 25};
+  numbers.ensure(6);
+  times.ensure(6);
+  std::copy_n(values, 6, numbers.values<int64_t>());
+  std::copy_n(stamps, 6, times.values<int64_t>());
+  const std::vector<ColumnView> views = {numbers.view(), times.view(), numbers.view()};
+  const uint32_t rows[] = {0, 1, 2, 3, 4, 5};
+  const ArenaRef arena = Arena::create();
+  std::vector<Text> made(6);
+  images.encode(views, rows, *arena, made.data());
+  Column first(bigint(false));
+  Column second(LogicalType::with(TypeKind::kTimestamp, 3));
+  Column* const columns[] = {&first, &second, nullptr};
+  images.decode(made, columns, 0);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(made[i].size(), sizes[i]) << i;
+    EXPECT_EQ(images.size_of(made[i].data()), sizes[i]) << i;
+    EXPECT_EQ(first.values<int64_t>()[i], values[i]);
+    EXPECT_EQ(second.values<int64_t>()[i], stamps[i]);
+  }
 }
 
 TEST(Images, rows_without_columns_are_not_empty) {

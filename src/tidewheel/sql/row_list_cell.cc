@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tidewheel/sql/row_image.h"
+#include "tidewheel/sql/row_bytes.h"
 #include "tidewheel/state/cells.h"
 #include "tidewheel/types/serde.h"
 
@@ -62,7 +62,11 @@ bool RowListCell::expire(std::byte* row) {
     char* const begin = block + sizeof(BlockHead);
     char* const end = block + (head.next ? head.used : rows.used);
     const char* kept = begin;
-    while (kept != end && is_expired(stamp_at(kept))) { kept += head_bytes() + size_at(kept); }
+    while (kept != end) {
+      const Text oldest = row_at(kept);
+      if (!is_expired(stamp_of(oldest.data()))) { break; }
+      kept = oldest.end();
+    }
     if (kept == end) {
       rows.bytes -= static_cast<uint32_t>(std::min<size_t>(rows.bytes, heap.capacity(rows.first)));
       heap.free(std::exchange(rows.first, head.next));
@@ -85,14 +89,20 @@ void RowListCell::write(std::byte* row, StateEntry& entry, SnapshotWriter& write
   if (ttl_ms() > 0) { expire(row); }
   const List& rows = list(row);
   uint64_t count = 0;
-  for_each_entry(rows, [&](const char*) { ++count; });
+  for_each_row(rows, [&](const Text&) { ++count; });
   if (count == 0) { return; }
+  if (images_ != nullptr && images_->leaves_out_any()) {
+    Reader key_reader(entry.key);
+    IntKey key;
+    decode(key_reader, key);
+    images_->set_key(key.value_or(0));
+  }
   Writer& out = bytes_.writer();
   out.clear();
   out.varint(count);
-  for_each_entry(rows, [&](const char* at) {
-    if (ttl_ms() > 0) { out.fixed(stamp_at(at)); }
-    encode(out, saved_row(images_, Text(at + head_bytes(), size_at(at))));
+  for_each_row(rows, [&](const Text& bytes) {
+    if (ttl_ms() > 0) { out.fixed(stamp_of(bytes.data())); }
+    encode(out, saved_row(images_, bytes));
   });
   entry.value = out.view();
   writer.add(entry);
@@ -114,9 +124,9 @@ Status RowListCell::read(std::byte* row, bool, const StateEntry& entry) {
     decoder_->decode(reader, bytes);
     if (!reader.ok()) { break; }
     TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t kept, kept_bytes(images_, bytes, name()));
-    char* const at = add(row, kept);
-    keep_row(images_, bytes, at);
-    if (ttl_ms() > 0) { set_stamp(at - head_bytes(), came_at); }
+    char* const to = add(row, kept);
+    keep_row(images_, bytes, to);
+    if (ttl_ms() > 0) { set_stamp(to, came_at); }
   }
   return reader.finish();
 }

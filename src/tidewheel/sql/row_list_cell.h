@@ -1,6 +1,6 @@
 // The rows of a key that are only ever added to, side by side in a chain of blocks of the state's
-// heap: what a join keeps of a side that takes nothing back. A row costs its bytes and its size;
-// adding one writes behind the last, and moves none.
+// heap: what a join keeps of a side that takes nothing back. A row costs its bytes, and a byte for
+// its size when it has strings; adding one writes behind the last, and moves none.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tidewheel/base/prefetch.h"
+#include "tidewheel/sql/row_image.h"
 #include "tidewheel/state/codec.h"
 #include "tidewheel/state/keyed_state.h"
 #include "tidewheel/state/state_options.h"
@@ -17,8 +18,6 @@
 
 namespace tidewheel::sql {
 
-class RowImages;  // sql/row_image.h
-
 // In snapshots it is a list of strings. With a TTL each row has the time at which it came, and they
 // are in the order of that time.
 class RowListCell final : public KeyedCell {
@@ -26,8 +25,12 @@ class RowListCell final : public KeyedCell {
   static size_t size_of(const StateOptions&) { return sizeof(List); }
   static size_t alignment_of(const StateOptions&) { return alignof(List); }
   RowListCell(KeyedState& owner, const std::string& name, const StateOptions& options);
-  // Rows are images, which snapshots do not have. Before anything is read.
-  void hold_images(RowImages& images) { images_ = &images; }
+  // Rows are images, which snapshots do not have; those that leave out the key are kept under
+  // IntKey. Before anything is read.
+  void hold_images(RowImages& images) {
+    images_ = &images;
+    has_sizes_ = images.has_strings();
+  }
 
   // Has the memory at hand that `add`, or `for_each`, will touch first.
   void prefetch_end(std::byte* row) {
@@ -51,15 +54,13 @@ class RowListCell final : public KeyedCell {
       KeyedState::head_of(row) |= bit();
     }
     List& rows = list(row);
-    const size_t needed = head_bytes() + size;
+    const size_t needed = head_bytes(size) + size;
     TextHeap& heap = state().heap();
     if (heap.capacity(rows.last) < rows.used + needed) [[unlikely]] { chain(rows, needed); }
-    char* const at = heap.address(rows.last) + rows.used;
+    char* const bytes = put_size(heap.address(rows.last) + rows.used, size) + stamp_bytes();
     rows.used += static_cast<uint32_t>(needed);
-    const auto size32 = static_cast<uint32_t>(size);
-    std::memcpy(at, &size32, sizeof(size32));
-    if (ttl_ms() > 0) { set_stamp(at, state().now_ms()); }
-    return at + head_bytes();
+    if (ttl_ms() > 0) { set_stamp(bytes, state().now_ms()); }
+    return bytes;
   }
   void add(std::byte* row, const Text& bytes) {
     std::memcpy(add(row, bytes.size()), bytes.data(), bytes.size());
@@ -70,7 +71,7 @@ class RowListCell final : public KeyedCell {
   void for_each(std::byte* row, F f) {
     if (!KeyedState::has(row, bit())) { return; }
     if (ttl_ms() > 0 && expire(row)) { return state().clear_cell(row, *this); }
-    for_each_entry(list(row), [&](const char* at) { f(Text(at + head_bytes(), size_at(at))); });
+    for_each_row(list(row), f);
   }
 
   void destroy(std::byte* row) override;
@@ -81,8 +82,9 @@ class RowListCell final : public KeyedCell {
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 
  private:
-  // What a block begins with. Behind it are rows: their size (4 bytes), with a TTL the time (8),
-  // then their bytes. Nothing is aligned.
+  // What a block begins with. Behind it are rows: their size, unless they tell it themselves (a
+  // byte, or kLong and 4 bytes), with a TTL the time (8 bytes), then their bytes. Nothing is
+  // aligned.
   struct BlockHead {
     TextBlock next;
     uint32_t used = 0;  // head included; of the last block it is in the list
@@ -95,34 +97,57 @@ class RowListCell final : public KeyedCell {
   };
 
   List& list(std::byte* row) const { return *reinterpret_cast<List*>(row + offset()); }
-  size_t head_bytes() const { return sizeof(uint32_t) + (ttl_ms() > 0 ? sizeof(int64_t) : 0); }
-  static uint32_t size_at(const char* at) {
-    uint32_t size = 0;
-    std::memcpy(&size, at, sizeof(size));
-    return size;
+  static constexpr uint8_t kLong = UINT8_MAX;
+
+  size_t stamp_bytes() const { return ttl_ms() > 0 ? sizeof(int64_t) : 0; }
+  size_t size_bytes(size_t size) const {
+    return !has_sizes_ ? 0 : size < kLong ? 1 : 1 + sizeof(uint32_t);
   }
-  static int64_t stamp_at(const char* at) {
+  size_t head_bytes(size_t size) const { return size_bytes(size) + stamp_bytes(); }
+  char* put_size(char* at, size_t size) const {
+    if (!has_sizes_) { return at; }
+    *at++ = static_cast<char>(size < kLong ? size : kLong);
+    if (size < kLong) [[likely]] { return at; }
+    const auto size32 = static_cast<uint32_t>(size);
+    std::memcpy(at, &size32, sizeof(size32));
+    return at + sizeof(size32);
+  }
+  // The row whose head is there.
+  Text row_at(const char* at) const {
+    if (!has_sizes_) { return {at + stamp_bytes(), images_->size_of(at + stamp_bytes())}; }
+    uint32_t size = static_cast<uint8_t>(*at++);
+    if (size == kLong) [[unlikely]] {
+      std::memcpy(&size, at, sizeof(size));
+      at += sizeof(size);
+    }
+    return {at + stamp_bytes(), size};
+  }
+  static int64_t stamp_of(const char* bytes) {
     int64_t stamp = 0;
-    std::memcpy(&stamp, at + sizeof(uint32_t), sizeof(stamp));
+    std::memcpy(&stamp, bytes - sizeof(stamp), sizeof(stamp));
     return stamp;
   }
-  static void set_stamp(char* at, int64_t stamp) {
-    std::memcpy(at + sizeof(uint32_t), &stamp, sizeof(stamp));
+  static void set_stamp(char* bytes, int64_t stamp) {
+    std::memcpy(bytes - sizeof(stamp), &stamp, sizeof(stamp));
   }
   static BlockHead head_at(const char* block) {
     BlockHead head;
     std::memcpy(&head, block, sizeof(head));
     return head;
   }
-  // Calls f(where it is) for each row.
+  // Calls f(Text) for each row.
   template <class F>
-  void for_each_entry(const List& rows, F f) const {
+  void for_each_row(const List& rows, F f) const {
     const TextHeap& heap = mutable_state().heap();
     for (TextBlock block = rows.first; block;) {
       const char* at = heap.address(block);
       const BlockHead head = head_at(at);
       const char* const end = at + (head.next ? head.used : rows.used);
-      for (at += sizeof(BlockHead); at != end; at += head_bytes() + size_at(at)) { f(at); }
+      for (at += sizeof(BlockHead); at != end;) {
+        const Text row = row_at(at);
+        at = row.end();
+        f(row);
+      }
       block = head.next;
     }
   }
@@ -131,6 +156,7 @@ class RowListCell final : public KeyedCell {
 
   StateBytes bytes_;
   RowImages* images_ = nullptr;
+  bool has_sizes_ = true;    // beside the rows; else they tell
   bool has_stamps_ = false;  // of the snapshot that is read
   std::unique_ptr<StateDecoder<Text>> decoder_;
 };

@@ -88,11 +88,33 @@ void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
     }
     if (has_right_) {
       fill_side(1, from_left_ ? other : own, from_left_ ? nullptr : rows, in, keeps_input, out);
+      copy_left_out(0, from_left_ ? own : other, from_left_ ? rows : nullptr, out);
+      copy_left_out(1, from_left_ ? other : own, from_left_ ? nullptr : rows, out);
     }
   });
   size_ = 0;
   has_bytes_ = false;
   bytes_arena_ = ArenaRef();
+}
+
+// What the images of a side do not have, behind the rows of the batch.
+void RowOutput::copy_left_out(size_t side, std::span<const Text> bytes, const uint32_t* rows,
+                              ColumnBatch& out) {
+  if (left_out_[side].column < 0) { return; }
+  const size_t first = side == 0 ? 0 : left_count_;
+  const size_t other_first = side == 0 ? left_count_ : 0;
+  Column& to = out.column(first + static_cast<size_t>(left_out_[side].column));
+  Column& from = out.column(other_first + static_cast<size_t>(left_out_[side].same));
+  const uint32_t at = out.size();
+  to.ensure(at + static_cast<uint32_t>(bytes.size()));
+  with_physical(to.physical(), [&]<class T>() {
+    T* const values = to.values<T>() + at;
+    const T* const same = from.values<T>() + at;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      const bool is_row = rows != nullptr && rows[i] != kNoRow;
+      if (!is_row && !bytes[i].empty()) { values[i] = same[i]; }
+    }
+  });
 }
 
 // Which of the rows are of the input, bytes, or NULLs, and where they go: behind place `at`. Forms
@@ -138,7 +160,7 @@ void RowOutput::scatter_side(size_t side, std::span<const Text> bytes, const uin
     Arena* const arena = bytes_arena_ ? nullptr : &out.arena();
     const auto byte_rows = std::span<const Text>(byte_rows_).first(byte_count_);
     if (images_[side] != nullptr) {
-      images_[side]->decode_to(byte_rows, columns_, byte_places_.data(), arena);
+      images_[side]->decode_to(byte_rows, byte_columns_, byte_places_.data(), arena);
     } else {
       sides_[side].decode_to(byte_rows, columns_, byte_places_.data(), arena);
     }
@@ -162,6 +184,10 @@ void RowOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32
   const size_t count = sides_[side].types().size();
   columns_.clear();
   for (size_t c = 0; c < count; ++c) { columns_.push_back(&out.column(first + c)); }
+  byte_columns_ = columns_;
+  if (left_out_[side].column >= 0) {
+    byte_columns_[static_cast<size_t>(left_out_[side].column)] = nullptr;
+  }
   for (size_t begin = 0; begin < bytes.size();) {
     const Form form = form_of(begin);
     size_t end = begin + 1;
@@ -174,7 +200,7 @@ void RowOutput::fill_side(size_t side, std::span<const Text> bytes, const uint32
       const auto run = bytes.subspan(begin, end - begin);
       Arena* const arena = bytes_arena_ ? nullptr : &out.arena();
       if (images_[side] != nullptr) {
-        shared_[side].decode(*images_[side], run, columns_, at, arena);
+        shared_[side].decode(*images_[side], run, byte_columns_, at, arena);
       } else {
         shared_[side].decode(sides_[side], run, columns_, at, arena);
       }

@@ -37,6 +37,12 @@ class RowOutput {
 
   // The bytes of rows of the left (or right) side are images, not RowBytes.
   void use_images(bool of_left, const RowImages& images) { images_[of_left ? 0 : 1] = &images; }
+  // Images of the left (or right) side leave out column `column` of theirs: it has the value of
+  // column `same` of the other side, which such a row never comes without.
+  void fill_left_out(bool of_left, size_t column, size_t same) {
+    LeftOut& left_out = left_out_[of_left ? 0 : 1];
+    left_out = {static_cast<int32_t>(column), static_cast<int32_t>(same)};
+  }
 
   // Rows of the left (or right) input come.
   void begin(bool from_left) { from_left_ = from_left; }
@@ -80,6 +86,12 @@ class RowOutput {
   void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
                  const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
 
+  struct LeftOut {
+    int32_t column = -1;
+    int32_t same = -1;
+  };
+  void copy_left_out(size_t side, std::span<const Text> bytes, const uint32_t* rows,
+                     ColumnBatch& out);
   void sort_forms(std::span<const Text> bytes, const uint32_t* rows, uint32_t at);
   void scatter_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
                     const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
@@ -89,6 +101,7 @@ class RowOutput {
   const bool has_right_;
   RowBytes sides_[2];
   const RowImages* images_[2] = {nullptr, nullptr};
+  LeftOut left_out_[2];
   SharedRows shared_[2];
   bool has_number_ = false;
   bool from_left_ = true;
@@ -100,7 +113,8 @@ class RowOutput {
   std::vector<Text> others_;
   std::vector<RowKind> kinds_;
   std::vector<Column*> columns_;
-  bool is_flat_[2];  // no column of the side is nested
+  std::vector<Column*> byte_columns_;  // of these, those that bytes have
+  bool is_flat_[2];                    // no column of the side is nested
   // Scratch of sort_forms: the first row_count_ and byte_count_.
   size_t row_count_ = 0;
   size_t byte_count_ = 0;

@@ -22,12 +22,14 @@ inline void write_layout(SnapshotWriter& writer, const std::string& layout, int3
   saved.add(encode_record(RowLayout{layout}));
 }
 
-// Errors: kSchemaMismatch when the state has other rows.
-inline Status check_layout(SnapshotReader& reader, const std::string& layout) {
+// `also`: another layout that can be read. Errors: kSchemaMismatch when the state has other rows.
+inline Status check_layout(SnapshotReader& reader, const std::string& layout,
+                           const std::string& also = {}) {
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto all,
                              read_saved_records<RowLayout>(reader, "layout of rows"));
   for (const auto& saved : all) {
     if (saved.record.layout == layout) { continue; }
+    if (!also.empty() && saved.record.layout == also) { continue; }
     return failed_precondition(ErrorId::kSchemaMismatch,
                                "the state has rows of another query: it has {}, and the query {}",
                                saved.record.layout, layout);

@@ -14,6 +14,7 @@
 #include "tidewheel/sql/row_list_cell.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/sql/shared_rows.h"
+#include "tidewheel/state/keyed_rows.h"
 #include "tidewheel/types/hash.h"
 
 namespace tidewheel::sql {
@@ -180,6 +181,7 @@ class StreamJoin final : public KeyedOperator<K> {
     if (filter_ != nullptr) {
       for (const LogicalType& type : spec_.left.types) { pair_columns_.emplace_back(type); }
       for (const LogicalType& type : spec_.right.types) { pair_columns_.emplace_back(type); }
+      for (size_t c = 0; c < pair_columns_.size(); ++c) { is_needed_.push_back(filter_->uses(c)); }
     }
   }
 
@@ -196,6 +198,7 @@ class StreamJoin final : public KeyedOperator<K> {
       if (!sides_[side].only_adds()) { continue; }
       inputs_[side].use_images();
       if (!inputs_[side].images) { continue; }
+      leave_out_key(side);
       sides_[side].list().hold_images(*inputs_[side].images);
       out_.use_images(side == 0, *inputs_[side].images);
     }
@@ -243,6 +246,29 @@ class StreamJoin final : public KeyedOperator<K> {
     uint32_t row = 0;
     Text other;
   };
+
+  // What is kept under a number does not have it once more: it comes from the row that is met,
+  // without which no row of a list is given.
+  void leave_out_key(size_t side) {
+    if constexpr (std::is_same_v<K, IntKey>) {
+      if (spec_.nulls_match || keys_of(side).empty() || gives_left_only(spec_.kind)) { return; }
+      const auto column = static_cast<size_t>(keys_of(side)[0]);
+      const auto same = static_cast<size_t>(keys_of(1 - side)[0]);
+      if (inputs_[side].bytes.types()[column].physical() !=
+          inputs_[1 - side].bytes.types()[same].physical()) {
+        return;
+      }
+      inputs_[side].images->leave_out(column);
+      out_.fill_left_out(side == 0, column, same);
+      if (filter_ == nullptr || !filter_->uses(first_of(side) + column)) { return; }
+      left_out_[side] = static_cast<int32_t>(column);
+      is_needed_[first_of(1 - side) + same] = true;
+    }
+  }
+  size_t first_of(size_t side) const { return side == 0 ? 0 : spec_.left.size(); }
+  const std::vector<int32_t>& keys_of(size_t side) const {
+    return side == 0 ? spec_.left_keys : spec_.right_keys;
+  }
 
   // ---- Rows that wait.
 
@@ -428,32 +454,42 @@ class StreamJoin final : public KeyedOperator<K> {
     out_.emit(output(), &in);
   }
 
-  // Rows that come to a side of an inner join which takes nothing back. The other side stays as it
-  // is meanwhile, so that pairs point into it until the filter has seen them together. The rows are
-  // written where they stay, column by column when room has been made for all of them.
+  // Rows that come to a side of an inner join which takes nothing back. The other side stays as
+  // it is meanwhile, so that pairs point into it until the filter has seen them together. The
+  // rows are written where they stay, column by column when room has been made for all of them.
   void append(uint32_t& cursor, uint32_t end) {
-    const uint32_t begin = cursor;
-    const uint32_t count = end - begin;
+    const uint32_t count = end - cursor;
     const std::span<const K> keys = chunk_.keys();
-    JoinSide& other = sides_[1 - side_];
-    RowListCell& own = sides_[side_].list();
-    const std::span<const uint32_t> sizes = added_.begin(inputs_[side_], *in_, begin, end);
-    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
-    // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
-    const bool looks_ahead = !store_->has_backend() || !other.has_entries();
+    const std::span<const uint32_t> sizes = added_.begin(inputs_[side_], *in_, cursor, end);
     states_.assign(count, nullptr);
-    const auto look_up = [&](uint32_t i) {
+    // All keys are looked up first, so that what their rows point to can be fetched ahead as
+    // well.
+    if (!store_->has_backend() || !sides_[1 - side_].has_entries()) {
+      KeyedBatch<K, std::span<const K>> batch(*store_, keys);
+      batch.ensure_rows(states_.data(),
+                        [&](size_t i) { return !chunk_.has_null_key(static_cast<uint32_t>(i)); });
+      return append_rows(cursor, count, sizes, [](uint32_t) {});
+    }
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    append_rows(cursor, count, sizes, [&](uint32_t i) {
       batch.select(i);
       if (!chunk_.has_null_key(i)) { states_[i] = store_->ensure_row(); }
-    };
-    for (uint32_t i = 0; looks_ahead && i < count; ++i) { look_up(i); }
+    });
+  }
+  // look_up(i) sets states_[i], unless that was done before.
+  template <class LookUp>
+  void append_rows(uint32_t& cursor, uint32_t count, std::span<const uint32_t> sizes,
+                   LookUp look_up) {
+    const uint32_t begin = cursor;
+    JoinSide& other = sides_[1 - side_];
+    RowListCell& own = sides_[side_].list();
     out_.begin(is_left_);
     for (uint32_t i = 0; i < count; ++i, ++cursor) {
       if (out_.size() >= kRowsMax) {
         send_pairs();
         if (!output().ready()) { break; }
       }
-      if (!looks_ahead) { look_up(i); }
+      look_up(i);
       if (i + kAhead < count && states_[i + kAhead] != nullptr) {
         own.prefetch_end(states_[i + kAhead]);
         other.prefetch(states_[i + kAhead]);
@@ -472,9 +508,9 @@ class StreamJoin final : public KeyedOperator<K> {
   void send_pairs() {
     if (filter_ != nullptr && out_.size() > 0) {
       clear_pair_columns();
-      const size_t own_first = is_left_ ? 0 : spec_.left.size();
+      const size_t own_first = first_of(side_);
       for (size_t c = 0; c < inputs_[side_].bytes.types().size(); ++c) {
-        if (!filter_->uses(own_first + c)) { continue; }
+        if (!is_needed_[own_first + c]) { continue; }
         gather(in_->view(c), out_.rows(), pair_columns_[own_first + c], 0);
       }
       decode_pairs(1 - side_, out_.others());
@@ -625,7 +661,7 @@ class StreamJoin final : public KeyedOperator<K> {
       }
     }
     clear_pair_columns();
-    const size_t own_first = is_left_ ? 0 : spec_.left.size();
+    const size_t own_first = first_of(side_);
     for (size_t c = 0; c < inputs_[side_].bytes.types().size(); ++c) {
       gather(in_->view(c), pair_rows_, pair_columns_[own_first + c], 0);
     }
@@ -652,14 +688,22 @@ class StreamJoin final : public KeyedOperator<K> {
   void clear_pair_columns() {
     for (Column& column : pair_columns_) { column.clear(); }
   }
+  // Those of the side that is at work come first.
   void decode_pairs(size_t side, std::span<const Text> rows) {
     std::vector<Column*> columns;
-    const size_t first = side == 0 ? 0 : spec_.left.size();
+    const size_t first = first_of(side);
     for (size_t c = 0; c < inputs_[side].bytes.types().size(); ++c) {
-      columns.push_back(filter_->uses(first + c) ? &pair_columns_[first + c] : nullptr);
+      const bool is_left_out = inputs_[side].images && inputs_[side].images->leaves_out(c);
+      columns.push_back(is_needed_[first + c] && !is_left_out ? &pair_columns_[first + c]
+                                                              : nullptr);
     }
     inputs_[side].with_form(
         [&](auto& form) { shared_[side].decode(form, rows, columns, 0, nullptr); });
+    if (left_out_[side] < 0) { return; }
+    const auto same = static_cast<size_t>(keys_of(1 - side)[0]);
+    copy_rows(pair_columns_[first_of(1 - side) + same].view(), 0,
+              static_cast<uint32_t>(rows.size()),
+              pair_columns_[first + static_cast<size_t>(left_out_[side])], 0);
   }
   const std::vector<uint8_t>& evaluate(uint32_t count) {
     keeps_.assign(count, 0);
@@ -705,6 +749,8 @@ class StreamJoin final : public KeyedOperator<K> {
   size_t next_kept_ = 0;
   std::vector<uint8_t> keeps_;
   std::vector<Column> pair_columns_;  // left, then right
+  std::vector<bool> is_needed_;       // of these, by the filter, or for a key that is left out
+  int32_t left_out_[2] = {-1, -1};    // columns that images lack and the filter uses
   std::vector<ColumnView> pair_views_;
 };
 

@@ -21,17 +21,25 @@ using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 using Kind = StreamJoinKind;
 
-// left.v < right.v
+// left.v < right.v; it is asked of rows with the same key, and looks at those of one side or both.
 class LessFilter final : public PairFilter {
  public:
+  explicit LessFilter(int keys) : keys_(keys) {}
+  bool uses(size_t column) const override {
+    return column % 2 == 1 || (keys_ & (column == 0 ? 1 : 2)) != 0;
+  }
   void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) override {
     for (uint32_t i = 0; i < count; ++i) {
+      if (keys_ == 3) { EXPECT_EQ(columns[0].at<int64_t>(i), columns[2].at<int64_t>(i)); }
       keeps[i] = !columns[1].is_null(i) && !columns[3].is_null(i) &&
                          columns[1].at<int64_t>(i) < columns[3].at<int64_t>(i)
                      ? 1
                      : 0;
     }
   }
+
+ private:
+  const int keys_;  // by bits: of the left side, of the right side
 };
 
 StreamJoinSpec spec_of(Kind kind) {
@@ -45,10 +53,11 @@ StreamJoinSpec spec_of(Kind kind) {
 }
 
 SqlHarness harness_of(const StreamJoinSpec& spec, bool filter = false,
-                      SqlHarnessOptions options = {}) {
+                      SqlHarnessOptions options = {}, int filter_keys = 3) {
   return SqlHarness(
-      [spec, filter] {
-        auto made = make_stream_join(spec, filter ? std::make_unique<LessFilter>() : nullptr);
+      [spec, filter, filter_keys] {
+        auto made =
+            make_stream_join(spec, filter ? std::make_unique<LessFilter>(filter_keys) : nullptr);
         EXPECT_TRUE(made.ok()) << made.status().to_string();
         return std::move(made).value();
       },
@@ -281,7 +290,7 @@ void run_random(uint64_t seed) {
   if (spec.kind == Kind::kInner && only_adds && random.chance(0.5)) {
     spec.waits = WaitingSpec{.side = random.below(2), .key = 0, .time = 1, .after_ms = 1000};
   }
-  SqlHarness harness = harness_of(spec, filter, options);
+  SqlHarness harness = harness_of(spec, filter, options, static_cast<int>(random.below(4)));
   Changelog log;
   std::multiset<Pair> rows[2];
   for (int round = 0; round < 16; ++round) {
@@ -299,6 +308,7 @@ void run_random(uint64_t seed) {
         continue;
       }
       Pair row{static_cast<int64_t>(random.below(5)) - 1, static_cast<int64_t>(random.below(4))};
+      if (random.chance(0.1)) { row.second = random.chance(0.5) ? -row.second : INT64_MAX; }
       if (unique[input] && row.first >= 0) {
         const auto same = std::find_if(side.begin(), side.end(),
                                        [&](const Pair& one) { return one.first == row.first; });

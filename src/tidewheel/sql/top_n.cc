@@ -8,12 +8,14 @@
 #include <optional>
 #include <utility>
 
+#include "tidewheel/sql/best_order_cell.h"
 #include "tidewheel/sql/best_row_cell.h"
 #include "tidewheel/sql/inline_text.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_image.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/sql/top_rows_cell.h"
+#include "tidewheel/state/keyed_rows.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -50,10 +52,16 @@ class TopN final : public KeyedOperator<K> {
         bytes_(spec_.input.types),
         order_(spec_.input.types, top_n_order(spec_)),
         newest_first_(puts_newest_first(spec_)),
-        keeps_best_(spec_.last == 1 && !spec_.input_retracts),
-        keeps_few_(!keeps_best_ && spec_.last <= kFewRows && !spec_.input_retracts),
+        keeps_order_(spec_.last == 1 && !spec_.input_retracts && !spec_.emits_before),
+        keeps_best_(spec_.last == 1 && !spec_.input_retracts && spec_.emits_before),
+        keeps_few_(spec_.last > 1 && spec_.last <= kFewRows && !spec_.input_retracts),
         out_(spec_.input.types, top_n_output(spec_).types, spec_.has_rank) {
-    this->set_layout(top_n_layout(spec_, keys_));
+    const std::string layout = top_n_layout(spec_, keys_);
+    if (keeps_order_) {
+      this->set_layout(layout + ", the order alone", layout);
+    } else {
+      this->set_layout(layout);
+    }
     if ((keeps_best_ || keeps_few_) && RowImages::can_hold(spec_.input.types)) {
       images_.emplace(spec_.input.types);
       out_.use_images(true, *images_);
@@ -64,7 +72,11 @@ class TopN final : public KeyedOperator<K> {
     TIDEWHEEL_RETURN_IF_ERROR(this->make_store(context));
     StateOptions options;
     options.ttl = Duration(spec_.ttl_ms);
-    if (keeps_best_) {
+    if (keeps_order_) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(best_order_,
+                                 store_->template declare<BestOrderCell>("row", options));
+      best_order_->hold_at_most(order_bytes_max());
+    } else if (keeps_best_) {
       TIDEWHEEL_ASSIGN_OR_RETURN(best_, store_->template declare<BestRowCell>("row", options));
       if (images_) { best_->hold_images(*images_); }
     } else if (keeps_few_) {
@@ -94,6 +106,17 @@ class TopN final : public KeyedOperator<K> {
   static constexpr uint32_t kNoRow = RowOutput::kNoRow;
   static constexpr size_t kNumberBytes = sizeof(uint64_t);
 
+  // How long sort keys get; SIZE_MAX with strings.
+  size_t order_bytes_max() const {
+    size_t bytes = 0;
+    for (const SortColumn& sort : top_n_order(spec_)) {
+      const Physical physical = spec_.input.types[static_cast<size_t>(sort.column)].physical();
+      if (physical == Physical::kText) { return SIZE_MAX; }
+      bytes += 1 + physical_bytes(physical);
+    }
+    return bytes;
+  }
+
   // Moves `cursor` past the rows that were taken: all, unless the output has enough.
   void take(const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
     const uint32_t begin = cursor;
@@ -105,6 +128,7 @@ class TopN final : public KeyedOperator<K> {
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
     orders_.resize(count);
     order_.encode(in.views().data(), begin, end, *arena_, orders_.data());
+    if (keeps_order_) { return take_orders(keys, cursor); }
     rows_.resize(count);
     std::iota(rows_.begin(), rows_.end(), begin);
     if (keeps_best_) { return take_best(keys, cursor); }
@@ -167,6 +191,27 @@ class TopN final : public KeyedOperator<K> {
     bytes_.write(in_->views(), rows_, cursors_.data());
   }
 
+  // ---- One row a partition, of which only the order is kept: what was sent is never asked for.
+
+  void take_orders(std::span<const K> keys, uint32_t& cursor) {
+    const uint32_t begin = cursor;
+    const auto count = static_cast<uint32_t>(keys.size());
+    KeyedBatch<K, std::span<const K>> batch(*store_, keys);
+    look_up(batch, count);
+    out_.begin(true);
+    for (uint32_t i = 0; i < count; ++i, ++cursor) {
+      std::byte* const state = states_[i];
+      const InlineText* const found = best_order_->find(state);
+      if (found != nullptr) {
+        const auto order = compare_orders(orders_[i], found->text());
+        if (order > 0 || (order == 0 && !newest_first_)) { continue; }
+      }
+      put(begin + i, {}, 1, found == nullptr ? RowKind::kInsert : RowKind::kUpdateAfter);
+      best_order_->put(state, orders_[i]);
+    }
+    send();
+  }
+
   // ---- One row a partition.
 
   // Only those rows are encoded that are the best of their partition when all have been seen, and
@@ -175,7 +220,7 @@ class TopN final : public KeyedOperator<K> {
     const uint32_t begin = cursor;
     const auto count = static_cast<uint32_t>(keys.size());
     const std::span<const uint32_t> sizes = sizes_of_rows();
-    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    KeyedBatch<K, std::span<const K>> batch(*store_, keys);
     look_up(batch, count);
     out_.begin(true);
     won_.clear();
@@ -198,10 +243,7 @@ class TopN final : public KeyedOperator<K> {
   template <class Batch>
   void look_up(Batch& batch, uint32_t count) {
     states_.resize(count);
-    for (uint32_t i = 0; i < count; ++i) {
-      batch.select(i);
-      states_[i] = store_->ensure_row();
-    }
+    batch.ensure_rows(states_.data(), [](size_t) { return true; });
   }
   void put_former(const BestRowCell::Best& best, uint32_t begin) {
     if (best.mark != 0) { return put(begin + best.mark - 1, {}, 1, RowKind::kUpdateBefore); }
@@ -227,7 +269,7 @@ class TopN final : public KeyedOperator<K> {
     const uint32_t begin = cursor;
     const auto count = static_cast<uint32_t>(keys.size());
     const std::span<const uint32_t> sizes = sizes_of_rows();
-    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
+    KeyedBatch<K, std::span<const K>> batch(*store_, keys);
     look_up(batch, count);
     out_.begin(true);
     won_.clear();
@@ -413,9 +455,12 @@ class TopN final : public KeyedOperator<K> {
   std::optional<RowImages> images_;  // where none is taken back: what rows are in the state
   const SortKey order_;
   const bool newest_first_;
-  const bool keeps_best_;  // one row a partition, and none is taken back
-  const bool keeps_few_;   // the same of a few
+  // Where none is taken back:
+  const bool keeps_order_;  // one row a partition, and nobody asks what was before
+  const bool keeps_best_;   // one row a partition
+  const bool keeps_few_;    // a few
   RowOutput out_;
+  BestOrderCell* best_order_ = nullptr;
   BestRowCell* best_ = nullptr;
   TopRowsCell* top_ = nullptr;
   MapCell<Text, Text>* map_ = nullptr;

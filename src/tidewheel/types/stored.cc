@@ -14,6 +14,17 @@ constexpr size_t kFirstChunkBytes = 4096;
 // than what is written into them.
 constexpr int64_t kPairsFromBytes = 16 << 20;
 constexpr size_t kPairBytes = 2 * TextHeap::kChunkBytesMax;
+
+// Blocks that are allocated one by one: hash tables among them, so that pages are huge where they
+// can be.
+char* allocate_block(size_t bytes) {
+  if (bytes >= kLargeMemoryBytes) { return static_cast<char*>(allocate_zeroed(bytes)); }
+  return static_cast<char*>(::operator new(bytes));
+}
+void free_block(char* block, size_t bytes) {
+  if (bytes >= kLargeMemoryBytes) { return free_zeroed(block, bytes); }
+  ::operator delete(block);
+}
 }  // namespace
 
 void TextHeap::swap(TextHeap& other) noexcept {
@@ -88,7 +99,7 @@ TextBlock TextHeap::allocate_large(size_t bytes) {
   } else {
     large_.emplace_back();
   }
-  large_[slot] = {static_cast<char*>(::operator new(bytes)), bytes};
+  large_[slot] = {allocate_block(bytes), bytes};
   charge(static_cast<int64_t>(bytes));
   live_bytes_ += static_cast<int64_t>(bytes);
   return {slot, kLastSmallClass + 1};
@@ -96,7 +107,7 @@ TextBlock TextHeap::allocate_large(size_t bytes) {
 
 void TextHeap::free_large(TextBlock block) {
   Large& large = large_[block.slot];
-  ::operator delete(large.bytes);
+  free_block(large.bytes, large.size);
   charge(-static_cast<int64_t>(large.size));
   live_bytes_ -= static_cast<int64_t>(large.size);
   large = {};
@@ -108,7 +119,7 @@ void TextHeap::clear() {
   for (size_t i = single_chunks_; i < chunks_.size(); i += 2) {
     free_zeroed(chunks_[i], kPairBytes);
   }
-  for (const Large& large : large_) { ::operator delete(large.bytes); }
+  for (const Large& large : large_) { free_block(large.bytes, large.size); }
   chunks_.clear();
   single_chunks_ = 0;
   second_ = nullptr;
