@@ -5,7 +5,8 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/config.sh"
 command=${1:-}
-shift || true
+want_command "$command" start start-foreground stop stop-all
+shift
 arguments=()
 if [[ ${1:-} != -* && -n ${1:-} ]]; then
   arguments+=("-Djobmanager.rpc.address=$1" "-Drest.address=$1")

@@ -5,5 +5,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/config.sh"
 command=${1:-}
-shift || true
+want_command "$command" start start-foreground stop stop-all
+shift
 exec "$bin_dir/tidewheel-daemon.sh" "$command" taskmanager "$@"

@@ -219,6 +219,25 @@ def top_shows_the_rows_of_one_chain(program, folder):
 
 
 @test
+def top_counts_what_sources_read_and_not_what_leaves_their_vertices(program, folder):
+    script = folder / "counts.sql"
+    script.write_text("SET 'parallelism.default' = '2';\n"
+                      "CREATE TABLE n (n BIGINT, k AS n % 5) WITH ('connector' = 'datagen', 'rows-per-second' = '5000', "
+                      "'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '1000000000');\n"
+                      "CREATE TABLE o (k BIGINT, c BIGINT) WITH ('connector' = 'blackhole');\n"
+                      "INSERT INTO o SELECT k, COUNT(*) FROM n WHERE n % 1000 = 0 GROUP BY k;\n")
+    with Cluster(program, folder, ["metrics.fetcher.update-interval=100ms"]) as cluster:
+        start(cluster, task_managers=1)
+        job = cluster.run(script)
+        cluster.wait_state(job, "RUNNING")
+        address = cluster.url.split("//")[1]
+        sent = wait_for("rows that pass", lambda: cluster.job(job)["vertices"][0]["metrics"]["write-records"])
+        check(f"few pass: {sent}", sent < 1000)
+        wait_for("rows", lambda: json.loads(
+            command(program, "top", "--once", "--json", "-m", address).stdout)["jobs"][0]["rows"] > 5000, seconds=20)
+
+
+@test
 def profiles_show_what_the_workers_of_a_task_manager_do(program, folder):
     with Cluster(program, folder, ["rest.profiling.enabled=true"]) as cluster:
         start(cluster, task_managers=1)

@@ -158,6 +158,19 @@ def a_stopped_task_manager_is_taken_for_lost(cluster, folder):
     with_a_fault(cluster, folder, freeze, numbers=100000)
 
 
+@test(HEARTBEATS + ["taskmanager.resource-id=same"])
+def a_second_task_manager_with_the_same_id_waits_for_the_end_of_the_first(cluster, folder):
+    cluster.start_job_manager()
+    first = cluster.start_task_manager("-Dtaskmanager.memory.process.size=1g")
+    cluster.wait_slots(1)
+    second = cluster.start_task_manager("-Dtaskmanager.memory.process.size=1g", "-Dtaskmanager.numberOfTaskSlots=3")
+    wait_for("it is told why", lambda: "taskmanager.resource-id has to be different" in second.text())
+    if cluster.get("/overview")["slots-total"] != 1 or "is lost" in cluster.job_managers[0].text():
+        raise Failure("the first one was pushed out")
+    first.kill()
+    cluster.wait_slots(3)
+
+
 @test(CHECKPOINTS + HEARTBEATS)
 def a_job_waits_for_slots_and_says_why(cluster, folder):
     cluster.start_job_manager()
@@ -396,39 +409,83 @@ def two_free_ports():
     raise Failure("no two ports are free")
 
 
+class Home:
+    """An installation's folder, whose scripts are run."""
+
+    def __init__(self, cluster, folder, config):
+        root = pathlib.Path(__file__).resolve().parent.parent.parent
+        self.folder = folder / "home"
+        shutil.copytree(root / "distribution", self.folder)
+        self.write("config.yaml", f"io.tmp.dirs: {folder / 'tmp'}\n" + config)
+        self.environment = dict(os.environ, TIDEWHEEL_PROGRAM=cluster.program, TIDEWHEEL_PID_DIR=str(folder / "pids"))
+        for name in ("TIDEWHEEL_CONF_DIR", "TIDEWHEEL_LOG_DIR"):
+            self.environment.pop(name, None)
+
+    def write(self, name, text):
+        (self.folder / "conf" / name).write_text(text)
+
+    def script(self, name, *arguments, status=0):
+        done = subprocess.run([self.folder / "bin" / name, *arguments], env=self.environment, capture_output=True, text=True,
+                              timeout=60, check=False)
+        if done.returncode != status:
+            raise Failure(f"{name}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout + (done.stderr if status else "")
+
+    def stop(self):
+        return self.script("taskmanager.sh", "stop-all") + self.script("jobmanager.sh", "stop-all")
+
+
 @test([])
 def the_scripts_start_and_stop_a_cluster(cluster, folder):
-    root = pathlib.Path(__file__).resolve().parent.parent.parent
-    home = folder / "home"
-    shutil.copytree(root / "distribution", home)
     port = two_free_ports()
-    (home / "conf" / "config.yaml").write_text(
-        f"jobmanager.rpc.port: {port}\nrest:\n  port: {port + 1}\nio.tmp.dirs: {folder / 'tmp'}\n")
-    (home / "conf" / "workers").write_text("localhost\nlocalhost # the same machine twice\n")
-    environment = dict(os.environ, TIDEWHEEL_PROGRAM=cluster.program, TIDEWHEEL_PID_DIR=str(folder / "pids"))
-    for name in ("TIDEWHEEL_CONF_DIR", "TIDEWHEEL_LOG_DIR"):
-        environment.pop(name, None)
-
-    def script(name, *arguments):
-        done = subprocess.run([home / "bin" / name, *arguments], env=environment, capture_output=True, text=True,
-                              timeout=60, check=False)
-        if done.returncode != 0:
-            raise Failure(f"{name}: {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
-    started = script("start-cluster.sh")
+    home = Home(cluster, folder, f"jobmanager.rpc.port: {port}\nrest:\n  port: {port + 1}\n")
+    # The last line has no end, as some editors leave it.
+    home.write("workers", "localhost\nlocalhost # the same machine twice")
+    started = home.script("start-cluster.sh")
     try:
         cluster.url = f"http://localhost:{port + 1}"
         wait_for("two TaskManagers", lambda: cluster.get("/overview")["taskmanagers"] == 2)
-        logs = {path.suffix for path in (home / "log").iterdir()}
+        logs = {path.suffix for path in (home.folder / "log").iterdir()}
         if not {".log", ".out"} <= logs:
             raise Failure(f"there are no log files: {logs}")
-        script("taskmanager.sh", "stop")
+        home.script("taskmanager.sh", "stop")
         wait_for("one TaskManager", lambda: cluster.get("/overview")["taskmanagers"] == 1)
     finally:
-        stopped = script("taskmanager.sh", "stop-all") + script("jobmanager.sh", "stop-all")
+        stopped = home.stop()
     pids = [int(pid) for pid in re.findall(r"as process (\d+)", started)]
     if len(pids) != 3 or any(os.path.exists(f"/proc/{pid}") for pid in pids):
         raise Failure(f"{started}{stopped}")
+
+
+@test([])
+def the_scripts_start_a_job_manager_for_each_line_of_masters(cluster, folder):
+    port = two_free_ports()
+    high_availability = f"high-availability.type: filesystem\nhigh-availability.storageDir: {folder / 'ha'}\n"
+    home = Home(cluster, folder, high_availability)
+    home.write("masters", f"localhost:{port}\nlocalhost:{port + 1}")
+    home.script("start-cluster.sh")
+    try:
+        for number in (port, port + 1):
+            cluster.url = f"http://localhost:{number}"
+            wait_for("each has its port", lambda: cluster.get("/overview")["taskmanagers"] == 1)
+    finally:
+        home.script("stop-cluster.sh")
+    home.write("config.yaml", f"io.tmp.dirs: {folder / 'tmp'}\n")
+    refusal = home.script("start-cluster.sh", status=1)
+    if "high-availability.type" not in refusal:
+        raise Failure(f"two JobManagers without high availability are not refused: {refusal}")
+
+
+@test([])
+def the_scripts_say_how_they_are_used(cluster, folder):
+    home = Home(cluster, folder, "")
+    for name in ("jobmanager.sh", "taskmanager.sh", "historyserver.sh", "standalone-job.sh"):
+        for text in (home.script(name, status=1), home.script(name, "begin", status=1), home.script(name, "--help")):
+            if f"{name} (start|start-foreground)" not in text or "stop-all" not in text:
+                raise Failure(f"{name} says: {text}")
+    refusal = home.script("standalone-job.sh", "start", "-Drest.port=0", "--", "--application", status=1)
+    if "--application FILE" not in refusal:
+        raise Failure(f"a cluster of an application without one is not refused: {refusal}")
 
 
 def add_zookeeper(quorum):

@@ -4,7 +4,7 @@ entry point runs each role in a root that has a Debian and the packaged tree onl
 
   check_container.py BUILD_DIRECTORY
 
-The root takes root, and namespaces; without them only the files are looked at."""
+The root takes root, and namespaces; without them only the files are looked at. build_image.py does it with an engine."""
 import json
 import os
 import pathlib

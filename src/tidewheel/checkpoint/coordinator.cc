@@ -367,6 +367,48 @@ void CheckpointCoordinator::begin_next() {
   }
 }
 
+// No task takes part any more: it is completed at once.
+void CheckpointCoordinator::commit_point(HandedOver handed_over, std::function<void(Status)> done) {
+  TIDEWHEEL_CHECK(is_settled(), "two commit points at once");
+  Pending pending;
+  pending.stage = Stage::kCompleting;
+  pending.request = request_of(Trigger::kCommit);
+  pending.request.done = [done = std::move(done)](const Result<CompletedSnapshot>& result) {
+    done(result.status());
+  };
+  auto plan = std::make_shared<CheckpointPlan>();
+  plan->id = next_id_++;
+  plan->trigger_ns = now_ns();
+  plan->trigger_wall_ms = parts_.clock.wall_ms();
+  pending.plan = plan;
+  pending.acknowledged = std::move(handed_over.tasks);
+  pending.participants.finished = std::move(handed_over.ended);
+  if (!settings_.has_directory) {
+    restore_point_ = CompletedSnapshot{"", manifest_of(pending)};
+    pending.request.done(*restore_point_);
+    return;
+  }
+  auto manifest = std::make_shared<Manifest>(manifest_of(pending));
+  pending_.emplace(plan->id, std::move(pending));
+  auto result = std::make_shared<std::optional<Result<CompletedSnapshot>>>();
+  call_store(
+      [plan, manifest, result](CheckpointStore& store) {
+        Result<std::string> directory = store.prepare(plan->id);
+        if (!directory.ok()) {
+          *result = std::move(directory).status();
+          return;
+        }
+        plan->directory = *directory;
+        *result = store.complete(*plan, std::move(*manifest));
+      },
+      [this, plan, result] {
+        if (!plan->directory.empty()) { return on_completed(plan->id, std::move(**result)); }
+        // There is nothing of it, and what has its name is not to be touched.
+        find(plan->id)->stage = Stage::kPreparing;
+        abort(plan->id, Cause::kIo, (*result)->status());
+      });
+}
+
 // ---- One checkpoint
 
 CheckpointCoordinator::Request CheckpointCoordinator::request_of(Trigger trigger) {
@@ -682,7 +724,10 @@ void CheckpointCoordinator::abort(int64_t id, Cause cause, const Status& why) {
     parts_.gateway.fail_job(why.with_context("draining the job for a savepoint"));
     return;
   }
-  if (!counts(cause) || pending.plan->kind == SnapshotKind::kSavepoint) { return; }
+  if (!counts(cause) || pending.plan->kind == SnapshotKind::kSavepoint ||
+      pending.request.trigger == Trigger::kCommit) {
+    return;
+  }
   if (++failures_in_a_row_ <= settings_.tolerable_failures) { return; }
   failures_in_a_row_ = 0;
   parts_.gateway.fail_job(unavailable(ErrorId::kCheckpointFailures,

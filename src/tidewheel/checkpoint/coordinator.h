@@ -135,6 +135,16 @@ class CheckpointCoordinator {
   void savepoint(const std::string& directory, AfterSavepoint after,
                  std::function<void(Result<std::string>)> done);
 
+  // ---- Of a job that takes no checkpoints: its sinks are about to commit what tasks have handed
+  // over, and those that are named have ended. That is what is restored from now on, by whoever has
+  // the job; on disk where the job has a folder, else here. `done` is called once, at once or
+  // later.
+  struct HandedOver {
+    std::map<TaskId, TaskSnapshot> tasks;
+    std::vector<TaskId> ended;  // also those that had nothing to hand over
+  };
+  void commit_point(HandedOver handed_over, std::function<void(Status)> done);
+
   // ---- For the master.
   // False while it is not known whether a checkpoint will have become complete.
   bool is_settled() const;
@@ -167,7 +177,8 @@ class CheckpointCoordinator {
     kTaskEnded,
     kFailover,
   };
-  enum class Trigger : uint8_t { kSavepoint, kUser, kFinal, kPeriodic };  // in order of priority
+  // In order of priority; kCommit begins at once.
+  enum class Trigger : uint8_t { kSavepoint, kUser, kFinal, kPeriodic, kCommit };
   struct Request {
     Trigger trigger = Trigger::kPeriodic;
     AfterSavepoint after = AfterSavepoint::kGoOn;

@@ -371,9 +371,9 @@ class Client {
     if (!job.ok()) { return; }
     const Result<JsonValue> taken = cluster_->get(path_ + "/checkpoints");
     JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
-    if (figures.rows_in == 0) { figures.rows_in = rows_within_chains(*cluster_, *job); }
-    note_rows((*job)["now"].integer(), figures.rows_in);
     const SourceFigures sources = source_figures(*cluster_, *job);
+    figures.rows_in = sources.rows.value_or(figures.rows_in);
+    note_rows((*job)["now"].integer(), figures.rows_in);
     std::string line = fmt::format("{} {}", figures.state, duration_text(figures.duration_ms));
     if (figures.running < figures.tasks) {
       line += fmt::format(", {}/{} tasks", figures.running, figures.tasks);

@@ -7,22 +7,30 @@
 
 namespace tidewheel {
 
-void ClientFlags::add_target(CLI::App& app, ClientCommand& command) {
+void ClientFlags::add_address(CLI::App& app, ClientCommand& command) {
   app.add_option("-m,--jobmanager", command.address,
                  "The cluster's REST address; else rest.address and rest.port")
       ->type_name("HOST:PORT")
       ->group("Cluster");
 }
 
-CLI::App& ClientFlags::add(CLI::App& app, const char* name, const char* what, ClientVerb verb) {
-  CLI::App* const added = app.add_subcommand(name, what);
-  verbs_.emplace_back(added, verb);
-  add_target(*added, command_);
-  added->add_option("-D", command_.settings, "Sets an option of the client: -Drest.port=8082")
+void ClientFlags::add_target(CLI::App& app) {
+  add_address(app, command_);
+  app.add_option("-t,--target", target_, "remote, the only one there is: the cluster of -m")
+      ->type_name("WHERE")
+      ->transform(CLI::IsMember({"remote"}, CLI::ignore_case))
+      ->group("Cluster");
+  app.add_option("-D", command_.settings, "Sets an option of the client: -Drest.port=8082")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false)
       ->group("Cluster");
-  added->add_flag("--json", command_.json, "As JSON");
+  app.add_flag("--json", command_.json, "As JSON");
+}
+
+CLI::App& ClientFlags::add(CLI::App& app, const char* name, const char* what, ClientVerb verb) {
+  CLI::App* const added = app.add_subcommand(name, what);
+  verbs_.emplace_back(added, verb);
+  add_target(*added);
   return *added;
 }
 
@@ -94,22 +102,20 @@ void ClientFlags::add_to(CLI::App& app) {
 
 void ClientFlags::add_savepoint_to(CLI::App& app) {
   savepoint_ = &app;
-  add_target(app, command_);
+  add_target(app);
   app.add_option("job", command_.job, "Of this job: its id, the beginning of that, or its name")
       ->type_name("JOB");
   app.add_option("folder", command_.directory, "Where it is made; else as configured")
       ->type_name("FOLDER");
   app.add_option("-d,--dispose", dispose_, "Deletes this one, by the cluster")->type_name("PATH");
-  app.add_flag("--json", command_.json, "As JSON");
   add_format(app);
 }
 
 void ClientFlags::add_checkpoint_to(CLI::App& app) {
   checkpoint_ = &app;
-  add_target(app, command_);
+  add_target(app);
   app.add_option("job", command_.job, "Takes one of this job")->type_name("JOB");
   app.add_flag("--full", command_.full, "Not only what has changed since the last one");
-  app.add_flag("--json", command_.json, "As JSON");
 }
 
 Status ClientFlags::fill_cancel(ClientCommand& out) const {

@@ -17,8 +17,8 @@ namespace tidewheel {
 // them.
 class ClientFlags {
  public:
-  // -m and -D of a command.
-  static void add_target(CLI::App& app, ClientCommand& command);
+  // -m of a command.
+  static void add_address(CLI::App& app, ClientCommand& command);
   // `list`, `cancel` and the like.
   void add_to(CLI::App& app);
   // `savepoint JOB [FOLDER]`, beside its own subcommands.
@@ -29,12 +29,15 @@ class ClientFlags {
   Result<bool> fill(ClientCommand& out) const;
 
  private:
+  // What all but `run` have: -m, -t, -D and --json.
+  void add_target(CLI::App& app);
   CLI::App& add(CLI::App& app, const char* name, const char* what, ClientVerb verb);
   void add_job(CLI::App& app);
   void add_format(CLI::App& app);
   Status fill_cancel(ClientCommand& out) const;
 
   ClientCommand command_;
+  std::string target_;
   std::string dispose_;
   std::string interval_ = "1s";
   std::vector<std::pair<const CLI::App*, ClientVerb>> verbs_;

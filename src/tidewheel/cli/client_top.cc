@@ -47,7 +47,8 @@ class Top {
       if (!job.ok()) { continue; }  // gone meanwhile
       const Result<JsonValue> taken = cluster_.get("/v1/jobs/" + id + "/checkpoints");
       JobFigures figures = job_figures(*job, taken.ok() ? *taken : JsonValue());
-      if (figures.rows_in == 0) { figures.rows_in = rows_within_chains(cluster_, *job); }
+      const SourceFigures sources = source_figures(cluster_, *job);
+      figures.rows_in = sources.rows.value_or(figures.rows_in);
       const double rate = rate_of(id, figures.rows_in, (*job)["now"].integer());
       table.add(
           {one["name"].text(), id.substr(0, 8), figures.state, duration_text(figures.duration_ms),
@@ -98,14 +99,15 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
-}  // namespace
-
-namespace {
+constexpr std::string_view kPending = ".pendingRecords";
+constexpr std::string_view kWatermark = ".currentOutputWatermark";
+constexpr std::string_view kIdle = ".sourceIdleTime";
+constexpr std::string_view kRows = ".numRecordsOut";
 
 // The metrics of the operators of a vertex whose names end so: all in two requests.
 std::vector<JsonValue> operator_metrics(ClusterClient& cluster, const std::string& job,
                                         const std::string& vertex, std::string_view aggregation,
-                                        const std::vector<std::string>& endings) {
+                                        std::initializer_list<std::string_view> endings) {
   const std::string path = fmt::format("/v1/jobs/{}/vertices/{}/subtasks/metrics", job, vertex);
   const Result<JsonValue> ids = cluster.get(path);
   if (!ids.ok()) { return {}; }
@@ -113,7 +115,7 @@ std::vector<JsonValue> operator_metrics(ClusterClient& cluster, const std::strin
   for (const JsonValue& one : ids->items()) {
     const std::string& id = one["id"].text();
     const bool is_wanted = std::any_of(endings.begin(), endings.end(),
-                                       [&](const std::string& end) { return id.ends_with(end); });
+                                       [&](std::string_view end) { return id.ends_with(end); });
     if (is_wanted) { wanted += (wanted.empty() ? "" : ",") + percent_encode(id); }
   }
   if (wanted.empty()) { return {}; }
@@ -122,42 +124,47 @@ std::vector<JsonValue> operator_metrics(ClusterClient& cluster, const std::strin
   return found.ok() ? found->items() : std::vector<JsonValue>();
 }
 
-}  // namespace
-
-double rows_within_chains(ClusterClient& cluster, const JsonValue& job) {
-  double rows = 0;
-  for (const JsonValue& vertex : job["vertices"].items()) {
-    const JsonValue& metrics = vertex["metrics"];
-    if (metrics["read-records"].number() > 0 || metrics["write-records"].number() > 0) { continue; }
-    double most = 0;
-    for (const JsonValue& one : operator_metrics(cluster, job["jid"].text(), vertex["id"].text(),
-                                                 "sum", {".numRecordsIn"})) {
-      most = std::max(most, one["sum"].number());
+// Takes what the operators of one vertex with a source have told. Only a source has a time in which
+// it idled. Watermarks may be made behind the source itself: then it has none, and its chain has.
+void add_source(const std::vector<JsonValue>& metrics, SourceFigures& figures) {
+  const auto is_named = [](const JsonValue& one, std::string_view operator_id,
+                           std::string_view name) {
+    const std::string& id = one["id"].text();
+    return id.size() == operator_id.size() + name.size() && id.starts_with(operator_id) &&
+           id.ends_with(name);
+  };
+  std::optional<double> watermark_ms;
+  for (const JsonValue& one : metrics) {
+    const std::string& id = one["id"].text();
+    if (id.ends_with(kPending)) {
+      figures.pending = figures.pending.value_or(0) + one["sum"].number();
     }
-    rows += most;
+    if (id.ends_with(kWatermark)) {
+      const double least = one["min"].number();
+      watermark_ms = std::max(watermark_ms.value_or(least), least);
+    }
+    if (!id.ends_with(kIdle)) { continue; }
+    const std::string_view source = std::string_view(id).substr(0, id.size() - kIdle.size());
+    for (const JsonValue& other : metrics) {
+      if (is_named(other, source, kRows)) {
+        figures.rows = figures.rows.value_or(0) + other["sum"].number();
+      }
+    }
   }
-  return rows;
+  if (watermark_ms) {
+    figures.watermark_ms = std::min(figures.watermark_ms.value_or(*watermark_ms), *watermark_ms);
+  }
 }
 
-// Watermarks may be made behind the source itself: then it has none, and its chain has.
+}  // namespace
+
 SourceFigures source_figures(ClusterClient& cluster, const JsonValue& job) {
   SourceFigures figures;
   for (const JsonValue& node : job["plan"]["nodes"].items()) {
     if (!node["inputs"].is_null()) { continue; }
-    std::optional<double> watermark_ms;
-    for (const JsonValue& one :
-         operator_metrics(cluster, job["jid"].text(), node["id"].text(), "min,sum",
-                          {".pendingRecords", ".currentOutputWatermark"})) {
-      if (one["id"].text().ends_with(".pendingRecords")) {
-        figures.pending = figures.pending.value_or(0) + one["sum"].number();
-      } else {
-        const double least = one["min"].number();
-        watermark_ms = std::max(watermark_ms.value_or(least), least);
-      }
-    }
-    if (watermark_ms) {
-      figures.watermark_ms = std::min(figures.watermark_ms.value_or(*watermark_ms), *watermark_ms);
-    }
+    add_source(operator_metrics(cluster, job["jid"].text(), node["id"].text(), "min,sum",
+                                {kPending, kWatermark, kIdle, kRows}),
+               figures);
   }
   return figures;
 }

@@ -14,12 +14,11 @@ class World;          // base/world.h
 // Until Ctrl-C; with `once` a single time. Returns the process's exit status.
 Result<int> show_top(World& world, ClusterClient& cluster, const ClientCommand& command);
 
-// Rows that have gone through the vertices of `job` (GET /jobs/ID) that neither read nor write any,
-// since a source and its sink are one chain there: what the operator with most of them has taken.
-double rows_within_chains(ClusterClient& cluster, const JsonValue& job);
-
 // What the sources of a job tell of how far they are.
 struct SourceFigures {
+  // Rows that they have read: what leaves their vertices may be less, where they are chained with a
+  // filter or an aggregate, and is nothing where the sink is chained too.
+  std::optional<double> rows;
   std::optional<double> pending;       // rows that are there and not read
   std::optional<double> watermark_ms;  // of the one that is behind
 };

@@ -88,6 +88,11 @@ struct ManagerFlags {
     app.add_option("-s,--fromSavepoint", run.savepoint_path, "Starts from this savepoint")
         ->type_name("PATH")
         ->group(group);
+    app.add_option("--claimMode,--restoreMode", run.claim_mode,
+                   "NO_CLAIM: the snapshot stays yours; CLAIM: the job owns it now")
+        ->type_name("MODE")
+        ->transform(CLI::IsMember({"NO_CLAIM", "CLAIM"}, CLI::ignore_case))
+        ->group(group);
     app.add_flag("-n,--allowNonRestoredState", run.allow_non_restored_state,
                  "Drops state that the job has no place for")
         ->group(group);

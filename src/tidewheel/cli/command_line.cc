@@ -82,13 +82,13 @@ struct JobFlags {
 
   // `run` on a cluster.
   void add_cluster_to(CLI::App& command) {
-    ClientFlags::add_target(command, client);
+    ClientFlags::add_address(command, client);
     command
         .add_option("-t,--target", target,
-                    "local: this machine, in this process; remote: a cluster. Else remote with -m "
-                    "or -d")
+                    "local: this machine, in this process; remote: a cluster; per-job: a cluster "
+                    "for this job alone, as run-application. Else remote with -m or -d")
         ->type_name("WHERE")
-        ->transform(CLI::IsMember({"local", "remote"}, CLI::ignore_case))
+        ->transform(CLI::IsMember({"local", "remote", "per-job"}, CLI::ignore_case))
         ->group("Cluster");
     command.add_flag("-d,--detached", client.detached, "Does not wait for the job's end")
         ->group("Cluster");
@@ -140,6 +140,43 @@ struct JobFlags {
       out.allow_non_restored_state = true;
     }
     return out;
+  }
+
+  // Flags of `run -t per-job` as those of `run-application`.
+  Result<std::vector<std::string>> for_application(std::span<const std::string> rest) const {
+    if (!client.address.empty() || client.detached || client.json || client.ends_with_client) {
+      return invalid_argument(ErrorId::kUsage,
+                              "per-job mode has its cluster in this process, and ends with the "
+                              "job: -m, -d, --json and --shutdownOnAttachedExit don't go with it");
+    }
+    TIDEWHEEL_ASSIGN_OR_RETURN(const ClientCommand wanted, for_cluster(rest));
+    std::vector<std::string> out = {"run-application"};
+    const auto add = [&out](const char* name, const std::string& value) {
+      if (!value.empty()) { out.insert(out.end(), {name, value}); }
+    };
+    add("-p", wanted.parallelism > 0 ? std::to_string(wanted.parallelism) : "");
+    add("-c", wanted.entry);
+    add("-s", wanted.savepoint_path);
+    add("--claimMode", wanted.claim_mode);
+    if (wanted.allow_non_restored_state) { out.emplace_back("-n"); }
+    for (const std::string& setting : wanted.settings) { out.push_back("-D" + setting); }
+    out.push_back(wanted.program);
+    out.emplace_back("--");
+    out.insert(out.end(), rest.begin(), rest.end());
+    return out;
+  }
+
+  // `run` in other processes. False: it is to run in this one.
+  Result<bool> fill_elsewhere(std::span<const std::string> rest, CommandLine& line) const {
+    if (is_for_cluster()) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(line.client, for_cluster(rest));
+      line.command = Command::kClient;
+      return true;
+    }
+    if (target != "per-job") { return false; }
+    TIDEWHEEL_ASSIGN_OR_RETURN(line.application_arguments, for_application(rest));
+    line.command = Command::kPerJob;
+    return true;
   }
 
   std::vector<std::string> for_library(const char* mode, std::span<const std::string> rest) const {
@@ -405,12 +442,10 @@ Result<CommandLine> parse_command_line(std::span<const std::string> given) {
   }
   CommandLine line;
   if (snapshots.fill(line) || sql.fill(line)) { return line; }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const bool is_client, client.fill(line.client));
-  if (is_client || (run->parsed() && flags.is_for_cluster())) {
-    if (!is_client) { TIDEWHEEL_ASSIGN_OR_RETURN(line.client, flags.for_cluster(rest)); }
-    line.command = Command::kClient;
-    return line;
-  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(bool is_elsewhere, client.fill(line.client));
+  if (is_elsewhere) { line.command = Command::kClient; }
+  if (run->parsed()) { TIDEWHEEL_ASSIGN_OR_RETURN(is_elsewhere, flags.fill_elsewhere(rest, line)); }
+  if (is_elsewhere) { return line; }
   line.library = flags.library;
   TIDEWHEEL_RETURN_IF_ERROR(check_no_script(line.library));
   if (run->parsed()) {

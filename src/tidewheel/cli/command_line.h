@@ -20,6 +20,7 @@ enum class Command : uint8_t {
   kDispose,  // delete the savepoint at `path`
   kSql,      // execute statements of SQL
   kClient,   // ask a cluster for something
+  kPerJob,   // run `application_arguments`, and say that this mode has another name
 };
 
 struct CommandLine {
@@ -33,6 +34,8 @@ struct CommandLine {
   ClientCommand client;
   // For the library's own job_main, in its syntax, the program's name not included.
   std::vector<std::string> library_arguments;
+  // For run_cluster_command.
+  std::vector<std::string> application_arguments;
 };
 
 // `arguments` without the program's name. Errors: kUsage.

@@ -111,6 +111,33 @@ TEST(CommandLine, run_goes_to_a_cluster_where_one_is_named) {
   EXPECT_NE(refusal({"run", "-t", "moon", "libx.so"}), "");
 }
 
+TEST(CommandLine, per_job_mode_is_application_mode) {
+  const CommandLine line =
+      parsed({"run", "-t", "per-job", "-p", "3", "-c", "hourly", "-s", "/s", "-n", "-cm", "CLAIM",
+              "--checkpoint-interval", "1s", "-Da.b=c", "libx.so", "--", "--input", "f"});
+  EXPECT_EQ(line.command, Command::kPerJob);
+  EXPECT_EQ(
+      line.application_arguments,
+      (Words{"run-application", "-p", "3", "-c", "hourly", "-s", "/s", "--claimMode", "CLAIM", "-n",
+             "-Da.b=c", "-Dexecution.checkpointing.interval=1s", "libx.so", "--", "--input", "f"}));
+  EXPECT_NE(refusal({"run", "-t", "per-job", "-m", "host:1", "libx.so"}).find("in this process"),
+            std::string::npos);
+  EXPECT_NE(refusal({"run", "-t", "per-job", "--resume", "libx.so"}), "");
+}
+
+TEST(CommandLine, all_commands_for_a_cluster_take_its_address_and_options) {
+  for (const char* const command :
+       {"list", "cancel", "stop", "savepoint", "checkpoint", "checkpoints"}) {
+    Words words = {command, "-m", "host:1", "-t", "remote", "-Drest.port=1", "--json"};
+    if (words[0] != "list") { words.emplace_back("abc"); }
+    const ClientCommand client = parsed(words).client;
+    EXPECT_EQ(client.address, "host:1") << command;
+    EXPECT_EQ(client.settings, Words{"rest.port=1"}) << command;
+    EXPECT_TRUE(client.json) << command;
+  }
+  EXPECT_NE(refusal({"list", "-t", "local"}), "");
+}
+
 TEST(CommandLine, commands_for_a_cluster_name_their_job) {
   const auto client = [](const Words& words) {
     const CommandLine line = parsed(words);

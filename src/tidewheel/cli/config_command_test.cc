@@ -71,6 +71,10 @@ TEST_F(ConfigCommandLine, secrets_are_not_shown) {
   ASSERT_TRUE(text.ok()) << text.status().to_string();
   EXPECT_EQ(text->find("hush"), std::string::npos);
   EXPECT_NE(text->find("security.ssl.rest.keystore-password: ******"), std::string::npos);
+  command_.settings = {"high-availability.zookeeper.client.authorization=digest:user:hush"};
+  const Result<std::string> proof = show_config(*world_, command_);
+  ASSERT_TRUE(proof.ok()) << proof.status().to_string();
+  EXPECT_EQ(proof->find("hush"), std::string::npos);
 }
 
 }  // namespace

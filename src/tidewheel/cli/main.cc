@@ -49,6 +49,12 @@ Result<int> carry_out(const CommandLine& line) {
   }
   if (line.command == Command::kSql) { return run_sql_command(line.sql); }
   if (line.command == Command::kClient) { return run_client_command(line.client); }
+  if (line.command == Command::kPerJob) {
+    print(stderr,
+          "warning: per-job mode is another name for application mode: tidewheel run-application "
+          "does the same\n");
+    return run_cluster_command(line.application_arguments);
+  }
   LibraryNote note;
   {
     // Gone before the job starts: the library brings a world of its own.

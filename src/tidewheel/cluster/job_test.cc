@@ -104,6 +104,74 @@ LogicalGraph count_digits(World& world, const Config& config, const Numbers& num
   return std::move(graph).value();
 }
 
+// ---- The same, with a sink that commits.
+
+// A service that takes rows in two phases.
+struct PreparedRows {
+  std::mutex mutex;
+  std::vector<std::vector<int64_t>> prepared;
+  std::set<int64_t> committed;
+  size_t commits_allowed = SIZE_MAX;  // others are refused
+
+  size_t committed_so_far() {
+    const std::lock_guard lock(mutex);
+    return committed.size();
+  }
+  void allow(size_t commits) {
+    const std::lock_guard lock(mutex);
+    commits_allowed = commits;
+  }
+  // How often each count is there.
+  std::map<int64_t, int64_t> committed_counts() {
+    const std::lock_guard lock(mutex);
+    std::map<int64_t, int64_t> counts;
+    for (const int64_t id : committed) {
+      for (const int64_t count : prepared[static_cast<size_t>(id)]) { ++counts[count]; }
+    }
+    return counts;
+  }
+};
+
+struct CommittingSink {
+  using input = std::pair<int64_t, int64_t>;
+  struct Pending {
+    int64_t id = 0;
+  };
+  std::shared_ptr<PreparedRows> table;
+  std::vector<int64_t> rows;
+
+  void write(const input& row) { rows.push_back(row.second); }
+  Result<std::vector<Pending>> prepare(int64_t) {
+    const std::lock_guard lock(table->mutex);
+    table->prepared.push_back(std::exchange(rows, {}));
+    return std::vector<Pending>{{static_cast<int64_t>(table->prepared.size()) - 1}};
+  }
+  Status commit(const Pending& pending) {
+    const std::lock_guard lock(table->mutex);
+    if (!table->committed.contains(pending.id) &&
+        table->committed.size() >= table->commits_allowed) {
+      return unavailable(ErrorId::kNetworkLost, "not now");
+    }
+    table->committed.insert(pending.id);
+    return {};
+  }
+};
+
+LogicalGraph count_and_commit(World& world, const Config& config, const Numbers& numbers,
+                              const std::shared_ptr<PreparedRows>& table) {
+  Env env(world, config);
+  env.from("numbers", numbers)
+      .uid("numbers")
+      .key_by([](int64_t number) { return number % 10; })
+      .running(int64_t{0}, [](int64_t& n, int64_t) { ++n; })
+      .uid("counts")
+      .to(CommittingSink{table, {}})
+      .uid("table");
+  auto graph = env.graph()->finish("commits");
+  EXPECT_TRUE(graph.ok()) << graph.status().to_string();
+  return std::move(graph).value();
+}
+
 // ---- The same numbers as transfers: each adds to one account what it takes from another.
 
 // By epoch: the total over all accounts, of all subtasks of a sink.
@@ -440,6 +508,7 @@ class JobOnWorkers {
   LogicalGraph graph(const std::string& host) {
     World& world = machines_.host(host);
     if (totals != nullptr) { return sum_transfers(world, config, numbers_, totals); }
+    if (table != nullptr) { return count_and_commit(world, config, numbers_, table); }
     return count_digits(world, config, numbers_, results, source_uid);
   }
   void start_master(uint64_t epoch = 1, const std::string& host = "master") {
@@ -488,7 +557,8 @@ class JobOnWorkers {
   Config config;
   std::string source_uid = "numbers";  // of the programs that are started from now on
   std::shared_ptr<Results> results = std::make_shared<Results>();
-  std::shared_ptr<Totals> totals;  // null: digits are counted
+  std::shared_ptr<Totals> totals;       // null: digits are counted
+  std::shared_ptr<PreparedRows> table;  // where the counts go in two phases; null: to `results`
   std::unique_ptr<JobMasterProcess> master;
   std::map<std::string, std::unique_ptr<JobWorker>> workers;
 
@@ -675,6 +745,64 @@ TEST_P(ClusterJob, in_stages_makes_again_what_was_lost_with_a_machine) {
   job.expect_exact_counts();
   EXPECT_GE(job.manager.report.restarts(), 1);
   EXPECT_EQ(attempts_at_numbers(job.manager.report), 2);
+}
+
+// In stages, with a worker on each of tm1 and tm2, until one of two tasks has committed, which is
+// all that can be.
+void run_into_commits(JobOnWorkers& job, World& manager) {
+  job.set("execution.runtime-mode", "BATCH");
+  job.set("restart-strategy.fixed-delay.attempts", "1000");
+  job.table = std::make_shared<PreparedRows>();
+  job.table->allow(1);
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
+  while (job.table->committed_so_far() == 0) { rest_ms(manager, 1); }
+}
+
+void expect_each_count_once(JobOnWorkers& job) {
+  const std::map<int64_t, int64_t> counts = job.table->committed_counts();
+  EXPECT_EQ(counts.size(), 2'000U);
+  for (const auto& [count, times] : counts) { ASSERT_EQ(times, 10) << count; }
+}
+
+TEST_P(ClusterJob, in_stages_only_commits_again_when_a_worker_is_lost_meanwhile) {
+  JobOnWorkers job(*machines_, {.count = 20'000});
+  job.set("execution.checkpointing.dir", "");
+  run_into_commits(job, machines_->host("manager"));
+  machines_->kill("tm2");
+  job.start_worker("tm3");
+  job.manager.give({{"tm1", 1, ""}, {"tm3", 1, ""}});
+  job.table->allow(2);
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  expect_each_count_once(job);
+  EXPECT_EQ(job.table->prepared.size(), 2U);
+  EXPECT_GE(job.manager.report.restarts(), 1);
+  // What is shown is what has written the rows.
+  int64_t rows = 0;
+  for (const pb::SubtaskReport& subtask : job.manager.report.vertices(1).subtasks()) {
+    ASSERT_EQ(subtask.attempts_size(), 1);
+    EXPECT_EQ(subtask.attempts(0).state(), static_cast<uint32_t>(ExecutionState::kFinished));
+    rows += subtask.attempts(0).rows_in();
+  }
+  EXPECT_EQ(rows, 20'000);
+}
+
+TEST_P(ClusterJob, in_stages_the_next_master_finishes_what_was_begun) {
+  JobOnWorkers job(*machines_, {.count = 20'000});
+  run_into_commits(job, machines_->host("manager"));
+  job.master.reset();
+  for (const auto& [host, worker] : job.workers) { static_cast<void>(worker->ended().wait()); }
+  job.table->allow(2);
+  job.start_master(2, "master2");
+  job.start_worker("tm3");
+  job.manager.give({{"tm3", 2, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  expect_each_count_once(job);
+  EXPECT_EQ(job.table->prepared.size(), 2U);
 }
 
 TEST_P(ClusterJob, is_cancelled_on_all_workers) {

@@ -4,17 +4,21 @@
 #include <set>
 #include <utility>
 
+#include "tidewheel/base/options.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/stack_sampling.h"
 #include "tidewheel/cluster/worker.pb.h"
 #include "tidewheel/cluster/worker_messages.h"
+#include "tidewheel/dataflow/restore.h"
 
 namespace tidewheel {
 namespace {
 
 // Attempts at a task that are remembered.
 constexpr size_t kAttemptsMax = 16;
+// Of what is sent to workers as it is. The most that a message between processes may have is more.
+constexpr size_t kManifestBytesMax = size_t{192} << 20;
 // A worker that takes longer is left out of the metrics.
 constexpr int64_t kMetricsMs = 2'000;
 
@@ -22,7 +26,25 @@ constexpr int64_t kMetricsMs = 2'000;
 struct RemoteStart final : TaskFleet::Prepared {
   std::string snapshot_path;
   bool is_restart = false;
+  bool commits_only = false;
+  std::string manifest;  // of that; empty: it is at snapshot_path
 };
+
+// What one region has in it.
+Manifest part_of(const Manifest& manifest, const ChainedGraph& chained,
+                 const std::vector<int32_t>& vertices) {
+  Manifest part;
+  part.checkpoint = manifest.checkpoint;
+  part.job_id = manifest.job_id;
+  part.job_name = manifest.job_name;
+  for (const int32_t vertex : vertices) {
+    for (const int32_t node : chained.vertices[static_cast<size_t>(vertex)].nodes) {
+      const ManifestOperator* const op = manifest.find(snapshot_uid(chained, node));
+      if (op != nullptr) { part.operators.push_back(*op); }
+    }
+  }
+  return part;
+}
 
 }  // namespace
 
@@ -176,7 +198,7 @@ void RemoteFleet::give_up(const std::vector<TaskId>& tasks, const Status& why) {
   for (const TaskId task : tasks) {
     const size_t place = parts_.layout.place_of(task);
     worker_of_place_[place] = 0;
-    tasks_[place].back().failure = why;
+    if (!commits_only(place)) { tasks_[place].back().failure = why; }
     set_state(place, ExecutionState::kFailed);
   }
   if (!tasks.empty()) { parts_.listener.tasks_lost(tasks, why); }
@@ -243,10 +265,26 @@ int64_t RemoteFleet::on_turn(int64_t now_ns) {
 // ---- Regions
 
 Result<std::shared_ptr<TaskFleet::Prepared>> RemoteFleet::prepare(
-    size_t, const DeploymentStart& start) const {
+    size_t region, const DeploymentStart& start) const {
   auto prepared = std::make_shared<RemoteStart>();
   prepared->snapshot_path = start.snapshot_path;
   prepared->is_restart = start.is_restart;
+  prepared->commits_only = start.commits_only;
+  if (!start.commits_only || start.manifest == nullptr) {
+    return std::shared_ptr<Prepared>(std::move(prepared));
+  }
+  const std::vector<int32_t>& vertices = parts_.layout.vertices_of(region);
+  std::string manifest = encode_manifest(part_of(*start.manifest, parts_.chained, vertices));
+  if (manifest.size() <= kManifestBytesMax) {
+    prepared->manifest = std::move(manifest);
+  } else if (start.snapshot_path.empty()) {
+    return resource_exhausted(
+        ErrorId::kRpcMessage,
+        "what the sinks of '{}' are to commit is {} bytes, and workers are told no more than {}: "
+        "set {} to a folder that all of them reach",
+        parts_.chained.vertices[static_cast<size_t>(vertices.front())].name, manifest.size(),
+        kManifestBytesMax, options::kCheckpointDirectory.key);
+  }
   return std::shared_ptr<Prepared>(std::move(prepared));
 }
 
@@ -265,6 +303,9 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
   notice.set_attempt(attempts_so_far_);
   notice.set_snapshot(start.snapshot_path);
   notice.set_is_restart(start.is_restart);
+  notice.set_commits_only(start.commits_only);
+  notice.set_manifest(start.manifest);
+  regions_[region].commits_only = start.commits_only;
   for (const auto& [number, member] : members_) {
     if (!member->is_ready) { continue; }
     pb::WorkerPlace& place = *notice.add_workers();
@@ -278,23 +319,12 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
   for (const TaskId task : parts_.layout.tasks_of(region)) {
     const size_t place = parts_.layout.place_of(task);
     const uint64_t worker = worker_of_slot_[static_cast<size_t>(parts_.layout.slot_of(task))];
-    std::vector<TaskAttempt>& attempts = tasks_[place];
-    TaskAttempt& attempt = attempts.emplace_back();
-    if (attempts.size() > 1) { attempt.number = attempts[attempts.size() - 2].number + 1; }
-    if (attempts.size() > kAttemptsMax) { attempts.erase(attempts.begin()); }
-    set_state(place, ExecutionState::kCreated);
+    if (!start.commits_only) { begin_attempt(task, worker); }
     worker_of_place_[place] = worker;
-    if (const auto member = members_.find(worker); member != members_.end()) {
-      attempts.back().task_manager_id = member->second->task_manager_id;
-      attempts.back().host = member->second->host;
-      attempts.back().data_port = member->second->data_port;
-      set_state(place, ExecutionState::kDeploying);
-    } else {
-      // It was there when the region was found to be ready, and was lost meanwhile.
-      lost.push_back(task);
-    }
+    // It was there when the region was found to be ready, and was lost meanwhile.
+    if (!members_.contains(worker)) { lost.push_back(task); }
   }
-  if (lost.empty() && add_results(region, notice)) {
+  if (lost.empty() && (start.commits_only || add_results(region, notice))) {
     regions_[region].readers = {notice.worker_of_result().begin(), notice.worker_of_result().end()};
     tell_all("Deploy", notice);
     return;
@@ -309,6 +339,21 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
   }
   parts_.listener.tasks_lost(std::move(lost),
                              unavailable(ErrorId::kProcessLost, "the job {}", why));
+}
+
+void RemoteFleet::begin_attempt(TaskId task, uint64_t worker) {
+  const size_t place = parts_.layout.place_of(task);
+  std::vector<TaskAttempt>& attempts = tasks_[place];
+  TaskAttempt& attempt = attempts.emplace_back();
+  if (attempts.size() > 1) { attempt.number = attempts[attempts.size() - 2].number + 1; }
+  if (attempts.size() > kAttemptsMax) { attempts.erase(attempts.begin()); }
+  set_state(place, ExecutionState::kCreated);
+  const auto member = members_.find(worker);
+  if (member == members_.end()) { return; }
+  attempts.back().task_manager_id = member->second->task_manager_id;
+  attempts.back().host = member->second->host;
+  attempts.back().data_port = member->second->data_port;
+  set_state(place, ExecutionState::kDeploying);
 }
 
 void RemoteFleet::tell_region(size_t region, int what) {
@@ -501,7 +546,7 @@ void RemoteFleet::on_ended(size_t place, TaskState state, Status failure) {
       if (failure.ok()) {
         failure = internal_error(ErrorId::kInternal, "a task has failed without a reason");
       }
-      tasks_[place].back().failure = failure;
+      if (!commits_only(place)) { tasks_[place].back().failure = failure; }
       set_state(place, ExecutionState::kFailed);
   }
   parts_.listener.task_ended(parts_.layout.tasks()[place], state, std::move(failure));
@@ -516,7 +561,7 @@ void RemoteFleet::on_figures(const RpcRequest& from, const pb::FiguresNotice& no
     const auto vertices = static_cast<int32_t>(parts_.chained.vertices.size());
     if (task.vertex < 0 || task.vertex >= vertices || task.subtask < 0) { continue; }
     const size_t place = parts_.layout.place_of(task);
-    if (place >= all.size() || all[place] != task || tasks_[place].empty() ||
+    if (place >= all.size() || all[place] != task || tasks_[place].empty() || commits_only(place) ||
         regions_[parts_.layout.region_of(task.vertex)].attempt != figures.attempt()) {
       continue;
     }
@@ -561,7 +606,12 @@ void RemoteFleet::take_figures(TaskAttempt& attempt, const pb::TaskFigures& figu
 
 // ---- What is shown
 
+bool RemoteFleet::commits_only(size_t place) const {
+  return regions_[parts_.layout.region_of(parts_.layout.tasks()[place].vertex)].commits_only;
+}
+
 void RemoteFleet::set_state(size_t place, ExecutionState state) {
+  if (commits_only(place)) { return; }
   TaskAttempt& attempt = tasks_[place].back();
   attempt.state = state;
   const int64_t now_ms = parts_.clock.wall_ms();

@@ -144,6 +144,7 @@ class RemoteFleet final : public TaskFleet {
   struct Region {
     uint64_t attempt = 0;        // 0: it was never deployed
     std::set<uint64_t> readers;  // workers that read for it what its inputs have kept
+    bool commits_only = false;   // what is shown is the attempt that has prepared what is committed
   };
 
   void on_register(const RpcRequest& from, const pb::RegisterWorkerRequest& request,
@@ -165,6 +166,8 @@ class RemoteFleet final : public TaskFleet {
   uint64_t reader_of(size_t place) const;
   bool add_results(size_t region, pb::DeployNotice& notice) const;
   void place_slots();
+  void begin_attempt(TaskId task, uint64_t worker);
+  bool commits_only(size_t place) const;
   void set_state(size_t place, ExecutionState state);
   void tell_region(size_t region, int what);
   template <class Message>

@@ -39,6 +39,8 @@
 namespace tidewheel {
 namespace {
 
+// What a task may hand over, in one message, whose limit is above that.
+constexpr uint64_t kHandOverBytesMax = uint64_t{192} << 20;
 // How often figures of tasks are told.
 constexpr int64_t kFiguresMs = 1'000;
 
@@ -422,6 +424,7 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
                                      .storage = storage_.get(),
                                      .plans = &plans_,
                                      .waits_for_final_checkpoint = rules.waits_for_final(),
+                                     .hand_over_bytes_max = kHandOverBytesMax,
                                      .backends = backends_.get(),
                                      .results = results_.get(),
                                      .is_partial = true}));
@@ -570,7 +573,13 @@ Result<std::shared_ptr<TaskFleet::Prepared>> WorkerProcess::prepare(
   start.attempt = notice.attempt();
   start.result_attempts.assign(notice.result_attempt().begin(), notice.result_attempt().end());
   start.remote = std::move(edges);
-  if (!notice.snapshot().empty()) {
+  start.commits_only = notice.commits_only();
+  if (!notice.manifest().empty()) {
+    CompletedSnapshot handed_over;
+    TIDEWHEEL_ASSIGN_OR_RETURN(handed_over.manifest, decode_manifest(notice.manifest()));
+    TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(world_, handed_over));
+    start_from_manifest(handed_over.manifest, chained_, start);
+  } else if (!notice.snapshot().empty()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(CompletedSnapshot snapshot,
                                load_snapshot(world_, notice.snapshot()));
     if (config_.get(options::kWithoutChannelState) == snapshot.manifest.checkpoint) {

@@ -233,7 +233,7 @@ Status ChainedOperator::open(const SnapshotSource* source) {
   Running running(task_, this);
   std::unique_ptr<SnapshotReader> reader;  // until the operator is open
   if (source != nullptr) {
-    restore_accumulators();
+    restore_accumulators(*spec_.metrics, spec_.accumulators);
     TIDEWHEEL_ASSIGN_OR_RETURN(reader, source->reader(place()));
     TIDEWHEEL_RETURN_IF_ERROR(op_->restore(*reader));
   }
@@ -242,11 +242,10 @@ Status ChainedOperator::open(const SnapshotSource* source) {
   return ok_status();
 }
 
-// A run before may have counted in the same group.
-void ChainedOperator::restore_accumulators() {
-  MetricGroup& group = spec_.metrics->group("accumulators");
+void restore_accumulators(MetricGroup& metrics, const std::map<std::string, int64_t>& values) {
+  MetricGroup& group = metrics.group("accumulators");
   for (const auto& [name, value] : group.counter_values()) { group.counter(name).add(-value); }
-  for (const auto& [name, value] : spec_.accumulators) { group.counter(name).add(value); }
+  for (const auto& [name, value] : values) { group.counter(name).add(value); }
 }
 
 SnapshotPlace ChainedOperator::place() const {
@@ -335,7 +334,8 @@ Result<StateBackend*> ChainedOperator::state_backend() {
   return backend_.get();
 }
 bool ChainedOperator::takes_final_checkpoint() const {
-  return task_.spec().waits_for_final_checkpoint;
+  const TaskSpec& spec = task_.spec();
+  return spec.waits_for_final_checkpoint || spec.hands_over || spec.commits_only;
 }
 bool ChainedOperator::is_restart() const { return task_.spec().is_restart; }
 

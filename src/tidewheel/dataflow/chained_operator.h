@@ -40,6 +40,10 @@ struct ChainedOperatorSpec {
   std::map<std::string, int64_t> accumulators = {};
 };
 
+// Sets the counters of an operator's subtask in its group "accumulators": a run before may have
+// counted there.
+void restore_accumulators(MetricGroup& metrics, const std::map<std::string, int64_t>& values);
+
 // Lives on its task's thread, but for what OperatorContext says is for any thread. It outlives the
 // operator, which is destroyed when it was closed.
 class ChainedOperator final : public ElementSink, public OperatorContext {
@@ -131,7 +135,6 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   [[nodiscard]] bool take_end(int32_t input);
   [[nodiscard]] bool take_marker(const Element& marker);
   [[nodiscard]] bool send_end();
-  void restore_accumulators();
   void count_output();
 
   Task& task_;

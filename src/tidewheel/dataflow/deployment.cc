@@ -50,6 +50,7 @@ class Deployment::Builder {
   Status make_tasks();
   Status make_task(size_t vertex, int32_t subtask);
   Status add_operators(Task& task, const ChainVertex& vertex);
+  bool is_last(int32_t node) const;
   Status connect();
   Status connect_edge(size_t index);
   Status connect_sender(const GraphEdge& edge, Task& sender, std::vector<Channel*> channels,
@@ -82,7 +83,8 @@ Result<std::unique_ptr<Deployment>> Deployment::make(const Parts& parts) {
   deployment->make_places();
   for (size_t region = 0; region < deployment->layout_.region_count(); ++region) {
     // Those that read the results of others are deployed when these have ended.
-    if (parts.is_partial || !deployment->layout_.producers_of(region).empty()) {
+    const bool is_over = region < parts.start.over.size() && parts.start.over[region];
+    if (parts.is_partial || is_over || !deployment->layout_.producers_of(region).empty()) {
       deployment->set_region(region, std::make_shared<RegionTasks>());
       continue;
     }
@@ -171,6 +173,11 @@ void Deployment::set_region(size_t region, std::shared_ptr<RegionTasks> tasks) {
   for (const TaskId task : layout_.tasks_of(region)) { tasks_[layout_.place_of(task)] = nullptr; }
   for (const auto& task : tasks->tasks) {
     tasks_[layout_.place_of({task->spec().vertex, task->spec().subtask})] = task.get();
+  }
+  if (tasks->commits_only) {
+    committing_.resize(layout_.region_count());
+    committing_[region] = std::move(tasks);
+    return;
   }
   auto attempts = std::make_shared<Attempts>(*attempts_.load(std::memory_order_relaxed));
   attempts->resize(layout_.region_count());
@@ -271,8 +278,9 @@ Result<std::shared_ptr<RegionTasks>> Deployment::Builder::build() {
   made_->attempt = start_.attempt != 0
                        ? start_.attempt
                        : deployment_.attempts_so_far_.fetch_add(1, std::memory_order_relaxed) + 1;
+  made_->commits_only = start_.commits_only;
   TIDEWHEEL_RETURN_IF_ERROR(make_tasks());
-  TIDEWHEEL_RETURN_IF_ERROR(connect());
+  if (!start_.commits_only) { TIDEWHEEL_RETURN_IF_ERROR(connect()); }
   return made_;
 }
 
@@ -301,6 +309,9 @@ Status Deployment::Builder::make_task(size_t index, int32_t subtask) {
   spec.restore = start_.restore.get();
   spec.is_restart = start_.is_restart;
   spec.waits_for_final_checkpoint = parts_.waits_for_final_checkpoint;
+  spec.hands_over = parts_.chained.exchanges_block && !start_.commits_only;
+  spec.hand_over_bytes_max = parts_.hand_over_bytes_max;
+  spec.commits_only = start_.commits_only;
   spec.has_epochs = parts_.config.get(options::kEpochInterval) > 0;
   spec.restored_at_end_of_data = index < start_.at_end.size() && start_.at_end[index][at(subtask)];
   // The shortest timeout of the chain's operators holds for all of them.
@@ -344,6 +355,10 @@ Status Deployment::Builder::add_operators(Task& task, const ChainVertex& vertex)
     if (!start_.accumulators.empty()) {
       spec.accumulators = start_.accumulators[at(index)][at(subtask)];
     }
+    if (start_.commits_only && !is_last(index)) {
+      if (!start_.accumulators.empty()) { restore_accumulators(*spec.metrics, spec.accumulators); }
+      continue;
+    }
     try {
       TIDEWHEEL_ASSIGN_OR_RETURN(spec.op,
                                  node.make().with_context("making operator '{}'", node.name));
@@ -351,9 +366,17 @@ Status Deployment::Builder::add_operators(Task& task, const ChainVertex& vertex)
       return user_error(ErrorId::kUserCodeThrew, "making operator '{}': {}", node.name,
                         exception.what());
     }
+    if (start_.commits_only && !spec.op->outputs().empty()) { continue; }
     task.add_operator(std::move(spec));
   }
   return ok_status();
+}
+
+// No edge leaves it.
+bool Deployment::Builder::is_last(int32_t node) const {
+  const std::vector<GraphEdge>& edges = parts_.chained.graph.edges;
+  return std::none_of(edges.begin(), edges.end(),
+                      [node](const GraphEdge& edge) { return edge.from == node; });
 }
 
 Status Deployment::Builder::connect() {

@@ -29,6 +29,7 @@ struct RegionTasks final : TaskFleet::Prepared {
   std::shared_ptr<const SnapshotSource> restore;  // read by the tasks while they open
   std::shared_ptr<RemoteEdges> remote;            // null: all of the region is here
   uint64_t attempt = 0;                           // of all deployments here; 0: never deployed
+  bool commits_only = false;
   std::vector<std::unique_ptr<Channel>> channels;
   std::vector<std::unique_ptr<Task>> tasks;
   // Last, so that they are destroyed first: nobody wakes the tasks any more.
@@ -52,6 +53,7 @@ class Deployment final : public TaskFleet {
     SnapshotStorage* storage = nullptr;
     const CheckpointPlans* plans = nullptr;
     bool waits_for_final_checkpoint = false;
+    uint64_t hand_over_bytes_max = UINT64_MAX;  // of a task whose exchanges are blocking
     DeploymentStart start = {};
     StateBackends* backends = nullptr;  // null: keyed state is in memory
     ResultStore* results = nullptr;     // null: no edge keeps its rows
@@ -89,7 +91,8 @@ class Deployment final : public TaskFleet {
   void drop_results(size_t region) override;
   void shut_down() override;
 
-  // Any thread: the tasks as of now, which live as long as the answer.
+  // Any thread: the tasks as of now, which live as long as the answer. Those that only commit are
+  // not among them: those that have prepared what is committed are.
   using Attempts = std::vector<std::shared_ptr<const RegionTasks>>;  // by region
   std::shared_ptr<const Attempts> attempts() const {
     return attempts_.load(std::memory_order_acquire);
@@ -115,6 +118,7 @@ class Deployment final : public TaskFleet {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Task*> tasks_;
   // Last: tasks give memory back to the accounts.
+  std::vector<std::shared_ptr<const RegionTasks>> committing_;  // by region
   std::atomic<std::shared_ptr<const Attempts>> attempts_{std::make_shared<const Attempts>()};
 };
 

@@ -91,6 +91,7 @@ Result<DeploymentStart> JobMaster::make_start() {
   while (true) {
     Result<DeploymentStart> start =
         make_start_from(checkpoints_.restore_point(), parts_.is_resumed, nullptr);
+    if (start.ok()) { start->over = regions_over(); }
     if (start.ok() && checkpoints_.restore_point()) {
       checkpoints_.restored(*checkpoints_.restore_point());
       publish(/*at_once=*/true);
@@ -120,6 +121,9 @@ Result<DeploymentStart> JobMaster::make_start_from(
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(start.restore, open_snapshot(parts_.world, *point, copies));
   start.snapshot_path = point->path;
+  if (parts_.chained.exchanges_block) {
+    start.manifest = std::make_shared<const Manifest>(point->manifest);
+  }
   start_from_manifest(point->manifest, parts_.chained, start);
   return start;
 }
@@ -143,9 +147,11 @@ MetricGroup* JobMaster::coordinator_metrics(int32_t node) {
 
 Status JobMaster::make_coordinators() {
   const std::vector<GraphNode>& nodes = parts_.chained.graph.nodes;
+  const std::vector<bool> is_over = regions_over();
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (!nodes[i].make_coordinator) { continue; }
     const auto node = static_cast<int32_t>(i);
+    if (is_over[layout_.region_of(parts_.chained.vertex_of_node[i])]) { continue; }
     TIDEWHEEL_ASSIGN_OR_RETURN(std::unique_ptr<OperatorCoordinator> made, make_coordinator(node));
     coordinators_[i] = std::make_shared<HostedCoordinator>(*this, node, nodes[i], std::move(made));
     const std::optional<CompletedSnapshot>& point = checkpoints_.restore_point();
@@ -160,8 +166,10 @@ Status JobMaster::make_coordinators() {
 void JobMaster::set_fleet(TaskFleet& fleet, bool is_deployed) {
   fleet_ = &fleet;
   regions_.resize(layout_.region_count());
+  take_over_commits();
   for (size_t i = 0; i < regions_.size(); ++i) {
     Region& region = regions_[i];
+    if (region.is_over) { continue; }
     region.was_deployed = is_deployed && layout_.producers_of(i).empty();
     region.keeps_results = region.was_deployed;
     if (!region.was_deployed) {
@@ -213,10 +221,11 @@ Turn JobMaster::turn() {
   }
   if (!is_ending() && checkpoints_.is_settled() && fleet_->is_ready()) {
     for (size_t i = 0; i < regions_.size(); ++i) {
-      if (regions_[i].state == Region::State::kWaiting && has_inputs(i)) {
+      if (regions_[i].state == Region::State::kWaiting && may_start(i)) {
         next_ns = std::min(next_ns, regions_[i].restart_at_ns);
       }
     }
+    if (commit_point_is_due_) { next_ns = std::min(next_ns, commit_point_at_ns_); }
   }
   if (published_ != checkpoints_.version()) {
     next_ns = std::min(next_ns, published_ns_ + kPublishNs);
@@ -238,7 +247,7 @@ void JobMaster::update_state() {
     const Region& region = regions_[i];
     // The turn of those behind others comes later, and is no news of the job.
     if (!region.was_deployed && !layout_.producers_of(i).empty()) { continue; }
-    if (waits_for_inputs(i)) { continue; }
+    if (waits_for_inputs(i) || (region.is_over && !region.was_deployed)) { continue; }
     if (region.state != Region::State::kRunning && region.state != Region::State::kFinished) {
       const bool is_first = !region.was_deployed && restarts() == 0;
       state = is_first ? JobState::kCreated : JobState::kRestarting;
@@ -271,9 +280,8 @@ void JobMaster::task_running(TaskId id) {
     region.opening.erase(id);
     if (region.state != Region::State::kRunning) { return; }
     for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(id.vertex)].nodes) {
-      if (HostedCoordinator* const coordinator = coordinator_of(node)) {
-        coordinator->on_subtask_ready(id.subtask);
-      }
+      HostedCoordinator* const coordinator = coordinator_of(node);
+      if (coordinator != nullptr && !region.is_over) { coordinator->on_subtask_ready(id.subtask); }
     }
     check_all_running();
   });
@@ -309,7 +317,13 @@ void JobMaster::barrier_taken(TaskId id, int64_t checkpoint) {
 
 void JobMaster::snapshot_taken(TaskSnapshot snapshot) {
   post([this, shared = std::make_shared<TaskSnapshot>(std::move(snapshot))] {
-    checkpoints_.on_acknowledged(std::move(*shared));
+    if (!parts_.chained.exchanges_block) {
+      return checkpoints_.on_acknowledged(std::move(*shared));
+    }
+    const size_t region = layout_.region_of(shared->vertex);
+    if (regions_[region].state != Region::State::kRunning) { return; }
+    handed_over_[{shared->vertex, shared->subtask}] = std::move(*shared);
+    regions_[region].has_prepared = regions_[region].has_prepared || has_commits(region);
   });
 }
 
@@ -339,7 +353,7 @@ void JobMaster::results_lost(TaskId id, Status why) {
   post([this, id, why = std::move(why)] {
     Region& region = region_of(id.vertex);
     // What finished regions have kept for nobody any more may go.
-    if (!region.keeps_results) { return; }
+    if (!region.keeps_results || region.is_over) { return; }
     on_failure({layout_.region_of(id.vertex)}, why, name_of(id));
   });
 }
@@ -403,17 +417,22 @@ void JobMaster::note_ended(TaskId task, TaskState state, const Status& failure) 
 
 void JobMaster::region_emptied(size_t index) {
   Region& region = regions_[index];
+  if (is_ending()) { return drop_prepared(index); }
   if (region.state == Region::State::kRunning) {
-    if (is_ending()) { return; }
     region.state = Region::State::kFinished;
+    if (region.is_over) { return forget_commits(index); }
     drop_taken_results(index);
+    decide_commits(index);
     return;
   }
-  if (region.state != Region::State::kCancelling || is_ending()) { return; }
+  if (region.state != Region::State::kCancelling) { return; }
   drop_results(index);
   region.state = Region::State::kRetiring;
   fleet_->retire(index, [this, index] {
-    post([this, index] { regions_[index].state = Region::State::kWaiting; });
+    post([this, index] {
+      regions_[index].state = Region::State::kWaiting;
+      if (is_ending()) { drop_prepared(index); }
+    });
   });
 }
 
@@ -482,9 +501,10 @@ void JobMaster::on_failure(std::vector<size_t> regions, const Status& failure,
   all_running_ = false;
   checkpoints_.on_failover(failure.to_string());
   if (parts_.restarts_all) {
+    const std::set<size_t> failed(regions.begin(), regions.end());
     regions.clear();
     for (size_t i = 0; i < regions_.size(); ++i) {
-      if (!is_covered(i)) { regions.push_back(i); }
+      if (regions_[i].is_over ? failed.contains(i) : !is_covered(i)) { regions.push_back(i); }
     }
   }
   const int64_t restart_at_ns = parts_.world.clock().now_ns() + *delay_ns;
@@ -506,6 +526,7 @@ std::vector<size_t> JobMaster::with_consumers(std::vector<size_t> regions) const
 }
 
 bool JobMaster::has_inputs(size_t region) const {
+  if (regions_[region].is_over) { return true; }
   const std::vector<size_t>& producers = layout_.producers_of(region);
   return std::all_of(producers.begin(), producers.end(), [&](size_t producer) {
     return regions_[producer].state == Region::State::kFinished;
@@ -535,7 +556,7 @@ void JobMaster::drop_taken_results(size_t consumer) {
 void JobMaster::rerun_lost_producers() {
   std::vector<size_t> lost;
   for (size_t i = 0; i < regions_.size(); ++i) {
-    if (regions_[i].state != Region::State::kWaiting) { continue; }
+    if (regions_[i].state != Region::State::kWaiting || regions_[i].is_over) { continue; }
     for (const size_t producer : layout_.producers_of(i)) {
       if (regions_[producer].state != Region::State::kFinished) { continue; }
       if (regions_[producer].keeps_results && fleet_->has_results(producer)) { continue; }
@@ -549,6 +570,142 @@ void JobMaster::rerun_lost_producers() {
       parts_.chained.vertices[static_cast<size_t>(layout_.vertices_of(lost.front()).front())].name);
   for (const size_t region : with_consumers(std::move(lost))) { restart(region, now_ns); }
   update_state();
+}
+
+// ---- Commits
+
+bool JobMaster::has_commits(size_t region) const {
+  const std::vector<TaskId> tasks = layout_.tasks_of(region);
+  return std::any_of(tasks.begin(), tasks.end(), [&](TaskId task) {
+    const auto handed = handed_over_.find(task);
+    if (handed == handed_over_.end()) { return false; }
+    const std::vector<OperatorSnapshot>& all = handed->second.operators;
+    return std::any_of(all.begin(), all.end(),
+                       [](const OperatorSnapshot& op) { return !op.segments.empty(); });
+  });
+}
+
+// A region has finished. What is connected to it is run again as long as one of them has not.
+void JobMaster::decide_commits(size_t finished) {
+  if (!parts_.chained.exchanges_block) { return; }
+  const std::vector<size_t>& connected = layout_.connected_to(finished);
+  const bool all_finished = std::all_of(connected.begin(), connected.end(), [&](size_t region) {
+    return regions_[region].state == Region::State::kFinished;
+  });
+  const bool any_commits = std::any_of(connected.begin(), connected.end(),
+                                       [&](size_t region) { return has_commits(region); });
+  if (!all_finished || !any_commits) { return; }
+  for (const size_t index : connected) {
+    Region& region = regions_[index];
+    region.is_over = true;
+    if (!has_commits(index)) { continue; }
+    region.commit = Region::Commit::kDecided;
+    region.was_deployed = false;
+    region.restart_at_ns = 0;
+    region.state = Region::State::kRetiring;
+    fleet_->retire(index, [this, index] {
+      post([this, index] { regions_[index].state = Region::State::kWaiting; });
+    });
+  }
+  commit_point_is_due_ = true;
+}
+
+void JobMaster::make_commit_point() {
+  commit_point_is_due_ = false;
+  CheckpointCoordinator::HandedOver all;
+  std::vector<size_t> decided;
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    if (!regions_[i].is_over) { continue; }
+    if (regions_[i].commit == Region::Commit::kDecided) { decided.push_back(i); }
+    for (const TaskId task : layout_.tasks_of(i)) {
+      all.ended.push_back(task);
+      const auto handed = handed_over_.find(task);
+      if (handed != handed_over_.end()) { all.tasks[task] = handed->second; }
+    }
+  }
+  checkpoints_.commit_point(
+      std::move(all), [this, decided](const Status& made) { on_commit_point(decided, made); });
+}
+
+void JobMaster::on_commit_point(const std::vector<size_t>& regions, const Status& made) {
+  if (made.ok()) {
+    for (const size_t region : regions) { regions_[region].commit = Region::Commit::kDue; }
+    return;
+  }
+  if (is_ending()) { return; }
+  const std::optional<int64_t> delay_ns =
+      delay_after(made.with_context("before the sinks commit"), "");
+  if (!delay_ns) { return; }
+  commit_point_is_due_ = true;
+  commit_point_at_ns_ = parts_.world.clock().now_ns() + *delay_ns;
+}
+
+// All of it is committed.
+void JobMaster::forget_commits(size_t region) {
+  for (const TaskId task : layout_.tasks_of(region)) {
+    const auto handed = handed_over_.find(task);
+    if (handed == handed_over_.end()) { continue; }
+    for (OperatorSnapshot& op : handed->second.operators) { op.segments.clear(); }
+  }
+}
+
+// The job ends, and no task of the region is left: its sinks are opened as after a failure, when
+// they remove what is not to be committed, and do nothing else. Without room for that it stays.
+void JobMaster::drop_prepared(size_t index) {
+  Region& region = regions_[index];
+  const bool rests =
+      region.state != Region::State::kRetiring && region.state != Region::State::kDeploying;
+  if (!region.has_prepared || region.is_over || !rests || !fleet_->is_ready()) { return; }
+  TIDEWHEEL_MARK("job.drops_what_was_prepared");
+  region.is_over = true;
+  region.commit = Region::Commit::kDropped;
+  region.failed_again = false;
+  if (region.state == Region::State::kWaiting) { return redeploy(index); }
+  region.state = Region::State::kRetiring;
+  fleet_->retire(index, [this, index] { post([this, index] { redeploy(index); }); });
+}
+
+bool JobMaster::may_start(size_t region) const {
+  return has_inputs(region) && regions_[region].commit != Region::Commit::kDecided;
+}
+
+// By region: what the job starts from has all of its operators at their end.
+std::vector<bool> JobMaster::regions_over() const {
+  std::vector<bool> over(layout_.region_count());
+  for (size_t i = 0; i < over.size() && parts_.chained.exchanges_block; ++i) {
+    const std::vector<size_t>& connected = layout_.connected_to(i);
+    over[i] = std::all_of(connected.begin(), connected.end(),
+                          [this](size_t region) { return is_at_end(region); });
+  }
+  return over;
+}
+
+// Sinks of an earlier run may have committed, or some of them.
+void JobMaster::take_over_commits() {
+  const std::vector<bool> over = regions_over();
+  for (size_t i = 0; i < over.size(); ++i) {
+    if (!over[i]) { continue; }
+    TIDEWHEEL_MARK("job.commits_of_an_earlier_run");
+    Region& region = regions_[i];
+    region.is_over = true;
+    region.state = Region::State::kFinished;
+    for (const int32_t vertex : layout_.vertices_of(i)) {
+      for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
+        const ManifestOperator& op =
+            *checkpoints_.restore_point()->manifest.find(snapshot_uid(parts_.chained, node));
+        for (const OperatorSnapshot& subtask : op.subtasks) {
+          TaskSnapshot& handed = handed_over_[{vertex, subtask.subtask}];
+          handed.vertex = vertex;
+          handed.subtask = subtask.subtask;
+          handed.end_of_data = true;
+          handed.operators.push_back(subtask);
+        }
+      }
+    }
+    if (!has_commits(i)) { continue; }
+    region.commit = Region::Commit::kDue;
+    region.state = Region::State::kWaiting;
+  }
 }
 
 std::optional<int64_t> JobMaster::delay_after(const Status& failure, const std::string& task) {
@@ -599,8 +756,13 @@ void JobMaster::cannot_deploy(Status why) {
 
 // It has finished, and the checkpoint to go back to has that too.
 bool JobMaster::is_covered(size_t region) const {
+  return regions_[region].state == Region::State::kFinished && is_at_end(region);
+}
+
+// The checkpoint to go back to has all of it at its end.
+bool JobMaster::is_at_end(size_t region) const {
   const std::optional<CompletedSnapshot>& point = checkpoints_.restore_point();
-  if (regions_[region].state != Region::State::kFinished || !point) { return false; }
+  if (!point) { return false; }
   for (const int32_t vertex : layout_.vertices_of(region)) {
     for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
       const ManifestOperator* const op = point->manifest.find(snapshot_uid(parts_.chained, node));
@@ -632,6 +794,7 @@ void JobMaster::restart(size_t index, int64_t at_ns) {
   for (const TaskId task : layout_.tasks_of(index)) {
     finished_.erase(task);
     checkpoints_.on_task_lost(task);
+    if (!region.is_over) { handed_over_.erase(task); }
   }
   fleet_->cancel(index);
   if (region.live == 0) { region_emptied(index); }
@@ -641,9 +804,10 @@ void JobMaster::advance_restarts() {
   if (is_ending() || !checkpoints_.is_settled() || !fleet_->is_ready()) { return; }
   rerun_lost_producers();
   const int64_t now_ns = parts_.world.clock().now_ns();
+  if (commit_point_is_due_ && commit_point_at_ns_ <= now_ns) { make_commit_point(); }
   for (size_t i = 0; i < regions_.size(); ++i) {
     if (regions_[i].state == Region::State::kWaiting && regions_[i].restart_at_ns <= now_ns &&
-        has_inputs(i)) {
+        may_start(i)) {
       redeploy(i);
     }
   }
@@ -652,16 +816,22 @@ void JobMaster::advance_restarts() {
 void JobMaster::redeploy(size_t region) {
   regions_[region].state = Region::State::kDeploying;
   auto made = std::make_shared<Redeployment>();
-  run([this, region, made, point = checkpoints_.restore_point(),
-       is_restart = parts_.is_resumed ||
-                    restarts() > 0] { *made = make_redeployment(region, point, is_restart); },
+  const bool commits_only = regions_[region].is_over;
+  const bool is_again =
+      parts_.is_resumed || restarts() > 0 || regions_[region].was_deployed || commits_only;
+  // A region that writes rows begins anew, whatever others have committed.
+  const bool from_point = !parts_.chained.exchanges_block ||
+                          (commits_only && regions_[region].commit != Region::Commit::kDropped);
+  run([this, region, made, commits_only,
+       point = from_point ? checkpoints_.restore_point() : std::nullopt,
+       is_again] { *made = make_redeployment(region, point, is_again, commits_only); },
       [this, region, made] { on_redeployed(region, std::move(*made)); });
 }
 
 // On the blocking pool.
 JobMaster::Redeployment JobMaster::make_redeployment(size_t region,
                                                      const std::optional<CompletedSnapshot>& point,
-                                                     bool is_restart) const {
+                                                     bool is_restart, bool commits_only) const {
   Redeployment made;
   if (TIDEWHEEL_FAULT("job.redeployment_fails")) {
     made.status = unavailable(ErrorId::kFileIo, "failed by a test");
@@ -673,18 +843,20 @@ JobMaster::Redeployment JobMaster::make_redeployment(size_t region,
       uids.insert(snapshot_uid(parts_.chained, node));
     }
   }
-  const Result<DeploymentStart> start = make_start_from(
+  Result<DeploymentStart> start = make_start_from(
       point, is_restart, [&uids](const std::string& uid) { return uids.contains(uid); });
   if (!start.ok()) {
     made.status = start.status();
     return made;
   }
+  start->commits_only = commits_only;
   auto tasks = fleet_->prepare(region, *start);
   if (!tasks.ok()) {
     made.status = tasks.status();
     return made;
   }
   made.tasks = std::move(tasks).value();
+  if (commits_only) { return made; }
   for (const int32_t vertex : layout_.vertices_of(region)) {
     for (const int32_t node : parts_.chained.vertices[static_cast<size_t>(vertex)].nodes) {
       if (!parts_.chained.graph.nodes[static_cast<size_t>(node)].make_coordinator) { continue; }
@@ -705,7 +877,8 @@ JobMaster::Redeployment JobMaster::make_redeployment(size_t region,
 void JobMaster::on_redeployed(size_t index, Redeployment made) {
   Region& region = regions_[index];
   Status status = made.status;
-  if (!is_ending() && !region.failed_again && status.ok()) {
+  const bool is_wanted = !is_ending() || region.commit == Region::Commit::kDropped;
+  if (is_wanted && !region.failed_again && status.ok()) {
     status = install(index, std::move(made));
     if (status.ok()) { return; }
   }
@@ -729,12 +902,16 @@ Status JobMaster::install(size_t index, Redeployment made) {
   fleet_->deploy(index, std::move(made.tasks));
   region.state = Region::State::kRunning;
   region.was_deployed = true;
-  region.keeps_results = true;
+  region.keeps_results = !region.is_over;
   for (const TaskId task : layout_.tasks_of(index)) { region.opening.insert(task); }
   if (stop_asked_) { fleet_->stop(index); }
   region.live = region.opening.size();
-  if (checkpoints_.restore_point()) { checkpoints_.restored(*checkpoints_.restore_point()); }
-  for_coordinators_of(index, [](HostedCoordinator& coordinator) { coordinator.start(); });
+  if (checkpoints_.restore_point() && !parts_.chained.exchanges_block) {
+    checkpoints_.restored(*checkpoints_.restore_point());
+  }
+  if (!region.is_over) {
+    for_coordinators_of(index, [](HostedCoordinator& coordinator) { coordinator.start(); });
+  }
   update_state();
   return ok_status();
 }
@@ -797,7 +974,8 @@ void JobMaster::completed(const CheckpointPlan& plan, bool notify) {
     coordinator->on_checkpoint_over(plan.id);
     if (notify) { coordinator->on_checkpoint_complete(plan.id); }
   }
-  fleet_->checkpoint_complete(plan.id, notify);
+  // Of a commit point tasks that run know nothing: what they prepare is not in it.
+  if (!parts_.chained.exchanges_block) { fleet_->checkpoint_complete(plan.id, notify); }
   if (plan.after != AfterSavepoint::kGoOn) {
     stopping_with_savepoint_ = true;
     update_state();
@@ -809,7 +987,7 @@ void JobMaster::aborted(const CheckpointPlan& plan) {
   for (const auto& coordinator : coordinators_) {
     if (coordinator != nullptr) { coordinator->on_checkpoint_over(plan.id); }
   }
-  fleet_->checkpoint_aborted(plan.id);
+  if (!parts_.chained.exchanges_block) { fleet_->checkpoint_aborted(plan.id); }
   publish(/*at_once=*/true);
 }
 
@@ -914,6 +1092,9 @@ void JobMaster::end_by(JobState state) {
   checkpoints_.on_failover(state == JobState::kFailing ? "the job has failed"
                                                        : "the job is being cancelled");
   for (size_t i = 0; i < regions_.size(); ++i) { fleet_->cancel(i); }
+  for (size_t i = 0; i < regions_.size(); ++i) {
+    if (regions_[i].live == 0) { drop_prepared(i); }
+  }
 }
 
 bool JobMaster::may_end() const {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -34,6 +35,10 @@ struct ChainedGraph;  // dataflow/chaining.h
 //
 // A region whose inputs are what others have kept waits until all of these have finished; when it
 // fails it is started again alone, and they are only when what they had kept is gone.
+// The sinks of such jobs do not commit by themselves. Their tasks hand over what they have
+// prepared, and end. Once all regions that are connected have finished, none of them is run again:
+// the commit point, which has all that was handed over, is made, and only then regions that have
+// something to commit are deployed once more, to do just that (Region::Commit).
 // A region: kRunning -> kCancelling (its tasks end) -> kRetiring (their slots forget them) ->
 // kWaiting (for its delay, and until it is known which checkpoint is the newest) -> kDeploying (on
 // the blocking pool) -> kRunning; kFinished when all its tasks have.
@@ -136,6 +141,12 @@ class JobMaster final : public Turnable,
 
  private:
   struct Region {
+    enum class Commit : uint8_t {
+      kNone,     // it has run, or will, to write rows
+      kDecided,  // rows are not written again; the commit point is still to be made
+      kDue,      // the commit point has what it is to commit
+      kDropped,  // the job ends without: sinks remove what they had prepared
+    };
     enum class State : uint8_t {
       kRunning,
       kCancelling,
@@ -151,6 +162,9 @@ class JobMaster final : public Turnable,
     bool failed_again = false;   // while it was being deployed
     bool was_deployed = false;   // once, at least
     bool keeps_results = false;  // of its latest attempt, for its consumers
+    bool is_over = false;        // it is not run again but to commit
+    bool has_prepared = false;   // sinks of an attempt, or more; they may have been dropped
+    Commit commit = Commit::kNone;
   };
   // What the blocking pool has made of a region.
   struct Redeployment {
@@ -202,6 +216,18 @@ class JobMaster final : public Turnable,
   void drop_results(size_t region);
   void drop_taken_results(size_t consumer);
   void rerun_lost_producers();
+  // ---- Commits.
+  // What the tasks of the region have handed over has something to commit.
+  bool has_commits(size_t region) const;
+  void decide_commits(size_t region);
+  void make_commit_point();
+  void on_commit_point(const std::vector<size_t>& regions, const Status& made);
+  void forget_commits(size_t region);
+  void drop_prepared(size_t region);
+  bool may_start(size_t region) const;
+  // What an earlier run of the job has come to its end with.
+  void take_over_commits();
+  std::vector<bool> regions_over() const;
   void restart(size_t region, int64_t at_ns);
   void advance_restarts();
   // `is_wanted`: the operators that are to be started; null: all.
@@ -211,9 +237,10 @@ class JobMaster final : public Turnable,
   Result<std::unique_ptr<OperatorCoordinator>> make_coordinator(int32_t node) const;
   void redeploy(size_t region);
   Redeployment make_redeployment(size_t region, const std::optional<CompletedSnapshot>& point,
-                                 bool is_restart) const;
+                                 bool is_restart, bool commits_only) const;
   Status install(size_t region, Redeployment made);
   bool is_covered(size_t region) const;
+  bool is_at_end(size_t region) const;
   void on_redeployed(size_t region, Redeployment made);
   void check_all_running();
   void update_state();
@@ -233,7 +260,10 @@ class JobMaster final : public Turnable,
   BeforeEnd before_end_;                                          // null: nobody has to know
   std::vector<std::shared_ptr<HostedCoordinator>> coordinators_;  // by node; null: it has none
   std::vector<Region> regions_;
-  std::set<TaskId> finished_;  // tasks of the regions' present attempts
+  std::set<TaskId> finished_;                   // tasks of the regions' present attempts
+  std::map<TaskId, TaskSnapshot> handed_over_;  // by those, and by regions that are over
+  bool commit_point_is_due_ = false;
+  int64_t commit_point_at_ns_ = 0;  // after a failure
   bool started_ = false;
   bool all_running_ = false;
   bool stop_asked_ = false;

@@ -21,6 +21,8 @@ namespace {
 constexpr int kElementsAtOnce = 64;
 constexpr std::string_view kLocalPrefix = "tidewheel-results-";
 constexpr std::string_view kLockSuffix = ".lock";
+// Of one job in this process, whose folders are there at the same time.
+constexpr int kRunsMax = 16;
 
 uint32_t room_of(const RemoteChannelSpec& spec) { return std::max(spec.credits, 1U); }
 
@@ -409,8 +411,15 @@ Result<ResultStore::Options> claim_results(World& world, const Config& config,
   }
   ResultStore::Options out;
   out.directory = join_path(root, std::string(kLocalPrefix) + job_id);
-  TIDEWHEEL_ASSIGN_OR_RETURN(out.lock,
-                             files.lock(out.directory + std::string(kLockSuffix), "job " + job_id));
+  // What the run before has left may be on its way out still, when the job is resumed at once.
+  const std::string first = out.directory;
+  auto lock = files.lock(first + std::string(kLockSuffix), "job " + job_id);
+  for (int i = 2; i <= kRunsMax && !lock.ok() && lock.status().id() == ErrorId::kFileLocked; ++i) {
+    out.directory = fmt::format("{}-{}", first, i);
+    lock = files.lock(out.directory + std::string(kLockSuffix), "job " + job_id);
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(lock.status());
+  out.lock = std::move(lock).value();
   TIDEWHEEL_ASSIGN_OR_RETURN(out.compression, network_compression(config));
   return out;
 }

@@ -221,7 +221,9 @@ Status Task::open() {
   running_ = nullptr;
   if (spec_.restore != nullptr && gate_) { TIDEWHEEL_RETURN_IF_ERROR(restore_in_flight()); }
   phase_ = Phase::kRunning;
-  if (spec_.restored_at_end_of_data) {
+  if (spec_.commits_only) {
+    phase_ = Phase::kAtEnd;
+  } else if (spec_.restored_at_end_of_data) {
     TIDEWHEEL_MARK("task.restored_at_end_of_data");
     send_to_channels(Element::watermark(kMaxWatermark));
     send_to_channels(Element::control(Element::Kind::kEndOfData));
@@ -336,7 +338,7 @@ Step Task::finish() {
     send_to_channels(Element::control(Element::Kind::kEndOfInput));
   }
   if (!deliver_all(/*flush=*/true)) { return block(); }
-  if (!operators_may_end()) { return Step::kWaiting; }
+  if (!operators_may_end() || !hand_over()) { return Step::kWaiting; }
   end(TaskState::kFinished, ok_status());
   return Step::kDone;
 }
@@ -418,6 +420,18 @@ bool Task::operators_may_end() {
   }
   return std::all_of(operators_.begin(), operators_.end(),
                      [](const auto& op) { return op->op()->may_end(); });
+}
+
+// False: a sink waits for what it prepares.
+bool Task::hand_over() {
+  if (!spec_.hands_over) { return true; }
+  if (hand_over_ == nullptr) { hand_over_ = std::make_unique<HandOver>(*this); }
+  if (hand_over_->is_empty()) { return true; }
+  Result<std::optional<TaskSnapshot>> handed = hand_over_->advance();
+  if (!handed.ok()) { throw OperatorFailure(handed.status()); }
+  if (!handed->has_value()) { return false; }
+  listener_.on_snapshot_taken(*this, std::move(**handed));
+  return true;
 }
 
 bool Task::take_item() {
@@ -636,6 +650,7 @@ void Task::end(TaskState state, Status failure) {
   }
   running_ = nullptr;
   item_ = {};
+  hand_over_ = nullptr;
   for (const auto& op : operators_) { op->destroy(); }
   state_.store(state, std::memory_order_release);
   listener_.on_task_ended(*this, state, std::move(failure));

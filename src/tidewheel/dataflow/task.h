@@ -15,6 +15,7 @@
 #include "tidewheel/checkpoint/task_snapshot.h"
 #include "tidewheel/dataflow/chained_operator.h"
 #include "tidewheel/dataflow/channel_writer.h"
+#include "tidewheel/dataflow/hand_over.h"
 #include "tidewheel/dataflow/input_gate.h"
 #include "tidewheel/dataflow/task_checkpoint.h"
 #include "tidewheel/dataflow/task_figures.h"
@@ -80,6 +81,11 @@ struct TaskSpec {
   const SnapshotSource* restore = nullptr;
   bool waits_for_final_checkpoint = false;  // between the end of its data and its own end
   bool is_restart = false;                  // an earlier attempt at the job has run
+  // At its end its sinks prepare, hand over what they have prepared, and do not commit it.
+  bool hands_over = false;
+  uint64_t hand_over_bytes_max = UINT64_MAX;
+  // It has sinks only, without input, and ends when these have committed what `restore` has.
+  bool commits_only = false;
   bool has_epochs = false;  // every barrier ends one, whether or not a snapshot is taken
   bool restored_at_end_of_data =
       false;  // the restored snapshot has it finished: operators are not run again
@@ -198,6 +204,7 @@ class Task final : public WakeTarget {
   std::optional<Step> wait_for_stop();
   std::optional<Step> take_barriers();
   bool operators_may_end();
+  bool hand_over();
   bool take_control();
   bool settle();
   bool run_calls(int64_t now_ns);
@@ -235,6 +242,7 @@ class Task final : public WakeTarget {
   size_t epoch_step_ = 0;                       // of end_epoch: two for each operator
   bool suspended_ = false;                      // it ends with a savepoint, not with its data
   std::unique_ptr<TaskCheckpoint> checkpoint_;  // null: the job takes none
+  std::unique_ptr<HandOver> hand_over_;         // of its end; null: that has not begun
 
   int64_t next_wall_ms_ = Clock::kNever;   // the earliest request of the operators
   int64_t wall_timer_ns_ = Clock::kNever;  // when that is, on the monotonic clock

@@ -15,6 +15,7 @@
 
 namespace tidewheel {
 
+struct Manifest;       // checkpoint/manifest.h
 class RemoteEdges;     // dataflow/remote_edges.h
 class SnapshotSource;  // state/snapshot.h
 
@@ -35,6 +36,13 @@ struct DeploymentStart {
   std::vector<uint64_t> result_attempts = {};
   // Where the other tasks are; null: all are here.
   std::shared_ptr<RemoteEdges> remote = nullptr;
+  // ---- Of jobs whose exchanges are blocking.
+  // Only what sinks commit of `restore` is to be done: tasks have sinks alone, without channels.
+  bool commits_only = false;
+  // The same as `restore`, for those who open it elsewhere; null: it is at snapshot_path.
+  std::shared_ptr<const Manifest> manifest = nullptr;
+  // By region: it has come to its end in an earlier run of the job. Empty: none has.
+  std::vector<bool> over = {};
 };
 
 // What a fleet tells. Any thread; for each task in the order in which it happened, and nothing of a

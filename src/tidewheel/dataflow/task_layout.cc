@@ -36,6 +36,7 @@ TaskLayout::TaskLayout(const ChainedGraph& chained) : chained_(&chained) {
   }
   make_regions();
   find_consumers();
+  find_connected();
   make_slots();
 }
 
@@ -85,6 +86,26 @@ void TaskLayout::find_consumers() {
   for (const auto& [from, to] : pairs) {
     producers_[to].push_back(from);
     consumers_[from].push_back(to);
+  }
+}
+
+// Regions take the least number that they are connected to, until nothing changes.
+void TaskLayout::find_connected() {
+  first_connected_.resize(region_count());
+  for (size_t i = 0; i < first_connected_.size(); ++i) { first_connected_[i] = i; }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t from = 0; from < consumers_.size(); ++from) {
+      for (const size_t to : consumers_[from]) {
+        const size_t least = std::min(first_connected_[from], first_connected_[to]);
+        changed = changed || first_connected_[from] != first_connected_[to];
+        first_connected_[from] = first_connected_[to] = least;
+      }
+    }
+  }
+  connected_.resize(region_count());
+  for (size_t i = 0; i < first_connected_.size(); ++i) {
+    connected_[first_connected_[i]].push_back(i);
   }
 }
 

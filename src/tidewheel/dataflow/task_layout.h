@@ -36,6 +36,11 @@ class TaskLayout {
   // Regions whose results this one reads when they have ended, and those that read its own.
   const std::vector<size_t>& producers_of(size_t region) const { return producers_[region]; }
   const std::vector<size_t>& consumers_of(size_t region) const { return consumers_[region]; }
+  // All that can be reached from it over such edges, in whichever direction, itself among them:
+  // none of these is run again once all have ended.
+  const std::vector<size_t>& connected_to(size_t region) const {
+    return connected_[first_connected_[region]];
+  }
 
   // ---- Slots.
   int32_t slot_count() const { return slot_count_; }
@@ -47,6 +52,7 @@ class TaskLayout {
   bool joins_regions(size_t edge) const;
   void make_regions();
   void find_consumers();
+  void find_connected();
   void make_slots();
 
   const ChainedGraph* chained_;
@@ -56,7 +62,9 @@ class TaskLayout {
   std::vector<std::vector<int32_t>> region_vertices_;
   std::vector<std::vector<size_t>> producers_;  // by region, in order
   std::vector<std::vector<size_t>> consumers_;
-  std::vector<int32_t> first_slot_;  // by vertex
+  std::vector<size_t> first_connected_;         // by region: the least that it is connected to
+  std::vector<std::vector<size_t>> connected_;  // by that; empty for others
+  std::vector<int32_t> first_slot_;             // by vertex
   int32_t slot_count_ = 0;
 };
 

@@ -424,6 +424,7 @@ TaskManagerSummary summary_of(const JobManager::Role::TaskManager& task_manager,
   out.physical_memory_bytes = info.machine_memory_bytes();
   out.total_process_bytes = info.process_memory_bytes();
   out.total_flink_bytes = info.process_memory_bytes() - info.own_memory_bytes();
+  out.free_memory_bytes = out.total_flink_bytes;
   out.framework_heap_bytes = info.own_memory_bytes();
   out.managed_bytes = info.managed_memory_bytes();
   out.network_bytes = info.network_memory_bytes();

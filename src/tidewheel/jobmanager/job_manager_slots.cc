@@ -50,8 +50,15 @@ void JobManager::Role::on_register_task_manager(
   }
   const auto before = task_managers_.find(id);
   if (before != task_managers_.end() && before->second.client.peer() != from.peer) {
-    // The same one, of which it was not known yet that the connection is lost; or another that has
-    // the same id, and then the one that is still there fails with its next call.
+    // Another one that has been given the same id: it has to wait until this one is lost.
+    if (before->second.info.instance() != request.info().instance()) {
+      return answer.fail(failed_precondition(
+          ErrorId::kBadOptionValue,
+          "another process of {}:{} is the TaskManager {}; {} has to be different for each",
+          before->second.info.host(), before->second.info.rpc_port(), id,
+          options::kTaskManagerId.key));
+    }
+    // The same one, of which it was not known yet that the connection is lost.
     const RpcPeerRef old = before->second.client.peer();
     on_task_manager_lost(id, old.get(),
                          unavailable(ErrorId::kProcessLost, "it has registered again"));

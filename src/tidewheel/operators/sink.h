@@ -43,8 +43,8 @@
 //   Status recover(const SinkRecovery<Pending, State>& recovery);   // State: NoSinkState without
 //
 // A checkpoint's transactions are committed when it is complete everywhere, or with a later one, or
-// after a restore. When no checkpoints are taken, what was written is prepared and committed at the
-// end of the input; else the last checkpoint, after the end of the input, holds it.
+// after a restore. Without checkpoints what was written is prepared and committed at the end of the
+// input, or, in jobs that run stage by stage, by a copy that is opened for that alone, afterwards.
 //
 // `static constexpr bool blocking_commits = true;` says that preparing and committing wait for
 // something outside. They run on the blocking pool then, one at a time and in order, while rows go

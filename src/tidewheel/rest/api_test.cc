@@ -6,6 +6,7 @@
 #include "tidewheel/base/port_list.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/http/client.h"
+#include "tidewheel/rest/call.h"
 #include "tidewheel/rest/server.h"
 #include "tidewheel/rest/test_gateway.h"
 #include "tidewheel/sim/sim_world.h"
@@ -110,6 +111,11 @@ TEST_F(RestTest, a_job_is_shown_with_its_vertices_and_plan) {
   ASSERT_EQ(job["vertices"].items().size(), 2U);
   const JsonValue& source = job["vertices"].items()[0];
   EXPECT_EQ(source["status"].text(), "RUNNING");
+  // Flink's clients parse it.
+  EXPECT_TRUE(is_rest_id(source["slotSharingGroupId"].text()));
+  EXPECT_EQ(source["slotSharingGroupId"].text(),
+            job["vertices"].items()[1]["slotSharingGroupId"].text());
+  EXPECT_EQ(job["timestamps"]["INITIALIZING"].integer(), job["start-time"].integer());
   EXPECT_EQ(source["tasks"]["RUNNING"].integer(), 2);
   EXPECT_EQ(source["metrics"]["read-records"].integer(), 300);
   EXPECT_TRUE(source["metrics"]["read-records-complete"].boolean());

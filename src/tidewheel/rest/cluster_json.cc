@@ -129,8 +129,9 @@ bool is_secret_key(std::string_view key) {
   std::string lower(key);
   for (char& c : lower) { c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
   static constexpr std::string_view kParts[] = {
-      "password",    "secret",      "token",      "apikey",      "fs.azure.account.key",
-      "auth-params", "service-key", "basic-auth", "jaas.config", "http-headers"};
+      "password",     "secret",      "token",      "apikey",      "fs.azure.account.key",
+      "auth-params",  "service-key", "basic-auth", "jaas.config", "http-headers",
+      "authorization"};
   return std::any_of(std::begin(kParts), std::end(kParts),
                      [&](std::string_view part) { return lower.find(part) != std::string::npos; });
 }

@@ -10,6 +10,7 @@
 #include "tidewheel/rest/java_throwable.h"
 #include "tidewheel/rest/json_writer.h"
 #include "tidewheel/rest/statistics.h"
+#include "tidewheel/types/hash.h"
 
 namespace tidewheel {
 namespace {
@@ -37,6 +38,18 @@ int64_t state_ms(const pb::AttemptReport& attempt, ExecutionState state) {
 bool is_ended(ExecutionState state) {
   return state == ExecutionState::kFinished || state == ExecutionState::kCanceled ||
          state == ExecutionState::kFailed;
+}
+
+int64_t status_ms(const pb::JobReport& job, ClusterJobStatus status) {
+  const auto index = static_cast<int>(status);
+  const int64_t at_ms = index < job.status_ms_size() ? job.status_ms(index) : 0;
+  // A job begins with its master being started, which that does not tell of.
+  return status == ClusterJobStatus::kInitializing && at_ms == 0 ? job.start_ms() : at_ms;
+}
+// Groups have names here, and ids in clients: these parse 32 hex digits.
+std::string sharing_group_id(std::string_view name) {
+  const uint64_t hash = hash_bytes(name.data(), name.size());
+  return fmt::format("{:016x}{:016x}", hash, mix64(hash));
 }
 
 // A subtask that was never deployed has no attempt.
@@ -373,8 +386,8 @@ std::string job_json(const pb::JobReport& job) {
   json.member("maxParallelism", job.max_parallelism() > 0 ? job.max_parallelism() : -1);
   json.member("now", job.now_ms()).begin_object("timestamps");
   for (int32_t i = 0; i < kClusterJobStatusCount; ++i) {
-    json.member(cluster_job_status_name(static_cast<ClusterJobStatus>(i)),
-                i < job.status_ms_size() ? job.status_ms(i) : int64_t{0});
+    const auto status = static_cast<ClusterJobStatus>(i);
+    json.member(cluster_job_status_name(status), status_ms(job, status));
   }
   json.end_object().begin_array("vertices");
   Group vertices;  // counted by their states
@@ -382,7 +395,8 @@ std::string job_json(const pb::JobReport& job) {
     const Group group = group_of(vertex, job.now_ms());
     ++vertices.states[static_cast<size_t>(group.state())];
     json.begin_object().member("id", vertex.id());
-    json.member("slotSharingGroupId", vertex.slot_sharing_group()).member("name", vertex.name());
+    json.member("slotSharingGroupId", sharing_group_id(vertex.slot_sharing_group()));
+    json.member("name", vertex.name());
     json.member("maxParallelism", vertex.max_parallelism());
     json.member("parallelism", vertex.parallelism());
     json.member("status", execution_state_name(group.state()));

@@ -19,6 +19,7 @@
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/rocksdb/rocksdb_new_files.h"
 
 namespace tidewheel {
 
@@ -157,6 +158,7 @@ RocksdbBackend::RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::s
       directory_(std::move(directory)),
       metrics_(metrics),
       write_batch_bytes_(batch_bytes_of(shared)),
+      group_bytes_max_(group_bytes_of(shared.memory)),
       batch_(std::make_unique<::rocksdb::WriteBatch>()),
       behind_batch_(std::make_unique<::rocksdb::WriteBatch>()) {
   shared_.live.fetch_add(1, std::memory_order_relaxed);
@@ -372,48 +374,61 @@ Status RocksdbBackend::find_many(StoreId state, std::span<const std::string_view
   return {};
 }
 
-void RocksdbBackend::add_write(StoreId state, bool erases, std::string_view key,
+void RocksdbBackend::add_write(Writes& to, StoreId state, bool erases, std::string_view key,
                                std::string_view value) {
   Write write;
   write.state = state;
   write.erases = erases;
-  write.key_begin = static_cast<uint32_t>(gathered_.bytes.size());
+  write.key_begin = static_cast<uint32_t>(to.bytes.size());
   write.key_size = static_cast<uint32_t>(key.size());
   write.value_size = static_cast<uint32_t>(value.size());
   write.order = key_order(key);
-  gathered_.bytes.append(key);
-  gathered_.bytes.append(value);
-  gathered_.writes.push_back(write);
+  to.bytes.append(key);
+  to.bytes.append(value);
+  to.writes.push_back(write);
 }
 
 void RocksdbBackend::put(StoreId state, std::string_view key, std::string_view value) {
-  add_write(state, false, key, value);
+  add_write(gathered_, state, false, key, value);
 }
 
-void RocksdbBackend::erase(StoreId state, std::string_view key) { add_write(state, true, key, {}); }
+void RocksdbBackend::erase(StoreId state, std::string_view key) {
+  add_write(gathered_, state, true, key, {});
+}
+
+void RocksdbBackend::Writes::sort() {
+  std::sort(writes.begin(), writes.end(), [&](const Write& a, const Write& b) {
+    if (a.state != b.state) { return a.state < b.state; }
+    if (a.order != b.order) { return a.order < b.order; }
+    const int difference = key_of(a).compare(key_of(b));
+    return difference != 0 ? difference < 0 : a.key_begin < b.key_begin;
+  });
+}
+
+void RocksdbBackend::add_to_batch(::rocksdb::WriteBatch& batch, const Write& write,
+                                  std::string_view key, std::string_view value) const {
+  ::rocksdb::ColumnFamilyHandle* const family = stores_[write.state].family;
+  static_cast<void>(write.erases ? batch.Delete(family, slice(key))
+                                 : batch.Put(family, slice(key), slice(value)));
+}
+
+::rocksdb::Status RocksdbBackend::write_batch(::rocksdb::WriteBatch& batch) const {
+  if (batch.Count() == 0) { return ::rocksdb::Status::OK(); }
+  ::rocksdb::SetPerfLevel(::rocksdb::PerfLevel::kDisable);  // of this thread: nobody asks for it
+  ::rocksdb::Status status = database_->Write(write_options(), &batch);
+  batch.Clear();
+  return status;
+}
 
 // In the order of keys, a batch goes into the write buffer faster.
 Status RocksdbBackend::write(Writes& gathered, ::rocksdb::WriteBatch& batch) const {
-  // Of several writes of a key the last one counts.
-  std::sort(gathered.writes.begin(), gathered.writes.end(), [&](const Write& a, const Write& b) {
-    if (a.state != b.state) { return a.state < b.state; }
-    if (a.order != b.order) { return a.order < b.order; }
-    const int difference = gathered.key_of(a).compare(gathered.key_of(b));
-    return difference != 0 ? difference < 0 : a.key_begin < b.key_begin;
-  });
+  gathered.sort();
   for (const Write& write : gathered.writes) {
-    ::rocksdb::ColumnFamilyHandle* const family = stores_[write.state].family;
     const std::string_view key = gathered.key_of(write);
-    const ::rocksdb::Slice value(key.data() + key.size(), write.value_size);
-    static_cast<void>(write.erases ? batch.Delete(family, slice(key))
-                                   : batch.Put(family, slice(key), value));
+    add_to_batch(batch, write, key, {key.data() + key.size(), write.value_size});
   }
-  ::rocksdb::SetPerfLevel(::rocksdb::PerfLevel::kDisable);  // of this thread: nobody asks for it
-  const ::rocksdb::Status status = database_->Write(write_options(), &batch);
-  batch.Clear();
-  gathered.writes.clear();
-  gathered.bytes.clear();
-  return failure(status);
+  gathered.clear();
+  return failure(write_batch(batch));
 }
 
 Status RocksdbBackend::wait_behind() {
@@ -428,16 +443,13 @@ bool RocksdbBackend::can_commit_behind() {
   return behind_written_;  // the job may have looked before
 }
 
-Status RocksdbBackend::commit_behind() {
-  TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
-  if (gathered_.writes.empty()) { return {}; }
-  TIDEWHEEL_DCHECK(is_cut());
-  std::swap(gathered_, behind_);
+// There is none on its way.
+void RocksdbBackend::run_behind(std::function<Status()> work) {
   behind_done_ = shared_.world.executor().make_event();
   behind_written_ = false;
   behind_waited_for_ = false;
-  shared_.world.executor().run_blocking([this, done = behind_done_] {
-    behind_status_ = write(behind_, *behind_batch_);
+  shared_.world.executor().run_blocking([this, work = std::move(work), done = behind_done_] {
+    behind_status_ = work();
     // Blocks and write buffers of all sizes come and go, which leaves blanks: much of a small
     // limit.
     if (shared_.memory.total_bytes > 0 && shared_.memory.total_bytes <= kTrimmedBytesMax &&
@@ -448,6 +460,14 @@ Status RocksdbBackend::commit_behind() {
     if (behind_waited_for_ && commit_wake_) { commit_wake_(); }
     done->set();
   });
+}
+
+Status RocksdbBackend::commit_behind() {
+  TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
+  if (gathered_.writes.empty()) { return {}; }
+  TIDEWHEEL_DCHECK(is_cut());
+  std::swap(gathered_, behind_);
+  run_behind([this] { return write(behind_, *behind_batch_); });
   return {};
 }
 

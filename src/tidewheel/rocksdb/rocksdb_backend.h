@@ -25,8 +25,9 @@ struct ColumnFamilyOptions;
 
 namespace tidewheel {
 
-class Event;  // base/executor.h
-class World;  // base/world.h
+class Event;     // base/executor.h
+class NewFiles;  // rocksdb/rocksdb_new_files.h
+class World;     // base/world.h
 
 // What the databases of a job have in common.
 struct RocksdbShared {
@@ -76,6 +77,11 @@ class RocksdbBackend final : public StateBackend {
   std::unique_ptr<StoreCursor> scan(StoreId state) override;
   Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
   std::unique_ptr<StoreView> view() override;
+  bool begin_groups() override;
+  void put_in_group(StoreId state, std::string_view key, std::string_view value) override;
+  void erase_in_group(StoreId state, std::string_view key) override;
+  Result<bool> end_group(int32_t group) override;
+  Result<bool> end_groups() override;
 
   bool has_own_snapshots() const override { return true; }
   void begin_own_snapshot(const SnapshotStart& start, std::function<void()> wake) override;
@@ -114,6 +120,7 @@ class RocksdbBackend final : public StateBackend {
   const std::string directory_;
   MetricGroup* const metrics_;
   const uint64_t write_batch_bytes_;
+  const uint64_t group_bytes_max_;  // of all databases
   std::unique_ptr<::rocksdb::DB> database_;
   std::vector<Store> stores_;
   std::vector<Store> not_opened_;  // adopted from a snapshot, and not asked for yet
@@ -133,14 +140,51 @@ class RocksdbBackend final : public StateBackend {
     std::string_view key_of(const Write& write) const {
       return std::string_view(bytes).substr(write.key_begin, write.key_size);
     }
+    // By state and key; of several writes of a key the last one counts.
+    void sort();
+    void clear() {
+      writes.clear();
+      bytes.clear();
+    }
   };
-  void add_write(StoreId state, bool erases, std::string_view key, std::string_view value);
+  // Writes of key groups, from a barrier on.
+  struct GroupFiles {
+    bool is_decided = false;
+    std::unique_ptr<NewFiles> made;
+  };
+  struct Groups {
+    bool is_open = false;
+    uint64_t bytes_max = 0;  // gathered, before it is waited for
+    size_t next = 0;         // the first group that is not over
+    std::vector<Writes> open;
+    std::vector<Writes> ended;  // one each, in their order
+    std::vector<Writes> spare;  // room for others
+    uint64_t open_bytes = 0;
+    uint64_t ended_bytes = 0;
+    // The job's.
+    std::vector<Writes> writing;
+    std::vector<GroupFiles> files;  // by state
+    int64_t files_made = 0;
+  };
+  static uint64_t group_bytes_of(const RocksdbMemory& memory);
+  void add_in_group(StoreId state, bool erases, std::string_view key, std::string_view value);
+  void end_until(size_t index);
+  Status write_ended(bool is_last);
+  Status write_group(Writes& group);
+  NewFiles* files_of(StoreId state);
+  static void add_write(Writes& to, StoreId state, bool erases, std::string_view key,
+                        std::string_view value);
+  void add_to_batch(::rocksdb::WriteBatch& batch, const Write& write, std::string_view key,
+                    std::string_view value) const;
+  ::rocksdb::Status write_batch(::rocksdb::WriteBatch& batch) const;
   Status write(Writes& gathered, ::rocksdb::WriteBatch& batch) const;
+  void run_behind(std::function<Status()> work);
   Status wait_behind();
   void find_some(StoreId state, size_t begin, size_t end);
   struct SharedRead;
   void take_part(SharedRead& read);
   Writes gathered_;
+  Groups groups_;
   std::unique_ptr<::rocksdb::WriteBatch> batch_;
   // What is written in the background: its job has these to itself until the event is set.
   Writes behind_;

@@ -184,6 +184,15 @@ class UnsyncedFiles final : public ::rocksdb::FileSystemWrapper {
     if (status.ok()) { *result = std::make_unique<UnsyncedFile>(std::move(file)); }
     return status;
   }
+  ::rocksdb::IOStatus ReopenWritableFile(const std::string& name,
+                                         const ::rocksdb::FileOptions& options,
+                                         std::unique_ptr<::rocksdb::FSWritableFile>* result,
+                                         ::rocksdb::IODebugContext* debug) override {
+    std::unique_ptr<::rocksdb::FSWritableFile> file;
+    ::rocksdb::IOStatus status = target()->ReopenWritableFile(name, options, &file, debug);
+    if (status.ok()) { *result = std::make_unique<UnsyncedFile>(std::move(file)); }
+    return status;
+  }
 
  private:
   const std::shared_ptr<LogFiles> logs_ = std::make_shared<LogFiles>();

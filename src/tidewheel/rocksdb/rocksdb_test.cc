@@ -117,6 +117,15 @@ class RocksdbTest : public ::testing::Test {
     }
     return all;
   }
+  static std::map<std::string, std::string> stored(StateBackend& backend, StoreId state) {
+    std::map<std::string, std::string> all;
+    const auto cursor = backend.scan(state);
+    for (cursor->seek(""); cursor->valid(); cursor->next()) {
+      all[std::string(cursor->key())] = cursor->value();
+    }
+    EXPECT_TRUE(cursor->status().ok());
+    return all;
+  }
   // Takes a snapshot as a task does.
   void snapshot(StateBackend& backend, int64_t checkpoint, int64_t base, FolderSnapshot& to) {
     const auto event = world_->executor().make_event();
@@ -222,6 +231,52 @@ TEST_F(RocksdbTest, snapshots_share_files_and_come_back) {
     put(*backend, state, 1, "k3", "v3");
     EXPECT_TRUE(backend->commit().ok());
   }
+}
+
+// Entries of two barriers, of which some come before their group's turn, and more than are
+// gathered.
+TEST_F(RocksdbTest, groups_of_a_barrier_become_files) {
+  std::map<std::string, std::string> model;
+  FolderSnapshot taken(world_->files(), directory_ + "/chk");
+  {
+    const auto backend = make();
+    const StoreId value = backend->open_state(state_of("a")).value();
+    const StoreId map = backend->open_state(state_of("m", true)).value();
+    for (int round = 0; round < 5; ++round) {
+      ASSERT_TRUE(backend->begin_groups());
+      const auto write = [&](int32_t group, int i) {
+        const std::string key = key_of(group, std::to_string(i));
+        if ((i + round) % 11 == 0) {
+          backend->erase_in_group(value, key);
+          model.erase(key);
+        } else {
+          model[key] = fmt::format("{} {}", round, std::string(static_cast<size_t>(i % 300), 'v'));
+          backend->put_in_group(value, key, model[key]);
+        }
+      };
+      std::string prefix;
+      make_store_prefix(prefix, 127, "map");
+      backend->erase_in_group(map, prefix + "k");
+      backend->put_in_group(map, prefix + "k", std::to_string(round));
+      write(127, 1000);
+      for (int32_t group = 0; group < 128; ++group) {
+        for (int i = round; i < 200; i += 1 + group % 2) { write(group, i); }
+        while (!backend->end_group(group).value()) { ASSERT_TRUE(backend->commit().ok()); }
+      }
+      while (!backend->end_groups().value()) { ASSERT_TRUE(backend->commit().ok()); }
+      ASSERT_TRUE(backend->commit().ok());
+      ASSERT_TRUE(stored(*backend, value) == model) << round;
+      EXPECT_EQ(find(*backend, map, 127, "nothing of it"), "nothing");
+      EXPECT_EQ(stored(*backend, map).at(prefix + "k"), std::to_string(round));
+      ASSERT_NO_FATAL_FAILURE(snapshot(*backend, round + 1, round, taken));
+      if (round < 4) { taken.native_.files.clear(); }
+    }
+  }
+  taken.native_.groups = {0, 127};
+  const auto backend = make();
+  const auto reader = backend->restore(taken);
+  ASSERT_TRUE(reader.ok()) << reader.status().to_string();
+  EXPECT_TRUE(stored(*backend, backend->open_state(state_of("a")).value()) == model);
 }
 
 TEST_F(RocksdbTest, other_groups_and_schemas_are_read_entry_by_entry) {

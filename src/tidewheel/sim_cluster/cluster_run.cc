@@ -486,8 +486,7 @@ class ClusterRun {
     if (status == ClusterJobStatus::kCanceled && !job.cancel_asked) { return "it was cancelled"; }
     std::string failure;
     if (staged_.is_staged) {
-      return check_staged(ledger_, job.table, job_, status == ClusterJobStatus::kFinished,
-                          options_.is_calm() ? 1 : INT64_MAX);
+      return check_staged(ledger_, job.table, job_, status == ClusterJobStatus::kFinished);
     }
     CountedRanges ranges = by_table.at(job.id);
     const auto from = restored_from_.find(job.id);

@@ -36,11 +36,9 @@ Result<LogicalGraph> counting_graph(World& world, const Config& config, const Co
 Result<LogicalGraph> staged_counting_graph(World& world, const Config& config,
                                            const CountingJob& job,
                                            std::shared_ptr<sim::LedgerClient> ledger);
-// What is wrong with the table of such a job; `copies_max`: how often all rows of a digit may be
-// there. A stage that is run again after some of its tasks have ended writes again what these have
-// written: all of it or nothing.
+// What is wrong with the table of such a job. Of a digit all rows are there, once each, or none.
 std::string check_staged(const sim::Ledger& ledger, const std::string& table,
-                         const CountingJob& job, bool is_whole, int64_t copies_max);
+                         const CountingJob& job, bool is_whole);
 
 // The counts of one table: which one of each digit is its first, and its last. Those in between are
 // there once each.

@@ -295,7 +295,7 @@ std::unique_ptr<Kernel> make_cast_from_text(const LogicalType& to, bool is_try,
             if (!local) { return std::nullopt; }
             const int64_t per_ms = units_of(precision) / 1000;
             const int64_t local_ms = floor_div(*local, per_ms);
-            return *local + (utc_of_local_ms(zone, local_ms) - local_ms) * per_ms;
+            return wrapping_add(*local, (utc_of_local_ms(zone, local_ms) - local_ms) * per_ms);
           });
     default: return nullptr;
   }

@@ -16,6 +16,7 @@ using testing::bigint;
 using testing::Changelog;
 using testing::columns;
 using testing::Lines;
+using testing::must_make;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -27,13 +28,8 @@ ChangelogNormalizeSpec spec_of(std::vector<int32_t> keys) {
 }
 
 SqlHarness harness_of(const ChangelogNormalizeSpec& spec, SqlHarnessOptions options = {}) {
-  return SqlHarness(
-      [spec] {
-        auto made = make_changelog_normalize(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, spec.input, options);
+  return SqlHarness([spec] { return must_make(make_changelog_normalize(spec)); }, {spec.input},
+                    spec.input, options);
 }
 
 TEST(ChangelogNormalize, an_upsert_says_what_was_before) {

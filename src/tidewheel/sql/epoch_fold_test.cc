@@ -18,6 +18,7 @@ using testing::bigint;
 using testing::Changelog;
 using testing::columns;
 using testing::Lines;
+using testing::must_make;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -31,13 +32,8 @@ EpochFoldSpec spec_of(std::vector<int32_t> keys, bool updates = true) {
 }
 
 SqlHarness harness_of(const EpochFoldSpec& spec, SqlHarnessOptions options = {}) {
-  return SqlHarness(
-      [spec] {
-        auto made = make_epoch_fold(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, spec.input, options);
+  return SqlHarness([spec] { return must_make(make_epoch_fold(spec)); }, {spec.input}, spec.input,
+                    options);
 }
 
 TEST(EpochFold, changes_of_a_key_are_one_at_the_end_of_the_epoch) {

@@ -537,7 +537,7 @@ void overlay(Out<Text>& out, std::string_view text, std::string_view with, int64
   if (start <= 0 || start > count) { return out.set(Text(text)); }
   std::string made(text.substr(0, character_offset(text, start - 1)));
   made += with;
-  if (start + length <= count && length > 0) {
+  if (length > 0 && length <= count - start) {
     made += text.substr(character_offset(text, start - 1 + length));
   }
   out.set_copy(made);

@@ -193,11 +193,11 @@ int64_t round_time(Unit unit, int64_t value, int64_t units, bool up) {
   const int64_t ms = ms_of(unit);
   if (ms > 0 && unit != Unit::kWeek) {
     const int64_t step = units / 1000 * ms;
-    const int64_t floored = floor_div(value, step) * step;
-    return up && floored != value ? floored + step : floored;
+    const int64_t floored = wrapping_subtract(value, floor_mod(value, step));
+    return up && floored != value ? wrapping_add(floored, step) : floored;
   }
   const int64_t days = floor_div(value, day);
-  const bool whole = days * day == value;
+  const bool whole = floor_mod(value, day) == 0;
   return wrapping_multiply(round_days(unit, up && !whole ? days + 1 : days, up), day);
 }
 
@@ -305,9 +305,10 @@ MadeKernel add_kernel(const KernelSetup& setup) {
       if (months == 0) { return wrapping_add(value, wrapping_multiply(count, ms * per_ms)); }
       const int64_t value_ms = floor_div(value, per_ms);
       return wrapping_add(
-          value,
-          wrapping_multiply(add_months_to_ms(value_ms, wrapping_multiply(count, months)) - value_ms,
-                            per_ms));
+          value, wrapping_multiply(
+                     wrapping_subtract(add_months_to_ms(value_ms, wrapping_multiply(count, months)),
+                                       value_ms),
+                     per_ms));
     };
     if (type.kind == TypeKind::kDate) {
       kernel = value_kernel<int64_t, int64_t, int32_t>(
@@ -365,7 +366,7 @@ MadeKernel difference_kernel(const KernelSetup& setup) {
       }
       return static_cast<int32_t>(months_between(x, y) / months);
     }
-    const auto apart = static_cast<int64_t>(static_cast<uint64_t>(b) - static_cast<uint64_t>(a));
+    const int64_t apart = wrapping_subtract(b, a);
     if (ms == 0) {
       return static_cast<int32_t>(per_ms >= 1000 ? apart / (per_ms / 1000)
                                                  : wrapping_multiply(apart, 1000));

@@ -17,7 +17,10 @@ namespace {
 using testing::bigint;
 using testing::Changelog;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::Snapshot;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
@@ -46,13 +49,8 @@ AggregateCall call(F function, std::vector<int32_t> arguments, const RowType& in
 }
 
 SqlHarness harness_of(const GroupAggregateSpec& spec, SqlHarnessOptions options = {}) {
-  return SqlHarness(
-      [spec] {
-        auto made = make_group_aggregate(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, group_aggregate_output(spec), std::move(options));
+  return SqlHarness([spec] { return must_make(make_group_aggregate(spec)); }, {spec.input},
+                    group_aggregate_output(spec), std::move(options));
 }
 
 GroupAggregateSpec count_and_sum() {
@@ -504,12 +502,7 @@ GroupAggregateSpec random_spec(Random& random) {
 void run_random(uint64_t seed) {
   Random random(seed);
   const GroupAggregateSpec spec = random_spec(random);
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, options);
   Changelog log(spec.emits_before ? 0 : 1);
   std::multiset<Row> rows;
@@ -536,13 +529,7 @@ void run_random(uint64_t seed) {
   }
 }
 
-TEST(GroupAggregate, random_changelogs_give_what_is_computed_anew) {
-  for (uint64_t seed = 1; seed <= 160; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(GroupAggregate, random_changelogs_give_what_is_computed_anew) { for_seeds(160, run_random); }
 
 TEST(GroupAggregate, state_moves_to_another_parallelism) {
   const GroupAggregateSpec spec = count_and_sum();

@@ -19,14 +19,6 @@ namespace {
 constexpr char kName[] = "interval join";
 using Kind = StreamJoinKind;
 
-StreamJoinSpec stream_spec(const IntervalJoinSpec& spec) {
-  StreamJoinSpec stream;
-  stream.kind = spec.kind;
-  stream.left = spec.left;
-  stream.right = spec.right;
-  return stream;
-}
-
 // Entries of a side's map: time, then number of the row, both so that bytes are in their order.
 int64_t time_of(const Text& key) { return ordered_time_at(key, 0); }
 
@@ -211,9 +203,7 @@ class IntervalJoin final : public TimedJoin<K, IntervalJoinSpec> {
 
 }  // namespace
 
-RowType interval_join_output(const IntervalJoinSpec& spec) {
-  return stream_join_output(stream_spec(spec));
-}
+RowType interval_join_output(const IntervalJoinSpec& spec) { return timed_join_output(spec); }
 
 Result<std::unique_ptr<Operator>> make_interval_join(IntervalJoinSpec spec,
                                                      std::unique_ptr<PairFilter> filter) {

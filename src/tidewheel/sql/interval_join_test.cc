@@ -13,20 +13,14 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
+using testing::less_filter;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 using Kind = StreamJoinKind;
-
-// left.v < right.v
-class LesserFilter final : public PairFilter {
- public:
-  void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) override {
-    for (uint32_t i = 0; i < count; ++i) {
-      keeps[i] = columns[2].at<int64_t>(i) < columns[5].at<int64_t>(i) ? 1 : 0;
-    }
-  }
-};
 
 IntervalJoinSpec spec_of(Kind kind, int64_t lower, int64_t upper) {
   IntervalJoinSpec spec;
@@ -48,9 +42,7 @@ SqlHarness harness_of(const IntervalJoinSpec& spec, bool filter = false,
   for (LogicalType& type : output.types) { type = bigint(); }
   return SqlHarness(
       [spec, filter] {
-        auto made = make_interval_join(spec, filter ? std::make_unique<LesserFilter>() : nullptr);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
+        return must_make(make_interval_join(spec, filter ? less_filter(2, 5) : nullptr));
       },
       {spec.left, spec.right}, output, options);
 }
@@ -89,20 +81,14 @@ struct Row {
 };
 
 TEST(IntervalJoin, random_rows_give_what_all_pairs_give) {
-  constexpr Kind kKinds[] = {Kind::kInner, Kind::kLeft, Kind::kRight, Kind::kFull};
-  for (uint64_t seed = 1; seed <= 120; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  static constexpr Kind kKinds[] = {Kind::kInner, Kind::kLeft, Kind::kRight, Kind::kFull};
+  for_seeds(120, [](uint64_t seed) {
     Random random(seed);
     const int64_t lower = static_cast<int64_t>(random.below(12)) - 8;
     const IntervalJoinSpec spec =
         spec_of(kKinds[random.below(4)], lower, lower + static_cast<int64_t>(random.below(9)));
     const bool filter = random.chance(0.5);
-    SqlHarnessOptions options;
-    options.backend = random.chance(0.4);
-    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-    options.incremental = random.chance(0.5);
-    options.seed = seed;
-    if (random.chance(0.3)) { options.rows_a_batch = 1; }
+    const SqlHarnessOptions options = random_options(random, seed);
     SqlHarness harness = harness_of(spec, filter, options);
     std::vector<Row> rows[2];
     Lines found;
@@ -147,7 +133,7 @@ TEST(IntervalJoin, random_rows_give_what_all_pairs_give) {
     std::sort(found.begin(), found.end());
     std::sort(expected.begin(), expected.end());
     ASSERT_EQ(found, expected);
-  }
+  });
 }
 
 }  // namespace

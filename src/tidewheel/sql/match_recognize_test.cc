@@ -14,7 +14,10 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -64,13 +67,8 @@ MatchSpec rises() {
 }
 
 SqlHarness harness_of(const MatchSpec& spec, SqlHarnessOptions options = {}) {
-  return SqlHarness(
-      [spec] {
-        auto made = make_match_recognize(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, spec.output, options);
+  return SqlHarness([spec] { return must_make(make_match_recognize(spec)); }, {spec.input},
+                    spec.output, options);
 }
 
 TEST(MatchRecognize, a_match_goes_on_after_a_restore) {
@@ -125,15 +123,9 @@ Lines model(const std::vector<Row>& all) {
 }
 
 TEST(MatchRecognize, random_rows_give_what_looking_at_all_of_them_gives) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for_seeds(100, [](uint64_t seed) {
     Random random(seed);
-    SqlHarnessOptions options;
-    options.backend = random.chance(0.3);
-    options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-    options.incremental = random.chance(0.5);
-    options.seed = seed;
+    const SqlHarnessOptions options = random_options(random, seed);
     SqlHarness harness = harness_of(rises(), options);
     std::vector<Row> rows;
     Lines found;
@@ -159,7 +151,7 @@ TEST(MatchRecognize, random_rows_give_what_looking_at_all_of_them_gives) {
     for (std::string& line : harness.take()) { found.push_back(std::move(line)); }
     std::sort(found.begin(), found.end());
     ASSERT_EQ(found, model(rows));
-  }
+  });
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ using testing::bigint;
 using testing::Changelog;
 using testing::columns;
 using testing::Lines;
+using testing::must_make;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -36,9 +37,8 @@ SqlHarness harness_of(const GroupAggregateSpec& spec, int64_t rows_max,
                       SqlHarnessOptions options = {}) {
   return SqlHarness(
       [spec, rows_max] {
-        auto inner = make_group_aggregate(spec);
-        EXPECT_TRUE(inner.ok()) << inner.status().to_string();
-        return make_mini_batch({spec.input.types, rows_max, 100}, std::move(inner).value());
+        return make_mini_batch({spec.input.types, rows_max, 100},
+                               must_make(make_group_aggregate(spec)));
       },
       {spec.input}, group_aggregate_output(spec), options);
 }

@@ -17,7 +17,10 @@ namespace {
 using testing::bigint;
 using testing::Changelog;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -59,9 +62,7 @@ SqlHarness harness_of(const MultiJoinSpec& spec, const std::set<size_t>& filtere
       [spec, filtered] {
         std::vector<std::unique_ptr<PairFilter>> filters(spec.inputs.size());
         for (const size_t i : filtered) { filters[i] = std::make_unique<InOrderFilter>(i); }
-        auto made = make_multi_join(spec, std::move(filters));
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
+        return must_make(make_multi_join(spec, std::move(filters)));
       },
       spec.ports(), multi_join_output(spec), options);
 }
@@ -300,13 +301,7 @@ void run_random(uint64_t seed) {
     }
     spec.inputs[second].same_as = static_cast<int32_t>(first);
   }
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, filtered, options);
   Changelog log;
   std::vector<std::multiset<Pair>> tables(count);
@@ -323,13 +318,7 @@ void run_random(uint64_t seed) {
   }
 }
 
-TEST(MultiJoin, random_changelogs_give_what_joins_one_by_one_give) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(MultiJoin, random_changelogs_give_what_joins_one_by_one_give) { for_seeds(300, run_random); }
 
 }  // namespace
 }  // namespace tidewheel::sql

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/random.h"
+#include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/dataflow/element.h"
 #include "tidewheel/dataflow/operator.h"
@@ -15,6 +17,10 @@
 #include "tidewheel/state/map_backend.h"
 #include "tidewheel/state/snapshot.h"
 #include "tidewheel/types/logical_type.h"
+
+namespace tidewheel::sql {
+class PairFilter;  // sql/stream_join.h
+}
 
 namespace tidewheel::sql::testing {
 
@@ -59,6 +65,18 @@ struct SqlHarnessOptions {
   int64_t backend_cache_bytes = 4096;  // small: rows leave all the time
   uint32_t rows_a_batch = UINT32_MAX;  // of the input
 };
+
+// A backend or none, snapshots of changes or whole ones, refusals, and rows of batches, by chance.
+SqlHarnessOptions random_options(Random& random, uint64_t seed);
+
+// Runs a test with the seeds from 1 to `count`, until one fails.
+void for_seeds(uint64_t count, const std::function<void(uint64_t seed)>& run);
+
+// The operator that was made; a test that could not make one fails, and ends.
+std::unique_ptr<Operator> must_make(Result<std::unique_ptr<Operator>> made);
+
+// A pair of rows passes when `less` < `more`, columns of both rows side by side; NULL never does.
+std::unique_ptr<PairFilter> less_filter(size_t less, size_t more);
 
 // One subtask of an operator (testing/operator_harness.h).
 class SqlHarness {

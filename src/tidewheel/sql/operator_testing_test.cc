@@ -7,6 +7,7 @@
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/sql/operator_testing.h"
+#include "tidewheel/sql/stream_join.h"
 #include "tidewheel/testing/operator_harness.h"
 #include "tidewheel/types/column_text.h"
 
@@ -150,6 +151,56 @@ Lines Changelog::rows() const {
   Lines all;
   for (const auto& [row, count] : rows_) { all.insert(all.end(), static_cast<size_t>(count), row); }
   return all;
+}
+
+SqlHarnessOptions random_options(Random& random, uint64_t seed) {
+  SqlHarnessOptions options;
+  options.backend = random.chance(0.4);
+  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
+  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
+  options.incremental = random.chance(0.5);
+  options.seed = seed;
+  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  return options;
+}
+
+void for_seeds(uint64_t count, const std::function<void(uint64_t seed)>& run) {
+  for (uint64_t seed = 1; seed <= count; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    run(seed);
+    if (::testing::Test::HasFailure()) { return; }
+  }
+}
+
+std::unique_ptr<Operator> must_make(Result<std::unique_ptr<Operator>> made) {
+  EXPECT_TRUE(made.ok()) << made.status().to_string();
+  return std::move(made).value();
+}
+
+namespace {
+
+class LessFilter final : public PairFilter {
+ public:
+  LessFilter(size_t less, size_t more) : less_(less), more_(more) {}
+  void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) override {
+    const ColumnView& less = columns[less_];
+    const ColumnView& more = columns[more_];
+    for (uint32_t i = 0; i < count; ++i) {
+      const bool is_less =
+          !less.is_null(i) && !more.is_null(i) && less.at<int64_t>(i) < more.at<int64_t>(i);
+      keeps[i] = is_less ? 1 : 0;
+    }
+  }
+
+ private:
+  const size_t less_;
+  const size_t more_;
+};
+
+}  // namespace
+
+std::unique_ptr<PairFilter> less_filter(size_t less, size_t more) {
+  return std::make_unique<LessFilter>(less, more);
 }
 
 struct SqlHarness::State {

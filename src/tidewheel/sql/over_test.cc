@@ -16,7 +16,10 @@ namespace {
 using testing::bigint;
 using testing::Changelog;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 using F = AggregateFunction;
@@ -60,9 +63,7 @@ OverCall other(Kind kind, int64_t offset = 0) {
 SqlHarness harness_of(const OverSpec& spec, bool by_time, SqlHarnessOptions options = {}) {
   return SqlHarness(
       [spec, by_time] {
-        auto made = by_time ? make_over_by_time(spec) : make_over_by_order(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
+        return must_make(by_time ? make_over_by_time(spec) : make_over_by_order(spec));
       },
       {spec.input}, over_output(spec), options);
 }
@@ -241,17 +242,6 @@ F some_function(Random& random) {
   return kFunctions[random.below(std::size(kFunctions))];
 }
 
-SqlHarnessOptions some_options(Random& random, uint64_t seed) {
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.3);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
-  return options;
-}
-
 OverCall some_call(Random& random, bool by_time) {
   if (random.chance(0.25)) {
     if (by_time) { return other(Kind::kShift, static_cast<int64_t>(random.below(3))); }
@@ -285,7 +275,7 @@ void run_by_order(uint64_t seed) {
   }
   spec.input_retracts = random.chance(0.7);
   spec.mini_batch = random.chance(0.4);
-  SqlHarness harness = harness_of(spec, false, some_options(random, seed));
+  SqlHarness harness = harness_of(spec, false, random_options(random, seed));
   Changelog log;
   std::vector<Row> rows;
   uint64_t number = 0;
@@ -314,19 +304,13 @@ void run_by_order(uint64_t seed) {
   }
 }
 
-TEST(Over, random_changelogs_give_what_looking_anew_gives) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_by_order(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(Over, random_changelogs_give_what_looking_anew_gives) { for_seeds(200, run_by_order); }
 
 void run_by_time(uint64_t seed) {
   Random random(seed);
   OverSpec spec = over_time();
   for (uint64_t i = 0; i <= random.below(3); ++i) { spec.calls.push_back(some_call(random, true)); }
-  SqlHarness harness = harness_of(spec, true, some_options(random, seed));
+  SqlHarness harness = harness_of(spec, true, random_options(random, seed));
   Changelog log;
   std::vector<Row> rows;
   uint64_t number = 0;
@@ -354,13 +338,7 @@ void run_by_time(uint64_t seed) {
   }
 }
 
-TEST(Over, random_rows_by_time_give_what_looking_anew_gives) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_by_time(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(Over, random_rows_by_time_give_what_looking_anew_gives) { for_seeds(200, run_by_time); }
 
 }  // namespace
 }  // namespace tidewheel::sql

@@ -88,11 +88,11 @@ class SessionTable final : public TimedKeyedOperator<K> {
     const ColumnView& times = in.view(static_cast<size_t>(spec_.time));
     KeyedBatch batch(*store_, 0, end - begin, [&](uint32_t i) -> const K& { return keys[i]; });
     for (uint32_t i = 0; i < end - begin; ++i) {
+      batch.select(i);  // of each row, whatever becomes of it
       if (times.is_null(begin + i)) {
         without_time_->add();
         continue;
       }
-      batch.select(i);
       const int64_t time = times.at<int64_t>(begin + i);
       if (!open_session(time)) {
         late_.add(begin + i);

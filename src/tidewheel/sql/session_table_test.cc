@@ -14,7 +14,10 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -36,13 +39,8 @@ SqlHarness harness_of(const SessionTableSpec& spec, SqlHarnessOptions options = 
   for (const char* name : {"k", "t", "v", "window_start", "window_end", "window_time"}) {
     output.add(name, bigint());
   }
-  return SqlHarness(
-      [spec] {
-        auto made = make_session_table(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, output, options);
+  return SqlHarness([spec] { return must_make(make_session_table(spec)); }, {spec.input}, output,
+                    options);
 }
 
 TEST(SessionTable, rows_come_in_the_order_of_time_once_their_session_is_over) {
@@ -77,6 +75,24 @@ TEST(SessionTable, a_row_without_a_time_is_counted) {
   harness.push({"+I 1,NULL,1", "+I 1,10,2"}).watermark(100);
   EXPECT_EQ(harness.take(), Lines{"+I 1,10,2,10,15,14"});
   EXPECT_EQ(harness.counter("numNullRowTimeRecordsDropped"), 1);
+}
+
+TEST(SessionTable, rows_between_many_without_a_time_go_to_the_sessions_of_their_keys) {
+  SqlHarness harness = harness_of(spec_of(), {.batch_rows = 256});
+  Lines rows;
+  Lines given;
+  for (int64_t i = 0; i < 200; ++i) {
+    const std::string key = std::to_string(i);
+    const bool has_time = i % 8 == 7;
+    rows.push_back("+I " + key + (has_time ? ",10," : ",NULL,") + key);
+    if (has_time) { given.push_back("+I " + key + ",10," + key + ",10,15,14"); }
+  }
+  harness.push(rows).watermark(100);
+  Lines taken = harness.take();
+  std::sort(taken.begin(), taken.end());
+  std::sort(given.begin(), given.end());
+  EXPECT_EQ(taken, given);
+  EXPECT_EQ(harness.counter("numNullRowTimeRecordsDropped"), 175);
 }
 
 TEST(SessionTable, a_session_of_many_rows_is_given_whole) {
@@ -124,15 +140,9 @@ Lines model(std::vector<Row> rows) {
 }
 
 TEST(SessionTable, random_rows_give_what_looking_at_all_of_them_gives) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for_seeds(100, [](uint64_t seed) {
     Random random(seed);
-    SqlHarnessOptions options;
-    options.backend = random.chance(0.3);
-    options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-    options.incremental = random.chance(0.5);
-    options.seed = seed;
+    const SqlHarnessOptions options = random_options(random, seed);
     SqlHarness harness = harness_of(spec_of(), options);
     std::vector<Row> rows;
     Lines found;
@@ -162,7 +172,7 @@ TEST(SessionTable, random_rows_give_what_looking_at_all_of_them_gives) {
     take();
     std::sort(found.begin(), found.end());
     ASSERT_EQ(found, model(rows));
-  }
+  });
 }
 
 }  // namespace

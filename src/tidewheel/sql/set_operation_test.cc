@@ -16,7 +16,10 @@ namespace {
 using testing::bigint;
 using testing::Changelog;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -31,13 +34,8 @@ SetOperationSpec spec_of(bool is_intersect, bool all, bool one_column = false) {
 }
 
 SqlHarness harness_of(const SetOperationSpec& spec, SqlHarnessOptions options = {}) {
-  return SqlHarness(
-      [spec] {
-        auto made = make_set_operation(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.left, spec.right}, spec.output, options);
+  return SqlHarness([spec] { return must_make(make_set_operation(spec)); }, {spec.left, spec.right},
+                    spec.output, options);
 }
 
 TEST(SetOperation, intersect_gives_what_both_sides_have_once) {
@@ -90,13 +88,7 @@ void run_random(uint64_t seed) {
   Random random(seed);
   const bool one_column = random.chance(0.5);
   const SetOperationSpec spec = spec_of(random.chance(0.5), random.chance(0.5), one_column);
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, options);
   Changelog log;
   std::map<std::string, int> sides[2];
@@ -119,13 +111,7 @@ void run_random(uint64_t seed) {
   }
 }
 
-TEST(SetOperation, random_changelogs_give_what_counts_give) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(SetOperation, random_changelogs_give_what_counts_give) { for_seeds(200, run_random); }
 
 }  // namespace
 }  // namespace tidewheel::sql

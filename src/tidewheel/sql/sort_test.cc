@@ -13,17 +13,16 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
 SqlHarness harness_of(const SortSpec& spec, bool by_time, SqlHarnessOptions options = {}) {
   return SqlHarness(
-      [spec, by_time] {
-        auto made = by_time ? make_time_sort(spec) : make_full_sort(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
+      [spec, by_time] { return must_make(by_time ? make_time_sort(spec) : make_full_sort(spec)); },
       {spec.input}, spec.input, options);
 }
 
@@ -63,14 +62,9 @@ TEST(Sort, columns_without_an_order_are_refused) {
 }
 
 TEST(Sort, random_rows_are_sorted_in_every_way_of_running) {
-  for (uint64_t seed = 1; seed <= 50; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for_seeds(50, [](uint64_t seed) {
     Random random(seed);
-    SqlHarnessOptions options;
-    options.backend = random.chance(0.3);
-    options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-    options.seed = seed;
+    const SqlHarnessOptions options = random_options(random, seed);
     const bool is_by_time = random.chance(0.5);
     SqlHarness harness = harness_of(is_by_time ? by_time() : by_two(), is_by_time, options);
     std::vector<std::pair<int64_t, int64_t>> rows;
@@ -94,7 +88,7 @@ TEST(Sort, random_rows_are_sorted_in_every_way_of_running) {
       expected.push_back("+I " + std::to_string(a) + "," + std::to_string(b));
     }
     ASSERT_EQ(harness.take(), expected);
-  }
+  });
 }
 
 }  // namespace

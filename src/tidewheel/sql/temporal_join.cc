@@ -25,14 +25,6 @@ namespace {
 constexpr char kName[] = "temporal join";
 using Kind = StreamJoinKind;
 
-StreamJoinSpec stream_spec(const TemporalJoinSpec& spec) {
-  StreamJoinSpec stream;
-  stream.kind = spec.kind;
-  stream.left = spec.left;
-  stream.right = spec.right;
-  return stream;
-}
-
 int64_t time_of(const Text& key) { return ordered_time_at(key, 0); }
 
 // Under each key: left rows by time and number, versions by time, and a timer at the time at which
@@ -263,9 +255,7 @@ class TemporalJoin final : public TimedJoin<K, TemporalJoinSpec> {
 
 }  // namespace
 
-RowType temporal_join_output(const TemporalJoinSpec& spec) {
-  return stream_join_output(stream_spec(spec));
-}
+RowType temporal_join_output(const TemporalJoinSpec& spec) { return timed_join_output(spec); }
 
 Result<std::unique_ptr<Operator>> make_temporal_join(TemporalJoinSpec spec,
                                                      std::unique_ptr<PairFilter> filter) {

@@ -14,20 +14,14 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
+using testing::less_filter;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 using Kind = StreamJoinKind;
-
-// left.v < right.v
-class LessFilter final : public PairFilter {
- public:
-  void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) override {
-    for (uint32_t i = 0; i < count; ++i) {
-      keeps[i] = columns[2].at<int64_t>(i) < columns[5].at<int64_t>(i) ? 1 : 0;
-    }
-  }
-};
 
 TemporalJoinSpec spec_of(Kind kind) {
   TemporalJoinSpec spec;
@@ -45,9 +39,7 @@ SqlHarness harness_of(const TemporalJoinSpec& spec, bool filter = false,
                       SqlHarnessOptions options = {}) {
   return SqlHarness(
       [spec, filter] {
-        auto made = make_temporal_join(spec, filter ? std::make_unique<LessFilter>() : nullptr);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
+        return must_make(make_temporal_join(spec, filter ? less_filter(2, 5) : nullptr));
       },
       {spec.left, spec.right}, temporal_join_output(spec), options);
 }
@@ -139,12 +131,7 @@ void run_random(uint64_t seed) {
   Random random(seed);
   const TemporalJoinSpec spec = spec_of(random.chance(0.5) ? Kind::kInner : Kind::kLeft);
   const bool filter = random.chance(0.4);
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, filter, options);
   std::vector<Row> left;
   std::vector<std::pair<Row, bool>> right;
@@ -176,11 +163,7 @@ void run_random(uint64_t seed) {
 }
 
 TEST(TemporalJoin, random_histories_give_what_the_whole_history_gives) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFatalFailure()) { return; }
-  }
+  for_seeds(300, run_random);
 }
 
 }  // namespace

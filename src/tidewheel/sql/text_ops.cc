@@ -174,7 +174,7 @@ std::string_view substring(std::string_view text, int64_t start, int64_t length)
   if (length <= 0) { return {}; }
   if (start < 0) {
     const int64_t count = character_count(text);
-    if (-start > count) { return {}; }
+    if (start < -count) { return {}; }
     start = count + start + 1;
   }
   const size_t begin = character_offset(text, std::max<int64_t>(start, 1) - 1);

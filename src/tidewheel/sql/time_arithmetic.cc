@@ -68,7 +68,7 @@ std::unique_ptr<Kernel> timestamp_sum(const LogicalType& type, bool swapped, boo
         swapped, [per_ms, sign](int64_t value, int32_t months) {
           const int64_t ms = floor_div(value, per_ms);
           const int64_t moved = add_months_to_ms(ms, months * sign);
-          return wrapping_add(value, wrapping_multiply(moved - ms, per_ms));
+          return wrapping_add(value, wrapping_multiply(wrapping_subtract(moved, ms), per_ms));
         });
   }
   return time_first<int64_t, int64_t, int64_t>(
@@ -81,8 +81,7 @@ std::unique_ptr<Kernel> timestamp_difference(const LogicalType& a, const Logical
   const int64_t a_units = a.units_per_second() / 1000;
   const int64_t b_units = b.units_per_second() / 1000;
   return value_kernel<int64_t, int64_t, int64_t>([a_units, b_units](int64_t x, int64_t y) {
-    return wrapping_add(floor_div(x, a_units),
-                        0 - static_cast<int64_t>(static_cast<uint64_t>(floor_div(y, b_units))));
+    return wrapping_subtract(floor_div(x, a_units), floor_div(y, b_units));
   });
 }
 

@@ -68,7 +68,7 @@ int64_t with_precision(int64_t value, int32_t from, int32_t to) {
   value = to_units < from_units ? floor_div(value, from_units / to_units) : value;
   if (to >= from || to < 0 || to > 9) { return value; }
   const int64_t step = to_units / kPowers[to];
-  return step > 1 ? floor_div(value, step) * step : value;
+  return step > 1 ? wrapping_subtract(value, floor_mod(value, step)) : value;
 }
 
 std::optional<int64_t> parse_timestamp_text(std::string_view text, int32_t precision) {
@@ -92,10 +92,10 @@ std::optional<int64_t> parse_timestamp_text(std::string_view text, int32_t preci
   if (!reader.ok || !reader.done() || !is_day(civil)) { return std::nullopt; }
   const int64_t units = units_of(precision);
   int64_t value = 0;
-  if (__builtin_mul_overflow(ms_from_civil(civil) / kMsPerSecond, units, &value)) {
+  if (__builtin_mul_overflow(ms_from_civil(civil) / kMsPerSecond, units, &value) ||
+      __builtin_add_overflow(value, ns / (1'000'000'000 / units), &value)) {
     return std::nullopt;
   }
-  value += ns / (1'000'000'000 / units);
   return with_precision(value, 9 - (precision <= 3 ? 6 : precision <= 6 ? 3 : 0), precision);
 }
 

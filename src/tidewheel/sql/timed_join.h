@@ -13,6 +13,16 @@
 
 namespace tidewheel::sql {
 
+// The columns that such a join gives.
+template <class Spec>
+RowType timed_join_output(const Spec& spec) {
+  StreamJoinSpec sides;
+  sides.kind = spec.kind;
+  sides.left = spec.left;
+  sides.right = spec.right;
+  return stream_join_output(sides);
+}
+
 // `Spec` has kind, left, right, left_keys and right_keys.
 template <class K, class Spec>
 class TimedJoin : public TimedKeyedOperator<K> {

@@ -15,7 +15,10 @@ namespace {
 using testing::bigint;
 using testing::Changelog;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 
@@ -30,13 +33,8 @@ TopNSpec top(int64_t last, bool has_rank) {
 }
 
 SqlHarness harness_of(const TopNSpec& spec, SqlHarnessOptions options = {}) {
-  return SqlHarness(
-      [spec] {
-        auto made = make_top_n(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, top_n_output(spec), options);
+  return SqlHarness([spec] { return must_make(make_top_n(spec)); }, {spec.input},
+                    top_n_output(spec), options);
 }
 
 TEST(TopN, without_ranks_rows_only_come_and_go) {
@@ -282,13 +280,7 @@ void run_random(uint64_t seed) {
   // A partition's one row is found by its key, which is enough to replace it.
   spec.emits_before =
       spec.last > 1 || spec.function != TopNFunction::kRowNumber || random.chance(0.3);
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, options);
   Changelog log(spec.emits_before ? 0 : 1);
   std::vector<Row> rows;
@@ -317,13 +309,7 @@ void run_random(uint64_t seed) {
   }
 }
 
-TEST(TopN, random_changelogs_give_what_sorting_anew_gives) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(TopN, random_changelogs_give_what_sorting_anew_gives) { for_seeds(300, run_random); }
 
 }  // namespace
 }  // namespace tidewheel::sql

@@ -15,7 +15,10 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::Snapshot;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
@@ -60,13 +63,8 @@ SqlHarness harness_of(const WindowAggregateSpec& spec, SqlHarnessOptions options
   for (LogicalType& type : output.types) {
     if (type.is_timestamp()) { type = bigint(); }
   }
-  return SqlHarness(
-      [spec] {
-        auto made = make_window_aggregate(spec);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
-      },
-      {spec.input}, output, options);
+  return SqlHarness([spec] { return must_make(make_window_aggregate(spec)); }, {spec.input}, output,
+                    options);
 }
 
 Lines sorted(Lines lines) {
@@ -174,14 +172,9 @@ TEST(SessionAggregate, a_late_row_is_taken_when_it_touches_a_session_that_is_ope
 }
 
 TEST(SessionAggregate, random_rows_give_the_sessions_of_each_key) {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for_seeds(60, [](uint64_t seed) {
     Random random(seed);
-    SqlHarnessOptions options;
-    options.backend = random.chance(0.4);
-    options.incremental = random.chance(0.5);
-    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-    options.seed = seed;
+    const SqlHarnessOptions options = random_options(random, seed);
     WindowAggregateSpec spec = count_of({Kind::kSession, 7, 0, 0});
     if (random.chance(0.3)) { spec.keys = {0, 3}; }
     const bool by_text = spec.keys.size() == 2;
@@ -216,7 +209,7 @@ TEST(SessionAggregate, random_rows_give_the_sessions_of_each_key) {
       }
     }
     ASSERT_EQ(sorted(found), sorted(expected));
-  }
+  });
 }
 
 // ---- Against a model.
@@ -313,13 +306,7 @@ void run_random(uint64_t seed) {
   const bool with_distinct = random.chance(0.4);
   spec.calls.push_back(call(F::kMin, {3}));
   if (with_distinct) { spec.calls.push_back(call(F::kCount, {1}, true)); }
-  SqlHarnessOptions options;
-  options.backend = random.chance(0.4);
-  options.batch_rows = 1 + static_cast<uint32_t>(random.below(8));
-  options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-  options.incremental = random.chance(0.5);
-  options.seed = seed;
-  if (random.chance(0.3)) { options.rows_a_batch = 1; }
+  const SqlHarnessOptions options = random_options(random, seed);
   SqlHarness harness = harness_of(spec, options);
   Model model(spec.window, with_distinct);
   int64_t now = 0;
@@ -346,13 +333,7 @@ void run_random(uint64_t seed) {
   ASSERT_EQ(sorted(harness.take()), model.take());
 }
 
-TEST(WindowAggregate, random_rows_give_what_is_computed_anew) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    run_random(seed);
-    if (HasFailure()) { return; }
-  }
-}
+TEST(WindowAggregate, random_rows_give_what_is_computed_anew) { for_seeds(100, run_random); }
 
 TEST(WindowAggregate, state_moves_to_another_parallelism) {
   WindowAggregateSpec spec = count_of({Kind::kHop, 10, 5, 0});

@@ -13,14 +13,6 @@ namespace {
 constexpr char kName[] = "window join";
 using Kind = StreamJoinKind;
 
-StreamJoinSpec stream_spec(const WindowJoinSpec& spec) {
-  StreamJoinSpec stream;
-  stream.kind = spec.kind;
-  stream.left = spec.left;
-  stream.right = spec.right;
-  return stream;
-}
-
 template <class K>
 class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
   using Base = TimedJoin<K, WindowJoinSpec>;
@@ -182,9 +174,7 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
 
 }  // namespace
 
-RowType window_join_output(const WindowJoinSpec& spec) {
-  return stream_join_output(stream_spec(spec));
-}
+RowType window_join_output(const WindowJoinSpec& spec) { return timed_join_output(spec); }
 
 Result<std::unique_ptr<Operator>> make_window_join(WindowJoinSpec spec,
                                                    std::unique_ptr<PairFilter> filter) {

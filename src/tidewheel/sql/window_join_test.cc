@@ -14,20 +14,14 @@ namespace {
 
 using testing::bigint;
 using testing::columns;
+using testing::for_seeds;
+using testing::less_filter;
 using testing::Lines;
+using testing::must_make;
+using testing::random_options;
 using testing::SqlHarness;
 using testing::SqlHarnessOptions;
 using Kind = StreamJoinKind;
-
-// left.v < right.v
-class SmallerFilter final : public PairFilter {
- public:
-  void evaluate(std::span<const ColumnView> columns, uint32_t count, uint8_t* keeps) override {
-    for (uint32_t i = 0; i < count; ++i) {
-      keeps[i] = columns[2].at<int64_t>(i) < columns[5].at<int64_t>(i) ? 1 : 0;
-    }
-  }
-};
 
 WindowJoinSpec spec_of(Kind kind) {
   WindowJoinSpec spec;
@@ -48,9 +42,7 @@ SqlHarness harness_of(const WindowJoinSpec& spec, bool filter = false,
   for (LogicalType& type : output.types) { type = bigint(); }
   return SqlHarness(
       [spec, filter] {
-        auto made = make_window_join(spec, filter ? std::make_unique<SmallerFilter>() : nullptr);
-        EXPECT_TRUE(made.ok()) << made.status().to_string();
-        return std::move(made).value();
+        return must_make(make_window_join(spec, filter ? less_filter(2, 5) : nullptr));
       },
       {spec.left, spec.right}, output, options);
 }
@@ -106,17 +98,11 @@ Lines model(Kind kind, bool filter, const std::vector<Row>& left, const std::vec
 }
 
 TEST(WindowJoin, random_rows_give_what_all_pairs_give) {
-  for (uint64_t seed = 1; seed <= 120; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
+  for_seeds(120, [](uint64_t seed) {
     Random random(seed);
     const WindowJoinSpec spec = spec_of(static_cast<Kind>(random.below(6)));
     const bool filter = random.chance(0.5);
-    SqlHarnessOptions options;
-    options.backend = random.chance(0.4);
-    options.refusal = random.chance(0.5) ? 0.3 : 0.0;
-    options.incremental = random.chance(0.5);
-    options.seed = seed;
-    if (random.chance(0.3)) { options.rows_a_batch = 1; }
+    const SqlHarnessOptions options = random_options(random, seed);
     SqlHarness harness = harness_of(spec, filter, options);
     std::vector<Row> rows[2];
     Lines found;
@@ -138,7 +124,7 @@ TEST(WindowJoin, random_rows_give_what_all_pairs_give) {
     for (const std::string& line : harness.take()) { found.push_back(line); }
     std::sort(found.begin(), found.end());
     ASSERT_EQ(found, model(spec.kind, filter, rows[0], rows[1]));
-  }
+  });
 }
 
 }  // namespace

@@ -744,6 +744,11 @@ Status EntryCache::find_many(StoreId state, std::span<const std::string_view> ke
   if (stores_[state].is_direct) { return below_->find_many(state, keys, values); }
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
   write_pending();
+  if (size_ == 0 && stores_[state].is_complete) {
+    figures_.found += keys.size();
+    values.assign(keys.size(), std::nullopt);
+    return {};
+  }
   hashes_.clear();
   for (const std::string_view key : keys) {
     hashes_.push_back(hash_of(state, key));
@@ -802,7 +807,7 @@ void EntryCache::put(StoreId state, std::string_view key, std::string_view value
     has_direct_writes_ = true;
     return below_->put(state, key, value);
   }
-  add_pending(state, false, key, value);
+  add_pending(state, WriteKind::kPut, key, value);
 }
 
 void EntryCache::erase(StoreId state, std::string_view key) {
@@ -810,15 +815,70 @@ void EntryCache::erase(StoreId state, std::string_view key) {
     has_direct_writes_ = true;
     return below_->erase(state, key);
   }
-  add_pending(state, true, key, {});
+  add_pending(state, WriteKind::kErase, key, {});
 }
 
-void EntryCache::add_pending(StoreId state, bool erases, std::string_view key,
+void EntryCache::put_in_group(StoreId state, std::string_view key, std::string_view value) {
+  pass(state, WriteKind::kPutInGroup, key, value);
+}
+
+void EntryCache::erase_in_group(StoreId state, std::string_view key) {
+  pass(state, WriteKind::kEraseInGroup, key, {});
+}
+
+void EntryCache::put_back(StoreId state, std::string_view key, std::string_view value) {
+  if (!stores_[state].is_direct) { add_pending(state, WriteKind::kPutBack, key, value); }
+}
+
+// At once when nothing is kept here, else when it is known that this key is not.
+void EntryCache::pass(StoreId state, WriteKind kind, std::string_view key, std::string_view value) {
+  if (!stores_[state].is_direct && (size_ > 0 || !pending_.empty())) {
+    return add_pending(state, kind, key, value);
+  }
+  pass_below(state, kind, key, value);
+}
+
+void EntryCache::pass_below(StoreId state, WriteKind kind, std::string_view key,
+                            std::string_view value) {
+  stores_[state].was_passed = true;
+  ++figures_.written;
+  if (kind == WriteKind::kPutInGroup) {
+    below_->put_in_group(state, key, value);
+  } else {
+    below_->erase_in_group(state, key);
+  }
+  commit_much();
+}
+
+bool EntryCache::begin_groups() {
+  write_pending();
+  return failure_.ok() && may_submit() && below_->begin_groups();
+}
+
+Result<bool> EntryCache::end_group(int32_t group) {
+  write_pending();
+  TIDEWHEEL_RETURN_IF_ERROR(failure_);
+  has_groups_ = true;
+  Result<bool> ended = below_->end_group(group);
+  note(ended.status());
+  return ended;
+}
+
+Result<bool> EntryCache::end_groups() {
+  write_pending();
+  TIDEWHEEL_RETURN_IF_ERROR(failure_);
+  has_groups_ = true;
+  Result<bool> ended = below_->end_groups();
+  note(ended.status());
+  return ended;
+}
+
+void EntryCache::add_pending(StoreId state, WriteKind kind, std::string_view key,
                              std::string_view value) {
   Pending& made = pending_.emplace_back();
   made.hash = hash_of(state, key);
   made.state = state;
-  made.erases = erases;
+  made.kind = kind;
   made.key_begin = static_cast<uint32_t>(pending_bytes_.size());
   made.key_size = static_cast<uint32_t>(key.size());
   made.value_size = static_cast<uint32_t>(value.size());
@@ -838,19 +898,21 @@ void EntryCache::write_pending() {
     const Pending& each = pending_[i];
     New made;
     const std::string_view key(pending_bytes_.data() + each.key_begin, each.key_size);
-    if (each.erases) {
+    if (each.kind == WriteKind::kErase || each.kind == WriteKind::kEraseInGroup) {
       made.flags = kErased;
     } else {
       made.value = {key.data() + key.size(), each.value_size};
       made.value_cut = zeros_at_end(made.value);
     }
-    write(each.state, each.hash, key, made);
+    write(each, key, made);
   }
   pending_.clear();
   pending_bytes_.clear();
 }
 
-void EntryCache::write(StoreId state, uint64_t hash, std::string_view key, New& made) {
+void EntryCache::write(const Pending& pending, std::string_view key, New& made) {
+  const StoreId state = pending.state;
+  const uint64_t hash = pending.hash;
   make_room();
   Store& store = stores_[state];
   if (!store.has_usual && (made.flags & kErased) == 0) {
@@ -861,14 +923,19 @@ void EntryCache::write(StoreId state, uint64_t hash, std::string_view key, New& 
   made.state = static_cast<uint8_t>(state);
   made.key = key;
   made.key_cut = zeros_at_end(key);
-  made.flags |= kDirty | epoch_;
+  const bool goes_back = pending.kind == WriteKind::kPutBack;
+  made.flags |= goes_back ? kBelow : kDirty | epoch_;
   Place* const slot = find(hash, state, key, made.key_cut);
   if (slot == nullptr) {
-    if (!store.is_complete) { made.flags |= kBelow; }
+    if (pending.kind == WriteKind::kPutInGroup || pending.kind == WriteKind::kEraseInGroup) {
+      return pass_below(state, pending.kind, key, made.value);
+    }
+    if (!store.is_complete || store.was_passed) { made.flags |= kBelow; }
     if ((made.flags & (kErased | kBelow)) == kErased) { return; }  // there was none
     index_put(hash, append(was_turned_away(hash) ? QueueName::kMain : QueueName::kSmall, made));
     return;
   }
+  if (goes_back) { return; }  // it was written here as well
   Record record = read(at(*slot));
   if (is_old(record.flags)) { record.flags = static_cast<uint8_t>(write_below(record)); }
   made.flags |= record.flags & (kUses | kBelow);
@@ -919,8 +986,8 @@ void EntryCache::commit_much() {
 
 Status EntryCache::commit() {
   write_pending();
-  if (has_direct_writes_) {
-    has_direct_writes_ = false;
+  if (has_direct_writes_ || has_groups_) {
+    has_direct_writes_ = has_groups_ = false;
     note(below_->commit());
   }
   return failure_;
@@ -980,7 +1047,7 @@ Result<bool> EntryCache::prepare_cut() {
     return false;
   }
   TIDEWHEEL_RETURN_IF_ERROR(below_->commit());
-  has_direct_writes_ = false;
+  has_direct_writes_ = has_groups_ = false;
   cutting_ = Cutting::kBelow;
   return true;
 }

@@ -69,6 +69,10 @@ struct EntryCacheOptions {
 // A cut (`begin_cut`): each record that is changed then is old: it is written below bit by bit, or
 // just before it is changed again. What is newer stays above until the cut is done.
 //
+// What whoever is in front keeps in memory, and writes at a barrier group by group, is not kept
+// here as well: it goes past to the backend below (`was_passed`), and comes here when it has to
+// leave the memory above. So what is below is above, here, or both, and `is_complete` holds.
+//
 // States that have several entries a key, or that are read in order again and again, are not kept
 // here: calls for them go to the backend below.
 class EntryCache final : public StateBackend {
@@ -95,6 +99,13 @@ class EntryCache final : public StateBackend {
   std::unique_ptr<StoreCursor> scan(StoreId state) override;
   Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
   std::unique_ptr<StoreView> view() override;
+
+  bool begin_groups() override;
+  void put_in_group(StoreId state, std::string_view key, std::string_view value) override;
+  void erase_in_group(StoreId state, std::string_view key) override;
+  Result<bool> end_group(int32_t group) override;
+  Result<bool> end_groups() override;
+  void put_back(StoreId state, std::string_view key, std::string_view value) override;
 
   void begin_cut() override;
   Result<bool> prepare_cut() override;
@@ -165,6 +176,7 @@ class EntryCache final : public StateBackend {
     bool is_direct = false;
     bool is_complete = false;
     bool has_usual = false;
+    bool was_passed = false;  // entries have gone past this cache
     uint32_t scans = 0;
     uint32_t usual_key_size = 0;
     uint32_t usual_value_size = 0;
@@ -185,11 +197,18 @@ class EntryCache final : public StateBackend {
   };
   struct New;    // a record to be made
   struct Found;  // what find_many knows of a key
+  enum class WriteKind : uint8_t {
+    kPut,
+    kErase,
+    kPutInGroup,  // past this cache, unless it has the key
+    kEraseInGroup,
+    kPutBack,  // what the backend below has too
+  };
   // A write that waits for its bucket to come into the processor's cache.
   struct Pending {
     uint64_t hash = 0;
     StoreId state = 0;
-    bool erases = false;
+    WriteKind kind = WriteKind::kPut;
     uint32_t key_begin = 0;  // in pending_bytes_
     uint32_t key_size = 0;
     uint32_t value_size = 0;  // the value is behind the key
@@ -258,11 +277,13 @@ class EntryCache final : public StateBackend {
   bool may_submit();
 
   void find_one(StoreId state, std::string_view key, uint64_t hash);
-  void add_pending(StoreId state, bool erases, std::string_view key, std::string_view value);
+  void add_pending(StoreId state, WriteKind kind, std::string_view key, std::string_view value);
   void write_pending();
   void prefetch_bucket(uint64_t hash) const;
   void prefetch_record(uint64_t hash) const;
-  void write(StoreId state, uint64_t hash, std::string_view key, New& made);
+  void write(const Pending& pending, std::string_view key, New& made);
+  void pass(StoreId state, WriteKind kind, std::string_view key, std::string_view value);
+  void pass_below(StoreId state, WriteKind kind, std::string_view key, std::string_view value);
   bool overwrite(const Record& record, const New& made);
   // Returns the flags that the record has after that.
   int write_below(const Record& record);
@@ -281,6 +302,7 @@ class EntryCache final : public StateBackend {
   bool has_direct_ = false;
   bool has_kept_ = false;
   bool has_direct_writes_ = false;  // that are not committed
+  bool has_groups_ = false;         // that are not committed
   Status failure_;                  // the first of the backend below; sticks
 
   StateMemory memory_;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ class LateBackend final : public StateBackend {
   Status commit() override {
     EXPECT_TRUE(is_cut_now()) << "something newer is committed before the cut";
     TIDEWHEEL_RETURN_IF_ERROR(failure);
+    take(ended_);
     take(behind_);
     take(gathered_);
     return map_.commit();
@@ -63,7 +65,27 @@ class LateBackend final : public StateBackend {
     behind_.swap(gathered_);
     return map_.commit();
   }
-  bool can_commit_behind() override { return random_.chance(0.7); }
+  bool can_commit_behind() override {
+    if (!random_.chance(0.7)) { return false; }
+    take(ended_);
+    EXPECT_TRUE(map_.commit().ok());
+    return true;
+  }
+  bool begin_groups() override { return random_.chance(0.8); }
+  void put_in_group(StoreId state, std::string_view key, std::string_view value) override {
+    in_groups_.push_back({state, std::string(key), std::string(value)});
+  }
+  void erase_in_group(StoreId state, std::string_view key) override {
+    in_groups_.push_back({state, std::string(key), std::nullopt});
+  }
+  Result<bool> end_group(int32_t) override { return random_.chance(0.7); }
+  Result<bool> end_groups() override {
+    TIDEWHEEL_RETURN_IF_ERROR(failure);
+    if (!random_.chance(0.7)) { return false; }
+    EXPECT_TRUE(ended_.empty());
+    ended_.swap(in_groups_);
+    return true;
+  }
   uint64_t uncommitted_bytes() const override { return gathered_.size() * 20; }
   uint64_t write_batch_bytes() const override { return 400; }
   std::unique_ptr<StoreCursor> scan(StoreId state) override {
@@ -119,6 +141,8 @@ class LateBackend final : public StateBackend {
   MapBackend map_;
   std::vector<Write> gathered_;
   std::vector<Write> behind_;
+  std::vector<Write> in_groups_;
+  std::vector<Write> ended_;
   int uncut_ = 0;
 };
 
@@ -175,6 +199,10 @@ class EntryCacheRandom : public ::testing::TestWithParam<int> {
   void change() {
     const auto state = static_cast<StoreId>(random_.below(2));
     const std::string key = random_key();
+    if (const auto held = held_[state].find(key); held != held_[state].end()) {
+      if (passing_.contains(key)) { return; }
+      held_[state].erase(held);  // it leaves with something newer
+    }
     if (random_.chance(0.15)) {
       cache_->erase(state, key);
       models_[state].erase(key);
@@ -188,6 +216,7 @@ class EntryCacheRandom : public ::testing::TestWithParam<int> {
     const auto state = static_cast<StoreId>(random_.below(2));
     Model wanted;
     for (uint64_t i = random_.below(40); i > 0; --i) { wanted[random_key()]; }
+    std::erase_if(wanted, [&](const auto& each) { return held_[state].contains(each.first); });
     std::vector<std::string_view> keys;
     for (const auto& [key, value] : wanted) { keys.emplace_back(key); }
     StateBackend::Values values;
@@ -215,6 +244,48 @@ class EntryCacheRandom : public ::testing::TestWithParam<int> {
     }
   }
 
+  // A barrier of who holds entries in memory: writes some by groups.
+  void pass_some() {
+    for (uint64_t i = random_.below(200); i > 0; --i) {
+      const auto state = static_cast<StoreId>(random_.below(2));
+      const std::string key = random_key();
+      if (!passing_.insert(key).second) { continue; }
+      if (random_.chance(0.15)) {
+        cache_->erase_in_group(state, key);
+        models_[state].erase(key);
+        held_[state][key] = std::nullopt;
+      } else {
+        const std::string value = random_value();
+        cache_->put_in_group(state, key, value);
+        models_[state][key] = value;
+        held_[state][key] = value;
+      }
+      if (random_.chance(0.2)) { ASSERT_NO_FATAL_FAILURE(work(3)); }
+      if (random_.chance(0.02)) { ASSERT_TRUE(cache_->end_group(0).ok()); }
+    }
+    for (;;) {
+      const Result<bool> ended = cache_->end_groups();
+      ASSERT_TRUE(ended.ok());
+      if (*ended) { return; }
+      if (random_.chance(0.5)) { ASSERT_TRUE(cache_->commit().ok()); }
+    }
+  }
+  // What is held may leave.
+  void let_some_leave() {
+    passing_.clear();
+    for (StoreId state = 0; state < 2; ++state) {
+      std::erase_if(held_[state], [&](const auto& each) {
+        if (random_.chance(0.5)) { return false; }
+        if (each.second.has_value()) { cache_->put_back(state, each.first, *each.second); }
+        return true;
+      });
+    }
+  }
+
+  // In memory in front of the cache, as they were passed; nothing: erased. Those of this barrier
+  // are not seen below yet.
+  std::map<std::string, std::optional<std::string>> held_[2];
+  std::set<std::string> passing_;
   Random random_{static_cast<uint64_t>(GetParam()) * 104729 + 5};
   int64_t budget_ = 16 << 10;
   LateBackend* below_ = nullptr;
@@ -272,6 +343,59 @@ TEST_P(EntryCacheRandom, a_cut_has_what_was_put_before_it) {
   }
   ASSERT_NO_FATAL_FAILURE(work(500));
   ASSERT_NO_FATAL_FAILURE(compare(*cache_->view(), models_));
+}
+
+TEST_P(EntryCacheRandom, what_is_held_above_goes_past_and_comes_back) {
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_NO_FATAL_FAILURE(work(200));
+    if (!cache_->begin_groups()) { continue; }
+    ASSERT_NO_FATAL_FAILURE(pass_some());
+    if (random_.chance(0.3)) {
+      ASSERT_TRUE(cache_->commit().ok());
+      let_some_leave();
+      continue;
+    }
+    cache_->begin_cut();
+    const std::vector<Model> cut = models_;
+    for (bool done = false; !done;) {
+      ASSERT_NO_FATAL_FAILURE(work(static_cast<int>(random_.below(60))));
+      const Result<bool> prepared = cache_->prepare_cut();
+      ASSERT_TRUE(prepared.ok());
+      done = *prepared;
+    }
+    ASSERT_NO_FATAL_FAILURE(work(20));
+    ASSERT_NO_FATAL_FAILURE(compare(*cache_->cut_view(), cut));
+    let_some_leave();
+  }
+  ASSERT_NO_FATAL_FAILURE(work(200));
+  ASSERT_NO_FATAL_FAILURE(compare(*cache_->view(), models_));
+}
+
+// Until they come back, or others leave that are below.
+TEST(EntryCache, what_went_past_is_not_looked_for_below) {
+  Random random(1);
+  auto below = std::make_unique<LateBackend>(random);
+  LateBackend& late = *below;
+  EntryCache cache(std::move(below), {.bytes = [] { return 1 << 20; }, .chunk_bytes = 1024});
+  const StoreId state = cache.open_state(state_of("counts")).value();
+  while (!cache.begin_groups()) {}
+  for (uint64_t i = 0; i < 1000; ++i) { cache.put_in_group(state, integer_key(i), "value"); }
+  while (!cache.end_groups().value()) {}
+  ASSERT_TRUE(cache.commit().ok());
+  EXPECT_EQ(cache.figures().entries, 0U);
+  for (uint64_t i = 0; i < 500; ++i) { cache.put_back(state, integer_key(i), "value"); }
+  StateBackend::Values values;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    if (i >= 500 && i < 1000) { continue; }  // still held
+    const std::string key = integer_key(i);
+    const std::string_view keys[] = {key};
+    EXPECT_TRUE(cache.find_many(state, keys, values).ok());
+    EXPECT_EQ(values[0].has_value(), i < 500);
+  }
+  EXPECT_EQ(late.reads, 0U);
+  // What is held leaves as erased, which has to come below.
+  cache.erase(state, integer_key(700));
+  EXPECT_EQ(entries(*cache.cut_view()->scan(state)).size(), 999U);
 }
 
 TEST_P(EntryCacheRandom, ranges_are_erased) {

@@ -183,8 +183,11 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   // `write` has nothing to do before it is woken.
   bool waits_for_backend() const {
     if (backed_ == nullptr) { return false; }
-    return backed_->stage == Backed::Stage::kOwn || (backed_->stage == Backed::Stage::kPrepare &&
-                                                     backed_->rows.backend().waits_for_commit());
+    switch (backed_->stage) {
+      case Backed::Stage::kFlush: return backed_->waits_for_group;
+      case Backed::Stage::kPrepare: return backed_->rows.backend().waits_for_commit();
+      default: return backed_->stage == Backed::Stage::kOwn;
+    }
   }
 
   size_t key_count() const { return index_.size(); }
@@ -396,6 +399,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     uint16_t visits = 0;
 
     Stage stage = Stage::kIdle;
+    // What is written at the barrier goes to the backend by groups, and is not seen yet.
+    bool in_groups = false;
+    bool waits_for_group = false;
     SnapshotStart start;
     std::unique_ptr<StoreView> view;
     std::unique_ptr<StoreCursor> cursor;
@@ -423,6 +429,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
   void take_oldest_fresh(bool gated);
   void move_hand(size_t needed, bool gated, size_t& looked);
   bool write_to_leave(const K& key, std::byte* row, bool gated);
+  bool end_group();
+  void settle_groups();
+  void abandon_groups();
   void drop_current();
   bool is_over(size_t needed) const;
   // Nothing that was changed after the barrier may be written now.
@@ -882,7 +891,7 @@ void KeyedStore<K>::entry(int32_t group, const K& key, uint32_t& row) {
   if (backed_ != nullptr) {
     RowStore& rows = backed_->rows;
     if (!rows.is_dirty(rows_.at(row))) { return; }
-    rows.write(rows_.at(row), group, saved_key_.encode(key));
+    rows.write(rows_.at(row), group, saved_key_.encode(key), backed_->in_groups);
     static_cast<void>(rows.commit_some());  // a failure is kept
     return;
   }

@@ -139,7 +139,7 @@ void KeyedStore<K>::make_room(size_t needed) {
   Backed& backed = *backed_;
   backed.fresh_spare = needed;
   if (!is_over(needed)) { return; }
-  bool gated = is_gated();
+  bool gated = is_gated() || backed.in_groups;
   // The hand may have to come by several times, until a row has no more uses.
   for (size_t looked = 0; is_over(needed) && index_.size() > 0;) {
     if (looked > 2 * RowStore::kRoundsMax * index_.size() + 2) {
@@ -179,6 +179,7 @@ void KeyedStore<K>::take_oldest_fresh(bool gated) {
     return true;
   });
   if (gone == nullptr) { return; }
+  rows.note_left();
   destroy_cells(gone);
   rows_.free(oldest.row);
 }
@@ -204,16 +205,28 @@ void KeyedStore<K>::move_hand(size_t needed, bool gated, size_t& looked) {
     if (backed.rows.is_fresh(cells_of_key) || backed.rows.take_used(cells_of_key)) { continue; }
     if (!write_to_leave(*key, cells_of_key, gated)) { continue; }
     index_.erase_last(cursor);
+    backed.rows.note_left();
     destroy_cells(cells_of_key);
     rows_.free(number);
   }
+}
+
+// Writes of groups that are over are seen from now on.
+template <class K>
+void KeyedStore<K>::settle_groups() {
+  if (!std::exchange(backed_->in_groups, false)) { return; }
+  check_backend(backed_->rows.backend().commit());
 }
 
 // Has the backend take what a row has, if it may.
 template <class K>
 bool KeyedStore<K>::write_to_leave(const K& key, std::byte* row, bool gated) {
   RowStore& rows = backed_->rows;
-  if (!rows.is_dirty(row)) { return true; }
+  if (backed_->in_groups && rows.was_passed_now(row)) { return false; }
+  if (!rows.is_dirty(row)) {
+    if (rows.was_passed(row)) { rows.give_back(row, hash_of(key).group, saved_key_.encode(key)); }
+    return true;
+  }
   if (gated && rows.is_new(row)) { return false; }
   rows.write(row, hash_of(key).group, saved_key_.encode(key));
   check_backend(rows.commit_some());
@@ -225,7 +238,12 @@ bool KeyedStore<K>::write_to_leave(const K& key, std::byte* row, bool gated) {
 template <class K>
 bool KeyedStore<K>::open_gate() {
   Backed& backed = *backed_;
-  while (backed.stage == Backed::Stage::kFlush) { static_cast<void>(flush_backed()); }
+  while (backed.stage == Backed::Stage::kFlush) {
+    if (!flush_backed() && backed.waits_for_group) {
+      check_backend(backed.rows.backend().commit());
+    }
+  }
+  settle_groups();
   if (is_gated() && backed.stage == Backed::Stage::kOwn) { backed.rows.backend().wait_for_cut(); }
   return !is_gated();
 }
@@ -408,6 +426,7 @@ void KeyedStore<K>::begin_backed_snapshot(const SnapshotStart& start) {
     }
   }
   backed.stage = Backed::Stage::kFlush;
+  backed.in_groups = backed.rows.backend().begin_groups();
   saving_group_ = index_.key_groups().first;
   saving_domain_ = 0;
 }
@@ -416,6 +435,7 @@ template <class K>
 void KeyedStore<K>::abort_backed() {
   Backed& backed = *backed_;
   index_.end_snapshot();
+  abandon_groups();
   if (backed.stage == Backed::Stage::kOwn || backed.stage == Backed::Stage::kPrepare) {
     backed.rows.backend().abort_own_snapshot();
   }
@@ -429,8 +449,10 @@ template <class K>
 bool KeyedStore<K>::flush_backed() {
   Backed& backed = *backed_;
   size_t budget = kFlushSlots;
+  backed.waits_for_group = false;
   for (; saving_group_ <= index_.key_groups().last; ++saving_group_) {
     if (!index_.write_group(saving_group_, budget, [] { return true; })) { return false; }
+    if (backed.in_groups && !end_group()) { return false; }
   }
   if (!flush_timers(budget)) { return false; }
   check_backend(backed.rows.failure());
@@ -441,6 +463,30 @@ bool KeyedStore<K>::flush_backed() {
   return true;
 }
 
+// Of the group that was walked over; behind the last one, of all.
+template <class K>
+bool KeyedStore<K>::end_group() {
+  StateBackend& backend = backed_->rows.backend();
+  const bool is_last = saving_group_ == index_.key_groups().last;
+  const Result<bool> ended = is_last ? backend.end_groups() : backend.end_group(saving_group_);
+  check_backend(ended.status());
+  backed_->waits_for_group = !*ended;
+  return *ended;
+}
+
+// No more of them come, and what was written would not be written again.
+template <class K>
+void KeyedStore<K>::abandon_groups() {
+  if (!std::exchange(backed_->in_groups, false)) { return; }
+  StateBackend& backend = backed_->rows.backend();
+  for (;;) {
+    const Result<bool> ended = backend.end_groups();
+    const Status committed = backend.commit();
+    // A failure sticks, and whatever is done next finds it.
+    if (!ended.ok() || !committed.ok() || *ended) { return; }
+  }
+}
+
 template <class K>
 bool KeyedStore<K>::cut_backed(SnapshotWriter& writer) {
   Backed& backed = *backed_;
@@ -448,6 +494,7 @@ bool KeyedStore<K>::cut_backed(SnapshotWriter& writer) {
   const Result<bool> prepared = backend.prepare_cut();
   check_backend(prepared.status());
   if (!*prepared) { return false; }
+  settle_groups();
   if (backed.own_snapshots && writer.takes_files()) {
     backend.begin_own_snapshot(backed.start, backed.wake);
     cut_timers(nullptr);
@@ -599,6 +646,7 @@ void KeyedStore<K>::drop_current() {
     number = candidate;
     return true;
   });
+  rows.note_left();
   destroy_cells(row);
   rows_.free(number);
   clear_current();

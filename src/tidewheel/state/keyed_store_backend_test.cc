@@ -52,7 +52,8 @@ struct Side {
     EXPECT_TRUE(scope.status().ok());
     if (behind == Behind::kNothing) { return; }
     auto made = std::make_unique<MapBackend>(
-        groups, MapBackendOptions{.cache_bytes = 16 << 10, .timers = timers});
+        groups,
+        MapBackendOptions{.cache_bytes = 16 << 10, .timers = timers, .delays_groups = true});
     map = made.get();
     backend = std::move(made);
     if (behind == Behind::kEntryCache) {
@@ -198,6 +199,27 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
     }
   }
 
+  // Two snapshots say the same.
+  template <class Segment>
+  void compare_restored(Segment from_heap, Segment from_backed) {
+    std::vector<std::string> texts[2];
+    for (size_t i = 0; i < 2; ++i) {
+      MemorySnapshot snapshot;
+      snapshot.add(std::move(i == 0 ? from_heap : from_backed));
+      const auto reader = snapshot.reader({"uid", 0, 1, kMaxParallelism}).value();
+      Side side(Behind::kNothing);
+      side.clock.wall = wall_;
+      side.open(reader.get());
+      side.store.begin_work();
+      for (int64_t key = 0; key < kKeys; ++key) {
+        side.store.set_current(key);
+        texts[i].push_back(side.describe());
+      }
+      side.store.clear_current();
+    }
+    ASSERT_EQ(texts[0], texts[1]);
+  }
+
   Random random_{static_cast<uint64_t>(GetParam()) * 7919 + 1};
   int64_t wall_ = 1'000'000;
   int64_t event_time_ = 0;
@@ -250,6 +272,37 @@ TEST_P(KeyedStoreBackend, snapshots_are_of_the_barrier_and_fit_both) {
     make(heap_reader.get(), backed_reader.get());
     compare_all();
     ASSERT_NO_FATAL_FAILURE(fire());
+  }
+}
+
+// One barrier after another, some of which are given up.
+TEST_P(KeyedStoreBackend, later_snapshots_are_of_their_barriers_too) {
+  make(nullptr, nullptr);
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < 8; ++i) { ASSERT_NO_FATAL_FAILURE(batch()); }
+    const bool aborts = random_.chance(0.3);
+    for (Side* side : {heap_.get(), backed_.get()}) { side->store.begin_snapshot({round + 1, 0}); }
+    SegmentWriter heap_writer({"uid", 0, 1, kMaxParallelism});
+    SegmentWriter backed_writer({"uid", 0, 1, kMaxParallelism});
+    heap_writer.grant(1);
+    backed_writer.grant(1);
+    bool heap_done = false;
+    bool backed_done = false;
+    for (int i = 0; (!heap_done || !backed_done) && !(aborts && i == 3); ++i) {
+      ASSERT_NO_FATAL_FAILURE(batch());
+      heap_writer.grant(2000);
+      backed_writer.grant(2000);
+      if (!heap_done) { heap_done = heap_->store.write(heap_writer); }
+      if (!backed_done) { backed_done = backed_->store.write(backed_writer); }
+    }
+    if (!heap_done || !backed_done) {
+      heap_->store.abort_snapshot();
+      backed_->store.abort_snapshot();
+      ASSERT_NO_FATAL_FAILURE(compare_all());
+      continue;
+    }
+    ASSERT_NO_FATAL_FAILURE(compare_restored(heap_writer.finish(), backed_writer.finish()));
+    ASSERT_NO_FATAL_FAILURE(compare_all());
   }
 }
 

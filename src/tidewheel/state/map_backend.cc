@@ -70,6 +70,28 @@ void MapBackend::erase(StoreId state, std::string_view key) {
   writes_.push_back({state, std::string(key), std::nullopt});
 }
 
+void MapBackend::put_in_group(StoreId state, std::string_view key, std::string_view value) {
+  group_writes_.push_back({state, std::string(key), std::string(value)});
+}
+
+void MapBackend::erase_in_group(StoreId state, std::string_view key) {
+  group_writes_.push_back({state, std::string(key), std::nullopt});
+}
+
+Result<bool> MapBackend::end_group(int32_t) {
+  has_delayed_ = options_.delays_groups && !has_delayed_;
+  return !has_delayed_;
+}
+
+Result<bool> MapBackend::end_groups() {
+  TIDEWHEEL_RETURN_IF_ERROR(failure_);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const bool ended, end_group(0));
+  if (!ended) { return false; }
+  for (Write& write : group_writes_) { writes_.push_back(std::move(write)); }
+  group_writes_.clear();
+  return true;
+}
+
 MapBackend::Entries& MapBackend::own(Store& store) {
   if (store.entries.use_count() > 1) { store.entries = std::make_shared<Entries>(*store.entries); }
   return *store.entries;

@@ -17,6 +17,7 @@ struct MapBackendOptions {
   int64_t cache_bytes = 1 << 20;
   TimerStorage timers = {};
   int64_t cached_entries_bytes = 0;  // of an EntryCache in front; 0: there is none
+  bool delays_groups = false;        // each end of a group has to be asked for twice
 };
 
 class MapBackend final : public StateBackend {
@@ -37,6 +38,11 @@ class MapBackend final : public StateBackend {
   std::unique_ptr<StoreCursor> scan(StoreId state) override;
   Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
   std::unique_ptr<StoreView> view() override;
+  bool begin_groups() override { return true; }
+  void put_in_group(StoreId state, std::string_view key, std::string_view value) override;
+  void erase_in_group(StoreId state, std::string_view key) override;
+  Result<bool> end_group(int32_t group) override;
+  Result<bool> end_groups() override;
 
   // All later calls that can fail do so; OK ends that. For tests.
   void fail_with(Status failure) { failure_ = std::move(failure); }
@@ -63,6 +69,8 @@ class MapBackend final : public StateBackend {
   const MapBackendOptions options_;
   std::vector<Store> stores_;
   std::vector<Write> writes_;
+  std::vector<Write> group_writes_;  // until all groups have ended
+  bool has_delayed_ = false;
   uint64_t uncommitted_bytes_ = 0;
   Status failure_;
 };

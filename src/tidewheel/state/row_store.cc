@@ -9,11 +9,33 @@
 
 namespace tidewheel {
 
+namespace {
+
+// How entries come to the backend.
+enum class Way : uint8_t { kPut, kPutInGroup, kPutBack };
+
+void put_entry_of(StateBackend& backend, Way way, StoreId state, std::string_view key,
+                  std::string_view value) {
+  switch (way) {
+    case Way::kPut: return backend.put(state, key, value);
+    case Way::kPutInGroup: return backend.put_in_group(state, key, value);
+    case Way::kPutBack: return backend.put_back(state, key, value);
+  }
+}
+
+void erase_entry_of(StateBackend& backend, bool in_group, StoreId state, std::string_view key) {
+  return in_group ? backend.erase_in_group(state, key) : backend.erase(state, key);
+}
+
+Way way_of(bool in_group) { return in_group ? Way::kPutInGroup : Way::kPut; }
+
+}  // namespace
+
 // Takes the entries that a cell writes, and puts them into the backend.
 class RowStore::CellWriter final : public SnapshotWriter {
  public:
-  CellWriter(StateBackend& backend, const Store& store, std::string& scratch)
-      : backend_(backend), store_(store), scratch_(scratch) {}
+  CellWriter(StateBackend& backend, const Store& store, std::string& scratch, Way way = Way::kPut)
+      : backend_(backend), store_(store), scratch_(scratch), way_(way) {}
   bool ready() const override { return true; }
   void begin_state(const StateMeta&) override {}
   void begin_changes(const StateMeta&) override {}
@@ -26,7 +48,7 @@ class RowStore::CellWriter final : public SnapshotWriter {
     } else {
       make_store_key(scratch_, entry.group, entry.key);
     }
-    backend_.put(store_.id, scratch_, entry.value);
+    put_entry_of(backend_, way_, store_.id, scratch_, entry.value);
     has_written_ = true;
   }
   bool has_written() const { return has_written_; }
@@ -35,23 +57,23 @@ class RowStore::CellWriter final : public SnapshotWriter {
   StateBackend& backend_;
   const Store& store_;
   std::string& scratch_;
+  const Way way_;
   bool has_written_ = false;
 };
 
 class RowStore::MapWriter final : public EntryChanges {
  public:
-  MapWriter(StateBackend& backend, const Store& store, std::string& scratch, int32_t group,
-            std::string_view key)
-      : backend_(backend), store_(store), scratch_(scratch) {
-    make_store_prefix(scratch_, group, key);
+  // `scratch` has what keys of entries begin with.
+  MapWriter(StateBackend& backend, const Store& store, std::string& scratch, bool in_group)
+      : backend_(backend), store_(store), scratch_(scratch), in_group_(in_group) {
     prefix_size_ = scratch_.size();
   }
   void put(std::string_view name_space, std::string_view value) override {
-    backend_.put(store_.id, key_of(name_space), value);
+    put_entry_of(backend_, way_of(in_group_), store_.id, key_of(name_space), value);
     has_put_ = true;
   }
   void erase(std::string_view name_space) override {
-    backend_.erase(store_.id, key_of(name_space));
+    erase_entry_of(backend_, in_group_, store_.id, key_of(name_space));
   }
   bool has_put() const { return has_put_; }
 
@@ -64,6 +86,7 @@ class RowStore::MapWriter final : public EntryChanges {
   StateBackend& backend_;
   const Store& store_;
   std::string& scratch_;
+  const bool in_group_;
   size_t prefix_size_ = 0;
   bool has_put_ = false;
 };
@@ -98,6 +121,7 @@ void RowStore::add_miss(std::byte* row, int32_t group, std::string_view key) {
   marks.used = 0;
   marks.dirty = 0;
   marks.fresh = 0;
+  marks.passed = 0;
   marks.epoch = 0;
   marks.visit = 0;
   marks.stored = 0;
@@ -118,9 +142,11 @@ Status RowStore::load() {
   for (const Store& store : stores_) {
     KeyedCell& cell = *store.cell;
     if (store.state.has_namespace) {
+      const bool may_be_stored = !has_all_ || backend_.is_restored(store.id);
       for (const Miss& miss : misses_) {
         cell.make_empty(miss.row);
-        marks_of(miss.row).stored |= cell.bit();
+        Marks& marks = marks_of(miss.row);
+        (may_be_stored ? marks.stored : marks.complete) |= cell.bit();
       }
       continue;
     }
@@ -150,39 +176,70 @@ void RowStore::erase_entries(const Store& store, int32_t group, std::string_view
   static_cast<void>(note(cursor->status()));
 }
 
-void RowStore::write(std::byte* row, int32_t group, std::string_view key) {
+void RowStore::write(std::byte* row, int32_t group, std::string_view key, bool in_group) {
   Marks& marks = marks_of(row);
   marks.dirty = 0;
+  marks.passed = in_group ? 1 : 0;
+  marks.passed_at = epoch_ & kBarrierMask;
   for (const Store& store : stores_) {
-    KeyedCell& cell = *store.cell;
-    const bool has = KeyedState::has(row, cell.bit());
     if (store.state.has_namespace) {
-      const bool is_cleared = (marks.cleared & cell.bit()) != 0;
-      if (is_cleared || (!has && (marks.stored & cell.bit()) != 0)) {
-        erase_entries(store, group, key);
-        marks.cleared &= ~cell.bit();
-        marks.stored &= ~cell.bit();
-      }
-      if (!has) { continue; }
-      MapWriter writer(backend_, store, stored_key_, group, key);
-      cell.write_changes(row, writer);
-      if (writer.has_put()) { marks.stored |= cell.bit(); }
-      continue;
+      write_map(store, row, group, key, in_group);
+    } else {
+      write_value(store, row, group, key, in_group);
     }
-    bool has_written = false;
-    if (has) {
-      CellWriter writer(backend_, store, stored_key_);
-      StateEntry entry{group, key, {}, {}};
-      cell.write(row, entry, writer);
-      has_written = writer.has_written();
-    }
-    if (has_written) {
-      marks.stored |= cell.bit();
-    } else if ((marks.stored & cell.bit()) != 0) {
-      make_store_key(stored_key_, group, key);
-      backend_.erase(store.id, stored_key_);
-      marks.stored &= ~cell.bit();
-    }
+  }
+}
+
+void RowStore::write_map(const Store& store, std::byte* row, int32_t group, std::string_view key,
+                         bool in_group) {
+  Marks& marks = marks_of(row);
+  KeyedCell& cell = *store.cell;
+  const bool has = KeyedState::has(row, cell.bit());
+  const bool is_cleared =
+      (marks.cleared & cell.bit()) != 0 || (!has && (marks.stored & cell.bit()) != 0);
+  // What is written in a group is not seen for a while: only where nothing will be looked for. And
+  // an entry has one way for its end and its new beginning.
+  const bool has_all = is_complete(row, cell);
+  in_group = in_group && has_all && !is_cleared;
+  if (is_cleared) {
+    erase_entries(store, group, key);
+    marks.cleared &= ~cell.bit();
+    marks.stored &= ~cell.bit();
+  }
+  if (!has) { return; }
+  make_store_prefix(stored_key_, group, key);
+  MapWriter writer(backend_, store, stored_key_, in_group);
+  cell.write_changes(row, writer);
+  if (writer.has_put()) { marks.stored |= cell.bit(); }
+  if (has_all) { marks.complete |= cell.bit(); }
+}
+
+void RowStore::write_value(const Store& store, std::byte* row, int32_t group, std::string_view key,
+                           bool in_group) {
+  Marks& marks = marks_of(row);
+  KeyedCell& cell = *store.cell;
+  bool has_written = false;
+  if (KeyedState::has(row, cell.bit())) {
+    CellWriter writer(backend_, store, stored_key_, way_of(in_group));
+    StateEntry entry{group, key, {}, {}};
+    cell.write(row, entry, writer);
+    has_written = writer.has_written();
+  }
+  if (has_written) {
+    marks.stored |= cell.bit();
+  } else if ((marks.stored & cell.bit()) != 0) {
+    make_store_key(stored_key_, group, key);
+    erase_entry_of(backend_, in_group, store.id, stored_key_);
+    marks.stored &= ~cell.bit();
+  }
+}
+
+void RowStore::give_back(std::byte* row, int32_t group, std::string_view key) {
+  for (const Store& store : stores_) {
+    if (store.state.has_namespace || !KeyedState::has(row, store.cell->bit())) { continue; }
+    CellWriter writer(backend_, store, stored_key_, Way::kPutBack);
+    StateEntry entry{group, key, {}, {}};
+    store.cell->write(row, entry, writer);
   }
 }
 
@@ -243,10 +300,12 @@ void RowStore::for_each_entry(const KeyedCell& cell,
 }
 
 void RowStore::put_entry(size_t index, const StateEntry& entry) {
+  has_all_ = false;
   CellWriter(backend_, stores_[index], stored_key_).add(entry);
 }
 
 void RowStore::put_cell(size_t index, std::byte* row, int32_t group, std::string_view key) {
+  has_all_ = false;
   CellWriter writer(backend_, stores_[index], stored_key_);
   StateEntry entry{group, key, {}, {}};
   stores_[index].cell->write(row, entry, writer);

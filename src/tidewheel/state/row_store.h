@@ -35,6 +35,7 @@ class EntryChanges {
 //   the
 //            row dirty: nobody is asked whether something was really changed
 //   epoch    number of barriers there had been when it became dirty
+//   passed   what the backend has of it was put past what the backend itself keeps in memory
 //   stored   by state: the backend may have something of it
 //   cleared  by map: what the backend has is void, and goes before entries are written
 //   complete by map: there is nothing in the backend that is not in the row
@@ -65,7 +66,7 @@ class RowStore {
     Marks& marks = marks_of(row);
     marks.used = static_cast<uint8_t>(marks.used + (marks.used < kUsesMax ? 1 : 0));
     marks.dirty = 1;
-    marks.epoch = epoch_;
+    marks.epoch = epoch_ & kEpochMask;
   }
   bool is_dirty(std::byte* row) const { return marks_of(row).dirty != 0; }
   // Whether it was changed after the last barrier.
@@ -87,7 +88,7 @@ class RowStore {
     marks.used = 2;
     return true;
   }
-  void next_epoch() { ++epoch_; }
+  void next_epoch() { epoch_ = (epoch_ + 1) & kEpochMask; }
   void note_visit(std::byte* row, uint16_t visit) const { marks_of(row).visit = visit; }
   bool was_visited(std::byte* row, uint16_t visit) const { return marks_of(row).visit == visit; }
 
@@ -98,7 +99,18 @@ class RowStore {
   Status load();
 
   // ---- Rows that go, or are written at a barrier.
-  void write(std::byte* row, int32_t group, std::string_view key);
+  // `in_group`: within StateBackend::begin_groups and end_groups, of a group that has not ended.
+  // The row may not leave then until what was written is seen; when it does, the backend gets it
+  // back.
+  void write(std::byte* row, int32_t group, std::string_view key, bool in_group = false);
+  void give_back(std::byte* row, int32_t group, std::string_view key);
+  bool was_passed(std::byte* row) const { return marks_of(row).passed != 0; }
+  // At this barrier.
+  bool was_passed_now(std::byte* row) const {
+    return was_passed(row) && marks_of(row).passed_at == (epoch_ & kBarrierMask);
+  }
+  // A row has left, or is about to.
+  void note_left() { has_all_ = false; }
   // Has the backend take what was written, if it is much.
   Status commit_some();
   Status commit() { return backend_.uncommitted_bytes() == 0 ? Status() : note(backend_.commit()); }
@@ -121,12 +133,16 @@ class RowStore {
   const Status& failure() const { return failure_; }
 
  private:
+  static constexpr uint32_t kEpochMask = 0xFFFFFF;
+  static constexpr uint32_t kBarrierMask = 0xFF;
   struct Marks {
     uint8_t used;
     uint8_t dirty : 1;
     uint8_t fresh : 1;
+    uint8_t passed : 1;
     uint16_t visit;  // number of the walk over all keys that has met it
-    uint32_t epoch;
+    uint32_t epoch : 24;
+    uint32_t passed_at : 8;  // the end of the number of barriers, when it was
     uint64_t stored;
     uint64_t cleared;   // only with maps
     uint64_t complete;  // only with maps
@@ -151,6 +167,10 @@ class RowStore {
   }
   const Store& store_of(const KeyedCell& cell) const;
   void make_current_prefix();
+  void write_value(const Store& store, std::byte* row, int32_t group, std::string_view key,
+                   bool in_group);
+  void write_map(const Store& store, std::byte* row, int32_t group, std::string_view key,
+                 bool in_group);
   void erase_entries(const Store& store, int32_t group, std::string_view key);
   Status note(Status status);
 
@@ -161,6 +181,7 @@ class RowStore {
   std::vector<Store> stores_;  // by the index of the cell
   uint32_t marks_at_ = 0;
   bool has_maps_ = false;
+  bool has_all_ = true;  // the backend has nothing of keys that have no row
   uint32_t epoch_ = 1;
   Status failure_;
 

@@ -121,6 +121,27 @@ class StateBackend {
   // What was committed before. Not affected by later writes.
   virtual std::unique_ptr<StoreView> view() = 0;
 
+  // ---- What is written at a barrier by who keeps it in memory, and goes through the key groups in
+  // turn for it. Such writes go past what the backend itself keeps of the store, and may become
+  // files as they come. They are seen once `end_groups` was called and `commit` has come back (or
+  // can_commit_behind says yes); other writes of the same keys come before or after that.
+
+  // False: this is no time for it, and `put` and `erase` are to be used.
+  virtual bool begin_groups() { return false; }
+  // Of groups that have not ended, in any order.
+  virtual void put_in_group(StoreId state, std::string_view key, std::string_view value) {
+    put(state, key, value);
+  }
+  virtual void erase_in_group(StoreId state, std::string_view key) { erase(state, key); }
+  // All of this group, and of those before it, has come. False: call it again, when the commit wake
+  // has come or after a commit.
+  virtual Result<bool> end_group(int32_t) { return true; }
+  // Nothing more comes. False as above.
+  virtual Result<bool> end_groups() { return true; }
+  // An entry that was put in a group, and not changed since, is kept in memory no more. A backend
+  // that keeps entries may have it back.
+  virtual void put_back(StoreId, std::string_view, std::string_view) {}
+
   // ---- Cuts, for backends that keep entries in memory themselves: what is put after `begin_cut`
   // is not in the snapshot. A backend that does not takes nothing newer until the snapshot is cut.
 

@@ -15,6 +15,7 @@
 namespace tidewheel {
 namespace {
 
+constexpr size_t kInstanceDigits = 16;
 constexpr int64_t kRetryMsMin = 50;
 constexpr int64_t kRetryMsMax = 2000;
 constexpr int64_t kWatchMs = 1000;
@@ -39,6 +40,7 @@ TaskManager::Role::Role(World& world, TaskManagerOptions options)
       log_(world.logger().named("taskmanager")),
       random_(world.fork_random()),
       id_(options_.id),
+      instance_(random_hex(random_, kInstanceDigits)),
       files_(std::make_unique<SerialJobs>(world.executor())),
       loop_(world, "taskmanager") {}
 
@@ -196,6 +198,7 @@ pb::TaskManagerInfo TaskManager::Role::info() const {
       static_cast<int64_t>(memory.managed_fraction *
                            static_cast<double>(memory.worker_accounted_bytes(options_.slots))));
   info.set_version(std::string(kVersion));
+  info.set_instance(instance_);
   return info;
 }
 
@@ -232,13 +235,17 @@ void TaskManager::Role::on_registered(const Result<pb::RegisterTaskManagerRespon
   if (!response.ok()) {
     // It may not lead yet, or not any more.
     retry_ms_ = std::clamp(2 * retry_ms_, kRetryMsMin, kRetryMsMax);
-    log_.info("the JobManager does not take this TaskManager: {}", response.status().to_string());
+    if (response.status().to_string() != refusal_) {
+      refusal_ = response.status().to_string();
+      log_.info("the JobManager does not take this TaskManager: {}", refusal_);
+    }
     loop_.after_ms(retry_ms_, [this, session = session_] {
       if (session == session_) { register_now(); }
     });
     return;
   }
   is_registered_ = true;
+  refusal_.clear();
   job_manager_.set_fence(response->fence());
   service_->accept_only(response->fence());
   log_.info("{} has registered with the JobManager at {}", id_, leader_address_);
@@ -254,8 +261,8 @@ void TaskManager::Role::on_registered(const Result<pb::RegisterTaskManagerRespon
 void TaskManager::Role::watch_the_time() {
   const int64_t limit_ms = options_.config.get(options::kRegistrationTimeout);
   if (!is_registered_ && loop_.now_ms() - alone_since_ms_ > limit_ms) {
-    log_.error("no JobManager was found within {}, the TaskManager ends",
-               format_duration_ms(limit_ms));
+    log_.error("no JobManager was found within {}, the TaskManager ends{}",
+               format_duration_ms(limit_ms), refusal_.empty() ? "" : ": " + refusal_);
     options_.on_end(1);
     return;
   }

@@ -83,12 +83,14 @@ class TaskManager::Role {
   Logger log_;
   Random random_;
   std::string id_;
+  std::string instance_;  // drawn for this process
 
   // The loop's.
   std::string leader_address_;
   RpcClient job_manager_;  // empty: nobody leads, as far as is known
   uint64_t session_ = 0;   // counts connections, so that late answers are told apart
   bool is_registered_ = false;
+  std::string refusal_;  // why it is not registered, as far as a JobManager has said so
   int64_t alone_since_ms_ = 0;
   int64_t retry_ms_ = 0;
   ProcessMetrics own_metrics_;

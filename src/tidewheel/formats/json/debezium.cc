@@ -14,7 +14,7 @@
 #include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/formats/json/column_decoder.h"
 #include "tidewheel/formats/json/column_encoder.h"
-#include "tidewheel/formats/json/reader.h"
+#include "tidewheel/formats/json/row_decoder.h"
 #include "tidewheel/formats/json/table.h"
 #include "tidewheel/formats/json/table_options.h"
 
@@ -69,12 +69,6 @@ struct DebeziumPlan {
   JsonOptions json;
   bool has_schema = false;
 };
-
-std::vector<size_t> fields_of(const DecodedRow& row) {
-  std::vector<size_t> fields;
-  for (const DecodedRow::Wanted& wanted : row.wanted) { fields.push_back(wanted.field); }
-  return fields;
-}
 
 // Reads a value of the source's object, or another one that stands by itself, into a column.
 class MetadataDecoder {
@@ -132,72 +126,42 @@ class MetadataDecoder {
   std::vector<ColumnDecoder> in_source_;  // one, or none
 };
 
-class DebeziumDecoder final : public RowDecoder, private json_detail::JsonReaderBase {
+class DebeziumDecoder final : public json_detail::JsonRowsDecoder<DebeziumDecoder> {
  public:
+  static constexpr uint32_t kRowsOfRecord = 2;  // an update
+
   explicit DebeziumDecoder(const DebeziumPlan& plan)
-      : JsonReaderBase(plan.json, "message"),
-        has_schema_(plan.has_schema),
-        decoder_(plan.row.message, fields_of(plan.row)) {
-    for (const DecodedRow::Wanted& wanted : plan.row.wanted) { targets_.push_back(wanted.column); }
-    columns_.resize(targets_.size());
+      : JsonRowsDecoder(plan.row, plan.json), has_schema_(plan.has_schema) {
     const RowType known = metadata_columns();
     for (const DecodedRow::WantedMetadata& wanted : plan.row.metadata) {
       metadata_.emplace_back(static_cast<Said>(known.find(wanted.key)), wanted.column);
     }
   }
 
-  Result<bool> decode(Text message, ColumnBatch& rows) override {
-    begin_place("message");
-    take_all_as_one();
-    size_t taken = 0;
-    const uint32_t size = rows.size();
-    const Next next = read(message, /*ended=*/true, taken, rows, size + 1);
-    if (next == Next::kFailed) { return std::exchange(RowDecoder::status_, Status()); }
-    return rows.size() > size;
-  }
-
-  void name_stream(std::string place) override { begin_place(std::move(place)); }
-  void go_on(int64_t line) override { set_line(line); }
-  int64_t line() const override { return JsonReaderBase::line(); }
-
-  // An update gives two rows, the second of which may be one more than `rows_max`.
-  Next read(std::string_view bytes, bool ended, size_t& taken, ColumnBatch& rows,
-            uint32_t rows_max) override {
-    taken = 0;
-    cursor_.set_arena(&rows.arena());
-    if (rows.size() < rows_max) { rows.ensure_room(rows_max - rows.size() + 1); }
-    for (size_t i = 0; i < targets_.size(); ++i) { columns_[i] = &rows.column(targets_[i]); }
-    while (rows.size() < rows_max) {
-      size_t took = 0;
-      JsonNext next = begin_record(bytes.substr(taken), ended, took);
-      taken += took;
-      if (next == JsonNext::kRow) {
-        const uint32_t first = rows.size();
-        uint32_t count = 0;
-        next = end_record(read_change(rows, count));
-        if (next == JsonNext::kRow) {
-          rows.set_size(first + count);
-          continue;
-        }
-        drop_rows(first, rows);
+  bool read_rows(ColumnBatch& rows, uint32_t& count) {
+    const uint32_t* const begin = cursor_.at();
+    Parts parts;
+    if (!find_parts(parts)) { return false; }
+    const uint32_t* const end = parts.end;
+    if (has_schema_) {
+      if (parts.payload == nullptr) {
+        cursor_.go_to(begin);
+        return cursor_.fault_here("there is no payload, as debezium-json.schema-include has it");
       }
-      if (next == JsonNext::kReject) { continue; }
-      skipped_ = malformed_count();
-      if (next == JsonNext::kNeedsBytes) { return Next::kNeedsBytes; }
-      if (next == JsonNext::kEnd) { return Next::kEnd; }
-      RowDecoder::status_ = JsonReaderBase::status();
-      return Next::kFailed;
+      const uint32_t* const schema = parts.schema;
+      cursor_.go_to(parts.payload);
+      parts = Parts();
+      if (!find_parts(parts)) { return false; }
+      parts.schema = schema;
+    } else {
+      parts.schema = nullptr;
     }
-    skipped_ = malformed_count();
-    return Next::kFull;
+    if (!read_parts(begin, parts, rows, count)) { return false; }
+    cursor_.go_to(end);
+    return true;
   }
 
  private:
-  void drop_rows(uint32_t from, ColumnBatch& rows) {
-    for (const size_t target : targets_) { rows.column(target).drop_rows(from); }
-    for (const MetadataDecoder& one : metadata_) { rows.column(one.column()).drop_rows(from); }
-  }
-
   // The rows follow the operation, which may stand behind them: so all parts are found first.
   bool find_parts(Parts& parts) {
     const bool good = json_detail::read_entries(cursor_, [&](size_t) {
@@ -223,30 +187,7 @@ class DebeziumDecoder final : public RowDecoder, private json_detail::JsonReader
     return nullptr;
   }
 
-  bool read_change(ColumnBatch& rows, uint32_t& count) {
-    const uint32_t* const begin = cursor_.at();
-    Parts parts;
-    if (!find_parts(parts)) { return false; }
-    const uint32_t* const end = parts.end;
-    if (has_schema_) {
-      if (parts.payload == nullptr) {
-        cursor_.go_to(begin);
-        return cursor_.fault_here("there is no payload, as debezium-json.schema-include has it");
-      }
-      const uint32_t* const schema = parts.schema;
-      cursor_.go_to(parts.payload);
-      parts = Parts();
-      if (!find_parts(parts)) { return false; }
-      parts.schema = schema;
-    } else {
-      parts.schema = nullptr;
-    }
-    if (!read_rows(begin, parts, rows, count)) { return false; }
-    cursor_.go_to(end);
-    return true;
-  }
-
-  bool read_rows(const uint32_t* begin, const Parts& parts, ColumnBatch& rows, uint32_t& count) {
+  bool read_parts(const uint32_t* begin, const Parts& parts, ColumnBatch& rows, uint32_t& count) {
     std::string_view op;
     cursor_.go_to(parts.op == nullptr ? begin : parts.op);
     if (parts.op == nullptr || !cursor_.raw_string(op) || op.size() != 1) {
@@ -278,7 +219,7 @@ class DebeziumDecoder final : public RowDecoder, private json_detail::JsonReader
     }
     const uint32_t row = rows.size() + count;
     cursor_.go_to(at);
-    if (!decoder_.read_record(cursor_, columns_.data(), row)) {
+    if (!read_fields(row)) {
       cursor_.add_field(name);
       return false;
     }
@@ -291,9 +232,6 @@ class DebeziumDecoder final : public RowDecoder, private json_detail::JsonReader
   }
 
   const bool has_schema_;
-  ColumnDecoder decoder_;
-  std::vector<size_t> targets_;
-  std::vector<Column*> columns_;  // of the batch at hand
   std::vector<MetadataDecoder> metadata_;
 };
 

@@ -1,0 +1,171 @@
+// What is written at a barrier group by group: each group that is over is sorted and goes into new
+// files on the blocking pool, while the next ones are gathered.
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tidewheel/base/check.h"
+#include "tidewheel/rocksdb/rocksdb_backend.h"
+#include "tidewheel/rocksdb/rocksdb_new_files.h"
+
+namespace tidewheel {
+
+namespace {
+
+// Less is not worth a file.
+constexpr uint64_t kGroupBytesMin = 256 << 10;
+constexpr uint64_t kGroupBytesMax = 128 << 20;
+constexpr uint64_t kGroupBytesUnmanaged = 32 << 20;
+
+}  // namespace
+
+// As write buffers stay empty meanwhile: what is gathered takes up to two of these parts, and what
+// is written a third one.
+uint64_t RocksdbBackend::group_bytes_of(const RocksdbMemory& memory) {
+  if (memory.total_bytes <= 0) { return kGroupBytesUnmanaged; }
+  const uint64_t bytes = static_cast<uint64_t>(memory.write_buffer_bytes) / 4;
+  return bytes < kGroupBytesMin ? 0 : std::min(bytes, kGroupBytesMax);
+}
+
+bool RocksdbBackend::begin_groups() {
+  if (groups_.is_open) { return false; }  // after a failure
+  const auto live =
+      static_cast<uint64_t>(std::max(shared_.live.load(std::memory_order_relaxed), 1));
+  groups_.bytes_max = group_bytes_max_ / live;
+  if (groups_.bytes_max < kGroupBytesMin) { return false; }
+  groups_.is_open = true;
+  groups_.next = 0;
+  groups_.open.resize(static_cast<size_t>(place_.key_groups.last - place_.key_groups.first + 1));
+  return true;
+}
+
+void RocksdbBackend::add_in_group(StoreId state, bool erases, std::string_view key,
+                                  std::string_view value) {
+  // Where one group has very much, or all come at once.
+  if (groups_.open_bytes + groups_.ended_bytes >= 2 * groups_.bytes_max) {
+    return add_write(gathered_, state, erases, key, value);
+  }
+  StateEntry entry;
+  TIDEWHEEL_CHECK(split_store_key(key, false, entry), "a key without a group");
+  const auto index = static_cast<size_t>(entry.group - place_.key_groups.first);
+  TIDEWHEEL_CHECK(index >= groups_.next && index < groups_.open.size(), "a group that is over");
+  Writes& to = groups_.open[index];
+  if (to.writes.empty() && !groups_.spare.empty()) {
+    to = std::move(groups_.spare.back());
+    groups_.spare.pop_back();
+  }
+  add_write(to, state, erases, key, value);
+  groups_.open_bytes += key.size() + value.size();
+}
+
+void RocksdbBackend::put_in_group(StoreId state, std::string_view key, std::string_view value) {
+  add_in_group(state, false, key, value);
+}
+
+void RocksdbBackend::erase_in_group(StoreId state, std::string_view key) {
+  add_in_group(state, true, key, {});
+}
+
+// Those before `index` are over.
+void RocksdbBackend::end_until(size_t index) {
+  for (; groups_.next < index; ++groups_.next) {
+    Writes& group = groups_.open[groups_.next];
+    if (group.writes.empty()) { continue; }
+    groups_.open_bytes -= group.bytes.size();
+    groups_.ended_bytes += group.bytes.size();
+    groups_.ended.push_back(std::exchange(group, {}));
+  }
+}
+
+Result<bool> RocksdbBackend::end_group(int32_t group) {
+  if (!groups_.is_open) { return true; }
+  end_until(static_cast<size_t>(group - place_.key_groups.first + 1));
+  if (groups_.ended.empty()) { return true; }
+  if (!behind_written_) {
+    if (groups_.ended_bytes < groups_.bytes_max) { return true; }
+    if (!can_commit_behind()) { return false; }
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(write_ended(false));
+  return true;
+}
+
+Result<bool> RocksdbBackend::end_groups() {
+  if (!groups_.is_open) { return true; }
+  end_until(groups_.open.size());
+  if (!can_commit_behind()) { return false; }
+  TIDEWHEEL_RETURN_IF_ERROR(write_ended(true));
+  groups_.is_open = false;
+  groups_.spare.clear();
+  return true;
+}
+
+// The job has what is ended to itself until the event is set.
+Status RocksdbBackend::write_ended(bool is_last) {
+  TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
+  TIDEWHEEL_DCHECK(is_cut());
+  for (Writes& written : groups_.writing) { groups_.spare.push_back(std::move(written)); }
+  groups_.writing = std::exchange(groups_.ended, {});
+  groups_.ended_bytes = 0;
+  groups_.files.resize(stores_.size());
+  run_behind([this, is_last] {
+    Status status;
+    for (Writes& group : groups_.writing) {
+      if (status.ok()) { status = write_group(group); }
+      group.clear();
+    }
+    if (status.ok()) { status = failure(write_batch(*behind_batch_)); }
+    if (!is_last) { return status; }
+    groups_.writing.clear();
+    for (GroupFiles& files : groups_.files) {
+      if (files.made != nullptr && status.ok()) { status = failure(files.made->hand_over()); }
+    }
+    groups_.files.clear();
+    return status;
+  });
+  return {};
+}
+
+Status RocksdbBackend::write_group(Writes& group) {
+  group.sort();
+  for (size_t i = 0; i < group.writes.size(); ++i) {
+    const Write& write = group.writes[i];
+    const std::string_view key = group.key_of(write);
+    const std::string_view value(key.data() + key.size(), write.value_size);
+    NewFiles* const files = files_of(write.state);
+    if (files == nullptr) {
+      add_to_batch(*behind_batch_, write, key, value);
+      if (behind_batch_->GetDataSize() < write_batch_bytes_) { continue; }
+      TIDEWHEEL_RETURN_IF_ERROR(failure(write_batch(*behind_batch_)));
+      continue;
+    }
+    // Files have a key once.
+    if (i + 1 < group.writes.size()) {
+      const Write& next = group.writes[i + 1];
+      if (next.state == write.state && next.order == write.order && group.key_of(next) == key) {
+        continue;
+      }
+    }
+    TIDEWHEEL_RETURN_IF_ERROR(failure(write.erases ? files->erase(key) : files->put(key, value)));
+  }
+  return {};
+}
+
+// Null: what there is goes through the write buffer.
+NewFiles* RocksdbBackend::files_of(StoreId state) {
+  GroupFiles& files = groups_.files[state];
+  if (!std::exchange(files.is_decided, true)) {
+    const Store& store = stores_[state];
+    if (NewFiles::are_welcome(*database_, store.family)) {
+      files.made = std::make_unique<NewFiles>(
+          *database_, store.family,
+          ::rocksdb::Options(database_options(shared_.config, shared_.memory), options_of(store)),
+          fmt::format("{}/new-{}-", directory_, ++groups_.files_made));
+    }
+  }
+  return files.made.get();
+}
+
+}  // namespace tidewheel
