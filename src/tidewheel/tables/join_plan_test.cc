@@ -144,8 +144,8 @@ TEST_F(JoinPlans, rows_wait_for_windows_that_are_still_to_come) {
   EXPECT_FALSE(has(kept("ts <= ends"), "until event time"));
   EXPECT_FALSE(has(kept("ts >= ends - INTERVAL '1' DAY"), "until event time"));
   // Rows that are updated, outer joins, and state that expires.
-  const std::string outer =
-      explained("SELECT bid.price FROM bid LEFT JOIN best ON bid.price = best.price AND " + between);
+  const std::string outer = explained(
+      "SELECT bid.price FROM bid LEFT JOIN best ON bid.price = best.price AND " + between);
   EXPECT_FALSE(has(outer, "until event time")) << outer;
   run("SET 'table.exec.state.ttl' = '1 h'");
   EXPECT_FALSE(has(kept(between), "until event time"));
