@@ -396,6 +396,50 @@ def a_stage_whose_files_are_lost_with_a_task_manager_runs_again(cluster, folder)
         raise Failure(f"stages were started {attempts} times")
 
 
+def parts_of(out):
+    """How many part files have their names, and how many are hidden still."""
+    names = [path.name for path in out.glob("*part-*")]
+    hidden = sum(name.startswith(".") for name in names)
+    return len(names) - hidden, hidden
+
+
+@test(RESTARTS + HEARTBEATS)
+def a_worker_that_is_killed_between_commits_has_written_each_row_once(cluster, folder):
+    start(cluster)
+    numbers = 400000
+    script, out = ledger(folder, numbers, 100000000)
+    # Some hundred parts, each of which gets its name by itself.
+    script.write_text("SET 'execution.runtime-mode' = 'batch';\n" + script.read_text().replace(
+        "'format' = 'csv'", "'format' = 'csv', 'sink.parallelism' = '3', 'sink.rolling-policy.file-size' = '2kb'"))
+    job = cluster.run(script)
+
+    def some_are_there():
+        named, hidden = parts_of(out)
+        return named > 0 and (named, hidden)
+
+    deadline = time.monotonic() + 60
+    while not some_are_there():
+        if time.monotonic() > deadline:
+            raise Failure("no part has got its name")
+    for tm in cluster.task_managers:
+        for pid in tm.children():
+            os.kill(pid, signal.SIGKILL)
+    named, hidden = parts_of(out)
+    if not hidden:
+        raise Failure(f"all {named} parts had their names before the kill")
+    cluster.wait_state(job, "FINISHED", seconds=120)
+    check_ledger(out, numbers)
+    if parts_of(out)[1]:
+        raise Failure("hidden parts are left")
+    restarts = len(cluster.get(f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"])
+    if not restarts:
+        raise Failure("the job was not hit")
+    attempts = [task["attempt"] for v in cluster.job(job)["vertices"]
+                for task in cluster.get(f"/jobs/{job}/vertices/{v['id']}")["subtasks"]]
+    if any(attempts):
+        raise Failure(f"rows were written again: attempts {attempts}")
+
+
 def two_free_ports():
     """The first of two that follow each other, below those that the system gives to others meanwhile."""
     for port in range(20000 + os.getpid() % 5000 * 2, 32000, 2):

@@ -18,6 +18,7 @@
 #include "tidewheel/sql/epoch_fold.h"
 #include "tidewheel/sql/group_aggregate.h"
 #include "tidewheel/sql/interval_join.h"
+#include "tidewheel/sql/join_waits.h"
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/local_aggregate.h"
 #include "tidewheel/sql/local_window_aggregate.h"
@@ -706,6 +707,7 @@ struct JobBuilder::NodeBuilder {
     spec.nulls_match = node.nulls_match;
     spec.left_ttl_ms = ttl_ms(0);
     spec.right_ttl_ms = ttl_ms(1);
+    if (spec.left_ttl_ms == 0 && spec.right_ttl_ms == 0) { spec.waits = find_waiting_side(plan); }
     return join("Join", node, std::move(spec), make_stream_join);
   }
   Result<Stream<ColumnRow>> operator()(const MultiJoinNode& node) const {

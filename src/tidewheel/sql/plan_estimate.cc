@@ -8,6 +8,7 @@
 
 #include "tidewheel/base/file_system.h"
 #include "tidewheel/sql/functions.h"
+#include "tidewheel/sql/join_waits.h"
 #include "tidewheel/sql/multi_join_rule.h"
 
 namespace tidewheel::sql {
@@ -353,6 +354,15 @@ struct StateText {
     if (plan.input(0).kept_ms >= 0 || plan.input(1).kept_ms >= 0) {
       until = fmt::format("the left ones {}, the right ones {}", kept(plan.input(0).kept_ms),
                           kept(plan.input(1).kept_ms));
+    }
+    if (until == "for ever" && node.left_window_end < 0 && node.left_time < 0) {
+      const auto waits = find_waiting_side(plan);
+      if (waits.has_value()) {
+        const bool left = waits->side == 0;
+        until = fmt::format(
+            "the {} ones in memory until event time has passed them by {} ms, the {} ones for ever",
+            left ? "left" : "right", waits->after_ms, left ? "right" : "left");
+      }
     }
     if (node.left_window_end >= 0) { until = "until the window has ended"; }
     if (node.left_time >= 0) {

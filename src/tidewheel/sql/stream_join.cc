@@ -1,15 +1,21 @@
 #include "tidewheel/sql/stream_join.h"
 
 #include <algorithm>
+#include <bitset>
+#include <numeric>
+#include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
+#include "tidewheel/operators/record_codec.h"
 #include "tidewheel/sql/join_input.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_list_cell.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/sql/shared_rows.h"
 #include "tidewheel/state/keyed_rows.h"
+#include "tidewheel/types/hash.h"
 
 namespace tidewheel::sql {
 
@@ -196,7 +202,21 @@ class StreamJoin final : public KeyedOperator<K> {
       sides_[side].list().hold_images(*inputs_[side].images);
       out_.use_images(side == 0, *inputs_[side].images);
     }
-    return this->read_store();
+    TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
+    open_waiting();
+    SnapshotReader* const reader = std::exchange(reader_, nullptr);
+    return reader == nullptr ? Status() : restore_waiting(*reader);
+  }
+  void begin_snapshot(const SnapshotStart& start) override {
+    Base::begin_snapshot(start);
+    if (waiting_) { waiting_->begin_snapshot(); }
+  }
+  Status restore(SnapshotReader& reader) override {
+    reader_ = &reader;
+    return Base::restore(reader);
+  }
+  void on_input_watermark(int32_t input, int64_t time_ms) override {
+    if (waiting_ && static_cast<size_t>(input) != spec_.waits->side) { waiting_->advance(time_ms); }
   }
 
   Progress on_rows(int32_t input, const Element& rows, uint32_t& cursor) override {
@@ -205,11 +225,21 @@ class StreamJoin final : public KeyedOperator<K> {
         [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) { take(input, in, begin, end); });
   }
 
+ protected:
+  void write_beside(SnapshotWriter& writer) override {
+    Base::write_beside(writer);
+    if (!waiting_) { return; }
+    const size_t side = spec_.waits->side;
+    waiting_->write(writer, inputs_[side].bytes, waiting_name(side),
+                    this->context().subtask_index(), this->context().parallelism());
+  }
+
  private:
   using Found = JoinSide::Found;
   static constexpr uint32_t kChunk = 1024;  // the same rows of the other side come in many pairs
   static constexpr uint32_t kAhead = 8;     // rows whose lists are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
+  static constexpr size_t kMetBits = 16 * 1024;
 
   // A pair of a row and one of the other side that the filter has kept.
   struct Kept {
@@ -240,6 +270,159 @@ class StreamJoin final : public KeyedOperator<K> {
     return side == 0 ? spec_.left_keys : spec_.right_keys;
   }
 
+  // ---- Rows that wait.
+
+  static std::string waiting_name(size_t side) {
+    return side == 0 ? "left rows waiting" : "right rows waiting";
+  }
+  // In memory only: a backend has all rows by their keys.
+  void open_waiting() {
+    if (!spec_.waits || store_->has_backend()) { return; }
+    const JoinInput& input = inputs_[spec_.waits->side];
+    if (!sides_[0].only_adds() || !sides_[1].only_adds() || !input.images) { return; }
+    waiting_.emplace(*spec_.waits, input.bytes.types(), store_->memory());
+    store_->for_each_key([this](const K& key) { note_met(key); });
+  }
+  // Those of the snapshot. Where none wait, because another plan or a backend has been chosen
+  // since, they are kept by their keys.
+  Status restore_waiting(SnapshotReader& reader) {
+    for (size_t side = 0; side < 2; ++side) {
+      const std::string name = waiting_name(side);
+      TIDEWHEEL_ASSIGN_OR_RETURN(const auto all,
+                                 read_saved_records<SavedWaitingRows>(reader, name));
+      const bool fits =
+          sides_[side].only_adds() && inputs_[side].images && inputs_[side].keys.is_int();
+      if (!all.empty() && !fits) {
+        return failed_precondition(ErrorId::kSchemaMismatch,
+                                   "the state has {}, of a join whose rows are only added, and the "
+                                   "query has another join",
+                                   name);
+      }
+      for (const auto& saved : all) {
+        TIDEWHEEL_RETURN_IF_ERROR(restore_waiting(side, name, saved.record.rows));
+      }
+    }
+    return {};
+  }
+  Status restore_waiting(size_t side, const std::string& name,
+                         const std::vector<std::string>& saved) {
+    JoinInput& input = inputs_[side];
+    std::vector<Text> rows;
+    for (const std::string& row : saved) {
+      TIDEWHEEL_RETURN_IF_ERROR(kept_bytes(&*input.images, Text(row), name).status());
+      rows.emplace_back(row);
+    }
+    std::vector<Column> columns;
+    std::vector<Column*> pointers;
+    std::vector<ColumnView> views;
+    for (const LogicalType& type : input.bytes.types()) { columns.emplace_back(type); }
+    for (Column& column : columns) { pointers.push_back(&column); }
+    input.bytes.decode(rows, pointers, 0);
+    for (const Column& column : columns) { views.push_back(column.view()); }
+    return keep_restored(side, views, static_cast<uint32_t>(rows.size()));
+  }
+  Status keep_restored(size_t side, std::span<const ColumnView> columns, uint32_t count) {
+    std::vector<K> keys;
+    std::vector<uint32_t> rows;
+    if constexpr (std::is_same_v<K, IntKey>) {
+      const auto key = static_cast<size_t>(inputs_[side].keys.columns()[0]);
+      for (uint32_t row = 0; row < count; ++row) {
+        const IntKey one = columns[key].template at<int64_t>(row);
+        if (!this->context().key_groups().contains(store_->hash_of(one).group)) { continue; }
+        keys.push_back(one);
+        rows.push_back(row);
+      }
+    }
+    if (waiting_ && spec_.waits->side == side) {
+      waiting_->add(columns, rows);
+      return {};
+    }
+    chunk_.renew_arena();
+    std::vector<Text> made(rows.size());
+    inputs_[side].images->encode(columns, rows, chunk_.arena(), made.data());
+    const auto kept = static_cast<uint32_t>(rows.size());
+    KeyedBatch batch(*store_, 0, kept, [&](uint32_t i) -> const K& { return keys[i]; });
+    for (uint32_t i = 0; i < kept; ++i) {
+      batch.select(i);
+      sides_[side].list().add(store_->ensure_row(), made[i]);
+    }
+    return store_->status();
+  }
+  // Rows of the side that waits. Few of them match what is there: only those are looked up whose
+  // key may be one that the other side has had.
+  void let_wait(uint32_t& cursor, uint32_t end) {
+    const uint32_t begin = cursor;
+    const std::span<const K> keys = chunk_.keys();
+    JoinSide& other = sides_[1 - side_];
+    numbers_.clear();
+    for (uint32_t i = 0; i < end - begin; ++i) {
+      if (!chunk_.has_null_key(i) && may_be_met(keys[i])) { numbers_.push_back(i); }
+    }
+    const auto count = static_cast<uint32_t>(numbers_.size());
+    cursor = end;
+    out_.begin(is_left_);
+    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[numbers_[i]]; });
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t row = begin + numbers_[i];
+      if (out_.size() >= kRowsMax) {
+        send_pairs();
+        if (!output().ready()) {
+          cursor = row;
+          break;
+        }
+      }
+      batch.select(i);
+      if (store_->current_row() == nullptr) { continue; }
+      other.for_each(store_->current_row(), [&](const Text& bytes, int64_t copies) {
+        for (; copies > 0; --copies) { out_.add(row, {}, bytes, kPlus); }
+      });
+    }
+    waiting_rows_.clear();
+    for (uint32_t row = begin; row < cursor; ++row) {
+      if (!chunk_.has_null_key(row - begin)) { waiting_rows_.push_back(row); }
+    }
+    waiting_->see_tables(*in_);
+    waiting_->add(in_->views(), waiting_rows_);
+    send_pairs();
+  }
+  // The bit of a key in met_.
+  static size_t met_bit(int64_t key) { return mix64(static_cast<uint64_t>(key)) % kMetBits; }
+  bool may_be_met(const K& key) const {
+    if constexpr (std::is_same_v<K, IntKey>) {
+      return met_[met_bit(key.value_or(0))];
+    } else {
+      return true;
+    }
+  }
+  void note_met(const K& key) {
+    if constexpr (std::is_same_v<K, IntKey>) { met_.set(met_bit(key.value_or(0))); }
+  }
+  // Rows [begin, end) of the other side.
+  void meet_waiting(uint32_t begin, uint32_t end) {
+    if constexpr (std::is_same_v<K, IntKey>) {
+      const std::span<const K> keys = chunk_.keys();
+      waiting_keys_.clear();
+      waiting_rows_.clear();
+      for (uint32_t row = begin; row < end; ++row) {
+        if (!keys[row - begin].has_value()) { continue; }
+        note_met(keys[row - begin]);
+        waiting_keys_.push_back(*keys[row - begin]);
+        waiting_rows_.push_back(row);
+      }
+      const std::span<const WaitingRows::Match> found = waiting_->find(waiting_keys_);
+      if (found.empty()) { return; }
+      RowImages& images = *inputs_[1 - side_].images;
+      numbers_.resize(found.size());
+      std::iota(numbers_.begin(), numbers_.end(), 0);
+      chunk_.renew_arena();
+      pair_texts_.resize(found.size());
+      images.encode(waiting_->decode(found), numbers_, chunk_.arena(), pair_texts_.data());
+      for (size_t i = 0; i < found.size(); ++i) {
+        out_.add(waiting_rows_[found[i].key], {}, pair_texts_[i], kPlus);
+      }
+    }
+  }
+
   // Moves `cursor` past the rows that were taken: all, unless the output has enough.
   void take(int32_t input, const ColumnBatch& in, uint32_t& cursor, uint32_t end) {
     const uint32_t begin = cursor;
@@ -250,9 +433,10 @@ class StreamJoin final : public KeyedOperator<K> {
     in_ = &in;
     if (inputs_[side_].images) { inputs_[side_].images->see_tables(in); }
     const bool finds_nulls = !spec_.nulls_match;
-    if (spec_.kind == Kind::kInner && in.kinds() == nullptr && sides_[side_].only_adds()) {
+    if (spec_.kind == Kind::kInner && sides_[side_].only_adds() &&
+        (in.kinds() == nullptr || waiting_)) {
       chunk_.read_keys(inputs_[side_], in, begin, end, finds_nulls);
-      return append(cursor, end);
+      return waiting_ && spec_.waits->side == side_ ? let_wait(cursor, end) : append(cursor, end);
     }
     chunk_.read(inputs_[side_], in, begin, end, finds_nulls);
     const std::span<const K> keys = chunk_.keys();
@@ -270,15 +454,16 @@ class StreamJoin final : public KeyedOperator<K> {
     out_.emit(output(), &in);
   }
 
-  // Rows that come to a side of an inner join which takes nothing back. The other side stays as it
-  // is meanwhile, so that pairs point into it until the filter has seen them together. The rows are
-  // written where they stay, column by column when room has been made for all of them.
+  // Rows that come to a side of an inner join which takes nothing back. The other side stays as
+  // it is meanwhile, so that pairs point into it until the filter has seen them together. The
+  // rows are written where they stay, column by column when room has been made for all of them.
   void append(uint32_t& cursor, uint32_t end) {
     const uint32_t count = end - cursor;
     const std::span<const K> keys = chunk_.keys();
     const std::span<const uint32_t> sizes = added_.begin(inputs_[side_], *in_, cursor, end);
     states_.assign(count, nullptr);
-    // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
+    // All keys are looked up first, so that what their rows point to can be fetched ahead as
+    // well.
     if (!store_->has_backend() || !sides_[1 - side_].has_entries()) {
       KeyedBatch<K, std::span<const K>> batch(*store_, keys);
       batch.ensure_rows(states_.data(),
@@ -317,6 +502,7 @@ class StreamJoin final : public KeyedOperator<K> {
       });
     }
     added_.write(inputs_[side_], *in_);
+    if (waiting_) { meet_waiting(begin, cursor); }
     send_pairs();
   }
   void send_pairs() {
@@ -538,6 +724,9 @@ class StreamJoin final : public KeyedOperator<K> {
   SharedRows shared_[2];
   RowOutput out_;
   JoinSide sides_[2];
+  std::optional<WaitingRows> waiting_;  // of the side that waits
+  std::bitset<kMetBits> met_;           // by hash: the other side has had such a key
+  SnapshotReader* reader_ = nullptr;    // until `open` has returned
 
   // Of the rows at work.
   size_t side_ = 0;  // that they come from
@@ -547,6 +736,9 @@ class StreamJoin final : public KeyedOperator<K> {
   JoinChunk<K> chunk_;
   std::vector<std::byte*> states_;  // of the rows' keys
   AddedRows added_;
+  std::vector<uint32_t> waiting_rows_;  // of the batch: those of one side or the other
+  std::vector<int64_t> waiting_keys_;
+  std::vector<uint32_t> numbers_;
   std::vector<Found> found_;  // what the row at work matches
   std::vector<Found> kept_found_;
   std::vector<Found> own_found_;

@@ -3,11 +3,13 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "tidewheel/base/status.h"
 #include "tidewheel/dataflow/operator.h"
+#include "tidewheel/sql/waiting_rows.h"
 #include "tidewheel/types/column.h"
 #include "tidewheel/types/logical_type.h"
 
@@ -45,6 +47,9 @@ struct StreamJoinSpec {
   int64_t left_ttl_ms = 0;  // since a row has come; 0: for ever
   int64_t right_ttl_ms = 0;
   bool nulls_match = false;  // keys are compared by IS NOT DISTINCT FROM
+  // Of an inner join whose keys are one column of 64 bits: a side that takes nothing back, whose
+  // rows match only what comes soon, and little of that (sql/join_waits.h).
+  std::optional<WaitingSpec> waits;
 };
 
 // `filter` may be null. Errors: kSqlType when the keys do not fit.

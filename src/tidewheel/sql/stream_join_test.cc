@@ -140,6 +140,92 @@ TEST(StreamJoin, state_of_other_rows_is_refused) {
   EXPECT_EQ(harness_of(spec).open(state).id(), ErrorId::kSchemaMismatch);
 }
 
+// ---- Rows that wait: left ones, for right ones that come until the watermark is 10 past their v.
+
+StreamJoinSpec waiting_spec() {
+  StreamJoinSpec spec = spec_of(Kind::kInner);
+  spec.waits = WaitingSpec{.side = 0, .key = 0, .time = 1, .after_ms = 10};
+  return spec;
+}
+
+TEST(StreamJoin, rows_wait_until_nothing_to_come_can_match_them) {
+  SqlHarness harness = harness_of(waiting_spec());
+  harness.push({"+I 1,10", "+I 2,10", "+I NULL,10", "+I 1,NULL"}, 0).push({"+I 1,12"}, 0);
+  harness.push({"+I 1,7", "+I 1,8", "+I 3,7", "+I NULL,7"}, 1);
+  EXPECT_EQ(harness.take(), (Lines{"+I 1,10,1,7", "+I 1,10,1,8", "+I 1,12,1,7", "+I 1,12,1,8"}));
+  // That of the side that waits says nothing of what the other has to come.
+  harness.input_watermark(0, 100).input_watermark(1, 19).push({"+I 2,9"}, 1);
+  EXPECT_EQ(harness.take(), Lines{"+I 2,10,2,9"});
+  harness.input_watermark(1, 21).push({"+I 2,9", "+I 1,9"}, 1);
+  EXPECT_EQ(harness.take(), Lines{"+I 1,12,1,9"});
+  // A late row meets what is there, and waits no more.
+  harness.push({"+I 2,5"}, 0);
+  EXPECT_EQ(harness.take(), (Lines{"+I 2,5,2,9", "+I 2,5,2,9"}));
+  harness.push({"+I 2,99"}, 1);
+  EXPECT_EQ(harness.take(), Lines{});
+}
+
+TEST(StreamJoin, rows_that_wait_outlive_a_restart) {
+  for (const bool incremental : {false, true}) {
+    SqlHarnessOptions options;
+    options.incremental = incremental;
+    SqlHarness harness = harness_of(waiting_spec(), false, options);
+    harness.push({"+I 1,10", "+I 2,10"}, 0).restart();
+    harness.push({"+I 1,11"}, 0).restart().push({"+I 1,7"}, 1);
+    EXPECT_EQ(harness.take(), (Lines{"+I 1,10,1,7", "+I 1,11,1,7"}));
+    harness.input_watermark(1, 20).restart().push({"+I 1,8", "+I 2,8"}, 1);
+    EXPECT_EQ(harness.take(), Lines{"+I 1,11,1,8"});
+  }
+}
+
+// A backend keeps all rows by their keys, and so does a query of which nobody knows that they wait.
+TEST(StreamJoin, rows_that_waited_are_kept_by_their_keys_elsewhere) {
+  SqlHarness harness = harness_of(waiting_spec());
+  harness.push({"+I 1,10", "+I 2,10"}, 0);
+  const testing::Snapshot state = harness.snapshot();
+  for (const bool on_backend : {false, true}) {
+    SqlHarnessOptions options;
+    options.backend = on_backend;
+    SqlHarness other =
+        harness_of(on_backend ? waiting_spec() : spec_of(Kind::kInner), false, options);
+    ASSERT_TRUE(other.open(state).ok());
+    other.restart().input_watermark(1, 1000).push({"+I 1,7"}, 1);
+    EXPECT_EQ(other.take(), Lines{"+I 1,10,1,7"});
+  }
+  StreamJoinSpec retracts = spec_of(Kind::kInner);
+  retracts.left_retracts = true;
+  EXPECT_EQ(harness_of(retracts).open(state).id(), ErrorId::kSchemaMismatch);
+}
+
+TEST(StreamJoin, rows_that_wait_go_to_the_subtasks_of_their_keys) {
+  SqlHarness harness = harness_of(waiting_spec());
+  Lines left;
+  Lines right;
+  Lines expected;
+  for (int key = 0; key < 40; ++key) {
+    left.push_back("+I " + std::to_string(key) + ",1");
+    right.push_back("+I " + std::to_string(key) + ",2");
+    expected.push_back("+I " + std::to_string(key) + ",1," + std::to_string(key) + ",2");
+  }
+  harness.push(left, 0);
+  const testing::Snapshot state = harness.snapshot();
+  Lines all;
+  for (const int32_t subtask : {0, 1}) {
+    SqlHarnessOptions options;
+    options.subtask = subtask;
+    options.parallelism = 2;
+    SqlHarness part = harness_of(waiting_spec(), false, options);
+    ASSERT_TRUE(part.open(state).ok());
+    part.push(right, 1);
+    const Lines lines = part.take();
+    EXPECT_LT(lines.size(), expected.size());
+    all.insert(all.end(), lines.begin(), lines.end());
+  }
+  std::sort(all.begin(), all.end());
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(all, expected);
+}
+
 // ---- Against all pairs, computed anew.
 
 using Pair = std::pair<int64_t, int64_t>;  // key (negative: NULL) and value
@@ -184,17 +270,20 @@ Lines model(Kind kind, bool filter, const std::multiset<Pair>& left,
   return rows;
 }
 
-void run_random(uint64_t seed) {
+void run_random(uint64_t seed, bool waits) {
   Random random(seed);
-  StreamJoinSpec spec = spec_of(static_cast<Kind>(random.below(7)));
+  StreamJoinSpec spec = spec_of(waits ? Kind::kInner : static_cast<Kind>(random.below(7)));
   const bool filter = random.chance(0.5);
-  bool retracts[2] = {random.chance(0.6), random.chance(0.6)};
-  const bool unique[2] = {random.chance(0.3), random.chance(0.3)};
+  const bool retracts[2] = {!waits && random.chance(0.6), !waits && random.chance(0.6)};
+  const bool unique[2] = {!waits && random.chance(0.3), !waits && random.chance(0.3)};
   spec.left_is_unique = unique[0];
   spec.right_is_unique = unique[1];
   spec.left_retracts = retracts[0];
   spec.right_retracts = retracts[1];
   const SqlHarnessOptions options = random_options(random, seed);
+  if (waits) {
+    spec.waits = WaitingSpec{.side = random.below(2), .key = 0, .time = 1, .after_ms = 9};
+  }
   SqlHarness harness = harness_of(spec, filter, options, static_cast<int>(random.below(4)));
   Changelog log;
   std::multiset<Pair> rows[2];
@@ -229,7 +318,12 @@ void run_random(uint64_t seed) {
   }
 }
 
-TEST(StreamJoin, random_changelogs_give_what_all_pairs_give) { for_seeds(300, run_random); }
+TEST(StreamJoin, random_changelogs_give_what_all_pairs_give) {
+  for_seeds(300, [](uint64_t seed) { run_random(seed, false); });
+}
+TEST(StreamJoin, rows_that_wait_give_what_all_pairs_give) {
+  for_seeds(200, [](uint64_t seed) { run_random(seed, true); });
+}
 
 }  // namespace
 }  // namespace tidewheel::sql

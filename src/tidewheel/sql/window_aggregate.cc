@@ -212,6 +212,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     slice_keys_.clear();
     slices_of_.clear();
     rows_.clear();
+    is_one_slice_ = false;
     if (spec_.partial) {
       place_partials(in, begin, end, keys);
     } else if (is_event_time()) {
@@ -230,9 +231,12 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     chunk_.clear(count);
     const RowKind* const kinds = spec_.input_retracts ? in.kinds() : nullptr;
     chunk_.has_signs = kinds != nullptr;
-    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const Key& { return slice_keys_[i]; });
+    // Without keys, what is of one slice is looked up once.
+    const bool has_one_key = spec_.keys.empty() && is_one_slice_ && count > 0;
+    KeyedBatch batch(*store_, 0, has_one_key ? 1 : count,
+                     [&](uint32_t i) -> const Key& { return slice_keys_[i]; });
     for (uint32_t i = 0; i < count; ++i) {
-      batch.select(i);
+      if (i == 0 || !has_one_key) { batch.select(i); }
       add_row(i, begin, kinds != nullptr && is_retraction(kinds[rows_[i]]));
     }
     if (!spec_.partial) { return calls_->add(chunk_, store_->heap()); }
@@ -281,6 +285,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   }
   // Most chunks lie in one slice.
   void place_all(Slice& slice, uint32_t begin, std::span<const K> keys) {
+    is_one_slice_ = true;
     rows_.resize(keys.size());
     std::iota(rows_.begin(), rows_.end(), begin);
     slices_of_.assign(keys.size(), &slice);
@@ -642,6 +647,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   std::vector<uint32_t> rows_;
   std::vector<Slice*> slices_of_;
   std::vector<Key> slice_keys_;
+  bool is_one_slice_ = false;  // all of them, it is known
 
   // Where `advance` goes on.
   bool is_advancing_ = false;

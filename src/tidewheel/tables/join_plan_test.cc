@@ -125,6 +125,32 @@ TEST_F(JoinPlans, hints_say_how_long_the_rows_of_each_table_are_kept) {
   EXPECT_TRUE(has(counted, "COUNT(*), for 2000 ms after its last use")) << counted;
 }
 
+TEST_F(JoinPlans, rows_wait_for_windows_that_are_still_to_come) {
+  run("CREATE TABLE bid (price BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) "
+      "WITH ('connector' = 'datagen')");
+  run("CREATE VIEW best AS SELECT MAX(price) AS price, window_end AS ends FROM TABLE(TUMBLE("
+      "TABLE bid, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end");
+  const auto kept = [&](const std::string& condition) {
+    return explained("SELECT bid.price FROM bid JOIN best ON bid.price = best.price AND " +
+                     condition);
+  };
+  const std::string wait =
+      "the left ones in memory until event time has passed them by 10000 ms, the right ones for "
+      "ever";
+  const std::string between = "ts BETWEEN ends - INTERVAL '10' SECOND AND ends";
+  EXPECT_TRUE(has(kept(between), wait)) << kept(between);
+  EXPECT_TRUE(has(kept("ends - INTERVAL '12' SECOND < ts - INTERVAL '2' SECOND"), wait));
+  // The other bound says nothing of windows to come; and too many windows end in a day.
+  EXPECT_FALSE(has(kept("ts <= ends"), "until event time"));
+  EXPECT_FALSE(has(kept("ts >= ends - INTERVAL '1' DAY"), "until event time"));
+  // Rows that are updated, outer joins, and state that expires.
+  const std::string outer = explained(
+      "SELECT bid.price FROM bid LEFT JOIN best ON bid.price = best.price AND " + between);
+  EXPECT_FALSE(has(outer, "until event time")) << outer;
+  run("SET 'table.exec.state.ttl' = '1 h'");
+  EXPECT_FALSE(has(kept(between), "until event time"));
+}
+
 TEST_F(JoinPlans, bounded_inputs_are_joined_by_size) {
   run("CREATE TABLE big (k INT, p INT) WITH ('connector' = 'datagen', 'number-of-rows' = '99999')");
   run("CREATE TABLE middle (k INT, q INT) WITH ('connector' = 'datagen', 'number-of-rows' = '99')");
