@@ -154,17 +154,31 @@ void RowImages::leave_out(size_t column) {
   place_slots();
 }
 
-// Which rows have narrow images: those with 0 in wide_.
+// Which rows have narrow images: those with 0 in wide_. Mostly all of them, which a look at all
+// values between the first and the last row tells, wanted or not.
 void RowImages::choose_forms(std::span<const ColumnView> columns, std::span<const uint32_t> rows) {
   const bool has_room = tables_.empty() || end_of(tables_.back()) <= kNarrowPlaces;
   wide_.assign(rows.size(), form_bit_ != 0 && has_room ? 0 : 1);
-  if (form_bit_ == 0) { return; }
+  if (form_bit_ == 0 || rows.empty()) { return; }
+  uint32_t first = rows[0];
+  uint32_t last = rows[0];
+  for (const uint32_t row : rows) {
+    first = std::min(first, row);
+    last = std::max(last, row);
+  }
+  constexpr size_t kSparse = 4;
+  const bool is_dense = last - first < kSparse * rows.size();
   for (size_t c = 0; c < slots_.size(); ++c) {
     const Slot& slot = slots_[c];
     if (slot.physical != Physical::kInt64 || slot.is_left_out) { continue; }
     const uint32_t bits = 8 * slot.kept_bytes[1];
     const auto* const values = columns[c].as<uint64_t>();
     const size_t stride = columns[c].is_constant ? 0 : 1;
+    if (is_dense) {
+      uint64_t any = values[first * stride];
+      for (size_t row = first; stride != 0 && row <= last; ++row) { any |= values[row]; }
+      if (any >> bits == 0) { continue; }
+    }
     for (size_t i = 0; i < rows.size(); ++i) { wide_[i] |= values[rows[i] * stride] >> bits; }
   }
 }
@@ -263,32 +277,51 @@ void RowImages::write(std::span<const ColumnView> columns, std::span<const uint3
   }
 }
 
+// Rows of narrow images, which nearly all are, have loops that look at no form.
 void RowImages::write_column(const Slot& slot, const ColumnView& column,
                              std::span<const uint32_t> rows, char* const* to) {
+  const bool all_narrow =
+      std::all_of(wide_.begin(), wide_.end(), [](uint64_t wide) { return wide == 0; });
+  const uint32_t narrow_at = slot.at[1];
   Found found;
-  const auto slot_of_text = [&](const Text& value, size_t i) -> uint64_t {
-    if (value.empty()) { return 0; }
-    const bool is_narrow = wide_[i] == 0;
-    if (is_lasting(value, found)) {
-      const auto address = reinterpret_cast<uintptr_t>(value.data());
-      return is_narrow ? narrow_slot(found.base + (address - found.begin), value.size())
-                       : lasting_slot(value);
+  const auto write_text = [&](const Text& value, size_t i) {
+    const uint64_t place = reinterpret_cast<uintptr_t>(value.data()) - found.begin;
+    if (all_narrow && value.size() - 1 < kLastingBytesMax && place < found.size) [[likely]] {
+      return put_number(to[i] + narrow_at, narrow_slot(found.base + place, value.size()),
+                        kNarrowSlotBytes);
     }
-    const auto place = static_cast<uint64_t>(tails_[i] - to[i]);
-    tails_[i] = put_text(tails_[i], value);
-    return is_narrow ? narrow_slot(place, kNarrowInImage) : kInImage | place;
+    const bool is_narrow = wide_[i] == 0;
+    uint64_t kept = 0;
+    if (!value.empty() && is_lasting(value, found)) {
+      const auto address = reinterpret_cast<uintptr_t>(value.data());
+      kept = is_narrow ? narrow_slot(found.base + (address - found.begin), value.size())
+                       : lasting_slot(value);
+    } else if (!value.empty()) {
+      const auto inside = static_cast<uint64_t>(tails_[i] - to[i]);
+      kept = is_narrow ? narrow_slot(inside, kNarrowInImage) : kInImage | inside;
+      tails_[i] = put_text(tails_[i], value);
+    }
+    put_number(to[i] + slot.at[is_narrow ? 1 : 0], kept, slot.kept_bytes[is_narrow ? 1 : 0]);
   };
   with_physical(slot.physical, [&]<class T>() {
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const T& value = column.at<T>(rows[i]);
-      const size_t form = wide_[i] == 0 ? 1 : 0;
-      char* const at = to[i] + slot.at[form];
-      if constexpr (std::is_same_v<T, Text>) {
-        put_number(at, slot_of_text(value, i), slot.kept_bytes[form]);
-      } else if constexpr (sizeof(T) == sizeof(uint64_t) && std::is_integral_v<T>) {
-        put_number(at, static_cast<uint64_t>(value), slot.kept_bytes[form]);
-      } else {
-        std::memcpy(at, &value, sizeof(T));
+    constexpr bool kIsLong = sizeof(T) == sizeof(uint64_t) && std::is_integral_v<T>;
+    if constexpr (std::is_same_v<T, Text>) {
+      for (size_t i = 0; i < rows.size(); ++i) { write_text(column.at<T>(rows[i]), i); }
+    } else if (kIsLong && all_narrow && slot.kept_bytes[1] == kNarrowNumberBytes) {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const auto value = static_cast<uint32_t>(column.at<T>(rows[i]));
+        std::memcpy(to[i] + narrow_at, &value, sizeof(value));
+      }
+    } else {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const T value = column.at<T>(rows[i]);
+        const size_t form = wide_[i] == 0 ? 1 : 0;
+        char* const at = to[i] + slot.at[form];
+        if constexpr (kIsLong) {
+          put_number(at, static_cast<uint64_t>(value), slot.kept_bytes[form]);
+        } else {
+          std::memcpy(at, &value, sizeof(T));
+        }
       }
     }
   });
