@@ -788,6 +788,7 @@ void JobMaster::restart(size_t index, int64_t at_ns) {
   if (region.state != Region::State::kRunning && region.state != Region::State::kFinished) {
     return;
   }
+  if (region.is_over) { TIDEWHEEL_MARK("job.commits_again"); }
   region.state = Region::State::kCancelling;
   region.restart_at_ns = at_ns;
   for_coordinators_of(index, [](HostedCoordinator& coordinator) { coordinator.close(); });

@@ -137,6 +137,10 @@ class ClusterRun {
       if (options_.seed % 4 != 3) { job.burst = std::max(job.burst, burst_of_stage); }
       const int64_t row_ns = staged_.stage_ms * kMs * kParallelism / job.rows;
       job.work = [this, row_ns] { simulation_.charge(row_ns); };
+      // They end one after the other, and take as long as the stages together.
+      job.commit_work = [this](int32_t subtask) {
+        simulation_.charge(4 * staged_.stage_ms * kMs * (subtask + 1) / kParallelism);
+      };
     }
     return job;
   }

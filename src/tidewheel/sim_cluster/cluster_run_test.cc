@@ -26,7 +26,7 @@ void run_seeds(uint64_t first, uint64_t last, ClusterRunOptions options) {
     leaders += result.leaders;
     for (const auto& [kind, count] : result.answers_by_kind) { kinds[kind] += count; }
     for (const std::string& mark : result.marks) {
-      if (mark.starts_with("worker.") || mark.starts_with("jobmanager.")) { ++kinds[mark]; }
+      if (mark.starts_with("worker.") || mark.starts_with("job")) { ++kinds[mark]; }
     }
   }
   fmt::print("{} seeds, {} in stages, {} leaders, {} answers, {} savepoints gone on from\n",

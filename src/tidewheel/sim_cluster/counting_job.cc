@@ -43,16 +43,25 @@ class OwnTableSink {
   using input = sim::Row;
   using Pending = sim::LedgerSinkBase::Pending;
 
-  OwnTableSink(std::shared_ptr<sim::LedgerClient> client, const std::string& table)
-      : client_(client), table_(table), sink_(std::move(client), table) {}
+  OwnTableSink(std::shared_ptr<sim::LedgerClient> client, const std::string& table,
+               std::function<void(int32_t subtask)> commit_work)
+      : client_(client),
+        table_(table),
+        sink_(std::move(client), table),
+        commit_work_(std::move(commit_work)) {}
 
-  Status open(SinkContext& context) { return sink_.open(context); }
+  Status open(SinkContext& context) {
+    subtask_ = context.subtask_index();
+    return sink_.open(context);
+  }
   Status write_rows(std::span<const sim::Row> rows, std::span<const int64_t> times_ms) {
     return sink_.write_rows(rows, times_ms);
   }
   Result<std::vector<Pending>> prepare(int64_t checkpoint) { return sink_.prepare(checkpoint); }
   Status commit(const Pending& pending) {
-    return is_own(pending) ? sink_.commit(pending) : Status();
+    if (!is_own(pending)) { return {}; }
+    commit_work_(subtask_);
+    return sink_.commit(pending);
   }
   Status abort(const Pending& pending) { return is_own(pending) ? sink_.abort(pending) : Status(); }
   Status recover(const SinkRecovery<Pending>& recovery) { return sink_.recover(recovery); }
@@ -66,6 +75,8 @@ class OwnTableSink {
   std::shared_ptr<sim::LedgerClient> client_;
   std::string table_;
   sim::TidyLedgerSink sink_;
+  std::function<void(int32_t subtask)> commit_work_;
+  int32_t subtask_ = 0;
 };
 
 // What has come of one digit, and the count that the last of it had.
@@ -89,7 +100,7 @@ Result<LogicalGraph> counting_graph(World& world, const Config& config, const Co
         return sim::Row{.origin = counted.first, .number = counted.second, .note = ""};
       })
       .uid("rows")
-      .to(OwnTableSink(std::move(ledger), table))
+      .to(OwnTableSink(std::move(ledger), table, job.commit_work))
       .uid("ledger");
   return env.graph()->finish(table);
 }
@@ -130,7 +141,7 @@ Result<LogicalGraph> staged_counting_graph(World& world, const Config& config,
                         .note = ""};
       })
       .uid("rows")
-      .to(OwnTableSink(std::move(ledger), table))
+      .to(OwnTableSink(std::move(ledger), table, job.commit_work))
       .uid("ledger");
   return env.graph()->finish(table);
 }

@@ -23,6 +23,8 @@ struct CountingJob {
   // For a job that runs stage by stage: called for each row in every stage but the first, which
   // takes its time anyway.
   std::function<void()> work = nullptr;
+  // The same, for each commit of a subtask: commits are to have their share of the faults.
+  std::function<void(int32_t subtask)> commit_work = [](int32_t) {};
 };
 inline constexpr int64_t kCountedDigits = 10;
 
