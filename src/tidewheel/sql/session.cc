@@ -354,6 +354,7 @@ Result<bool> Session::takes_changes(const TableDefinition& table) const {
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
                              tables().connector(option->second));
+  TIDEWHEEL_RETURN_IF_ERROR(check_metadata(*connector, table));
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSink> sink,
                              connector->sink({table, tables()}));
   return sink->changelog() != ChangelogKinds::kAppend;
