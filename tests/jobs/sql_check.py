@@ -179,6 +179,8 @@ def statements_go_over_lines_and_end_with_a_semicolon(program):
     shell.say("BEGIN STATEMENT SET;", "-> ")
     shell.say("INSERT INTO p SELECT 1;", "-> ")
     expect("Job ID: " in shell.say("END;"), "no job was started")
+    shell.say("BEGIN STATEMENT SET; INSERT INTO p SELECT CASE WHEN TRUE THEN 1 END;", "-> ")
+    expect("Job ID: " in shell.say("END;"), "the END of a CASE ends a statement set")
     expect("line 1, column 8" in shell.say("SELECT nothing;"), "the place of an error is not shown")
     wait_for_job(shell, "FINISHED")  # else the shell asks whether it may end
     shell.end()
@@ -209,6 +211,48 @@ def tab_completes_words(program):
                          ("CREATE TABLE x (a INT) WITH ('conn\t= 'black\t);", "OK"), ("\\tim\t", "Timing is on"), ("explai\tSELECT 1;", "Abstract Syntax Tree")):
         expect(shown in shell.say(typed), f"{typed!r} is not completed: {shell.seen[-500:]}")
     shell.end()
+
+
+def tab_knows_what_can_stand_where(program):
+    shell = program.shell()
+    shell.say("CREATE TABLE orders (orderer INT) WITH ('connector' = 'datagen', 'number-of-rows' = '3');")
+    for typed, shown in (("SELECT COUNT(*) + 4 AS c FROM ord\t;", "7 │"), ("SELECT COUNT(o.) + 5 FROM orders AS o;\x01" + 15 * "\x06" + "\t", "8 │"), ("SELECT COUNT(orders.o\t) + 6 FROM orders;", "9 │"),
+                         ("DESCRIBE o\t;", "orderer"), ("USE CATALOG d\t;", "OK"), ("SHOW TAB\t;", "orders")):
+        expect(shown in shell.say(typed), f"{typed!r} is not completed: {shell.seen[-500:]}")
+    shell.end()
+
+
+def history_has_statements_as_they_were_typed(program):
+    shell = program.shell()
+    shell.say("SELECT 1 AS a, -- one", "-> ")
+    shell.say("'x", "-> ")
+    expect("x y" in shell.say("y' AS b;"), "a statement of several lines")
+    os.kill(shell.pid, signal.SIGKILL)
+    os.waitpid(shell.pid, 0)
+    shell = program.shell()
+    since = len(shell.seen)
+    shell.type("\x1b[A")
+    shell.wait_for("AS b;", since)
+    expect("x y" in shell.say(""), "a statement of several lines is another one when it comes back")
+    shell.end()
+
+
+def ctrl_c_ends_what_is_shown(program):
+    shell = program.shell()
+    since = len(shell.seen)
+    shell.say("CREATE TABLE many (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '300000', 'rows-per-second' = '100000000');")
+    shell.type("SELECT * FROM many;\n")
+    shell.wait_for("─┐", since)
+    shell.type("\x03")
+    shell.wait_for("not all rows are shown", since)
+    shell.wait_for("tidewheel> ", len(shell.seen) - 20)
+    expect("2 │" in shell.say("SELECT 1 + 1 AS two;"), "the shell does not go on")
+    shell.end()
+
+
+def wide_characters_are_counted_as_such(program):
+    shown = program.run("--table", "-e", "SELECT '日本' AS a, 1 AS `é` UNION ALL SELECT 'abc', 2").stdout
+    expect("│ 日本 │ 1 │" in shown and "│ abc  │ 2 │" in shown, shown)
 
 
 def inserts_go_on_beside_other_statements(program):
@@ -305,11 +349,31 @@ SET 'table.exec.fold-batches.enabled' = 'false';
 def what_is_wrong_is_named(program):
     for arguments, status, words in ((["--nonsense"], 2, "--nonsense"), (["-f", "/not/there.sql"], 1, "/not/there.sql"),
                                      (["-D", "nonsense"], 2, "-D takes key=value"), (["-D", "paralelism.default=2"], 2, "parallelism.default"),
-                                     (["-e", "SELEC 1"], 1, "SELECT"), (["-e", "SELECT * FROM 'no.csv'"], 1, "no.csv"),
+                                     (["-e", "SELEC 1"], 1, "SELECT"), (["-e", "SET pipeline.name = 'a'"], 1, "the key of an option, as in 'key' = 'value'"),
+                                     (["-e", "CREATE TABLE t (a INT) WITH ('connector' = 'print'); SELECT * FROM t"], 1, "line 1, column 68: the connector 'print' can't read a table"), (["-e", "SELECT * FROM 'no.csv'"], 1, "no.csv"),
                                      (["--csv", "--json", "-e", "SELECT 1"], 2, "--json"), (["--catalog", "/proc/none", "-e", "SELECT 1"], 1, "/proc/none"),
                                      (["--resume", "-e", "CREATE TABLE b (a INT) WITH ('connector' = 'blackhole'); INSERT INTO b SELECT 1"], 2, "checkpoint")):
         result = program.run(*arguments, status=status)
         expect(words in result.stderr, f"{arguments}: {words!r} is not in {result.stderr}")
+
+
+def the_statement_that_fails_is_named(program):
+    path = program.file("job.sql", "\ufeffSELECT 1 AS a;\n\nSELECT 1 / z\nFROM (VALUES (0)) AS t(z);")
+    message = program.run("-f", path, status=1).stderr
+    expect(f"{path}: the statement at line 3: " in message and "zero" in message, message)
+    message = program.run("-e", "CREATE TABLE t (a INT) WITH ('connector' = 'datagen'); CREATE VIEW v AS SELECT a FROM t; DROP TABLE t; SELECT * FROM v", status=1).stderr
+    expect("in the view default_catalog.default_database.v: line 2" in message, message)
+
+
+def a_list_of_many_values_is_planned_in_a_moment(program):
+    values = ",".join(map(str, range(30_000)))
+    shown = program.run("--csv", text=f"SELECT COUNT(*) AS n FROM (VALUES (1), (29999), (30000)) AS t(a) WHERE a IN ({values});")
+    expect(shown.stdout == "n\n2\n", shown.stdout)
+
+
+def nested_values_are_json(program):
+    shown = program.run("--json", "-e", "SELECT ARRAY[1, 2] AS a, CAST(ROW(1, 'x') AS ROW<i INT, s STRING>) AS r, MAP['k', CAST(NULL AS INT)] AS m, CAST(NULL AS ARRAY<INT>) AS n").stdout
+    expect(json.loads(shown) == {"a": [1, 2], "r": {"i": 1, "s": "x"}, "m": {"k": None}, "n": None}, shown)
 
 
 def odd_files_are_read_or_refused(program):
@@ -322,6 +386,7 @@ def odd_files_are_read_or_refused(program):
     expect(select("bom.csv", b"\xef\xbb\xbfa,b\n1,x\n").stdout == "a,b\n1,x\n", "a byte order mark")
     expect(select("quoted.csv", b'a,b\n1,"x\ny"\n2,"z"\n').stdout == 'a,b\n1,"x\ny"\n2,z\n', "line ends in quotes")
     expect(select("crlf.csv", b"a,b\r\n1,x\r\n").stdout == "a,b\n1,x\n", "line ends of two bytes")
+    expect(select("blanks.csv", b"a, b\n1, 2\n").stdout == "a,b\n1,2\n", "blanks around names and numbers")
     expect(select("mixed.csv", b"a\n1\nx\n2.5\n").stdout == "a\n1\nx\n2.5\n", "values of several types")
     expect(select("lines.jsonl", b'{"a":1}\n\n{"a":2.5,"b":"x"}\n').stdout == "a,b\n1.0,\n2.5,x\n", "fields that come and go")
     for name, content in (("empty.csv", b""), ("empty.json", b""), ("array.json", b"[1,2]\n"), ("broken.json", b'{"a":\n')):
@@ -342,8 +407,16 @@ def columns_are_called_as_the_query_says(program):
 
 def settings_are_read_in_any_case(program):
     for setting in ("'execution.runtime-mode' = 'streaming'", "'execution.checkpointing.mode' = 'at_least_once'",
-                    "'execution.checkpointing.externalized-checkpoint-retention' = 'retain_on_cancellation'", "'consistency' = 'EVENTUAL'"):
+                    "'execution.checkpointing.externalized-checkpoint-retention' = 'retain_on_cancellation'", "'consistency' = 'EVENTUAL'", "'sql-client.execution.result-mode' = 'TABLE'",
+                    "'table.local-time-zone' = 'GMT+08:00'"):
         program.run("-e", f"SET {setting}; SELECT 1")
+
+
+def reset_goes_back_to_what_the_command_line_says(program):
+    shown = program.run("-Dparallelism.default=2", "-e", "SET 'parallelism.default' = '3'; SET 'table.dml-sync' = 'false'; SET 'table.exec.state.ttl' = '5 s'; RESET; SET").stdout
+    expect(shown == "key,value\nparallelism.default,2\ntable.dml-sync,true\ntable.exec.fold-batches.enabled,true\n", shown)
+    shown = program.run("-Dparallelism.default=2", "-e", "SET 'parallelism.default' = '3'; SET 'table.dml-sync' = 'false'; RESET 'parallelism.default'; RESET 'table.dml-sync'; SET").stdout
+    expect(shown == "key,value\nparallelism.default,2\ntable.dml-sync,true\ntable.exec.fold-batches.enabled,true\n", shown)
 
 
 def a_file_is_described_like_a_table(program):
@@ -567,10 +640,24 @@ def a_full_disk_is_named(program):
     full = "/dev/full"
     if not os.path.exists(full):
         return
-    with open(full, "wb") as nowhere:
-        process = subprocess.run(program.command("-e", "CREATE TABLE o (a INT) WITH ('connector' = 'stdout', 'format' = 'csv'); INSERT INTO o SELECT 1"), stdout=nowhere,
-                                 stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, env=program.environment, check=False)
-    expect(process.returncode == 1 and "No space left" in process.stderr, f"status {process.returncode}: {process.stderr}")
+    for statement in ("CREATE TABLE o (a INT) WITH ('connector' = 'stdout', 'format' = 'csv'); INSERT INTO o SELECT 1", "SELECT 1 AS a"):
+        with open(full, "wb") as nowhere:
+            process = subprocess.run(program.command("-e", statement), stdout=nowhere, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, env=program.environment,
+                                     check=False)
+        expect(process.returncode == 1 and "No space left" in process.stderr, f"{statement}: status {process.returncode}: {process.stderr}")
+
+
+def files_that_are_closed_are_named(program):
+    def run(redirection, *arguments):
+        words = " ".join(f"'{word}'" for word in program.command(*arguments))
+        return subprocess.run(["/bin/sh", "-c", f"{words} {redirection}"], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE_S,
+                              env=program.environment, check=False)
+
+    result = run(">&-", "-e", "SELECT 1 AS a")
+    expect(result.returncode == 1 and "standard output can't be written" in result.stderr, f"status {result.returncode}: {result.stderr}")
+    result = run("<&-")
+    expect(result.returncode == 1 and "standard input can't be read" in result.stderr, f"status {result.returncode}: {result.stderr}")
+    expect(run("<&- 2>&- >/dev/null", "-e", "SELECT 1 AS a").returncode == 0, "it does not do without what it does not use")
 
 
 def main():

@@ -6,7 +6,10 @@ back from, and what there is at the end has to be what DuckDB answers over the r
     v/bin/python tests/random_queries/run.py build/release/bin/slt --seed 1 --queries 1000
     v/bin/python tests/random_queries/run.py build/release/bin/slt --seed 1 -- --parallelism 3
 
-What stands behind `--` is handed to slt. Queries that fail stay in the script it names, as records
+    v/bin/python tests/random_queries/run.py build/release/bin/slt --seed 1 --typed
+
+With `--typed` queries have values of many types, windows, OVER by time and nested types instead
+(typed.py). What stands behind `--` is handed to slt. Queries that fail stay in the script it names, as records
 for tests/slt. Left out is where Flink's rules are others than DuckDB's: division, averages of whole
 numbers, aggregates of nothing that are no query's value.
 """
@@ -19,6 +22,8 @@ import sys
 import tempfile
 
 import duckdb
+
+import typed
 
 TABLES = {"t": [("a", "INT"), ("b", "INT"), ("s", "STRING")],
           "u": [("a", "INT"), ("c", "INT"), ("s", "STRING")],
@@ -381,15 +386,41 @@ def make_script(rng, count):
     return text
 
 
+def make_typed_script(rng, count):
+    connection = duckdb.connect()
+    text = ""
+    for table in ("v", "w"):
+        listed = ", ".join(f"{name} {type_}" for name, type_ in typed.COLUMNS)
+        text += f"statement ok\nCREATE TABLE {table} ({listed}, WATERMARK FOR ts AS ts - INTERVAL '2' HOUR) " \
+                f"WITH ('connector' = 'script')\n\n"
+        connection.execute(f"CREATE TABLE {table} ({listed})")
+    made = 0
+    while made < count:
+        feeds = typed.random_feeds(rng, connection)
+        for _ in range(8):
+            query = typed.Queries(rng).query()
+            try:
+                rows = connection.execute(typed.in_dialect(query, True)).fetchall()
+            except duckdb.Error:
+                continue
+            made += 1
+            expected = "".join(" ".join(typed.shown(value) for value in row) + "\n" for row in rows)
+            fed = "".join(line + "\n" for line in feeds)
+            text += f"query\n{typed.in_dialect(query, False)}\n{fed}----\n{expected}\n"
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("slt", help="the program that runs .slt files")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--typed", action="store_true", help="values of many types, windows")
     parser.add_argument("--keep", type=pathlib.Path, help="where the script is written to")
     own, _, of_slt = " ".join(["", *sys.argv[1:], ""]).partition(" -- ")
     options = parser.parse_args(own.split())
-    script = make_script(random.Random(options.seed), options.queries)
+    make = make_typed_script if options.typed else make_script
+    script = make(random.Random(options.seed), options.queries)
     path = options.keep or pathlib.Path(tempfile.gettempdir()) / f"random_{options.seed}.slt"
     path.write_text(script)
     print(f"seed {options.seed}: {options.queries} queries in {path}", flush=True)

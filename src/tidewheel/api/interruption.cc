@@ -49,9 +49,9 @@ void Interruption::watch(JobHandle* job) {
   if (signals_ > 1) { job->cancel(); }
 }
 
-bool Interruption::interrupted() const {
+int Interruption::signals() const {
   const Turn turn(busy_);
-  return signals_ > 0;
+  return signals_;
 }
 
 void Interruption::interrupt() {

@@ -35,7 +35,9 @@ class Interruption {
   // The job to stop, at once if the signal has come already; null when there is none any longer. A
   // job is not to be destroyed while it is watched.
   void watch(JobHandle* job);
-  bool interrupted() const;
+  bool interrupted() const { return signals() > 0; }
+  // How many have come.
+  int signals() const;
 
  private:
   explicit Interruption(InterruptionOptions options);

@@ -1,4 +1,5 @@
 // The real world: this machine's clock, threads, files, sockets and environment, put together.
+#include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -55,6 +56,16 @@ bool refuses(const RealWorldOptions& options) {
 #endif
 }
 
+// A process may be started without standard input, output or error. Their numbers are taken then,
+// so that no other file gets them, by files that can't be read, or written, either.
+void hold_standard_files() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(number, F_GETFD) >= 0) { continue; }
+    // The lowest number that is free is this one. When it can't be opened all is as it was.
+    static_cast<void>(::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+  }
+}
+
 // Parts are destroyed in the reverse order: the network before the executor that resolves for it.
 class RealWorld final : public World {
  public:
@@ -104,6 +115,7 @@ class RealWorld final : public World {
 }  // namespace
 
 std::unique_ptr<World> make_real_world(const RealWorldOptions& options) {
+  hold_standard_files();
   return std::make_unique<RealWorld>(options);
 }
 

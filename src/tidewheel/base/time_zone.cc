@@ -22,8 +22,13 @@ namespace {
 constexpr int64_t kFirstMs = -int64_t{62'135'596'800} * 1000;  // the year 1
 constexpr int64_t kLastMs = int64_t{253'402'300'799} * 1000;   // the year 9999
 
-// "+02:00", "-0530" or "+1" in milliseconds.
+// "+02:00", "-0530" or "+1" in milliseconds; also behind UTC, GMT or UT, as Java writes it.
 std::optional<int64_t> parse_offset(std::string_view zone) {
+  for (const std::string_view name : {"UTC", "GMT", "UT"}) {
+    if (!zone.starts_with(name)) { continue; }
+    zone.remove_prefix(name.size());
+    break;
+  }
   if (zone.size() < 2 || (zone[0] != '+' && zone[0] != '-')) { return std::nullopt; }
   const int64_t sign = zone[0] == '-' ? -1 : 1;
   const auto number = [](std::string_view digits, int32_t max) -> std::optional<int64_t> {

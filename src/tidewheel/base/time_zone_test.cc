@@ -19,6 +19,10 @@ TEST(TimeZone, can_be_an_offset) {
   EXPECT_EQ(offset_of("+02:00", 0), 2 * kHour);
   EXPECT_EQ(offset_of("-0730", INT64_MAX), -15 * kHour / 2);
   EXPECT_EQ(offset_of("+1", 0), kHour);
+  EXPECT_EQ(offset_of("GMT-08:00", 0), -8 * kHour);
+  EXPECT_EQ(offset_of("UTC+1", 0), kHour);
+  EXPECT_EQ(offset_of("GMT", 0), 0);
+  EXPECT_FALSE(TimeZone::find("GMT08:00").ok());
 }
 
 TEST(TimeZone, changes_to_summer_time_and_back_in_the_very_millisecond) {

@@ -17,8 +17,10 @@
 #include "tidewheel/cli/sql_view.h"
 #include "tidewheel/dataflow/local_job.h"
 #include "tidewheel/sql/job_analysis.h"
+#include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/parser.h"
 #include "tidewheel/sql/session.h"
+#include "tidewheel/sql/source_text.h"
 #include "tidewheel/tables/file_table.h"
 #include "tidewheel/tables/table_registry.h"
 
@@ -111,7 +113,10 @@ class SqlRunner {
       if (const auto* client = std::get_if<sql::ClientStatement>(&statement.node)) {
         run_client(*client);
       } else {
-        TIDEWHEEL_RETURN_IF_ERROR(run_one(text, statement));
+        const Status status = run_one(text, statement);
+        if (!status.ok()) {
+          return statements.size() > 1 ? placed(status, text, statement) : status;
+        }
       }
     }
     return ok_status();
@@ -213,6 +218,14 @@ class SqlRunner {
     return ok_status();
   }
 
+  // Which of several statements it was, of an error that does not show its place.
+  static Status placed(const Status& status, const std::string& text,
+                       const sql::Statement& statement) {
+    if (status.message().starts_with("line ")) { return status; }
+    const uint32_t line = sql::line_column(text, statement.span.begin).line;
+    return status.with_context("the statement at line {}", line);
+  }
+
   Status run_one(const std::string& text, const sql::Statement& statement) {
     const int64_t begun_ns = world_.clock().now_ns();
     choose_output();
@@ -227,14 +240,13 @@ class SqlRunner {
       print(fmt::format("Time: {:.3f} ms\n",
                         static_cast<double>(world_.clock().now_ns() - begun_ns) * 1e-6));
     }
-    std::fflush(stdout);
-    return ok_status();
+    return flush_output();
   }
 
   void choose_output() {
     view_.output = command_.output;
     if (view_.output != SqlOutput::kChosen) { return; }
-    if (session_.setting("sql-client.execution.result-mode") != "table") {
+    if (sql::in_capitals(session_.setting("sql-client.execution.result-mode")) != "TABLE") {
       view_.output = SqlOutput::kChangelog;
     } else {
       view_.output = view_.is_terminal ? SqlOutput::kBox : SqlOutput::kCsv;
@@ -251,7 +263,8 @@ class SqlRunner {
   }
   Status show(sql::RunningQuery& query) {
     interruption_->watch(query.job.get());
-    Status status = show_query(world_, query, view_, session_.setting("table.local-time-zone"));
+    Status status = show_query(world_, query, view_, session_.setting("table.local-time-zone"),
+                               interruption_.get());
     interruption_->watch(nullptr);
     return status;
   }
@@ -329,6 +342,7 @@ Status run_scripts(SqlRunner& runner, const SqlCommand& command, SqlTerminal* te
       if (runner.has_quit()) { break; }
       TIDEWHEEL_RETURN_IF_ERROR(runner.run(input->text));
     }
+    TIDEWHEEL_RETURN_IF_ERROR(terminal->failure());
   }
   return runner.wait_for_jobs();
 }
@@ -346,6 +360,7 @@ Result<int> run_sql_command(const SqlCommand& command) {
   // A script goes on when an INSERT has ended, a person at once.
   TIDEWHEEL_RETURN_IF_ERROR(runner.set(is_shell ? "table.dml-sync=false" : "table.dml-sync=true"));
   TIDEWHEEL_RETURN_IF_ERROR(prepare(runner, command));
+  runner.session().keep_as_defaults();
   TIDEWHEEL_RETURN_IF_ERROR(runner.watch_script());
   if (!command.init_file.empty()) {
     if (const Status status = runner.run_file(command.init_file); !status.ok()) {

@@ -16,10 +16,12 @@ struct Completion {
   std::string ending = " ";             // what comes behind the only one: a blank, or the quote
 };
 
-// `before`: all of the statement before the cursor. In quotes: settings behind SET and RESET,
-// options of tables and what they may name behind WITH and OPTIONS; else keywords, functions,
-// tables and columns, and the shell's commands behind a backslash.
-Completion complete_sql(const sql::Session& session, std::string_view before);
+// `statement` is all that is typed of it, with the cursor behind `cursor` bytes. In quotes:
+// settings behind SET and RESET, options of tables and what they may name behind WITH and OPTIONS.
+// Else what can stand there: tables behind FROM, columns behind the name or alias of a table and a
+// point, .., and in most places keywords, functions, tables and columns. The shell's commands
+// behind a backslash.
+Completion complete_sql(const sql::Session& session, std::string_view statement, size_t cursor);
 
 // The commands of the shell: `\d` and its like.
 const std::vector<std::string>& shell_commands();

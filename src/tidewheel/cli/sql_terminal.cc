@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -75,6 +77,7 @@ bool is_complete_input(const std::string& text) {
   if (!code.ends_with(';')) { return false; }
   // BEGIN STATEMENT SET; INSERT ..; END;
   size_t open = 0;
+  size_t cases = 0;  // which have an END of their own
   std::string word;
   std::string before;
   for (const char c : code) {
@@ -84,7 +87,12 @@ bool is_complete_input(const std::string& text) {
     }
     if (word.empty()) { continue; }
     if (word == "SET" && before == "STATEMENT") { ++open; }
-    if (word == "END" && open > 0) { --open; }
+    if (word == "CASE") { ++cases; }
+    if (word == "END" && cases > 0) {
+      --cases;
+    } else if (word == "END" && open > 0) {
+      --open;
+    }
     before = word;
     word.clear();
   }
@@ -125,7 +133,6 @@ struct SqlTerminal::Editor {
     }
   }
   ~Editor() {
-    if (!history_path.empty()) { ::history(history, &event, H_SAVE, history_path.c_str()); }
     history_end(history);
     el_end(edit);
   }
@@ -150,7 +157,8 @@ struct SqlTerminal::Editor {
     const std::string typed(line->buffer, line->cursor);
     Editor& self = of(edit);
     const std::string before = self.before + typed;
-    const Completion found = complete_sql(self.session, before);
+    const std::string rest(line->cursor, line->lastchar);
+    const Completion found = complete_sql(self.session, before + rest, before.size());
     const std::string word = before.substr(found.begin);
     if (found.candidates.empty()) { return CC_REFRESH_BEEP; }
     // As far as all of them agree.
@@ -194,9 +202,14 @@ struct SqlTerminal::Editor {
     if (read == nullptr || count <= 0) { return std::nullopt; }
     return std::string(read, static_cast<size_t>(count));
   }
-  void remember(std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
+  // With its lines as they were typed: a comment ends with its line. Saved at once, so that it
+  // outlives a shell that is killed.
+  void remember(const std::string& text) {
     ::history(history, &event, H_ENTER, text.c_str());
+    save();
+  }
+  void save() {
+    if (!history_path.empty()) { ::history(history, &event, H_SAVE, history_path.c_str()); }
   }
 };
 
@@ -214,6 +227,11 @@ std::optional<ShellInput> SqlTerminal::read_rest() {
   char buffer[65536];
   while (const size_t count = std::fread(buffer, 1, sizeof(buffer), stdin)) {
     text.append(buffer, count);
+  }
+  if (std::ferror(stdin) != 0) {
+    failure_ =
+        unavailable(ErrorId::kFileIo, "standard input can't be read: {}", std::strerror(errno));
+    return std::nullopt;
   }
   return ShellInput{std::move(text), false};
 }

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "tidewheel/base/status.h"
+
 namespace tidewheel::sql {
 class Session;  // sql/session.h
 }
@@ -37,6 +39,8 @@ class SqlTerminal {
   // Nothing when there is no more. Of standard input all of it at once. Ctrl-C drops what was typed
   // so far.
   std::optional<ShellInput> next();
+  // Why there is no more of standard input, unless it has ended.
+  const Status& failure() const { return failure_; }
   // Asks, and says whether the answer begins with `y`. At the end of the input: yes.
   bool confirm(const std::string& question);
 
@@ -46,6 +50,7 @@ class SqlTerminal {
 
   const bool is_interactive_;
   bool is_over_ = false;
+  Status failure_;
   std::unique_ptr<Editor> editor_;
 };
 

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "tidewheel/api/env.h"
+#include "tidewheel/api/interruption.h"
+#include "tidewheel/base/text_width.h"
 #include "tidewheel/base/time_zone.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cli/sql_terminal.h"
@@ -25,6 +29,7 @@ constexpr int64_t kRedrawNs = 250'000'000;    // between two tables
 constexpr int64_t kRedrawShare = 10;          // of the time at most one part goes into drawing
 constexpr int32_t kLinesAround = 6;           // of a table: its frame, its names, the prompt
 constexpr size_t kLiveRowsMin = 3;
+constexpr size_t kPartBytes = 16'384;  // that are printed between two looks for Ctrl-C
 
 // "1234567 rows read, 350000 rows/s" on one line of the error stream, which is written again.
 class ProgressLine {
@@ -49,9 +54,8 @@ class ProgressLine {
       if (is_source && metric.name == "numRecordsOut") { rows += metric.value; }
     }
     const double seconds = static_cast<double>(now_ns - begun_ns_) * 1e-9;
-    print_error(fmt::format("\r\x1b[K{} rows read, {}/s, {:.0f} s",
-                            sql::count_text(static_cast<double>(rows)),
-                            sql::count_text(static_cast<double>(rows) / seconds), seconds));
+    print_error(fmt::format("\r\x1b[K{} rows read, {:.0f}/s, {:.0f} s", rows,
+                            static_cast<double>(rows) / seconds, seconds));
     is_shown_ = true;
   }
   void clear() {
@@ -69,12 +73,13 @@ class ProgressLine {
 std::string expanded_text(const std::vector<std::string>& names,
                           const std::vector<std::vector<std::string>>& rows) {
   size_t width = 0;
-  for (const std::string& name : names) { width = std::max(width, name.size()); }
+  for (const std::string& name : names) { width = std::max(width, text_width(name)); }
   std::string out;
   for (size_t i = 0; i < rows.size(); ++i) {
     out += fmt::format("-[ row {} ]{:-<{}}\n", i + 1, "", width + 8);
     for (size_t c = 0; c < names.size(); ++c) {
-      out += fmt::format("{:<{}} | {}\n", names[c], width, rows[i][c]);
+      const std::string pad(width - text_width(names[c]), ' ');
+      out += fmt::format("{}{} | {}\n", names[c], pad, rows[i][c]);
     }
   }
   return out;
@@ -84,13 +89,15 @@ std::string expanded_text(const std::vector<std::string>& names,
 class QueryView {
  public:
   QueryView(World& world, sql::RunningQuery& query, const SqlViewOptions& options,
-            const std::string& zone)
+            const std::string& zone, const Interruption* interruption)
       : world_(world),
         query_(query),
         options_(options),
+        interruption_(interruption),
         output_(options.output),
         zone_(*TimeZone::find(zone)),
-        table_(query.type, query.visible, query.order_by, zone_) {
+        style_(options.output == SqlOutput::kJson ? sql::CellStyle::kJson : sql::CellStyle::kText),
+        table_(query.type, query.visible, query.order_by, zone_, style_) {
     // Of an input that does not end there is no table at the end: it is drawn as it is, or its
     // changes are shown.
     is_live_ =
@@ -114,6 +121,7 @@ class QueryView {
       ended = query_.job->wait(world_.clock().now_ns() + poll_ns);
       poll_ns = std::min(poll_ns * 2, kPollNsMax);
       take_rows();
+      TIDEWHEEL_RETURN_IF_ERROR(flush_output());  // the job goes with the query
       if (is_live_) { redraw(); }
       progress.tell(*query_.job);
       if (!ended && query_.limit >= 0 && count_ >= query_.limit && !enough) {
@@ -127,7 +135,7 @@ class QueryView {
     TIDEWHEEL_RETURN_IF_ERROR(std::move(result));
     if (at_end_) {
       erase_drawn();
-      print_table();
+      return print_table();
     }
     return ok_status();
   }
@@ -142,7 +150,6 @@ class QueryView {
       }
       count_ += rows.end - rows.begin;
     }
-    std::fflush(stdout);
   }
 
   void print_header() {
@@ -159,7 +166,7 @@ class QueryView {
     std::string out;
     for (uint32_t i = rows.begin; i < rows.end; ++i) {
       if (query_.limit >= 0 && count_ + (i - rows.begin) >= query_.limit) { break; }
-      sql::ResultTable::Row row = sql::result_row(query_.type, rows.columns(), i, zone_);
+      sql::ResultTable::Row row = sql::result_row(query_.type, rows.columns(), i, zone_, style_);
       row.cells.resize(query_.visible);
       row.nulls.resize(query_.visible);
       if (output_ == SqlOutput::kCsv) {
@@ -195,9 +202,9 @@ class QueryView {
                        rows.size() > rows_max ? fmt::format(", {} of them shown", rows_max) : "");
   }
 
-  void print_table() {
+  Status print_table() {
     const std::vector<const sql::ResultTable::Row*> rows = table_.rows();
-    if (output_ == SqlOutput::kBox) { return print(table_text(rows, rows.size())); }
+    if (output_ == SqlOutput::kBox) { return print_parts(table_text(rows, rows.size())); }
     std::string out;
     if (output_ == SqlOutput::kCsv) { print_header(); }
     for (const sql::ResultTable::Row* row : rows) {
@@ -206,7 +213,23 @@ class QueryView {
       out += output_ == SqlOutput::kCsv ? sql::csv_line(cells, row->nulls)
                                         : sql::json_line(type_, cells, row->nulls);
     }
-    print(out);
+    return print_parts(out);
+  }
+
+  // A terminal takes its time for a large table: Ctrl-C ends that too, and the second one that was
+  // for a query which ended all the same.
+  Status print_parts(std::string_view text) {
+    const int begun = std::min(interruption_ == nullptr ? 0 : interruption_->signals(), 1);
+    while (!text.empty()) {
+      if (interruption_ != nullptr && interruption_->signals() > begun) {
+        return cancelled(ErrorId::kJobCancelled, "interrupted: not all rows are shown");
+      }
+      const size_t end = text.find('\n', std::min(text.size() - 1, kPartBytes));
+      print(std::string(text.substr(0, end == std::string_view::npos ? end : end + 1)));
+      TIDEWHEEL_RETURN_IF_ERROR(flush_output());
+      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+    return ok_status();
   }
 
   // ---- The table as it is now, in the place of the one before.
@@ -233,8 +256,10 @@ class QueryView {
   World& world_;
   sql::RunningQuery& query_;
   const SqlViewOptions& options_;
+  const Interruption* const interruption_;
   SqlOutput output_;
   TimeZone zone_;
+  const sql::CellStyle style_;
   sql::ResultTable table_;
   RowType type_;  // of the columns that are shown
   bool at_end_ = false;
@@ -248,6 +273,12 @@ class QueryView {
 }  // namespace
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+Status flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) { return ok_status(); }
+  return unavailable(ErrorId::kFileIo, "standard output can't be written{}{}",
+                     errno == 0 ? "" : ": ", errno == 0 ? "" : std::strerror(errno));
+}
 void print_error(const std::string& text) {
   std::fflush(stdout);
   std::fwrite(text.data(), 1, text.size(), stderr);
@@ -275,8 +306,8 @@ void show_listing(const sql::Listing& listing, const SqlViewOptions& options) {
 }
 
 Status show_query(World& world, sql::RunningQuery& query, const SqlViewOptions& options,
-                  const std::string& zone) {
-  return QueryView(world, query, options, zone).run();
+                  const std::string& zone, const Interruption* interruption) {
+  return QueryView(world, query, options, zone, interruption).run();
 }
 
 void wait_for_job(World& world, JobHandle& job, const SqlViewOptions& options) {

@@ -84,7 +84,9 @@ Result<PlanRef> QueryBinder::expand_view(const CatalogObject& view) {
                             view.path.to_string());
   }
   QueryBinder inner(environment_, *view.text, depth_ + 1);
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, inner.query(view.view()->query));
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      PlanRef plan,
+      inner.query(view.view()->query).with_context("in the view {}", view.path.to_string()));
   const std::vector<Identifier>& columns = view.view()->columns;
   if (columns.empty()) { return plan; }
   if (columns.size() != plan->type.size()) {
@@ -145,7 +147,12 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
                    fmt::format("a table takes the hint OPTIONS only, not {}", hint.name.name));
     }
   }
-  return this->table(**found, options);
+  Result<PlanRef> made = this->table(**found, options);
+  // What is wrong with its options, or its connector, has no place of its own.
+  if (!made.ok() && !made.status().message().starts_with("line ")) {
+    return error(table.name.span(), made.status().id(), std::string(made.status().message()));
+  }
+  return made;
 }
 
 Result<Planned> QueryBinder::from_node(const NamedTable& table, const TableReference& reference) {

@@ -1,5 +1,6 @@
 // Tables of the catalog as plans: what the connector reads, then computed columns, then watermarks.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "tidewheel/sql/expression_binder.h"
 #include "tidewheel/sql/lexer.h"
 #include "tidewheel/sql/query_binder.h"
+#include "tidewheel/sql/typing.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -131,7 +133,67 @@ Status add_columns(const CatalogObject& object, TableDefinition& definition) {
   return ok_status();
 }
 
+// A key of metadata that messages of a format have: their connector knows them.
+bool is_of_format(const TableColumn& column) { return column.metadata_key.starts_with("value."); }
+
+// The columns with the types that the connector's metadata have: those of another one are cast to
+// it. What can't be cast the connector answers for.
+TableDefinition with_types_of(const RowType& metadata, const TableDefinition& table) {
+  TableDefinition made = table;
+  for (TableColumn& column : made.columns) {
+    const size_t known =
+        column.metadata_key.empty() ? metadata.size() : metadata.find(column.metadata_key);
+    if (known == metadata.size()) { continue; }
+    const LogicalType& type = metadata.types[known];
+    // Both kinds of timestamps are the same number.
+    const bool is_taken = type.as_nullable() == column.type.as_nullable() ||
+                          (type.is_timestamp() && column.type.is_timestamp() &&
+                           type.precision == column.type.precision);
+    if (!is_taken && type.children.empty() && can_cast(type, column.type)) { column.type = type; }
+  }
+  return made;
+}
+
+// The columns of a plan, cast to the types that were declared.
+PlanRef cast_to_declared(const TableDefinition& table, PlanRef plan) {
+  std::vector<Bound> outputs;
+  std::vector<std::string> names;
+  bool any = false;
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    const LogicalType& type = plan->type.types[i];
+    Bound column = Bound::of_column(static_cast<int32_t>(i), type);
+    names.push_back(table.columns[i].name);
+    if (type.as_nullable() == table.columns[i].type.as_nullable()) {
+      outputs.push_back(std::move(column));
+      continue;
+    }
+    any = true;
+    Bound cast;
+    cast.kind = Bound::Kind::kCast;
+    cast.type = table.columns[i].type;
+    cast.arguments.push_back(std::move(column));
+    outputs.push_back(std::move(cast));
+  }
+  if (!any) { return plan; }
+  return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
 }  // namespace
+
+Status check_metadata(const TableConnector& connector, const TableDefinition& table) {
+  const RowType metadata = connector.metadata();
+  for (const TableColumn& column : table.columns) {
+    if (column.metadata_key.empty() || is_of_format(column) ||
+        metadata.find(column.metadata_key) < metadata.size()) {
+      continue;
+    }
+    return invalid_argument(
+        ErrorId::kSqlOption, "column '{}': the connector '{}' has no metadata '{}'; it has {}",
+        column.name, connector.name(), column.metadata_key,
+        metadata.size() == 0 ? "none" : fmt::format("{}", fmt::join(metadata.names, ", ")));
+  }
+  return ok_status();
+}
 
 Result<LogicalType> bind_type(std::string_view text, const DataType& type) {
   TIDEWHEEL_ASSIGN_OR_RETURN(LogicalType bound, bind_type_kind(text, type));
@@ -253,6 +315,8 @@ Result<PlanRef> QueryBinder::scan_definition(std::shared_ptr<const TableDefiniti
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
                              environment_.tables.connector(connector_name->second));
+  TIDEWHEEL_RETURN_IF_ERROR(check_metadata(*connector, *definition));
+  definition = std::make_shared<TableDefinition>(with_types_of(connector->metadata(), *definition));
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSource> source,
                              connector->source({*definition, environment_.tables}));
   return make_scan(std::move(definition), source->is_bounded(),
@@ -262,8 +326,9 @@ Result<PlanRef> QueryBinder::scan_definition(std::shared_ptr<const TableDefiniti
 Result<PlanRef> QueryBinder::table(const CatalogObject& object, const std::vector<Option>& hints) {
   TIDEWHEEL_ASSIGN_OR_RETURN(std::shared_ptr<const TableDefinition> definition,
                              define_table(environment_, object, hints));
-  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, scan_definition(std::move(definition)));
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, scan_definition(definition));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_dead_letters(std::move(plan)));
+  plan = cast_to_declared(*definition, std::move(plan));
   TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_computed_columns(object, std::move(plan)));
   return with_watermark(object, std::move(plan));
 }

@@ -32,6 +32,10 @@ struct BinderEnvironment {
 Result<PlanRef> bind_query(const BinderEnvironment& environment, std::string_view text,
                            const Query& query);
 
+// Whether the connector has the metadata that columns name; those of formats it answers for itself.
+// Errors: kSqlOption, with the keys that it has.
+Status check_metadata(const TableConnector& connector, const TableDefinition& table);
+
 // A table as connectors see it, with the options of hints on top of its own.
 Result<std::shared_ptr<const TableDefinition>> define_table(const BinderEnvironment& environment,
                                                             const CatalogObject& table,

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <functional>
 #include <optional>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -36,6 +38,43 @@ bool same_literal(const Datum& a, const Datum& b) {
   const auto* const y = std::get_if<double>(&b.value);
   if (x != nullptr && y != nullptr && std::signbit(*x) != std::signbit(*y)) { return false; }
   return a == b;
+}
+
+uint64_t literal_hash(const Datum& literal) {
+  const auto of_value = [](const auto& value) -> uint64_t {
+    using Value = std::decay_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, std::monostate>) {
+      return 0;
+    } else if constexpr (std::is_same_v<Value, Int128>) {
+      return static_cast<uint64_t>(value) ^ static_cast<uint64_t>(value >> 64);
+    } else if constexpr (std::is_same_v<Value, Datum::List>) {
+      uint64_t hash = value.size();
+      for (const Datum& one : value) { hash = mix64(hash ^ literal_hash(one)); }
+      return hash;
+    } else {
+      return std::hash<Value>()(value);
+    }
+  };
+  return mix64(std::visit(of_value, literal.value));
+}
+
+// Whether what the expression computes must not be computed for other rows.
+bool is_careful(const Bound& bound) {
+  if (bound.kind == Bound::Kind::kCall &&
+      (bound.function->traits().is_careful || bound.function->traits().varies_by_row)) {
+    return true;
+  }
+  if ((bound.kind == Bound::Kind::kCast || bound.kind == Bound::Kind::kTryCast) &&
+      is_careful_cast(bound.arguments[0].type, bound.type)) {
+    return true;
+  }
+  return std::any_of(bound.arguments.begin(), bound.arguments.end(), is_careful);
+}
+
+// Behind the last of them that is careful.
+size_t careful_end(const std::vector<Bound>& bounds) {
+  const auto last = std::find_if(bounds.rbegin(), bounds.rend(), is_careful);
+  return static_cast<size_t>(bounds.rend() - last);
 }
 
 class Describer {
@@ -243,31 +282,17 @@ class Compiler {
     return put(std::move(step));
   }
 
-  // Whether what the expression computes must not be computed for other rows.
-  static bool is_careful(const Bound& bound) {
-    if (bound.kind == Bound::Kind::kCall &&
-        (bound.function->traits().is_careful || bound.function->traits().varies_by_row)) {
-      return true;
-    }
-    if ((bound.kind == Bound::Kind::kCast || bound.kind == Bound::Kind::kTryCast) &&
-        is_careful_cast(bound.arguments[0].type, bound.type)) {
-      return true;
-    }
-    return std::any_of(bound.arguments.begin(), bound.arguments.end(), is_careful);
-  }
-
   // AND, OR, COALESCE: each operand for the rows that those before have left open.
   Result<uint32_t> add_chain(const Bound& bound, Op op, Rule rule, uint32_t context) {
     ProgramStep step;
     step.op = op;
     step.type = bound.type;
     uint32_t inner = context;
+    const size_t end = careful_end(bound.arguments);
     for (size_t i = 0; i < bound.arguments.size(); ++i) {
       TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t index, add(bound.arguments[i], inner));
       step.arguments.push_back(index);
-      const bool more = std::any_of(bound.arguments.begin() + static_cast<ptrdiff_t>(i) + 1,
-                                    bound.arguments.end(), is_careful);
-      if (more) { inner = narrowed(inner, rule, index); }
+      if (i + 1 < end) { inner = narrowed(inner, rule, index); }
     }
     return finish_choice(std::move(step), context);
   }
@@ -278,6 +303,7 @@ class Compiler {
     step.type = bound.type;
     const size_t count = bound.arguments.size();
     uint32_t rest = context;
+    const size_t end = careful_end(bound.arguments);
     for (size_t i = 0; i + 1 < count; i += 2) {
       TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t when, add(bound.arguments[i], rest));
       const bool careful_value = is_careful(bound.arguments[i + 1]);
@@ -285,9 +311,7 @@ class Compiler {
       TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t then, add(bound.arguments[i + 1], branch));
       step.arguments.push_back(when);
       step.arguments.push_back(then);
-      const bool more = std::any_of(bound.arguments.begin() + static_cast<ptrdiff_t>(i) + 2,
-                                    bound.arguments.end(), is_careful);
-      if (more) { rest = narrowed(rest, Rule::kNotTrue, when); }
+      if (i + 2 < end) { rest = narrowed(rest, Rule::kNotTrue, when); }
     }
     TIDEWHEEL_ASSIGN_OR_RETURN(const uint32_t otherwise, add(bound.arguments[count - 1], rest));
     step.arguments.push_back(otherwise);
@@ -377,7 +401,7 @@ class Compiler {
   static uint64_t hash_of(const ProgramStep& step) {
     uint64_t hash = mix64(static_cast<uint64_t>(step.op) * 31 + static_cast<uint64_t>(step.column));
     hash = mix64(hash ^ reinterpret_cast<uintptr_t>(step.identity));
-    hash = mix64(hash ^ static_cast<uint64_t>(step.type.kind));
+    hash = mix64(hash ^ static_cast<uint64_t>(step.type.kind) ^ literal_hash(step.literal));
     for (const uint32_t argument : step.arguments) { hash = mix64(hash ^ argument); }
     return hash;
   }

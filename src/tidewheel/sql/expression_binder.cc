@@ -105,6 +105,16 @@ const char* unit_name(TimeUnit unit) {
   return kNames[static_cast<size_t>(unit)];
 }
 
+// Nothing when it is too large; what is too small is 0.
+std::optional<Bound> double_literal(const std::string& text, Span span) {
+  double value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure == std::errc::result_out_of_range && text.find('-') == std::string::npos) {
+    return std::nullopt;
+  }
+  return Bound::of_literal({value}, LogicalType::of(TypeKind::kDouble, false), span);
+}
+
 Bound string_literal(std::string value, Span span) {
   const int32_t length = length_of(code_points(value));
   return Bound::of_literal({std::move(value)}, LogicalType::with(TypeKind::kChar, length, 0, false),
@@ -203,6 +213,7 @@ Result<Bound> bind_interval(std::string_view text, const IntervalLiteral& litera
     if (!value.has_value() || __builtin_add_overflow(sum, *value, &sum)) { return wrong(); }
     months = unit->months;
   }
+  if (months && sum > INT32_MAX) { return wrong(); }
   const TypeKind kind = months ? TypeKind::kIntervalMonth : TypeKind::kIntervalSecond;
   return number_literal(negative ? -sum : sum, kind, span);
 }
@@ -327,9 +338,9 @@ Result<Bound> ExpressionBinder::bind_node(const Literal& literal, Span span) {
       return error(span, ErrorId::kSqlType, "a number has at most 38 digits");
     }
     case Literal::Kind::kDouble: {
-      double value = 0;
-      std::from_chars(literal.text.data(), literal.text.data() + literal.text.size(), value);
-      return Bound::of_literal({value}, LogicalType::of(TypeKind::kDouble, false), span);
+      std::optional<Bound> number = double_literal(literal.text, span);
+      if (number.has_value()) { return std::move(*number); }
+      return error(span, ErrorId::kSqlType, "a DOUBLE is 1.7976931348623157e308 at most");
     }
     case Literal::Kind::kString: return string_literal(literal.text, span);
     case Literal::Kind::kBytes:

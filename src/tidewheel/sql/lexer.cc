@@ -38,6 +38,7 @@ void append_utf8(uint32_t code, std::string& out) {
   }
 }
 
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some editors begin files with it
 // Longer ones first.
 constexpr std::array<std::string_view, 26> kSymbols = {
     "<>", "<=", ">=", "!=", "||", "=>", "{-", "-}", "(", ")", "[", "]", "{",
@@ -54,6 +55,7 @@ class Lexer {
       return invalid_argument(ErrorId::kSqlSyntax, "the text has {} bytes, at most {} are taken",
                               text_.size(), kSqlBytesMax);
     }
+    if (text_.starts_with(kByteOrderMark)) { at_ = kByteOrderMark.size(); }
     for (;;) {
       TIDEWHEEL_RETURN_IF_ERROR(skip_blanks());
       begin_ = at_;

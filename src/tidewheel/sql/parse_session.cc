@@ -146,7 +146,9 @@ Result<Statement> Parser::describe() {
 Result<Statement> Parser::set() {
   TIDEWHEEL_RETURN_IF_ERROR(expect("SET"));
   Set node;
-  if (at_string()) { TIDEWHEEL_ASSIGN_OR_RETURN(node.option, option()); }
+  if (at_string() || peek().kind == TokenKind::kWord) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(node.option, option());
+  }
   return make(std::move(node));
 }
 

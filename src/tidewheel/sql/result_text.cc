@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "tidewheel/base/json_text.h"
+#include "tidewheel/base/text_width.h"
+#include "tidewheel/sql/json_value.h"
 #include "tidewheel/sql/row_bytes.h"
 #include "tidewheel/sql/text_encodings.h"
 #include "tidewheel/types/column_text.h"
@@ -22,23 +24,13 @@ std::string joined_cells(const ResultTable::Row& row) {
   return all;
 }
 
-size_t shown_width(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-// Cut to `width` characters, and without what would break the line.
+// Cut to `width` columns, and without what would break the line.
 std::string shown_text(const std::string& text, size_t width) {
-  std::string out;
-  size_t shown = 0;
-  const bool cut = shown_width(text) > width;
-  for (const char c : text) {
-    const bool begins = (c & 0xC0) != 0x80;
-    if (cut && begins && shown + 1 >= width) { break; }
-    if (begins) { ++shown; }
-    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  }
-  return cut ? out + "…" : out;
+  const bool cut = text_width(text) > width;
+  std::string out = cut ? text.substr(0, bytes_in_width(text, width - 1)) + "…" : text;
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  return out;
 }
 
 void append_rule(std::string& out, const std::vector<size_t>& widths, const char* left,
@@ -56,7 +48,7 @@ void append_cells(std::string& out, const std::vector<std::string>& cells,
                   const std::vector<size_t>& widths, const std::vector<bool>& right) {
   out += "│";
   for (size_t i = 0; i < cells.size(); ++i) {
-    const std::string pad(widths[i] - shown_width(cells[i]), ' ');
+    const std::string pad(widths[i] - text_width(cells[i]), ' ');
     out += ' ';
     out += right[i] ? pad + cells[i] : cells[i] + pad;
     out += " │";
@@ -71,8 +63,8 @@ struct ResultTable::Sorter {
 };
 
 ResultTable::ResultTable(RowType type, size_t visible, const std::vector<SortKeyNode>& order_by,
-                         TimeZone zone)
-    : type_(std::move(type)), visible_(visible), zone_(zone) {
+                         TimeZone zone, CellStyle style)
+    : type_(std::move(type)), visible_(visible), zone_(zone), style_(style) {
   if (order_by.empty()) { return; }
   std::vector<SortColumn> columns;
   for (const SortKeyNode& key : order_by) {
@@ -83,7 +75,7 @@ ResultTable::ResultTable(RowType type, size_t visible, const std::vector<SortKey
 ResultTable::~ResultTable() = default;
 
 ResultTable::Row result_row(const RowType& type, const ColumnBatch& batch, uint32_t row,
-                            TimeZone& zone) {
+                            TimeZone& zone, CellStyle style) {
   ResultTable::Row out;
   for (size_t i = 0; i < type.size(); ++i) {
     const bool is_null = batch.view(i).is_null(row);
@@ -96,6 +88,10 @@ ResultTable::Row result_row(const RowType& type, const ColumnBatch& batch, uint3
       cell = "x'" + to_hex(batch.view(i).at<Text>(row).view(), /*capitals=*/false) + "'";
       continue;
     }
+    if (style == CellStyle::kJson && !type.types[i].children.empty()) {
+      append_json_value(cell, type.types[i], batch.view(i), row);
+      continue;
+    }
     append_value_text(cell, type.types[i], batch.view(i), row,
                       {.style = TextStyle::kSql, .zone = &zone});
   }
@@ -105,7 +101,7 @@ ResultTable::Row result_row(const RowType& type, const ColumnBatch& batch, uint3
 void ResultTable::apply(const ResultQueue::Rows& rows) {
   const ColumnBatch& batch = rows.columns();
   for (uint32_t i = rows.begin; i < rows.end; ++i) {
-    Row row = result_row(type_, batch, i, zone_);
+    Row row = result_row(type_, batch, i, zone_, style_);
     const std::string text = joined_cells(row);
     if (is_retraction(batch.kind(i))) {
       const auto it = by_text_.find(text);
@@ -141,12 +137,12 @@ std::string box_text(const std::vector<std::string>& names, const std::vector<bo
                      const std::vector<std::vector<std::string>>& rows, const BoxOptions& options) {
   std::vector<std::vector<std::string>> shown;
   std::vector<size_t> widths;
-  for (const std::string& name : names) { widths.push_back(shown_width(name)); }
+  for (const std::string& name : names) { widths.push_back(text_width(name)); }
   for (const auto& row : rows) {
     auto& cells = shown.emplace_back();
     for (size_t i = 0; i < names.size(); ++i) {
       cells.push_back(shown_text(row[i], options.column_width_max));
-      widths[i] = std::max(widths[i], shown_width(cells.back()));
+      widths[i] = std::max(widths[i], text_width(cells.back()));
     }
   }
   std::string out;
@@ -190,7 +186,8 @@ std::string json_line(const RowType& type, const std::vector<std::string>& cells
       out += "null";
     } else if (column.kind == TypeKind::kBoolean) {
       out += cells[i] == "TRUE" ? "true" : "false";
-    } else if (column.is_numeric() && cells[i].find_first_of("NI") == std::string::npos) {
+    } else if (!column.children.empty() ||
+               (column.is_numeric() && cells[i].find_first_of("NI") == std::string::npos)) {
       out += cells[i];
     } else {
       append_json_text(out, cells[i]);

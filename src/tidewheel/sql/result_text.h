@@ -14,6 +14,12 @@
 
 namespace tidewheel::sql {
 
+// How values are written.
+enum class CellStyle : uint8_t {
+  kText,  // as CAST to STRING does
+  kJson,  // those of nested types as JSON_STRING does, all others as text
+};
+
 // The rows that are there after all changes so far, as text. One thread.
 class ResultTable {
  public:
@@ -25,8 +31,8 @@ class ResultTable {
 
   // `visible` columns are shown; `order_by` may name those behind them. Without it rows stay in the
   // order in which they came.
-  ResultTable(RowType type, size_t visible, const std::vector<SortKeyNode>& order_by,
-              TimeZone zone);
+  ResultTable(RowType type, size_t visible, const std::vector<SortKeyNode>& order_by, TimeZone zone,
+              CellStyle style = CellStyle::kText);
   ~ResultTable();
 
   void apply(const ResultQueue::Rows& rows);
@@ -42,6 +48,7 @@ class ResultTable {
   const RowType type_;
   const size_t visible_;
   TimeZone zone_;
+  const CellStyle style_;
   struct Sorter;
   std::unique_ptr<Sorter> sorter_;  // null: no order
   std::vector<Entry> entries_;
@@ -51,7 +58,7 @@ class ResultTable {
 
 // One row of a batch as texts.
 ResultTable::Row result_row(const RowType& type, const ColumnBatch& batch, uint32_t row,
-                            TimeZone& zone);
+                            TimeZone& zone, CellStyle style = CellStyle::kText);
 
 struct BoxOptions {
   size_t column_width_max = 60;  // longer texts are cut
@@ -63,7 +70,8 @@ std::string box_text(const std::vector<std::string>& names, const std::vector<bo
 bool is_shown_right(const LogicalType& type);
 // With a line end: RFC 4180, NULL as nothing.
 std::string csv_line(const std::vector<std::string>& cells, const std::vector<bool>& nulls);
-// {"a":1,"b":"x"} with a line end. Numbers and truth values as such, all else as strings.
+// {"a":1,"b":"x"} with a line end, of cells in CellStyle::kJson. Numbers, truth values and nested
+// values as such, all else as strings.
 std::string json_line(const RowType& type, const std::vector<std::string>& cells,
                       const std::vector<bool>& nulls);
 

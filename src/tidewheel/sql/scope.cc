@@ -23,17 +23,19 @@ struct Found {
 Found find_in(const Scope& scope, const std::string* relation, const std::string& column,
               size_t parts) {
   Found found;
+  std::string first;  // with its table
   for (const Relation& one : scope.relations) {
     if (relation != nullptr && one.alias != *relation) { continue; }
     for (size_t i = one.first; i < one.first + one.count; ++i) {
       if (scope.columns.names[i] != column) { continue; }
       if (relation == nullptr && scope.is_hidden(i)) { continue; }
+      std::string whole = fmt::format("{}.{}", one.alias.empty() ? "(unnamed)" : one.alias, column);
       if (found.column != kNone) {
-        if (found.several.empty()) { found.several = column; }
-        found.several +=
-            fmt::format(", {}.{}", one.alias.empty() ? "(unnamed)" : one.alias, column);
+        if (found.several.empty()) { found.several = first; }
+        found.several += ", " + whole;
         continue;
       }
+      first = std::move(whole);
       found.column = i;
       found.parts = parts;
     }

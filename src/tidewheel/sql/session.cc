@@ -44,7 +44,8 @@ constexpr Setting kSettings[] = {
     {"pipeline.auto-watermark-interval", OptionKind::kDuration, "200 ms",
      "0: a watermark behind every row that advances event time; else behind every batch"},
     {"sql-client.execution.result-mode", OptionKind::kText, "table",
-     "table: the rows there are at the end; changelog: every change; tableau: as changelog"},
+     "table: the rows there are at the end; changelog: every change; tableau: as changelog",
+     "TABLE, CHANGELOG, TABLEAU"},
     {"table.dml-sync", OptionKind::kBool, "false", "INSERT waits until its job has ended"},
     {"table.exec.async-lookup.buffer-capacity", OptionKind::kInt, "100",
      "calls of an asynchronous lookup join that may be under way"},
@@ -189,10 +190,6 @@ Status check_setting(const Setting& setting, const std::string& value) {
                               setting.key, setting.default_text, value, setting.description);
     }
     return wrong(std::string(setting.choices).c_str());
-  }
-  if (setting.key == "sql-client.execution.result-mode" && value != "table" &&
-      value != "changelog" && value != "tableau") {
-    return wrong("table, changelog or tableau");
   }
   return ok_status();
 }
@@ -354,6 +351,7 @@ Result<bool> Session::takes_changes(const TableDefinition& table) const {
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const TableConnector* const connector,
                              tables().connector(option->second));
+  TIDEWHEEL_RETURN_IF_ERROR(check_metadata(*connector, table));
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<TableSink> sink,
                              connector->sink({table, tables()}));
   return sink->changelog() != ChangelogKinds::kAppend;
@@ -483,10 +481,20 @@ Result<StatementResult> Session::set(const Set& statement) {
   return StatementResult(Done{});
 }
 
+void Session::keep_as_defaults() {
+  default_settings_ = settings_;
+  default_config_ = options_.config;
+}
+
 Result<StatementResult> Session::reset(const Reset& statement) {
   if (!statement.key.has_value()) {
-    settings_.clear();
-    options_.config = Config();
+    settings_ = default_settings_;
+    options_.config = default_config_;
+    return StatementResult(Done{});
+  }
+  const auto known = default_settings_.find(*statement.key);
+  if (known != default_settings_.end()) {
+    settings_[known->first] = known->second;
     return StatementResult(Done{});
   }
   if (settings_.erase(*statement.key) > 0 || find_setting(*statement.key) != nullptr) {
@@ -495,6 +503,10 @@ Result<StatementResult> Session::reset(const Reset& statement) {
   Config rest;
   for (const auto& [key, value] : options_.config.values()) {
     if (key != *statement.key) { TIDEWHEEL_RETURN_IF_ERROR(rest.set(key, value)); }
+  }
+  const auto& values = default_config_.values();
+  if (const auto kept = values.find(*statement.key); kept != values.end()) {
+    TIDEWHEEL_RETURN_IF_ERROR(rest.set(kept->first, kept->second));
   }
   options_.config = std::move(rest);
   return StatementResult(Done{});

@@ -121,6 +121,9 @@ class Session {
   // The plan of a query, as it would run. For tests.
   Result<PlanRef> plan(std::string_view text, const Query& query, bool needs_before);
 
+  // What is set now is what RESET goes back to.
+  void keep_as_defaults();
+
   // What is bound as it would run: optimized as the settings say, without its changelog kinds.
   Result<PlanRef> optimized(PlanRef plan) const;
 
@@ -254,6 +257,8 @@ class Session {
   Catalog catalog_;
   FunctionRegistry functions_;
   std::map<std::string, std::string> settings_;
+  std::map<std::string, std::string> default_settings_;  // that RESET goes back to
+  Config default_config_;
   std::map<std::string, int32_t> names_;  // of jobs: how often each was given
   // By layer and path: the statements that made functions, with whole names.
   std::map<std::pair<FunctionLayer, std::string>, CreateFunction> made_functions_;

@@ -1,5 +1,6 @@
 #include "tidewheel/connectors/file/table.h"
 
+#include <fmt/ranges.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -133,6 +134,7 @@ class FileTable final : public TableSource {
       const TableColumn& column = table_.columns[columns_[i]];
       plan_.types.push_back(column.type);
       if (!column.metadata_key.empty()) {
+        TIDEWHEEL_RETURN_IF_ERROR(check_metadata(column));
         plan_.file_columns.push_back({i, metadata_of(column.metadata_key), column.type});
       } else if (is_partition(table_, column.name)) {
         plan_.file_columns.push_back({i, FileColumn::What::kPartition, column.type, column.name});
@@ -195,6 +197,23 @@ class FileTable final : public TableSource {
     if (bad_records_ != BadRecordPolicy::kDeadLetter) { return {}; }
     for (const LogicalType& type : dead_letter_columns().types) { plan_.types.push_back(type); }
     return {};
+  }
+  // Values are written to columns of their own types only.
+  static Status check_metadata(const TableColumn& column) {
+    const RowType known = metadata_columns();
+    const size_t at = known.find(column.metadata_key);
+    if (at == known.size()) {
+      return invalid_argument(ErrorId::kSqlOption,
+                              "column '{}': files have no metadata '{}'; they have {}", column.name,
+                              column.metadata_key, fmt::join(known.names, ", "));
+    }
+    const LogicalType& type = known.types[at];
+    const bool is_same = type.as_nullable() == column.type.as_nullable();
+    const bool are_times = type.is_timestamp() && column.type.is_timestamp();
+    if (is_same || (are_times && type.precision == column.type.precision)) { return {}; }
+    return invalid_argument(ErrorId::kSqlType, "column '{}' is {}, and the metadata '{}' are {}",
+                            column.name, column.type.to_string(), column.metadata_key,
+                            type.to_string());
   }
   static FileColumn::What metadata_of(const std::string& key) {
     if (key == "file.path") { return FileColumn::What::kPath; }

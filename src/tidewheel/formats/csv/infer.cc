@@ -27,6 +27,13 @@ std::string unquoted(std::string_view text) {
   return plain;
 }
 
+// As the reader takes names and all values but strings, when they are not in quotes.
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) { return {}; }
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
 std::vector<Record> read_records(std::string_view sample, bool whole, char delimiter) {
   Tokenizer tokenizer(delimiter, '"', sample.size());
   std::vector<Record> records;
@@ -78,6 +85,7 @@ struct Guess {
       return;
     }
     ++values;
+    if (!quoted) { text = trimmed(text); }
     int64_t whole = 0;
     double number = 0;
     // "007" is a name rather than a number.
@@ -103,13 +111,20 @@ struct Guess {
   }
 };
 
+std::string name_of(const Record::value_type& field) {
+  return field.second ? field.first : std::string(trimmed(field.first));
+}
+
 // Whether the first record has names: words, each of them another one.
 bool has_names(const Record& first) {
   std::set<std::string> names;
-  for (const auto& [text, quoted] : first) {
+  for (const auto& field : first) {
     Guess guess;
-    guess.look_at(text, quoted);
-    if (text.empty() || !guess.is_string() || !names.insert(text).second) { return false; }
+    guess.look_at(field.first, field.second);
+    std::string name = name_of(field);
+    if (name.empty() || !guess.is_string() || !names.insert(std::move(name)).second) {
+      return false;
+    }
   }
   return true;
 }
@@ -159,7 +174,7 @@ Result<Inferred> infer(std::string_view sample, bool whole, char delimiter) {
     Guess& guess = guesses[i];
     guess.words.erase(null_word);
     const bool has_other_word = !guess.words.empty();
-    made.type.add(header ? first[i].first : "c" + std::to_string(i + 1),
+    made.type.add(header ? name_of(first[i]) : "c" + std::to_string(i + 1),
                   has_other_word ? LogicalType::string() : guess.type());
   }
   made.options["csv.header"] = header ? "true" : "false";
