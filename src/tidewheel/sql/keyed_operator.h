@@ -29,13 +29,16 @@ class KeyedOperator : public OutputOperator<ColumnRow> {
   }
   Progress snapshot(SnapshotWriter& writer) final {
     if (!writer.ready()) { return Progress::kBlocked; }
-    write_beside(writer);
+    if (!write_beside(writer)) { return this->snapshot_blocked(writer); }
     bool is_done = false;
     guard([&] { is_done = store_->write(writer); });
     return is_done ? Progress::kDone : snapshot_blocked(*store_, writer);
   }
   bool snapshots_in_background() const final { return true; }
-  void abort_snapshot() final { store_->abort_snapshot(); }
+  void abort_snapshot() final {
+    abort_beside();
+    store_->abort_snapshot();
+  }
   Status restore(SnapshotReader& reader) override {
     reader_ = &reader;
     return layout_.empty() ? Status() : check_layout(reader, layout_, also_read_);
@@ -64,12 +67,16 @@ class KeyedOperator : public OutputOperator<ColumnRow> {
   bool is_restored() const { return reader_ != nullptr; }  // until read_store
   Status read_store() { return open_store(*store_, std::exchange(reader_, nullptr)); }
 
-  // Writes what is in the snapshot beside the store. Called more than once.
-  virtual void write_beside(SnapshotWriter& writer) {
+  // Writes what is in the snapshot beside the store. Called more than once; false: the writer took
+  // no more, and there is more to come.
+  virtual bool write_beside(SnapshotWriter& writer) {
     if (!layout_.empty() && !std::exchange(is_layout_written_, true)) {
       write_layout(writer, layout_, context().subtask_index(), context().parallelism());
     }
+    return true;
   }
+  // The snapshot comes to nothing.
+  virtual void abort_beside() {}
 
   // Takes the rows of an element, at most `chunk` at a time, while the output is ready:
   // take(batch, cursor, end) moves `cursor` past those that it has taken.
@@ -144,9 +151,9 @@ class TimedKeyedOperator : public KeyedOperator<K> {
     this->require(this->store_->status());
     return Operator::on_watermark(time_ms);
   }
-  void write_beside(SnapshotWriter& writer) override {
+  bool write_beside(SnapshotWriter& writer) override {
     saved_watermark_.write(writer);
-    KeyedOperator<K>::write_beside(writer);
+    return KeyedOperator<K>::write_beside(writer);
   }
 
   int64_t watermark_ = kMinWatermark;

@@ -226,12 +226,15 @@ class StreamJoin final : public KeyedOperator<K> {
   }
 
  protected:
-  void write_beside(SnapshotWriter& writer) override {
-    Base::write_beside(writer);
-    if (!waiting_) { return; }
+  bool write_beside(SnapshotWriter& writer) override {
+    if (!Base::write_beside(writer)) { return false; }
+    if (!waiting_) { return true; }
     const size_t side = spec_.waits->side;
-    waiting_->write(writer, inputs_[side].bytes, waiting_name(side),
-                    this->context().subtask_index(), this->context().parallelism());
+    return waiting_->write(writer, inputs_[side].bytes, waiting_name(side),
+                           this->context().subtask_index(), this->context().parallelism());
+  }
+  void abort_beside() override {
+    if (waiting_) { waiting_->abort_snapshot(); }
   }
 
  private:

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
-#include <utility>
 
 #include "tidewheel/operators/record_codec.h"
 #include "tidewheel/sql/row_bytes.h"
@@ -130,19 +129,27 @@ std::span<const ColumnView> WaitingRows::decode(std::span<const Match> matches) 
 void WaitingRows::begin_snapshot() {
   is_saving_ = true;
   to_save_ = blocks_.size();
+  saved_ = 0;
 }
 
-void WaitingRows::write(SnapshotWriter& writer, RowBytes& bytes, const std::string& name,
+void WaitingRows::abort_snapshot() {
+  is_saving_ = false;
+  drop_ended();
+}
+
+bool WaitingRows::write(SnapshotWriter& writer, RowBytes& bytes, const std::string& name,
                         int32_t subtask, int32_t parallelism) {
-  if (!std::exchange(is_saving_, false)) { return; }
+  if (!is_saving_) { return true; }
   SavedRecordWriter saved(writer, name, StateKind::kUnionList,
                           encoded_schema<SavedRecord<SavedWaitingRows>>(), subtask, parallelism);
   std::vector<Text> texts;
   std::vector<Match> all;
-  for (size_t i = 0; i < to_save_; ++i) {
+  for (; saved_ < to_save_; ++saved_) {
+    if (!writer.ready()) { return false; }
     all.clear();
-    const uint32_t rows = log_.rows_of(blocks_[i].number);
-    for (uint32_t row = 0; row < rows; ++row) { all.push_back({0, blocks_[i].number, row}); }
+    const uint32_t block = blocks_[saved_].number;
+    const uint32_t rows = log_.rows_of(block);
+    for (uint32_t row = 0; row < rows; ++row) { all.push_back({0, block, row}); }
     const std::span<const ColumnView> columns = decode(all);
     rows_.resize(rows);
     std::iota(rows_.begin(), rows_.end(), 0);
@@ -153,7 +160,9 @@ void WaitingRows::write(SnapshotWriter& writer, RowBytes& bytes, const std::stri
     for (const Text& text : texts) { record.rows.emplace_back(text.view()); }
     saved.add(encode_record(record));
   }
+  is_saving_ = false;
   drop_ended();
+  return true;
 }
 
 }  // namespace tidewheel::sql

@@ -67,9 +67,10 @@ class WaitingRows {
 
   // ---- Snapshots. Nothing is dropped until what was there has been written.
   void begin_snapshot();
-  // Writes it, once.
-  void write(SnapshotWriter& writer, RowBytes& bytes, const std::string& name, int32_t subtask,
+  // Writes as many blocks as the writer takes; true when there are no more. Then it does nothing.
+  bool write(SnapshotWriter& writer, RowBytes& bytes, const std::string& name, int32_t subtask,
              int32_t parallelism);
+  void abort_snapshot();
 
  private:
   struct Block {
@@ -96,7 +97,8 @@ class WaitingRows {
   size_t size_ = 0;
   int64_t watermark_ = INT64_MIN;
   int64_t accounted_bytes_ = 0;
-  size_t to_save_ = 0;  // blocks of the snapshot that is to be written: the first ones
+  size_t to_save_ = 0;  // blocks of the snapshot that is written: the first ones
+  size_t saved_ = 0;    // of them
   bool is_saving_ = false;
   // Scratch.
   std::vector<uint32_t> rows_;

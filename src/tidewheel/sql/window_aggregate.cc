@@ -141,9 +141,9 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   }
 
  protected:
-  void write_beside(SnapshotWriter& writer) override {
-    Base::write_beside(writer);
+  bool write_beside(SnapshotWriter& writer) override {
     saved_drops_.write(writer);
+    return Base::write_beside(writer);
   }
 
  private:
