@@ -127,6 +127,33 @@ def a_killed_worker_is_replaced(cluster, folder):
 
 
 @test(CHECKPOINTS + HEARTBEATS)
+def a_job_that_dereferences_null_harms_no_other(cluster, folder):
+    build = pathlib.Path(cluster.program).resolve().parent.parent
+    library = next(build.rglob("libmisbehaving.so"), None)
+    if library is None:
+        raise Failure(f"{build} has no libmisbehaving.so: build misbehaving_plugin")
+    start(cluster, task_managers=1, slots=3)
+    script, out = ledger(folder, 15000, 3000)
+    healthy = cluster.run(script)
+    cluster.wait_state(healthy, "RUNNING")
+    processes = cluster.job_managers[0].children() + cluster.task_managers[0].children()
+    careless = cluster.run(library, programArgsList=["--case", "crashes"], flinkConfiguration={
+        "restart-strategy.fixed-delay.attempts": "3"})
+    wait_for("it fails", lambda: cluster.state(careless) == "FAILED")
+    text = str(cluster.get(f"/jobs/{careless}/exceptions"))
+    if "signal 11" not in text:
+        raise Failure(f"its exceptions do not tell of the signal: {text}")
+    if cluster.state(healthy) != "RUNNING":
+        raise Failure("the healthy job has ended too soon to tell")
+    gone = [pid for pid in processes if not is_alive(pid)]
+    restarts = cluster.get(f"/jobs/{healthy}/metrics?get=numRestarts")[0]["value"]
+    if gone or restarts != "0":
+        raise Failure(f"the healthy job has lost {gone}, and was restarted {restarts} times")
+    cluster.wait_state(healthy, "FINISHED")
+    check_ledger(out, 15000)
+
+
+@test(CHECKPOINTS + HEARTBEATS)
 def a_killed_task_manager_is_replaced(cluster, folder):
     def kill(cluster):
         tm = next(tm for tm in cluster.task_managers if tm.children())

@@ -23,6 +23,17 @@ void throws(tw::Env& env) {
       .print();
 }
 
+// Dereferences null at the 57th row.
+void crashes(tw::Env& env) {
+  env.sequence(1, 100)
+      .map([](int64_t number) {
+        int64_t* volatile nothing = nullptr;
+        return number == 57 ? *nothing : number;
+      })
+      .name("careless")
+      .print();
+}
+
 // User code that does not return until somebody writes to standard input.
 void blocks(tw::Env& env) {
   env.sequence(1, 3)
@@ -73,6 +84,7 @@ void tidewheel_job(tw::Env& env) {
   if (which == "nothing") { return; }
   if (which == "throws-early") { throw std::runtime_error("no idea what to do"); }
   if (which == "throws") { return throws(env); }
+  if (which == "crashes") { return crashes(env); }
   if (which == "blocks") { return blocks(env); }
   if (which == "endless") { return endless(env); }
   if (which == "lines") { return lines(env); }
