@@ -119,11 +119,11 @@ class Shell:
 
 # ---- The shell
 
-def wait_for_job(shell, state):
-    """Until the only job of the shell has come to this state."""
+def wait_for_jobs(shell, state, count=1):
+    """Until so many jobs of the shell have come to this state."""
     end = time.monotonic() + PATIENCE_S
-    while state not in shell.say("SHOW JOBS;"):
-        expect(time.monotonic() < end, f"the job is not {state}; there is:\n{shell.seen[-2000:]}")
+    while shell.say("SHOW JOBS;").count(state) < count:
+        expect(time.monotonic() < end, f"not {count} jobs are {state}; there is:\n{shell.seen[-2000:]}")
 
 
 def ctrl_c_ends_the_query_and_not_the_shell(program):
@@ -182,7 +182,7 @@ def statements_go_over_lines_and_end_with_a_semicolon(program):
     shell.say("BEGIN STATEMENT SET; INSERT INTO p SELECT CASE WHEN TRUE THEN 1 END;", "-> ")
     expect("Job ID: " in shell.say("END;"), "the END of a CASE ends a statement set")
     expect("line 1, column 8" in shell.say("SELECT nothing;"), "the place of an error is not shown")
-    wait_for_job(shell, "FINISHED")  # else the shell asks whether it may end
+    wait_for_jobs(shell, "FINISHED", 2)  # else the shell asks whether it may end
     shell.end()
 
 
@@ -260,7 +260,7 @@ def inserts_go_on_beside_other_statements(program):
     shell.say(ENDLESS)
     shell.say("CREATE TABLE nowhere (k INT) WITH ('connector' = 'blackhole');")
     job = re.search(r"Job ID: ([0-9a-f]{32})", shell.say("INSERT INTO nowhere SELECT k FROM s;")).group(1)
-    wait_for_job(shell, "RUNNING")
+    wait_for_jobs(shell, "RUNNING")
     expect(job in shell.say("SHOW JOBS;"), "the job is not listed")
     expect("rows in" in shell.say(f"DESCRIBE JOB '{job}';"), "the job is not described")
     expect("They end with the shell" in shell.say("QUIT;", "[y/N] "), "QUIT does not ask")
@@ -565,9 +565,7 @@ def a_materialized_table_is_suspended_and_resumed(program):
     expect(0 < len(some) < rows, f"it was suspended with {len(some)} rows")
     shell.say("ALTER MATERIALIZED TABLE m RESUME;")
     expect("not suspended" in shell.say("ALTER MATERIALIZED TABLE m RESUME;"), "it is resumed twice")
-    end = time.monotonic() + PATIENCE_S
-    while shell.say("SHOW JOBS;").count("FINISHED") < 2:
-        expect(time.monotonic() < end, f"the job does not end: {shell.seen[-2000:]}")
+    wait_for_jobs(shell, "FINISHED", 2)
     every = rows_of(program.scratch / "m", "n")
     expect(every == collections.Counter(range(1, rows + 1)), f"{sum(every.values())} rows of {rows}, {len(every)} different ones")
     shell.say("DROP MATERIALIZED TABLE m;")
