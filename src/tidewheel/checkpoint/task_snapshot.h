@@ -9,6 +9,7 @@
 #include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
+struct SegmentImage;  // state/segment.h
 
 // Where the bytes of a segment are. Its blocks may stand anywhere before its index, which says
 // where.
@@ -22,6 +23,9 @@ struct SegmentPlace {
   uint64_t index_bytes = 0;
   uint64_t checksum = 0;  // XXH3-64 of the index; blocks have their own
   uint64_t length = 0;    // of all that is stored: blocks and index
+
+  // That of a segment which the reference itself has.
+  static SegmentPlace of(SegmentImage image);
 };
 
 // A segment as a manifest knows it: one state of one subtask, for a range of key groups.

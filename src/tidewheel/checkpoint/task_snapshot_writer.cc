@@ -289,11 +289,7 @@ class TaskFile : public std::enable_shared_from_this<TaskFile> {
     SegmentImage image =
         make_image(std::move(part.groups), std::span(&raw, raw.empty() ? 0 : 1), options_.codec);
     inline_left -= std::min<uint64_t>(inline_left, image.bytes.size());
-    ref.place.index_offset = image.index_offset;
-    ref.place.index_bytes = image.bytes.size() - image.index_offset;
-    ref.place.checksum = image.index_checksum;
-    ref.place.length = image.bytes.size();
-    ref.place.inline_bytes = std::move(image.bytes);
+    ref.place = SegmentPlace::of(std::move(image));
     return true;
   }
 

@@ -17,8 +17,6 @@ namespace {
 
 // Attempts at a task that are remembered.
 constexpr size_t kAttemptsMax = 16;
-// Of what is sent to workers as it is. The most that a message between processes may have is more.
-constexpr size_t kManifestBytesMax = size_t{192} << 20;
 // A worker that takes longer is left out of the metrics.
 constexpr int64_t kMetricsMs = 2'000;
 
@@ -275,7 +273,7 @@ Result<std::shared_ptr<TaskFleet::Prepared>> RemoteFleet::prepare(
   }
   const std::vector<int32_t>& vertices = parts_.layout.vertices_of(region);
   std::string manifest = encode_manifest(part_of(*start.manifest, parts_.chained, vertices));
-  if (manifest.size() <= kManifestBytesMax) {
+  if (manifest.size() <= kHandOverBytesMax) {
     prepared->manifest = std::move(manifest);
   } else if (start.snapshot_path.empty()) {
     return resource_exhausted(
@@ -283,7 +281,7 @@ Result<std::shared_ptr<TaskFleet::Prepared>> RemoteFleet::prepare(
         "what the sinks of '{}' are to commit is {} bytes, and workers are told no more than {}: "
         "set {} to a folder that all of them reach",
         parts_.chained.vertices[static_cast<size_t>(vertices.front())].name, manifest.size(),
-        kManifestBytesMax, options::kCheckpointDirectory.key);
+        kHandOverBytesMax, options::kCheckpointDirectory.key);
   }
   return std::shared_ptr<Prepared>(std::move(prepared));
 }

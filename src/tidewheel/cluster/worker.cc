@@ -39,8 +39,6 @@
 namespace tidewheel {
 namespace {
 
-// What a task may hand over, in one message, whose limit is above that.
-constexpr uint64_t kHandOverBytesMax = uint64_t{192} << 20;
 // How often figures of tasks are told.
 constexpr int64_t kFiguresMs = 1'000;
 

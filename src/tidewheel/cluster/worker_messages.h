@@ -20,6 +20,10 @@ class StatusMessage;  // the same
 class TaskName;       // the same
 }  // namespace pb
 
+// What a task's sinks hand over for their commit, and what workers are told of it: in one message
+// each, whose limit (rpc/endpoint.h) is above that.
+inline constexpr uint64_t kHandOverBytesMax = uint64_t{192} << 20;
+
 void to_message(const Status& status, pb::StatusMessage& message);
 // Of an id that this version does not know: kInternal, with the text.
 Status from_message(const pb::StatusMessage& message);

@@ -5,11 +5,14 @@
 
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/checkpoint/task_snapshot.h"
 #include "tidewheel/dataflow/task.h"
 #include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
 namespace {
+
+constexpr std::string_view kAccumulatorGroup = "accumulators";
 
 // Marks whose code runs, so that the task's border can name it when it throws. Restored on the
 // normal path only: an exception leaves the innermost operator's mark.
@@ -243,7 +246,7 @@ Status ChainedOperator::open(const SnapshotSource* source) {
 }
 
 void restore_accumulators(MetricGroup& metrics, const std::map<std::string, int64_t>& values) {
-  MetricGroup& group = metrics.group("accumulators");
+  MetricGroup& group = metrics.group(kAccumulatorGroup);
   for (const auto& [name, value] : group.counter_values()) { group.counter(name).add(-value); }
   for (const auto& [name, value] : values) { group.counter(name).add(value); }
 }
@@ -253,6 +256,17 @@ SnapshotPlace ChainedOperator::place() const {
           .subtask = subtask_index(),
           .parallelism = parallelism(),
           .max_parallelism = spec_.max_parallelism};
+}
+
+OperatorSnapshot ChainedOperator::describe() const {
+  OperatorSnapshot snapshot;
+  snapshot.uid = spec_.uid;
+  snapshot.name = name();
+  snapshot.subtask = subtask_index();
+  snapshot.parallelism = parallelism();
+  snapshot.max_parallelism = spec_.max_parallelism;
+  snapshot.accumulators = spec_.metrics->group(kAccumulatorGroup).counter_values();
+  return snapshot;
 }
 
 void ChainedOperator::call_begin_snapshot(const SnapshotStart& start) {

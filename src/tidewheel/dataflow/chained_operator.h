@@ -20,10 +20,11 @@
 
 namespace tidewheel {
 
-class SnapshotSource;  // state/snapshot.h
-class Task;            // dataflow/task.h
-class World;           // base/world.h
-struct SnapshotPlace;  // state/snapshot.h
+class SnapshotSource;     // state/snapshot.h
+class Task;               // dataflow/task.h
+class World;              // base/world.h
+struct OperatorSnapshot;  // checkpoint/task_snapshot.h
+struct SnapshotPlace;     // state/snapshot.h
 
 // What the job knows of one operator in one subtask.
 struct ChainedOperatorSpec {
@@ -83,6 +84,8 @@ class ChainedOperator final : public ElementSink, public OperatorContext {
   void call_checkpoint_complete(int64_t checkpoint);
   void call_checkpoint_aborted(int64_t checkpoint);
   SnapshotPlace place() const;
+  // What a snapshot says of it, without its segments.
+  OperatorSnapshot describe() const;
   void close(bool finished);
   // After `close`: frees the operator with its state and outputs.
   void destroy() {

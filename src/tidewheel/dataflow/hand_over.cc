@@ -2,26 +2,11 @@
 
 #include <utility>
 
-#include "tidewheel/base/metrics.h"
 #include "tidewheel/dataflow/task.h"
 #include "tidewheel/state/snapshot.h"
 
 namespace tidewheel {
 namespace {
-
-constexpr std::string_view kAccumulatorGroup = "accumulators";
-
-OperatorSnapshot describe(const ChainedOperator& op) {
-  const SnapshotPlace place = op.place();
-  OperatorSnapshot snapshot;
-  snapshot.uid = place.operator_uid;
-  snapshot.name = op.name();
-  snapshot.subtask = place.subtask;
-  snapshot.parallelism = place.parallelism;
-  snapshot.max_parallelism = place.max_parallelism;
-  snapshot.accumulators = op.spec().metrics->group(kAccumulatorGroup).counter_values();
-  return snapshot;
-}
 
 Result<SegmentRef> describe(const SnapshotSegment& segment) {
   TIDEWHEEL_ASSIGN_OR_RETURN(SegmentImage image, make_image(segment, BlockCodec::kNone));
@@ -30,11 +15,7 @@ Result<SegmentRef> describe(const SnapshotSegment& segment) {
   ref.groups = segment.groups;
   ref.entries = segment.entries;
   ref.raw_bytes = segment.size_bytes;
-  ref.place.index_offset = image.index_offset;
-  ref.place.index_bytes = image.bytes.size() - image.index_offset;
-  ref.place.checksum = image.index_checksum;
-  ref.place.length = image.bytes.size();
-  ref.place.inline_bytes = std::move(image.bytes);
+  ref.place = SegmentPlace::of(std::move(image));
   return ref;
 }
 
@@ -75,7 +56,7 @@ Result<TaskSnapshot> HandOver::finish() {
   snapshot.vertex = task_.spec().vertex;
   snapshot.subtask = task_.spec().subtask;
   snapshot.end_of_data = true;
-  for (const auto& op : task_.operators()) { snapshot.operators.push_back(describe(*op)); }
+  for (const auto& op : task_.operators()) { snapshot.operators.push_back(op->describe()); }
   uint64_t bytes = 0;
   for (const auto& sink : sinks_) {
     for (const SnapshotSegmentRef& segment : sink->writer.finish()) {

@@ -27,7 +27,6 @@ constexpr uint64_t kGrantBytes = 32 * 1024;
 // An operator that waits for something wakes the task; this is for those that forget.
 constexpr int64_t kRetryNs = 1'000'000;
 constexpr int64_t kRetryNsMax = 1'000'000'000;
-constexpr std::string_view kAccumulatorGroup = "accumulators";
 
 // Barriers of the checkpoint may overtake, now or later.
 bool may_overtake(const CheckpointPlan& plan) {
@@ -344,16 +343,8 @@ std::unique_ptr<TaskCheckpoint::Snapshot> TaskCheckpoint::freeze() {
   barrier_.last_ns = now_ns();  // from here on the task stands still
   const bool is_savepoint = plan.kind == SnapshotKind::kSavepoint;
   for (const auto& op : task_.operators()) {
-    const SnapshotPlace place = op->place();
-    snapshot->writers.push_back(&snapshot->storage->writer(place));
-    OperatorSnapshot one;
-    one.uid = place.operator_uid;
-    one.name = op->name();
-    one.subtask = place.subtask;
-    one.parallelism = place.parallelism;
-    one.max_parallelism = place.max_parallelism;
-    one.accumulators = op->spec().metrics->group(kAccumulatorGroup).counter_values();
-    result.operators.push_back(std::move(one));
+    snapshot->writers.push_back(&snapshot->storage->writer(op->place()));
+    result.operators.push_back(op->describe());
     op->call_begin_snapshot({plan.id, is_savepoint ? 0 : plan.base_checkpoint});
   }
   return snapshot;

@@ -3,12 +3,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 
 #include "tidewheel/sql/best_row_cell.h"
 #include "tidewheel/sql/inline_text.h"
-#include "tidewheel/state/codec.h"
 #include "tidewheel/state/keyed_state.h"
 #include "tidewheel/state/state_options.h"
 #include "tidewheel/types/stored.h"
@@ -17,13 +15,14 @@
 namespace tidewheel::sql {
 
 // In snapshots it is a BestRow whose row is empty; it reads those of a BestRowCell too.
-class BestOrderCell final : public KeyedCell {
+class BestOrderCell final : public BestCell {
  public:
   static size_t size_of(const StateOptions& options) {
     return sizeof(Stored<InlineText>) + (options.ttl.count() > 0 ? sizeof(int64_t) : 0);
   }
   static size_t alignment_of(const StateOptions&) { return alignof(int64_t); }
-  BestOrderCell(KeyedState& owner, const std::string& name, const StateOptions& options);
+  BestOrderCell(KeyedState& owner, const std::string& name, const StateOptions& options)
+      : BestCell(owner, name, options) {}
   // No sort key is longer than that. Before anything is read.
   void hold_at_most(size_t bytes) { is_plain_ = bytes <= InlineText::kBytesMost; }
 
@@ -44,13 +43,10 @@ class BestOrderCell final : public KeyedCell {
   }
 
   void destroy(std::byte* row) override { order(row).release(state().heap()); }
-  bool goes_with_heap() const override { return true; }
   bool is_plain() const override { return is_plain_; }
   bool is_always_written() const override { return ttl_ms() == 0; }
-  bool stamp_comes_first() const override { return ttl_ms() > 0; }
   bool expire(std::byte* row) override { return is_expired(stamp(row)); }
   void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override;
-  Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 
  private:
@@ -61,10 +57,7 @@ class BestOrderCell final : public KeyedCell {
     return *reinterpret_cast<int64_t*>(row + offset() + sizeof(Stored<InlineText>));
   }
 
-  StateBytes bytes_;
   bool is_plain_ = false;
-  bool has_stamps_ = false;  // of the snapshot that is read
-  std::unique_ptr<StateDecoder<BestRow>> decoder_;
 };
 
 }  // namespace tidewheel::sql

@@ -23,8 +23,29 @@ struct BestRow {
   Text row;
 };
 
+// Cells that are a BestRow in snapshots, in front of which is, with a TTL, the time of its last
+// use.
+class BestCell : public KeyedCell {
+ public:
+  bool goes_with_heap() const override { return true; }
+  bool stamp_comes_first() const override { return ttl_ms() > 0; }
+  Status open_restore(const StateMeta& meta) final;
+
+ protected:
+  BestCell(KeyedState& owner, const std::string& name, const StateOptions& options);
+  // Writes nothing when it has expired. `used_at` counts with a TTL.
+  void write_best(const BestRow& best, int64_t used_at, StateEntry& entry, SnapshotWriter& writer);
+  // The texts are valid until the next call. Errors: kSnapshotFormat.
+  Status read_best(const StateEntry& entry, BestRow& best, int64_t& used_at);
+
+ private:
+  StateBytes bytes_;
+  bool has_stamps_ = false;  // of the snapshot that is read
+  std::unique_ptr<StateDecoder<BestRow>> decoder_;
+};
+
 // Sort key and row lie behind each other in one block of the state's heap.
-class BestRowCell final : public KeyedCell {
+class BestRowCell final : public BestCell {
  public:
   struct Best {
     TextBlock block;
@@ -36,7 +57,8 @@ class BestRowCell final : public KeyedCell {
     return kStampAt + (options.ttl.count() > 0 ? sizeof(int64_t) : 0);
   }
   static size_t alignment_of(const StateOptions&) { return alignof(int64_t); }
-  BestRowCell(KeyedState& owner, const std::string& name, const StateOptions& options);
+  BestRowCell(KeyedState& owner, const std::string& name, const StateOptions& options)
+      : BestCell(owner, name, options) {}
   // Rows are images, which snapshots do not have. Before anything is read.
   void hold_images(RowImages& images) { images_ = &images; }
 
@@ -68,11 +90,8 @@ class BestRowCell final : public KeyedCell {
   Best& put(std::byte* row, const Text& order, uint32_t row_bytes);
 
   void destroy(std::byte* row) override { state().heap().free(best(row).block); }
-  bool goes_with_heap() const override { return true; }
-  bool stamp_comes_first() const override { return ttl_ms() > 0; }
   bool expire(std::byte* row) override { return is_expired(stamp(row)); }
   void write(std::byte* row, StateEntry& entry, SnapshotWriter& writer) override;
-  Status open_restore(const StateMeta& meta) override;
   Status read(std::byte* row, bool is_new, const StateEntry& entry) override;
 
  private:
@@ -83,10 +102,7 @@ class BestRowCell final : public KeyedCell {
   }
   char* bytes_of(const Best& best) const { return mutable_state().heap().address(best.block); }
 
-  StateBytes bytes_;
   RowImages* images_ = nullptr;
-  bool has_stamps_ = false;  // of the snapshot that is read
-  std::unique_ptr<StateDecoder<BestRow>> decoder_;
 };
 
 }  // namespace tidewheel::sql

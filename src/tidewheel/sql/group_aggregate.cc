@@ -495,16 +495,7 @@ class GroupAggregate final : public KeyedOperator<K> {
 // Whether keys are always inside the table's slot. Where some were not, all would cost more than
 // what others win.
 bool fits_inline(const GroupAggregateSpec& spec) {
-  size_t bytes = 0;
-  for (const int32_t key : spec.keys) {
-    const Physical physical = spec.input.types[static_cast<size_t>(key)].physical();
-    if (physical == Physical::kText || physical == Physical::kList ||
-        physical == Physical::kStruct) {
-      return false;
-    }
-    bytes += 1 + physical_bytes(physical);
-  }
-  return bytes <= InlineText::kBytesMost;
+  return key_bytes_max(spec.input.types, spec.keys) <= InlineText::kBytesMost;
 }
 
 }  // namespace

@@ -64,7 +64,9 @@ class KeyedOperator : public OutputOperator<ColumnRow> {
   }
   // For the destructor of a subclass whose cells refer to its members, which go before the store.
   void drop_store() { store_.reset(); }
-  bool is_restored() const { return reader_ != nullptr; }  // until read_store
+  // Until read_store: null when there is nothing to restore.
+  SnapshotReader* reader() const { return reader_; }
+  bool is_restored() const { return reader_ != nullptr; }
   Status read_store() { return open_store(*store_, std::exchange(reader_, nullptr)); }
 
   // Writes what is in the snapshot beside the store. Called more than once; false: the writer took

@@ -396,6 +396,19 @@ Status check_value(const Schema& schema, std::string_view bytes) {
   return reader.finish();
 }
 
+size_t key_bytes_max(const std::vector<LogicalType>& types, std::span<const int32_t> columns) {
+  size_t bytes = 0;
+  for (const int32_t column : columns) {
+    const Physical physical = types[static_cast<size_t>(column)].physical();
+    if (physical == Physical::kText || physical == Physical::kList ||
+        physical == Physical::kStruct) {
+      return SIZE_MAX;
+    }
+    bytes += 1 + physical_bytes(physical);
+  }
+  return bytes;
+}
+
 void pick_columns(const ColumnBatch& batch, std::span<const int32_t> indexes,
                   std::vector<ColumnView>& columns) {
   columns.clear();

@@ -32,6 +32,10 @@ Schema schema_of_columns(const std::vector<LogicalType>& types);
 // That the bytes of a value are what its schema says, before they are read without looking.
 Status check_value(const Schema& schema, std::string_view bytes);
 
+// How long the bytes of a KeyReader or SortKey over some columns get; SIZE_MAX where a string or a
+// nested value makes them as long as it is.
+size_t key_bytes_max(const std::vector<LogicalType>& types, std::span<const int32_t> columns);
+
 // The columns `indexes` of a batch.
 void pick_columns(const RowBatch<ColumnRow>& batch, std::span<const int32_t> indexes,
                   std::vector<ColumnView>& columns);

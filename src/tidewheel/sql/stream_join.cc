@@ -202,18 +202,14 @@ class StreamJoin final : public KeyedOperator<K> {
       sides_[side].list().hold_images(*inputs_[side].images);
       out_.use_images(side == 0, *inputs_[side].images);
     }
+    SnapshotReader* const reader = this->reader();
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
     open_waiting();
-    SnapshotReader* const reader = std::exchange(reader_, nullptr);
     return reader == nullptr ? Status() : restore_waiting(*reader);
   }
   void begin_snapshot(const SnapshotStart& start) override {
     Base::begin_snapshot(start);
     if (waiting_) { waiting_->begin_snapshot(); }
-  }
-  Status restore(SnapshotReader& reader) override {
-    reader_ = &reader;
-    return Base::restore(reader);
   }
   void on_input_watermark(int32_t input, int64_t time_ms) override {
     if (waiting_ && static_cast<size_t>(input) != spec_.waits->side) { waiting_->advance(time_ms); }
@@ -457,16 +453,15 @@ class StreamJoin final : public KeyedOperator<K> {
     out_.emit(output(), &in);
   }
 
-  // Rows that come to a side of an inner join which takes nothing back. The other side stays as
-  // it is meanwhile, so that pairs point into it until the filter has seen them together. The
-  // rows are written where they stay, column by column when room has been made for all of them.
+  // Rows that come to a side of an inner join which takes nothing back. The other side stays as it
+  // is meanwhile, so that pairs point into it until the filter has seen them together. The rows are
+  // written where they stay, column by column when room has been made for all of them.
   void append(uint32_t& cursor, uint32_t end) {
     const uint32_t count = end - cursor;
     const std::span<const K> keys = chunk_.keys();
     const std::span<const uint32_t> sizes = added_.begin(inputs_[side_], *in_, cursor, end);
     states_.assign(count, nullptr);
-    // All keys are looked up first, so that what their rows point to can be fetched ahead as
-    // well.
+    // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
     if (!store_->has_backend() || !sides_[1 - side_].has_entries()) {
       KeyedBatch<K, std::span<const K>> batch(*store_, keys);
       batch.ensure_rows(states_.data(),
@@ -729,7 +724,6 @@ class StreamJoin final : public KeyedOperator<K> {
   JoinSide sides_[2];
   std::optional<WaitingRows> waiting_;  // of the side that waits
   std::bitset<kMetBits> met_;           // by hash: the other side has had such a key
-  SnapshotReader* reader_ = nullptr;    // until `open` has returned
 
   // Of the rows at work.
   size_t side_ = 0;  // that they come from

@@ -106,15 +106,11 @@ class TopN final : public KeyedOperator<K> {
   static constexpr uint32_t kNoRow = RowOutput::kNoRow;
   static constexpr size_t kNumberBytes = sizeof(uint64_t);
 
-  // How long sort keys get; SIZE_MAX with strings.
+  // How long sort keys get.
   size_t order_bytes_max() const {
-    size_t bytes = 0;
-    for (const SortColumn& sort : top_n_order(spec_)) {
-      const Physical physical = spec_.input.types[static_cast<size_t>(sort.column)].physical();
-      if (physical == Physical::kText) { return SIZE_MAX; }
-      bytes += 1 + physical_bytes(physical);
-    }
-    return bytes;
+    std::vector<int32_t> columns;
+    for (const SortColumn& sort : top_n_order(spec_)) { columns.push_back(sort.column); }
+    return key_bytes_max(spec_.input.types, columns);
   }
 
   // Moves `cursor` past the rows that were taken: all, unless the output has enough.
