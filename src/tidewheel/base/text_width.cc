@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <iterator>
 
+#include "tidewheel/base/utf8.h"
+
 namespace tidewheel {
 namespace {
 
@@ -52,18 +54,10 @@ struct Character {
   size_t width = 1;
 };
 
-// The first one of a text that is not empty.
+// The first one of a text that is not empty; a byte that begins none stands for one.
 Character first_of(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0xc2) { return {}; }
-  const size_t bytes = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  if (first > 0xf4 || text.size() < bytes) { return {}; }
-  uint32_t code = first & (0x7fU >> bytes);
-  for (size_t i = 1; i < bytes; ++i) {
-    const auto next = static_cast<unsigned char>(text[i]);
-    if ((next & 0xc0) != 0x80) { return {}; }
-    code = code << 6 | (next & 0x3fU);
-  }
+  const auto [bytes, code] = first_character(text);
+  if (bytes == 0) { return {}; }
   return {bytes, is_in(kWithoutWidth, code) ? size_t{0} : is_in(kWide, code) ? size_t{2} : 1};
 }
 

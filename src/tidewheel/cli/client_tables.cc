@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tidewheel/base/text_width.h"
 #include "tidewheel/base/time_zone.h"
 
 namespace tidewheel {
@@ -11,13 +12,6 @@ namespace {
 
 bool is_number(std::string_view text) {
   return !text.empty() && ((text[0] >= '0' && text[0] <= '9') || text[0] == '-');
-}
-
-// How many columns UTF-8 takes, near enough: continuation bytes take none.
-size_t width_of(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
 }
 
 // What the terminal would take for a command is shown as a question mark.
@@ -40,14 +34,14 @@ std::string TextTable::text() const {
   std::vector<size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) { widths[i] = std::max(widths[i], width_of(row[i])); }
+    for (size_t i = 0; i < row.size(); ++i) { widths[i] = std::max(widths[i], text_width(row[i])); }
   }
   std::string out;
   for (size_t r = 0; r < rows_.size(); ++r) {
     std::string line;
     for (size_t i = 0; i < rows_[r].size(); ++i) {
       const std::string cell = printable(rows_[r][i]);
-      const std::string pad(widths[i] - std::min(widths[i], width_of(cell)), ' ');
+      const std::string pad(widths[i] - std::min(widths[i], text_width(cell)), ' ');
       // A column of numbers has its name to the right too.
       const bool right =
           is_number(r == 0 && rows_.size() > 1 && i < rows_[1].size() ? rows_[1][i] : cell);

@@ -427,7 +427,11 @@ void JobMaster::region_emptied(size_t index) {
   }
   if (region.state != Region::State::kCancelling) { return; }
   drop_results(index);
-  region.state = Region::State::kRetiring;
+  retire(index);
+}
+
+void JobMaster::retire(size_t index) {
+  regions_[index].state = Region::State::kRetiring;
   fleet_->retire(index, [this, index] {
     post([this, index] {
       regions_[index].state = Region::State::kWaiting;
@@ -602,10 +606,7 @@ void JobMaster::decide_commits(size_t finished) {
     region.commit = Region::Commit::kDecided;
     region.was_deployed = false;
     region.restart_at_ns = 0;
-    region.state = Region::State::kRetiring;
-    fleet_->retire(index, [this, index] {
-      post([this, index] { regions_[index].state = Region::State::kWaiting; });
-    });
+    retire(index);
   }
   commit_point_is_due_ = true;
 }

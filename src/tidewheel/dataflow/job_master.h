@@ -204,6 +204,8 @@ class JobMaster final : public Turnable,
   void note_ended(TaskId task, TaskState state, const Status& failure);
   void forget(TaskId task);
   void region_emptied(size_t region);
+  // Frees what a region without tasks had; then it waits.
+  void retire(size_t region);
   // Starts again, or ends the job. `regions`: those that have failed.
   void on_failure(std::vector<size_t> regions, const Status& failure, const std::string& task);
   void note_failure(const Status& failure, const std::string& task);

@@ -49,6 +49,15 @@ class ImagesTest : public ::testing::Test {
     owner_ = make_batch(columns({{"x", bigint()}}), {"+I 1"});
     const_cast<Batch&>(*owner_).share_arena(table_);
   }
+  // All rows as images, and as snapshots have them.
+  std::pair<std::vector<Text>, std::vector<Text>> encode_with(RowImages& images) {
+    std::pair<std::vector<Text>, std::vector<Text>> both;
+    both.first.resize(kRows);
+    both.second.resize(kRows);
+    images.encode(views_, rows_, *arena_, both.first.data());
+    RowBytes(type_.types).encode(views_, rows_, *arena_, both.second.data());
+    return both;
+  }
   void fill(Column& column, const LogicalType& type) {
     column.ensure(kRows);
     for (uint32_t row = 0; row < kRows; ++row) {
@@ -133,11 +142,7 @@ TEST_F(ImagesTest, strings_of_a_lasting_table_are_not_copied_and_the_table_is_ke
 TEST_F(ImagesTest, snapshots_have_what_row_bytes_makes_and_rows_come_back_from_it) {
   RowImages images(type_.types);
   images.see_tables(*owner_);
-  RowBytes bytes(type_.types);
-  std::vector<Text> made(kRows);
-  std::vector<Text> saved(kRows);
-  images.encode(views_, rows_, *arena_, made.data());
-  bytes.encode(views_, rows_, *arena_, saved.data());
+  const auto [made, saved] = encode_with(images);
   const RowImages others(type_.types);
   std::vector<Text> read(kRows);
   for (uint32_t row = 0; row < kRows; ++row) {
@@ -176,11 +181,7 @@ TEST_F(ImagesTest, a_column_that_is_left_out_is_put_back_in_snapshots) {
   EXPECT_TRUE(images.leaves_out(0));
   EXPECT_FALSE(images.leaves_out(1));
   images.see_tables(*owner_);
-  RowBytes bytes(type_.types);
-  std::vector<Text> made(kRows);
-  std::vector<Text> saved(kRows);
-  images.encode(views_, rows_, *arena_, made.data());
-  bytes.encode(views_, rows_, *arena_, saved.data());
+  const auto [made, saved] = encode_with(images);
   std::vector<Text> read(kRows);
   for (uint32_t row = 0; row < kRows; ++row) {
     images.set_key(int64_t{row} - 100);

@@ -1,11 +1,13 @@
 // A store in front of a backend behaves as one in memory, whatever leaves the cache and when.
 #include <gtest/gtest.h>
 
+#include <climits>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tidewheel/base/random.h"
@@ -185,6 +187,32 @@ class KeyedStoreBackend : public ::testing::TestWithParam<int> {
     };
     ASSERT_EQ(sorted(fired[0]), sorted(fired[1]));
   }
+  struct Written {
+    std::vector<SnapshotSegmentRef> heap;
+    std::vector<SnapshotSegmentRef> backed;
+  };
+  // Snapshots of both, which are written in pieces while work goes on. None when there are more
+  // than `pieces_max`: then they are still to be aborted.
+  std::optional<Written> write_both(int64_t checkpoint, int pieces_max) {
+    heap_->store.begin_snapshot({checkpoint, 0});
+    backed_->store.begin_snapshot({checkpoint, 0});
+    SegmentWriter heap_writer({"uid", 0, 1, kMaxParallelism});
+    SegmentWriter backed_writer({"uid", 0, 1, kMaxParallelism});
+    heap_writer.grant(1);
+    backed_writer.grant(1);
+    bool heap_done = false;
+    bool backed_done = false;
+    for (int i = 0; (!heap_done || !backed_done) && i < pieces_max; ++i) {
+      batch();
+      if (::testing::Test::HasFatalFailure()) { return std::nullopt; }
+      heap_writer.grant(2000);
+      backed_writer.grant(2000);
+      if (!heap_done) { heap_done = heap_->store.write(heap_writer); }
+      if (!backed_done) { backed_done = backed_->store.write(backed_writer); }
+    }
+    if (!heap_done || !backed_done) { return std::nullopt; }
+    return Written{heap_writer.finish(), backed_writer.finish()};
+  }
   void compare_all() {
     for (int64_t key = 0; key < kKeys; ++key) {
       std::string texts[2];
@@ -245,26 +273,12 @@ TEST_P(KeyedStoreBackend, snapshots_are_of_the_barrier_and_fit_both) {
   make(nullptr, nullptr);
   for (int round = 0; round < 4; ++round) {
     for (int i = 0; i < 20; ++i) { ASSERT_NO_FATAL_FAILURE(batch()); }
-    // Both are written in pieces, while work goes on.
-    heap_->store.begin_snapshot({round + 1, 0});
-    backed_->store.begin_snapshot({round + 1, 0});
-    SegmentWriter heap_writer({"uid", 0, 1, kMaxParallelism});
-    SegmentWriter backed_writer({"uid", 0, 1, kMaxParallelism});
-    heap_writer.grant(1);
-    backed_writer.grant(1);
-    bool heap_done = false;
-    bool backed_done = false;
-    while (!heap_done || !backed_done) {
-      ASSERT_NO_FATAL_FAILURE(batch());
-      heap_writer.grant(2000);
-      backed_writer.grant(2000);
-      if (!heap_done) { heap_done = heap_->store.write(heap_writer); }
-      if (!backed_done) { backed_done = backed_->store.write(backed_writer); }
-    }
+    auto written = write_both(round + 1, INT_MAX);
+    ASSERT_TRUE(written.has_value());
     MemorySnapshot from_heap;
-    from_heap.add(heap_writer.finish());
+    from_heap.add(std::move(written->heap));
     MemorySnapshot from_backed;
-    from_backed.add(backed_writer.finish());
+    from_backed.add(std::move(written->backed));
     // Each goes on from the other's.
     const SnapshotPlace place{"uid", 0, 1, kMaxParallelism};
     const auto heap_reader = from_backed.reader(place).value();
@@ -281,27 +295,15 @@ TEST_P(KeyedStoreBackend, later_snapshots_are_of_their_barriers_too) {
   for (int round = 0; round < 10; ++round) {
     for (int i = 0; i < 8; ++i) { ASSERT_NO_FATAL_FAILURE(batch()); }
     const bool aborts = random_.chance(0.3);
-    for (Side* side : {heap_.get(), backed_.get()}) { side->store.begin_snapshot({round + 1, 0}); }
-    SegmentWriter heap_writer({"uid", 0, 1, kMaxParallelism});
-    SegmentWriter backed_writer({"uid", 0, 1, kMaxParallelism});
-    heap_writer.grant(1);
-    backed_writer.grant(1);
-    bool heap_done = false;
-    bool backed_done = false;
-    for (int i = 0; (!heap_done || !backed_done) && !(aborts && i == 3); ++i) {
-      ASSERT_NO_FATAL_FAILURE(batch());
-      heap_writer.grant(2000);
-      backed_writer.grant(2000);
-      if (!heap_done) { heap_done = heap_->store.write(heap_writer); }
-      if (!backed_done) { backed_done = backed_->store.write(backed_writer); }
-    }
-    if (!heap_done || !backed_done) {
+    auto written = write_both(round + 1, aborts ? 3 : INT_MAX);
+    ASSERT_FALSE(HasFatalFailure());
+    if (!written.has_value()) {
       heap_->store.abort_snapshot();
       backed_->store.abort_snapshot();
       ASSERT_NO_FATAL_FAILURE(compare_all());
       continue;
     }
-    ASSERT_NO_FATAL_FAILURE(compare_restored(heap_writer.finish(), backed_writer.finish()));
+    ASSERT_NO_FATAL_FAILURE(compare_restored(std::move(written->heap), std::move(written->backed)));
     ASSERT_NO_FATAL_FAILURE(compare_all());
   }
 }
