@@ -1,7 +1,9 @@
 #include "tidewheel/registry/client.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 
@@ -292,13 +294,19 @@ class RegistryTls : public RegistryTest {
         registry_identity_("registry", &authority_),
         client_identity_("worker", &authority_),
         stranger_("registry") {
+    std::filesystem::create_directories(folder());
     write("authority.pem", authority_.pem(false));
     write("registry.pem", registry_identity_.pem(true));
     write("client.pem", client_identity_.pem(true, "hidden"));
     write("stranger.pem", stranger_.pem(true));
     registry_.answers["/schemas/ids/7"] = {200, "{\"schema\":\"\\\"int\\\"\"}"};
   }
-  static std::string path(const std::string& name) { return ::testing::TempDir() + "/tls_" + name; }
+  ~RegistryTls() override { std::filesystem::remove_all(folder()); }
+  // Of this process alone: other tests of this file run at the same time, with other certificates.
+  static std::string folder() {
+    return ::testing::TempDir() + "tidewheel_registry_tls_" + std::to_string(::getpid());
+  }
+  static std::string path(const std::string& name) { return folder() + "/" + name; }
   static void write(const std::string& name, const std::string& bytes) {
     std::ofstream(path(name)) << bytes;
   }
