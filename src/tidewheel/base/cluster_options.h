@@ -153,11 +153,25 @@ inline constexpr DurationOption kZooKeeperSession{
 inline constexpr TextOption kZooKeeperAcl{
     {"high-availability.zookeeper.client.acl", OptionKind::kText, "open",
      "open: whoever reaches ZooKeeper may change the cluster's nodes; creator: only who has proved "
-     "to be the same by high-availability.zookeeper.client.authorization."}};
+     "to be the same, by high-availability.zookeeper.client.authorization or "
+     "zookeeper.sasl.username."}};
 inline constexpr TextOption kZooKeeperAuthorization{
     {"high-availability.zookeeper.client.authorization", OptionKind::kText, "",
      "What this process proves to ZooKeeper: a scheme and its text, such as "
      "digest:user:password."}};
+inline constexpr TextOption kZooKeeperSaslUser{
+    {"zookeeper.sasl.username", OptionKind::kText, "",
+     "User as whom this process logs in to ZooKeeper, by SASL DIGEST-MD5; empty: it does not."}};
+inline constexpr TextOption kZooKeeperSaslPassword{
+    {"zookeeper.sasl.password", OptionKind::kText, "", "The user's password."}};
+inline constexpr BoolOption kZooKeeperSaslDisable{
+    {"zookeeper.sasl.disable", OptionKind::kBool, "false",
+     "Do not log in to ZooKeeper, whatever zookeeper.sasl.username says."}};
+inline constexpr MemoryOption kZooKeeperFrameBytes{
+    {"jute.maxbuffer", OptionKind::kMemory, "1 mb",
+     "The longest answer that is taken from ZooKeeper, and the longest request that is sent; where "
+     "its servers have the property of this name, the same.",
+     1024, int64_t{1} << 30}};
 
 // ---- REST
 

@@ -14,6 +14,10 @@ constexpr std::string_view kOneBudget =
 constexpr std::string_view kNoSerializers =
     "how a type is written is settled when the job is compiled";
 
+constexpr std::string_view kNoKerberos =
+    "there is no Kerberos here; ZooKeeper is logged in to by zookeeper.sasl.username and "
+    "zookeeper.sasl.password (DIGEST-MD5)";
+
 constexpr FixedOption kFixed[] = {
     {"execution.checkpointing.storage", "filesystem",
      "checkpoints are always in files; small state is in the metadata file",
@@ -56,6 +60,14 @@ constexpr FixedOption kFixed[] = {
     {"taskmanager.load-balance.mode", "NONE",
      "cluster.evenly-spread-out-slots says whether slots come from all TaskManagers evenly"},
     {"pipeline.cached-files", "", "files are not handed out to tasks; have them where tasks run"},
+    {"zookeeper.sasl.service-name", "zookeeper",
+     "ZooKeeper's servers have this name for DIGEST-MD5, whatever they are called"},
+    {"zookeeper.sasl.login-context-name", "Client",
+     "there are no files of JAAS: zookeeper.sasl.username and zookeeper.sasl.password say who logs "
+     "in"},
+    {"security.kerberos.login.contexts", "", kNoKerberos},
+    {"security.kerberos.login.keytab", "", kNoKerberos},
+    {"security.kerberos.login.principal", "", kNoKerberos},
     {"web.log.path", "", "logs are where env.log.dir says", "jobmanager.web.log.path"},
 };
 

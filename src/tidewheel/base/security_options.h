@@ -47,6 +47,28 @@ inline constexpr TextOption kRestFingerprint{
     {"security.ssl.rest.cert.fingerprint", OptionKind::kText, "",
      "Fingerprint (SHA-256 or SHA-1) of the one certificate that the peer may have."}};
 
+inline constexpr BoolOption kZooKeeperTls{
+    {"security.ssl.zookeeper.enabled", OptionKind::kBool, "false",
+     "TLS to ZooKeeper's servers, whose ports are those of their secureClientPort then."}};
+inline constexpr TextOption kZooKeeperKeystore{
+    {"security.ssl.zookeeper.keystore", OptionKind::kText, "",
+     "File with the certificate and key that this process shows to ZooKeeper (PEM or PKCS#12); "
+     "empty: none, which servers may allow (ssl.clientAuth=none)."}};
+inline constexpr TextOption kZooKeeperKeystorePassword{
+    {"security.ssl.zookeeper.keystore-password", OptionKind::kText, "", "Its password."}};
+inline constexpr TextOption kZooKeeperKeyPassword{{"security.ssl.zookeeper.key-password",
+                                                   OptionKind::kText, "",
+                                                   "Password of the key in it; empty: the same."}};
+inline constexpr TextOption kZooKeeperTruststore{
+    {"security.ssl.zookeeper.truststore", OptionKind::kText, "",
+     "File with the certificates that those of ZooKeeper's servers have to be, or to be signed by; "
+     "empty: the machine's authorities."}};
+inline constexpr TextOption kZooKeeperTruststorePassword{
+    {"security.ssl.zookeeper.truststore-password", OptionKind::kText, "", "Its password."}};
+inline constexpr TextOption kZooKeeperFingerprint{
+    {"security.ssl.zookeeper.cert.fingerprint", OptionKind::kText, "",
+     "Fingerprint (SHA-256 or SHA-1) of the one certificate that ZooKeeper's servers may have."}};
+
 inline constexpr TextOption kTlsProtocol{
     {"security.ssl.protocol", OptionKind::kText, "TLSv1.2",
      "The oldest version that is accepted: TLSv1.2, TLSv1.3."}};
@@ -55,6 +77,7 @@ inline constexpr TextOption kTlsAlgorithms{
      "Cipher suites of TLS 1.2, separated by commas; empty: those that OpenSSL takes for strong."}};
 inline constexpr BoolOption kTlsVerifyHost{
     {"security.ssl.verify-hostname", OptionKind::kBool, "true",
-     "Clients of the REST server want its certificate to be for the host that they call."}};
+     "Clients of the REST server, and of ZooKeeper, want the server's certificate to be for the "
+     "host that they call."}};
 
 }  // namespace tidewheel::options

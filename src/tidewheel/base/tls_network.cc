@@ -528,4 +528,18 @@ Result<std::unique_ptr<Network>> make_rest_client_tls(Network& inner, FileSystem
   return make_tls_network(inner, files, options);
 }
 
+Result<std::unique_ptr<Network>> make_zookeeper_tls(Network& inner, FileSystem& files,
+                                                    const Config& config) {
+  if (!config.get(options::kZooKeeperTls)) { return std::unique_ptr<Network>(); }
+  TlsOptions options = common_options(config);
+  options.keystore = config.get(options::kZooKeeperKeystore);
+  options.keystore_password = config.get(options::kZooKeeperKeystorePassword);
+  options.key_password = config.get(options::kZooKeeperKeyPassword);
+  options.truststore = config.get(options::kZooKeeperTruststore);
+  options.truststore_password = config.get(options::kZooKeeperTruststorePassword);
+  options.fingerprint = config.get(options::kZooKeeperFingerprint);
+  options.verifies_host = config.get(options::kTlsVerifyHost);
+  return make_tls_network(inner, files, options);
+}
+
 }  // namespace tidewheel

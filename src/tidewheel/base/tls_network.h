@@ -40,12 +40,15 @@ Result<std::unique_ptr<Network>> make_tls_network(Network& inner, FileSystem& fi
                                                   const TlsOptions& options);
 
 // What security.ssl.* says: for the processes of a cluster among themselves, for its REST server,
-// and for who calls that. Null when it is off. Errors: kTls when it is on and something is missing.
+// for who calls that, and for ZooKeeper's clients. Null when it is off. Errors: kTls when it is on
+// and something is missing.
 Result<std::unique_ptr<Network>> make_internal_tls(Network& inner, FileSystem& files,
                                                    const Config& config);
 Result<std::unique_ptr<Network>> make_rest_server_tls(Network& inner, FileSystem& files,
                                                       const Config& config);
 Result<std::unique_ptr<Network>> make_rest_client_tls(Network& inner, FileSystem& files,
                                                       const Config& config);
+Result<std::unique_ptr<Network>> make_zookeeper_tls(Network& inner, FileSystem& files,
+                                                    const Config& config);
 
 }  // namespace tidewheel

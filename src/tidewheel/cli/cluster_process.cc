@@ -161,7 +161,7 @@ Result<std::unique_ptr<HighAvailability>> open_high_availability(World& world,
     return make_file_high_availability(world, election);
   }
   if (type == "zookeeper") {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const ZooKeeperOptions found, zookeeper_options(config));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const ZooKeeperOptions found, zookeeper_options(world, config));
     return make_zookeeper_high_availability(world, found);
   }
   return invalid_argument(ErrorId::kBadOptionValue,

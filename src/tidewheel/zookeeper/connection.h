@@ -7,48 +7,49 @@
 #include <vector>
 
 #include "tidewheel/base/status.h"
-#include "tidewheel/zookeeper/zookeeper_high_availability.h"
+#include "tidewheel/zookeeper/session.h"
 
 namespace tidewheel {
+class World;  // base/world.h
 
 class ZooKeeperConnection {
  public:
-  enum class Event : uint8_t {
-    kConnected,
-    kDisconnected,  // the session may still be alive
-    kExpired,       // it is not: its ephemeral nodes are gone
-    kChanged,       // of a node that is watched
-  };
-  // Called on a thread of ZooKeeper's library; quick.
-  using OnEvent = std::function<void(Event)>;
+  // `world` and `network` outlive it. Who has given authorization or SASL may keep others away from
+  // its nodes (`only_creator`).
+  ZooKeeperConnection(World& world, Network& network, const zookeeper::SessionOptions& options,
+                      bool only_creator, zookeeper::Session::OnEvent on_event);
+  ~ZooKeeperConnection();  // ends the session
 
-  // Errors: kHighAvailability.
-  static Result<std::unique_ptr<ZooKeeperConnection>> open(const ZooKeeperOptions& options,
-                                                           OnEvent on_event);
-  virtual ~ZooKeeperConnection() = default;  // ends the session
-
-  struct Node {
-    std::string path;
-    std::string data;
-    uint64_t created = 0;  // the transaction that has made it
-  };
-  virtual bool is_connected() const = 0;
+  using Node = zookeeper::Node;
+  bool is_connected() const { return session_->is_connected(); }
   // What the servers have agreed to, which may be less than what was asked for; once connected.
-  virtual int64_t session_timeout_ms() const = 0;
+  int64_t session_timeout_ms() const { return session_->timeout_ms(); }
+
+  // Errors of all that follow: kHighAvailability.
   // What is there already is fine; the nodes above are made too.
-  [[nodiscard]] virtual Status make_nodes(const std::string& path) = 0;
+  [[nodiscard]] Status make_nodes(const std::string& path);
   // Ephemeral, with a number behind `prefix`.
-  virtual Result<Node> make_candidate(const std::string& prefix, const std::string& data) = 0;
-  // Names, sorted; watches them once.
-  virtual Result<std::vector<std::string>> children(const std::string& path, bool watches) = 0;
+  Result<Node> make_candidate(const std::string& prefix, const std::string& data);
+  // Names, sorted. kFileNotFound: there is no such node. Watches them once.
+  Result<std::vector<std::string>> children(const std::string& path, bool watches);
   // kFileNotFound: there is none. Watches it once.
-  virtual Result<Node> read(const std::string& path, bool watches) = 0;
-  [[nodiscard]] virtual Status remove(const std::string& path) = 0;
+  Result<Node> read(const std::string& path, bool watches);
   // Sets or makes `path`, or removes it, if `guard` exists: kFenced when it does not.
-  [[nodiscard]] virtual Status write_guarded(const std::string& guard, const std::string& path,
-                                             const std::string& data) = 0;
-  [[nodiscard]] virtual Status remove_guarded(const std::string& guard,
-                                              const std::string& path) = 0;
+  [[nodiscard]] Status write_guarded(const std::string& guard, const std::string& path,
+                                     const std::string& data);
+  [[nodiscard]] Status remove_guarded(const std::string& guard, const std::string& path);
+
+ private:
+  Result<zookeeper::Answer> ask(zookeeper::Request request,
+                                std::optional<zookeeper::Watch> watch = std::nullopt);
+  // The answer's body.
+  Result<std::string> ask_of(const char* what, const std::string& path, zookeeper::Request request,
+                             std::optional<zookeeper::Watch> watch = std::nullopt);
+  Status change(zookeeper::Request step, const std::string& guard, const std::string& path);
+
+  World& world_;
+  const zookeeper::Access access_;
+  const std::unique_ptr<zookeeper::Session> session_;
 };
 
 }  // namespace tidewheel

@@ -1,23 +1,31 @@
 #include "tidewheel/zookeeper/zookeeper_high_availability.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/event_loop.h"
 #include "tidewheel/base/serial_jobs.h"
+#include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/zookeeper/connection.h"
 
 namespace tidewheel {
 namespace {
 
+using zookeeper::SessionEvent;
+
 constexpr int64_t kRetryMs = 1000;
+constexpr size_t kTroublesMax = 100;
+constexpr uint16_t kPort = 2181;  // where a server's is not said
 
 class ZooKeeperHighAvailability final : public HighAvailability {
  public:
   ZooKeeperHighAvailability(World& world, const ZooKeeperOptions& options)
       : world_(world),
         options_(options),
+        network_(options.tls != nullptr ? *options.tls : world.network()),
         log_(world.logger().named("zookeeper")),
         election_path_(options.path + "/election"),
         jobs_path_(options.path + "/jobs"),
@@ -79,20 +87,18 @@ class ZooKeeperHighAvailability final : public HighAvailability {
 
   Status check_connected() const {
     if (connection_ != nullptr && connection_->is_connected()) { return ok_status(); }
-    return unavailable(ErrorId::kHighAvailability, "there is no connection with ZooKeeper at {}",
-                       options_.quorum);
+    return unavailable(ErrorId::kHighAvailability, "there is no connection with ZooKeeper");
   }
 
-  Status connect() {
-    if (connection_ != nullptr) { return ok_status(); }
+  void connect() {
+    if (connection_ != nullptr) { return; }
     // An event of a session that has been replaced says nothing of the next one.
     const uint64_t number = ++sessions_;
-    TIDEWHEEL_ASSIGN_OR_RETURN(
-        connection_,
-        ZooKeeperConnection::open(options_, [this, number](ZooKeeperConnection::Event event) {
+    connection_ = std::make_unique<ZooKeeperConnection>(
+        world_, network_, options_.session, options_.only_creator,
+        [this, number](const SessionEvent& event) {
           poster_([this, number, event] { on_event(number, event); });
-        }));
-    return ok_status();
+        });
   }
 
   // The session is gone, or is to go with what it has made.
@@ -102,7 +108,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   }
 
   Result<Look> look_at_election(const std::optional<std::string>& candidate) {
-    TIDEWHEEL_RETURN_IF_ERROR(connect());
+    connect();
     TIDEWHEEL_RETURN_IF_ERROR(check_connected());
     Look seen;
     seen.session_timeout_ms = connection_->session_timeout_ms();
@@ -129,7 +135,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     const size_t line = node->data.find('\n');
     leader.rpc_address = node->data.substr(0, line);
     leader.rest_address = line == std::string::npos ? "" : node->data.substr(line + 1);
-    leader.fence = node->created;
+    leader.fence = static_cast<uint64_t>(node->created);
     seen.leader = leader;
     seen.is_elected = first == own_node_;
     return seen;
@@ -201,16 +207,19 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     });
   }
 
+  void look_again_later() {
+    if (retry_) { return; }
+    retry_ = true;
+    loop_->after_ms(kRetryMs, [this] {
+      retry_ = false;
+      look();
+    });
+  }
+
   void on_look(const Look& seen) {
     if (!seen.failure.ok()) {
       // Before the connection is there every look fails; it is looked again with the event.
-      if (!retry_) {
-        retry_ = true;
-        loop_->after_ms(kRetryMs, [this] {
-          retry_ = false;
-          look();
-        });
-      }
+      look_again_later();
       return;
     }
     session_timeout_ms_ = seen.session_timeout_ms;
@@ -228,37 +237,61 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     }
   }
 
-  void on_event(uint64_t session, ZooKeeperConnection::Event event) {
+  void on_event(uint64_t session, const SessionEvent& event) {
     if (session < session_) { return; }
     session_ = session;
-    switch (event) {
-      case ZooKeeperConnection::Event::kConnected:
-        if (grace_ != 0) { log_.info("the connection with ZooKeeper is there again"); }
-        loop_->cancel(grace_);
-        grace_ = 0;
+    switch (event.kind) {
+      case SessionEvent::Kind::kConnected:
+        if (!troubles_.empty()) { log_.info("the connection with ZooKeeper is there again"); }
+        troubles_.clear();
+        stop_grace();
         look();
         break;
-      case ZooKeeperConnection::Event::kChanged: look(); break;
-      case ZooKeeperConnection::Event::kDisconnected:
-        if (grace_ != 0) { break; }
-        log_.warning("the connection with ZooKeeper is lost");
-        // The library notices a silent connection after two thirds of the session's time; another
-        // one can lead when all of it is over.
-        grace_ = loop_->after_ms(session_timeout_ms_ / 4, [this] {
-          grace_ = 0;
-          step_down(unavailable(ErrorId::kHighAvailability,
-                                "ZooKeeper has not been reached for {} ms",
-                                session_timeout_ms_ / 4));
-        });
+      case SessionEvent::Kind::kChanged: look(); break;
+      case SessionEvent::Kind::kUnreachable: warn("ZooKeeper can't be reached", event.why); break;
+      case SessionEvent::Kind::kDisconnected:
+        warn("the connection with ZooKeeper is lost", event.why);
+        begin_grace(event.silent_ms);
         break;
-      case ZooKeeperConnection::Event::kExpired:
-        loop_->cancel(grace_);
-        grace_ = 0;
-        log_.warning("the session with ZooKeeper has ended");
-        lose(unavailable(ErrorId::kHighAvailability, "the session with ZooKeeper has ended"));
-        renew_session();
+      case SessionEvent::Kind::kExpired:
+        warn("the session with ZooKeeper has ended", event.why);
+        end_session(event.why);
+        look();
+        break;
+      case SessionEvent::Kind::kRefused:
+        warn("ZooKeeper does not let this process in", event.why);
+        end_session(event.why);
+        look_again_later();
         break;
     }
+  }
+
+  // Says the same once, until the connection is there.
+  void warn(const char* what, const Status& why) {
+    if (troubles_.size() >= kTroublesMax) { troubles_.clear(); }
+    const auto [trouble, is_new] = troubles_.insert(fmt::format("{}: {}", what, why.message()));
+    if (is_new) { log_.warning("{}", *trouble); }
+  }
+
+  // Another one can lead when the session's whole time is over since the servers have heard of us,
+  // which is not before the sending of what they have answered last.
+  void begin_grace(int64_t silent_ms) {
+    const int64_t left_ms = session_timeout_ms_ * 11 / 12 - silent_ms;
+    const int64_t grace_ms = std::clamp<int64_t>(left_ms, 0, session_timeout_ms_ / 4);
+    stop_grace();
+    grace_ = loop_->after_ms(grace_ms, [this, grace_ms] {
+      grace_ = 0;
+      step_down(unavailable(ErrorId::kHighAvailability, "ZooKeeper has not been reached for {} ms",
+                            grace_ms));
+    });
+  }
+  void stop_grace() { loop_->cancel(std::exchange(grace_, 0)); }
+
+  void end_session(const Status& why) {
+    stop_grace();
+    lose(why);
+    session_ += 1;
+    calls_->run([this] { drop_session(); });
   }
 
   void lose(const Status& why) {
@@ -269,17 +302,13 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   // Its node goes too: when it leads again, it is with a later fence.
   void step_down(const Status& why) {
     if (!leads_) { return; }
-    lose(why);
-    renew_session();
-  }
-  void renew_session() {
-    session_ += 1;
-    calls_->run([this] { drop_session(); });
+    end_session(why);
     look();
   }
 
   World& world_;
   const ZooKeeperOptions options_;
+  Network& network_;
   const Logger log_;
   const std::string election_path_;
   const std::string jobs_path_;
@@ -296,6 +325,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   uint64_t session_ = 0;            // events of earlier ones are late
   EventLoop::TimerId grace_ = 0;    // until it steps down
   int64_t session_timeout_ms_ = 0;  // as agreed to for the present session
+  std::set<std::string> troubles_;  // that were told, since the connection was there
   Poster watch_poster_;
   std::function<void(std::optional<Leader>)> on_change_;
   std::optional<std::optional<Leader>> told_;
@@ -311,38 +341,87 @@ std::unique_ptr<HighAvailability> make_zookeeper_high_availability(
   return std::make_unique<ZooKeeperHighAvailability>(world, options);
 }
 
-Result<ZooKeeperOptions> zookeeper_options(const Config& config) {
-  ZooKeeperOptions out;
-  out.quorum = config.get(options::kZooKeeperQuorum);
-  if (out.quorum.empty()) {
+namespace {
+
+struct Quorum {
+  std::vector<NetworkAddress> servers;
+  std::string root;  // "host:2181,host:2181/root"
+};
+
+Result<Quorum> parse_quorum(std::string_view text) {
+  Quorum quorum;
+  const size_t slash = std::min(text.find('/'), text.size());
+  quorum.root = text.substr(slash);
+  for (std::string_view left = text.substr(0, slash); !left.empty();) {
+    const size_t comma = std::min(left.find(','), left.size());
+    std::string_view one = left.substr(0, comma);
+    left.remove_prefix(std::min(comma + 1, left.size()));
+    while (!one.empty() && one.front() == ' ') { one.remove_prefix(1); }
+    while (!one.empty() && one.back() == ' ') { one.remove_suffix(1); }
+    if (one.empty()) { continue; }
+    const bool has_port = one.find(':') != std::string_view::npos && one.back() != ']';
+    TIDEWHEEL_ASSIGN_OR_RETURN(
+        NetworkAddress server,
+        NetworkAddress::parse(has_port ? std::string(one) : fmt::format("{}:{}", one, kPort))
+            .with_context("{}", options::kZooKeeperQuorum.key));
+    quorum.servers.push_back(std::move(server));
+  }
+  if (quorum.servers.empty()) {
     return invalid_argument(ErrorId::kBadOptionValue,
                             "{} has to name ZooKeeper's servers, such as a:2181,b:2181,c:2181",
                             options::kZooKeeperQuorum.key);
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(out.directory, high_availability_directory(config));
+  return quorum;
+}
+
+Result<std::string> cluster_path(const std::string& above, const Config& config) {
   const std::string root = config.get(options::kZooKeeperRoot);
   const std::string cluster = config.get(options::kClusterId);
-  out.path = root + (cluster.starts_with('/') ? "" : "/") + cluster;
-  while (out.path.size() > 1 && out.path.ends_with('/')) { out.path.pop_back(); }
-  if (!out.path.starts_with('/') || out.path.find("//") != std::string::npos) {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "{} and {} make the path '{}', which is none of ZooKeeper's",
-                            options::kZooKeeperRoot.key, options::kClusterId.key, out.path);
+  std::string path = above + root + (cluster.starts_with('/') ? "" : "/") + cluster;
+  while (path.size() > 1 && path.ends_with('/')) { path.pop_back(); }
+  if (path.starts_with('/') && path.find("//") == std::string::npos) { return path; }
+  return invalid_argument(ErrorId::kBadOptionValue,
+                          "{} and {} make the path '{}', which is none of ZooKeeper's",
+                          options::kZooKeeperRoot.key, options::kClusterId.key, path);
+}
+
+// Who this process says it is, and whether that keeps others away.
+Status read_access(const Config& config, ZooKeeperOptions& out) {
+  out.session.authorization = config.get(options::kZooKeeperAuthorization);
+  const std::string user = config.get(options::kZooKeeperSaslUser);
+  if (!user.empty() && !config.get(options::kZooKeeperSaslDisable)) {
+    out.session.sasl = {.user = user, .password = config.get(options::kZooKeeperSaslPassword)};
   }
-  out.session_timeout_ms = config.get(options::kZooKeeperSession);
-  out.authorization = config.get(options::kZooKeeperAuthorization);
   const std::string acl = config.get(options::kZooKeeperAcl);
   if (acl != "open" && acl != "creator") {
     return invalid_argument(ErrorId::kBadOptionValue, "{} can't be '{}', only open or creator",
                             options::kZooKeeperAcl.key, acl);
   }
   out.only_creator = acl == "creator";
-  if (out.only_creator && out.authorization.find(':') == std::string::npos) {
+  const bool has_proof =
+      out.session.sasl.has_value() || out.session.authorization.find(':') != std::string::npos;
+  if (out.only_creator && !has_proof) {
     return invalid_argument(ErrorId::kBadOptionValue,
                             "{} is creator, so {} has to be a scheme and its text, such as "
-                            "digest:user:password",
-                            options::kZooKeeperAcl.key, options::kZooKeeperAuthorization.key);
+                            "digest:user:password, or {} a user of ZooKeeper's",
+                            options::kZooKeeperAcl.key, options::kZooKeeperAuthorization.key,
+                            options::kZooKeeperSaslUser.key);
   }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<ZooKeeperOptions> zookeeper_options(World& world, const Config& config) {
+  ZooKeeperOptions out;
+  TIDEWHEEL_ASSIGN_OR_RETURN(Quorum quorum, parse_quorum(config.get(options::kZooKeeperQuorum)));
+  out.session.servers = std::move(quorum.servers);
+  TIDEWHEEL_ASSIGN_OR_RETURN(out.directory, high_availability_directory(config));
+  TIDEWHEEL_ASSIGN_OR_RETURN(out.path, cluster_path(quorum.root, config));
+  out.session.timeout_ms = config.get(options::kZooKeeperSession);
+  out.session.frame_bytes_max = config.get(options::kZooKeeperFrameBytes);
+  TIDEWHEEL_RETURN_IF_ERROR(read_access(config, out));
+  TIDEWHEEL_ASSIGN_OR_RETURN(out.tls, make_zookeeper_tls(world.network(), world.files(), config));
   return out;
 }
 

@@ -15,25 +15,24 @@
 #include <string>
 
 #include "tidewheel/high_availability/high_availability.h"
+#include "tidewheel/zookeeper/session.h"
 
 namespace tidewheel {
 
 struct ZooKeeperOptions {
-  std::string quorum;     // host:port, separated by commas
   std::string path;       // of the cluster's node: "/tidewheel/default"
   std::string directory;  // for the files
-  // ZooKeeper takes a client for dead that it has not heard of for so long. A leader that has lost
-  // its connection steps down after a quarter of it: a connection is given up after two thirds of
-  // it without an answer, so that what is left is always more.
-  int64_t session_timeout_ms = 60'000;
-  std::string authorization;  // "scheme:text"; empty: none
-  bool only_creator = false;  // nodes may be changed by who has the same authorization only
+  // ZooKeeper takes a client for dead that it has not heard of for the session's time. A leader
+  // that has lost its connection steps down before: see zookeeper/session.h.
+  zookeeper::SessionOptions session;
+  std::shared_ptr<Network> tls;  // null: without
+  bool only_creator = false;     // nodes may be changed by who has proved to be the same only
 };
 
 // Connects in the background. `world` outlives it.
 std::unique_ptr<HighAvailability> make_zookeeper_high_availability(World& world,
                                                                    const ZooKeeperOptions& options);
-// As the configuration says. Errors: kBadOptionValue.
-Result<ZooKeeperOptions> zookeeper_options(const Config& config);
+// As the configuration says; certificates are read. Errors: kBadOptionValue, kTls.
+Result<ZooKeeperOptions> zookeeper_options(World& world, const Config& config);
 
 }  // namespace tidewheel

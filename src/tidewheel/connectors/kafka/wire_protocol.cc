@@ -3,28 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "tidewheel/base/big_endian.h"
+
 namespace tidewheel::kafka::wire {
 namespace {
 
 // ---- Writing
 
-class Bytes {
+class Bytes : public BigEndianWriter {
  public:
-  template <class T>
-  void integer(T value) {
-    for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
-      out_ += static_cast<char>(static_cast<uint64_t>(value) >> shift);
-    }
-  }
   void text(std::string_view text) {
     integer(static_cast<int16_t>(text.size()));
     out_ += text;
   }
   void null_text() { integer(int16_t{-1}); }
-  void bytes(std::string_view bytes) {
-    integer(static_cast<int32_t>(bytes.size()));
-    out_ += bytes;
-  }
   void count(int32_t count) { integer(count); }
   // Of flexible versions.
   void varint(uint32_t value) {
@@ -37,11 +29,6 @@ class Bytes {
   }
   void compact_count(uint32_t count) { varint(count + 1); }
   void no_tags() { varint(0); }
-
-  std::string take() { return std::move(out_); }
-
- private:
-  std::string out_;
 };
 
 // Whether the version of a request is one of those that the protocol calls flexible.
@@ -56,35 +43,14 @@ bool is_flexible(const Request& request) {
 
 // ---- Reading
 
-// Reads from a response, and remembers the first thing that was wrong with it; after that all reads
-// give zeros. Counts are checked against what is left, so that nothing large is made of a few
-// bytes.
-class Cursor {
+class Cursor : public BigEndianReader {
  public:
-  explicit Cursor(std::string_view bytes) : bytes_(bytes) {}
+  using BigEndianReader::BigEndianReader;
 
-  template <class T>
-  T integer() {
-    if (!take(sizeof(T))) { return 0; }
-    uint64_t value = 0;
-    for (size_t i = at_ - sizeof(T); i < at_; ++i) {
-      value = value << 8 | static_cast<unsigned char>(bytes_[i]);
-    }
-    return static_cast<T>(value);
-  }
   ErrorCode error() { return static_cast<ErrorCode>(integer<int16_t>()); }
   std::string text() {  // null is empty
     const auto size = integer<int16_t>();
     return size < 0 ? std::string() : raw(static_cast<size_t>(size));
-  }
-  std::string bytes() {
-    const auto size = integer<int32_t>();
-    return size < 0 ? std::string() : raw(static_cast<size_t>(size));
-  }
-  // A null array has no items. Each item takes a byte at least.
-  size_t count() {
-    const auto count = integer<int32_t>();
-    return count < 0 ? 0 : checked_count(static_cast<size_t>(count));
   }
   uint32_t varint() {
     uint64_t value = 0;
@@ -114,12 +80,6 @@ class Cursor {
       skip(varint());
     }
   }
-  void skip(size_t size) { static_cast<void>(take(size)); }
-  bool ok() const { return what_ == nullptr; }
-  std::string_view rest() const { return bytes_.substr(at_); }
-  void damage(const char* what) {
-    if (what_ == nullptr) { what_ = what; }
-  }
 
   // The value, if all reads were good.
   template <class T>
@@ -129,28 +89,6 @@ class Cursor {
                        "a Kafka broker's response makes no sense: {}, at byte {} of {}", what_, at_,
                        bytes_.size());
   }
-
- private:
-  bool take(size_t size) {
-    if (what_ != nullptr) { return false; }
-    if (bytes_.size() - at_ < size) {
-      what_ = "it ends too early";
-      return false;
-    }
-    at_ += size;
-    return true;
-  }
-  std::string raw(size_t size) {
-    return take(size) ? std::string(bytes_.substr(at_ - size, size)) : std::string();
-  }
-  size_t checked_count(size_t count) {
-    if (count > bytes_.size() - at_) { damage("a list is longer than the response"); }
-    return what_ == nullptr ? count : 0;
-  }
-
-  std::string_view bytes_;
-  size_t at_ = 0;
-  const char* what_ = nullptr;
 };
 
 struct ErrorName {
