@@ -246,7 +246,8 @@ Result<std::unique_ptr<StateBackends>> make_state_backends(World& world, const C
     return std::unique_ptr<StateBackends>(std::make_unique<MapBackends>(
         MapBackendOptions{.cache_bytes = part(options::kRocksdbHotFraction),
                           .timers = timers,
-                          .cached_entries_bytes = part(options::kRocksdbCachedFraction)}));
+                          .cached_entries_bytes = part(options::kRocksdbCachedFraction),
+                          .gathers_groups = true}));
   }
   if (type == "rocksdb") {
     if (slots == 0) {

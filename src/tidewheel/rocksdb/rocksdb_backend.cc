@@ -16,9 +16,11 @@
 #include "tidewheel/base/allocator.h"
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/executor.h"
+#include "tidewheel/base/file_memory.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/rocksdb/level_merges.h"
 #include "tidewheel/rocksdb/rocksdb_new_files.h"
 
 namespace tidewheel {
@@ -158,7 +160,7 @@ RocksdbBackend::RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::s
       directory_(std::move(directory)),
       metrics_(metrics),
       write_batch_bytes_(batch_bytes_of(shared)),
-      group_bytes_max_(group_bytes_of(shared.memory)),
+      group_bytes_max_(group_bytes_of(shared)),
       batch_(std::make_unique<::rocksdb::WriteBatch>()),
       behind_batch_(std::make_unique<::rocksdb::WriteBatch>()) {
   shared_.live.fetch_add(1, std::memory_order_relaxed);
@@ -166,8 +168,13 @@ RocksdbBackend::RocksdbBackend(RocksdbShared& shared, BackendPlace place, std::s
 
 RocksdbBackend::~RocksdbBackend() {
   ignore(wait_behind(), "what is not in a snapshot is worth nothing");
+  settle_written();
+  for (auto* const groups : {&groups_.open, &groups_.ended}) {
+    for (GroupWrites& group : *groups) { group.clear(*pieces_); }
+  }
   drop_snapshots();
   for (const auto& [group, name] : gauges_) { group->remove_gauge(name); }
+  merges_.reset();
   if (database_ != nullptr) {
     for (::rocksdb::ColumnFamilyHandle* family : families_) {
       static_cast<void>(database_->DestroyColumnFamilyHandle(family));
@@ -205,7 +212,14 @@ int64_t RocksdbBackend::cache_bytes() const {
 }
 
 Status RocksdbBackend::open() {
-  return shared_.world.files().make_directories(directory_).with_context("{}", what());
+  TIDEWHEEL_RETURN_IF_ERROR(
+      shared_.world.files().make_directories(directory_).with_context("{}", what()));
+  std::shared_ptr<FileMemory> file;
+  if (shared_.file_bytes > 0) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(file, FileMemory::open(directory_, group_bytes_max_));
+  }
+  pieces_ = std::make_unique<Pieces>(std::move(file));
+  return {};
 }
 
 Status RocksdbBackend::open_database(std::vector<StoredState> existing) {
@@ -232,6 +246,7 @@ Status RocksdbBackend::open_database(std::vector<StoredState> existing) {
   TIDEWHEEL_RETURN_IF_ERROR(
       failure(::rocksdb::DB::Open(options, path, descriptors, &families_, &database)));
   database_.reset(database);
+  merges_ = std::make_unique<LevelMerges>(shared_.world, *database_);
   for (size_t i = 0; i < stores.size(); ++i) {
     stores[i].family = families_[i];
     stores[i].restored = true;
@@ -405,11 +420,10 @@ void RocksdbBackend::Writes::sort() {
   });
 }
 
-void RocksdbBackend::add_to_batch(::rocksdb::WriteBatch& batch, const Write& write,
-                                  std::string_view key, std::string_view value) const {
+void RocksdbBackend::add_to_batch(::rocksdb::WriteBatch& batch, const GroupWrite& write) const {
   ::rocksdb::ColumnFamilyHandle* const family = stores_[write.state].family;
-  static_cast<void>(write.erases ? batch.Delete(family, slice(key))
-                                 : batch.Put(family, slice(key), slice(value)));
+  static_cast<void>(write.erases ? batch.Delete(family, slice(write.key))
+                                 : batch.Put(family, slice(write.key), slice(write.value)));
 }
 
 ::rocksdb::Status RocksdbBackend::write_batch(::rocksdb::WriteBatch& batch) const {
@@ -425,7 +439,8 @@ Status RocksdbBackend::write(Writes& gathered, ::rocksdb::WriteBatch& batch) con
   gathered.sort();
   for (const Write& write : gathered.writes) {
     const std::string_view key = gathered.key_of(write);
-    add_to_batch(batch, write, key, {key.data() + key.size(), write.value_size});
+    add_to_batch(batch,
+                 {write.state, write.erases, key, {key.data() + key.size(), write.value_size}});
   }
   gathered.clear();
   return failure(write_batch(batch));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/rocksdb/group_writes.h"
 #include "tidewheel/rocksdb/rocksdb_settings.h"
 #include "tidewheel/state/state_backend.h"
 
@@ -25,9 +26,10 @@ struct ColumnFamilyOptions;
 
 namespace tidewheel {
 
-class Event;     // base/executor.h
-class NewFiles;  // rocksdb/rocksdb_new_files.h
-class World;     // base/world.h
+class Event;        // base/executor.h
+class LevelMerges;  // rocksdb/level_merges.h
+class NewFiles;     // rocksdb/rocksdb_new_files.h
+class World;        // base/world.h
 
 // What the databases of a job have in common.
 struct RocksdbShared {
@@ -77,6 +79,7 @@ class RocksdbBackend final : public StateBackend {
   std::unique_ptr<StoreCursor> scan(StoreId state) override;
   Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
   std::unique_ptr<StoreView> view() override;
+  bool gathers_groups() const override { return pieces_ != nullptr && pieces_->are_in_file(); }
   bool begin_groups() override;
   void put_in_group(StoreId state, std::string_view key, std::string_view value) override;
   void erase_in_group(StoreId state, std::string_view key) override;
@@ -122,6 +125,7 @@ class RocksdbBackend final : public StateBackend {
   const uint64_t write_batch_bytes_;
   const uint64_t group_bytes_max_;  // of all databases
   std::unique_ptr<::rocksdb::DB> database_;
+  std::unique_ptr<LevelMerges> merges_;
   std::vector<Store> stores_;
   std::vector<Store> not_opened_;  // adopted from a snapshot, and not asked for yet
   std::vector<::rocksdb::ColumnFamilyHandle*> families_;
@@ -156,26 +160,28 @@ class RocksdbBackend final : public StateBackend {
     bool is_open = false;
     uint64_t bytes_max = 0;  // gathered, before it is waited for
     size_t next = 0;         // the first group that is not over
-    std::vector<Writes> open;
-    std::vector<Writes> ended;  // one each, in their order
-    std::vector<Writes> spare;  // room for others
+    std::vector<GroupWrites> open;
+    std::vector<GroupWrites> ended;  // one each, in their order
     uint64_t open_bytes = 0;
     uint64_t ended_bytes = 0;
+    size_t used_bytes = 0;  // of pieces, about, at the last barrier
     // The job's.
-    std::vector<Writes> writing;
+    std::vector<GroupWrites> writing;
+    GroupWrites::Place* places = nullptr;  // a piece, for any of these
+    size_t places_bytes = 0;
     std::vector<GroupFiles> files;  // by state
     int64_t files_made = 0;
   };
-  static uint64_t group_bytes_of(const RocksdbMemory& memory);
+  static uint64_t group_bytes_of(const RocksdbShared& shared);
   void add_in_group(StoreId state, bool erases, std::string_view key, std::string_view value);
   void end_until(size_t index);
   Status write_ended(bool is_last);
-  Status write_group(Writes& group);
+  Status write_group(const GroupWrites& group);
+  void settle_written();
   NewFiles* files_of(StoreId state);
   static void add_write(Writes& to, StoreId state, bool erases, std::string_view key,
                         std::string_view value);
-  void add_to_batch(::rocksdb::WriteBatch& batch, const Write& write, std::string_view key,
-                    std::string_view value) const;
+  void add_to_batch(::rocksdb::WriteBatch& batch, const GroupWrite& write) const;
   ::rocksdb::Status write_batch(::rocksdb::WriteBatch& batch) const;
   Status write(Writes& gathered, ::rocksdb::WriteBatch& batch) const;
   void run_behind(std::function<Status()> work);
@@ -184,6 +190,7 @@ class RocksdbBackend final : public StateBackend {
   struct SharedRead;
   void take_part(SharedRead& read);
   Writes gathered_;
+  std::unique_ptr<Pieces> pieces_;
   Groups groups_;
   std::unique_ptr<::rocksdb::WriteBatch> batch_;
   // What is written in the background: its job has these to itself until the event is set.

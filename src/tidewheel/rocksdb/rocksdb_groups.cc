@@ -5,9 +5,11 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/rocksdb/level_merges.h"
 #include "tidewheel/rocksdb/rocksdb_backend.h"
 #include "tidewheel/rocksdb/rocksdb_new_files.h"
 
@@ -22,11 +24,14 @@ constexpr uint64_t kGroupBytesUnmanaged = 32 << 20;
 
 }  // namespace
 
-// As write buffers stay empty meanwhile: what is gathered takes up to two of these parts, and what
-// is written a third one.
-uint64_t RocksdbBackend::group_bytes_of(const RocksdbMemory& memory) {
-  if (memory.total_bytes <= 0) { return kGroupBytesUnmanaged; }
-  const uint64_t bytes = static_cast<uint64_t>(memory.write_buffer_bytes) / 4;
+// In a file, as much as entries have there. In memory, as write buffers stay empty meanwhile:
+// what is gathered takes up to two of these parts, and what is written a third one.
+uint64_t RocksdbBackend::group_bytes_of(const RocksdbShared& shared) {
+  if (shared.file_bytes > 0) {
+    return std::max<uint64_t>(static_cast<uint64_t>(shared.file_bytes), kGroupBytesMin);
+  }
+  if (shared.memory.total_bytes <= 0) { return kGroupBytesUnmanaged; }
+  const uint64_t bytes = static_cast<uint64_t>(shared.memory.write_buffer_bytes) / 4;
   return bytes < kGroupBytesMin ? 0 : std::min(bytes, kGroupBytesMax);
 }
 
@@ -34,8 +39,14 @@ bool RocksdbBackend::begin_groups() {
   if (groups_.is_open) { return false; }  // after a failure
   const auto live =
       static_cast<uint64_t>(std::max(shared_.live.load(std::memory_order_relaxed), 1));
-  groups_.bytes_max = group_bytes_max_ / live;
-  if (groups_.bytes_max < kGroupBytesMin) { return false; }
+  // In a file the writes have heads, and pieces are not full.
+  groups_.bytes_max = group_bytes_max_ / live / (gathers_groups() ? 4 : 1);
+  if (groups_.bytes_max < kGroupBytesMin && !gathers_groups()) { return false; }
+  // Pages that were used at the last barrier are at hand for this one.
+  if (behind_written_) {
+    settle_written();
+    pieces_->trim(2 * std::exchange(groups_.used_bytes, 0));
+  }
   groups_.is_open = true;
   groups_.next = 0;
   groups_.open.resize(static_cast<size_t>(place_.key_groups.last - place_.key_groups.first + 1));
@@ -52,12 +63,9 @@ void RocksdbBackend::add_in_group(StoreId state, bool erases, std::string_view k
   TIDEWHEEL_CHECK(split_store_key(key, false, entry), "a key without a group");
   const auto index = static_cast<size_t>(entry.group - place_.key_groups.first);
   TIDEWHEEL_CHECK(index >= groups_.next && index < groups_.open.size(), "a group that is over");
-  Writes& to = groups_.open[index];
-  if (to.writes.empty() && !groups_.spare.empty()) {
-    to = std::move(groups_.spare.back());
-    groups_.spare.pop_back();
+  if (!groups_.open[index].add(*pieces_, {state, erases, key, value})) {
+    return add_write(gathered_, state, erases, key, value);
   }
-  add_write(to, state, erases, key, value);
   groups_.open_bytes += key.size() + value.size();
 }
 
@@ -72,10 +80,10 @@ void RocksdbBackend::erase_in_group(StoreId state, std::string_view key) {
 // Those before `index` are over.
 void RocksdbBackend::end_until(size_t index) {
   for (; groups_.next < index; ++groups_.next) {
-    Writes& group = groups_.open[groups_.next];
-    if (group.writes.empty()) { continue; }
-    groups_.open_bytes -= group.bytes.size();
-    groups_.ended_bytes += group.bytes.size();
+    GroupWrites& group = groups_.open[groups_.next];
+    if (group.empty()) { continue; }
+    groups_.open_bytes -= group.bytes();
+    groups_.ended_bytes += group.bytes();
     groups_.ended.push_back(std::exchange(group, {}));
   }
 }
@@ -98,29 +106,47 @@ Result<bool> RocksdbBackend::end_groups() {
   if (!can_commit_behind()) { return false; }
   TIDEWHEEL_RETURN_IF_ERROR(write_ended(true));
   groups_.is_open = false;
-  groups_.spare.clear();
   return true;
+}
+
+// Of the job before this one, which is over.
+void RocksdbBackend::settle_written() {
+  for (GroupWrites& written : groups_.writing) { written.clear(*pieces_); }
+  groups_.writing.clear();
+  if (groups_.places == nullptr) { return; }
+  pieces_->give_back(reinterpret_cast<std::byte*>(groups_.places), groups_.places_bytes);
+  groups_.places = nullptr;
 }
 
 // The job has what is ended to itself until the event is set.
 Status RocksdbBackend::write_ended(bool is_last) {
   TIDEWHEEL_RETURN_IF_ERROR(wait_behind());
   TIDEWHEEL_DCHECK(is_cut());
-  for (Writes& written : groups_.writing) { groups_.spare.push_back(std::move(written)); }
+  settle_written();
   groups_.writing = std::exchange(groups_.ended, {});
+  groups_.used_bytes += 2 * groups_.ended_bytes;  // with heads, and pieces that are not full
   groups_.ended_bytes = 0;
   groups_.files.resize(stores_.size());
+  size_t count = 1;
+  for (const GroupWrites& group : groups_.writing) { count = std::max(count, group.count()); }
+  groups_.places_bytes = std::bit_ceil(count * sizeof(GroupWrites::Place));
+  groups_.places = reinterpret_cast<GroupWrites::Place*>(pieces_->take(groups_.places_bytes));
+  if (groups_.places == nullptr) {
+    return resource_exhausted(ErrorId::kStateBackend, "{}: the disk is full", what());
+  }
   run_behind([this, is_last] {
     Status status;
-    for (Writes& group : groups_.writing) {
+    for (const GroupWrites& group : groups_.writing) {
       if (status.ok()) { status = write_group(group); }
-      group.clear();
     }
     if (status.ok()) { status = failure(write_batch(*behind_batch_)); }
     if (!is_last) { return status; }
-    groups_.writing.clear();
-    for (GroupFiles& files : groups_.files) {
-      if (files.made != nullptr && status.ok()) { status = failure(files.made->hand_over()); }
+    for (size_t state = 0; state < groups_.files.size(); ++state) {
+      GroupFiles& files = groups_.files[state];
+      if (files.made == nullptr || !status.ok()) { continue; }
+      if (gathers_groups()) { merges_->make_room(stores_[state].family); }
+      status = failure(files.made->hand_over());
+      if (gathers_groups()) { merges_->consider(stores_[state].family); }
     }
     groups_.files.clear();
     return status;
@@ -128,27 +154,24 @@ Status RocksdbBackend::write_ended(bool is_last) {
   return {};
 }
 
-Status RocksdbBackend::write_group(Writes& group) {
-  group.sort();
-  for (size_t i = 0; i < group.writes.size(); ++i) {
-    const Write& write = group.writes[i];
-    const std::string_view key = group.key_of(write);
-    const std::string_view value(key.data() + key.size(), write.value_size);
+Status RocksdbBackend::write_group(const GroupWrites& group) {
+  group.sort_into(groups_.places);
+  for (size_t i = 0; i < group.count(); ++i) {
+    const GroupWrite write = GroupWrite::at(groups_.places[i].at);
     NewFiles* const files = files_of(write.state);
     if (files == nullptr) {
-      add_to_batch(*behind_batch_, write, key, value);
+      add_to_batch(*behind_batch_, write);
       if (behind_batch_->GetDataSize() < write_batch_bytes_) { continue; }
       TIDEWHEEL_RETURN_IF_ERROR(failure(write_batch(*behind_batch_)));
       continue;
     }
     // Files have a key once.
-    if (i + 1 < group.writes.size()) {
-      const Write& next = group.writes[i + 1];
-      if (next.state == write.state && next.order == write.order && group.key_of(next) == key) {
-        continue;
-      }
+    if (i + 1 < group.count() && groups_.places[i + 1].order == groups_.places[i].order) {
+      const GroupWrite next = GroupWrite::at(groups_.places[i + 1].at);
+      if (next.state == write.state && next.key == write.key) { continue; }
     }
-    TIDEWHEEL_RETURN_IF_ERROR(failure(write.erases ? files->erase(key) : files->put(key, value)));
+    TIDEWHEEL_RETURN_IF_ERROR(
+        failure(write.erases ? files->erase(write.key) : files->put(write.key, write.value)));
   }
   return {};
 }
@@ -158,7 +181,7 @@ NewFiles* RocksdbBackend::files_of(StoreId state) {
   GroupFiles& files = groups_.files[state];
   if (!std::exchange(files.is_decided, true)) {
     const Store& store = stores_[state];
-    if (NewFiles::are_welcome(*database_, store.family)) {
+    if (gathers_groups() || NewFiles::are_welcome(*database_, store.family)) {
       files.made = std::make_unique<NewFiles>(
           *database_, store.family,
           ::rocksdb::Options(database_options(shared_.config, shared_.memory), options_of(store)),

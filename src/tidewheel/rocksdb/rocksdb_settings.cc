@@ -267,6 +267,17 @@ void fit_to_memory(const RocksdbMemory& memory, ::rocksdb::ColumnFamilyOptions& 
   family.level0_stop_writes_trigger = 60;
 }
 
+// What comes at barriers is files of the size of what has changed, which lie above each other until
+// they are merged (rocksdb/level_merges.h). RocksDB's own compactions are for what write buffers
+// bring, and go after them only when they are many. Nobody looks for anything in these files as
+// long as the state fits into the entry file.
+void fit_to_files(::rocksdb::ColumnFamilyOptions& family) {
+  family.max_bytes_for_level_base = std::max<uint64_t>(family.max_bytes_for_level_base, 64 << 20);
+  family.level0_file_num_compaction_trigger = 24;
+  family.level0_slowdown_writes_trigger = 80;
+  family.level0_stop_writes_trigger = 120;
+}
+
 }  // namespace
 
 RocksdbMemory make_rocksdb_memory(const Config& config, int64_t total_bytes) {
@@ -369,6 +380,7 @@ Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
   // There is no log: what is not in a snapshot is worth nothing after a crash.
   database.env = working_files();
   database.avoid_flush_during_shutdown = true;
+  database.max_manifest_file_size = 1 << 20;  // each snapshot copies it
   database.avoid_unnecessary_blocking_io = true;
   return database;
 }
@@ -386,6 +398,7 @@ Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
   }
   family.optimize_filters_for_hits = config.get(options::kRocksdbFiltersForHits);
   if (memory.cache != nullptr) { fit_to_memory(memory, family); }
+  if (config.get(options::kRocksdbEntryFileSize) > 0) { fit_to_files(family); }
   apply_predefined(predefined_of(config), family, table);
   apply_user_values(config, family, table);
   apply_compression(config, family);

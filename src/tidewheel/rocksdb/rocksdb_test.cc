@@ -556,6 +556,59 @@ TEST_F(RocksdbTest, entries_in_the_file_are_in_snapshots) {
   EXPECT_EQ(find(*restored, again, 2, "key 2"), "nothing");
 }
 
+// Half of all entries change between two cuts: what is void goes, and is not compacted by RocksDB
+// level by level.
+TEST_F(RocksdbTest, changes_lie_on_levels_that_are_merged) {
+  constexpr int kKeys = 6'000;
+  constexpr int kRounds = 40;
+  std::map<std::string, std::string> model;
+  FolderSnapshot made(world_->files(), directory_ + "/snapshot");
+  uint64_t first_bytes = 0;
+  {
+    const auto backend = make();
+    const StoreId state = backend->open_state(state_of("counts")).value();
+    Random random(9);
+    for (int round = 1; round <= kRounds; ++round) {
+      for (int i = 0; i < kKeys; ++i) {
+        if (round > 1 && random.chance(0.5)) { continue; }
+        const std::string key = key_of(i % 128, "key " + std::to_string(i));
+        if (random.chance(0.02)) {
+          backend->erase(state, key);
+          model.erase(key);
+        } else {
+          model[key] = fmt::format("{} in round {}", i, round);
+          backend->put(state, key, model[key]);
+        }
+      }
+      ASSERT_TRUE(backend->commit().ok());
+      backend->begin_cut();
+      backend->put(state, key_of(0, "key 0"), "newer");
+      for (bool prepared = false; !prepared;) {
+        prepared = backend->prepare_cut().value();
+        if (backend->waits_for_commit()) { ASSERT_TRUE(backend->commit().ok()); }
+      }
+      made.native_.files.clear();
+      ASSERT_NO_FATAL_FAILURE(snapshot(*backend, round, round - 1, made));
+      const auto old = model.find(key_of(0, "key 0"));
+      if (old == model.end()) {
+        backend->erase(state, key_of(0, "key 0"));
+      } else {
+        backend->put(state, old->first, old->second);
+      }
+      uint64_t bytes = 0;
+      for (const SnapshotFile& file : made.native_.files) {
+        if (file.name.ends_with(".sst")) { bytes += file.bytes; }
+      }
+      if (round == 1) { first_bytes = bytes; }
+      EXPECT_LE(bytes, 7 * first_bytes) << round;
+    }
+  }
+  made.native_.groups = {0, 127};
+  const auto restored = make();
+  ASSERT_TRUE(restored->restore(made).ok());
+  EXPECT_TRUE(stored(*restored, restored->open_state(state_of("counts")).value()) == model);
+}
+
 TEST_F(RocksdbTest, figures_are_metrics_when_asked_for) {
   config_.set(options::kRocksdbMetricEstimateNumKeys, true);
   const auto figures = [&] {

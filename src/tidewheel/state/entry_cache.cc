@@ -585,7 +585,7 @@ void EntryCache::go_on(const Record& record, Place place, uint64_t hash, QueueNa
   if (from == QueueName::kSmall) { turn_away(hash); }
   if (is_old(flags)) { flags = write_below(record) & ~kUses; }
   // While a cut is on its way, what is clean may be so by a write that is not yet committed.
-  if ((flags & kDirty) != 0 || cutting_ != Cutting::kNo) {
+  if ((flags & kDirty) != 0 || cutting_ != Cutting::kNo || is_gathering()) {
     return move(record, flags, slot, QueueName::kLeaving);
   }
   forget(record, flags, hash, slot);
@@ -665,7 +665,24 @@ bool EntryCache::may_submit() {
   if (cutting_ == Cutting::kBelow && cut_has_begun_ && below_->is_cut()) {
     cutting_ = Cutting::kNo;
   }
-  return cutting_ == Cutting::kNo;
+  return cutting_ == Cutting::kNo && !is_gathering();
+}
+
+// What was gathered below is written, and seen.
+void EntryCache::close_groups() {
+  for (bool done = false; !done && failure_.ok();) {
+    const Result<bool> ended = below_->end_groups();
+    note(ended.status());
+    done = ended.ok() && *ended;
+    note(below_->commit());
+  }
+  groups_are_open_ = has_groups_ = false;
+}
+
+// So that what is clean is there.
+void EntryCache::settle_below() {
+  if (is_gathering()) { return close_groups(); }
+  note(below_->commit());
 }
 
 int64_t EntryCache::queue_bytes(QueueName name) {
@@ -692,6 +709,7 @@ void EntryCache::make_room() {
       if (leaving == 0 && submitted_.empty()) { return; }  // large records in new chunks
       if (!may_submit()) {
         finish_old();
+        if (is_gathering()) { close_groups(); }
         if (cut_has_begun_) { below_->wait_for_cut(); }
         if (!may_submit()) { return; }  // the cut is about to begin
       }
@@ -819,10 +837,12 @@ void EntryCache::erase(StoreId state, std::string_view key) {
 }
 
 void EntryCache::put_in_group(StoreId state, std::string_view key, std::string_view value) {
+  if (!groups_are_open_) { return put(state, key, value); }
   pass(state, WriteKind::kPutInGroup, key, value);
 }
 
 void EntryCache::erase_in_group(StoreId state, std::string_view key) {
+  if (!groups_are_open_) { return erase(state, key); }
   pass(state, WriteKind::kEraseInGroup, key, {});
 }
 
@@ -852,12 +872,21 @@ void EntryCache::pass_below(StoreId state, WriteKind kind, std::string_view key,
 
 bool EntryCache::begin_groups() {
   write_pending();
-  return failure_.ok() && may_submit() && below_->begin_groups();
+  if (groups_are_open_) { close_groups(); }  // of a barrier that was given up
+  if (failure_.ok() && may_submit()) { open_groups(); }
+  return groups_are_open_;
+}
+
+void EntryCache::open_groups() {
+  // What was put before comes before what groups have of the same keys.
+  if (gathers() && below_->uncommitted_bytes() > 0) { note(below_->commit_behind()); }
+  groups_are_open_ = below_->begin_groups();
 }
 
 Result<bool> EntryCache::end_group(int32_t group) {
   write_pending();
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
+  if (gathers() || !groups_are_open_) { return true; }
   has_groups_ = true;
   Result<bool> ended = below_->end_group(group);
   note(ended.status());
@@ -867,9 +896,11 @@ Result<bool> EntryCache::end_group(int32_t group) {
 Result<bool> EntryCache::end_groups() {
   write_pending();
   TIDEWHEEL_RETURN_IF_ERROR(failure_);
+  if (gathers() || !groups_are_open_) { return true; }  // old records come, before the cut
   has_groups_ = true;
   Result<bool> ended = below_->end_groups();
   note(ended.status());
+  groups_are_open_ = ended.ok() && !*ended;
   return ended;
 }
 
@@ -927,7 +958,9 @@ void EntryCache::write(const Pending& pending, std::string_view key, New& made) 
   made.flags |= goes_back ? kBelow : kDirty | epoch_;
   Place* const slot = find(hash, state, key, made.key_cut);
   if (slot == nullptr) {
-    if (pending.kind == WriteKind::kPutInGroup || pending.kind == WriteKind::kEraseInGroup) {
+    const bool is_of_group =
+        pending.kind == WriteKind::kPutInGroup || pending.kind == WriteKind::kEraseInGroup;
+    if (is_of_group && groups_are_open_) {  // making room may have closed them
       return pass_below(state, pending.kind, key, made.value);
     }
     if (!store.is_complete || store.was_passed) { made.flags |= kBelow; }
@@ -966,8 +999,11 @@ bool EntryCache::overwrite(const Record& record, const New& made) {
 int EntryCache::write_below(const Record& record) {
   const std::string_view key = key_of(record);
   ++figures_.written;
+  const bool in_group = is_gathering();
   if ((record.flags & kErased) != 0) {
-    below_->erase(record.state, key);
+    in_group ? below_->erase_in_group(record.state, key) : below_->erase(record.state, key);
+  } else if (in_group) {
+    below_->put_in_group(record.state, key, value_of(record));
   } else {
     below_->put(record.state, key, value_of(record));
   }
@@ -1006,6 +1042,12 @@ bool EntryCache::is_old(int flags) const {
 void EntryCache::begin_cut() {
   write_pending();
   if (cutting_ != Cutting::kNo) { abort_own_snapshot(); }
+  if (!groups_are_open_ && gathers()) { open_groups(); }
+  make_old();
+}
+
+// What is changed now.
+void EntryCache::make_old() {
   epoch_ ^= kEpoch;
   cutting_ = Cutting::kOld;
   cut_has_begun_ = false;
@@ -1046,6 +1088,14 @@ Result<bool> EntryCache::prepare_cut() {
     waits_for_commit_ = true;
     return false;
   }
+  if (is_gathering()) {
+    TIDEWHEEL_ASSIGN_OR_RETURN(const bool ended, below_->end_groups());
+    groups_are_open_ = !ended;
+    if (!ended || !below_->can_commit_behind()) {
+      waits_for_commit_ = true;
+      return false;
+    }
+  }
   TIDEWHEEL_RETURN_IF_ERROR(below_->commit());
   has_direct_writes_ = has_groups_ = false;
   cutting_ = Cutting::kBelow;
@@ -1062,7 +1112,7 @@ void EntryCache::finish_old() {
 
 std::unique_ptr<StoreView> EntryCache::cut_view() {
   write_pending();
-  if (cutting_ == Cutting::kNo) { begin_cut(); }
+  if (cutting_ == Cutting::kNo) { make_old(); }
   finish_old();
   auto view = below_->view();
   cutting_ = Cutting::kNo;
@@ -1071,6 +1121,7 @@ std::unique_ptr<StoreView> EntryCache::cut_view() {
 
 std::unique_ptr<StoreView> EntryCache::view() {
   write_pending();
+  if (is_gathering() && cutting_ == Cutting::kNo) { close_groups(); }
   if (may_submit()) { return cut_view(); }
   // In the middle of a cut nothing newer may be written.
   std::vector<std::shared_ptr<const OverlayCursor::Above>> above;
@@ -1080,7 +1131,7 @@ std::unique_ptr<StoreView> EntryCache::view() {
 
 // What the backend below does not have, in the middle of a cut.
 std::shared_ptr<const EntryCache::Changed> EntryCache::kept(StoreId state) {
-  if (cutting_ == Cutting::kOld) { note(below_->commit()); }  // then it has all that is clean
+  if (cutting_ == Cutting::kOld || is_gathering()) { settle_below(); }  // it has all that is clean
   auto above = std::make_shared<Changed>();
   for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
     if (!chunks_[chunk].has_dirty) { continue; }
@@ -1144,7 +1195,8 @@ Status EntryCache::erase_range(StoreId state, std::string_view from, std::string
 }
 
 void EntryCache::begin_own_snapshot(const SnapshotStart& start, std::function<void()> wake) {
-  if (cutting_ == Cutting::kNo) { begin_cut(); }
+  write_pending();
+  if (cutting_ == Cutting::kNo) { make_old(); }
   finish_old();
   // What could not be written must not look like a snapshot: write_own_snapshot says so.
   if (!failure_.ok()) { return wake(); }
@@ -1187,7 +1239,7 @@ void EntryCache::abort_own_snapshot() {
   write_pending();
   if (snapshot_has_begun_) { below_->abort_own_snapshot(); }
   if (cutting_ == Cutting::kOld) {
-    note(below_->commit());  // what is clean has to be seen
+    settle_below();  // what is clean has to be seen
     // What was old is not any more.
     for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
       if (!chunks_[chunk].has_dirty) { continue; }

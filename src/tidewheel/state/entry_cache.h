@@ -69,6 +69,10 @@ struct EntryCacheOptions {
 // A cut (`begin_cut`): each record that is changed then is old: it is written below bit by bit, or
 // just before it is changed again. What is newer stays above until the cut is done.
 //
+// Where the backend below gathers groups, all of a cut goes there as one: what whoever is in front
+// writes group by group, and then the old records, in any order. They are sorted and written there
+// in the background, and nobody waits. Until that is seen nothing leaves that is only there.
+//
 // What whoever is in front keeps in memory, and writes at a barrier group by group, is not kept
 // here as well: it goes past to the backend below (`was_passed`), and comes here when it has to
 // leave the memory above. So what is below is above, here, or both, and `is_complete` holds.
@@ -106,6 +110,7 @@ class EntryCache final : public StateBackend {
   Result<bool> end_group(int32_t group) override;
   Result<bool> end_groups() override;
   void put_back(StoreId state, std::string_view key, std::string_view value) override;
+  bool finds_what_is_put_back() const override { return gathers(); }
 
   void begin_cut() override;
   Result<bool> prepare_cut() override;
@@ -275,6 +280,12 @@ class EntryCache final : public StateBackend {
   void submit_leaving();
   void settle_left(const Record& record, Place place, uint64_t hash);
   bool may_submit();
+  // With states that are not kept here, groups are to be seen sooner.
+  bool gathers() const { return !has_direct_ && below_->gathers_groups(); }
+  bool is_gathering() const { return groups_are_open_ && gathers(); }
+  void open_groups();
+  void close_groups();
+  void settle_below();
 
   void find_one(StoreId state, std::string_view key, uint64_t hash);
   void add_pending(StoreId state, WriteKind kind, std::string_view key, std::string_view value);
@@ -289,6 +300,7 @@ class EntryCache final : public StateBackend {
   int write_below(const Record& record);
   void commit_much();
   bool is_old(int flags) const;
+  void make_old();
   void finish_old();
   void end_cut();
   void write_all(StoreId state);
@@ -303,6 +315,7 @@ class EntryCache final : public StateBackend {
   bool has_kept_ = false;
   bool has_direct_writes_ = false;  // that are not committed
   bool has_groups_ = false;         // that are not committed
+  bool groups_are_open_ = false;    // of the backend below
   Status failure_;                  // the first of the backend below; sticks
 
   StateMemory memory_;

@@ -35,7 +35,8 @@ StoreState state_of(std::string name, bool has_namespace = false) {
 // meanwhile nothing may be committed.
 class LateBackend final : public StateBackend {
  public:
-  explicit LateBackend(Random& random) : random_(random), map_(kGroups, {}) {}
+  explicit LateBackend(Random& random, bool gathers = false)
+      : random_(random), gathers_(gathers), map_(kGroups, {}) {}
   std::string_view kind() const override { return "late"; }
   KeyGroupRange key_groups() const override { return kGroups; }
   int64_t cache_bytes() const override { return 0; }
@@ -71,6 +72,7 @@ class LateBackend final : public StateBackend {
     EXPECT_TRUE(map_.commit().ok());
     return true;
   }
+  bool gathers_groups() const override { return gathers_; }
   bool begin_groups() override { return random_.chance(0.8); }
   void put_in_group(StoreId state, std::string_view key, std::string_view value) override {
     in_groups_.push_back({state, std::string(key), std::string(value)});
@@ -82,6 +84,7 @@ class LateBackend final : public StateBackend {
   Result<bool> end_groups() override {
     TIDEWHEEL_RETURN_IF_ERROR(failure);
     if (!random_.chance(0.7)) { return false; }
+    take(behind_);  // one after the other
     EXPECT_TRUE(ended_.empty());
     ended_.swap(in_groups_);
     return true;
@@ -138,6 +141,7 @@ class LateBackend final : public StateBackend {
   }
 
   Random& random_;
+  const bool gathers_;
   MapBackend map_;
   std::vector<Write> gathered_;
   std::vector<Write> behind_;
@@ -164,7 +168,7 @@ std::string integer_key(uint64_t number) {
 class EntryCacheRandom : public ::testing::TestWithParam<int> {
  protected:
   EntryCacheRandom() {
-    auto below = std::make_unique<LateBackend>(random_);
+    auto below = std::make_unique<LateBackend>(random_, GetParam() % 2 == 1);
     below_ = below.get();
     EntryCacheOptions options{.bytes = [this] { return budget_; }, .chunk_bytes = 1024};
     // In a file with room for all of it, or one that is full before the budget is.
@@ -251,7 +255,11 @@ class EntryCacheRandom : public ::testing::TestWithParam<int> {
       const std::string key = random_key();
       if (!passing_.insert(key).second) { continue; }
       if (random_.chance(0.15)) {
-        cache_->erase_in_group(state, key);
+        if (cache_->finds_what_is_put_back()) {
+          cache_->erase(state, key);
+        } else {
+          cache_->erase_in_group(state, key);
+        }
         models_[state].erase(key);
         held_[state][key] = std::nullopt;
       } else {

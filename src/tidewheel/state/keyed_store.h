@@ -399,6 +399,8 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
     uint16_t visits = 0;
 
     Stage stage = Stage::kIdle;
+    // No row that there is may leave before the gate is opened: nobody looks for one again.
+    bool all_wait_for_gate = false;
     // What is written at the barrier goes to the backend by groups, and is not seen yet.
     bool in_groups = false;
     bool waits_for_group = false;

@@ -139,14 +139,19 @@ void KeyedStore<K>::make_room(size_t needed) {
   Backed& backed = *backed_;
   backed.fresh_spare = needed;
   if (!is_over(needed)) { return; }
-  bool gated = is_gated() || backed.in_groups;
+  bool gated = is_gated() || (backed.in_groups && !backed.rows.backend().finds_what_is_put_back());
+  if (!gated) { backed.all_wait_for_gate = false; }
+  if (backed.all_wait_for_gate) {
+    if (index_.size() + needed <= backed.rows_limit || !open_gate()) { return; }
+    gated = backed.all_wait_for_gate = false;
+  }
   // The hand may have to come by several times, until a row has no more uses.
   for (size_t looked = 0; is_over(needed) && index_.size() > 0;) {
     if (looked > 2 * RowStore::kRoundsMax * index_.size() + 2) {
       // All that is left was changed after the barrier.
-      if (!gated || index_.size() + needed <= backed.rows_limit) { break; }
-      if (!open_gate()) { break; }
-      gated = false;
+      backed.all_wait_for_gate = gated;
+      if (!gated || index_.size() + needed <= backed.rows_limit || !open_gate()) { break; }
+      gated = backed.all_wait_for_gate = false;
       looked = 0;
     }
     if (has_many_fresh(0)) {
@@ -222,7 +227,7 @@ void KeyedStore<K>::settle_groups() {
 template <class K>
 bool KeyedStore<K>::write_to_leave(const K& key, std::byte* row, bool gated) {
   RowStore& rows = backed_->rows;
-  if (backed_->in_groups && rows.was_passed_now(row)) { return false; }
+  if (!rows.may_leave(row, backed_->in_groups)) { return false; }
   if (!rows.is_dirty(row)) {
     if (rows.was_passed(row)) { rows.give_back(row, hash_of(key).group, saved_key_.encode(key)); }
     return true;
@@ -426,6 +431,7 @@ void KeyedStore<K>::begin_backed_snapshot(const SnapshotStart& start) {
     }
   }
   backed.stage = Backed::Stage::kFlush;
+  backed.all_wait_for_gate = false;
   backed.in_groups = backed.rows.backend().begin_groups();
   saving_group_ = index_.key_groups().first;
   saving_domain_ = 0;

@@ -54,8 +54,10 @@ struct Side {
     EXPECT_TRUE(scope.status().ok());
     if (behind == Behind::kNothing) { return; }
     auto made = std::make_unique<MapBackend>(
-        groups,
-        MapBackendOptions{.cache_bytes = 16 << 10, .timers = timers, .delays_groups = true});
+        groups, MapBackendOptions{.cache_bytes = 16 << 10,
+                                  .timers = timers,
+                                  .delays_groups = true,
+                                  .gathers_groups = behind == Behind::kEntryCache});
     map = made.get();
     backend = std::move(made);
     if (behind == Behind::kEntryCache) {
@@ -338,9 +340,10 @@ class KeyedStoreCache : public ::testing::TestWithParam<int> {};
 TEST_P(KeyedStoreCache, snapshots_are_of_the_barrier_while_rows_leave) {
   Random random(static_cast<uint64_t>(GetParam()) * 31337 + 11);
   FakeClock clock;
-  EntryCache backend(
-      std::make_unique<MapBackend>(kAllGroups, MapBackendOptions{.cache_bytes = 6 << 10}),
-      {.bytes = [] { return 16 << 10; }, .chunk_bytes = 1024});
+  EntryCache backend(std::make_unique<MapBackend>(
+                         kAllGroups, MapBackendOptions{.cache_bytes = 6 << 10,
+                                                       .gathers_groups = GetParam() % 2 == 1}),
+                     {.bytes = [] { return 16 << 10; }, .chunk_bytes = 1024});
   KeyedStore<int64_t> store(kAllGroups, kMaxParallelism, nullptr, clock);
   OperatorState operator_state(nullptr);
   std::optional<Counts> function;

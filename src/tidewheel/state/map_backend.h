@@ -18,6 +18,7 @@ struct MapBackendOptions {
   TimerStorage timers = {};
   int64_t cached_entries_bytes = 0;  // of an EntryCache in front; 0: there is none
   bool delays_groups = false;        // each end of a group has to be asked for twice
+  bool gathers_groups = false;       // StateBackend::gathers_groups
 };
 
 class MapBackend final : public StateBackend {
@@ -38,6 +39,7 @@ class MapBackend final : public StateBackend {
   std::unique_ptr<StoreCursor> scan(StoreId state) override;
   Status erase_range(StoreId state, std::string_view from, std::string_view to) override;
   std::unique_ptr<StoreView> view() override;
+  bool gathers_groups() const override { return options_.gathers_groups; }
   bool begin_groups() override { return true; }
   void put_in_group(StoreId state, std::string_view key, std::string_view value) override;
   void erase_in_group(StoreId state, std::string_view key) override;

@@ -229,6 +229,7 @@ void RowStore::write_value(const Store& store, std::byte* row, int32_t group, st
     marks.stored |= cell.bit();
   } else if ((marks.stored & cell.bit()) != 0) {
     make_store_key(stored_key_, group, key);
+    in_group = in_group && !backend_.finds_what_is_put_back();
     erase_entry_of(backend_, in_group, store.id, stored_key_);
     marks.stored &= ~cell.bit();
   }

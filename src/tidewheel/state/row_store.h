@@ -100,14 +100,18 @@ class RowStore {
 
   // ---- Rows that go, or are written at a barrier.
   // `in_group`: within StateBackend::begin_groups and end_groups, of a group that has not ended.
-  // The row may not leave then until what was written is seen; when it does, the backend gets it
-  // back.
+  // The row may not leave then until what was written is seen, or the backend finds what is put
+  // back (`may_leave`); when it does, the backend gets it back.
   void write(std::byte* row, int32_t group, std::string_view key, bool in_group = false);
   void give_back(std::byte* row, int32_t group, std::string_view key);
   bool was_passed(std::byte* row) const { return marks_of(row).passed != 0; }
   // At this barrier.
   bool was_passed_now(std::byte* row) const {
     return was_passed(row) && marks_of(row).passed_at == (epoch_ & kBarrierMask);
+  }
+  // `in_groups`: what is put in groups is not seen yet.
+  bool may_leave(std::byte* row, bool in_groups) const {
+    return !in_groups || !was_passed_now(row) || backend_.finds_what_is_put_back();
   }
   // A row has left, or is about to.
   void note_left() { has_all_ = false; }

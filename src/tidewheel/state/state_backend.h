@@ -126,6 +126,9 @@ class StateBackend {
   // files as they come. They are seen once `end_groups` was called and `commit` has come back (or
   // can_commit_behind says yes); other writes of the same keys come before or after that.
 
+  // Whether it takes any number of entries, in any order of their groups, before something of them
+  // is written: then groups need not be ended one by one.
+  virtual bool gathers_groups() const { return false; }
   // False: this is no time for it, and `put` and `erase` are to be used.
   virtual bool begin_groups() { return false; }
   // Of groups that have not ended, in any order.
@@ -141,6 +144,9 @@ class StateBackend {
   // An entry that was put in a group, and not changed since, is kept in memory no more. A backend
   // that keeps entries may have it back.
   virtual void put_back(StoreId, std::string_view, std::string_view) {}
+  // Whether what was put back is found at once, so that what was put in a group need not be kept
+  // until it is seen. What is to go is then erased, not erased in a group.
+  virtual bool finds_what_is_put_back() const { return false; }
 
   // ---- Cuts, for backends that keep entries in memory themselves: what is put after `begin_cut`
   // is not in the snapshot. A backend that does not takes nothing newer until the snapshot is cut.
