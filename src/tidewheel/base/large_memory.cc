@@ -12,9 +12,17 @@ namespace tidewheel {
 namespace {
 
 constexpr size_t kHugePageBytes = size_t{2} << 20;
+constexpr size_t kPageBytes = 4096;
 constexpr size_t kAlignment = 64;
 
 size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+// Whole huge pages, where at least half of the last one is wanted: small ones take three times as
+// long for each byte.
+size_t mapped_bytes_of(size_t bytes) {
+  const bool fills_last = bytes % kHugePageBytes >= kHugePageBytes / 2;
+  return round_up(bytes, fills_last ? kHugePageBytes : kPageBytes);
+}
 
 // Pages whose start is aligned to a huge page: maps more and cuts the ends off.
 void* map_aligned(size_t bytes) {
@@ -34,7 +42,7 @@ void* map_aligned(size_t bytes) {
 }  // namespace
 
 void* allocate_zeroed(size_t bytes) {
-  if (bytes >= kLargeMemoryBytes) { return map_aligned(round_up(bytes, 4096)); }
+  if (bytes >= kLargeMemoryBytes) { return map_aligned(mapped_bytes_of(bytes)); }
   const size_t rounded = round_up(bytes, kAlignment);
   void* const memory = std::aligned_alloc(kAlignment, rounded);
   TIDEWHEEL_CHECK(memory != nullptr, "the machine has no {} bytes of memory", rounded);
@@ -52,7 +60,7 @@ void discard_pages(void* memory, size_t bytes, size_t from, size_t to) {
 void free_zeroed(void* memory, size_t bytes) {
   if (memory == nullptr) { return; }
   if (bytes >= kLargeMemoryBytes) {
-    munmap(memory, round_up(bytes, 4096));
+    munmap(memory, mapped_bytes_of(bytes));
   } else {
     std::free(memory);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <type_traits>
 #include <utility>
 
 #include "tidewheel/api/dead_letters.h"
@@ -66,6 +67,7 @@ Status not_yet(const char* what) {
 void JobBuilder::use(BuildOptions options) {
   options_ = std::move(options);
   built_.clear();
+  read_.clear();
 }
 
 std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
@@ -350,7 +352,11 @@ struct JobBuilder::NodeBuilder {
                        });
   }
   Result<Stream<ColumnRow>> operator()(const CalcNode& node) const {
-    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, input());
+    ReadColumns reads(plan.input().type.size(), false);
+    const auto add = [&](const Bound& column) { reads[static_cast<size_t>(column.column)] = true; };
+    if (node.condition.has_value()) { for_each_column(*node.condition, add); }
+    for (const Bound& output : node.outputs) { for_each_column(output, add); }
+    TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, builder.build_for(plan.input(), reads));
     EvalOptions eval = builder.options_.eval;
     return calc(std::move(rows), node.condition, node.outputs, plan.input().type.types);
   }
@@ -850,13 +856,18 @@ struct JobBuilder::NodeBuilder {
                        {builder.by_keys(std::move(left), plan.input(0).type, node.left_keys),
                         builder.by_keys(std::move(right), plan.input(1).type, node.right_keys)},
                        [spec, make, columns = std::move(columns), condition = node.condition,
+                        reads = builder.read_.at(plan_text(plan, true)),
                         eval = builder.options_.eval]() -> Result<std::unique_ptr<Operator>> {
                          std::unique_ptr<PairFilter> filter;
                          if (condition.has_value()) {
                            TIDEWHEEL_ASSIGN_OR_RETURN(filter,
                                                       make_pair_filter(*condition, columns, eval));
                          }
-                         return make(spec, std::move(filter));
+                         Spec one = spec;
+                         if constexpr (std::is_same_v<Spec, StreamJoinSpec>) {
+                           one.is_read = *reads;
+                         }
+                         return make(std::move(one), std::move(filter));
                        });
   }
   Result<Stream<ColumnRow>> operator()(const RankNode&) const { return not_yet("a row number"); }
@@ -918,8 +929,15 @@ Result<Stream<ColumnRow>> JobBuilder::build_node(const Plan& plan) {
 }
 
 Result<Stream<ColumnRow>> JobBuilder::build(const Plan& plan) {
+  return build_for(plan, ReadColumns(plan.type.size(), true));
+}
+
+Result<Stream<ColumnRow>> JobBuilder::build_for(const Plan& plan, const ReadColumns& reads) {
   // Nothing is computed twice: equal parts have equal texts.
   const std::string text = plan_text(plan, true);
+  std::shared_ptr<ReadColumns>& read = read_[text];
+  if (read == nullptr) { read = std::make_shared<ReadColumns>(plan.type.size(), false); }
+  for (size_t c = 0; c < reads.size(); ++c) { (*read)[c] = (*read)[c] || reads[c]; }
   if (const auto it = built_.find(text); it != built_.end()) { return it->second; }
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build_node(plan));
   built_.emplace(text, rows);

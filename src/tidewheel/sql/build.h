@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tidewheel/api/stream.h"
 #include "tidewheel/api/table.h"
@@ -89,6 +90,10 @@ class JobBuilder {
 
  private:
   struct NodeBuilder;
+  // Flags of a plan's columns.
+  using ReadColumns = std::vector<bool>;
+  // `build` for who reads some columns of the plan's rows only.
+  Result<Stream<ColumnRow>> build_for(const Plan& plan, const ReadColumns& reads);
   Result<Stream<ColumnRow>> build_node(const Plan& plan);
   // An operator with the rows of `inputs`, each spread by `keys` (of the same index), or as they
   // come. Without keys where there should be some: in one subtask.
@@ -136,6 +141,9 @@ class JobBuilder {
   const TableRegistry& tables_;
   BuildOptions options_;
   std::map<std::string, Stream<ColumnRow>> built_;
+  // Of plans, by their texts: the columns that are read by anybody. Operators look when they are
+  // made, which is when the job has been built.
+  std::map<std::string, std::shared_ptr<ReadColumns>> read_;
   std::map<std::string, Stream<ColumnRow>> lettered_;  // sources whose dead letters are written
   std::set<std::string> by_epoch_;                     // aggregates: their plans' texts
   std::map<std::string, int32_t> uids_;                // how often each was given

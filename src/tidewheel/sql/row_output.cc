@@ -10,6 +10,14 @@ namespace {
 
 // An input is kept by its rows' reader when at least one of so many rows is sent.
 constexpr size_t kKeptPart = 8;
+constexpr size_t kFirstRows = 256;
+
+// Rows that nobody reads, of no nested type: values all the same.
+void put_zeros(Column& column, uint32_t at, uint32_t count) {
+  column.ensure(at + count);
+  with_physical(column.physical(),
+                [&]<class T>() { std::fill_n(column.values<T>() + at, count, T{}); });
+}
 
 // Puts rows `rows` of a column to places `places` of another that has room. Of types that are not
 // nested.
@@ -43,25 +51,13 @@ bool RowOutput::is_flat(const std::vector<LogicalType>& types) {
 }
 
 void RowOutput::grow() {
-  constexpr size_t kFirst = 256;
-  const size_t size = std::max(kFirst, 2 * kinds_.size());
+  const size_t size = std::max(kFirstRows, 2 * kinds_.size());
   numbers_.resize(size);
   rows_.resize(size);
   bytes_.resize(size);
   others_.resize(size);
   kinds_.resize(size);
-}
-
-void RowOutput::keep(const uint8_t* keeps) {
-  size_t kept = 0;
-  for (size_t i = 0; i < size_; ++i) {
-    rows_[kept] = rows_[i];
-    bytes_[kept] = bytes_[i];
-    others_[kept] = others_[i];
-    kinds_[kept] = kinds_[i];
-    kept += keeps[i];
-  }
-  size_ = kept;
+  pair_room_ = size;
 }
 
 void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
@@ -145,6 +141,101 @@ void RowOutput::sort_forms(std::span<const Text> bytes, const uint32_t* rows, ui
   }
   row_count_ = row_count;
   byte_count_ = byte_count;
+}
+
+// ---- Pairs.
+
+void RowOutput::grow_pairs() {
+  pair_room_ = std::max(kFirstRows, 2 * pair_room_);
+  rows_.resize(pair_room_);
+  others_.resize(pair_room_);
+}
+
+void RowOutput::leave_unread(const std::vector<bool>& is_read) {
+  is_read_ = is_read;
+  if (is_read_.empty()) { return; }
+  for (size_t c = 0; c < is_read_.size(); ++c) {
+    const Physical physical = output_[c].physical();
+    is_read_[c] = is_read_[c] || physical == Physical::kList || physical == Physical::kStruct;
+  }
+  for (size_t side = 0; side < 2; ++side) {
+    const LeftOut& left_out = left_out_[side];
+    if (left_out.column < 0) { continue; }
+    const size_t column = first_of(side) + static_cast<size_t>(left_out.column);
+    const size_t same = first_of(1 - side) + static_cast<size_t>(left_out.same);
+    is_read_[same] = is_read_[same] || is_read_[column];
+  }
+}
+
+// Once for all pairs: a condition looks at some columns, and those that it keeps are sent with
+// others.
+void RowOutput::find_others() {
+  if (has_found_others_) { return; }
+  has_found_others_ = true;
+  shared_[from_left_ ? 1 : 0].find(std::span<const Text>(others_).first(size_));
+}
+
+void RowOutput::decode_others(std::span<Column* const> columns) {
+  find_others();
+  const size_t side = from_left_ ? 1 : 0;
+  const auto others = std::span<const Text>(others_).first(size_);
+  with_form(side,
+            [&](auto& form) { shared_[side].decode_found(form, others, 0, columns, 0, nullptr); });
+}
+
+void RowOutput::keep_pairs(const uint8_t* keeps) {
+  if (has_found_others_) { shared_[from_left_ ? 1 : 0].keep(keeps); }
+  size_t kept = 0;
+  for (size_t i = 0; i < size_; ++i) {
+    rows_[kept] = rows_[i];
+    others_[kept] = others_[i];
+    kept += keeps[i];
+  }
+  size_ = kept;
+}
+
+void RowOutput::emit_pairs(Output<ColumnRow>& output, const ColumnBatch& in) {
+  if (size_ > 0) { find_others(); }
+  emit_columns(output, output_, size_,
+               [&](ColumnBatch& out, size_t begin, size_t end) { put_pairs(begin, end, in, out); });
+  size_ = 0;
+  has_found_others_ = false;
+}
+
+// Puts pairs [begin, end) behind the rows of the batch.
+void RowOutput::put_pairs(size_t begin, size_t end, const ColumnBatch& in, ColumnBatch& out) {
+  const size_t own = from_left_ ? 0 : 1;
+  const auto rows = std::span<const uint32_t>(rows_).subspan(begin, end - begin);
+  const auto others = std::span<const Text>(others_).subspan(begin, end - begin);
+  const uint32_t at = out.size();
+  const auto count = static_cast<uint32_t>(rows.size());
+  if (out.kinds() != nullptr) { std::fill_n(out.make_kinds(at + count) + at, count, RowKind{}); }
+  const bool keeps_input = count * kKeptPart >= in.size();
+  if (keeps_input) { out.keep(in); }
+  for (const RowImages* const images : images_) {
+    if (images != nullptr) { images->share_tables(out); }
+  }
+  byte_columns_.clear();
+  for (size_t c = 0; c < output_.size(); ++c) {
+    Column& column = out.column(c);
+    const bool is_own = (c < left_count_) == (own == 0);
+    if (!is_own) { byte_columns_.push_back(is_unread(c) ? nullptr : &column); }
+    if (is_unread(c)) {
+      put_zeros(column, at, count);
+    } else if (is_own) {
+      gather(in.view(c - first_of(own)), rows, column, at, keeps_input ? nullptr : &out.arena());
+    }
+  }
+  const LeftOut& left_out = left_out_[1 - own];
+  if (left_out.column >= 0) { byte_columns_[static_cast<size_t>(left_out.column)] = nullptr; }
+  with_form(1 - own, [&](auto& form) {
+    shared_[1 - own].decode_found(form, others, begin, byte_columns_, at, &out.arena());
+  });
+  if (left_out.column < 0) { return; }
+  const size_t column = first_of(1 - own) + static_cast<size_t>(left_out.column);
+  if (is_unread(column)) { return; }
+  Column& same = out.column(first_of(own) + static_cast<size_t>(left_out.same));
+  copy_rows(same.view(), at, at + count, out.column(column), at);
 }
 
 // Rows of several forms, form by form.

@@ -51,11 +51,6 @@ class RowOutput {
   void add(uint32_t row, Text bytes, Text other, RowKind kind) {
     add_numbered(row, bytes, other, 0, kind);
   }
-  // What was added since the last `emit`.
-  std::span<const uint32_t> rows() const { return std::span(rows_).first(size_); }
-  std::span<const Text> others() const { return std::span(others_).first(size_); }
-  // Drops of it, where nothing was added by number, rows whose flag is 0.
-  void keep(const uint8_t* keeps);
   void add_numbered(uint32_t row, Text bytes, int64_t number, RowKind kind) {
     add_numbered(row, bytes, {}, number, kind);
   }
@@ -70,6 +65,26 @@ class RowOutput {
   // then it is kept. `in` may be null when all rows are bytes.
   void emit(Output<ColumnRow>& output, const ColumnBatch* in);
 
+  // ---- Pairs: rows of the input, by number, with bytes of the other side, all of them insertions.
+  // Nothing else is added before they have been sent.
+
+  // Nobody reads these columns of the output, the others' flags being set: in pairs they are zeros.
+  // After `fill_left_out`.
+  void leave_unread(const std::vector<bool>& is_read);
+  void add_pair(uint32_t row, const Text& other) {
+    if (size_ == pair_room_) [[unlikely]] { grow_pairs(); }
+    rows_[size_] = row;
+    others_[size_] = other;
+    ++size_;
+  }
+  // Of the pairs, the rows of the input.
+  std::span<const uint32_t> pair_rows() const { return std::span(rows_).first(size_); }
+  // Puts the others into columns, those that are not null.
+  void decode_others(std::span<Column* const> columns);
+  // Drops pairs whose flag is 0.
+  void keep_pairs(const uint8_t* keeps);
+  void emit_pairs(Output<ColumnRow>& output, const ColumnBatch& in);
+
  private:
   void add_numbered(uint32_t row, Text bytes, Text other, int64_t number, RowKind kind) {
     if (size_ == kinds_.size()) [[unlikely]] { grow(); }
@@ -82,6 +97,15 @@ class RowOutput {
     has_bytes_ = has_bytes_ || !bytes.empty();
   }
   void grow();
+  void grow_pairs();
+  template <class F>
+  decltype(auto) with_form(size_t side, F f) {
+    return images_[side] != nullptr ? f(*images_[side]) : f(sides_[side]);
+  }
+  size_t first_of(size_t side) const { return side == 0 ? 0 : left_count_; }
+  bool is_unread(size_t column) const { return !is_read_.empty() && !is_read_[column]; }
+  void find_others();
+  void put_pairs(size_t begin, size_t end, const ColumnBatch& in, ColumnBatch& out);
   static bool is_flat(const std::vector<LogicalType>& types);
   void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
                  const ColumnBatch* in, bool keeps_input, ColumnBatch& out);
@@ -112,6 +136,9 @@ class RowOutput {
   std::vector<Text> bytes_;
   std::vector<Text> others_;
   std::vector<RowKind> kinds_;
+  size_t pair_room_ = 0;           // of what pairs have
+  std::vector<bool> is_read_;      // of the output's columns; empty: all are
+  bool has_found_others_ = false;  // in shared_ of their side
   std::vector<Column*> columns_;
   std::vector<Column*> byte_columns_;  // of these, those that bytes have
   bool is_flat_[2];                    // no column of the side is nested

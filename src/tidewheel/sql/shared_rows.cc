@@ -7,9 +7,9 @@
 namespace tidewheel::sql {
 
 template <class Form>
-void SharedRows::decode_by(Form& form, std::span<const Text> rows, std::span<Column* const> columns,
-                           uint32_t at, Arena* arena) {
-  if (!find(rows)) { return form.decode(rows, columns, at, arena); }
+void SharedRows::decode_found(Form& form, std::span<const Text> rows, size_t begin,
+                              std::span<Column* const> columns, uint32_t at, Arena* arena) {
+  if (!has_shared_) { return form.decode(rows, columns, at, arena); }
   targets_.assign(columns.size(), nullptr);
   for (size_t c = 0; c < columns.size(); ++c) {
     if (columns[c] == nullptr) { continue; }
@@ -17,17 +17,28 @@ void SharedRows::decode_by(Form& form, std::span<const Text> rows, std::span<Col
     targets_[c] = &decoded_[c];
   }
   form.decode(distinct_, targets_, 0, arena);
+  const auto index = std::span<const uint32_t>(index_).subspan(begin, rows.size());
   for (size_t c = 0; c < columns.size(); ++c) {
-    if (columns[c] != nullptr) { gather(decoded_[c].view(), index_, *columns[c], at); }
+    if (columns[c] != nullptr) { gather(decoded_[c].view(), index, *columns[c], at); }
   }
 }
 
-template void SharedRows::decode_by(RowBytes&, std::span<const Text>, std::span<Column* const>,
-                                    uint32_t, Arena*);
-template void SharedRows::decode_by(const RowImages&, std::span<const Text>,
-                                    std::span<Column* const>, uint32_t, Arena*);
+template void SharedRows::decode_found(RowBytes&, std::span<const Text>, size_t,
+                                       std::span<Column* const>, uint32_t, Arena*);
+template void SharedRows::decode_found(const RowImages&, std::span<const Text>, size_t,
+                                       std::span<Column* const>, uint32_t, Arena*);
 
-bool SharedRows::find(std::span<const Text> rows) {
+void SharedRows::keep(const uint8_t* keeps) {
+  if (!has_shared_) { return; }
+  size_t kept = 0;
+  for (size_t i = 0; i < index_.size(); ++i) {
+    index_[kept] = index_[i];
+    kept += keeps[i];
+  }
+  index_.resize(kept);
+}
+
+bool SharedRows::find_distinct(std::span<const Text> rows) {
   constexpr size_t kRowsMin = 16;
   if (rows.size() < kRowsMin) { return false; }
   const size_t capacity = std::bit_ceil(rows.size() * 2);

@@ -202,6 +202,7 @@ class StreamJoin final : public KeyedOperator<K> {
       sides_[side].list().hold_images(*inputs_[side].images);
       out_.use_images(side == 0, *inputs_[side].images);
     }
+    if (spec_.kind == Kind::kInner) { out_.leave_unread(spec_.is_read); }
     SnapshotReader* const reader = this->reader();
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
     open_waiting();
@@ -373,7 +374,7 @@ class StreamJoin final : public KeyedOperator<K> {
       batch.select(i);
       if (store_->current_row() == nullptr) { continue; }
       other.for_each(store_->current_row(), [&](const Text& bytes, int64_t copies) {
-        for (; copies > 0; --copies) { out_.add(row, {}, bytes, kPlus); }
+        for (; copies > 0; --copies) { out_.add_pair(row, bytes); }
       });
     }
     waiting_rows_.clear();
@@ -417,7 +418,7 @@ class StreamJoin final : public KeyedOperator<K> {
       pair_texts_.resize(found.size());
       images.encode(waiting_->decode(found), numbers_, chunk_.arena(), pair_texts_.data());
       for (size_t i = 0; i < found.size(); ++i) {
-        out_.add(waiting_rows_[found[i].key], {}, pair_texts_[i], kPlus);
+        out_.add_pair(waiting_rows_[found[i].key], pair_texts_[i]);
       }
     }
   }
@@ -496,7 +497,7 @@ class StreamJoin final : public KeyedOperator<K> {
       if (state == nullptr) { continue; }
       added_.add(begin + i, own.add(state, sizes[i]));
       other.for_each(state, [&](const Text& bytes, int64_t copies) {
-        for (; copies > 0; --copies) { out_.add(begin + i, {}, bytes, kPlus); }
+        for (; copies > 0; --copies) { out_.add_pair(begin + i, bytes); }
       });
     }
     added_.write(inputs_[side_], *in_);
@@ -509,12 +510,13 @@ class StreamJoin final : public KeyedOperator<K> {
       const size_t own_first = first_of(side_);
       for (size_t c = 0; c < inputs_[side_].bytes.types().size(); ++c) {
         if (!is_needed_[own_first + c]) { continue; }
-        gather(in_->view(c), out_.rows(), pair_columns_[own_first + c], 0);
+        gather(in_->view(c), out_.pair_rows(), pair_columns_[own_first + c], 0);
       }
-      decode_pairs(1 - side_, out_.others());
-      out_.keep(evaluate(static_cast<uint32_t>(out_.size())).data());
+      out_.decode_others(needed_columns(1 - side_));
+      fill_left_out(1 - side_, static_cast<uint32_t>(out_.size()));
+      out_.keep_pairs(evaluate(static_cast<uint32_t>(out_.size())).data());
     }
-    out_.emit(output(), in_);
+    out_.emit_pairs(output(), *in_);
   }
 
   // ---- One row.
@@ -688,20 +690,27 @@ class StreamJoin final : public KeyedOperator<K> {
   }
   // Those of the side that is at work come first.
   void decode_pairs(size_t side, std::span<const Text> rows) {
-    std::vector<Column*> columns;
-    const size_t first = first_of(side);
-    for (size_t c = 0; c < inputs_[side].bytes.types().size(); ++c) {
-      const bool is_left_out = inputs_[side].images && inputs_[side].images->leaves_out(c);
-      columns.push_back(is_needed_[first + c] && !is_left_out ? &pair_columns_[first + c]
-                                                              : nullptr);
-    }
+    const std::span<Column* const> columns = needed_columns(side);
     inputs_[side].with_form(
         [&](auto& form) { shared_[side].decode(form, rows, columns, 0, nullptr); });
+    fill_left_out(side, static_cast<uint32_t>(rows.size()));
+  }
+  // The pairs' columns of a side that the filter uses and rows in the state have; null: not so.
+  std::span<Column* const> needed_columns(size_t side) {
+    const size_t first = first_of(side);
+    needed_.clear();
+    for (size_t c = 0; c < inputs_[side].bytes.types().size(); ++c) {
+      const bool is_left_out = inputs_[side].images && inputs_[side].images->leaves_out(c);
+      needed_.push_back(is_needed_[first + c] && !is_left_out ? &pair_columns_[first + c]
+                                                              : nullptr);
+    }
+    return needed_;
+  }
+  void fill_left_out(size_t side, uint32_t count) {
     if (left_out_[side] < 0) { return; }
     const auto same = static_cast<size_t>(keys_of(1 - side)[0]);
-    copy_rows(pair_columns_[first_of(1 - side) + same].view(), 0,
-              static_cast<uint32_t>(rows.size()),
-              pair_columns_[first + static_cast<size_t>(left_out_[side])], 0);
+    copy_rows(pair_columns_[first_of(1 - side) + same].view(), 0, count,
+              pair_columns_[first_of(side) + static_cast<size_t>(left_out_[side])], 0);
   }
   const std::vector<uint8_t>& evaluate(uint32_t count) {
     keeps_.assign(count, 0);
@@ -747,7 +756,8 @@ class StreamJoin final : public KeyedOperator<K> {
   std::vector<uint8_t> keeps_;
   std::vector<Column> pair_columns_;  // left, then right
   std::vector<bool> is_needed_;       // of these, by the filter, or for a key that is left out
-  int32_t left_out_[2] = {-1, -1};    // columns that images lack and the filter uses
+  std::vector<Column*> needed_;
+  int32_t left_out_[2] = {-1, -1};  // columns that images lack and the filter uses
   std::vector<ColumnView> pair_views_;
 };
 

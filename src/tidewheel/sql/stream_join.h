@@ -47,6 +47,9 @@ struct StreamJoinSpec {
   int64_t left_ttl_ms = 0;  // since a row has come; 0: for ever
   int64_t right_ttl_ms = 0;
   bool nulls_match = false;  // keys are compared by IS NOT DISTINCT FROM
+  // Of an inner join, which columns of its output anybody reads: the others may have any values.
+  // Empty: all.
+  std::vector<bool> is_read;
   // Of an inner join whose keys are one column of 64 bits: a side that takes nothing back, whose
   // rows match only what comes soon, and little of that (sql/join_waits.h).
   std::optional<WaitingSpec> waits;

@@ -19,6 +19,7 @@ using testing::bigint;
 using testing::Changelog;
 using testing::columns;
 using testing::for_seeds;
+using testing::less_filter;
 using testing::Lines;
 using testing::must_make;
 using testing::random_options;
@@ -122,6 +123,27 @@ TEST(StreamJoin, nulls_match_when_they_are_asked_to) {
   SqlHarness harness = harness_of(spec);
   harness.push({"+I NULL,1"}, 0).push({"+I NULL,2"}, 1);
   EXPECT_EQ(harness.take(), Lines{"+I NULL,1"});
+}
+
+TEST(StreamJoin, columns_that_nobody_reads_are_zeros_and_the_others_are_as_ever) {
+  StreamJoinSpec spec = spec_of(Kind::kInner);
+  spec.left.add("s", LogicalType::string());
+  for (const bool reads_key : {false, true}) {
+    // Of the left side, then of the right one.
+    spec.is_read = {false, true, false, reads_key, true};
+    for (const bool filters : {false, true}) {
+      SqlHarness harness(
+          [&] { return must_make(make_stream_join(spec, filters ? less_filter(1, 4) : nullptr)); },
+          {spec.left, spec.right}, stream_join_output(spec));
+      // The key of a row that is met comes from the one that meets it.
+      harness.push({"+I 1,6,ab", "+I 2,6,cd"}, 0).push({"+I 1,7", "+I 1,8"}, 1);
+      EXPECT_EQ(harness.take(), reads_key ? (Lines{"+I 1,6,,1,7", "+I 1,6,,1,8"})
+                                          : (Lines{"+I 0,6,,0,7", "+I 0,6,,0,8"}));
+      harness.push({"+I 1,5,ef"}, 0);
+      EXPECT_EQ(harness.take(), reads_key ? (Lines{"+I 1,5,,1,7", "+I 1,5,,1,8"})
+                                          : (Lines{"+I 0,5,,0,7", "+I 0,5,,0,8"}));
+    }
+  }
 }
 
 TEST(StreamJoin, each_side_has_its_own_ttl) {

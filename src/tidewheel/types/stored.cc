@@ -10,9 +10,9 @@ namespace tidewheel {
 
 namespace {
 constexpr size_t kFirstChunkBytes = 4096;
-// From here on a page more or less is little beside the heap, and faults of 4 KiB pages cost more
-// than what is written into them.
-constexpr int64_t kPairsFromBytes = 16 << 20;
+// From here on a huge page more is little beside the heap. Faults of 4 KiB pages cost three times
+// as much for each byte.
+constexpr int64_t kPairsFromBytes = 4 << 20;
 constexpr size_t kPairBytes = 2 * TextHeap::kChunkBytesMax;
 
 // Blocks that are allocated one by one: hash tables among them, so that pages are huge where they
