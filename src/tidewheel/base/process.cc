@@ -169,7 +169,9 @@ struct Child {
   std::function<void(ProcessEnd)> on_end;  // null: nobody asks any more
   bool outlives_parent = false;
   std::unique_ptr<MemoryGroup> group;
-  bool is_left = false;  // no signal reaches it any more
+  int64_t memory_bytes_max = 0;  // of the group
+  int64_t killed_before = 0;     // killed_for_memory() when it was started
+  bool is_left = false;          // no signal reaches it any more
 
   void send(int signal) {
     const std::lock_guard lock(mutex);
@@ -337,7 +339,9 @@ class RealLauncher final : public ProcessLauncher {
     if (spec.memory_bytes_max > 0 && groups().why_not().empty()) {
       const std::string name = fmt::format("tidewheel-{}-{}", ::getpid(), ++groups_made_);
       TIDEWHEEL_ASSIGN_OR_RETURN(child->group, groups().make(name, spec.memory_bytes_max));
+      child->memory_bytes_max = spec.memory_bytes_max;
     }
+    child->killed_before = killed_for_memory();
     const std::unique_ptr<Prepared> prepared = prepare(spec, child->group.get());
     int report[2];
     if (::pipe2(report, O_CLOEXEC) != 0) { return cannot_start(spec, "make a pipe", errno); }
@@ -399,9 +403,11 @@ class RealLauncher final : public ProcessLauncher {
       end.exit_code = info.si_status;
     } else {
       end.signal = info.si_status;
-      end.by_memory =
-          end.signal == SIGKILL && child->group != nullptr && child->group->has_ended_one();
+      const bool is_killed = end.signal == SIGKILL;
+      end.by_memory = is_killed && child->group != nullptr && child->group->has_ended_one();
+      end.memory_was_short = is_killed && killed_for_memory() > child->killed_before;
     }
+    end.memory_bytes_max = child->memory_bytes_max;
     const std::lock_guard lock(child->mutex);
     ::kill(-child->pid, SIGKILL);  // what it may have left behind
     ::close(child->handle);
@@ -425,10 +431,20 @@ class RealLauncher final : public ProcessLauncher {
 }  // namespace
 
 std::string ProcessEnd::describe() const {
-  if (by_memory) { return "was ended by the system because it reached its limit of memory"; }
   if (signal == 0) { return fmt::format("exited with code {}", exit_code); }
-  const char* const name = ::sigdescr_np(signal);
-  return fmt::format("was ended by signal {} ({})", signal, name == nullptr ? "unknown" : name);
+  const char* const name = ::sigabbrev_np(signal);
+  const char* const says = ::sigdescr_np(signal);
+  std::string out = fmt::format("was killed by signal {}", signal);
+  if (name != nullptr && says != nullptr) { out += fmt::format(" (SIG{}, {})", name, says); }
+  if (by_memory) {
+    out += fmt::format(", by the system, because it reached its limit of memory, {} MB",
+                       memory_bytes_max >> 20);
+  } else if (memory_was_short) {
+    out +=
+        "; there was no memory left while it ran, and the system has killed this process or "
+        "another of its container or machine";
+  }
+  return out;
 }
 
 ProcessFigures process_figures() {
