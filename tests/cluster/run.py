@@ -536,6 +536,38 @@ def misbehaving(cluster):
 
 
 @test([])
+def a_port_that_is_taken_is_told_with_its_key(cluster, folder):
+    taken = two_free_ports()
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", taken))
+        holder.listen()
+        for role, key, others in (("jobmanager", "rest.port", ["jobmanager.rpc.port=0"]),
+                                  ("jobmanager", "rest.bind-port", ["jobmanager.rpc.port=0"]),
+                                  ("jobmanager", "jobmanager.rpc.port", ["rest.port=0"]),
+                                  ("jobmanager", "high-availability.jobmanager.port",
+                                   ["rest.port=0", "high-availability.type=filesystem", f"high-availability.storageDir={folder / 'ha'}"]),
+                                  ("taskmanager", "taskmanager.rpc.port", []),
+                                  ("historyserver", "historyserver.web.port", [f"historyserver.archive.fs.dir={folder}"])):
+            settings = [f"-D{one}" for one in [f"{key}={taken}", *others]]
+            done = subprocess.run(cluster.command(role, settings), capture_output=True, text=True, timeout=60, check=False)
+            said = done.stderr
+            if done.returncode != 1 or f"{key} is {taken}" not in said or "in use; stop what listens there, or give" not in said:
+                raise Failure(f"{role}, {key}: {done.returncode} {said}")
+        cluster.start_job_manager("-Dslot.request.timeout=3s", "-Drestart-strategy.type=none")
+        cluster.start_task_manager(f"-Dtaskmanager.data.port={taken}", f"-Dmetrics.reporter.prom.port={taken}",
+                                   "-Dmetrics.reporters=prom", "-Dmetrics.reporter.prom.factory.class=prometheus",
+                                   "-Dtaskmanager.memory.process.size=1g")
+        cluster.wait_slots(1)
+        if f"metrics.reporter.prom.port is {taken}" not in cluster.task_managers[0].text():
+            raise Failure("the port of the metrics is not told")
+        job = cluster.run(ledger(folder, 100, 1000, parallelism=1)[0])
+        wait_for("it fails", lambda: cluster.state(job) == "FAILED")
+        if f"taskmanager.data.port is {taken}" not in failures_of(cluster, job)[-1]:
+            raise Failure(f"the worker's port is not told: {failures_of(cluster, job)}")
+
+
+@test([])
 def the_scripts_start_and_stop_a_cluster(cluster, folder):
     port = two_free_ports()
     home = Home(cluster, folder, f"jobmanager.rpc.port: {port}\nrest:\n  port: {port + 1}\n")
