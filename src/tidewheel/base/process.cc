@@ -2,16 +2,19 @@
 // signal that ends a child with its parent to the thread that forked it.
 #include "tidewheel/base/process.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <condition_variable>
@@ -447,6 +450,19 @@ std::string ProcessEnd::describe() const {
   return out;
 }
 
+namespace {
+
+int64_t descriptors_open() {
+  DIR* const folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr) { return 0; }
+  int64_t count = 0;
+  while (const dirent* const entry = ::readdir(folder)) { count += entry->d_name[0] != '.'; }
+  ::closedir(folder);
+  return count - 1;  // but for the folder's own
+}
+
+}  // namespace
+
 ProcessFigures process_figures() {
   ProcessFigures out;
   timespec used{};
@@ -456,6 +472,11 @@ ProcessFigures process_figures() {
   cpu_set_t cores;
   CPU_ZERO(&cores);
   if (::sched_getaffinity(0, sizeof cores, &cores) == 0) { out.processors = CPU_COUNT(&cores); }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    out.files_max = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
+  }
+  out.files_open = descriptors_open();
   std::FILE* const file = std::fopen("/proc/self/status", "re");
   if (file == nullptr) { return out; }
   char line[256];

@@ -68,6 +68,8 @@ struct ProcessFigures {
   int32_t processors = 0;  // that it may run on
   int64_t own_bytes = 0;   // in memory, of no file
   int64_t file_bytes = 0;  // in memory, of files or shared
+  int64_t files_open = 0;  // descriptors: files, sockets and the like
+  int64_t files_max = 0;   // that it may have open
 };
 // This process. What the system does not tell is 0. Any thread.
 ProcessFigures process_figures();

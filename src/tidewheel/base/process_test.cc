@@ -162,6 +162,11 @@ TEST(ProcessFigures, tell_what_this_process_uses) {
   EXPECT_GT(before.processors, 0);
   EXPECT_GT(before.own_bytes, 0);
   EXPECT_GT(before.file_bytes, 0);
+  EXPECT_GE(before.files_open, 3);
+  EXPECT_GE(before.files_max, before.files_open);
+  const int more = ::dup(1);
+  EXPECT_EQ(process_figures().files_open, before.files_open + 1);
+  ::close(more);
   std::string taken(8 << 20, 'x');
   const ProcessFigures after = process_figures();
   EXPECT_GE(after.own_bytes, before.own_bytes + (7 << 20)) << taken.size();
