@@ -101,6 +101,11 @@ def a_job_is_cancelled(cluster, folder):
     wait_for("its master ends", lambda: not cluster.job_managers[0].children())
 
 
+def failures_of(cluster, job):
+    """The newest first, as the exceptions of the job tell them."""
+    return [entry["stacktrace"] for entry in cluster.get(f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]]
+
+
 def with_a_fault(cluster, folder, fault, numbers=60000, per_second=10000):
     start(cluster)
     script, out = ledger(folder, numbers, per_second)
@@ -119,21 +124,18 @@ def a_killed_worker_is_replaced(cluster, folder):
         tm = next(tm for tm in cluster.task_managers if tm.children())
         os.kill(tm.children()[0], signal.SIGKILL)
     job = with_a_fault(cluster, folder, kill)
-    text = str(cluster.get(f"/jobs/{job}/exceptions"))
-    if "is lost" not in text:
-        raise Failure(f"the exceptions do not tell of the worker: {text}")
+    failures = failures_of(cluster, job)
+    if not any("is lost: its process" in one and "killed by signal 9 (SIGKILL, Killed)" in one for one in failures):
+        raise Failure(f"the exceptions do not tell how the worker has ended: {failures}")
     if "signal 9" not in cluster.job_managers[0].text():
         raise Failure("the JobManager's log does not tell of the signal")
 
 
 @test(CHECKPOINTS + HEARTBEATS)
 def a_job_that_dereferences_null_harms_no_other(cluster, folder):
-    build = pathlib.Path(cluster.program).resolve().parent.parent
-    library = next(build.rglob("libmisbehaving.so"), None)
-    if library is None:
-        raise Failure(f"{build} has no libmisbehaving.so: build misbehaving_plugin")
+    library = misbehaving(cluster)
     start(cluster, task_managers=1, slots=3)
-    script, out = ledger(folder, 15000, 3000)
+    script, out = ledger(folder, 30000, 1500)
     healthy = cluster.run(script)
     cluster.wait_state(healthy, "RUNNING")
     processes = cluster.job_managers[0].children() + cluster.task_managers[0].children()
@@ -141,7 +143,12 @@ def a_job_that_dereferences_null_harms_no_other(cluster, folder):
         "restart-strategy.fixed-delay.attempts": "3",
         "execution.checkpointing.dir": str(folder / "careless")})
     wait_for("it fails", lambda: cluster.state(careless) == "FAILED")
-    wait_for("the JobManager's log tells of the signal", lambda: "signal 11" in cluster.job_managers[0].text())
+    for failure in failures_of(cluster, careless):
+        if "killed by signal 11 (SIGSEGV" not in failure or "about to read what is not there" not in failure:
+            raise Failure(f"an exception does not tell of the signal and of what was said last: {failure}")
+    ended = cluster.get(f"/jobs/{careless}/execution-result")["job-execution-result"]["failure-cause"]["stack-trace"]
+    if "signal 11" not in ended:
+        raise Failure(f"the job's failure does not tell of the signal: {ended}")
     if cluster.state(healthy) != "RUNNING":
         raise Failure("the healthy job has ended too soon to tell")
     gone = [pid for pid in processes if not is_alive(pid)]
@@ -149,7 +156,12 @@ def a_job_that_dereferences_null_harms_no_other(cluster, folder):
     if gone or restarts != "0":
         raise Failure(f"the healthy job has lost {gone}, and was restarted {restarts} times")
     cluster.wait_state(healthy, "FINISHED")
-    check_ledger(out, 15000)
+    check_ledger(out, 30000)
+    told = clients.CommandLine(cluster).run(
+        "run", "-Drestart-strategy.fixed-delay.attempts=2", f"-Dexecution.checkpointing.dir={folder / 'waited-for'}",
+        library, "--", "--case", "crashes", status=1)
+    if told.count("killed by signal 11") < 3:
+        raise Failure(f"the client that waits for the job does not tell of the signals: {told}")
 
 
 @test(CHECKPOINTS + HEARTBEATS)
@@ -159,12 +171,19 @@ def a_killed_task_manager_is_replaced(cluster, folder):
         children = tm.children()
         tm.kill()
         wait_for("its workers end with it", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children))
-    with_a_fault(cluster, folder, kill)
+    job = with_a_fault(cluster, folder, kill)
+    failures = failures_of(cluster, job)
+    if not any("is lost: its TaskManager" in one and "has ended" in one for one in failures):
+        raise Failure(f"the exceptions do not tell that the TaskManager is lost: {failures}")
 
 
 @test(CHECKPOINTS + HEARTBEATS)
 def a_killed_master_is_replaced(cluster, folder):
-    with_a_fault(cluster, folder, lambda cluster: os.kill(cluster.job_managers[0].children()[0], signal.SIGKILL))
+    job = with_a_fault(cluster, folder,
+                       lambda cluster: os.kill(cluster.job_managers[0].children()[0], signal.SIGKILL))
+    failures = failures_of(cluster, job)
+    if not any("the job's master, process" in one and "killed by signal 9" in one for one in failures):
+        raise Failure(f"the exceptions do not tell of the master's end: {failures}")
 
 
 @test(CHECKPOINTS + HEARTBEATS)
@@ -181,7 +200,10 @@ def a_stopped_task_manager_is_taken_for_lost(cluster, folder):
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
         wait_for("it comes back", lambda: cluster.get("/overview")["taskmanagers"] == 2)
-    with_a_fault(cluster, folder, freeze, numbers=100000)
+    job = with_a_fault(cluster, folder, freeze, numbers=100000)
+    failures = failures_of(cluster, job)
+    if not any("was not heard of for" in one for one in failures):
+        raise Failure(f"the exceptions do not tell of the silence: {failures}")
 
 
 @test(HEARTBEATS + ["taskmanager.resource-id=same"])
@@ -503,6 +525,46 @@ class Home:
 
     def stop(self):
         return self.script("taskmanager.sh", "stop-all") + self.script("jobmanager.sh", "stop-all")
+
+
+def misbehaving(cluster):
+    build = pathlib.Path(cluster.program).resolve().parent.parent
+    library = next(build.rglob("libmisbehaving.so"), None)
+    if library is None:
+        raise Failure(f"{build} has no libmisbehaving.so: build misbehaving_plugin")
+    return library
+
+
+@test([])
+def a_port_that_is_taken_is_told_with_its_key(cluster, folder):
+    taken = two_free_ports()
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", taken))
+        holder.listen()
+        for role, key, others in (("jobmanager", "rest.port", ["jobmanager.rpc.port=0"]),
+                                  ("jobmanager", "rest.bind-port", ["jobmanager.rpc.port=0"]),
+                                  ("jobmanager", "jobmanager.rpc.port", ["rest.port=0"]),
+                                  ("jobmanager", "high-availability.jobmanager.port",
+                                   ["rest.port=0", "high-availability.type=filesystem", f"high-availability.storageDir={folder / 'ha'}"]),
+                                  ("taskmanager", "taskmanager.rpc.port", []),
+                                  ("historyserver", "historyserver.web.port", [f"historyserver.archive.fs.dir={folder}"])):
+            settings = [f"-D{one}" for one in [f"{key}={taken}", *others]]
+            done = subprocess.run(cluster.command(role, settings), capture_output=True, text=True, timeout=60, check=False)
+            said = done.stderr
+            if done.returncode != 1 or f"{key} is {taken}" not in said or "in use; stop what listens there, or give" not in said:
+                raise Failure(f"{role}, {key}: {done.returncode} {said}")
+        cluster.start_job_manager("-Dslot.request.timeout=3s", "-Drestart-strategy.type=none")
+        cluster.start_task_manager(f"-Dtaskmanager.data.port={taken}", f"-Dmetrics.reporter.prom.port={taken}",
+                                   "-Dmetrics.reporters=prom", "-Dmetrics.reporter.prom.factory.class=prometheus",
+                                   "-Dtaskmanager.memory.process.size=1g")
+        cluster.wait_slots(1)
+        if f"metrics.reporter.prom.port is {taken}" not in cluster.task_managers[0].text():
+            raise Failure("the port of the metrics is not told")
+        job = cluster.run(ledger(folder, 100, 1000, parallelism=1)[0])
+        wait_for("it fails", lambda: cluster.state(job) == "FAILED")
+        if f"taskmanager.data.port is {taken}" not in failures_of(cluster, job)[-1]:
+            raise Failure(f"the worker's port is not told: {failures_of(cluster, job)}")
 
 
 @test([])

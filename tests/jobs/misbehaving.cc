@@ -3,6 +3,7 @@
 #include <tidewheel/tidewheel.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -23,12 +24,14 @@ void throws(tw::Env& env) {
       .print();
 }
 
-// Dereferences null at the 57th row.
+// Dereferences null at the 57th row, and says so before.
 void crashes(tw::Env& env) {
   env.sequence(1, 100)
       .map([](int64_t number) {
         int64_t* volatile nothing = nullptr;
-        return number == 57 ? *nothing : number;
+        if (number != 57) { return number; }
+        std::fputs("about to read what is not there\n", stderr);
+        return *nothing;
       })
       .name("careless")
       .print();

@@ -65,17 +65,35 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
+// The number behind a word; nothing if the text has none.
+std::optional<int64_t> number_behind(std::string_view text, std::string_view word) {
+  const size_t at = text.find(word);
+  if (at == text.npos) { return std::nullopt; }
+  int64_t number = 0;
+  std::from_chars(text.data() + at + word.size(), text.data() + text.size(), number);
+  return number;
+}
+
+constexpr std::string_view kKilled = "oom_kill ";
+
 }  // namespace
+
+int64_t killed_for_memory() {
+  const std::string unified = kUnifiedRoot + own_group("").value_or("") + "/memory.events";
+  const std::string memory = kMemoryRoot + own_group("memory").value_or("") + "/memory.oom_control";
+  // In a container the root may be the process's group.
+  const std::string paths[] = {unified, memory, std::string(kUnifiedRoot) + "/memory.events",
+                               std::string(kMemoryRoot) + "/memory.oom_control"};
+  for (const std::string& path : paths) {
+    if (const auto count = number_behind(read_small(path), kKilled)) { return *count; }
+  }
+  return number_behind(read_small("/proc/vmstat"), kKilled).value_or(0);
+}
 
 MemoryGroup::~MemoryGroup() { ::rmdir(path_.c_str()); }
 
 bool MemoryGroup::has_ended_one() const {
-  const std::string text = read_small(events_file_);
-  const size_t at = text.find("oom_kill ");
-  if (at == text.npos) { return false; }
-  int64_t count = 0;
-  std::from_chars(text.data() + at + 9, text.data() + text.size(), count);
-  return count > 0;
+  return number_behind(read_small(events_file_), kKilled).value_or(0) > 0;
 }
 
 MemoryGroups::MemoryGroups() {

@@ -33,6 +33,10 @@ class MemoryGroup {
   const std::string events_file_;  // has a line "oom_kill N"
 };
 
+// Processes that the kernel has killed because there was no memory: those of this process's control
+// group where it counts them, else those of the machine. Any thread.
+int64_t killed_for_memory();
+
 // Where this process may make groups. One thread.
 class MemoryGroups {
  public:

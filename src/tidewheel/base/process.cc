@@ -2,16 +2,19 @@
 // signal that ends a child with its parent to the thread that forked it.
 #include "tidewheel/base/process.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <condition_variable>
@@ -169,7 +172,9 @@ struct Child {
   std::function<void(ProcessEnd)> on_end;  // null: nobody asks any more
   bool outlives_parent = false;
   std::unique_ptr<MemoryGroup> group;
-  bool is_left = false;  // no signal reaches it any more
+  int64_t memory_bytes_max = 0;  // of the group
+  int64_t killed_before = 0;     // killed_for_memory() when it was started
+  bool is_left = false;          // no signal reaches it any more
 
   void send(int signal) {
     const std::lock_guard lock(mutex);
@@ -337,7 +342,9 @@ class RealLauncher final : public ProcessLauncher {
     if (spec.memory_bytes_max > 0 && groups().why_not().empty()) {
       const std::string name = fmt::format("tidewheel-{}-{}", ::getpid(), ++groups_made_);
       TIDEWHEEL_ASSIGN_OR_RETURN(child->group, groups().make(name, spec.memory_bytes_max));
+      child->memory_bytes_max = spec.memory_bytes_max;
     }
+    child->killed_before = killed_for_memory();
     const std::unique_ptr<Prepared> prepared = prepare(spec, child->group.get());
     int report[2];
     if (::pipe2(report, O_CLOEXEC) != 0) { return cannot_start(spec, "make a pipe", errno); }
@@ -399,9 +406,11 @@ class RealLauncher final : public ProcessLauncher {
       end.exit_code = info.si_status;
     } else {
       end.signal = info.si_status;
-      end.by_memory =
-          end.signal == SIGKILL && child->group != nullptr && child->group->has_ended_one();
+      const bool is_killed = end.signal == SIGKILL;
+      end.by_memory = is_killed && child->group != nullptr && child->group->has_ended_one();
+      end.memory_was_short = is_killed && killed_for_memory() > child->killed_before;
     }
+    end.memory_bytes_max = child->memory_bytes_max;
     const std::lock_guard lock(child->mutex);
     ::kill(-child->pid, SIGKILL);  // what it may have left behind
     ::close(child->handle);
@@ -425,11 +434,34 @@ class RealLauncher final : public ProcessLauncher {
 }  // namespace
 
 std::string ProcessEnd::describe() const {
-  if (by_memory) { return "was ended by the system because it reached its limit of memory"; }
   if (signal == 0) { return fmt::format("exited with code {}", exit_code); }
-  const char* const name = ::sigdescr_np(signal);
-  return fmt::format("was ended by signal {} ({})", signal, name == nullptr ? "unknown" : name);
+  const char* const name = ::sigabbrev_np(signal);
+  const char* const says = ::sigdescr_np(signal);
+  std::string out = fmt::format("was killed by signal {}", signal);
+  if (name != nullptr && says != nullptr) { out += fmt::format(" (SIG{}, {})", name, says); }
+  if (by_memory) {
+    out += fmt::format(", by the system, because it reached its limit of memory, {} MB",
+                       memory_bytes_max >> 20);
+  } else if (memory_was_short) {
+    out +=
+        "; there was no memory left while it ran, and the system has killed this process or "
+        "another of its container or machine";
+  }
+  return out;
 }
+
+namespace {
+
+int64_t descriptors_open() {
+  DIR* const folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr) { return 0; }
+  int64_t count = 0;
+  while (const dirent* const entry = ::readdir(folder)) { count += entry->d_name[0] != '.'; }
+  ::closedir(folder);
+  return count - 1;  // but for the folder's own
+}
+
+}  // namespace
 
 ProcessFigures process_figures() {
   ProcessFigures out;
@@ -440,6 +472,11 @@ ProcessFigures process_figures() {
   cpu_set_t cores;
   CPU_ZERO(&cores);
   if (::sched_getaffinity(0, sizeof cores, &cores) == 0) { out.processors = CPU_COUNT(&cores); }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    out.files_max = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
+  }
+  out.files_open = descriptors_open();
   std::FILE* const file = std::fopen("/proc/self/status", "re");
   if (file == nullptr) { return out; }
   char line[256];

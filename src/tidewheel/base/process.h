@@ -33,10 +33,14 @@ struct ProcessSpec {
 // How a process has ended.
 struct ProcessEnd {
   int32_t exit_code = 0;
-  int32_t signal = 0;      // 0: it has exited by itself
-  bool by_memory = false;  // it was ended because it reached its limit of memory
+  int32_t signal = 0;            // 0: it has exited by itself
+  bool by_memory = false;        // it was ended because it reached its limit of memory
+  int64_t memory_bytes_max = 0;  // that limit; 0: it had none
+  // It was killed, and the system has killed processes for want of memory while it ran: this one,
+  // or another.
+  bool memory_was_short = false;
   bool ok() const { return exit_code == 0 && signal == 0; }
-  // "exited with code 1", "was ended by signal 11 (Segmentation fault)"
+  // "exited with code 1", "was killed by signal 11 (SIGSEGV, Segmentation fault)"
   std::string describe() const;
 };
 
@@ -64,6 +68,8 @@ struct ProcessFigures {
   int32_t processors = 0;  // that it may run on
   int64_t own_bytes = 0;   // in memory, of no file
   int64_t file_bytes = 0;  // in memory, of files or shared
+  int64_t files_open = 0;  // descriptors: files, sockets and the like
+  int64_t files_max = 0;   // that it may have open
 };
 // This process. What the system does not tell is 0. Any thread.
 ProcessFigures process_figures();

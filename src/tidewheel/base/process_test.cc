@@ -50,7 +50,15 @@ TEST_F(Processes, a_signal_is_told_by_number_and_name) {
   const auto child = start("kill -SEGV $$");
   ASSERT_TRUE(child.ok());
   EXPECT_EQ(wait().signal, 11);
-  EXPECT_EQ(end_.describe(), "was ended by signal 11 (Segmentation fault)");
+  EXPECT_EQ(end_.describe(), "was killed by signal 11 (SIGSEGV, Segmentation fault)");
+}
+
+TEST(ProcessEnd, a_kill_while_there_was_no_memory_is_told_with_that) {
+  EXPECT_EQ((ProcessEnd{.signal = 9, .memory_was_short = false}).describe(),
+            "was killed by signal 9 (SIGKILL, Killed)");
+  EXPECT_NE((ProcessEnd{.signal = 9, .memory_was_short = true}).describe().find("no memory left"),
+            std::string::npos);
+  EXPECT_EQ((ProcessEnd{.signal = 63}).describe(), "was killed by signal 63");
 }
 
 TEST_F(Processes, terminate_lets_a_process_end_by_itself) {
@@ -154,6 +162,11 @@ TEST(ProcessFigures, tell_what_this_process_uses) {
   EXPECT_GT(before.processors, 0);
   EXPECT_GT(before.own_bytes, 0);
   EXPECT_GT(before.file_bytes, 0);
+  EXPECT_GE(before.files_open, 3);
+  EXPECT_GE(before.files_max, before.files_open);
+  const int more = ::dup(1);
+  EXPECT_EQ(process_figures().files_open, before.files_open + 1);
+  ::close(more);
   std::string taken(8 << 20, 'x');
   const ProcessFigures after = process_figures();
   EXPECT_GE(after.own_bytes, before.own_bytes + (7 << 20)) << taken.size();
@@ -169,6 +182,8 @@ TEST_F(Processes, memory_beyond_the_limit_ends_a_process_and_is_told) {
   const bool limits = launcher_->why_no_memory_limits().empty();
   EXPECT_EQ(wait().by_memory, limits) << end_.describe();
   EXPECT_EQ(end_.ok(), !limits);
+  EXPECT_EQ(end_.describe().ends_with("because it reached its limit of memory, 16 MB"), limits)
+      << end_.describe();
 }
 
 }  // namespace

@@ -47,6 +47,25 @@ Result<std::vector<uint16_t>> job_manager_ports(const Config& config) {
   return std::vector<uint16_t>{static_cast<uint16_t>(config.get(options::kJobManagerPort))};
 }
 
+// Of what may have failed for another reason.
+Status with_port(const Status& failure, std::string_view key, const std::string& value,
+                 const std::string& advice) {
+  return failure.id() != ErrorId::kNetworkAddress ? failure
+                                                  : no_free_port(failure, key, value, advice);
+}
+
+Status job_manager_port_taken(const Status& failure, const Config& config) {
+  if (has_high_availability(config)) {
+    const std::string_view key = options::kHighAvailabilityPort.key;
+    return with_port(failure, key, config.get(options::kHighAvailabilityPort), range_advice(key));
+  }
+  return with_port(failure, options::kJobManagerPort.key,
+                   std::to_string(config.get(options::kJobManagerPort)),
+                   fmt::format("give it another one, here and to the TaskManagers, or 0 for any "
+                               "free one; with high availability {} takes a range",
+                               options::kHighAvailabilityPort.key));
+}
+
 std::vector<std::string> history_directories(const Config& config) {
   std::string text = config.get(options::kHistoryDirectories);
   if (text.empty()) { text = config.get(options::kArchiveDirectory); }
@@ -98,10 +117,10 @@ Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char*
   TIDEWHEEL_ASSIGN_OR_RETURN(const std::string directory,
                              config_directory(world, command.config_directory));
   TIDEWHEEL_ASSIGN_OR_RETURN(DirectoryConfig read, read_config_directory(world.files(), directory));
-  const Logger log = world.logger().named(role);
-  for (const std::string& warning : read.warnings) { log.warning("{}", warning); }
   ground.config = std::move(read.config);
   TIDEWHEEL_RETURN_IF_ERROR(apply_settings(command.settings, ground.config));
+  const Logger log = world.logger().named(role);
+  for (const std::string& warning : read.warnings) { log.warning("{}", warning); }
   log.info("Tidewheel {}, with {}", kVersion,
            read.path.empty() ? "no configuration file" : read.path);
   return ground;
@@ -209,7 +228,9 @@ Result<int> run_job_manager(const ManagerCommand& command) {
   options.application = command.application;
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
                              SignalHandler::install([&exit](int) { exit.ask(0); }));
-  TIDEWHEEL_ASSIGN_OR_RETURN(auto job_manager, JobManager::open(world, std::move(options)));
+  Result<std::unique_ptr<JobManager>> opened = JobManager::open(world, std::move(options));
+  if (!opened.ok()) { return job_manager_port_taken(opened.status(), config); }
+  std::unique_ptr<JobManager> job_manager = std::move(*opened);
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto rest_tls,
                              make_rest_server_tls(world.network(), world.files(), config));
   TIDEWHEEL_ASSIGN_OR_RETURN(auto rest, RestServer::open(world, config, *job_manager,
@@ -300,7 +321,13 @@ Result<int> run_task_manager(const ManagerCommand& command) {
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
                              SignalHandler::install([&exit](int) { exit.ask(0); }));
-  TIDEWHEEL_ASSIGN_OR_RETURN(auto task_manager, TaskManager::start(world, std::move(options)));
+  Result<std::unique_ptr<TaskManager>> started = TaskManager::start(world, std::move(options));
+  if (!started.ok()) {
+    return with_port(started.status(), options::kTaskManagerPort.key,
+                     config.get(options::kTaskManagerPort),
+                     range_advice(options::kTaskManagerPort.key));
+  }
+  std::unique_ptr<TaskManager> task_manager = std::move(*started);
   const auto endpoints = PrometheusEndpoint::open_all(
       world, config,
       {.scope = "taskmanager",

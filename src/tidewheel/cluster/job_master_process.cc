@@ -497,8 +497,8 @@ std::shared_ptr<RpcService> MasterProcess::manager_service(Generation& now) {
   service->on_notice<pb::WorkerLostNotice>(
       "WorkerLost", [this, &now](const RpcRequest&, const pb::WorkerLostNotice& notice) {
         if (notice.epoch() != role_.epoch) { return; }
-        now.fleet->worker_lost(notice.worker_id(), unavailable(ErrorId::kProcessLost,
-                                                               "its process {}", notice.reason()));
+        now.fleet->worker_lost(notice.task_manager_id(), notice.worker_id(),
+                               unavailable(ErrorId::kProcessLost, "{}", notice.reason()));
       });
   service->on<pb::Empty, pb::ReportResponse>(
       "Report", [this, &now](const RpcRequest&, const pb::Empty&,

@@ -44,16 +44,28 @@ Result<LogPiece> read_log_piece(FileSystem& files, const ProcessLogs& logs, cons
   return piece;
 }
 
-std::string last_lines(FileSystem& files, const std::string& path, int64_t bytes_max) {
+int64_t log_end(FileSystem& files, const std::string& path) {
+  const Result<FileInfo> info = files.info(path);
+  return info.ok() ? info->size_bytes : 0;
+}
+
+std::string end_with_words(const std::string& end, const std::string& words) {
+  return words.empty() ? end + ", and has written nothing on standard error"
+                       : fmt::format("{}; its last lines on standard error:\n{}", end, words);
+}
+
+std::string last_lines(FileSystem& files, const std::string& path, int64_t bytes_max,
+                       int64_t begin) {
   const auto file = files.open_read(path);
   if (!file.ok()) { return {}; }
   const Result<FileInfo> info = (*file)->info();
   if (!info.ok()) { return {}; }
-  const int64_t from = std::max<int64_t>(0, info->size_bytes - bytes_max);
-  std::string text(static_cast<size_t>(std::min(bytes_max, info->size_bytes)), '\0');
+  if (begin > info->size_bytes) { begin = 0; }
+  const int64_t from = std::max(begin, info->size_bytes - bytes_max);
+  std::string text(static_cast<size_t>(info->size_bytes - from), '\0');
   const Result<int64_t> bytes = (*file)->read_at(from, text);
   text.resize(bytes.ok() ? static_cast<size_t>(*bytes) : 0);
-  if (from > 0) { text.erase(0, text.find('\n') == text.npos ? 0 : text.find('\n') + 1); }
+  if (from > begin) { text.erase(0, text.find('\n') == text.npos ? 0 : text.find('\n') + 1); }
   while (text.ends_with('\n')) { text.pop_back(); }
   return text;
 }

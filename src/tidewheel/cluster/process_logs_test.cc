@@ -59,5 +59,16 @@ TEST_F(Logs, last_lines_are_whole_ones) {
   EXPECT_EQ(last_lines(world_->files(), folder_ + "/none", 100), "");
 }
 
+TEST_F(Logs, last_lines_are_those_of_the_process_and_of_none_before) {
+  const std::string path = folder_ + "/log/tidewheel-a.log";
+  EXPECT_EQ(log_end(world_->files(), path), 14);
+  EXPECT_EQ(log_end(world_->files(), folder_ + "/none"), 0);
+  EXPECT_EQ(last_lines(world_->files(), path, 100, 4), "two\nthree");
+  EXPECT_EQ(last_lines(world_->files(), path, 9, 4), "three");
+  EXPECT_EQ(last_lines(world_->files(), path, 10, 4), "two\nthree");
+  EXPECT_EQ(last_lines(world_->files(), path, 100, 14), "");
+  EXPECT_EQ(last_lines(world_->files(), path, 100, 15), "one\ntwo\nthree") << "another file";
+}
+
 }  // namespace
 }  // namespace tidewheel

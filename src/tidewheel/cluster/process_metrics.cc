@@ -34,6 +34,8 @@ void ProcessMetrics::add_to(const ProcessFigures& figures, int64_t now_ns, pb::M
   load.set_real(load_);
   add("Status.JVM.CPU.Time", figures.cpu_ns);
   add("Status.JVM.Threads.Count", figures.threads);
+  add("Status.FileDescriptor.Open", figures.files_open);
+  add("Status.FileDescriptor.Max", figures.files_max);
   const int64_t memory_max = memory_bytes_max_ > 0 ? memory_bytes_max_ : -1;
   add("Status.JVM.Memory.Heap.Used", figures.own_bytes);
   add("Status.JVM.Memory.Heap.Committed", figures.own_bytes);

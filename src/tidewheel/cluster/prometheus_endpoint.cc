@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "tidewheel/base/port_list.h"
 #include "tidewheel/base/process.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/job_report.pb.h"
@@ -31,7 +32,14 @@ class Endpoint final : public PrometheusEndpoint, private HttpService {
       }
       failure = server.status();
     }
-    return std::move(failure).with_context("the metric reporter {}", settings.name);
+    const std::string ports =
+        settings.ports.size() == 1
+            ? std::to_string(settings.ports.front())
+            : fmt::format("{} to {}", settings.ports.front(), settings.ports.back());
+    return no_free_port(failure, settings.port_key(), ports,
+                        "give it a range that has a port for each process of the machine, such as "
+                        "9249-9279, or 0 for any free one")
+        .with_context("this process has no port for Prometheus");
   }
   uint16_t port() const override { return server_->port(); }
 
@@ -97,10 +105,7 @@ std::vector<std::unique_ptr<PrometheusEndpoint>> PrometheusEndpoint::open_all(
     if (endpoint.ok()) {
       out.push_back(std::move(*endpoint));
     } else {
-      logger.warning(
-          "this process has no port for Prometheus; give metrics.reporter.{}.port a "
-          "range: {}",
-          one.name, endpoint.status().to_string());
+      logger.warning("{}", endpoint.status().to_string());
     }
   }
   return out;

@@ -17,6 +17,8 @@ namespace {
 
 // Attempts at a task that are remembered.
 constexpr size_t kAttemptsMax = 16;
+// How long it is waited for the word of a worker's TaskManager on how it has ended.
+constexpr int64_t kWordNs = 1'000'000'000;
 // A worker that takes longer is left out of the metrics.
 constexpr int64_t kMetricsMs = 2'000;
 
@@ -54,6 +56,9 @@ struct RemoteFleet::Member {
   int32_t data_port = 0;
   bool is_ready = false;
   RpcClient client;
+  // Its connection has ended; kNever: it has not.
+  int64_t gone_ns = Clock::kNever;
+  Status why_gone;
   std::map<std::string, int64_t> accumulators;
 
   std::string name() const { return fmt::format("worker {} on {}", number, task_manager_id); }
@@ -126,8 +131,9 @@ void RemoteFleet::on_register(const RpcRequest& from, const pb::RegisterWorkerRe
                     .on_up = [] {},
                     .on_lost =
                         [this, number, alive = std::weak_ptr<bool>(alive_)](const Status& why) {
-                          if (!alive.expired()) { on_lost(number, why); }
+                          if (!alive.expired()) { on_gone(number, why); }
                         }});
+  ends_.erase(member->task_manager_id);
   members_[number] = std::move(member);
   pb::RegisterWorkerResponse response;
   response.set_number(number);
@@ -159,13 +165,25 @@ void RemoteFleet::on_failed(const RpcRequest& from, const pb::WorkerFailedNotice
   parts_.listener.cannot_deploy(from_message(notice.why()).with_context("{}", member->name()));
 }
 
-void RemoteFleet::worker_lost(const std::string& worker_id, const Status& why) {
+void RemoteFleet::worker_lost(const std::string& task_manager_id, const std::string& worker_id,
+                              const Status& why) {
   for (const auto& [number, member] : members_) {
-    if (member->worker_id == worker_id) {
-      on_lost(number, why);
-      return;
-    }
+    if (member->worker_id == worker_id) { return on_lost(number, why); }
   }
+  ends_[task_manager_id] = why.message();
+}
+
+// It gets nothing more to do. Why its tasks have failed is told when that is known.
+void RemoteFleet::on_gone(uint64_t number, const Status& why) {
+  const auto found = members_.find(number);
+  if (found == members_.end()) { return; }
+  if (over_) { return on_lost(number, why); }
+  Member& member = *found->second;
+  member.is_ready = false;
+  member.gone_ns = parts_.clock.now_ns();
+  member.why_gone = why;
+  std::replace(worker_of_slot_.begin(), worker_of_slot_.end(), number, uint64_t{0});
+  place_slots();
 }
 
 void RemoteFleet::on_lost(uint64_t number, const Status& why) {
@@ -178,9 +196,7 @@ void RemoteFleet::on_lost(uint64_t number, const Status& why) {
   const Status failure =
       unavailable(ErrorId::kProcessLost, "{} is lost: {}", member->name(), why.message());
   parts_.logger.warning("{}", failure.message());
-  for (uint64_t& worker : worker_of_slot_) {
-    if (worker == number) { worker = 0; }
-  }
+  std::replace(worker_of_slot_.begin(), worker_of_slot_.end(), number, uint64_t{0});
   std::vector<TaskId> lost;
   for (size_t place = 0; place < worker_of_place_.size(); ++place) {
     const TaskId task = parts_.layout.tasks()[place];
@@ -189,6 +205,7 @@ void RemoteFleet::on_lost(uint64_t number, const Status& why) {
     if (worker_of_place_[place] == number || reads_there) { lost.push_back(task); }
   }
   give_up(lost, failure);
+  tell_held();
   place_slots();
 }
 
@@ -240,12 +257,17 @@ std::string RemoteFleet::obstacle() const {
   const int32_t missing = missing_slots();
   if (missing == 0) { return {}; }
   const std::string& reason = assignment_.reason;
-  return fmt::format("waits for {} of {} slots{}", missing, worker_of_slot_.size(),
-                     reason.empty() ? "" : ": " + reason);
+  std::string out = fmt::format("waits for {} of {} slots{}", missing, worker_of_slot_.size(),
+                                reason.empty() ? "" : ": " + reason);
+  for (const auto& [task_manager, end] : ends_) {
+    out += fmt::format("; the last worker on {} did not come up: {}", task_manager, end);
+  }
+  return out;
 }
 
 int64_t RemoteFleet::on_turn(int64_t now_ns) {
-  const int64_t next_ns = parts_.on_turn ? parts_.on_turn() : Clock::kNever;
+  const int64_t next_ns =
+      std::min(parts_.on_turn ? parts_.on_turn() : Clock::kNever, end_waiting_for_words(now_ns));
   if (waits_since_ns_ == Clock::kNever || parts_.slot_timeout_ns == Clock::kNever || over_) {
     return next_ns;
   }
@@ -258,6 +280,35 @@ int64_t RemoteFleet::on_turn(int64_t now_ns) {
                     obstacle(), parts_.slot_timeout_ns / 1'000'000));
   }
   return std::min(next_ns, waits_since_ns_ + parts_.slot_timeout_ns);
+}
+
+// Of workers that are gone, and of what may follow from that. Returns when it is to be looked at
+// again.
+int64_t RemoteFleet::end_waiting_for_words(int64_t now_ns) {
+  if (over_) { return Clock::kNever; }
+  int64_t next_ns = Clock::kNever;
+  std::vector<uint64_t> unexplained;
+  for (const auto& [number, member] : members_) {
+    if (member->gone_ns == Clock::kNever) { continue; }
+    const int64_t until_ns = member->gone_ns + kWordNs;
+    if (now_ns >= until_ns) {
+      unexplained.push_back(number);
+    } else {
+      next_ns = std::min(next_ns, until_ns);
+    }
+  }
+  for (const uint64_t number : unexplained) {
+    const Status why = members_.at(number)->why_gone;
+    on_lost(number, why);
+  }
+  if (held_.empty()) { return next_ns; }
+  if (now_ns < held_.front().until_ns) { return std::min(next_ns, held_.front().until_ns); }
+  tell_held();
+  return next_ns;
+}
+
+void RemoteFleet::tell_held() {
+  for (const Held& held : std::exchange(held_, {})) { take_happened(held.from, *held.notice); }
 }
 
 // ---- Regions
@@ -475,8 +526,24 @@ void RemoteFleet::deliver(int32_t node, int32_t subtask, std::string event) {
 
 // ---- What tasks tell
 
+// Rows of another worker do not come any more, or the task's own worker is being ended.
+bool RemoteFleet::may_follow_from_a_loss(const pb::HappenedNotice& notice) const {
+  constexpr auto kLost = static_cast<uint32_t>(ErrorId::kNetworkLost);
+  return notice.input_lost().id() == kLost || notice.ended().failure().id() == kLost;
+}
+
 void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& notice) {
-  const Member* const member = member_of(from.peer);
+  // In order: what comes behind something that waits does so as well.
+  if (!over_ && (!held_.empty() || may_follow_from_a_loss(notice))) {
+    held_.push_back({parts_.clock.now_ns() + kWordNs, from.peer,
+                     std::make_shared<const pb::HappenedNotice>(notice)});
+    return;
+  }
+  take_happened(from.peer, notice);
+}
+
+void RemoteFleet::take_happened(const RpcPeerRef& from, const pb::HappenedNotice& notice) {
+  const Member* const member = member_of(from);
   const TaskId task = from_message(notice.task());
   const auto vertices = static_cast<int32_t>(parts_.chained.vertices.size());
   if (member == nullptr || task.vertex < 0 || task.vertex >= vertices || task.subtask < 0 ||

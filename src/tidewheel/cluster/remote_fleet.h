@@ -72,7 +72,9 @@ struct TaskAttempt {
 //
 // A worker comes (Register), says that it is ready, and gets slots of the job when the resource
 // manager has given slots of its TaskManager to the job. A slot stays with its worker until that is
-// lost. Tasks of a worker that is lost have failed, all at once.
+// lost. Tasks of a worker that is lost have failed, all at once: when its TaskManager has said how
+// it ended, or, if nobody does, some time after its connection has. What others tell meanwhile that
+// may follow from that waits as long, so that the cause is told first.
 class RemoteFleet final : public TaskFleet {
  public:
   struct Parts {
@@ -96,8 +98,9 @@ class RemoteFleet final : public TaskFleet {
   // What workers call; `poster` is the master's. Before the endpoint serves it.
   std::shared_ptr<RpcService> make_service(RpcPoster poster);
   void assign(SlotAssignment assignment);
-  // Its TaskManager has seen it end.
-  void worker_lost(const std::string& worker_id, const Status& why);
+  // Its TaskManager has seen it end, or is lost itself.
+  void worker_lost(const std::string& task_manager_id, const std::string& worker_id,
+                   const Status& why);
 
   // Another fleet takes over: workers are told to end, others come to it.
   void hand_over(const std::string& reason);
@@ -152,8 +155,14 @@ class RemoteFleet final : public TaskFleet {
   void on_ready(const RpcRequest& from, const pb::WorkerReadyNotice& notice);
   void on_failed(const RpcRequest& from, const pb::WorkerFailedNotice& notice);
   void on_happened(const RpcRequest& from, const pb::HappenedNotice& notice);
+  void take_happened(const RpcPeerRef& from, const pb::HappenedNotice& notice);
+  bool may_follow_from_a_loss(const pb::HappenedNotice& notice) const;
+  void tell_held();
+  int64_t end_waiting_for_words(int64_t now_ns);
   void on_ended(size_t place, TaskState state, Status failure);
   void on_figures(const RpcRequest& from, const pb::FiguresNotice& notice);
+  // Its connection has ended.
+  void on_gone(uint64_t number, const Status& why);
   void on_lost(uint64_t number, const Status& why);
   // They have not ended, and can't go on.
   void give_up(const std::vector<TaskId>& tasks, const Status& why);
@@ -179,6 +188,14 @@ class RemoteFleet final : public TaskFleet {
   uint64_t workers_so_far_ = 0;
   uint64_t attempts_so_far_ = 0;
   std::map<uint64_t, std::unique_ptr<Member>> members_;  // by number
+  // What may follow from the loss of a worker that is not known yet.
+  struct Held {
+    int64_t until_ns = 0;
+    RpcPeerRef from;
+    std::shared_ptr<const pb::HappenedNotice> notice;
+  };
+  std::vector<Held> held_;                   // in the order in which they came
+  std::map<std::string, std::string> ends_;  // of workers that never came, by TaskManager
   SlotAssignment assignment_;
   std::vector<uint64_t> worker_of_slot_;  // 0: none
   std::vector<Region> regions_;

@@ -18,6 +18,8 @@ struct ReporterSettings {
   std::string host;             // where it listens, or sends to
   std::vector<uint16_t> ports;  // the first free one; where it sends to, one
   std::string path;
+  // The key that `ports` come from.
+  std::string port_key() const { return "metrics.reporter." + name + ".port"; }
 };
 // Errors: kBadOptionValue, which names the key and what would be accepted.
 Result<std::vector<ReporterSettings>> reporter_settings(const Config& config);

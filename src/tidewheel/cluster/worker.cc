@@ -16,6 +16,7 @@
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/world.h"
+#include "tidewheel/base/port_list.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/rules.h"
 #include "tidewheel/checkpoint/worker_storage.h"
@@ -475,7 +476,15 @@ Status WorkerProcess::start_exchange(const pb::RegisterWorkerResponse& response)
   options.on_failure = [this, poster = loop_->poster()](ExchangeChannelId channel, Status why) {
     poster([this, channel, why = std::move(why)] { on_channel_lost(channel, why); });
   };
-  TIDEWHEEL_ASSIGN_OR_RETURN(exchange_, Exchange::start(world_, std::move(options)));
+  Result<std::unique_ptr<Exchange>> started = Exchange::start(world_, std::move(options));
+  if (!started.ok()) {
+    const std::string_view key = options::kTaskManagerDataPort.key;
+    return started.status().id() != ErrorId::kNetworkAddress
+               ? started.status()
+               : no_free_port(started.status(), key, config_.get(options::kTaskManagerDataPort),
+                              range_advice(key));
+  }
+  exchange_ = std::move(*started);
   return ok_status();
 }
 

@@ -181,6 +181,7 @@ void JobManager::report(std::string job_id, Answer<JobReportRef> done) {
             report->set_status(known->status());
             report->set_end_ms(-1);  // what has an end is not asked for again
           }
+          if (asked.ok()) { Role::add_master_failures(**asked, *report); }
           done(JobReportRef(std::move(report)));
         });
   });

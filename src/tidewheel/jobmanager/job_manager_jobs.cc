@@ -23,6 +23,15 @@ constexpr int64_t kWorkedMs = 60'000;
 constexpr int64_t kEndsWithinMs = 10'000;
 constexpr int64_t kKeepAgainMs = 500;
 constexpr int64_t kLastWordsBytes = 4096;
+constexpr size_t kMasterFailuresMax = 16;
+
+pb::FailureReport lost_process(const std::string& why, int64_t at_ms) {
+  pb::FailureReport failure;
+  failure.set_error(fmt::format("TW{} kProcessLost", static_cast<int>(ErrorId::kProcessLost)));
+  failure.set_text(why);
+  failure.set_at_ms(at_ms);
+  return failure;
+}
 
 Status no_such_master(const std::string& id, uint64_t epoch) {
   return failed_precondition(ErrorId::kJobState, "the job {} has no master of epoch {}", id, epoch);
@@ -149,25 +158,24 @@ void JobManager::Role::keep(const Job& job, Done done) {
   if (job.ending) { record.set_ending(static_cast<uint32_t>(*job.ending)); }
   record.set_master_address(job.master_address);
   record.set_plan(job.plan);
+  for (const pb::FailureReport& failure : job.master_failures) {
+    record.add_master_failures(failure.SerializeAsString());
+  }
   options_.high_availability->put_job(job.id, record.SerializeAsString(), loop_.poster(),
                                       std::move(done));
 }
 
 // ---- Masters.
 
-std::string JobManager::Role::log_name(const Job& job) const {
-  return fmt::format("tidewheel-jobmaster-{}", job.id);
-}
-
-ProcessLogs JobManager::Role::logs_of(const Job& job) const {
-  const std::string name = log_name(job);
+ProcessLogs JobManager::Role::logs_of(const std::string& job_id) const {
+  const std::string name = "tidewheel-jobmaster-" + job_id;
   return {options_.log_directory, name, name + ".log", name + ".out"};
 }
 
 Result<ProcessLogs> JobManager::Role::own_logs(const std::string& job_id) {
   if (job_id.empty()) { return options_.logs; }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const Job* const job, find_job(job_id));
-  return logs_of(*job);
+  TIDEWHEEL_RETURN_IF_ERROR(find_job(job_id).status());
+  return logs_of(job_id);
 }
 
 int64_t JobManager::Role::savepoint_timeout_ms(const Job& job) const {
@@ -202,9 +210,12 @@ void JobManager::Role::start_master(Job& job) {
       if (made.ok()) {
         made = write_all_durably(world_.files(), join_path(directory, "config.yaml"), text);
       }
-      post([this, id, epoch, directory, made] {
+      const ProcessLogs logs = logs_of(id);
+      post([this, id, epoch, directory, made,
+            log_begin = log_end(world_.files(), join_path(logs.directory, logs.log))] {
         Job* const ready = present(id, epoch);
         if (ready == nullptr || is_final(ready->status)) { return; }
+        ready->log_begin = log_begin;
         if (!made.ok()) { return restart_master(*ready, made.to_string()); }
         launch_master(*ready, directory);
       });
@@ -234,7 +245,7 @@ void JobManager::Role::launch_master(Job& job, const std::string& directory) {
   spec.program = options_.launcher->own_program();
   spec.arguments = role_arguments(role);
   spec.outlives_parent = role.outlives_manager;
-  const ProcessLogs logs = logs_of(job);
+  const ProcessLogs logs = logs_of(job.id);
   spec.output_path = join_path(logs.directory, logs.output);
   spec.error_path = join_path(logs.directory, logs.log);
   spec.memory_bytes_max = options_.config.get(options::kJobManagerMemory);
@@ -257,6 +268,7 @@ void JobManager::Role::on_master_end(const std::string& id, uint64_t epoch, cons
     ignore(world_.files().remove_all(directory), "the next start of this process removes it");
   });
   if (job == nullptr) { return; }
+  const int64_t process = job->process == nullptr ? 0 : job->process->id();
   job->process.reset();
   job->master = RpcClient();
   job->is_adopting = false;
@@ -266,28 +278,28 @@ void JobManager::Role::on_master_end(const std::string& id, uint64_t epoch, cons
   if (job->ending == ClusterJobStatus::kCanceled) {
     return finish(*job, ClusterJobStatus::kCanceled, "", "");
   }
-  const ProcessLogs logs = logs_of(*job);
-  files_->run([this, id, epoch, end, path = join_path(logs.directory, logs.log)] {
-    std::string words = last_lines(world_.files(), path, kLastWordsBytes);
-    post([this, id, epoch, end, words = std::move(words)] {
+  const ProcessLogs logs = logs_of(id);
+  files_->run([this, id, epoch, end, process, path = join_path(logs.directory, logs.log),
+               log_begin = job->log_begin] {
+    std::string words = last_lines(world_.files(), path, kLastWordsBytes, log_begin);
+    post([this, id, epoch, end, process, words = std::move(words)] {
       Job* const known = present(id, epoch);
       if (known == nullptr || is_final(known->status)) { return; }
-      const std::string why =
-          fmt::format("the job's master {}; it has said:\n{}", end.describe(), words);
+      const std::string why = end_with_words(
+          fmt::format("the job's master, process {}, {}", process, end.describe()), words);
       // What it says itself will be no different the next time; a crash may.
       const bool by_itself =
           end.signal == 0 && (end.exit_code == kRoleFailed || end.exit_code == kRoleMisused);
       if (by_itself || known->ending) { return finish(*known, ClusterJobStatus::kFailed, why, ""); }
       // It was tried too early: the process before it holds the job's folder still.
-      if (end.exit_code == kRoleLost && end.signal == 0) {
-        known->starts_in_vain = std::min(known->starts_in_vain, kStartsTooEarly);
-      }
-      restart_master(*known, why);
+      const bool too_early = end.exit_code == kRoleLost && end.signal == 0;
+      if (too_early) { known->starts_in_vain = std::min(known->starts_in_vain, kStartsTooEarly); }
+      restart_master(*known, why, !too_early);
     });
   });
 }
 
-void JobManager::Role::restart_master(Job& job, const std::string& why) {
+void JobManager::Role::restart_master(Job& job, const std::string& why, bool is_failure) {
   if (loop_.now_ms() - job.master_since_ms > kWorkedMs) { job.starts_in_vain = 0; }
   job.starts_in_vain += 1;
   if (job.starts_in_vain > kStartsInVainMax) {
@@ -298,6 +310,12 @@ void JobManager::Role::restart_master(Job& job, const std::string& why) {
   }
   job.status = ClusterJobStatus::kRestarting;
   job.changed_ms = world_.clock().wall_ms();
+  if (is_failure) {
+    if (job.master_failures.size() == kMasterFailuresMax) {
+      job.master_failures.erase(job.master_failures.begin());
+    }
+    job.master_failures.push_back(lost_process(why, job.changed_ms));
+  }
   const int64_t delay_ms =
       std::min(kRestartAfterMsMax, kRestartAfterMsMin << (job.starts_in_vain - 1));
   log_.info("job {}: its master is started again in {} ms: {}", job.id, delay_ms, why);
@@ -313,6 +331,8 @@ void JobManager::Role::fill_report(const Job& job, pb::JobReport& report) const 
   if (!report.ParseFromString(job.plan)) { report.Clear(); }
   report.clear_status_ms();
   report.clear_settings();
+  report.clear_failures();
+  add_master_failures(job, report);
   report.set_id(job.id);
   report.set_name(job.name);
   report.set_status(static_cast<uint32_t>(job.shown_status()));
@@ -331,6 +351,16 @@ void JobManager::Role::fill_report(const Job& job, pb::JobReport& report) const 
   }
 }
 
+void JobManager::Role::add_master_failures(const Job& job, pb::JobReport& report) {
+  if (job.master_failures.empty()) { return; }
+  for (auto it = job.master_failures.rbegin(); it != job.master_failures.rend(); ++it) {
+    *report.add_failures() = *it;
+  }
+  std::stable_sort(
+      report.mutable_failures()->begin(), report.mutable_failures()->end(),
+      [](const pb::FailureReport& a, const pb::FailureReport& b) { return a.at_ms() > b.at_ms(); });
+}
+
 void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::string& failure,
                               const std::string& report) {
   loop_.cancel(job.restart);
@@ -338,17 +368,15 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
   job.status = status;
   job.end_ms = job.changed_ms = world_.clock().wall_ms();
   job.report = report;
+  pb::JobReport made;
   if (report.empty()) {
-    pb::JobReport made;
+    if (!failure.empty()) { job.master_failures.push_back(lost_process(failure, job.end_ms)); }
     fill_report(job, made);
     made.set_status(static_cast<uint32_t>(status));
     made.set_end_ms(job.end_ms);
-    if (!failure.empty()) {
-      pb::FailureReport* const entry = made.add_failures();
-      entry->set_error(fmt::format("TW{} kProcessLost", static_cast<int>(ErrorId::kProcessLost)));
-      entry->set_text(failure);
-      entry->set_at_ms(job.end_ms);
-    }
+    job.report = made.SerializeAsString();
+  } else if (!job.master_failures.empty() && made.ParseFromString(report)) {
+    add_master_failures(job, made);
     job.report = made.SerializeAsString();
   }
   job.ending = status;

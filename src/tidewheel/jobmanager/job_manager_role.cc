@@ -210,6 +210,10 @@ void JobManager::Role::recover_job(const std::string& id, const std::string& byt
     if (!status.ok()) { log_.warning("job {}: {}", id, status.to_string()); }
   }
   job.plan = record.plan();
+  for (const std::string& kept : record.master_failures()) {
+    pb::FailureReport failure;
+    if (failure.ParseFromString(kept)) { job.master_failures.push_back(std::move(failure)); }
+  }
   job.master_address = record.master_address();
   const auto orphan = orphans_.find(id);
   if (orphan != orphans_.end() && orphan->second.first == job.epoch && !record.ended()) {

@@ -71,6 +71,9 @@ class JobManager::Role {
     std::optional<pb::DeclareSlotsRequest> held_need;
     std::map<std::string, std::string> workers;  // by TaskManager; those that were started
 
+    int64_t log_begin = 0;  // where its process begins to write in its log
+    // How masters of the job have ended, the oldest first.
+    std::vector<pb::FailureReport> master_failures;
     int32_t starts_in_vain = 0;  // masters that ended soon, one after another
     EventLoop::TimerId restart = 0;
     int64_t client_expires_ms = 0;  // wall clock; 0: its client has never said a word
@@ -119,13 +122,14 @@ class JobManager::Role {
   void leave_masters();
   void shut_down();
   std::vector<std::string> programs_in_use() const;
-  ProcessLogs logs_of(const Job& job) const;
+  ProcessLogs logs_of(const std::string& job_id) const;  // of its master
   // Of this process, or of a job's master.
   Result<ProcessLogs> own_logs(const std::string& job_id);
   // What a checkpoint may take, and the way there and back.
   int64_t savepoint_timeout_ms(const Job& job) const;
   void fill_report(const Job& job, pb::JobReport& report) const;
-  std::string log_name(const Job& job) const;
+  // Among those of the report, the newest first.
+  static void add_master_failures(const Job& job, pb::JobReport& report);
 
  private:
   // ---- Leading.
@@ -153,7 +157,8 @@ class JobManager::Role {
   void keep_orphans();
   static void end_master(Job& job);
   void on_master_end(const std::string& id, uint64_t epoch, const ProcessEnd& end);
-  void restart_master(Job& job, const std::string& why);
+  // `is_failure`: it is shown among the job's failures.
+  void restart_master(Job& job, const std::string& why, bool is_failure = true);
   void finish(Job& job, ClusterJobStatus status, const std::string& failure,
               const std::string& report);
   void keep_end(const std::string& id);

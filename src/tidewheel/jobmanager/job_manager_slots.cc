@@ -121,7 +121,7 @@ void JobManager::Role::on_worker_ended(const pb::WorkerEndedNotice& notice) {
   Job* const job = present(notice.worker().job_id(), notice.worker().epoch());
   const auto task_manager = task_managers_.find(id);
   if (job == nullptr || is_final(job->status) || task_manager == task_managers_.end()) { return; }
-  log_.warning("job {}: its worker on {} {}", job->id, id, notice.reason());
+  log_.warning("job {}: its worker on {} is lost: {}", job->id, id, notice.reason());
   const auto known = job->workers.find(id);
   // It may have ended before the answer came that it was started.
   if (known != job->workers.end() && known->second != notice.worker().worker_id()) { return; }

@@ -669,8 +669,16 @@ TEST(RestServer, the_next_free_port_of_a_range_is_taken) {
   ASSERT_TRUE(first.ok() && second.ok());
   EXPECT_EQ((*first)->port(), 9000);
   EXPECT_EQ((*second)->port(), 9001);
-  EXPECT_EQ(RestServer::open(machine.world, config, gateway).status().id(),
-            ErrorId::kNetworkAddress);
+  const Status taken = RestServer::open(machine.world, config, gateway).status();
+  EXPECT_EQ(taken.id(), ErrorId::kNetworkAddress);
+  EXPECT_NE(taken.message().find("rest.bind-port is 9000-9001"), std::string::npos)
+      << taken.to_string();
+  EXPECT_NE(taken.message().find("give rest.bind-port a range"), std::string::npos)
+      << taken.to_string();
+  ASSERT_TRUE(config.set("rest.bind-port", "").ok());
+  ASSERT_TRUE(config.set("rest.port", "9001").ok());
+  const Status alone = RestServer::open(machine.world, config, gateway).status();
+  EXPECT_NE(alone.message().find("rest.port is 9001"), std::string::npos) << alone.to_string();
 }
 
 }  // namespace

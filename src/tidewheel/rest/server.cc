@@ -59,13 +59,15 @@ Status check_bind_address(const Config& config, bool asks_for_tokens) {
 }
 
 Result<std::unique_ptr<HttpServer>> listen(World& world, const Config& config,
-                                           HttpServerOptions options, HttpService& service) {
+                                           HttpServerOptions options, HttpService& service,
+                                           bool is_history) {
   std::string text = config.get(options::kRestBindPort);
   const bool has_own = !text.empty();
   if (!has_own) { text = std::to_string(config.get(options::kRestPort)); }
-  TIDEWHEEL_ASSIGN_OR_RETURN(
-      const std::vector<uint16_t> ports,
-      parse_port_list(text, (has_own ? options::kRestBindPort.key : options::kRestPort.key)));
+  const std::string_view key = is_history ? options::kHistoryPort.key
+                               : has_own  ? options::kRestBindPort.key
+                                          : options::kRestPort.key;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const std::vector<uint16_t> ports, parse_port_list(text, key));
   Status failure;
   for (const uint16_t port : ports) {
     options.address.port = port;
@@ -73,7 +75,9 @@ Result<std::unique_ptr<HttpServer>> listen(World& world, const Config& config,
     if (server.ok()) { return server; }
     failure = server.status();
   }
-  return std::move(failure).with_context("REST server, ports {}", text);
+  const std::string advice = is_history ? "give it another one, or 0 for any free one"
+                                        : range_advice(options::kRestBindPort.key);
+  return no_free_port(failure, key, text, advice).with_context("REST server");
 }
 
 }  // namespace
@@ -116,7 +120,7 @@ Result<std::unique_ptr<RestServer>> RestServer::open(World& world, const Config&
               .taken_bytes_max = config.get(options::kRestContentLengthMax),
               .idle_timeout_ms = config.get(options::kRestIdleTimeout),
               .answer_timeout_ms = config.get(options::kWebTimeout)},
-             *parts->api));
+             *parts->api, options.is_history));
   if (!options.is_history) {
     TIDEWHEEL_ASSIGN_OR_RETURN(
         parts->reporters,

@@ -34,6 +34,7 @@ class TaskManager::Role {
     std::string worker_id;  // of the process that runs or is being started; empty: none
     std::string program_path;
     std::unique_ptr<ChildProcess> process;  // null while it is being started
+    int64_t log_begin = 0;                  // where it begins to write in the job's log here
     uint16_t data_port = 0;
     std::vector<int32_t> cores;  // that are its own; empty: none
   };

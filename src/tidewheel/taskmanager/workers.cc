@@ -106,15 +106,17 @@ void TaskManager::Role::start_worker(Work& work) {
 void TaskManager::Role::prepare_worker(const std::string& job_id, const std::string& worker_id) {
   const Work* const work = find_work(job_id, worker_id);
   files_->run([this, job_id, worker_id, directory = worker_directory(worker_id),
+               log = join_path(logs_of(job_id).directory, logs_of(job_id).log),
                text = role_config_text(worker_config(work->assigned))] {
     Status made = world_.files().make_directories(directory);
     if (made.ok()) {
       made = write_all_durably(world_.files(), join_path(directory, "config.yaml"), text);
     }
-    loop_.post([this, job_id, worker_id, made] {
+    loop_.post([this, job_id, worker_id, made, log_begin = log_end(world_.files(), log)] {
       Work* const known = find_work(job_id, worker_id);
       if (known == nullptr) { return; }
       if (!made.ok()) { return worker_failed(job_id, worker_id, made.to_string()); }
+      known->log_begin = log_begin;
       launch_worker(*known);
     });
   });
@@ -195,14 +197,15 @@ void TaskManager::Role::on_worker_end(const std::string& job_id, const std::stri
   });
   // It may have gone on for a while after its job was over here.
   drop_results(job_id);
-  if (find_work(job_id, worker_id) == nullptr) { return; }
+  const Work* const work = find_work(job_id, worker_id);
+  if (work == nullptr) { return; }
   const ProcessLogs logs = logs_of(job_id);
-  files_->run([this, job_id, worker_id, end, path = join_path(logs.directory, logs.log)] {
-    const std::string words = last_lines(world_.files(), path, kLastWordsBytes);
-    loop_.post([this, job_id, worker_id, end, words] {
-      worker_failed(job_id, worker_id,
-                    words.empty() ? end.describe()
-                                  : fmt::format("{}; it has said:\n{}", end.describe(), words));
+  const std::string how = fmt::format("its process {} {}", work->process->id(), end.describe());
+  files_->run([this, job_id, worker_id, how, path = join_path(logs.directory, logs.log),
+               log_begin = work->log_begin] {
+    const std::string words = last_lines(world_.files(), path, kLastWordsBytes, log_begin);
+    loop_.post([this, job_id, worker_id, how, words] {
+      worker_failed(job_id, worker_id, end_with_words(how, words));
     });
   });
 }
