@@ -61,8 +61,8 @@ Merge merge_of(const ::rocksdb::ColumnFamilyMetaData& data) {
 
 }  // namespace
 
-LevelMerges::LevelMerges(World& world, ::rocksdb::DB& database)
-    : world_(world), database_(database) {}
+LevelMerges::LevelMerges(World& world, ::rocksdb::DB& database, MergeLimit& limit)
+    : world_(world), database_(database), limit_(limit) {}
 
 LevelMerges::~LevelMerges() {
   if (done_ == nullptr) { return; }
@@ -83,14 +83,19 @@ void LevelMerges::consider(::rocksdb::ColumnFamilyHandle* family) {
   database_.GetColumnFamilyMetaData(family, &data);
   Merge merge = merge_of(data);
   if (merge.level == 0) { return; }
+  if (limit_.count.fetch_add(1) >= limit_.count_max) {
+    limit_.count.fetch_sub(1);
+    return;
+  }
   done_ = world_.executor().make_event();
-  world_.executor().run_blocking([this, family, merge = std::move(merge), done = done_.get()] {
+  world_.executor().run_blocking([this, family, merge = std::move(merge), done = done_] {
     ::rocksdb::CompactionOptions options;
     options.compression = ::rocksdb::kDisableCompressionOption;  // the family's
     options.output_file_size_limit = database_.GetOptions(family).target_file_size_base;
     // Files that RocksDB compacts at the same time are a reason to let it be: the next files come
     // with another look. What the disk refuses is found by whoever writes next.
     database_.CompactFiles(options, family, merge.files, merge.level).PermitUncheckedError();
+    limit_.count.fetch_sub(1);
     done->set();
   });
 }

@@ -3,6 +3,8 @@
 // compactions would go from level to level, and rewrite everything several times on the way. For
 // the files of this folder only.
 #pragma once
+#include <atomic>
+#include <cstdint>
 #include <memory>
 
 namespace rocksdb {
@@ -15,10 +17,16 @@ namespace tidewheel {
 class Event;  // base/executor.h
 class World;  // base/world.h
 
+// How many there may be, in all databases of a job: they share threads with others who block.
+struct MergeLimit {
+  int32_t count_max = 1;
+  std::atomic<int32_t> count{0};
+};
+
 // Of one database. One thread at a time.
 class LevelMerges {
  public:
-  LevelMerges(World& world, rocksdb::DB& database);
+  LevelMerges(World& world, rocksdb::DB& database, MergeLimit& limit);
   // Ends what is under way.
   ~LevelMerges();
 
@@ -30,7 +38,8 @@ class LevelMerges {
  private:
   World& world_;
   rocksdb::DB& database_;
-  std::unique_ptr<Event> done_;  // null: none was begun
+  MergeLimit& limit_;
+  std::shared_ptr<Event> done_;  // null: none was begun
 };
 
 }  // namespace tidewheel

@@ -20,7 +20,6 @@
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
-#include "tidewheel/rocksdb/level_merges.h"
 #include "tidewheel/rocksdb/rocksdb_new_files.h"
 
 namespace tidewheel {
@@ -246,7 +245,7 @@ Status RocksdbBackend::open_database(std::vector<StoredState> existing) {
   TIDEWHEEL_RETURN_IF_ERROR(
       failure(::rocksdb::DB::Open(options, path, descriptors, &families_, &database)));
   database_.reset(database);
-  merges_ = std::make_unique<LevelMerges>(shared_.world, *database_);
+  merges_ = std::make_unique<LevelMerges>(shared_.world, *database_, shared_.merges);
   for (size_t i = 0; i < stores.size(); ++i) {
     stores[i].family = families_[i];
     stores[i].restored = true;

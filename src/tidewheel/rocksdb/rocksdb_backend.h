@@ -11,6 +11,7 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/rocksdb/group_writes.h"
+#include "tidewheel/rocksdb/level_merges.h"
 #include "tidewheel/rocksdb/rocksdb_settings.h"
 #include "tidewheel/state/state_backend.h"
 
@@ -26,10 +27,9 @@ struct ColumnFamilyOptions;
 
 namespace tidewheel {
 
-class Event;        // base/executor.h
-class LevelMerges;  // rocksdb/level_merges.h
-class NewFiles;     // rocksdb/rocksdb_new_files.h
-class World;        // base/world.h
+class Event;     // base/executor.h
+class NewFiles;  // rocksdb/rocksdb_new_files.h
+class World;     // base/world.h
 
 // What the databases of a job have in common.
 struct RocksdbShared {
@@ -44,6 +44,7 @@ struct RocksdbShared {
   TimerStorage timers;
   std::atomic<int32_t> live{0};            // databases
   std::atomic<int64_t> written_behind{0};  // batches
+  MergeLimit merges = {};
 };
 
 // A state as the file STATES of a snapshot has it.

@@ -55,6 +55,7 @@ class RocksdbBackends final : public StateBackends {
     if (shared_.file_bytes > 0) { shared_.hot_bytes += std::exchange(shared_.cached_bytes, 0); }
     // The databases' own threads, and the pool's, allocate blocks that others free.
     limit_allocator_arenas(kArenasMax);
+    shared_.merges.count_max = static_cast<int32_t>(config.get(options::kRocksdbThreads));
     shared_.can_share_reads = shared_.world.executor().core_count() > 1;
     if (config.get(options::kRocksdbManagedMemory)) {
       const int64_t fixed = config.get(options::kRocksdbFixedPerSlot);

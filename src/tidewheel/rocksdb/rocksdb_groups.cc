@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
-#include "tidewheel/rocksdb/level_merges.h"
 #include "tidewheel/rocksdb/rocksdb_backend.h"
 #include "tidewheel/rocksdb/rocksdb_new_files.h"
 
