@@ -1,6 +1,8 @@
 #include "tidewheel/sql/aggregate_calls.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "tidewheel/dataflow/column_batch.h"
 
@@ -297,10 +299,82 @@ void AggregateCalls::fold(const AggregateChunk& chunk, TextHeap& heap) {
   }
 }
 
+namespace {
+
+bool is_count(const AggregateCall& call) {
+  return call.function == AggregateFunction::kCount ||
+         call.function == AggregateFunction::kCountStar;
+}
+
+// The numbers of four counts that lie side by side.
+constexpr size_t kCountsTogether = 4;
+using FourCounts [[gnu::vector_size(kCountsTogether * sizeof(int64_t))]] = int64_t;
+struct CountsTogether {
+  std::array<const int8_t*, kCountsTogether> weights;
+  std::array<int64_t*, kCountsTogether> to;  // the counts after each row
+};
+
+void count_together(const AggregateChunk& chunk, size_t offset, const CountsTogether& counts) {
+  const auto [first, second, third, fourth] = counts.weights;
+  const auto [to_first, to_second, to_third, to_fourth] = counts.to;
+  for (size_t i = 0; i < chunk.count; ++i) {
+    FourCounts counted;
+    std::memcpy(&counted, chunk.cells[i] + offset, sizeof(counted));
+    counted += FourCounts{first[i], second[i], third[i], fourth[i]};
+    std::memcpy(chunk.cells[i] + offset, &counted, sizeof(counted));
+    to_first[i] = counted[0];
+    to_second[i] = counted[1];
+    to_third[i] = counted[2];
+    to_fourth[i] = counted[3];
+  }
+}
+
+// Whether the calls from `first` on are such counts.
+bool are_counts_together(const AggregateSet& set, size_t first) {
+  if (first + kCountsTogether > set.size()) { return false; }
+  const size_t offset = set.accumulator(first)->offset();
+  for (size_t i = 0; i < kCountsTogether; ++i) {
+    if (!is_count(set.calls()[first + i]) ||
+        set.accumulator(first + i)->offset() != offset + i * sizeof(int64_t)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 void AggregateCalls::fold_after(const AggregateChunk& chunk, TextHeap& heap) {
   count_distinct(chunk);
-  for (size_t i = 0; i < set_.size(); ++i) {
+  // False when the weights of one are not there already.
+  const auto fold_counts = [&](size_t first) {
+    CountsTogether counts;
+    bool has_ones = false;
+    for (size_t i = 0; i < kCountsTogether; ++i) {
+      counts.weights[i] = weights_of(first + i, chunk);
+      const bool is_one = counts.weights[i] == nullptr;
+      if (!is_one && counts.weights[i] == weights_.data()) { return false; }
+      has_ones |= is_one;
+      columns_[first + i].ensure(chunk.count);
+      counts.to[i] = columns_[first + i].values<int64_t>();
+    }
+    if (has_ones) {
+      weights_.assign(chunk.count, 1);
+      for (const int8_t*& weights : counts.weights) {
+        if (weights == nullptr) { weights = weights_.data(); }
+      }
+    }
+    count_together(chunk, set_.accumulator(first)->offset(), counts);
+    return true;
+  };
+  for (size_t i = 0; i < set_.size();) {
+    // Of one key, each count is added up in a register.
+    if (!chunk.has_one_cell && !chunk.has_gone && are_counts_together(set_, i) && fold_counts(i)) {
+      i += kCountsTogether;
+      continue;
+    }
     set_.accumulator(i)->fold_after(input_of(i, chunk, heap), columns_[i], *arena_);
+    ++i;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tidewheel/dataflow/column_batch.h"
+#include "tidewheel/sql/shared_accumulators.h"
 #include "tidewheel/sql/user_aggregate.h"
 #include "tidewheel/state/codec.h"
 #include "tidewheel/types/serde.h"
@@ -56,16 +57,22 @@ Result<AggregateSet> AggregateSet::make(const std::vector<LogicalType>& input,
     const bool is_extreme =
         call.function == AggregateFunction::kMin || call.function == AggregateFunction::kMax;
     call.distinct = call.distinct && !is_extreme;
+  }
+  auto shared = make_shared_accumulators(calls, input, retracts);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    AggregateCall& call = calls[i];
     if (call.name.empty()) { call.name = describe_call(call); }
     // A call that is there twice has its state twice.
     auto& names = set.schema_.names;
     while (std::find(names.begin(), names.end(), call.name) != names.end()) { call.name += "'"; }
-    std::unique_ptr<Accumulator> accumulator;
     if (retracts && call.user != nullptr && !call.user->has_retract()) {
       return unimplemented(ErrorId::kSqlUnsupported, "{}", call.user->no_retract_text());
     }
-    if (has_accumulator(call, retracts)) {
+    std::unique_ptr<Accumulator> accumulator = std::move(shared[i]);
+    if (accumulator == nullptr && has_accumulator(call, retracts)) {
       TIDEWHEEL_ASSIGN_OR_RETURN(accumulator, make_accumulator(call, input));
+    }
+    if (accumulator != nullptr) {
       accumulator->place(set.bytes_);
       set.bytes_ += accumulator->bytes();
     }

@@ -110,6 +110,7 @@ class FormatKernel final : public Kernel {
     DatePattern* compiled = nullptr;
     Text pattern;
     Text text;
+    T last{};
     bool has_text = false;
     for (uint32_t row = 0; row < call.rows; ++row) {
       out[row] = Text();
@@ -123,11 +124,16 @@ class FormatKernel final : public Kernel {
           return invalid_argument(ErrorId::kSqlValue, "{}", pattern_.error());
         }
       }
-      LocalTime time;
-      const int64_t offset_ms = to_local_(times.at<T>(row), time);
-      if (!has_text || !compiled->is_formatted(time, offset_ms)) {
-        text = call.arena->copy(compiled->format(time, offset_ms));
-        has_text = true;
+      // Many rows have the very time of the row before.
+      const T value = times.at<T>(row);
+      if (!has_text || value != last) {
+        LocalTime time;
+        const int64_t offset_ms = to_local_(value, time);
+        if (!has_text || !compiled->is_formatted(time, offset_ms)) {
+          text = call.arena->copy(compiled->format(time, offset_ms));
+          has_text = true;
+        }
+        last = value;
       }
       out[row] = text;
     }

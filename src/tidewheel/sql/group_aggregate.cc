@@ -13,6 +13,7 @@
 #include "tidewheel/sql/inline_text.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/partial_cells.h"
+#include "tidewheel/sql/recent_rows.h"
 #include "tidewheel/sql/row_output.h"
 #include "tidewheel/state/keyed_rows.h"
 #include "tidewheel/types/serde.h"
@@ -152,6 +153,8 @@ class GroupAggregate final : public KeyedOperator<K> {
         !store_->has_backend()) {
       epoch_.emplace(spec_, output_types_);
     }
+    knows_rows_ = !spec_.input_retracts && spec_.ttl_ms == 0 && !calls_->has_values() &&
+                  !store_->has_backend();
     sends_each_row_ = !spec_.input_retracts && !spec_.emits_before && !spec_.mini_batch &&
                       (always_changes_ || spec_.ttl_ms > 0) && calls_->has_accumulators_only();
     return {};
@@ -166,6 +169,10 @@ class GroupAggregate final : public KeyedOperator<K> {
                              });
   }
 
+  void begin_snapshot(const SnapshotStart& start) override {
+    recent_.clear();
+    Base::begin_snapshot(start);
+  }
   Progress on_epoch(int64_t) override { return give_epoch(); }
   Progress on_end_of_input(int32_t) override { return give_epoch(); }
   void close(bool finished) override {
@@ -187,9 +194,18 @@ class GroupAggregate final : public KeyedOperator<K> {
     const bool has_one_key =
         std::all_of(keys.begin() + 1, keys.end(), [&](const K& key) { return key == keys[0]; });
     const std::span<const K> wanted = has_one_key ? keys.first(1) : keys;
+    chunk_.clear(end - begin);
+    chunk_.has_one_cell = has_one_key;
+    if (knows_rows_ && !has_one_key) {
+      find_known(keys);
+      list_cells(begin, end);
+      return give(in, keys, begin, known);
+    }
     if (!spec_.input_retracts && !calls_->has_values()) {
       KeyedBatch<K, std::span<const K>> batch(*store_, wanted);
-      find_together(begin, end, has_one_key, batch);
+      batch.ensure_rows(chunk_.states.data(), [](size_t) { return true; });
+      if (has_one_key) { std::fill_n(chunk_.states.begin(), end - begin, chunk_.states[0]); }
+      list_cells(begin, end);
       return give(in, keys, begin, known);
     }
     KeyedBatch batch(*store_, 0, static_cast<uint32_t>(wanted.size()),
@@ -230,15 +246,23 @@ class GroupAggregate final : public KeyedOperator<K> {
         partials_.merge(in.view(spec_.keys.size()), chunk_.taken(), chunk_.cells.data(), heap));
   }
 
-  // The accumulators of each row's key, where nothing else needs it to be current. `has_one_key`:
-  // the batch has that key alone.
-  template <class Batch>
-  void find_together(uint32_t begin, uint32_t end, bool has_one_key, Batch& batch) {
+  // The rows of state of all keys. None is freed while the operator runs.
+  void find_known(std::span<const K> keys) {
+    const std::span<const uint32_t> missing = recent_.find(keys, chunk_.states.data());
+    if (missing.empty()) { return; }
+    missing_.resize(missing.size());
+    found_.resize(missing.size());
+    for (size_t i = 0; i < missing.size(); ++i) { missing_[i] = keys[missing[i]]; }
+    KeyedBatch<K, std::span<const K>> batch(*store_, missing_);
+    batch.ensure_rows(found_.data(), [](size_t) { return true; });
+    for (size_t i = 0; i < missing.size(); ++i) {
+      chunk_.states[missing[i]] = found_[i];
+      recent_.put(missing_[i], found_[i]);
+    }
+  }
+  // The accumulators in the rows of state that were found.
+  void list_cells(uint32_t begin, uint32_t end) {
     const uint32_t count = end - begin;
-    chunk_.clear(count);
-    chunk_.has_one_cell = has_one_key;
-    batch.ensure_rows(chunk_.states.data(), [](size_t) { return true; });
-    if (has_one_key) { std::fill_n(chunk_.states.begin(), count, chunk_.states[0]); }
     for (uint32_t i = 0; i < count; ++i) {
       bool is_fresh = false;
       std::byte* const cell = cell_->open(chunk_.states[i], is_fresh);
@@ -253,8 +277,6 @@ class GroupAggregate final : public KeyedOperator<K> {
   template <class Batch>
   void find_cells(const ColumnBatch& in, uint32_t begin, uint32_t end, bool has_one_key,
                   Batch& batch) {
-    chunk_.clear(end - begin);
-    chunk_.has_one_cell = has_one_key;
     chunk_.has_signs = spec_.input_retracts && in.kinds() != nullptr;
     for (uint32_t row = begin; row < end; ++row) {
       if (row == begin || !has_one_key) { batch.select(row - begin); }
@@ -474,10 +496,14 @@ class GroupAggregate final : public KeyedOperator<K> {
   const bool always_changes_;  // a count of all rows is among the results
   const bool has_texts_;       // among the results
   bool sends_each_row_ = false;
+  bool knows_rows_ = false;  // of recent keys
   AggregateCell* cell_ = nullptr;
   std::unique_ptr<AggregateCalls> calls_;
 
   AggregateChunk chunk_;
+  RecentRows<K> recent_;
+  std::vector<K> missing_;  // keys that are none of these, and their rows of state
+  std::vector<std::byte*> found_;
   TouchedCells touched_;              // of a mini-batch, or an epoch
   std::optional<EpochOfKeys> epoch_;  // none: rows are given as they come
   size_t next_touched_ = 0;           // that is to be given

@@ -205,6 +205,32 @@ TEST(GroupAggregate, a_filter_and_distinct_choose_the_rows_of_a_call) {
   EXPECT_EQ(harness.take(), (Lines{"+I 1,1,1,5,1", "+U 1,2,2,11,1", "+U 1,2,2,11,2"}));
 }
 
+// Four side by side are counted together, but for those that look at what is NULL.
+TEST(GroupAggregate, counts_side_by_side_count_what_each_is_asked_for) {
+  GroupAggregateSpec spec;
+  spec.input = input_type();
+  spec.keys = {0};
+  const AggregateCall all = call(F::kCountStar, {}, spec.input);
+  AggregateCall chosen = all;
+  chosen.filter = 4;
+  AggregateCall distinct = call(F::kCount, {1}, spec.input);
+  distinct.distinct = true;
+  for (const bool has_null : {false, true}) {
+    const AggregateCall values = call(F::kCount, {1}, spec.input);
+    spec.calls = {
+        call(F::kSum, {1}, spec.input), all, chosen, values, chosen, all, distinct, chosen, all};
+    for (size_t i = 0; i < spec.calls.size(); ++i) { spec.calls[i].name = std::to_string(i); }
+    spec.emits_before = false;
+    SqlHarness harness = harness_of(spec);
+    harness.push({"+I 1,5,a,1,TRUE", "+I 2,5,a,1,FALSE", "+I 1,5,a,1,FALSE",
+                  has_null ? "+I 1,NULL,a,1,TRUE" : "+I 1,6,a,1,TRUE", "+I 2,7,a,1,TRUE"});
+    EXPECT_EQ(harness.take(),
+              (Lines{"+I 1,5,1,1,1,1,1,1,1,1", "+I 2,5,1,0,1,0,1,1,0,1", "+U 1,10,2,1,2,1,2,1,1,2",
+                     has_null ? "+U 1,10,3,2,2,2,3,1,2,3" : "+U 1,16,3,2,3,2,3,2,2,3",
+                     "+U 2,12,2,1,2,1,2,2,1,2"}));
+  }
+}
+
 TEST(GroupAggregate, integers_wrap_around_and_averages_are_cut) {
   const RowType input =
       columns({{"t", LogicalType::of(TypeKind::kTinyint)}, {"i", LogicalType::of(TypeKind::kInt)}});
@@ -346,6 +372,54 @@ TEST(GroupAggregate, state_is_refused_when_a_call_is_new_and_read_when_one_is_go
   EXPECT_FALSE(other_key.ok());
 }
 
+// SUM, MIN, AVG and MAX, by numbers as names: of v, so that they have one state, or of k and v with
+// filters that all rows pass, so that each has its own.
+std::vector<AggregateCall> four_calls(bool share) {
+  std::vector<AggregateCall> calls;
+  for (const F function : {F::kSum, F::kMin, F::kAvg, F::kMax}) {
+    const size_t number = calls.size();
+    AggregateCall& one = calls.emplace_back(call(function,
+                                                 {share             ? 1
+                                                  : number / 2 == 0 ? 1
+                                                                    : 0},
+                                                 input_type()));
+    one.name = "call " + std::to_string(number);
+    one.filter = share || number % 2 == 0 ? 4 : -1;
+  }
+  return calls;
+}
+
+TEST(GroupAggregate, state_that_calls_share_is_in_snapshots_that_of_each) {
+  GroupAggregateSpec shared;
+  shared.input = input_type();
+  shared.keys = {0};
+  shared.calls = four_calls(true);
+  SqlHarness before = harness_of(shared);
+  before.push({"+I 1,10,a,1,TRUE", "+I 1,-3,a,1,TRUE", "+I 2,NULL,a,1,TRUE"});
+  const Snapshot state = before.snapshot();
+  const std::vector<Lines> expected = {{"-U 1,7", "+U 1,12", "-U 2,NULL", "+U 2,4"},
+                                       {"-U 2,NULL", "+U 2,4"},
+                                       {"-U 1,3", "+U 1,4", "-U 2,NULL", "+U 2,4"},
+                                       {"-U 2,NULL", "+U 2,4"}};
+  for (size_t i = 0; i < shared.calls.size(); ++i) {
+    GroupAggregateSpec alone = shared;
+    alone.calls = {shared.calls[i]};
+    SqlHarness after = harness_of(alone);
+    ASSERT_TRUE(after.open(state).ok());
+    after.push({"+I 1,5,a,1,TRUE", "+I 2,4,a,1,TRUE"});
+    EXPECT_EQ(after.take(), expected[i]);
+  }
+
+  GroupAggregateSpec each = shared;
+  each.calls = four_calls(false);
+  SqlHarness own = harness_of(each);
+  own.push({"+I 7,7,a,1,TRUE", "+I 7,7,a,1,TRUE", "+I 8,NULL,a,1,FALSE"});
+  SqlHarness after = harness_of(shared);
+  ASSERT_TRUE(after.open(own.snapshot()).ok());
+  after.push({"+I 7,1,a,1,TRUE", "+I 8,NULL,a,1,TRUE"});
+  EXPECT_EQ(after.take(), (Lines{"-U 7,14,7,7,7", "+U 7,15,1,5,7"}));
+}
+
 TEST(GroupAggregate, distinct_calls_of_the_same_arguments_share_their_values) {
   GroupAggregateSpec spec;
   spec.input = input_type();
@@ -434,7 +508,7 @@ Row random_row(Random& random, uint64_t values, bool has_one_key) {
 }
 
 // Keys, COUNT(*), SUM(v), COUNT(DISTINCT v), MIN(v), MAX(s) FILTER (f), SUM(DISTINCT v) FILTER (f),
-// COUNT(DISTINCT s) FILTER (f).
+// COUNT(DISTINCT s) FILTER (f), AVG(v), MAX(v).
 Lines model(const std::multiset<Row>& rows) {
   std::map<std::optional<int64_t>, std::vector<Row>> by_key;
   for (const Row& row : rows) { by_key[row.key].push_back(row); }
@@ -444,6 +518,7 @@ Lines model(const std::multiset<Row>& rows) {
   Lines lines;
   for (const auto& [key, group] : by_key) {
     int64_t sum = 0;
+    int64_t count = 0;
     std::set<int64_t> values;
     std::set<int64_t> chosen;
     std::set<std::string> texts;
@@ -451,6 +526,7 @@ Lines model(const std::multiset<Row>& rows) {
     for (const Row& row : group) {
       if (row.value) {
         sum += *row.value;
+        ++count;
         values.insert(*row.value);
         if (row.flag) { chosen.insert(*row.value); }
       }
@@ -465,7 +541,9 @@ Lines model(const std::multiset<Row>& rows) {
                     "," + text(!values.empty(), sum) + "," + std::to_string(values.size()) + "," +
                     text(!values.empty(), values.empty() ? 0 : *values.begin()) + "," +
                     (greatest.empty() ? "NULL" : greatest) + "," +
-                    text(!chosen.empty(), chosen_sum) + "," + std::to_string(texts.size()));
+                    text(!chosen.empty(), chosen_sum) + "," + std::to_string(texts.size()) + "," +
+                    text(count > 0, count > 0 ? sum / count : 0) + "," +
+                    text(count > 0, values.empty() ? 0 : *values.rbegin()));
   }
   std::sort(lines.begin(), lines.end());
   return lines;
@@ -491,7 +569,9 @@ GroupAggregateSpec random_spec(Random& random) {
                 call(F::kMin, {1}, spec.input),
                 greatest,
                 chosen,
-                texts};
+                texts,
+                call(F::kAvg, {1}, spec.input),
+                call(F::kMax, {1}, spec.input)};
   spec.input_retracts = random.chance(0.6);
   if (!spec.input_retracts && random.chance(0.3)) { spec.ttl_ms = 1'000'000'000; }
   spec.emits_before = random.chance(0.5);

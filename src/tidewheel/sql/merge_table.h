@@ -31,6 +31,12 @@ class MergeTable {
     }
   }
   void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1); }
+  // The number of the key that is looked at first for a hash; kNone when there is none.
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t first_at(uint64_t hash) const {
+    const Slot& slot = slots_[hash & (slots_.size() - 1)];
+    return slot.round == round_ ? slot.number : kNone;
+  }
   // The number of a key; `inserted`: it is new, and has the next one. is_key(number) says whether
   // the key of that number is the one.
   template <class IsKey>

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "tidewheel/base/prefetch.h"
@@ -49,11 +50,7 @@ class RowListCell final : public KeyedCell {
 
   // Adds a row of `size` bytes, to be written there before the list is read.
   char* add(std::byte* row, size_t size) {
-    if (!KeyedState::has(row, bit())) {
-      new (&list(row)) List();
-      KeyedState::head_of(row) |= bit();
-    }
-    List& rows = list(row);
+    List& rows = open(row);
     const size_t needed = head_bytes(size) + size;
     TextHeap& heap = state().heap();
     if (heap.capacity(rows.last) < rows.used + needed) [[unlikely]] { chain(rows, needed); }
@@ -61,6 +58,24 @@ class RowListCell final : public KeyedCell {
     rows.used += static_cast<uint32_t>(needed);
     if (ttl_ms() > 0) { set_stamp(bytes, state().now_ms()); }
     return bytes;
+  }
+  // The same of many rows: sizes[i] bytes are to be written at to[i].
+  void add_all(std::byte* row, std::span<const uint32_t> sizes, char** to) {
+    List& rows = open(row);
+    TextHeap& heap = state().heap();
+    char* block = rows.last ? heap.address(rows.last) : nullptr;
+    size_t capacity = heap.capacity(rows.last);
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      const size_t needed = head_bytes(sizes[i]) + sizes[i];
+      if (capacity < rows.used + needed) [[unlikely]] {
+        chain(rows, needed);
+        block = heap.address(rows.last);
+        capacity = heap.capacity(rows.last);
+      }
+      to[i] = put_size(block + rows.used, sizes[i]) + stamp_bytes();
+      rows.used += static_cast<uint32_t>(needed);
+      if (ttl_ms() > 0) { set_stamp(to[i], state().now_ms()); }
+    }
   }
   void add(std::byte* row, const Text& bytes) {
     std::memcpy(add(row, bytes.size()), bytes.data(), bytes.size());
@@ -96,6 +111,13 @@ class RowListCell final : public KeyedCell {
     uint32_t bytes = 0;  // of all blocks, or as many as fit
   };
 
+  List& open(std::byte* row) {
+    if (!KeyedState::has(row, bit())) {
+      new (&list(row)) List();
+      KeyedState::head_of(row) |= bit();
+    }
+    return list(row);
+  }
   List& list(std::byte* row) const { return *reinterpret_cast<List*>(row + offset()); }
   static constexpr uint8_t kLong = UINT8_MAX;
 

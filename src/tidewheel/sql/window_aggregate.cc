@@ -24,8 +24,10 @@
 #include "tidewheel/sql/late_rows.h"
 #include "tidewheel/sql/merge_table.h"
 #include "tidewheel/sql/partial_cells.h"
+#include "tidewheel/sql/recent_rows.h"
 #include "tidewheel/sql/session_aggregate.h"
 #include "tidewheel/sql/slice_key.h"
+#include "tidewheel/state/keyed_rows.h"
 
 namespace tidewheel::sql {
 
@@ -99,6 +101,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     const bool is_restored = this->is_restored();
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
     if (!store_->has_backend()) { calls_->defer_distinct(); }
+    knows_rows_ = !spec_.keys.empty() && !calls_->has_values() && !store_->has_backend();
     if (is_restored) { list_restored_keys(); }
     wake_for_next_window();
     return {};
@@ -132,6 +135,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   }
 
   void begin_snapshot(const SnapshotStart& start) override {
+    known_.clear();
     saved_drops_.start(this->context().key_groups(), fire_from_, {}, fire_from_);
     Base::begin_snapshot(start);
   }
@@ -163,12 +167,63 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     ArenaRef arena;                // of their strings
     int64_t bytes = 0;
   };
-  // The accumulators of a window with several slices, by key. Kept for the next such window.
-  struct Merged {
-    explicit Merged(MemoryPool& memory) : table(memory), heap(&memory) {}
-    MergeTable table;
-    ArenaRef arena = Arena::create();
+  // The accumulators of a window with several slices, by key. Kept for the next such window. An
+  // entry is a key, in the list of its slice, and the accumulators: found by number.
+  class Merged {
+   public:
+    Merged(MemoryPool& memory, size_t cell_bytes)
+        : heap(&memory), table_(memory), entry_bytes_(kKeyBytes + (cell_bytes + 7) / 8 * 8) {}
+
+    // Forgets all. There will be about as many as there were.
+    void begin() {
+      table_.begin(count_);
+      arena_.recycle();
+      if (!arena_) { arena_ = Arena::create(); }
+      blocks_.clear();
+      count_ = 0;
+    }
+    size_t size() const { return count_; }
+    const K& key(size_t number) const { return *reinterpret_cast<const K*>(entry(number)); }
+    std::byte* cell(size_t number) const { return entry(number) + kKeyBytes; }
+
+    void prefetch(uint64_t hash) const { table_.prefetch(hash); }
+    // When what is prefetched has come.
+    void prefetch_entry(uint64_t hash) const {
+      const uint32_t number = table_.first_at(hash);
+      if (number < count_) { __builtin_prefetch(entry(number), 1); }
+    }
+    // The accumulators of a key; `inserted`: they have to be made.
+    std::byte* find_or_add(const K& wanted, uint64_t hash, bool& inserted) {
+      const uint32_t number = table_.find_or_add(
+          hash, [&](uint32_t at) { return keys_equal(key(at), wanted); }, inserted);
+      if (inserted) { add_entry(wanted); }
+      return cell(number);
+    }
+
     TextHeap heap;
+
+   private:
+    static_assert(std::is_trivially_copyable_v<K> && alignof(K) <= 8);
+    static constexpr size_t kKeyBytes = (sizeof(K) + 7) / 8 * 8;
+    static constexpr size_t kBlock = 1024;  // entries
+
+    std::byte* entry(size_t number) const {
+      return blocks_[number / kBlock] + number % kBlock * entry_bytes_;
+    }
+    void add_entry(const K& key) {
+      if (count_ % kBlock == 0) {
+        auto* const bytes =
+            reinterpret_cast<std::byte*>(arena_->allocate(kBlock * entry_bytes_ + 7));
+        blocks_.push_back(bytes + -reinterpret_cast<uintptr_t>(bytes) % 8);
+      }
+      new (entry(count_++)) K(key);
+    }
+
+    MergeTable table_;
+    const size_t entry_bytes_;
+    ArenaRef arena_ = Arena::create();
+    std::vector<std::byte*> blocks_;
+    size_t count_ = 0;
   };
 
   static bool can_merge(const AggregateSet& set) {
@@ -227,10 +282,15 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       }
     }
     late_.give(in, spec_.input.types);
-    const auto count = static_cast<uint32_t>(slice_keys_.size());
+    const auto count = static_cast<uint32_t>(rows_.size());
     chunk_.clear(count);
     const RowKind* const kinds = spec_.input_retracts ? in.kinds() : nullptr;
     chunk_.has_signs = kinds != nullptr;
+    if (is_one_slice_ && knows_rows_) {
+      find_known(keys);
+      list_cells(kinds);
+      return add(in);
+    }
     // Without keys, what is of one slice is looked up once.
     const bool has_one_key = spec_.keys.empty() && is_one_slice_ && count > 0;
     KeyedBatch batch(*store_, 0, has_one_key ? 1 : count,
@@ -239,10 +299,45 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       if (i == 0 || !has_one_key) { batch.select(i); }
       add_row(i, begin, kinds != nullptr && is_retraction(kinds[rows_[i]]));
     }
+    add(in);
+  }
+  // Adds the rows of the chunk, whose cells are found.
+  void add(const ColumnBatch& in) {
     if (!spec_.partial) { return calls_->add(chunk_, store_->heap()); }
     if (set_.size() > 0) {
       require(partials_.merge(in.view(spec_.keys.size() + 1), chunk_.taken(), chunk_.cells.data(),
                               store_->heap()));
+    }
+  }
+  // The rows of state of all keys in slice `recent_`. None is freed before the slice is dropped.
+  void find_known(std::span<const K> keys) {
+    if (known_slice_ != recent_) { known_.clear(); }
+    known_slice_ = recent_;
+    const std::span<const uint32_t> missing = known_.find(keys, chunk_.states.data());
+    if (missing.empty()) { return; }
+    slice_keys_.clear();
+    for (const uint32_t i : missing) { slice_keys_.push_back({keys[i], recent_->number}); }
+    found_.resize(missing.size());
+    KeyedBatch<Key, std::span<const Key>> batch(*store_, slice_keys_);
+    batch.ensure_rows(found_.data(), [](size_t) { return true; });
+    for (size_t i = 0; i < missing.size(); ++i) {
+      bool is_new = false;
+      cell_->open(found_[i], is_new);
+      const K& key = keys[missing[i]];
+      if (is_new) { list_key(*recent_, key, found_[i]); }
+      chunk_.states[missing[i]] = found_[i];
+      known_.put(key, found_[i]);
+    }
+  }
+  void list_cells(const RowKind* kinds) {
+    chunk_.count = static_cast<uint32_t>(rows_.size());
+    std::copy(rows_.begin(), rows_.end(), chunk_.rows.begin());
+    for (uint32_t i = 0; i < chunk_.count; ++i) { chunk_.cells[i] = cell_->cell(chunk_.states[i]); }
+    if (!set_.counts_rows()) { return; }
+    for (uint32_t i = 0; i < chunk_.count; ++i) {
+      const bool retracts = kinds != nullptr && is_retraction(kinds[rows_[i]]);
+      chunk_.signs[i] = retracts ? -1 : 1;
+      AggregateSet::row_count(chunk_.cells[i]) += chunk_.signs[i];
     }
   }
   // Chooses the slices of rows.
@@ -288,6 +383,10 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     is_one_slice_ = true;
     rows_.resize(keys.size());
     std::iota(rows_.begin(), rows_.end(), begin);
+    if (knows_rows_) {
+      recent_ = &slice;
+      return;
+    }
     slices_of_.assign(keys.size(), &slice);
     slice_keys_.resize(keys.size());
     for (size_t i = 0; i < keys.size(); ++i) { slice_keys_[i] = {keys[i], slice.number}; }
@@ -378,12 +477,15 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     store_->memory().reserve(bytes);
   }
   void drop_slices() {
-    std::erase_if(slices_, [this](const std::unique_ptr<Slice>& slice) {
+    const size_t dropped = std::erase_if(slices_, [this](const std::unique_ptr<Slice>& slice) {
       if (slice->windows.last >= fire_from_) { return false; }
       store_->memory().release(slice->bytes);
       return true;
     });
+    if (dropped == 0) { return; }
     recent_ = nullptr;
+    known_slice_ = nullptr;
+    known_.clear();
   }
 
   // ---- Firing.
@@ -440,14 +542,12 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     if (parts_.size() == 1) { return; }
     if (grid_.is_cumulative()) { return join_parts(); }
     is_merged_ = true;
-    if (!merged_.has_value()) { merged_.emplace(this->context().memory()); }
-    merged_->table.begin(merged_keys_.size());  // as many as in the window before
-    merged_->arena.recycle();
-    merged_keys_.clear();
-    merged_cells_.clear();
+    if (!merged_.has_value()) { merged_.emplace(this->context().memory(), set_.bytes()); }
+    merged_->begin();
     for (Slice* const part : parts_) {
-      if (!part->rows.empty() && part->windows.last > window_) {
+      if (!part->rows.empty()) {
         merge_rows(*part);
+        if (part->windows.last <= window_) { clear_rows(*part, 0, part->keys.size()); }
         continue;
       }
       visit(*part, 0, part->keys.size(), [&](size_t i, std::byte* row) {
@@ -456,9 +556,10 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       });
     }
   }
-  // Of a slice that is needed again: nothing of it changes, and its rows need not be looked up.
+  // Of a slice whose rows are known, and need not be looked up.
   void merge_rows(const Slice& part) {
-    constexpr size_t kAhead = 12;
+    constexpr size_t kAhead = 16;
+    constexpr size_t kEntryAhead = 8;
     std::array<uint64_t, kAhead> hashes;
     const size_t count = part.keys.size();
     for (size_t i = 0; i < count + kAhead; ++i) {
@@ -468,28 +569,20 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       }
       if (i < count) {
         hashes[i % kAhead] = hash64(part.keys[i]);
-        merged_->table.prefetch(hashes[i % kAhead]);
+        merged_->prefetch(hashes[i % kAhead]);
         __builtin_prefetch(part.rows[i] + cell_->offset());
+      }
+      if (i >= kAhead - kEntryAhead && i - (kAhead - kEntryAhead) < count) {
+        merged_->prefetch_entry(hashes[(i - (kAhead - kEntryAhead)) % kAhead]);
       }
     }
   }
-  size_t firing_count() const {
-    return is_merged_ ? merged_keys_.size() : parts_.front()->keys.size();
-  }
+  size_t firing_count() const { return is_merged_ ? merged_->size() : parts_.front()->keys.size(); }
   void merge(const K& key, uint64_t hash, const std::byte* cell) {
     bool inserted = false;
-    const uint32_t index = merged_->table.find_or_add(
-        hash, [&](uint32_t at) { return keys_equal(*merged_keys_[at], key); }, inserted);
-    if (inserted) {
-      const size_t words = set_.bytes() / sizeof(uint64_t) + 1;
-      char* const bytes = merged_->arena->allocate((words + 1) * sizeof(uint64_t));
-      auto* const made =
-          reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(bytes) + 7) & ~uintptr_t{7});
-      set_.init(made);
-      merged_keys_.push_back(&key);
-      merged_cells_.push_back(made);
-    }
-    set_.merge(merged_cells_[index], cell, merged_->heap);
+    std::byte* const merged = merged_->find_or_add(key, hash, inserted);
+    if (inserted) { set_.init(merged); }
+    set_.merge(merged, cell, merged_->heap);
   }
   // All later windows that have the first slice have the others too: from now on they are one.
   void join_parts() {
@@ -552,13 +645,25 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     emitted_keys_.clear();
     cells_.clear();
     if (is_merged_) {
-      for (size_t i = begin; i < end; ++i) { take_result(*merged_keys_[i], merged_cells_[i]); }
+      for (size_t i = begin; i < end; ++i) { take_result(merged_->key(i), merged_->cell(i)); }
       calls_->results(cells_, 0, 1);
       emit();
       return release_merged(begin, end);
     }
     const Slice& slice = *parts_.front();
-    const bool is_last = slice.windows.last <= window_;
+    if (!slice.rows.empty() && !calls_->has_values()) {
+      for (size_t i = begin; i < end; ++i) {
+        take_result(slice.keys[i], cell_->cell(slice.rows[i]));
+      }
+      calls_->results(cells_, 0, 1);
+      emit();
+      if (slice.windows.last <= window_) { clear_rows(slice, begin, end); }
+      return;
+    }
+    emit_stored(slice, begin, end);
+  }
+  // The same of keys that are looked up.
+  void emit_stored(const Slice& slice, size_t begin, size_t end) {
     slice_keys_.clear();
     for (size_t i = begin; i < end; ++i) { slice_keys_.push_back({slice.keys[i], slice.number}); }
     KeyedBatch batch(*store_, 0, static_cast<uint32_t>(end - begin),
@@ -571,7 +676,12 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     }
     calls_->results(cells_, 0, 1);
     emit();
-    if (is_last) { clear_rows(); }
+    if (slice.windows.last > window_) { return; }
+    for (const Key& key : slice_keys_) {
+      store_->set_current(key);
+      clear_cells(store_->current_row());
+    }
+    store_->clear_current();
   }
   // False when the key gives nothing.
   bool take_result(const K& key, std::byte* cell) {
@@ -585,15 +695,18 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     cells_.push_back(cell);
     return true;
   }
-  void clear_rows() {
-    for (const Key& key : slice_keys_) {
-      store_->set_current(key);
-      clear_cells(store_->current_row());
+  // Ends the keys [begin, end) of a slice, whose rows are known.
+  void clear_rows(const Slice& slice, size_t begin, size_t end) {
+    for (size_t from = begin; from < end; from += kChunk) {
+      const size_t to = std::min<size_t>(end, from + kChunk);
+      slice_keys_.clear();
+      for (size_t i = from; i < to; ++i) { slice_keys_.push_back({slice.keys[i], slice.number}); }
+      KeyedBatch<Key, std::span<const Key>> batch(*store_, slice_keys_);
+      batch.erase_rows(slice.rows.data() + from, [this](std::byte* row) { clear_cells(row); });
     }
-    store_->clear_current();
   }
   void release_merged(size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) { set_.release(merged_cells_[i], merged_->heap); }
+    for (size_t i = begin; i < end; ++i) { set_.release(merged_->cell(i), merged_->heap); }
   }
   void emit() {
     const TimeWindow window = grid_.window(window_);
@@ -647,7 +760,11 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   std::vector<uint32_t> rows_;
   std::vector<Slice*> slices_of_;
   std::vector<Key> slice_keys_;
-  bool is_one_slice_ = false;  // all of them, it is known
+  bool is_one_slice_ = false;  // all of them, it is known: recent_
+  bool knows_rows_ = false;    // of recent keys
+  RecentRows<K> known_;        // in known_slice_
+  const Slice* known_slice_ = nullptr;
+  std::vector<std::byte*> found_;  // rows of state of slice_keys_
 
   // Where `advance` goes on.
   bool is_advancing_ = false;
@@ -656,9 +773,6 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   std::vector<Slice*> parts_;
   bool is_merged_ = false;  // the window at work has several slices: what it gives is in merged_
   std::optional<Merged> merged_;
-  // Of the window that was merged last: its keys, in the lists of slices, and their accumulators.
-  std::vector<const K*> merged_keys_;
-  std::vector<std::byte*> merged_cells_;
   size_t fired_keys_ = 0;
   std::vector<std::byte*> cells_;
   std::vector<K> emitted_keys_;

@@ -65,6 +65,13 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
     const std::span<const uint32_t> sizes = added_.begin(inputs_[side], in, begin, end);
     const ColumnView& ends =
         in.view(static_cast<size_t>(side == 0 ? spec_.left_window_end : spec_.right_window_end));
+    // Rows of one window, which come one after another, are looked up once where it is all the key.
+    const bool has_one_key =
+        std::all_of(keys.begin() + 1, keys.end(), [&](const K& key) { return key == keys[0]; });
+    if (has_one_key && !chunk_.has_null_key(0)) {
+      take_window(side, in, begin, sizes, ends.at<int64_t>(begin) - 1);
+      return;
+    }
     KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
     out_.begin(side == 0);
     for (uint32_t i = 0; i < count; ++i) {
@@ -89,6 +96,21 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
     out_.emit(output(), &in);
   }
 
+  // Rows [begin, begin + sizes.size()), all of the first key of the chunk, whose window has the
+  // last time `last`.
+  void take_window(size_t side, const ColumnBatch& in, uint32_t begin,
+                   std::span<const uint32_t> sizes, int64_t last) {
+    const auto count = static_cast<uint32_t>(sizes.size());
+    if (last <= watermark_) { return late_dropped_->add(count); }
+    KeyedBatch batch(*store_, 0, 1, [&](uint32_t) -> const K& { return chunk_.keys()[0]; });
+    batch.select(0);
+    std::byte* const row = store_->ensure_row();
+    if (KeyedState::mask_of(row) == 0) { store_->add_timer(TimeDomain::kEvent, last); }
+    places_.resize(count);
+    lists_[side]->add_all(row, sizes, places_.data());
+    for (uint32_t i = 0; i < count; ++i) { added_.add(begin + i, places_[i]); }
+    added_.write(inputs_[side], in);
+  }
   // Joins some windows that have ended; false when there is none left.
   bool advance_some() override {
     chunk_.renew_arena();
@@ -163,6 +185,7 @@ class WindowJoin final : public TimedJoin<K, WindowJoinSpec> {
   Counter* late_dropped_ = nullptr;
   RowListCell* lists_[2] = {};
   AddedRows added_;
+  std::vector<char*> places_;  // of rows in a list
 
   // Of the windows at work.
   std::vector<Group> groups_;

@@ -58,6 +58,27 @@ TEST(WindowJoin, rows_of_a_window_are_joined_when_it_has_ended) {
   EXPECT_EQ(harness.counter("numLateRecordsDropped"), 1);
 }
 
+TEST(WindowJoin, many_rows_of_one_window_are_added_together) {
+  for (const bool backend : {false, true}) {
+    SqlHarness harness = harness_of(spec_of(Kind::kInner), true, {.backend = backend});
+    for (int64_t first = 0; first < 1000; first += 500) {
+      Lines lines;
+      for (int64_t value = first; value < first + 500; ++value) {
+        lines.push_back("+I 1,10," + std::to_string(value));
+      }
+      harness.push(lines, 0);
+      harness.restart();
+    }
+    harness.push({"+I 1,10,990"}, 1).watermark(9);
+    const Lines found = harness.take();
+    ASSERT_EQ(found.size(), 990U);
+    EXPECT_EQ(found.front(), "+I 1,10,0,1,10,990");
+    EXPECT_EQ(found.back(), "+I 1,10,989,1,10,990");
+    harness.push({"+I 1,10,5", "+I 1,10,6"}, 0);
+    EXPECT_EQ(harness.counter("numLateRecordsDropped"), 2);
+  }
+}
+
 struct Row {
   int64_t key;
   int64_t end;

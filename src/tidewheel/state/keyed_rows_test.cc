@@ -49,6 +49,21 @@ class CountRun {
       EXPECT_EQ(++cell_->open(rows[i]).value, ++model_[batch[i]]);
     }
   }
+  // Keys that are there, each once.
+  void erase() {
+    std::vector<int64_t> keys;
+    for (const auto& [key, count] : model_) {
+      if (random_.chance(0.2)) { keys.push_back(key); }
+    }
+    std::vector<std::byte*> rows(keys.size());
+    {
+      KeyedBatch<int64_t, std::span<const int64_t>> chosen(store_, keys);
+      chosen.ensure_rows(rows.data(), [](size_t) { return true; });
+    }
+    KeyedBatch<int64_t, std::span<const int64_t>> gone(store_, keys);
+    gone.erase_rows(rows.data(), [&](std::byte* row) { store_.clear_cell(row, *cell_); });
+    for (const int64_t key : keys) { model_.erase(key); }
+  }
   // With batches between the pieces that are written.
   void snapshot(uint64_t keys) {
     const Model expected = model_;
@@ -57,6 +72,7 @@ class CountRun {
     SegmentWriter writer(kPlace);
     do {
       batch(keys);
+      if (random_.chance(0.3)) { erase(); }
       writer.grant(1 + random_.below(400));
     } while (!store_.write(writer));
     for (const SnapshotSegmentRef& segment : writer.finish()) {
@@ -96,7 +112,10 @@ class CountRun {
 
 TEST(KeyedRows, of_many_keys_are_those_of_each) {
   CountRun run(1);
-  for (int i = 0; i < 400; ++i) { run.batch(i % 2 == 0 ? 20'000 : 30); }
+  for (int i = 0; i < 400; ++i) {
+    run.batch(i % 2 == 0 ? 20'000 : 30);
+    if (i % 50 == 7) { run.erase(); }
+  }
   EXPECT_EQ(run.key_count(), run.model_size());
 }
 
