@@ -1,6 +1,6 @@
 # What the scripts of this folder share; sourced by them.
 # TIDEWHEEL_CONF_DIR, TIDEWHEEL_LOG_DIR and TIDEWHEEL_PID_DIR say where things are; without them they are conf and log
-# beside bin, and /tmp.
+# beside bin, and /tmp, unless the configuration says otherwise (env.log.dir, env.pid.dir).
 
 die() {
   echo "$(basename "$0"): $*" >&2
@@ -44,8 +44,8 @@ setting() {
 }
 
 log_dir=${TIDEWHEEL_LOG_DIR:-}
-pid_dir=${TIDEWHEEL_PID_DIR:-/tmp}
-log_files_max=10
+# What runs can be stopped whatever has become of the configuration.
+pid_dir=${TIDEWHEEL_PID_DIR:-$(setting env.pid.dir || echo /tmp)}
 
 # The lines of a file of conf, `HOST PORT`, the port as in HOST:PORT or missing. A last line without an end is one too.
 hosts_of() {
@@ -66,7 +66,8 @@ on_host() {
     "$@" </dev/null
   else
     # shellcheck disable=SC2029  # the command is put together here
-    ssh -n ${TIDEWHEEL_SSH_OPTS:-} "$host" "TIDEWHEEL_CONF_DIR='$TIDEWHEEL_CONF_DIR' $(printf '%q ' "$@")"
+    ssh -n ${TIDEWHEEL_SSH_OPTS:-$(setting env.ssh.opts)} "$host" \
+      "TIDEWHEEL_CONF_DIR='$TIDEWHEEL_CONF_DIR' $(printf '%q ' "$@")"
   fi
 }
 
@@ -94,7 +95,7 @@ on_zookeeper_servers() {
       "$bin_dir/zookeeper.sh" "$verb" "$id" || failed=1
     else
       # shellcheck disable=SC2029  # the command is put together here
-      ssh -n ${TIDEWHEEL_SSH_OPTS:-} "$host" \
+      ssh -n ${TIDEWHEEL_SSH_OPTS:-$(setting env.ssh.opts)} "$host" \
         "TIDEWHEEL_CONF_DIR='$TIDEWHEEL_CONF_DIR' ZOOKEEPER_HOME='${ZOOKEEPER_HOME:-}' '$bin_dir/zookeeper.sh' $verb $id" || failed=1
     fi
   done < <(sed -nE 's/^server\.([0-9]+)=([^:]+).*/\1 \2/p' "$zoo_cfg")

@@ -13,8 +13,6 @@ role=${2:-}
 [[ $role == jobmanager || $role == taskmanager || $role == historyserver ]] ||
   die "what to start is a jobmanager, a taskmanager or a historyserver, not '$role'"
 shift 2
-[[ -n $log_dir ]] || log_dir=$(setting env.log.dir "$@")
-[[ -n $log_dir ]] || log_dir=$home_dir/log
 user=${USER:-$(id -un)}
 pids=$pid_dir/tidewheel-$user-$role.pid
 
@@ -40,7 +38,10 @@ with_pids() {
 }
 
 start() {
-  local number=0 pid
+  local number=0 pid log_files_max
+  [[ -n $log_dir ]] || log_dir=$(setting env.log.dir "$@")
+  [[ -n $log_dir ]] || log_dir=$home_dir/log
+  log_files_max=$(setting env.log.max "$@")
   touch "$pids"
   # A number for each that runs: the first that no running one has.
   while read -r pid taken; do

@@ -4,6 +4,7 @@
   tests/cluster/run.py --program build/release/bin/tidewheel [TEST...]
 
 Without names all tests are run; --list shows them."""
+import json
 import os
 import pathlib
 import re
@@ -535,6 +536,81 @@ def misbehaving(cluster):
     return library
 
 
+@test(HEARTBEATS + ["env.log.format=json", "restart-strategy.type=fixed-delay", "restart-strategy.fixed-delay.attempts=1",
+                    "restart-strategy.fixed-delay.delay=10ms"])
+def logs_of_json_tell_of_jobs_and_tasks(cluster, folder):
+    start(cluster)
+    job = cluster.run(misbehaving(cluster), programArgsList=["--case", "throws"])
+    wait_for("it fails", lambda: cluster.state(job) == "FAILED")
+    wait_for("its processes end", lambda: not any(p.children() for p in cluster.job_managers + cluster.task_managers))
+    lines = {}
+    texts = {process.name: process.text() for process in cluster.job_managers + cluster.task_managers}
+    texts.update({path.name: path.read_text() for path in (folder / "log").glob("*.log")})
+    for name, text in texts.items():
+        lines[name] = [json.loads(line) for line in text.splitlines()]
+        for line in lines[name]:
+            if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]):
+                raise Failure(f"{name}: no time of ISO 8601: {line}")
+            if line["level"] not in ("DEBUG", "INFO", "WARN", "ERROR") or not {"logger", "message", "process", "pid"} <= set(line):
+                raise Failure(f"{name}: not all there: {line}")
+    everything = [line for some in lines.values() for line in some]
+    roles = {line["process"] for line in everything}
+    if roles != {"jobmanager", "taskmanager", "job-master", "worker"}:
+        raise Failure(f"there are lines of {roles}")
+    for line in everything:
+        is_about = line["process"] in ("job-master", "worker") or \
+            line["logger"] in ("jobmanager", "taskmanager") and job in line["message"]
+        if is_about and line.get("job") != job:
+            raise Failure(f"the job is not told: {line}")
+    refused = subprocess.run(cluster.command("jobmanager", ["-Djobmanager.rpc.port=0", f"-Drest.port={cluster.url.split(':')[-1]}"]),
+                             capture_output=True, text=True, timeout=60, check=False).stderr
+    if "in use" not in [json.loads(line) for line in refused.splitlines()][-1]["message"]:
+        raise Failure(f"why a process ends is no line of JSON: {refused}")
+    failed = sorted(line["attempt"] for line in everything
+                    if "the task has failed" in line["message"] and line["task"] and line["subtask"] == 0)
+    if failed != [0, 1]:
+        raise Failure(f"the failures are those of attempts {failed}")
+
+
+def all_of(folder, pattern):
+    """The text of files, the oldest first: NAME.2, NAME.1, NAME."""
+    paths = sorted(folder.glob(pattern), key=lambda path: -int(re.search(r"(\d*)$", path.name).group() or 0))
+    return "".join(path.read_text() for path in paths), [path.name for path in paths]
+
+
+@test(CHECKPOINTS + HEARTBEATS + ["env.log.max-file-size=1kb", "env.log.max=500"])
+def log_and_output_files_are_kept_small(cluster, folder):
+    start(cluster, task_managers=1)
+    script = folder / "print.sql"
+    script.write_text(f"""
+SET 'execution.checkpointing.dir' = '{folder / "checkpoints"}';
+CREATE TABLE numbers (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000',
+  'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '4000');
+CREATE TABLE printed (n BIGINT) WITH ('connector' = 'print');
+INSERT INTO printed SELECT n FROM numbers;
+""")
+    follow = subprocess.Popen([cluster.program, "logs", "-m", cluster.url, "-f"], stdout=subprocess.PIPE, text=True)
+    try:
+        for _ in range(2):
+            cluster.wait_state(cluster.run(script), "FINISHED")
+        time.sleep(2)
+    finally:
+        follow.terminate()
+    followed = follow.communicate()[0]
+    for job in {name.split("-")[2] for name in os.listdir(folder / "log") if name.startswith("tidewheel-worker-")}:
+        text, names = all_of(folder / "log", f"tidewheel-worker-{job}-*.out*")
+        if names and (len(names) < 3 or sorted(map(int, re.findall(r"\d+", text))) != list(range(1, 4001))):
+            raise Failure(f"{names} do not have each row once")
+    own = cluster.job_managers[0].log
+    text, names = all_of(own.parent, own.name + "*")
+    if len(names) < 2 or any((own.parent / name).stat().st_size > 4000 for name in names):
+        raise Failure(f"the JobManager's log is not put away: {names}")
+    if followed != text:
+        raise Failure(f"what was followed is not what was logged:\n{followed}\n----\n{text}")
+    if own.name + ".1" not in {entry["name"] for entry in cluster.get("/jobmanager/logs")["logs"]}:
+        raise Failure("the older files are not shown")
+
+
 @test([])
 def a_port_that_is_taken_is_told_with_its_key(cluster, folder):
     taken = two_free_ports()
@@ -582,6 +658,7 @@ def the_scripts_start_and_stop_a_cluster(cluster, folder):
             raise Failure(f"there are no log files: {logs}")
         home.script("taskmanager.sh", "stop")
         wait_for("one TaskManager", lambda: cluster.get("/overview")["taskmanagers"] == 1)
+        home.write("config.yaml", "jobmanager.rpc.port: none\n")  # what runs can be stopped all the same
     finally:
         stopped = home.stop()
     pids = [int(pid) for pid in re.findall(r"as process (\d+)", started)]
@@ -606,6 +683,21 @@ def the_scripts_start_a_job_manager_for_each_line_of_masters(cluster, folder):
     refusal = home.script("start-cluster.sh", status=1)
     if "high-availability.type" not in refusal:
         raise Failure(f"two JobManagers without high availability are not refused: {refusal}")
+
+
+@test([])
+def the_scripts_keep_logs_and_process_ids_where_the_configuration_says(cluster, folder):
+    home = Home(cluster, folder, f"jobmanager.rpc.port: 0\nrest.port: 0\nenv.pid.dir: {folder / 'ids'}\n"
+                                 f"env.log.dir: {folder / 'logs'}\nenv.log.max: 2\n")
+    del home.environment["TIDEWHEEL_PID_DIR"]
+    for _ in range(5):
+        home.script("jobmanager.sh", "start")
+        if not list((folder / "ids").glob("*-jobmanager.pid")):
+            raise Failure("there is no file of process ids")
+        home.script("jobmanager.sh", "stop")
+    logs = sorted(re.search(r"\.((log|out)[.\d]*)$", path.name).group(1) for path in (folder / "logs").iterdir())
+    if logs != ["log", "log.1", "log.2", "out", "out.1", "out.2"]:
+        raise Failure(f"kept are {logs}")
 
 
 @test([])

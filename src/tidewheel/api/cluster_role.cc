@@ -1,10 +1,10 @@
 #include "tidewheel/api/cluster_role.h"
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "tidewheel/base/log_output.h"
 #include "tidewheel/base/tls_network.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/job_master_process.h"
@@ -45,9 +45,13 @@ Status run_worker(World& world, const ProcessRole& role, LogicalGraph graph, con
   return worker->result();
 }
 
-int exit_status_of(const ProcessRole& role, const Status& result) {
+const char* name_of(const ProcessRole& role) {
+  return role.kind == ProcessRole::Kind::kJobMaster ? "job-master" : "worker";
+}
+
+int exit_status_of(World& world, const ProcessRole& role, const Status& result) {
   if (result.ok()) { return kRoleDone; }
-  std::fprintf(stderr, "%s\n", result.to_string().c_str());
+  world.logger().named(name_of(role)).error("{}", result.to_string());
   // The process before has not ended yet: it is tried again.
   if (result.id() == ErrorId::kProcessLost || result.id() == ErrorId::kFileLocked) {
     return kRoleLost;
@@ -62,8 +66,13 @@ int exit_status_of(const ProcessRole& role, const Status& result) {
 
 int run_cluster_role(World& world, const ProcessRole& role, const ClusterProgram& program) {
   Config config;
-  const Status loaded = config.load_file(world.files(), role.config_file);
-  if (!loaded.ok()) { return exit_status_of(role, loaded); }
+  Status loaded = config.load_file(world.files(), role.config_file);
+  // What one that is only asked for its plan says is read by people.
+  if (loaded.ok() && !world.environment(kPlanFileVariable)) {
+    loaded = set_log_output(world, config,
+                            {.role = name_of(role), .id = role.worker_id, .job = role.job_id});
+  }
+  if (!loaded.ok()) { return exit_status_of(world, role, loaded); }
   std::optional<Status> result;
   const JobRunner runner = [&](LogicalGraph graph, const Config& job) -> Status {
     if (result) {
@@ -76,11 +85,12 @@ int run_cluster_role(World& world, const ProcessRole& role, const ClusterProgram
     return *result;
   };
   const Status status = program(config, runner);
-  if (result) { return exit_status_of(role, *result); }
-  if (!status.ok()) { return exit_status_of(role, status); }
+  if (result) { return exit_status_of(world, role, *result); }
+  if (!status.ok()) { return exit_status_of(world, role, status); }
   return exit_status_of(
-      role, failed_precondition(ErrorId::kJobNotExecuted,
-                                "the program {} has ended without executing a job", role.program));
+      world, role,
+      failed_precondition(ErrorId::kJobNotExecuted,
+                          "the program {} has ended without executing a job", role.program));
 }
 
 }  // namespace tidewheel

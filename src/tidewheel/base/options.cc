@@ -5,6 +5,7 @@
 #include "tidewheel/base/epoch_options.h"
 #include "tidewheel/base/history_options.h"
 #include "tidewheel/base/job_master_options.h"
+#include "tidewheel/base/log_options.h"
 #include "tidewheel/base/metric_options.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/plugin_options.h"
@@ -97,6 +98,12 @@ std::span<const ConfigOption* const> all_options() {
       &options::kShutdownOnFinish,
       &options::kTemporaryDirectories,
       &options::kLogDirectory,
+      &options::kLogFormat,
+      &options::kLogLevel,
+      &options::kLogFilesMax,
+      &options::kLogFileSize,
+      &options::kPidDirectory,
+      &options::kSshOptions,
       &options::kPinWorkers,
       &options::kTaskManagerMemory,
       &options::kJobManagerMemory,

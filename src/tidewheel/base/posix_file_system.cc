@@ -91,8 +91,19 @@ class PosixReadableFile final : public ReadableFile {
 
 class PosixWritableFile final : public WritableFile {
  public:
-  PosixWritableFile(int fd, int64_t size_bytes, std::string path)
-      : fd_(fd), size_bytes_(size_bytes), path_(std::move(path)) {}
+  // `is_stream`: it is the process's own, and stays open.
+  PosixWritableFile(int fd, std::string path, bool is_stream)
+      : fd_(fd), path_(std::move(path)), is_stream_(is_stream) {}
+  ~PosixWritableFile() override {
+    if (is_stream_) { static_cast<void>(fd_.take()); }
+  }
+
+  Status read_size() {
+    struct stat found {};
+    if (::fstat(fd_.get(), &found) != 0) { return failed("reading the size of", path_); }
+    size_bytes_ = found.st_size;
+    return {};
+  }
 
   Status append(std::string_view bytes) override {
     while (!bytes.empty()) {
@@ -113,6 +124,7 @@ class PosixWritableFile final : public WritableFile {
   }
 
   Status close() override {
+    if (is_stream_) { return {}; }
     if (fd_.close() != 0 && errno != EINTR) { return failed("closing", path_); }
     return {};
   }
@@ -121,8 +133,9 @@ class PosixWritableFile final : public WritableFile {
 
  private:
   Descriptor fd_;
-  int64_t size_bytes_;
+  int64_t size_bytes_ = 0;
   const std::string path_;
+  const bool is_stream_;
 };
 
 std::string start_of(int fd) {
@@ -172,22 +185,17 @@ class PosixFileSystem final : public FileSystem {
     if (mode == WriteMode::kCreate) { flags |= O_EXCL; }
     if (mode == WriteMode::kTruncate) { flags |= O_TRUNC; }
     // The process's own streams are shared with whoever else writes to them. Opened by name, a file
-    // behind them would get a second position, and the writers would overwrite each other.
+    // behind them would get a second position, and the writers would overwrite each other. Nor is
+    // the stream copied: it may be another file's from some time on (base/stream_files.h).
     const int stream = path == kStandardOutput  ? STDOUT_FILENO
                        : path == kStandardError ? STDERR_FILENO
                                                 : -1;
-    const int fd = uninterrupted([&] {
-      return stream >= 0 ? ::fcntl(stream, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), flags, 0666);
-    });
+    const int fd =
+        stream >= 0 ? stream : uninterrupted([&] { return ::open(path.c_str(), flags, 0666); });
     if (fd < 0) { return failed("opening for writing", path); }
-    struct stat found {};
-    if (::fstat(fd, &found) != 0) {
-      Status status = failed("reading the size of", path);
-      ::close(fd);
-      return status;
-    }
-    return std::unique_ptr<WritableFile>(
-        std::make_unique<PosixWritableFile>(fd, found.st_size, path));
+    auto file = std::make_unique<PosixWritableFile>(fd, path, stream >= 0);
+    TIDEWHEEL_RETURN_IF_ERROR(file->read_size());
+    return std::unique_ptr<WritableFile>(std::move(file));
   }
 
   Status rename(const std::string& from, const std::string& to) override {

@@ -254,12 +254,30 @@ class Client {
     std::string shown;
     while (true) {
       TIDEWHEEL_ASSIGN_OR_RETURN(const std::string text, cluster_->get_text(path));
-      // A log that begins anew was rotated.
-      print(text.starts_with(shown) ? text.substr(shown.size()) : text);
+      if (text.starts_with(shown)) {
+        print(text.substr(shown.size()));
+      } else {
+        // It was put away as a whole, and begins anew.
+        print(rest_of_older(process, shown) + text);
+      }
       if (!command_.follow) { return 0; }
       shown = text;
       cluster_->pause_ms(kFollowMs);
     }
+  }
+
+  // What came last in the file before, of which the beginning was shown.
+  std::string rest_of_older(const std::string& process, const std::string& shown) {
+    const Result<JsonValue> files = cluster_->get(process + "/logs");
+    if (!files.ok()) { return {}; }
+    std::string name = command_.file;
+    for (const JsonValue& file : (*files)["logs"].items()) {
+      if (name.empty() && file["name"].text().ends_with(".log")) { name = file["name"].text(); }
+    }
+    const Result<std::string> older =
+        cluster_->get_text(process + "/logs/" + percent_encode(name + ".1"));
+    const bool is_it = older.ok() && older->starts_with(shown);
+    return is_it ? older->substr(shown.size()) : std::string();
   }
 
   std::string run_body() const {

@@ -3,6 +3,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config_directory.h"
 #include "tidewheel/base/history_options.h"
+#include "tidewheel/base/log_output.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/port_list.h"
 #include "tidewheel/base/process.h"
@@ -119,6 +120,7 @@ Result<ManagerGround> prepare_manager(const ManagerCommand& command, const char*
   TIDEWHEEL_ASSIGN_OR_RETURN(DirectoryConfig read, read_config_directory(world.files(), directory));
   ground.config = std::move(read.config);
   TIDEWHEEL_RETURN_IF_ERROR(apply_settings(command.settings, ground.config));
+  TIDEWHEEL_RETURN_IF_ERROR(set_log_output(world, ground.config, {.role = role}));
   const Logger log = world.logger().named(role);
   for (const std::string& warning : read.warnings) { log.warning("{}", warning); }
   log.info("Tidewheel {}, with {}", kVersion,
@@ -328,6 +330,7 @@ Result<int> run_task_manager(const ManagerCommand& command) {
                      range_advice(options::kTaskManagerPort.key));
   }
   std::unique_ptr<TaskManager> task_manager = std::move(*started);
+  set_log_process_id(task_manager->id());
   const auto endpoints = PrometheusEndpoint::open_all(
       world, config,
       {.scope = "taskmanager",

@@ -1,6 +1,7 @@
 // The program `tidewheel`: runs jobs that were built as libraries, and SQL.
 #include <cstdio>
 
+#include "tidewheel/base/log_output.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/inspect.h"
@@ -24,7 +25,11 @@ void print(std::FILE* stream, const std::string& text) {
 }
 
 int report(const Status& status) {
-  print(stderr, status.to_string() + "\n");
+  if (logs_json()) {
+    make_real_world()->logger().error("{}", status.to_string());
+  } else {
+    print(stderr, status.to_string() + "\n");
+  }
   return status.id() == ErrorId::kUsage ? kMisused : kFailed;
 }
 

@@ -31,13 +31,20 @@ constexpr Group kGroups[] = {
     {"parallelism", "Jobs"},
     {"execution", "Jobs"},
     {"taskmanager", "Tasks"},
+    {"env.", "Logs and scripts"},
+    {"high-availability", "High availability"},
+    {"metrics", "Metrics"},
+    {"security", "Security"},
+    {"rest.", "REST and the web UI"},
+    {"web.", "REST and the web UI"},
+    {"historyserver", "History server"},
 };
 
 std::string_view title_of(std::string_view key) {
   for (const Group& group : kGroups) {
     if (key.starts_with(group.start)) { return group.title; }
   }
-  return "Metrics and figures";
+  return "Cluster";
 }
 
 std::string_view kind_name(OptionKind kind) {

@@ -369,6 +369,8 @@ void RemoteFleet::deploy(size_t region, std::shared_ptr<Prepared> prepared) {
     const size_t place = parts_.layout.place_of(task);
     const uint64_t worker = worker_of_slot_[static_cast<size_t>(parts_.layout.slot_of(task))];
     if (!start.commits_only) { begin_attempt(task, worker); }
+    notice.add_attempts(tasks_[place].empty() ? 0
+                                              : static_cast<uint32_t>(tasks_[place].back().number));
     worker_of_place_[place] = worker;
     // It was there when the region was found to be ready, and was lost meanwhile.
     if (!members_.contains(worker)) { lost.push_back(task); }

@@ -12,11 +12,13 @@
 #include "tidewheel/base/completion_gate.h"
 #include "tidewheel/base/event_loop.h"
 #include "tidewheel/base/fault.h"
+#include "tidewheel/base/log_context.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
-#include "tidewheel/base/world.h"
 #include "tidewheel/base/port_list.h"
+#include "tidewheel/base/stream_files.h"
+#include "tidewheel/base/world.h"
 #include "tidewheel/checkpoint/checkpoint_store.h"
 #include "tidewheel/checkpoint/rules.h"
 #include "tidewheel/checkpoint/worker_storage.h"
@@ -155,7 +157,8 @@ class WorkerProcess final : public JobWorker, private TaskListener {
     enum class State : uint8_t { kIdle, kPreparing, kRunning, kRetiring };
     State state = State::kIdle;
     uint64_t attempt = 0;
-    std::vector<TaskId> tasks;  // of this attempt, that are here
+    std::vector<TaskId> tasks;      // of this attempt, that are here
+    std::vector<int32_t> attempts;  // at all of its tasks, as people are told them
     size_t live = 0;
     bool cancelled = false;  // while it was being prepared
     bool stopped = false;
@@ -203,6 +206,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void tell(const pb::HappenedNotice& notice) { master_.notify("Happened", notice); }
   void tell_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
   void note_end(TaskId task, uint64_t attempt, TaskState state, const Status& failure);
+  void log_failure(TaskId task, const Status& failure) const;
   void add_figures(const Region& region, TaskId task, pb::FiguresNotice& notice);
   std::vector<MetricValue> collect_metrics() const {
     return metrics_->collect(world_.clock().now_ns());
@@ -543,6 +547,7 @@ void WorkerProcess::begin(size_t index, const pb::DeployNotice& notice) {
   region.stopped = false;
   region.lost.clear();
   region.tasks.clear();
+  region.attempts.assign(notice.attempts().begin(), notice.attempts().end());
   attempts_[index].store(region.attempt, std::memory_order_release);
   auto peers = peers_of(notice);
   if (!peers.ok()) {
@@ -848,8 +853,22 @@ void WorkerProcess::tell_end(TaskId task, uint64_t attempt, TaskState state,
   notice.mutable_ended()->set_state(static_cast<uint32_t>(state));
   if (state == TaskState::kFailed) {
     to_message(failure, *notice.mutable_ended()->mutable_failure());
+    log_failure(task, failure);
   }
   tell(notice);
+}
+
+void WorkerProcess::log_failure(TaskId task, const Status& failure) const {
+  const size_t index = layout_->region_of(task.vertex);
+  const std::vector<TaskId> tasks = layout_->tasks_of(index);
+  const auto place = std::find(tasks.begin(), tasks.end(), task) - tasks.begin();
+  const std::vector<int32_t>& attempts = regions_[index].attempts;
+  const bool is_known = static_cast<size_t>(place) < attempts.size();
+  const LogContext context({.job = role_.job_id,
+                            .task = chained_.vertices[static_cast<size_t>(task.vertex)].name,
+                            .subtask = task.subtask,
+                            .attempt = is_known ? attempts[static_cast<size_t>(place)] : -1});
+  logger_.warning("the task has failed: {}", failure.to_string());
 }
 
 void WorkerProcess::add_figures(const Region& region, TaskId id, pb::FiguresNotice& notice) {
@@ -990,6 +1009,7 @@ void WorkerProcess::figures_timer() {
   counter_rates_.note(metrics, world_.clock().now_ns());
   add_accumulators(metrics, notice);
   master_.notify("Figures", notice);
+  look_after_stream_files();  // tasks may have printed much
   loop_->after_ms(kFiguresMs, [this] { figures_timer(); });
 }
 

@@ -1,6 +1,7 @@
 // Masters of running jobs, when another JobManager has become the leader: they are asked to
 // register, so that their jobs run on as if nothing had been.
 #include "tidewheel/base/job_master_options.h"
+#include "tidewheel/base/log_context.h"
 #include "tidewheel/jobmanager/job_manager_role.h"
 
 namespace tidewheel {
@@ -10,6 +11,7 @@ void JobManager::Role::adopt_master(Job& job) {
   const Result<NetworkAddress> address = NetworkAddress::parse(job.master_address);
   if (!address.ok()) { return start_master(job); }
   const int64_t limit_ms = options_.config.get(options::kMasterReconnectTimeout);
+  const LogContext about({.job = job.id});
   log_.info("job {}: its master, of epoch {}, is asked to register: {}", job.id, job.epoch,
             job.master_address);
   job.is_adopting = true;
@@ -37,6 +39,7 @@ void JobManager::Role::adopt_master(Job& job) {
 }
 
 void JobManager::Role::adoption_failed(Job& job, const std::string& why) {
+  const LogContext about({.job = job.id});
   log_.warning("job {}: its master is not there any more: {}", job.id, why);
   job.is_adopting = false;
   job.adoption.peer()->close();
@@ -52,6 +55,7 @@ void JobManager::Role::on_master_lost(const std::string& id, uint64_t epoch, con
   if (job == nullptr || !job->master || job->master.peer().get() != peer) { return; }
   // The master of a job that has ended goes by itself.
   if (!is_final(job->status)) {
+    const LogContext about({.job = id});
     log_.warning("job {}: its master is lost: {}", id, why.to_string());
   }
   // It may be there still, stopped or cut off: there must not be two. Its end is told.

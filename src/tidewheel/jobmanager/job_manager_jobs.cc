@@ -5,6 +5,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/history_options.h"
+#include "tidewheel/base/log_context.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/cluster/roles.h"
 #include "tidewheel/jobmanager/job_archive.h"
@@ -135,6 +136,7 @@ void JobManager::Role::submit(const ProgramInfo& program, const ProgramRun& run,
   job.start_ms = job.changed_ms = kept.submitted_ms();
   job.epoch = 0;
   const std::string id = job.id;
+  const LogContext about({.job = id});
   log_.info("job {} is accepted: {}", id, program.name);
   Job& added = jobs_.emplace(id, std::move(job)).first->second;
   // It is answered once it is kept: then it runs, whatever happens to this process.
@@ -257,6 +259,7 @@ void JobManager::Role::launch_master(Job& job, const std::string& directory) {
       });
   if (!started.ok()) { return restart_master(job, started.status().to_string()); }
   job.process = std::move(*started);
+  const LogContext about({.job = job.id});
   log_.info("job {}: its master, of epoch {}, is process {}", job.id, job.epoch, job.process->id());
 }
 
@@ -274,6 +277,7 @@ void JobManager::Role::on_master_end(const std::string& id, uint64_t epoch, cons
   job->is_adopting = false;
   job->adoption = RpcClient();
   if (is_final(job->status)) { return; }
+  const LogContext about({.job = id});
   log_.warning("job {}: its master {}", id, end.describe());
   if (job->ending == ClusterJobStatus::kCanceled) {
     return finish(*job, ClusterJobStatus::kCanceled, "", "");
@@ -318,6 +322,7 @@ void JobManager::Role::restart_master(Job& job, const std::string& why, bool is_
   }
   const int64_t delay_ms =
       std::min(kRestartAfterMsMax, kRestartAfterMsMin << (job.starts_in_vain - 1));
+  const LogContext about({.job = job.id});
   log_.info("job {}: its master is started again in {} ms: {}", job.id, delay_ms, why);
   loop_.cancel(job.restart);
   job.restart = loop_.after_ms(delay_ms, [this, id = job.id, epoch = job.epoch] {
@@ -382,6 +387,7 @@ void JobManager::Role::finish(Job& job, ClusterJobStatus status, const std::stri
   job.ending = status;
   job.end_is_kept = false;
   keep_end(job.id);
+  const LogContext about({.job = job.id});
   log_.info("job {} has ended: {}{}{}", job.id, cluster_job_status_name(status),
             failure.empty() ? "" : ": ", failure);
   pool_.remove_job(job.id);
@@ -418,6 +424,7 @@ void JobManager::Role::keep_end(const std::string& id) {
     const auto known = jobs_.find(id);
     if (fence != fence_ || known == jobs_.end()) { return; }
     if (!status.ok()) {
+      const LogContext about({.job = id});
       log_.warning("the end of job {} can't be kept yet: {}", id, status.to_string());
       loop_.after_ms(kKeepAgainMs, [this, id, fence] {
         if (fence == fence_) { keep_end(id); }
@@ -453,7 +460,10 @@ void JobManager::Role::archive(const Job& job) {
   if (directory.empty()) { return; }
   files_->run([this, directory, id = job.id, report = job.report] {
     const Status status = archive_job(world_.files(), directory, id, report);
-    if (!status.ok()) { log_.warning("job {} is not archived: {}", id, status.to_string()); }
+    if (!status.ok()) {
+      const LogContext about({.job = id});
+      log_.warning("job {} is not archived: {}", id, status.to_string());
+    }
   });
 }
 
@@ -535,6 +545,7 @@ void JobManager::Role::on_register_master(const RpcRequest& from,
   job->master_since_ms = loop_.now_ms();
   if (job->is_adopting) {
     TIDEWHEEL_MARK("jobmanager.master_runs_on");
+    const LogContext about({.job = job->id});
     log_.info("job {}: its master, of epoch {}, runs on", job->id, job->epoch);
     loop_.cancel(job->restart);
     job->restart = 0;

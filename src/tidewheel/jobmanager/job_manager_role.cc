@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/log_context.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/jobmanager/job_archive.h"
 #include "tidewheel/rpc/endpoint.h"
@@ -194,6 +195,7 @@ void JobManager::Role::recover(const HighAvailability::Jobs& records) {
 void JobManager::Role::recover_job(const std::string& id, const std::string& bytes) {
   pb::JobRecord record;
   if (!record.ParseFromString(bytes)) {
+    const LogContext about({.job = id});
     log_.error("what is known of the job {} is damaged, it is not run", id);
     return;
   }
@@ -207,7 +209,10 @@ void JobManager::Role::recover_job(const std::string& id, const std::string& byt
   job.config = options_.config;
   for (const pb::Setting& setting : record.submission().configuration()) {
     const Status status = job.config.set(setting.key(), setting.value());
-    if (!status.ok()) { log_.warning("job {}: {}", id, status.to_string()); }
+    if (!status.ok()) {
+      const LogContext about({.job = id});
+      log_.warning("job {}: {}", id, status.to_string());
+    }
   }
   job.plan = record.plan();
   for (const std::string& kept : record.master_failures()) {
@@ -301,6 +306,7 @@ void JobManager::Role::tick() {
           now_ms <= job.client_expires_ms || job.status == ClusterJobStatus::kCancelling) {
         continue;
       }
+      const LogContext about({.job = id});
       log_.info("job {} is cancelled: its client has gone", id);
       cancel(job, [](const Status&) {});
     }

@@ -1,5 +1,6 @@
 // TaskManagers, and which of their slots belong to which job.
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/log_context.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/jobmanager/job_manager_role.h"
 
@@ -121,6 +122,7 @@ void JobManager::Role::on_worker_ended(const pb::WorkerEndedNotice& notice) {
   Job* const job = present(notice.worker().job_id(), notice.worker().epoch());
   const auto task_manager = task_managers_.find(id);
   if (job == nullptr || is_final(job->status) || task_manager == task_managers_.end()) { return; }
+  const LogContext about({.job = job->id});
   log_.warning("job {}: its worker on {} is lost: {}", job->id, id, notice.reason());
   const auto known = job->workers.find(id);
   // It may have ended before the answer came that it was started.
@@ -194,6 +196,7 @@ void JobManager::Role::on_assigned(const std::string& task_manager, const std::s
   const bool has_slots = pool_.slots_of(id, task_manager) > 0;
   if (!response.ok()) {
     if (!task_managers_.contains(task_manager)) { return; }
+    const LogContext about({.job = id});
     log_.warning("TaskManager {} did not take what job {} has there: {}", task_manager, id,
                  response.status().to_string());
     return assign_later(task_manager, id);

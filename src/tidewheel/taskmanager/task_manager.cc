@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/log_context.h"
 #include "tidewheel/base/version.h"
 #include "tidewheel/cluster/job_report.pb.h"
 #include "tidewheel/cluster/stack_messages.h"
@@ -252,6 +253,7 @@ void TaskManager::Role::on_registered(const Result<pb::RegisterTaskManagerRespon
   for (const std::string& job_id : response->unknown_jobs()) {
     const auto work = works_.find(job_id);
     if (work == works_.end()) { continue; }
+    const LogContext about({.job = job_id});
     log_.info("the worker of job {} ends: the JobManager does not know the job", job_id);
     end_worker(work->second);
     works_.erase(work);

@@ -1,5 +1,7 @@
 // A TaskManager's workers: one process for each job that has slots here.
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/log_context.h"
+#include "tidewheel/base/log_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/cluster/roles.h"
@@ -18,6 +20,7 @@ const ConfigOption* const kLocal[] = {
     &options::kTemporaryDirectories,  &options::kLocalBackupDirectories,
     &options::kRocksdbLocalDirectory, &options::kRocksdbLogDirectory,
     &options::kTaskManagerHost,       &options::kTaskManagerBindHost,
+    &options::kLogFilesMax,           &options::kLogFileSize,
 };
 
 }  // namespace
@@ -53,7 +56,10 @@ Config TaskManager::Role::worker_config(const pb::AssignSlotsRequest& assigned) 
         });
     if (is_local) { continue; }
     const Status status = config.set(setting.key(), setting.value());
-    if (!status.ok()) { log_.warning("job {}: {}", assigned.job_id(), status.to_string()); }
+    if (!status.ok()) {
+      const LogContext about({.job = assigned.job_id()});
+      log_.warning("job {}: {}", assigned.job_id(), status.to_string());
+    }
   }
   return config;
 }
@@ -186,6 +192,7 @@ void TaskManager::Role::launch_worker(Work& work) {
       });
   if (!started.ok()) { return worker_failed(job_id, work.worker_id, started.status().to_string()); }
   work.process = std::move(*started);
+  const LogContext about({.job = job_id});
   log_.info("job {} has {} slots here, its worker {} is process {}", job_id, assigned.slots(),
             work.worker_id, work.process->id());
 }
@@ -214,6 +221,7 @@ void TaskManager::Role::worker_failed(const std::string& job_id, const std::stri
                                       const std::string& why) {
   Work* const work = find_work(job_id, worker_id);
   if (work == nullptr) { return; }
+  const LogContext about({.job = job_id});
   log_.warning("the worker {} of job {}: {}", worker_id, job_id, why);
   pb::WorkerEndedNotice notice;
   notice.set_task_manager_id(id_);
@@ -229,9 +237,10 @@ void TaskManager::Role::worker_failed(const std::string& job_id, const std::stri
 }
 
 void TaskManager::Role::end_worker(Work& work) {
-  log_.info("the worker {} of job {} is ended", work.worker_id, work.assigned.job_id());
-  work.worker_id.clear();
+  const LogContext about({.job = work.assigned.job_id()});
+  const std::string worker_id = std::exchange(work.worker_id, {});
   if (work.process == nullptr) { return; }
+  log_.info("the worker {} of job {} is ended", worker_id, work.assigned.job_id());
   work.process->terminate();
   const int64_t process = work.process->id();
   ending_.emplace(process, std::move(work.process));
