@@ -259,10 +259,12 @@ void CheckpointCoordinator::trigger(std::function<void(Result<int64_t>)> done) {
 }
 
 void CheckpointCoordinator::savepoint(const std::string& directory, AfterSavepoint after,
-                                      std::function<void(Result<std::string>)> done) {
+                                      std::function<void(Result<std::string>)> done,
+                                      SavepointForm form) {
   Request request;
   request.trigger = Trigger::kSavepoint;
   request.after = after;
+  request.form = form;
   request.directory = directory.empty() ? settings_.savepoint_directory : directory;
   request.done = when_done<std::string>(
       std::move(done), [](CompletedSnapshot& snapshot) { return std::move(snapshot.path); });
@@ -437,6 +439,7 @@ void CheckpointCoordinator::begin(Request request) {
   plan->kind =
       request.trigger == Trigger::kSavepoint ? SnapshotKind::kSavepoint : SnapshotKind::kCheckpoint;
   plan->after = request.after;
+  plan->form = request.form;
   plan->exactly_once = settings_.exactly_once;
   const bool is_checkpoint = plan->kind == SnapshotKind::kCheckpoint;
   if (is_checkpoint) { plan->unaligned_after_ns = settings_.unaligned_after_ns; }

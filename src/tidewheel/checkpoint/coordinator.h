@@ -133,7 +133,8 @@ class CheckpointCoordinator {
   // ---- What the user asks for. `done` is called once.
   void trigger(std::function<void(Result<int64_t>)> done);
   void savepoint(const std::string& directory, AfterSavepoint after,
-                 std::function<void(Result<std::string>)> done);
+                 std::function<void(Result<std::string>)> done,
+                 SavepointForm form = SavepointForm::kCanonical);
 
   // ---- Of a job that takes no checkpoints: its sinks are about to commit what tasks have handed
   // over, and those that are named have ended. That is what is restored from now on, by whoever has
@@ -182,6 +183,7 @@ class CheckpointCoordinator {
   struct Request {
     Trigger trigger = Trigger::kPeriodic;
     AfterSavepoint after = AfterSavepoint::kGoOn;
+    SavepointForm form = SavepointForm::kCanonical;
     std::string directory;
     std::function<void(Result<CompletedSnapshot>)> done;  // may be empty
   };

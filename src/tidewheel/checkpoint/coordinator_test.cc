@@ -558,6 +558,7 @@ TEST_F(CheckpointCoordinatorTest, savepoints_come_first_and_subsume_nothing) {
   acknowledge_all(1);
   told();
   EXPECT_EQ(plan_->kind, SnapshotKind::kSavepoint);
+  EXPECT_EQ(plan_->form, SavepointForm::kCanonical);
   EXPECT_EQ(plan_->unaligned_after_ns, Clock::kNever);
   acknowledge_all(2);
   EXPECT_EQ(told()[0], "silently complete 2");
@@ -565,6 +566,21 @@ TEST_F(CheckpointCoordinatorTest, savepoints_come_first_and_subsume_nothing) {
   EXPECT_EQ(store_.kept_, (Ids{1}));
   acknowledge_all(3);
   EXPECT_EQ(order, (std::vector<std::string>{"dir/savepoint", "3"}));
+}
+
+TEST_F(CheckpointCoordinatorTest, everybody_is_told_the_form_of_a_savepoint) {
+  start();
+  std::string path;
+  coordinator_->savepoint(
+      "dir", AfterSavepoint::kGoOn, [&](Result<std::string> made) { path = *made; },
+      SavepointForm::kNative);
+  run_calls();
+  told();
+  EXPECT_EQ(plan_->form, SavepointForm::kNative);
+  EXPECT_EQ(plan_->base_checkpoint, 0);
+  acknowledge_all(1);
+  EXPECT_EQ(path, "dir/savepoint");
+  EXPECT_EQ(statistics().latest_savepoint->form, SavepointForm::kNative);
 }
 
 TEST_F(CheckpointCoordinatorTest, a_savepoint_that_fails_is_the_users_concern) {

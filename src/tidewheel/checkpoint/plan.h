@@ -14,6 +14,12 @@ enum class SnapshotKind : uint8_t {
   kSavepoint,   // the user's: all segments are its own
 };
 
+// What a savepoint is written as.
+enum class SavepointForm : uint8_t {
+  kCanonical,  // entries, which every state backend reads
+  kNative,     // what the state backend has, which only the same one reads: files, if it has such
+};
+
 // What becomes of the job after a savepoint.
 enum class AfterSavepoint : uint8_t {
   kGoOn,
@@ -26,6 +32,7 @@ struct CheckpointPlan {
   int64_t id = 0;
   SnapshotKind kind = SnapshotKind::kCheckpoint;
   AfterSavepoint after = AfterSavepoint::kGoOn;
+  SavepointForm form = SavepointForm::kCanonical;
   bool exactly_once = true;  // false: channels are not blocked for barriers
   // The end of an epoch: a barrier and nothing else, which nobody acknowledges.
   bool is_mark = false;

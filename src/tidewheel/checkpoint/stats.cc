@@ -26,6 +26,7 @@ void CheckpointHistory::begin(const CheckpointPlan& plan, int32_t subtasks) {
   figures.id = plan.id;
   figures.kind = plan.kind;
   figures.after = plan.after;
+  figures.form = plan.form;
   figures.trigger_wall_ms = plan.trigger_wall_ms;
   figures.trigger_ns = plan.trigger_ns;
   figures.subtasks = subtasks;

@@ -29,6 +29,7 @@ struct CheckpointFigures {
   int64_t id = 0;
   SnapshotKind kind = SnapshotKind::kCheckpoint;
   AfterSavepoint after = AfterSavepoint::kGoOn;
+  SavepointForm form = SavepointForm::kCanonical;
   CheckpointStatus status = CheckpointStatus::kInProgress;
   int64_t trigger_wall_ms = 0;
   int64_t trigger_ns = 0;   // monotonic

@@ -42,7 +42,7 @@ TaskFileOptions task_file_options(const CheckpointStoreOptions& options,
   file.base_checkpoint = plan.base_checkpoint;
   file.codec = options.compression;
   file.inline_bytes_max = options.inline_bytes_max;
-  file.takes_files = !savepoint;
+  file.takes_files = savepoint ? plan.form == SavepointForm::kNative : options.incremental;
   return file;
 }
 

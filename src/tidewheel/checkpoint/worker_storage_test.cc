@@ -72,6 +72,11 @@ class WorkerStorageTest : public ::testing::Test {
     return entries->size();
   }
 
+  bool takes_files(const CheckpointPlan& plan) {
+    const auto writer = worker_.write(plan, 0, 0);
+    return writer->writer(TestJob::place(0)).takes_files();
+  }
+
   StoreWorld world_{1};
   std::unique_ptr<CheckpointStore> master_;
   WorkerStorage worker_{world_, storage_options()};
@@ -90,6 +95,20 @@ TEST_F(WorkerStorageTest, a_checkpoint_of_files_that_the_master_was_told_of_is_c
   worker_.end(1, /*complete=*/true);
   EXPECT_EQ(shared_files(), 1U);
   EXPECT_TRUE(load_snapshot(world_, complete->path).ok());
+}
+
+// Of state backends.
+TEST_F(WorkerStorageTest, files_are_taken_by_incremental_checkpoints_and_native_savepoints) {
+  EXPECT_TRUE(takes_files(plan(1)));
+  CheckpointPlan savepoint = plan(2);
+  savepoint.kind = SnapshotKind::kSavepoint;
+  EXPECT_FALSE(takes_files(savepoint));
+  savepoint.form = SavepointForm::kNative;
+  EXPECT_TRUE(takes_files(savepoint));
+  CheckpointStoreOptions whole = storage_options();
+  whole.incremental = false;
+  EXPECT_TRUE(task_file_options(whole, savepoint).takes_files);
+  EXPECT_FALSE(task_file_options(whole, plan(3)).takes_files);
 }
 
 TEST_F(WorkerStorageTest, files_of_a_checkpoint_that_was_given_up_are_deleted) {

@@ -24,6 +24,7 @@ void put_plan(std::string& out, const CheckpointPlan& plan) {
   put_number(out, plan.id);
   put_number(out, static_cast<uint8_t>(plan.kind));
   put_number(out, static_cast<uint8_t>(plan.after));
+  put_number(out, static_cast<uint8_t>(plan.form));
   put_number(out, static_cast<uint8_t>(plan.exactly_once));
   put_number(out, plan.unaligned_after_ns);
   put_number(out, plan.trigger_ns);
@@ -37,6 +38,7 @@ Result<CheckpointPlanRef> read_plan(FieldReader& in, int64_t clock_offset_ns) {
   plan->id = in.number<int64_t>();
   const auto kind = in.number<uint8_t>();
   const auto after = in.number<uint8_t>();
+  const auto form = in.number<uint8_t>();
   plan->exactly_once = in.number<uint8_t>() != 0;
   plan->unaligned_after_ns = in.number<int64_t>();
   plan->trigger_ns =
@@ -46,11 +48,13 @@ Result<CheckpointPlanRef> read_plan(FieldReader& in, int64_t clock_offset_ns) {
   plan->directory = in.text();
   if (!in.ok() || !in.rest().empty() || plan->id <= 0 || plan->id > UINT32_MAX ||
       kind > static_cast<uint8_t>(SnapshotKind::kSavepoint) ||
-      after > static_cast<uint8_t>(AfterSavepoint::kDrain)) {
+      after > static_cast<uint8_t>(AfterSavepoint::kDrain) ||
+      form > static_cast<uint8_t>(SavepointForm::kNative)) {
     return malformed("a checkpoint's plan");
   }
   plan->kind = static_cast<SnapshotKind>(kind);
   plan->after = static_cast<AfterSavepoint>(after);
+  plan->form = static_cast<SavepointForm>(form);
   return CheckpointPlanRef(std::move(plan));
 }
 

@@ -623,21 +623,17 @@ void MasterProcess::on_savepoint(Generation& now, const pb::SavepointRequest& re
     response.set_path(*path);
     answer.ok(response);
   };
-  if (request.native()) {
-    return answer.fail(unimplemented(ErrorId::kBadParameter,
-                                     "savepoints are written in one form, which every state "
-                                     "backend reads; leave the form out, or ask for CANONICAL"));
-  }
+  const SavepointForm form = request.native() ? SavepointForm::kNative : SavepointForm::kCanonical;
   JobMaster& master = *now.master;
   switch (static_cast<SavepointOrder::Then>(request.then())) {
     case SavepointOrder::Then::kGoOn:
-      return master.savepoint({request.directory(), AfterSavepoint::kGoOn}, done);
+      return master.savepoint({request.directory(), AfterSavepoint::kGoOn, form}, done);
     case SavepointOrder::Then::kCancel:
-      return master.cancel_with_savepoint(request.directory(), done);
+      return master.cancel_with_savepoint(request.directory(), done, form);
     case SavepointOrder::Then::kStop:
-      return master.savepoint({request.directory(), AfterSavepoint::kSuspend}, done);
+      return master.savepoint({request.directory(), AfterSavepoint::kSuspend, form}, done);
     case SavepointOrder::Then::kDrain:
-      return master.savepoint({request.directory(), AfterSavepoint::kDrain}, done);
+      return master.savepoint({request.directory(), AfterSavepoint::kDrain, form}, done);
   }
   answer.fail(
       invalid_argument(ErrorId::kBadParameter, "what to do after a savepoint: {}", request.then()));

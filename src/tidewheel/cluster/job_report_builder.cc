@@ -122,6 +122,7 @@ void fill_checkpoint(const JobReportSources& job, const CheckpointFigures& from,
   report.set_id(from.id);
   report.set_status(static_cast<uint32_t>(from.status));
   report.set_is_savepoint(from.kind == SnapshotKind::kSavepoint);
+  report.set_native(from.form == SavepointForm::kNative);
   report.set_is_synchronous(from.after != AfterSavepoint::kGoOn);
   report.set_trigger_ms(from.trigger_wall_ms);
   const bool over = from.status != CheckpointStatus::kInProgress;

@@ -56,12 +56,14 @@ void to_message(const CheckpointPlan& plan, const Clock& clock, pb::PlanMessage&
   message.set_base_checkpoint(plan.base_checkpoint);
   message.set_directory(plan.directory);
   message.set_is_mark(plan.is_mark);
+  message.set_form(static_cast<uint32_t>(plan.form));
 }
 
 Result<CheckpointPlanRef> from_message(const pb::PlanMessage& message, const Clock& clock) {
   if (message.id() < 1 || message.kind() > static_cast<uint32_t>(SnapshotKind::kSavepoint) ||
       message.after() > static_cast<uint32_t>(AfterSavepoint::kDrain) || message.age_ns() < 0 ||
-      message.age_ns() > kAgeNsMax || message.unaligned_after_ns() < 0) {
+      message.age_ns() > kAgeNsMax || message.unaligned_after_ns() < 0 ||
+      message.form() > static_cast<uint32_t>(SavepointForm::kNative)) {
     return bad_message("the plan of a checkpoint has values that can't be");
   }
   auto plan = std::make_shared<CheckpointPlan>();
@@ -75,6 +77,7 @@ Result<CheckpointPlanRef> from_message(const pb::PlanMessage& message, const Clo
   plan->base_checkpoint = message.base_checkpoint();
   plan->directory = message.directory();
   plan->is_mark = message.is_mark();
+  plan->form = static_cast<SavepointForm>(message.form());
   return CheckpointPlanRef(std::move(plan));
 }
 

@@ -46,6 +46,7 @@ TEST(WorkerMessages, the_age_of_a_plan_is_the_same_on_another_machines_clock) {
   plan.id = 9;
   plan.kind = SnapshotKind::kSavepoint;
   plan.after = AfterSavepoint::kDrain;
+  plan.form = SavepointForm::kNative;
   plan.exactly_once = false;
   plan.unaligned_after_ns = 123;
   plan.trigger_ns = here.now_ns() - 777;
@@ -61,6 +62,7 @@ TEST(WorkerMessages, the_age_of_a_plan_is_the_same_on_another_machines_clock) {
   EXPECT_EQ((*read)->id, 9);
   EXPECT_EQ((*read)->kind, plan.kind);
   EXPECT_EQ((*read)->after, plan.after);
+  EXPECT_EQ((*read)->form, plan.form);
   EXPECT_EQ((*read)->exactly_once, false);
   EXPECT_EQ((*read)->unaligned_after_ns, 123);
   EXPECT_TRUE((*read)->is_mark);

@@ -1057,19 +1057,23 @@ void JobMaster::savepoint(SavepointRequest request, std::function<void(Result<st
           }
           stop_answers_.emplace_back(
               *path, [answer](Result<std::string> result) { answer->give(std::move(result)); });
-        });
+        },
+        request.form);
   });
 }
 
 void JobMaster::cancel_with_savepoint(std::string directory,
-                                      std::function<void(Result<std::string>)> done) {
+                                      std::function<void(Result<std::string>)> done,
+                                      SavepointForm form) {
   auto answer = std::make_shared<Answer<std::string>>(std::move(done));
-  post([this, directory = std::move(directory), answer = std::move(answer)] {
-    checkpoints_.savepoint(directory, AfterSavepoint::kGoOn,
-                           [this, answer](Result<std::string> path) {
-                             if (path.ok()) { end_by(JobState::kCancelling); }
-                             answer->give(std::move(path));
-                           });
+  post([this, directory = std::move(directory), answer = std::move(answer), form] {
+    checkpoints_.savepoint(
+        directory, AfterSavepoint::kGoOn,
+        [this, answer](Result<std::string> path) {
+          if (path.ok()) { end_by(JobState::kCancelling); }
+          answer->give(std::move(path));
+        },
+        form);
   });
 }
 

@@ -99,7 +99,8 @@ class JobMaster final : public Turnable,
   void abandon();
   // `done` is called once, on this or another thread.
   void savepoint(SavepointRequest request, std::function<void(Result<std::string>)> done);
-  void cancel_with_savepoint(std::string directory, std::function<void(Result<std::string>)> done);
+  void cancel_with_savepoint(std::string directory, std::function<void(Result<std::string>)> done,
+                             SavepointForm form = SavepointForm::kCanonical);
   void trigger_checkpoint(std::function<void(Result<int64_t>)> done);
   JobState state() const { return state_.load(std::memory_order_acquire); }
   Event& ended() { return *ended_; }

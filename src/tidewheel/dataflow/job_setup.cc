@@ -73,6 +73,7 @@ Status fit_to_origin(CompletedSnapshot& origin, const std::vector<bool>& derived
   const bool ignore_unclaimed = config.get(options::kIgnoreUnclaimedState);
   TIDEWHEEL_RETURN_IF_ERROR(
       fit_to_snapshot(origin.manifest, derived, ignore_unclaimed, chained, warnings));
+  TIDEWHEEL_RETURN_IF_ERROR(check_state_backend(origin.manifest, chained, config));
   for (const std::string& warning : warnings) { logger.warning("{}", warning); }
   return {};
 }

@@ -45,6 +45,7 @@ struct SavepointRequest {
   std::string
       directory;  // its folder is made in here; empty: execution.checkpointing.savepoint-dir
   AfterSavepoint after = AfterSavepoint::kGoOn;
+  SavepointForm form = SavepointForm::kCanonical;
 };
 
 // A failure that the job went on from, or did not.

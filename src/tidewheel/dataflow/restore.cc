@@ -9,6 +9,7 @@
 #include "tidewheel/dataflow/edge_info.h"
 #include "tidewheel/dataflow/forgettable_state.h"
 #include "tidewheel/dataflow/in_flight.h"
+#include "tidewheel/state/state_backend.h"
 
 namespace tidewheel {
 namespace {
@@ -173,6 +174,29 @@ Status fit_to_snapshot(const Manifest& manifest, const std::vector<bool>& derive
     const ManifestOperator* const op = manifest.find(snapshot_uid(chained, node));
     if (op == nullptr) { continue; }
     TIDEWHEEL_RETURN_IF_ERROR(fit_max_parallelism(*op, derived[i], node, chained));
+  }
+  return ok_status();
+}
+
+Status check_state_backend(const Manifest& manifest, const ChainedGraph& chained,
+                           const Config& config) {
+  const std::string backend = config.get(options::kStateBackend);
+  if (backend == kRocksdbForm) { return ok_status(); }
+  for (size_t i = 0; i < chained.graph.nodes.size(); ++i) {
+    const ManifestOperator* const op =
+        manifest.find(snapshot_uid(chained, static_cast<int32_t>(i)));
+    if (op == nullptr) { continue; }
+    for (const OperatorSnapshot& subtask : op->subtasks) {
+      for (const SegmentRef& segment : subtask.segments) {
+        if (segment.meta.form != kRocksdbForm) { continue; }
+        return failed_precondition(
+            ErrorId::kStateBackend,
+            "the snapshot has files of the state backend rocksdb, of operator '{}' (uid {}), which "
+            "only it can read, and {} is '{}': start the job with rocksdb, or take a savepoint of "
+            "the type canonical, which every state backend reads",
+            op->name, op->uid, options::kStateBackend.key, backend);
+      }
+    }
   }
   return ok_status();
 }

@@ -25,6 +25,11 @@ Status fit_to_snapshot(const Manifest& manifest, const std::vector<bool>& derive
                        bool ignore_unclaimed, ChainedGraph& chained,
                        std::vector<std::string>& warnings);
 
+// Whether the state backend of `config` can read what the snapshot has of the job's operators.
+// Errors: kStateBackend.
+Status check_state_backend(const Manifest& manifest, const ChainedGraph& chained,
+                           const Config& config);
+
 // Takes out what was in flight, as if channels had been empty. Returns how many elements that were.
 uint64_t drop_in_flight(Manifest& manifest);
 

@@ -466,10 +466,10 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
 
   // What there is then only. Slices have no rows.
   struct Stored {
-    Stored(StateBackend& backend, bool own_snapshots, OperatorContext& context)
+    Stored(StateBackend& backend, OperatorContext& context)
         : sides(
-              backend, own_snapshots, [&context] { context.wake(); }, JoinBuckets{},
-              context.max_parallelism(), &context.memory()),
+              backend, [&context] { context.wake(); }, JoinBuckets{}, context.max_parallelism(),
+              &context.memory()),
           scan(sides.store, sides.left, sides.right, context.key_groups(),
                context.max_parallelism()) {}
     bool has_rows(int64_t number) const {
@@ -486,7 +486,7 @@ class SlicingCoGroupOperator final : public WindowOperator<L, typename Function:
   };
 
   Status open_stored(OperatorContext& context, StateBackend& backend, SnapshotReader* reader) {
-    stored_ = std::make_unique<Stored>(backend, this->keeps_changes(), context);
+    stored_ = std::make_unique<Stored>(backend, context);
     const auto was_dropped = [this](int32_t group, int64_t number) {
       return dropped_.was_dropped(group, grid_.windows_of(number).last);
     };

@@ -182,8 +182,8 @@ class IntervalJoinOperator final
   Status open_stored(OperatorContext& context, StateBackend& backend, SnapshotReader* reader) {
     const JoinBuckets buckets{interval_bucket_ms(bounds_)};
     stored_ = std::make_unique<StoredSides<K, L, R>>(
-        backend, this->keeps_changes(), [&context] { context.wake(); }, buckets,
-        context.max_parallelism(), &context.memory());
+        backend, [&context] { context.wake(); }, buckets, context.max_parallelism(),
+        &context.memory());
     return stored_->open(
         kIntervalRowsForm, buckets.stored_form(), reader,
         [this, buckets](int32_t group, int64_t bucket) {

@@ -93,10 +93,8 @@ struct StoredSideMeta {
 class JoinStore {
  public:
   // `wake` has `write` called again; any thread calls it. The backend outlives the store.
-  JoinStore(StateBackend& backend, bool own_snapshots, std::function<void()> wake)
-      : backend_(backend),
-        own_snapshots_(own_snapshots && backend.has_own_snapshots()),
-        wake_(std::move(wake)) {}
+  JoinStore(StateBackend& backend, std::function<void()> wake)
+      : backend_(backend), own_snapshots_(backend.has_own_snapshots()), wake_(std::move(wake)) {}
 
   // Before any side is added. `reader` may be null. Gives the reader of the states that are not in
   // the backend already, or null; it lives until `end_restore`.

@@ -42,8 +42,7 @@ class OperatorBase : public Operator {
   Status open_store(Store& store, SnapshotReader* reader) {
     TIDEWHEEL_ASSIGN_OR_RETURN(StateBackend* const backend, context_->state_backend());
     if (backend == nullptr) { return reader == nullptr ? Status() : store.read(*reader); }
-    return store.open_backend(*backend, reader, keeps_changes(),
-                              [context = context_] { context->wake(); });
+    return store.open_backend(*backend, reader, [context = context_] { context->wake(); });
   }
 
  private:

@@ -82,7 +82,7 @@ class SliceStore {
   // whether it is wanted; afterwards is_restored() says whether the backend had its own snapshot,
   // whose entries nobody has looked at.
   template <class Keeps>
-  Status open(StateBackend& backend, SnapshotReader* reader, bool own_snapshots, Keeps keeps);
+  Status open(StateBackend& backend, SnapshotReader* reader, Keeps keeps);
   bool is_restored() const { return backend_->is_restored(id_); }
 
   // ---- Slices, in the order of their numbers.
@@ -279,10 +279,9 @@ class SliceStore {
 
 template <class K, class V>
 template <class Keeps>
-Status SliceStore<K, V>::open(StateBackend& backend, SnapshotReader* reader, bool own_snapshots,
-                              Keeps keeps) {
+Status SliceStore<K, V>::open(StateBackend& backend, SnapshotReader* reader, Keeps keeps) {
   backend_ = &backend;
-  own_snapshots_ = own_snapshots && backend.has_own_snapshots();
+  own_snapshots_ = backend.has_own_snapshots();
   TIDEWHEEL_ASSIGN_OR_RETURN(keys_decoder_,
                              StateDecoder<K>::make(state_.meta, state_.meta.key_schema));
   TIDEWHEEL_ASSIGN_OR_RETURN(

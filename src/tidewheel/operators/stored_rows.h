@@ -485,9 +485,9 @@ class StoredRows final : public StoredSide {
 template <class K, class L, class R>
 struct StoredSides {
   // `wake` and `memory` are the operator's.
-  StoredSides(StateBackend& backend, bool own_snapshots, std::function<void()> wake,
-              JoinBuckets buckets, int32_t max_parallelism, MemoryPool* memory)
-      : store(backend, own_snapshots, std::move(wake)),
+  StoredSides(StateBackend& backend, std::function<void()> wake, JoinBuckets buckets,
+              int32_t max_parallelism, MemoryPool* memory)
+      : store(backend, std::move(wake)),
         left(store, buckets, backend.key_groups(), max_parallelism, memory),
         right(store, buckets, backend.key_groups(), max_parallelism, memory) {}
 

@@ -57,7 +57,7 @@ class StoredSlicingWindow final : public WindowEngine<T, typename Fold::Output> 
       if (slice != nullptr) { slice->is_stored = true; }
       return slice != nullptr;
     };
-    TIDEWHEEL_RETURN_IF_ERROR(store_.open(backend, reader, this->keeps_changes(), keeps));
+    TIDEWHEEL_RETURN_IF_ERROR(store_.open(backend, reader, keeps));
     if (store_.is_restored()) { take_over(drops); }
     wake_for_next_window();
     return store_.status();

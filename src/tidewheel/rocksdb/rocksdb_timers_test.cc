@@ -90,7 +90,7 @@ struct Sessions {
     const Session prototype;
     session.emplace(prototype);
     store.keep_changes();
-    const Status opened = store.open_backend(*backend, reader, true, [] {});
+    const Status opened = store.open_backend(*backend, reader, [] {});
     EXPECT_TRUE(opened.ok()) << opened.to_string();
   }
   // Sets, moves and cancels timers; some fire.

@@ -170,11 +170,9 @@ class KeyedStore final : public KeyedState, private TableTracker<K, uint32_t> {
 
   // ---- In front of a backend (keyed_store_backend.h): rows are then a cache.
 
-  // Instead of `read`, when all states are declared. `reader` may be null. `own_snapshots`: those
-  // in the backend's own form are wanted where the writer takes files. `wake` has `write` called
-  // again; any thread calls it. The backend outlives the store.
-  Status open_backend(StateBackend& backend, SnapshotReader* reader, bool own_snapshots,
-                      std::function<void()> wake);
+  // Instead of `read`, when all states are declared. `reader` may be null. `wake` has `write`
+  // called again; any thread calls it. The backend outlives the store.
+  Status open_backend(StateBackend& backend, SnapshotReader* reader, std::function<void()> wake);
   bool has_backend() const { return backed_ != nullptr; }
   // Has the rows of all keys of a batch at hand, until the next fetch. Between begin_work and
   // end_work. Throws a StateError when the backend fails.

@@ -16,12 +16,12 @@ namespace tidewheel {
 
 template <class K>
 Status KeyedStore<K>::open_backend(StateBackend& backend, SnapshotReader* reader,
-                                   bool own_snapshots, std::function<void()> wake) {
+                                   std::function<void()> wake) {
   backed_ = std::make_unique<Backed>(*this, backend, [this](int32_t& group) {
     group = current_hash_.group;
     return backed_->current_bytes.encode(*current_key_);
   });
-  backed_->own_snapshots = own_snapshots && backend.has_own_snapshots();
+  backed_->own_snapshots = backend.has_own_snapshots();
   if (backend.timer_storage().in_backend) { open_timers(); }
   backend.set_commit_wake(wake);
   backed_->wake = std::move(wake);

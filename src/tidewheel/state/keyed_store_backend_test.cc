@@ -69,7 +69,7 @@ struct Side {
   void open(SnapshotReader* reader) {
     Status status;
     if (backend != nullptr) {
-      status = store.open_backend(*backend, reader, false, [] {});
+      status = store.open_backend(*backend, reader, [] {});
     } else if (reader != nullptr) {
       status = store.read(*reader);
     }
@@ -352,7 +352,7 @@ TEST_P(KeyedStoreCache, snapshots_are_of_the_barrier_while_rows_leave) {
     Counts prototype;
     function.emplace(prototype);
   }
-  ASSERT_TRUE(store.open_backend(backend, nullptr, false, [] {}).ok());
+  ASSERT_TRUE(store.open_backend(backend, nullptr, [] {}).ok());
   std::map<int64_t, int64_t> model;
   const auto batch = [&] {
     std::vector<int64_t> keys;
@@ -423,7 +423,7 @@ TEST(KeyedStoreRows, keys_that_come_once_do_not_drive_out_those_in_use) {
     BindingScope scope(&store, &operator_state);
     count.emplace(prototype);
   }
-  ASSERT_TRUE(store.open_backend(backend, nullptr, false, [] {}).ok());
+  ASSERT_TRUE(store.open_backend(backend, nullptr, [] {}).ok());
   int64_t in_use = 0;
   int64_t once = kInUse;
   const auto read = [&] { return backend.figures().found + backend.figures().missed; };
