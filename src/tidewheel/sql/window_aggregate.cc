@@ -645,7 +645,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     emitted_keys_.clear();
     cells_.clear();
     if (is_merged_) {
-      for (size_t i = begin; i < end; ++i) { take_result(merged_->key(i), merged_->cell(i)); }
+      take_merged(begin, end);
       calls_->results(cells_, 0, 1);
       emit();
       return release_merged(begin, end);
@@ -661,6 +661,18 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       return;
     }
     emit_stored(slice, begin, end);
+  }
+  void take_merged(size_t begin, size_t end) {
+    if (set_.counts_rows() || window_ < fired_until_) {
+      for (size_t i = begin; i < end; ++i) { take_result(merged_->key(i), merged_->cell(i)); }
+      return;
+    }
+    emitted_keys_.resize(end - begin);
+    cells_.resize(end - begin);
+    for (size_t i = begin; i < end; ++i) {
+      emitted_keys_[i - begin] = merged_->key(i);
+      cells_[i - begin] = merged_->cell(i);
+    }
   }
   // The same of keys that are looked up.
   void emit_stored(const Slice& slice, size_t begin, size_t end) {
@@ -706,6 +718,7 @@ class WindowAggregate final : public TimedKeyedOperator<SliceKey<K>> {
     }
   }
   void release_merged(size_t begin, size_t end) {
+    if (merged_->heap.live_bytes() == 0) { return; }
     for (size_t i = begin; i < end; ++i) { set_.release(merged_->cell(i), merged_->heap); }
   }
   void emit() {
