@@ -74,14 +74,19 @@ class FileHighAvailability final : public HighAvailability {
     });
   }
   bool keeps_jobs() const override { return true; }
-  void put_job(std::string id, std::string record, Poster poster, Done done) override {
-    write([this, path = join_path(jobs_path_, id),
-           record = std::move(record)] { return write_all_durably(world_.files(), path, record); },
-          std::move(poster), std::move(done));
+  void put_job(uint64_t fence, std::string id, std::string record, Poster poster,
+               Done done) override {
+    write(
+        fence,
+        [this, path = join_path(jobs_path_, id), record = std::move(record)] {
+          return write_all_durably(world_.files(), path, record);
+        },
+        std::move(poster), std::move(done));
   }
-  void remove_job(std::string id, Poster poster, Done done) override {
-    write([this, path = join_path(jobs_path_, id)] { return world_.files().remove_all(path); },
-          std::move(poster), std::move(done));
+  void remove_job(uint64_t fence, std::string id, Poster poster, Done done) override {
+    write(
+        fence, [this, path = join_path(jobs_path_, id)] { return world_.files().remove_all(path); },
+        std::move(poster), std::move(done));
   }
   void read_jobs(Poster poster, std::function<void(Result<Jobs>)> done) override {
     files_->run([this, poster = std::move(poster), done = std::move(done)] {
@@ -93,15 +98,15 @@ class FileHighAvailability final : public HighAvailability {
  private:
   // ---- The pool's jobs.
 
-  void write(std::function<Status()> action, Poster poster, Done done) {
-    files_->run(
-        [this, action = std::move(action), poster = std::move(poster), done = std::move(done)] {
-          Status status =
-              held_ != nullptr
-                  ? action()
-                  : failed_precondition(ErrorId::kFenced, "this JobManager does not lead any more");
-          poster([done, status = std::move(status)] { done(status); });
-        });
+  void write(uint64_t fence, std::function<Status()> action, Poster poster, Done done) {
+    files_->run([this, fence, action = std::move(action), poster = std::move(poster),
+                 done = std::move(done)] {
+      Status status =
+          held_ != nullptr && fence == fence_
+              ? action()
+              : failed_precondition(ErrorId::kFenced, "this JobManager does not lead any more");
+      poster([done, status = std::move(status)] { done(status); });
+    });
   }
   Result<Jobs> load_jobs() {
     TIDEWHEEL_ASSIGN_OR_RETURN(const bool exists, world_.files().exists(jobs_path_));
@@ -145,6 +150,7 @@ class FileHighAvailability final : public HighAvailability {
     mine.fence = last.has_value() ? last->fence + 1 : 1;
     TIDEWHEEL_RETURN_IF_ERROR(write_all_durably(world_.files(), leader_path_, leader_text(mine)));
     held_ = std::move(*lock);
+    fence_ = mine.fence;
     return ok_status();
   }
 
@@ -197,6 +203,7 @@ class FileHighAvailability final : public HighAvailability {
   const std::shared_ptr<CompletionGate> gate_;
   // The pool's, one job at a time.
   std::unique_ptr<FileLock> held_;
+  uint64_t fence_ = 0;  // with which it is held
   // The loop's.
   std::optional<Candidate> candidate_;
   bool leads_ = false;

@@ -48,13 +48,15 @@ class HighAvailability {
   virtual void watch_leader(Poster poster,
                             std::function<void(std::optional<Leader>)> on_change) = 0;
 
-  // ---- Jobs, which the leader keeps. Writes of one that leads no more are refused (kFenced).
+  // ---- Jobs, which the leader keeps. A write is told the fence of the leadership that it belongs
+  // to, and is refused (kFenced) when that is over, be it that this candidate leads again.
   // Whether they outlive the process at all.
   virtual bool keeps_jobs() const = 0;
   using Done = std::function<void(Status)>;
   using Jobs = std::vector<std::pair<std::string, std::string>>;  // id and record, by id
-  virtual void put_job(std::string id, std::string record, Poster poster, Done done) = 0;
-  virtual void remove_job(std::string id, Poster poster, Done done) = 0;
+  virtual void put_job(uint64_t fence, std::string id, std::string record, Poster poster,
+                       Done done) = 0;
+  virtual void remove_job(uint64_t fence, std::string id, Poster poster, Done done) = 0;
   virtual void read_jobs(Poster poster, std::function<void(Result<Jobs>)> done) = 0;
   // Where all candidates find files (programs); empty: each has its own.
   virtual std::string shared_directory() const = 0;

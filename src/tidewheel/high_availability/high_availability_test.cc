@@ -37,11 +37,12 @@ class Contender {
   uint64_t fence() const { return fence_; }
   HighAvailability& availability() { return *availability_; }
 
-  Status put(const std::string& id, const std::string& record) {
-    return ask([&](auto done) { availability_->put_job(id, record, loop_.poster(), done); });
+  Status put(const std::string& id, const std::string& record) { return put(fence_, id, record); }
+  Status put(uint64_t fence, const std::string& id, const std::string& record) {
+    return ask([&](auto done) { availability_->put_job(fence, id, record, loop_.poster(), done); });
   }
   Status remove(const std::string& id) {
-    return ask([&](auto done) { availability_->remove_job(id, loop_.poster(), done); });
+    return ask([&](auto done) { availability_->remove_job(fence_, id, loop_.poster(), done); });
   }
   HighAvailability::Jobs jobs() {
     HighAvailability::Jobs out;
@@ -93,6 +94,8 @@ TEST_F(FileHighAvailability, one_leads_and_the_next_follows_with_a_greater_fence
   first.reset();
   ASSERT_TRUE(second.wait());
   EXPECT_GT(second.fence(), fence);
+  EXPECT_EQ(second.put(fence, kJob, "of an earlier leader").id(), ErrorId::kFenced);
+  EXPECT_TRUE(second.put(kJob, "y").ok());
 }
 
 TEST_F(FileHighAvailability, jobs_outlive_the_leader) {

@@ -25,10 +25,10 @@ class NoHighAvailability final : public HighAvailability {
     });
   }
   bool keeps_jobs() const override { return false; }
-  void put_job(std::string, std::string, Poster poster, Done done) override {
+  void put_job(uint64_t, std::string, std::string, Poster poster, Done done) override {
     poster([done = std::move(done)] { done(ok_status()); });
   }
-  void remove_job(std::string, Poster poster, Done done) override {
+  void remove_job(uint64_t, std::string, Poster poster, Done done) override {
     poster([done = std::move(done)] { done(ok_status()); });
   }
   void read_jobs(Poster poster, std::function<void(Result<Jobs>)> done) override {

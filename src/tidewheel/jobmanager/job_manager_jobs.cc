@@ -163,7 +163,7 @@ void JobManager::Role::keep(const Job& job, Done done) {
   for (const pb::FailureReport& failure : job.master_failures) {
     record.add_master_failures(failure.SerializeAsString());
   }
-  options_.high_availability->put_job(job.id, record.SerializeAsString(), loop_.poster(),
+  options_.high_availability->put_job(fence_, job.id, record.SerializeAsString(), loop_.poster(),
                                       std::move(done));
 }
 
@@ -482,7 +482,8 @@ void JobManager::Role::forget_old_jobs() {
     const bool too_many = ended.size() - i > keep_max;
     if (!too_many && now_ms - ended[i].first < keep_ms) { continue; }
     jobs_.erase(ended[i].second);
-    options_.high_availability->remove_job(ended[i].second, loop_.poster(), [](const Status&) {});
+    options_.high_availability->remove_job(fence_, ended[i].second, loop_.poster(),
+                                           [](const Status&) {});
   }
 }
 

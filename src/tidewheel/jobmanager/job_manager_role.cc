@@ -290,7 +290,7 @@ void JobManager::Role::shut_down() {
   for (auto& [id, job] : jobs_) {
     loop_.cancel(job.restart);
     end_master(job);
-    options_.high_availability->remove_job(id, loop_.poster(), [](const Status&) {});
+    options_.high_availability->remove_job(fence_, id, loop_.poster(), [](const Status&) {});
   }
   for (const auto& [id, task_manager] : task_managers_) {
     task_manager.client.notify("ShutDown", pb::Empty());

@@ -36,13 +36,16 @@ class SimElection::Client final : public HighAvailability {
     tell_leader();
   }
   bool keeps_jobs() const override { return true; }
-  void put_job(std::string id, std::string record, Poster poster, Done done) override {
-    change([id = std::move(id), record = std::move(record)](auto& jobs) { jobs[id] = record; },
-           std::move(poster), std::move(done));
+  void put_job(uint64_t fence, std::string id, std::string record, Poster poster,
+               Done done) override {
+    change(
+        fence, [id = std::move(id), record = std::move(record)](auto& jobs) { jobs[id] = record; },
+        std::move(poster), std::move(done));
   }
-  void remove_job(std::string id, Poster poster, Done done) override {
-    change([id = std::move(id)](auto& jobs) { jobs.erase(id); }, std::move(poster),
-           std::move(done));
+  void remove_job(uint64_t fence, std::string id, Poster poster, Done done) override {
+    change(
+        fence, [id = std::move(id)](auto& jobs) { jobs.erase(id); }, std::move(poster),
+        std::move(done));
   }
   void read_jobs(Poster poster, std::function<void(Result<Jobs>)> done) override {
     service_.later([this, self = self_, poster = std::move(poster), done = std::move(done)] {
@@ -121,15 +124,15 @@ class SimElection::Client final : public HighAvailability {
     }
     if (can_reach()) { service_.elect(); }
   }
-  void change(std::function<void(std::map<std::string, std::string>&)> action, Poster poster,
-              Done done) {
-    service_.later([this, self = self_, session = session_, action = std::move(action),
+  void change(uint64_t fence, std::function<void(std::map<std::string, std::string>&)> action,
+              Poster poster, Done done) {
+    service_.later([this, self = self_, fence, action = std::move(action),
                     poster = std::move(poster), done = std::move(done)] {
       if (*self == nullptr || !*alive_) { return; }
       Status status = ok_status();
       if (!can_reach()) {
         status = out_of_reach();
-      } else if (session == nullptr || service_.leader_ != session->number) {
+      } else if (service_.leader_ != fence) {
         status = failed_precondition(ErrorId::kFenced, "another one leads");
       } else {
         action(service_.jobs_);

@@ -56,16 +56,18 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     });
   }
   bool keeps_jobs() const override { return true; }
-  void put_job(std::string id, std::string record, Poster poster, Done done) override {
-    calls_->run([this, id = std::move(id), record = std::move(record), poster = std::move(poster),
-                 done = std::move(done)] {
-      poster([done, status = write_job(id, record)] { done(status); });
+  void put_job(uint64_t fence, std::string id, std::string record, Poster poster,
+               Done done) override {
+    calls_->run([this, fence, id = std::move(id), record = std::move(record),
+                 poster = std::move(poster), done = std::move(done)] {
+      poster([done, status = write_job(fence, id, record)] { done(status); });
     });
   }
-  void remove_job(std::string id, Poster poster, Done done) override {
-    calls_->run([this, id = std::move(id), poster = std::move(poster), done = std::move(done)] {
-      poster([done, status = erase_job(id)] { done(status); });
-    });
+  void remove_job(uint64_t fence, std::string id, Poster poster, Done done) override {
+    calls_->run(
+        [this, fence, id = std::move(id), poster = std::move(poster), done = std::move(done)] {
+          poster([done, status = erase_job(fence, id)] { done(status); });
+        });
   }
   void read_jobs(Poster poster, std::function<void(Result<Jobs>)> done) override {
     calls_->run([this, poster = std::move(poster), done = std::move(done)] {
@@ -105,6 +107,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   void drop_session() {
     connection_.reset();
     own_node_.clear();
+    own_fence_ = 0;
   }
 
   Result<Look> look_at_election(const std::optional<std::string>& candidate) {
@@ -138,12 +141,13 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     leader.fence = static_cast<uint64_t>(node->created);
     seen.leader = leader;
     seen.is_elected = first == own_node_;
+    if (seen.is_elected) { own_fence_ = leader.fence; }
     return seen;
   }
 
-  Status write_job(const std::string& id, const std::string& record) {
+  Status write_job(uint64_t fence, const std::string& id, const std::string& record) {
     TIDEWHEEL_RETURN_IF_ERROR(check_connected());
-    if (own_node_.empty()) { return not_leading(); }
+    if (fence == 0 || own_fence_ != fence) { return not_leading(); }
     TIDEWHEEL_RETURN_IF_ERROR(world_.files().make_directories(jobs_directory_));
     const std::string node = jobs_path_ + "/" + id;
     const auto before = connection_->read(node, /*watches=*/false);
@@ -161,9 +165,9 @@ class ZooKeeperHighAvailability final : public HighAvailability {
     }
     return written;
   }
-  Status erase_job(const std::string& id) {
+  Status erase_job(uint64_t fence, const std::string& id) {
     TIDEWHEEL_RETURN_IF_ERROR(check_connected());
-    if (own_node_.empty()) { return not_leading(); }
+    if (fence == 0 || own_fence_ != fence) { return not_leading(); }
     const std::string node = jobs_path_ + "/" + id;
     const auto before = connection_->read(node, /*watches=*/false);
     TIDEWHEEL_RETURN_IF_ERROR(connection_->remove_guarded(own_node_, node));
@@ -316,6 +320,7 @@ class ZooKeeperHighAvailability final : public HighAvailability {
   // The pool's.
   std::unique_ptr<ZooKeeperConnection> connection_;
   std::string own_node_;
+  uint64_t own_fence_ = 0;  // of the leadership that the node stands for, once it is seen to lead
   uint64_t sessions_ = 0;
   int64_t files_written_ = 0;
   // The loop's.

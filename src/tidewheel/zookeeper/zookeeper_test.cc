@@ -114,9 +114,10 @@ class Contender {
 
   uint64_t fence() const { return fence_; }  // 0: it does not lead
   const std::string& leader() const { return leader_; }
-  Status put(const std::string& id, const std::string& record) {
+  Status put(const std::string& id, const std::string& record) { return put(fence_, id, record); }
+  Status put(uint64_t fence, const std::string& id, const std::string& record) {
     std::optional<Status> status;
-    availability_->put_job(id, record, loop_.poster(), [&](Status done) { status = done; });
+    availability_->put_job(fence, id, record, loop_.poster(), [&](Status done) { status = done; });
     simulation_.run_until([&] { return status.has_value(); });
     return *status;
   }
@@ -180,8 +181,13 @@ TEST_P(ZooKeeperElection, who_is_cut_off_steps_down_before_another_leads) {
     fabric_.cut("jm0", ensemble_.host(i), false);
   }
   ASSERT_TRUE(wait([&] { return first_->leader() == "jm1:1"; }));
+  // Its new node is a candidate's, and stands for no earlier leadership, nor does that of a later
+  // one.
+  EXPECT_EQ(first_->put(fence, "1", "of an earlier leader").id(), ErrorId::kFenced);
   second_.reset();
   ASSERT_TRUE(wait([&] { return first_->fence() != 0; }));
+  EXPECT_EQ(first_->put(fence, "1", "of an earlier leader").id(), ErrorId::kFenced);
+  EXPECT_TRUE(first_->put("1", "of this one").ok());
 }
 
 // What comes from a server says nothing of when it has last heard of the leader.
