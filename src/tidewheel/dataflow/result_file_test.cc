@@ -79,7 +79,7 @@ class ResultFile : public ::testing::Test {
 
   static constexpr ResultId kId{7, 3};
   static constexpr int64_t kSum = int64_t{20'000} * 19'999 / 2 + int64_t{190'000};
-  const NumberCodec codec_;
+  const NumberCodec codec_{};
   const std::shared_ptr<BatchPool> pool_ = BatchPool::create_for<int64_t>(1024, nullptr);
   std::unique_ptr<ResultFileWriter> writer_;
   std::string bytes_;

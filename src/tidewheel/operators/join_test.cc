@@ -368,7 +368,8 @@ TEST_P(interval_join, goes_on_from_any_checkpoint_of_changes) {
        {std::pair<int64_t, int64_t>{-10, 10}, {0, 300}, {-300, -20}, {1000, 1500}}) {
     for (uint64_t seed = 1; seed <= 6; ++seed) {
       const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
-      Checkpoints checkpoints(script, seed, [&] { return interval(lower, upper); });
+      Checkpoints checkpoints(script, seed,
+                              [&, lower = lower, upper = upper] { return interval(lower, upper); });
       EXPECT_EQ(checkpoints.play(), expected_in_interval(script, lower, upper))
           << "bounds " << lower << " " << upper << ", seed " << seed;
       layers += checkpoints.layers();
@@ -467,7 +468,9 @@ TEST_P(interval_join, agrees_with_plain_loops) {
        {std::pair<int64_t, int64_t>{-10, 10}, {0, 30}, {-300, -20}, {5, 5}, {1000, 1500}}) {
     for (uint64_t seed = 1; seed <= 4; ++seed) {
       const Script script = make_script(seed, seed % 2 == 0 ? 40 : 0);
-      const Pairs actual = play(script, seed > 2 ? 0.3 : 0, [&] { return interval(lower, upper); });
+      const Pairs actual = play(script, seed > 2 ? 0.3 : 0, [&, lower = lower, upper = upper] {
+        return interval(lower, upper);
+      });
       EXPECT_EQ(actual, expected_in_interval(script, lower, upper))
           << "bounds " << lower << " " << upper << ", seed " << seed;
     }

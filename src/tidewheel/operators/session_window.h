@@ -396,7 +396,7 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
     } else {
       std::vector<Session>& rest = scratch_;
       rest.clear();
-      for_each_session(*sessions, [&](Session& session) {
+      for_each_session(*sessions, [&, key = key](Session& session) {
         handle_due(*key, session, entry.time);
         if (session.exists()) { rest.push_back(session); }
       });
@@ -408,8 +408,9 @@ class SessionWindowOperator final : public WindowOperator<T, typename Fold::Outp
       store(*sessions, last, rest);
     }
     if (!sessions->first.exists()) {
-      state_->table.erase_where(entry.hash,
-                                [&](const K&, const KeySessions& one) { return &one == sessions; });
+      state_->table.erase_where(
+          entry.hash,
+          [sessions = sessions](const K&, const KeySessions& one) { return &one == sessions; });
       return;
     }
     sessions->due = earliest_due(*sessions);
