@@ -69,7 +69,8 @@ void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
     const bool adds_only = std::all_of(kinds.begin(), kinds.end(),
                                        [](RowKind kind) { return kind == RowKind::kInsert; });
     if (!adds_only || out.kinds() != nullptr) { put_kinds(out, kinds); }
-    const bool keeps_input = in != nullptr && (end - begin) * kKeptPart >= in->size();
+    // Not by what this batch has room for: what is left of it for the next one is kept as well.
+    const bool keeps_input = in != nullptr && size_ * kKeptPart >= in->size();
     if (keeps_input) { out.keep(*in); }
     if (bytes_arena_ && has_bytes_) { out.share_arena(bytes_arena_); }
     for (const RowImages* const images : images_) {
@@ -210,7 +211,7 @@ void RowOutput::put_pairs(size_t begin, size_t end, const ColumnBatch& in, Colum
   const uint32_t at = out.size();
   const auto count = static_cast<uint32_t>(rows.size());
   if (out.kinds() != nullptr) { std::fill_n(out.make_kinds(at + count) + at, count, RowKind{}); }
-  const bool keeps_input = count * kKeptPart >= in.size();
+  const bool keeps_input = size_ * kKeptPart >= in.size();
   if (keeps_input) { out.keep(in); }
   for (const RowImages* const images : images_) {
     if (images != nullptr) { images->share_tables(out); }

@@ -94,12 +94,15 @@ class TopN final : public KeyedOperator<K> {
 
   Progress on_rows(int32_t, const Element& rows, uint32_t& cursor) override {
     return this->take_chunks(
-        rows, cursor, kChunk,
+        rows, cursor, keeps_order_ ? kOrdersChunk : kChunk,
         [&](const ColumnBatch& in, uint32_t& begin, uint32_t end) { take(in, begin, end); });
   }
 
  private:
   static constexpr uint32_t kChunk = 256;
+  // Of rows of which few are sent: of a whole batch these are enough for it to be kept as it is, in
+  // place of copies of their strings.
+  static constexpr uint32_t kOrdersChunk = 1024;
   static constexpr int64_t kFewRows = 64;
   static constexpr uint32_t kAhead = 8;     // rows whose best ones are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
