@@ -21,37 +21,25 @@ size_t power_of(size_t bytes) { return static_cast<size_t>(std::bit_width(bytes 
 
 }  // namespace
 
-Pieces::~Pieces() { trim(0); }
+Pieces::~Pieces() { trim(); }
 
 std::byte* Pieces::take(size_t bytes) {
   std::vector<std::byte*>& spare = spare_[power_of(bytes)];
   if (!spare.empty()) {
     std::byte* const piece = spare.back();
     spare.pop_back();
-    spare_bytes_ -= bytes;
     return piece;
   }
   return file_ != nullptr ? file_->allocate(bytes) : new std::byte[bytes];
 }
 
-void Pieces::give_back(std::byte* piece, size_t bytes) {
-  spare_[power_of(bytes)].push_back(piece);
-  spare_bytes_ += bytes;
-}
+void Pieces::give_back(std::byte* piece, size_t bytes) { spare_[power_of(bytes)].push_back(piece); }
 
-void Pieces::trim(size_t kept_bytes) {
-  if (file_ == nullptr) { kept_bytes = 0; }
-  for (size_t power = spare_.size(); power-- > 0 && spare_bytes_ > kept_bytes;) {
-    while (!spare_[power].empty() && spare_bytes_ > kept_bytes) {
-      const size_t bytes = size_t{1} << power;
-      if (file_ != nullptr) {
-        file_->free(spare_[power].back(), bytes);
-      } else {
-        delete[] spare_[power].back();
-      }
-      spare_[power].pop_back();
-      spare_bytes_ -= bytes;
-    }
+void Pieces::trim() {
+  if (file_ != nullptr) { return; }
+  for (std::vector<std::byte*>& pieces : spare_) {
+    for (std::byte* const piece : pieces) { delete[] piece; }
+    pieces.clear();
   }
 }
 

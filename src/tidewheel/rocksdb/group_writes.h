@@ -28,13 +28,13 @@ class Pieces {
   // Null when the file has no room.
   std::byte* take(size_t bytes);
   void give_back(std::byte* piece, size_t bytes);
-  // Gives what has come back to the system, of a file only as much as is more than `kept_bytes`.
-  void trim(size_t kept_bytes);
+  // Gives what memory has come back to the system. Room in the file stays taken until its end: to
+  // give back a piece takes as long as the disk does.
+  void trim();
 
  private:
   const std::shared_ptr<FileMemory> file_;
   std::array<std::vector<std::byte*>, 64> spare_;  // by the power
-  size_t spare_bytes_ = 0;
 };
 
 // One of the writes, as it lies in a piece: state, size of the key and whether it erases, size of

@@ -165,7 +165,6 @@ class RocksdbBackend final : public StateBackend {
     std::vector<GroupWrites> ended;  // one each, in their order
     uint64_t open_bytes = 0;
     uint64_t ended_bytes = 0;
-    size_t used_bytes = 0;  // of pieces, about, at the last barrier
     // The job's.
     std::vector<GroupWrites> writing;
     GroupWrites::Place* places = nullptr;  // a piece, for any of these

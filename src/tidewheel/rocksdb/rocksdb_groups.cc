@@ -41,10 +41,9 @@ bool RocksdbBackend::begin_groups() {
   // In a file the writes have heads, and pieces are not full.
   groups_.bytes_max = group_bytes_max_ / live / (gathers_groups() ? 4 : 1);
   if (groups_.bytes_max < kGroupBytesMin && !gathers_groups()) { return false; }
-  // Pages that were used at the last barrier are at hand for this one.
   if (behind_written_) {
     settle_written();
-    pieces_->trim(2 * std::exchange(groups_.used_bytes, 0));
+    pieces_->trim();
   }
   groups_.is_open = true;
   groups_.next = 0;
@@ -123,7 +122,6 @@ Status RocksdbBackend::write_ended(bool is_last) {
   TIDEWHEEL_DCHECK(is_cut());
   settle_written();
   groups_.writing = std::exchange(groups_.ended, {});
-  groups_.used_bytes += 2 * groups_.ended_bytes;  // with heads, and pieces that are not full
   groups_.ended_bytes = 0;
   groups_.files.resize(stores_.size());
   size_t count = 1;
