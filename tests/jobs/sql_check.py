@@ -365,6 +365,31 @@ def the_statement_that_fails_is_named(program):
     expect("in the view default_catalog.default_database.v: line 2" in message, message)
 
 
+def parts_that_are_named_twice_at_each_level_are_planned_once(program):
+    table = "CREATE TABLE t (k BIGINT, v BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '10');"
+    joins = ["c0 AS (SELECT k, SUM(v) AS v FROM t GROUP BY k)"]
+    unions = ["c0 AS (SELECT k, v FROM t)"]
+    views = [table, "CREATE VIEW c0 AS SELECT k, SUM(v) AS v FROM t GROUP BY k;"]
+    condition = "SELECT MAX(v) AS v FROM t"
+    missing = "SELECT v FROM t"
+    for level in range(1, 31):
+        join = f"SELECT a.k, a.v + b.v AS v FROM c{level - 1} a JOIN c{level - 1} b ON a.k = b.k"
+        joins.append(f"c{level} AS ({join})")
+        views.append(f"CREATE VIEW c{level} AS {join};")
+        unions.append(f"c{level} AS (SELECT k, v + 1 AS v FROM c{level - 1} WHERE v > 1 UNION ALL SELECT k, v FROM c{level - 1} WHERE v <= 1)")
+        condition = f"SELECT MAX(v) AS v FROM t HAVING MAX(v) > ({condition})"
+        missing = f"SELECT v FROM t WHERE v NOT IN ({missing})"
+    for name, before, query in (
+        ("joins", table, f"WITH {', '.join(joins)} SELECT * FROM c30"),
+        ("unions", table, f"WITH {', '.join(unions)} SELECT * FROM c30"),
+        ("views", " ".join(views), "SELECT * FROM c30"),
+        ("conditions", table, condition),
+        ("NOT IN", table, missing),
+    ):
+        shown = program.run(text=f"{before} EXPLAIN {query};").stdout
+        expect(len(shown) < 250_000, f"{name}: the plan has {len(shown)} bytes")
+
+
 def a_list_of_many_values_is_planned_in_a_moment(program):
     values = ",".join(map(str, range(30_000)))
     shown = program.run("--csv", text=f"SELECT COUNT(*) AS n FROM (VALUES (1), (29999), (30000)) AS t(a) WHERE a IN ({values});")

@@ -1039,7 +1039,9 @@ Result<QueryBinder::Sorted> QueryBinder::aggregate(Planned input, const Select& 
                                                    select.items[0].value.span));
   if (select.having.has_value()) {
     TIDEWHEEL_RETURN_IF_ERROR(calls.take_calls(async_above({&*select.having}, select), plan));
-    TIDEWHEEL_ASSIGN_OR_RETURN(plan, filtered(std::move(plan), behind, *select.having));
+    // What GROUPING gives has its place only when all calls are known.
+    TIDEWHEEL_ASSIGN_OR_RETURN(plan, filtered(std::move(plan), behind, *select.having,
+                                              grouping.has_sets() ? nullptr : &above));
     behind.set_queries(queries);
   }
   std::vector<const Expression*> shown;

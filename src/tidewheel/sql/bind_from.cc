@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "tidewheel/sql/lexer.h"
@@ -78,12 +79,63 @@ Result<Planned> QueryBinder::aliased(PlanRef plan, const std::optional<Alias>& a
   return Planned{std::move(plan), Scope::of(std::move(columns), std::move(name))};
 }
 
+namespace {
+
+// Whether a plan has numbers of rows without a limit: conditions of its readers, which may give
+// one, have to get there.
+bool has_open_numbers(const Plan& plan, std::unordered_set<const Plan*>& seen) {
+  if (std::holds_alternative<RankNode>(plan.node)) { return true; }
+  const auto* calc = std::get_if<CalcNode>(&plan.node);
+  const bool passes_conditions = calc != nullptr || std::holds_alternative<JoinNode>(plan.node) ||
+                                 std::holds_alternative<UnionNode>(plan.node) ||
+                                 std::holds_alternative<SetOperationNode>(plan.node) ||
+                                 std::holds_alternative<CorrelateNode>(plan.node) ||
+                                 std::holds_alternative<AggregateNode>(plan.node);
+  if (!passes_conditions || plan.is_shared || !seen.insert(&plan).second) { return false; }
+  if (calc != nullptr && calc->condition.has_value() &&
+      std::holds_alternative<RankNode>(plan.input().node)) {
+    bool is_limited = false;
+    const size_t number = plan.input().type.size() - 1;
+    for_each_column(*calc->condition, [&](const Bound& column) {
+      is_limited = is_limited || static_cast<size_t>(column.column) == number;
+    });
+    return !is_limited;
+  }
+  return std::any_of(plan.inputs.begin(), plan.inputs.end(),
+                     [&](const PlanRef& input) { return has_open_numbers(*input, seen); });
+}
+
+// What several parts of a statement name. Rows that are made one by one are made again for each;
+// so are numbers of rows, of which each may want others.
+PlanRef as_shared(PlanRef plan) {
+  const Plan* below = plan.get();
+  while (std::holds_alternative<CalcNode>(below->node)) { below = &below->input(); }
+  if (is_row_by_row(*below) || std::holds_alternative<RankNode>(below->node)) { return plan; }
+  std::unordered_set<const Plan*> seen;
+  if (has_open_numbers(*plan, seen)) { return plan; }
+  auto made = std::make_shared<Plan>(*plan);
+  made->is_shared = true;
+  return made;
+}
+
+}  // namespace
+
 Result<PlanRef> QueryBinder::expand_view(const CatalogObject& view) {
   if (depth_ >= kViewDepthMax) {
     return invalid_argument(ErrorId::kSqlQuery, "views are nested too deeply, or in each other: {}",
                             view.path.to_string());
   }
-  QueryBinder inner(environment_, *view.text, depth_ + 1);
+  if (const auto it = named_->views.find(view.path); it != named_->views.end()) {
+    return it->second;
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, bind_view(view));
+  if (named_->uses.is_shared(view.path)) { plan = as_shared(std::move(plan)); }
+  named_->views.emplace(view.path, plan);
+  return plan;
+}
+
+Result<PlanRef> QueryBinder::bind_view(const CatalogObject& view) {
+  QueryBinder inner(environment_, *view.text, depth_ + 1, named_);
   TIDEWHEEL_ASSIGN_OR_RETURN(
       PlanRef plan,
       inner.query(view.view()->query).with_context("in the view {}", view.path.to_string()));
@@ -97,6 +149,40 @@ Result<PlanRef> QueryBinder::expand_view(const CatalogObject& view) {
   for (const Identifier& column : columns) { names.push_back(column.name); }
   std::vector<Bound> outputs = all_columns(*plan);
   return make_calc(std::move(plan), std::nullopt, std::move(outputs), std::move(names));
+}
+
+Result<PlanRef> QueryBinder::common_table(size_t index) {
+  const Common one = common_[index];
+  if (*one.bound != nullptr) { return *one.bound; }
+  if (named_->depth >= kNamedDepthMax) {
+    return error(
+        one.table->name.span, ErrorId::kSqlQuery,
+        fmt::format("queries of WITH name each other {} deep, and no deeper", kNamedDepthMax));
+  }
+  ++named_->depth;
+  Result<PlanRef> plan = bind_common(index);
+  --named_->depth;
+  if (!plan.ok()) { return plan; }
+  *one.bound = named_->uses.is_shared(*one.table) ? as_shared(std::move(*plan)) : std::move(*plan);
+  return *one.bound;
+}
+
+// A query of WITH sees those before it, and what was around it.
+Result<PlanRef> QueryBinder::bind_common(size_t index) {
+  const std::vector<Common> all = common_;
+  const std::vector<ExpressionBinder*> outers = outers_;
+  const CommonTable& one = *common_[index].table;
+  outers_.resize(std::min(outers_.size(), common_[index].outers));
+  common_.resize(index);
+  Result<PlanRef> plan = query(*one.query);
+  common_ = all;
+  outers_ = outers;
+  if (!plan.ok() || one.columns.empty()) { return plan; }
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      Planned renamed, aliased(std::move(*plan), Alias{one.name, one.columns}, one.name.name));
+  std::vector<Bound> outputs = all_columns(*renamed.plan);
+  return make_calc(std::move(renamed.plan), std::nullopt, std::move(outputs),
+                   renamed.scope.columns.names);
 }
 
 Result<PlanRef> QueryBinder::named(const NamedTable& table) {
@@ -113,22 +199,7 @@ Result<PlanRef> QueryBinder::named(const NamedTable& table) {
   }
   if (table.name.parts.size() == 1) {
     for (size_t i = common_.size(); i-- > 0;) {
-      if (common_[i].table->name.name != table.name.parts[0].name) { continue; }
-      // A query of WITH sees those before it, and what was around it.
-      const std::vector<Common> all = common_;
-      const std::vector<ExpressionBinder*> outers = outers_;
-      const CommonTable& one = *common_[i].table;
-      outers_.resize(std::min(outers_.size(), common_[i].outers));
-      common_.resize(i);
-      Result<PlanRef> plan = query(*one.query);
-      common_ = all;
-      outers_ = outers;
-      if (!plan.ok() || one.columns.empty()) { return plan; }
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          Planned renamed, aliased(std::move(*plan), Alias{one.name, one.columns}, one.name.name));
-      std::vector<Bound> outputs = all_columns(*renamed.plan);
-      return make_calc(std::move(renamed.plan), std::nullopt, std::move(outputs),
-                       renamed.scope.columns.names);
+      if (common_[i].table->name.name == table.name.parts[0].name) { return common_table(i); }
     }
   }
   Result<const CatalogObject*> found = environment_.catalog.find(table.name);

@@ -54,6 +54,9 @@ std::vector<Bound> first_columns(const Plan& plan, size_t count) {
 }  // namespace
 
 Result<PlanRef> QueryBinder::query(const Query& query) {
+  if (named_ == nullptr) {
+    named_ = std::make_shared<Named>(Named{TableUses(environment_.catalog, query)});
+  }
   const size_t outer = common_.size();
   for (const CommonTable& one : query.with) { common_.push_back({&one, outers_.size()}); }
   Result<Sorted> sorted = body(query);

@@ -444,7 +444,7 @@ Result<Bound> QueryBinder::outer_column(size_t outer, const ColumnName& column, 
 }
 
 Result<PlanRef> QueryBinder::filtered(PlanRef plan, ExpressionBinder& binder,
-                                      const Expression& condition) {
+                                      const Expression& condition, const QueryJoins* known) {
   std::vector<const Expression*> parts;
   collect_conjuncts(condition, parts);
   std::vector<Bound> conditions;
@@ -466,6 +466,7 @@ Result<PlanRef> QueryBinder::filtered(PlanRef plan, ExpressionBinder& binder,
   plan = make_pushed_filter(std::move(plan), std::move(conditions), environment_.functions);
   if (with_queries.empty()) { return plan; }
   QueryJoins joins(*this, std::move(plan));
+  if (known != nullptr) { joins.know(*known); }
   binder.set_queries([&](const Expression& query, ExpressionBinder& around) {
     return joins.value(query, around);
   });

@@ -21,6 +21,8 @@ class QueryJoins {
     plan_ = std::move(plan);
     values_.clear();
   }
+  // Takes the queries that another one has bound for the same expressions.
+  void know(const QueryJoins& other) { queries_ = other.queries_; }
   const PlanRef& plan() const { return plan_; }
   PlanRef& plan() { return plan_; }
 

@@ -47,16 +47,9 @@
 namespace tidewheel::sql {
 namespace {
 
-std::string node_line(const Plan& plan) {
-  const std::string text = plan_text(plan, false);
-  return text.substr(0, text.find('\n'));
-}
-
-// The tables that a plan reads, in order.
-void append_tables(const Plan& plan, std::string& out) {
-  if (const auto* scan = std::get_if<ScanNode>(&plan.node)) { out += scan->table->path + ";"; }
-  for (const PlanRef& input : plan.inputs) { append_tables(*input, out); }
-}
+// So many bytes of the names of tables tell plans from each other; what reads a table many times by
+// way of queries that several read would have more than could be looked at.
+constexpr size_t kTablesBytesMax = 64 << 10;
 
 Status not_yet(const char* what) {
   return unimplemented(ErrorId::kSqlUnsupported, "{} can't be run yet", what);
@@ -67,6 +60,7 @@ Status not_yet(const char* what) {
 void JobBuilder::use(BuildOptions options) {
   options_ = std::move(options);
   built_.clear();
+  folded_.clear();
   read_.clear();
 }
 
@@ -74,30 +68,41 @@ std::string JobBuilder::uid_of(const Plan& plan, const std::string& kind) {
   // The state is the same wherever late rows go.
   Plan alone = plan;
   alone.side.reset();
-  std::string text = node_line(alone);
+  std::string text = node_text(alone, false);
   // In one phase or in two, the state is the same.
   if (const auto* aggregate = std::get_if<AggregateNode>(&plan.node);
       aggregate != nullptr && aggregate->two_phase) {
     Plan one_phase = plan;
     std::get<AggregateNode>(one_phase.node).two_phase = false;
-    text = node_line(one_phase);
+    text = node_text(one_phase, false);
   }
-  append_tables(plan, text);
+  if (const auto* scan = std::get_if<ScanNode>(&plan.node)) { text += scan->table->path + ";"; }
+  for (const PlanRef& input : plan.inputs) { text += tables_of(input); }
   const std::string uid = fmt::format("sql-{}-{:016x}", kind, hash_bytes(text.data(), text.size()));
   const int32_t number = uids_[uid]++;
   return number == 0 ? uid : fmt::format("{}-{}", uid, number);
 }
 
+const std::string& JobBuilder::tables_of(const PlanRef& plan) {
+  if (const auto it = tables_of_.find(plan.get()); it != tables_of_.end()) {
+    return it->second.second;
+  }
+  std::string tables;
+  if (const auto* scan = std::get_if<ScanNode>(&plan->node)) { tables = scan->table->path + ";"; }
+  for (const PlanRef& input : plan->inputs) { tables += tables_of(input); }
+  if (tables.size() > kTablesBytesMax) { tables.resize(kTablesBytesMax); }
+  return tables_of_.emplace(plan.get(), std::pair(plan, std::move(tables))).first->second.second;
+}
+
 std::string JobBuilder::new_name(const Plan& plan, std::string name) {
   if (!options_.unique_names) { return name; }
-  name += fmt::format("[{}]", names_.size() + 1);
-  names_.emplace("#" + name, name);  // so that no number is given twice
-  names_[plan_text(plan, true)] = name;
+  name += fmt::format("[{}]", ++names_given_);
+  names_[keys_.number(plan)] = name;
   return name;
 }
 
-std::string JobBuilder::name_of(const Plan& plan) const {
-  const auto it = names_.find(plan_text(plan, true));
+std::string JobBuilder::name_of(const Plan& plan) {
+  const auto it = names_.find(keys_.number(plan));
   return it == names_.end() ? "" : it->second;
 }
 
@@ -114,7 +119,7 @@ Stream<ColumnRow> JobBuilder::add_linked(const Plan& plan, Added added,
   GraphNode node;
   node.name = new_name(plan, added.name);
   node.uid = added.uid;
-  node.description = node_line(plan);
+  node.description = node_text(plan, false);
   node.stateful = added.stateful;
   // Changes of a row must not overtake each other: what comes from one subtask stays in one.
   const auto is_single = [&](const Stream<ColumnRow>& input) {
@@ -466,7 +471,7 @@ struct JobBuilder::NodeBuilder {
     spec.emits_before = plan.emits_before;
     spec.ttl_ms = ttl_ms();
     spec.mini_batch = builder.options_.mini_batch;
-    spec.by_epoch = builder.by_epoch_.contains(plan_text(plan, true));
+    spec.by_epoch = builder.by_epoch_.contains(builder.keys_.number(plan));
     if (node.two_phase) { rows = local_aggregate(std::move(rows), spec); }
     return builder.add(plan,
                        {.name = node.calls.empty() ? "Distinct" : "GroupAggregate",
@@ -856,7 +861,7 @@ struct JobBuilder::NodeBuilder {
                        {builder.by_keys(std::move(left), plan.input(0).type, node.left_keys),
                         builder.by_keys(std::move(right), plan.input(1).type, node.right_keys)},
                        [spec, make, columns = std::move(columns), condition = node.condition,
-                        reads = builder.read_.at(plan_text(plan, true)),
+                        reads = builder.read_.at(builder.keys_.number(plan)),
                         eval = builder.options_.eval]() -> Result<std::unique_ptr<Operator>> {
                          std::unique_ptr<PairFilter> filter;
                          if (condition.has_value()) {
@@ -933,14 +938,14 @@ Result<Stream<ColumnRow>> JobBuilder::build(const Plan& plan) {
 }
 
 Result<Stream<ColumnRow>> JobBuilder::build_for(const Plan& plan, const ReadColumns& reads) {
-  // Nothing is computed twice: equal parts have equal texts.
-  const std::string text = plan_text(plan, true);
-  std::shared_ptr<ReadColumns>& read = read_[text];
+  // Nothing is computed twice: equal parts have equal numbers.
+  const int32_t number = keys_.number(plan);
+  std::shared_ptr<ReadColumns>& read = read_[number];
   if (read == nullptr) { read = std::make_shared<ReadColumns>(plan.type.size(), false); }
   for (size_t c = 0; c < reads.size(); ++c) { (*read)[c] = (*read)[c] || reads[c]; }
-  if (const auto it = built_.find(text); it != built_.end()) { return it->second; }
+  if (const auto it = built_.find(number); it != built_.end()) { return it->second; }
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build_node(plan));
-  built_.emplace(text, rows);
+  built_.emplace(number, rows);
   if (plan.side.has_value() && !std::holds_alternative<ScanNode>(plan.node)) {
     TIDEWHEEL_RETURN_IF_ERROR(write_late(plan, rows));
   }
@@ -976,7 +981,7 @@ Status JobBuilder::write_late(const Plan& plan, const Stream<ColumnRow>& rows) {
   if (!std::visit(HasLateRows{plan}, plan.node)) {
     return invalid_argument(ErrorId::kSqlQuery,
                             "no row comes too late for {}, and the hint LATE_TABLE has no meaning",
-                            node_line(plan));
+                            node_text(plan, false));
   }
   StreamEnds ends = rows.side(kLateRows).ends();
   for (StreamEnd& end : ends) { end.row_codec = make_column_codec(plan.input().type); }
@@ -1053,17 +1058,22 @@ Stream<ColumnRow> JobBuilder::spread_for_sink(const Plan& plan, const TableDefin
 
 void JobBuilder::note_aggregates(const Plan& plan) {
   if (options_.epochs.interval_ms == 0) { return; }
-  if (std::holds_alternative<AggregateNode>(plan.node)) { by_epoch_.insert(plan_text(plan, true)); }
+  const int32_t number = keys_.number(plan);
+  if (!noted_.insert(number).second) { return; }
+  if (std::holds_alternative<AggregateNode>(plan.node)) { by_epoch_.insert(number); }
   for (const PlanRef& input : plan.inputs) { note_aggregates(*input); }
 }
 
 // An aggregate that folds its own changes (GroupAggregateSpec::by_epoch), below nothing but a
 // choice of columns that keeps all its results: then no row is updated to what it was. Or several
 // of them as one table, whose changes are those of each.
-bool JobBuilder::is_folded(const Plan& plan) const {
+bool JobBuilder::is_folded(const Plan& plan) {
   if (std::holds_alternative<UnionNode>(plan.node)) {
-    return std::all_of(plan.inputs.begin(), plan.inputs.end(),
-                       [this](const PlanRef& input) { return is_folded(*input); });
+    const int32_t number = keys_.number(plan);
+    if (const auto it = folded_.find(number); it != folded_.end()) { return it->second; }
+    return folded_[number] =
+               std::all_of(plan.inputs.begin(), plan.inputs.end(),
+                           [this](const PlanRef& input) { return is_folded(*input); });
   }
   if (plan.unique_keys.empty() || options_.drops_null_rows) { return false; }
   const Plan* below = &plan;
@@ -1097,12 +1107,12 @@ namespace {
 
 // Rows of one table, each made into at most one: what there is at any moment is right for a prefix
 // of every split, so that nothing needs to be held.
-bool is_row_by_row(const Plan& plan) {
+bool is_right_at_once(const Plan& plan) {
   if (plan.updates) { return false; }
   if (std::holds_alternative<ScanNode>(plan.node)) { return true; }
   const bool passes_rows = std::holds_alternative<CalcNode>(plan.node) ||
                            std::holds_alternative<WatermarkNode>(plan.node);
-  return passes_rows && is_row_by_row(plan.input());
+  return passes_rows && is_right_at_once(plan.input());
 }
 
 }  // namespace
@@ -1110,7 +1120,7 @@ bool is_row_by_row(const Plan& plan) {
 Stream<ColumnRow> JobBuilder::by_epochs(const Plan& plan, Stream<ColumnRow> rows, bool single) {
   if (options_.epochs.interval_ms == 0) { return rows; }
   env_.config().set(options::kEpochInterval, options_.epochs.interval_ms);
-  if (is_folded(plan) || (!single && is_row_by_row(plan))) { return rows; }
+  if (is_folded(plan) || (!single && is_right_at_once(plan))) { return rows; }
   EpochFoldSpec spec;
   spec.input = plan.type;
   spec.updates = plan.updates;
@@ -1148,7 +1158,7 @@ Status JobBuilder::insert(const Plan& plan, const TableDefinition& table) {
     return invalid_argument(
         ErrorId::kSqlQuery,
         "Table sink '{}' doesn't support consuming update changes which is produced by node {}",
-        table.path, updating == nullptr ? "" : node_line(*updating));
+        table.path, updating == nullptr ? "" : node_text(*updating, false));
   }
   note_aggregates(plan);
   TIDEWHEEL_ASSIGN_OR_RETURN(Stream<ColumnRow> rows, build(plan));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tidewheel/api/stream.h"
@@ -14,6 +15,7 @@
 #include "tidewheel/sql/correlate.h"
 #include "tidewheel/sql/kernel.h"
 #include "tidewheel/sql/plan.h"
+#include "tidewheel/sql/plan_keys.h"
 #include "tidewheel/sql/skew.h"
 
 namespace tidewheel {
@@ -86,7 +88,7 @@ class JobBuilder {
     return {};
   }
   // With unique names: of the operator that was built for a plan; empty: there is none.
-  std::string name_of(const Plan& plan) const;
+  std::string name_of(const Plan& plan);
 
  private:
   struct NodeBuilder;
@@ -112,7 +114,7 @@ class JobBuilder {
   // Has aggregates give their changes by epoch, where there are epochs.
   void note_aggregates(const Plan& plan);
   // Whether a plan gives no more than the net changes of an epoch, at its end, by itself.
-  bool is_folded(const Plan& plan) const;
+  bool is_folded(const Plan& plan);
   Stream<ColumnRow> spread_for_sink(const Plan& plan, const TableDefinition& table,
                                     Stream<ColumnRow> rows);
   using Make = std::function<Result<std::unique_ptr<Operator>>()>;
@@ -136,18 +138,25 @@ class JobBuilder {
                             const std::vector<int32_t>& keys);
   // What the state of an operator is found by: what it does, and which tables it reads.
   std::string uid_of(const Plan& plan, const std::string& kind);
+  // The tables that a plan reads, in order, each as often as it is read; of very many the first.
+  const std::string& tables_of(const PlanRef& plan);
 
   Env& env_;
   const TableRegistry& tables_;
   BuildOptions options_;
-  std::map<std::string, Stream<ColumnRow>> built_;
-  // Of plans, by their texts: the columns that are read by anybody. Operators look when they are
+  PlanKeys keys_{true};
+  std::map<int32_t, Stream<ColumnRow>> built_;  // by the plan's number
+  // Of plans, by their numbers: the columns that are read by anybody. Operators look when they are
   // made, which is when the job has been built.
-  std::map<std::string, std::shared_ptr<ReadColumns>> read_;
+  std::map<int32_t, std::shared_ptr<ReadColumns>> read_;
   std::map<std::string, Stream<ColumnRow>> lettered_;  // sources whose dead letters are written
-  std::set<std::string> by_epoch_;                     // aggregates: their plans' texts
+  std::set<int32_t> noted_;                            // plans whose aggregates are in `by_epoch_`
+  std::set<int32_t> by_epoch_;                         // aggregates
+  std::map<int32_t, bool> folded_;                     // what is_folded has found
   std::map<std::string, int32_t> uids_;                // how often each was given
-  std::map<std::string, std::string> names_;           // by the plan's text
+  std::map<int32_t, std::string> names_;               // by the plan's number
+  int32_t names_given_ = 0;
+  std::map<const Plan*, std::pair<PlanRef, std::string>> tables_of_;
 };
 
 }  // namespace tidewheel::sql

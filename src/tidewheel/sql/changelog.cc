@@ -1,6 +1,6 @@
 #include "tidewheel/sql/changelog.h"
 
-#include <algorithm>
+#include <unordered_map>
 
 namespace tidewheel::sql {
 namespace {
@@ -23,16 +23,36 @@ struct NeedsBefore {
   }
 };
 
+// What several read is made once: for the one that needs the most.
+class ChangelogKindsOfParts {
+ public:
+  void ask(const Plan& plan, bool needs_before) {
+    const auto [it, is_new] = needs_before_.try_emplace(&plan, needs_before);
+    if (!is_new && (it->second || !needs_before)) { return; }
+    it->second = needs_before;
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      ask(*plan.inputs[i], std::visit(NeedsBefore{needs_before, i}, plan.node));
+    }
+  }
+  PlanRef make(const PlanRef& plan) {
+    if (const auto it = made_.find(plan.get()); it != made_.end()) { return it->second; }
+    auto made = std::make_shared<Plan>(*plan);
+    made->emits_before = made->updates && needs_before_.at(plan.get());
+    for (PlanRef& input : made->inputs) { input = make(input); }
+    return made_[plan.get()] = std::move(made);
+  }
+
+ private:
+  std::unordered_map<const Plan*, bool> needs_before_;  // whether a reader does
+  std::unordered_map<const Plan*, PlanRef> made_;
+};
+
 }  // namespace
 
 PlanRef infer_changelog(const PlanRef& plan, bool needs_before) {
-  auto made = std::make_shared<Plan>(*plan);
-  made->emits_before = made->updates && needs_before;
-  for (size_t i = 0; i < made->inputs.size(); ++i) {
-    const bool needs = std::visit(NeedsBefore{needs_before, i}, plan->node);
-    made->inputs[i] = infer_changelog(made->inputs[i], needs);
-  }
-  return made;
+  ChangelogKindsOfParts kinds;
+  kinds.ask(*plan, needs_before);
+  return kinds.make(plan);
 }
 
 const Plan* first_updating(const Plan& plan) {

@@ -1,6 +1,7 @@
 #include "tidewheel/sql/decorrelate.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "tidewheel/sql/evaluator.h"
@@ -110,18 +111,20 @@ bool Unnesting::depends(const Bound& expression) const {
 }
 
 bool Unnesting::depends(const Plan& plan) const {
+  if (const auto it = depends_.find(&plan); it != depends_.end()) { return it->second; }
   const auto any = [&](const std::vector<Bound>& list) {
     return std::any_of(list.begin(), list.end(), [&](const Bound& one) { return depends(one); });
   };
-  if (const auto* calc = std::get_if<CalcNode>(&plan.node)) {
-    if (any(calc->outputs) || (calc->condition.has_value() && depends(*calc->condition))) {
-      return true;
-    }
-  } else if (const auto* join = std::get_if<JoinNode>(&plan.node)) {
-    if (join->condition.has_value() && depends(*join->condition)) { return true; }
-  }
-  return std::any_of(plan.inputs.begin(), plan.inputs.end(),
-                     [&](const PlanRef& input) { return depends(*input); });
+  const auto* calc = std::get_if<CalcNode>(&plan.node);
+  const auto* join = std::get_if<JoinNode>(&plan.node);
+  const std::optional<Bound>* const condition = calc != nullptr   ? &calc->condition
+                                                : join != nullptr ? &join->condition
+                                                                  : nullptr;
+  const bool does = (calc != nullptr && any(calc->outputs)) ||
+                    (condition != nullptr && condition->has_value() && depends(**condition)) ||
+                    std::any_of(plan.inputs.begin(), plan.inputs.end(),
+                                [&](const PlanRef& input) { return depends(*input); });
+  return depends_[&plan] = does;
 }
 
 void Unnesting::collect(const Bound& expression, std::vector<int32_t>& columns) const {
@@ -731,10 +734,21 @@ Result<Unnested> Unnesting::unnest(const PlanRef& query) {
   const bool is_whole = is_whole_ && is_of_all(*query);
   is_whole_ = is_whole && std::holds_alternative<CalcNode>(query->node);
   if (!is_whole && !depends(*query)) { return Unnested{query, {}, std::nullopt}; }
-  return std::visit([&](const auto& node) { return Node{*this, query}(node); }, query->node);
+  const auto unnest_node = [&] {
+    return std::visit([&](const auto& node) { return Node{*this, query}(node); }, query->node);
+  };
+  if (is_whole) { return unnest_node(); }
+  // What several read is made once.
+  if (const auto it = unnested_.find(query.get()); it != unnested_.end()) { return it->second; }
+  Result<Unnested> made = unnest_node();
+  if (made.ok()) { unnested_.emplace(query.get(), *made); }
+  return made;
 }
 
-bool is_single_row(const Plan& plan) {
+namespace {
+
+// `known`: plans that have been found to give one row.
+bool gives_single_row(const Plan& plan, std::unordered_set<const Plan*>& known) {
   if (const auto* aggregate = std::get_if<AggregateNode>(&plan.node)) {
     return aggregate->keys.empty();
   }
@@ -748,11 +762,21 @@ bool is_single_row(const Plan& plan) {
                       std::holds_alternative<SortNode>(plan.node) ||
                       (join != nullptr && join->kind != JoinKind::kFull);
   if (!passes) { return false; }
+  if (known.contains(&plan)) { return true; }
   const bool left_only =
       join != nullptr && (join->kind == JoinKind::kSemi || join->kind == JoinKind::kAnti ||
                           join->kind == JoinKind::kMark);
-  return is_single_row(plan.input(0)) &&
-         (join == nullptr || left_only || is_single_row(plan.input(1)));
+  const bool does = gives_single_row(plan.input(0), known) &&
+                    (join == nullptr || left_only || gives_single_row(plan.input(1), known));
+  if (does) { known.insert(&plan); }
+  return does;
+}
+
+}  // namespace
+
+bool is_single_row(const Plan& plan) {
+  std::unordered_set<const Plan*> known;
+  return gives_single_row(plan, known);
 }
 
 PlanRef without_values(PlanRef query) {

@@ -12,6 +12,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "tidewheel/base/status.h"
@@ -70,6 +71,9 @@ class Unnesting {
   const int32_t level_;
   const FunctionRegistry& functions_;
   bool is_whole_ = false;  // nothing but projections has been passed on the way down
+  // Of parts of the query, which is there all the while.
+  mutable std::unordered_map<const Plan*, bool> depends_;
+  std::unordered_map<const Plan*, Unnested> unnested_;
 };
 
 // Whether a plan gives one row at most, whatever its input.

@@ -1,6 +1,7 @@
 // EXPLAIN: what a statement would do, or, with ANALYZE, what it does.
 #include <fmt/format.h>
 
+#include <unordered_set>
 #include <utility>
 
 #include "tidewheel/api/env.h"
@@ -9,6 +10,7 @@
 #include "tidewheel/sql/build.h"
 #include "tidewheel/sql/job_analysis.h"
 #include "tidewheel/sql/plan_estimate.h"
+#include "tidewheel/sql/plan_keys.h"
 #include "tidewheel/sql/read_settings.h"
 #include "tidewheel/sql/result.h"
 #include "tidewheel/sql/session.h"
@@ -17,11 +19,17 @@
 namespace tidewheel::sql {
 namespace {
 
-// Calls f(plan) for each node, inputs last.
+// Calls f(plan) for each node, inputs last; for one that several read, once.
 template <class F>
-void for_each_node(const Plan& plan, F f) {
+void for_each_node(const Plan& plan, const F& f, std::unordered_set<const Plan*>& seen) {
+  if (!seen.insert(&plan).second) { return; }
   f(plan);
-  for (const PlanRef& input : plan.inputs) { for_each_node(*input, f); }
+  for (const PlanRef& input : plan.inputs) { for_each_node(*input, f, seen); }
+}
+template <class F>
+void for_each_node(const Plan& plan, const F& f) {
+  std::unordered_set<const Plan*> seen;
+  for_each_node(plan, f, seen);
 }
 
 bool has(const Explain& statement, Explain::Detail detail) {
@@ -157,11 +165,13 @@ Result<StatementResult> Session::explain(std::string_view text, const Explain& s
   const int64_t ttl_ms = settings.ms("table.exec.state.ttl");
   out += "\n== State ==\n";
   std::string states;
+  PlanKeys keys(true);
+  std::unordered_set<int32_t> told;
   for (const Prepared& one : all) {
     for_each_node(*one.plan, [&](const Plan& plan) {
       const std::string state = state_text(plan, ttl_ms);
-      if (state.empty()) { return; }
-      const std::string line = plan_text(plan, false);
+      if (state.empty() || !told.insert(keys.number(plan)).second) { return; }
+      const std::string line = node_text(plan, false);
       states += line.substr(0, line.find('(')) + " " + state + "\n";
     });
   }

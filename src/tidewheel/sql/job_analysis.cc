@@ -17,11 +17,6 @@ std::string json_string(const std::string& text) {
   return object.substr(5, object.size() - 7);
 }
 
-std::string node_line(const Plan& plan) {
-  const std::string text = plan_text(plan, true);
-  return text.substr(0, text.find('\n'));
-}
-
 }  // namespace
 
 std::map<std::string, JobAnalysis::Figures> JobAnalysis::read(const JobHandle& job) const {
@@ -52,10 +47,11 @@ std::string JobAnalysis::text(const JobHandle& job) const {
     std::string out =
         fmt::format("{{\"state\":\"{}\",\"runtime_ms\":{:.3f},\"plans\":[",
                     job_state_name(job.state()), static_cast<double>(job.runtime_ns()) * 1e-6);
+    std::set<const Plan*> shown;
     for (size_t i = 0; i < parts_.size(); ++i) {
       out += i == 0 ? "" : ",";
       out += "{\"sink\":" + json_string(parts_[i].sink) + ",\"plan\":";
-      append_json(out, *parts_[i].plan, figures);
+      append_json(out, *parts_[i].plan, figures, shown);
       out += "}";
     }
     return out + "]}";
@@ -83,8 +79,9 @@ std::string JobAnalysis::text(const JobHandle& job) const {
 }
 
 void JobAnalysis::append_json(std::string& out, const Plan& plan,
-                              const std::map<std::string, Figures>& figures) const {
-  out += "{\"node\":" + json_string(node_line(plan));
+                              const std::map<std::string, Figures>& figures,
+                              std::set<const Plan*>& shown) const {
+  out += "{\"node\":" + json_string(node_text(plan, true));
   const auto name = operators_.find(&plan);
   const auto it = name == operators_.end() ? figures.end() : figures.find(name->second);
   if (it != figures.end()) {
@@ -95,10 +92,14 @@ void JobAnalysis::append_json(std::string& out, const Plan& plan,
         json_string(name->second), of.rows_in, of.rows_out, of.busy_ms, of.memory_bytes,
         of.late_rows);
   }
+  if (!shown.insert(&plan).second) {
+    out += ",\"reused\":true}";
+    return;
+  }
   out += ",\"inputs\":[";
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     out += i == 0 ? "" : ",";
-    append_json(out, plan.input(i), figures);
+    append_json(out, plan.input(i), figures, shown);
   }
   out += "]}";
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,8 +38,10 @@ class JobAnalysis {
     int64_t late_rows = 0;
   };
   std::map<std::string, Figures> read(const JobHandle& job) const;
+  // `shown`: the plans that are there already.
   void append_json(std::string& out, const Plan& plan,
-                   const std::map<std::string, Figures>& figures) const;
+                   const std::map<std::string, Figures>& figures,
+                   std::set<const Plan*>& shown) const;
 
   const std::vector<Part> parts_;
   const std::map<const Plan*, std::string> operators_;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "tidewheel/sql/plan_estimate.h"
@@ -105,7 +106,8 @@ class JoinGroup {
         conditions_.push_back(std::move(one));
       }
     };
-    if (ordered_join(*plan) != nullptr) {
+    const bool is_own = plan == plan_ || !plan->is_shared;
+    if (is_own && ordered_join(*plan) != nullptr) {
       std::vector<int32_t> own;
       const int32_t left = flatten(plan->inputs[0], own);
       const int32_t right = flatten(plan->inputs[1], own);
@@ -116,7 +118,7 @@ class JoinGroup {
       trees_.push_back({both, left, right, 0, 0});
       return static_cast<int32_t>(trees_.size()) - 1;
     }
-    if (const CalcNode* const calc = picks_of_join(*plan)) {
+    if (const CalcNode* const calc = is_own ? picks_of_join(*plan) : nullptr) {
       std::vector<int32_t> below;
       const int32_t tree = flatten(plan->inputs[0], below);
       if (calc->condition.has_value()) {
@@ -326,6 +328,7 @@ class JoinGroup {
     }
     Plan given = *make_calc(made, std::nullopt, std::move(outputs), plan_->type.names);
     given.kept_ms = plan_->kept_ms;
+    given.is_shared = plan_->is_shared;
     return std::make_shared<const Plan>(std::move(given));
   }
   // `columns`, empty: takes the numbers of the columns that it has. `is_root`: conditions without
@@ -373,34 +376,55 @@ class JoinGroup {
   std::vector<bool> is_done_;  // conditions that stand in the plan
 };
 
+class JoinOrdering {
+ public:
+  JoinOrdering(const TableRegistry& tables, FileSystem& files, const FunctionRegistry& functions)
+      : tables_(tables), files_(files), functions_(functions) {}
+
+  PlanRef of(const PlanRef& plan) {
+    if (const auto it = made_.find(plan.get()); it != made_.end()) { return it->second; }
+    PlanRef made = ordered(plan);
+    made_.emplace(plan.get(), made);
+    return made;
+  }
+
+ private:
+  PlanRef ordered(const PlanRef& plan) {
+    // Parts of what does not end may end all the same.
+    if (plan->is_bounded && (ordered_join(*plan) != nullptr || picks_of_join(*plan) != nullptr)) {
+      JoinGroup group(plan, tables_, files_, functions_);
+      if (group.can_be_ordered()) {
+        bool is_changed = false;
+        group.for_each_leaf([&](const PlanRef& leaf) {
+          PlanRef made = of(leaf);
+          is_changed = is_changed || made != leaf;
+          return made;
+        });
+        if (PlanRef made = group.ordered()) { return made; }
+        return is_changed ? group.as_written() : plan;
+      }
+    }
+    Plan made = *plan;
+    bool is_changed = false;
+    for (PlanRef& input : made.inputs) {
+      PlanRef changed = of(input);
+      is_changed = is_changed || changed != input;
+      input = std::move(changed);
+    }
+    return is_changed ? std::make_shared<const Plan>(std::move(made)) : plan;
+  }
+
+  const TableRegistry& tables_;
+  FileSystem& files_;
+  const FunctionRegistry& functions_;
+  std::unordered_map<const Plan*, PlanRef> made_;
+};
+
 }  // namespace
 
 PlanRef with_join_order(const PlanRef& plan, const TableRegistry& tables, FileSystem& files,
                         const FunctionRegistry& functions) {
-  if (!plan->is_bounded) {
-    // Parts of it may end all the same.
-    if (plan->inputs.empty()) { return plan; }
-  } else if (ordered_join(*plan) != nullptr || picks_of_join(*plan) != nullptr) {
-    JoinGroup group(plan, tables, files, functions);
-    if (group.can_be_ordered()) {
-      bool is_changed = false;
-      group.for_each_leaf([&](const PlanRef& leaf) {
-        PlanRef made = with_join_order(leaf, tables, files, functions);
-        is_changed = is_changed || made != leaf;
-        return made;
-      });
-      if (PlanRef made = group.ordered()) { return made; }
-      return is_changed ? group.as_written() : plan;
-    }
-  }
-  Plan made = *plan;
-  bool is_changed = false;
-  for (PlanRef& input : made.inputs) {
-    PlanRef changed = with_join_order(input, tables, files, functions);
-    is_changed = is_changed || changed != input;
-    input = std::move(changed);
-  }
-  return is_changed ? std::make_shared<const Plan>(std::move(made)) : plan;
+  return JoinOrdering(tables, files, functions).of(plan);
 }
 
 }  // namespace tidewheel::sql

@@ -190,6 +190,9 @@ void add_columns(const Plan& side, bool pads, bool keeps_time, RowType& type) {
   }
 }
 
+// Joins of joins would have more and more of them. Those of one side come first.
+constexpr size_t kUniqueKeysMax = 32;
+
 void add_unique_keys(const Plan& left, const Plan& right, const JoinNode& join, Plan& plan) {
   const auto covers = [](const Plan& side, const std::vector<int32_t>& keys) {
     return std::any_of(side.unique_keys.begin(), side.unique_keys.end(), [&](const auto& unique) {
@@ -210,6 +213,7 @@ void add_unique_keys(const Plan& left, const Plan& right, const JoinNode& join, 
   }
   for (const std::vector<int32_t>& a : left.unique_keys) {
     for (const std::vector<int32_t>& b : right.unique_keys) {
+      if (plan.unique_keys.size() >= kUniqueKeysMax) { return; }
       std::vector<int32_t> both = a;
       for (const int32_t column : b) { both.push_back(column + shift); }
       plan.unique_keys.push_back(std::move(both));

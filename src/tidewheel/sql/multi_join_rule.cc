@@ -1,9 +1,10 @@
 #include "tidewheel/sql/multi_join_rule.h"
 
 #include <algorithm>
-#include <map>
-#include <string>
+#include <unordered_map>
 #include <utility>
+
+#include "tidewheel/sql/plan_keys.h"
 
 namespace tidewheel::sql {
 namespace {
@@ -103,7 +104,7 @@ bool extend(Chain& chain, const JoinNode& join, const PlanRef& right) {
 }
 
 // See shared_inputs.
-std::vector<int32_t> shared_rows(const std::vector<PlanRef>& inputs,
+std::vector<int32_t> shared_rows(PlanKeys& same, const std::vector<PlanRef>& inputs,
                                  const std::vector<std::vector<int32_t>>& keys,
                                  const std::vector<MultiJoinNode::Step>& steps) {
   // Rows that are only added, and many to a key.
@@ -119,7 +120,7 @@ std::vector<int32_t> shared_rows(const std::vector<PlanRef>& inputs,
     for (size_t before = 0; before < i; ++before) {
       if (is_taken[before] || !may_share(before) || keys[before] != keys[i] ||
           inputs[before]->kept_ms != inputs[i]->kept_ms ||
-          plan_text(*inputs[before], false) != plan_text(*inputs[i], false)) {
+          same.number(inputs[before]) != same.number(inputs[i])) {
         continue;
       }
       shared[i] = static_cast<int32_t>(before);
@@ -132,17 +133,20 @@ std::vector<int32_t> shared_rows(const std::vector<PlanRef>& inputs,
 
 class MultiJoinRule {
  public:
-  MultiJoinRule(const PlanRef& plan, MultiJoins which) : which_(which) { count_joins(*plan); }
+  MultiJoinRule(const PlanRef& plan, MultiJoins which) : which_(which) { count_joins(plan); }
 
-  PlanRef apply(const PlanRef& plan) const {
-    if (uses_.empty()) { return plan; }
+  PlanRef apply(const PlanRef& plan) {
+    if (!has_joins_) { return plan; }
+    if (const auto it = made_.find(plan.get()); it != made_.end()) { return it->second; }
     Chain chain;
-    if (flatten(plan, chain) && is_wanted(chain)) { return made(*plan, std::move(chain)); }
-    return with_inputs(plan);
+    const bool is_one = flatten(plan, chain) && is_wanted(chain);
+    PlanRef one = is_one ? made(*plan, std::move(chain)) : with_inputs(plan);
+    made_.emplace(plan.get(), one);
+    return one;
   }
 
  private:
-  bool is_wanted(const Chain& chain) const {
+  bool is_wanted(const Chain& chain) {
     if (which_ == MultiJoins::kAuto) {
       const auto is_left = [](const MultiJoinNode::Step& step) {
         return step.kind == JoinKind::kLeft;
@@ -158,23 +162,27 @@ class MultiJoinRule {
     for (const std::vector<int32_t>& part : chain.key) {
       for (size_t i = 0; i < keys.size(); ++i) { keys[i].push_back(part[i]); }
     }
-    const std::vector<int32_t> shared = shared_rows(chain.inputs, keys, chain.steps);
+    const std::vector<int32_t> shared = shared_rows(keys_, chain.inputs, keys, chain.steps);
     return std::any_of(shared.begin(), shared.end(), [](int32_t input) { return input >= 0; });
   }
-  void count_joins(const Plan& plan) {
-    if (mergeable(plan) != nullptr) { ++uses_[plan_text(plan, false)]; }
-    for (const PlanRef& input : plan.inputs) { count_joins(*input); }
+  void count_joins(const PlanRef& plan) {
+    has_joins_ = has_joins_ || mergeable(*plan) != nullptr;
+    // Whether it is more than one is all that matters.
+    if (++uses_[keys_.number(plan)] > 2) { return; }
+    for (const PlanRef& input : plan->inputs) { count_joins(input); }
   }
   // Whether a plan's rows may be joined with more without being there themselves.
-  bool is_mergeable_below(const Plan& plan) const {
-    if (plan.kept_ms >= 0) { return false; }  // how long its rows are kept has been said
-    if (mergeable(plan) != nullptr) { return uses_.at(plan_text(plan, false)) == 1; }
-    return picks_columns(plan) != nullptr && is_mergeable_below(plan.input());
+  bool is_mergeable_below(const PlanRef& plan) {
+    if (plan->kept_ms >= 0) { return false; }  // how long its rows are kept has been said
+    if (mergeable(*plan) != nullptr) { return uses_.at(keys_.number(plan)) == 1; }
+    return picks_columns(*plan) != nullptr && is_mergeable_below(plan->inputs[0]);
   }
   // False when the plan is no chain.
-  bool flatten(const PlanRef& plan, Chain& chain) const {
+  bool flatten(const PlanRef& plan, Chain& chain) {
     if (const CalcNode* const calc = picks_columns(*plan)) {
-      if (!is_mergeable_below(plan->input()) || !flatten(plan->inputs[0], chain)) { return false; }
+      if (!is_mergeable_below(plan->inputs[0]) || !flatten(plan->inputs[0], chain)) {
+        return false;
+      }
       std::vector<int32_t> columns;
       for (const Bound& output : calc->outputs) {
         columns.push_back(chain.columns[static_cast<size_t>(output.column)]);
@@ -185,15 +193,14 @@ class MultiJoinRule {
     const JoinNode* const join = mergeable(*plan);
     if (join == nullptr) { return false; }
     const PlanRef& left = plan->inputs[0];
-    if (is_mergeable_below(*left) && flatten(left, chain) &&
-        extend(chain, *join, plan->inputs[1])) {
+    if (is_mergeable_below(left) && flatten(left, chain) && extend(chain, *join, plan->inputs[1])) {
       return true;
     }
     chain = {};
     chain.add(left, false);
     return extend(chain, *join, plan->inputs[1]);
   }
-  PlanRef with_inputs(const PlanRef& plan) const {
+  PlanRef with_inputs(const PlanRef& plan) {
     Plan made = *plan;
     bool is_changed = false;
     for (PlanRef& input : made.inputs) {
@@ -204,7 +211,7 @@ class MultiJoinRule {
     return is_changed ? std::make_shared<const Plan>(std::move(made)) : plan;
   }
   // A plan that gives the same as `plan`.
-  PlanRef made(const Plan& plan, Chain chain) const {
+  PlanRef made(const Plan& plan, Chain chain) {
     Plan joined;
     MultiJoinNode node;
     for (size_t i = 0; i < chain.inputs.size(); ++i) {
@@ -223,6 +230,7 @@ class MultiJoinRule {
       }
     }
     node.steps = std::move(chain.steps);
+    node.shared = shared_rows(keys_, joined.inputs, node.keys, node.steps);
     joined.node = std::move(node);
     for (size_t i = 0; i < chain.types.size(); ++i) {
       joined.type.add(chain.names[i], chain.types[i]);
@@ -238,11 +246,15 @@ class MultiJoinRule {
     Plan given =
         is_same ? *all : *make_calc(all, std::nullopt, std::move(outputs), plan.type.names);
     given.kept_ms = plan.kept_ms;
+    given.is_shared = plan.is_shared;
     return std::make_shared<const Plan>(std::move(given));
   }
 
   const MultiJoins which_;
-  std::map<std::string, int> uses_;  // of each join, by its text
+  PlanKeys keys_{false};
+  std::unordered_map<int32_t, int> uses_;  // of each part, by its number
+  bool has_joins_ = false;
+  std::unordered_map<const Plan*, PlanRef> made_;
 };
 
 }  // namespace
@@ -252,8 +264,7 @@ PlanRef with_multi_joins(const PlanRef& plan, MultiJoins which) {
 }
 
 std::vector<int32_t> shared_inputs(const Plan& plan) {
-  const auto& node = std::get<MultiJoinNode>(plan.node);
-  return shared_rows(plan.inputs, node.keys, node.steps);
+  return std::get<MultiJoinNode>(plan.node).shared;
 }
 
 }  // namespace tidewheel::sql

@@ -1,6 +1,8 @@
 #include "tidewheel/sql/optimizer.h"
 
 #include <algorithm>
+#include <numeric>
+#include <unordered_map>
 #include <utility>
 
 #include "tidewheel/sql/evaluator.h"
@@ -10,6 +12,9 @@
 
 namespace tidewheel::sql {
 namespace {
+
+// What has been made of parts of a plan: of those that several read, once.
+using MadePlans = std::unordered_map<const Plan*, PlanRef>;
 
 std::shared_ptr<Plan> copy_of(const Plan& plan) { return std::make_shared<Plan>(plan); }
 
@@ -23,25 +28,35 @@ std::optional<Bound>* join_condition(Plan& plan) {
   return nullptr;
 }
 
-PlanRef folded(const PlanRef& plan, const EvalOptions& options) {
-  std::shared_ptr<Plan> made = copy_of(*plan);
-  for (PlanRef& input : made->inputs) { input = folded(input, options); }
-  if (auto* calc = std::get_if<CalcNode>(&made->node)) {
-    if (calc->condition.has_value()) {
-      calc->condition = fold(std::move(*calc->condition), options);
+class Folding {
+ public:
+  explicit Folding(const EvalOptions& options) : options_(options) {}
+
+  PlanRef of(const PlanRef& plan) {
+    if (const auto it = made_.find(plan.get()); it != made_.end()) { return it->second; }
+    std::shared_ptr<Plan> made = copy_of(*plan);
+    for (PlanRef& input : made->inputs) { input = of(input); }
+    if (auto* calc = std::get_if<CalcNode>(&made->node)) {
+      if (calc->condition.has_value()) {
+        calc->condition = fold(std::move(*calc->condition), options_);
+      }
+      for (Bound& output : calc->outputs) { output = fold(std::move(output), options_); }
+      if (calc->condition.has_value() && calc->condition->is_literal() &&
+          !calc->condition->literal.is_null() && calc->condition->literal.truth()) {
+        calc->condition.reset();
+      }
+    } else if (auto* watermark = std::get_if<WatermarkNode>(&made->node)) {
+      if (watermark->has_value) { watermark->value = fold(std::move(watermark->value), options_); }
+    } else if (std::optional<Bound>* const condition = join_condition(*made)) {
+      if (condition->has_value()) { *condition = fold(std::move(**condition), options_); }
     }
-    for (Bound& output : calc->outputs) { output = fold(std::move(output), options); }
-    if (calc->condition.has_value() && calc->condition->is_literal() &&
-        !calc->condition->literal.is_null() && calc->condition->literal.truth()) {
-      calc->condition.reset();
-    }
-  } else if (auto* watermark = std::get_if<WatermarkNode>(&made->node)) {
-    if (watermark->has_value) { watermark->value = fold(std::move(watermark->value), options); }
-  } else if (std::optional<Bound>* const condition = join_condition(*made)) {
-    if (condition->has_value()) { *condition = fold(std::move(**condition), options); }
+    return made_[plan.get()] = std::move(made);
   }
-  return made;
-}
+
+ private:
+  const EvalOptions& options_;
+  MadePlans made_;
+};
 
 // ---- Row numbers below a limit
 
@@ -184,21 +199,34 @@ Result<PlanRef> top_n_of(const Plan& calc_plan, const CalcNode& calc, const Plan
                    calc_plan.type.names);
 }
 
-Result<PlanRef> with_top_n(const PlanRef& plan) {
-  std::shared_ptr<Plan> made = copy_of(*plan);
-  const auto* calc = std::get_if<CalcNode>(&plan->node);
-  if (calc != nullptr && std::holds_alternative<RankNode>(plan->input().node)) {
-    std::shared_ptr<Plan> rank = copy_of(plan->input());
-    TIDEWHEEL_ASSIGN_OR_RETURN(rank->inputs[0], with_top_n(rank->inputs[0]));
-    return top_n_of(*plan, *calc, *rank);
+Result<PlanRef> with_top_n(const PlanRef& plan, MadePlans& made_plans) {
+  if (const auto it = made_plans.find(plan.get()); it != made_plans.end()) { return it->second; }
+  const auto make = [&]() -> Result<PlanRef> {
+    std::shared_ptr<Plan> made = copy_of(*plan);
+    const auto* calc = std::get_if<CalcNode>(&plan->node);
+    if (calc != nullptr && std::holds_alternative<RankNode>(plan->input().node)) {
+      std::shared_ptr<Plan> rank = copy_of(plan->input());
+      TIDEWHEEL_ASSIGN_OR_RETURN(rank->inputs[0], with_top_n(rank->inputs[0], made_plans));
+      return top_n_of(*plan, *calc, *rank);
+    }
+    for (PlanRef& input : made->inputs) {
+      TIDEWHEEL_ASSIGN_OR_RETURN(input, with_top_n(input, made_plans));
+    }
+    if (std::holds_alternative<RankNode>(made->node)) { return over_of(*made); }
+    // What is below may only add rows now.
+    if (calc != nullptr) {
+      return make_calc(made->inputs[0], calc->condition, calc->outputs, plan->type.names);
+    }
+    return PlanRef(std::move(made));
+  };
+  TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef made, make());
+  if (plan->is_shared && !made->is_shared) {
+    std::shared_ptr<Plan> shared = copy_of(*made);
+    shared->is_shared = true;
+    made = std::move(shared);
   }
-  for (PlanRef& input : made->inputs) { TIDEWHEEL_ASSIGN_OR_RETURN(input, with_top_n(input)); }
-  if (std::holds_alternative<RankNode>(made->node)) { return over_of(*made); }
-  // What is below may only add rows now.
-  if (calc != nullptr) {
-    return make_calc(made->inputs[0], calc->condition, calc->outputs, plan->type.names);
-  }
-  return PlanRef(std::move(made));
+  made_plans.emplace(plan.get(), made);
+  return made;
 }
 
 // ---- Columns that nobody needs
@@ -209,8 +237,6 @@ struct Pruned {
   std::vector<int32_t> moved;
 };
 using Needed = std::vector<bool>;
-
-Pruned prune(const Plan& plan, const Needed& needed);
 
 void need(const Bound& expression, Needed& needed) {
   for_each_column(expression,
@@ -271,22 +297,103 @@ std::vector<int32_t> keep_columns(Plan& plan, const Needed& keeps) {
   return moved;
 }
 
-std::vector<int32_t> prune_input(Plan& plan, size_t index, const Needed& needed) {
-  if (!plan.side.has_value() || index > 0) {
-    Pruned input = prune(plan.input(index), needed);
-    plan.inputs[index] = std::move(input.plan);
-    return std::move(input.moved);
+// Parts that several read are made once, with the columns that any of them needs: so all are asked
+// what they need first, from the top, and then plans are made.
+class Pruning {
+ public:
+  explicit Pruning(const PlanRef& plan) : plan_(plan) { visit(plan); }
+
+  PlanRef pruned() {
+    needed_[plan_.get()] = Needed(plan_->type.size(), true);
+    for (size_t i = parts_.size(); i-- > 0;) { ask(*parts_[i]); }
+    is_asking_ = false;
+    return prune(*plan_, needed_.at(plan_.get())).plan;
   }
-  // Rows that come too late go elsewhere, with columns that nobody else may need.
-  Needed all = needed;
-  for (const Bound& value : plan.side->values) { need(value, all); }
-  Pruned input = prune(plan.input(), all);
-  for (Bound& value : plan.side->values) { move(value, input.moved); }
-  plan.inputs[0] = std::move(input.plan);
-  return std::move(input.moved);
-}
+
+  // Has input `index` of a plan give what is needed of it.
+  std::vector<int32_t> input(Plan& plan, size_t index, const Needed& needed) {
+    if (!plan.side.has_value() || index > 0) { return columns_of(plan, index, needed); }
+    // Rows that come too late go elsewhere, with columns that nobody else may need.
+    Needed all = needed;
+    for (const Bound& value : plan.side->values) { need(value, all); }
+    std::vector<int32_t> moved = columns_of(plan, 0, all);
+    for (Bound& value : plan.side->values) { move(value, moved); }
+    return moved;
+  }
+
+ private:
+  // Takes the parts of a plan, inputs first.
+  void visit(const PlanRef& plan) {
+    for (const PlanRef& input : plan->inputs) {
+      if (readers_[input.get()]++ == 0) { visit(input); }
+    }
+    parts_.push_back(plan);
+  }
+  bool has_readers(const PlanRef& part) const {
+    return readers_.at(part.get()) > 1 && !is_row_by_row(*part);
+  }
+  void ask(const Plan& part) {
+    Plan scratch = part;
+    Needed needed = needed_[&part];
+    needed.resize(part.type.size(), false);
+    visit_node(scratch, needed);
+  }
+  Pruned prune(const Plan& plan, const Needed& needed) {
+    Pruned pruned{copy_of(plan), {}};
+    pruned.moved = visit_node(*pruned.plan, needed);
+    return pruned;
+  }
+  std::vector<int32_t> visit_node(Plan& plan, const Needed& needed);
+  std::vector<int32_t> columns_of(Plan& plan, size_t index, const Needed& needed) {
+    const PlanRef part = plan.inputs[index];
+    if (is_asking_) {
+      Needed& all = needed_[part.get()];
+      all.resize(needed.size(), false);
+      for (size_t i = 0; i < needed.size(); ++i) { all[i] = all[i] || needed[i]; }
+      std::vector<int32_t> same(needed.size());
+      std::iota(same.begin(), same.end(), 0);
+      return same;
+    }
+    if (!has_readers(part)) {
+      Pruned input = prune(*part, needed);
+      plan.inputs[index] = std::move(input.plan);
+      return std::move(input.moved);
+    }
+    return shared_columns(plan, index, needed);
+  }
+  // Of a part with several readers, the columns that this one needs.
+  std::vector<int32_t> shared_columns(Plan& plan, size_t index, const Needed& needed) {
+    const PlanRef part = plan.inputs[index];
+    const Needed& all = needed_.at(part.get());
+    auto it = made_.find(part.get());
+    if (it == made_.end()) { it = made_.emplace(part.get(), prune(*part, all)).first; }
+    const Pruned& made = it->second;
+    plan.inputs[index] = made.plan;
+    if (needed == all) { return made.moved; }
+    std::vector<Bound> outputs;
+    std::vector<std::string> names;
+    std::vector<int32_t> moved(needed.size(), -1);
+    for (size_t i = 0; i < needed.size(); ++i) {
+      if (!needed[i]) { continue; }
+      const auto from = static_cast<size_t>(made.moved[i]);
+      moved[i] = static_cast<int32_t>(outputs.size());
+      outputs.push_back(Bound::of_column(made.moved[i], made.plan->type.types[from]));
+      names.push_back(made.plan->type.names[from]);
+    }
+    plan.inputs[index] = make_calc(made.plan, std::nullopt, std::move(outputs), std::move(names));
+    return moved;
+  }
+
+  const PlanRef plan_;
+  bool is_asking_ = true;
+  std::vector<PlanRef> parts_;
+  std::unordered_map<const Plan*, int32_t> readers_;
+  std::unordered_map<const Plan*, Needed> needed_;
+  std::unordered_map<const Plan*, Pruned> made_;
+};
 
 struct Pruner {
+  Pruning& pruning;
   Plan& plan;
   const Needed& needed;
 
@@ -329,7 +436,7 @@ struct Pruner {
     }
     if (node.condition.has_value()) { need(*node.condition, inner); }
     node.outputs = std::move(outputs);
-    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    const std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     for (Bound& output : node.outputs) { move(output, moved); }
     if (node.condition.has_value()) { move(*node.condition, moved); }
     return keep_columns(plan, needed);
@@ -338,7 +445,7 @@ struct Pruner {
     Needed inner = needed;
     inner[static_cast<size_t>(node.column)] = true;
     if (node.has_value) { need(node.value, inner); }
-    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    const std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.column, moved);
     if (node.has_value) { move(node.value, moved); }
     return pass(moved);
@@ -354,7 +461,7 @@ struct Pruner {
     Needed inner(needed.begin(), needed.begin() + static_cast<ptrdiff_t>(columns));
     inner[static_cast<size_t>(node.time)] = true;
     need(node.partition_by, inner);
-    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.time, moved);
     move(node.partition_by, moved);
     return pass(std::move(moved), 3);
@@ -372,7 +479,7 @@ struct Pruner {
       for (const int32_t* const column : columns) {
         if (*column >= 0) { inner[static_cast<size_t>(*column)] = true; }
       }
-      std::vector<int32_t> moved = prune_input(plan, side, inner);
+      std::vector<int32_t> moved = pruning.input(plan, side, inner);
       move(keys, moved);
       for (int32_t* const column : columns) { move(*column, moved); }
       return moved;
@@ -400,7 +507,7 @@ struct Pruner {
   // Made of joins when columns have been pruned (multi_join_rule.h).
   std::vector<int32_t> operator()(MultiJoinNode&) const {
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
-      prune_input(plan, i, Needed(plan.input(i).type.size(), true));
+      pruning.input(plan, i, Needed(plan.input(i).type.size(), true));
     }
     return keep_columns(plan, Needed(needed.size(), true));
   }
@@ -413,7 +520,7 @@ struct Pruner {
     if (node.condition.has_value()) { need(*node.condition, both); }
     Needed inner(both.begin(), both.begin() + static_cast<ptrdiff_t>(input_columns));
     need(node.input_keys, inner);
-    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.input_keys, moved);
     auto next = static_cast<int32_t>(plan.input().type.size());
     std::vector<size_t> columns;
@@ -444,7 +551,7 @@ struct Pruner {
     Needed inner = none();
     need(node.arguments, inner);
     need(node.passed, inner);
-    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    const std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.arguments, moved);
     move(node.passed, moved);
     return keep_columns(plan, keeps);
@@ -464,7 +571,7 @@ struct Pruner {
       outputs = std::move(kept);
       for (const Bound& output : outputs) { need(output, inner); }
     }
-    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    const std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     for (std::vector<Bound>& outputs : node.projections) {
       for (Bound& output : outputs) { move(output, moved); }
     }
@@ -473,7 +580,7 @@ struct Pruner {
   std::vector<int32_t> operator()(UnionNode&) const {
     for (size_t i = 0; i < plan.inputs.size(); ++i) {
       // All inputs have the same columns: a node that keeps one nobody needs would not do.
-      const std::vector<int32_t> moved = prune_input(plan, i, needed);
+      const std::vector<int32_t> moved = pruning.input(plan, i, needed);
       select(i, moved);
     }
     return keep_columns(plan, needed);
@@ -481,7 +588,7 @@ struct Pruner {
   // Whether rows are equal depends on all columns.
   std::vector<int32_t> operator()(SetOperationNode&) const {
     const Needed all(needed.size(), true);
-    for (size_t i = 0; i < plan.inputs.size(); ++i) { prune_input(plan, i, all); }
+    for (size_t i = 0; i < plan.inputs.size(); ++i) { pruning.input(plan, i, all); }
     return keep_columns(plan, all);
   }
   std::vector<int32_t> operator()(TopNNode& node) const {
@@ -491,7 +598,7 @@ struct Pruner {
     need(node.order_by, inner);
     // Rows that are equal in what is kept would be taken for one that comes again.
     if (plan.input().updates) { inner.assign(columns, true); }
-    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.partition_by, moved);
     move(node.order_by, moved);
     move(node.window_end, moved);
@@ -499,17 +606,17 @@ struct Pruner {
   }
   std::vector<int32_t> operator()(LimitNode&) const {
     const Needed inner = plan.input().updates ? Needed(needed.size(), true) : needed;
-    return pass(prune_input(plan, 0, inner));
+    return pass(pruning.input(plan, 0, inner));
   }
   std::vector<int32_t> operator()(SortNode& node) const {
     Needed inner = plan.input().updates ? Needed(needed.size(), true) : needed;
     need(node.order_by, inner);
-    std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.order_by, moved);
     return pass(std::move(moved));
   }
   std::vector<int32_t> operator()(RankNode&) const {
-    return prune_input(plan, 0, Needed(plan.input().type.size(), true));
+    return pruning.input(plan, 0, Needed(plan.input().type.size(), true));
   }
   std::vector<int32_t> operator()(OverNode& node) const {
     const size_t columns = plan.input().type.size();
@@ -533,7 +640,7 @@ struct Pruner {
       if (call.call.filter >= 0) { inner[static_cast<size_t>(call.call.filter)] = true; }
     }
     if (plan.input().updates) { inner.assign(columns, true); }
-    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    const std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.partition_by, moved);
     move(node.order_by, moved);
     for (OverCallNode& call : node.calls) {
@@ -554,7 +661,7 @@ struct Pruner {
         inner[static_cast<size_t>(lookup.column)] = true;
       }
     }
-    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    const std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(node.partition_by, moved);
     move(node.order_by, moved);
     for (MatchLookupNode& lookup : node.lookups) {
@@ -593,7 +700,7 @@ struct Pruner {
     need(keys, inner);
     need(calls, inner);
     if (time != nullptr) { inner[static_cast<size_t>(*time)] = true; }
-    const std::vector<int32_t> moved = prune_input(plan, 0, inner);
+    const std::vector<int32_t> moved = pruning.input(plan, 0, inner);
     move(keys, moved);
     move(calls, moved);
     if (time != nullptr) { move(*time, moved); }
@@ -616,24 +723,18 @@ struct Pruner {
   }
 };
 
-Pruned prune(const Plan& plan, const Needed& needed) {
-  Pruned pruned{copy_of(plan), {}};
-  pruned.moved = std::visit(
-      [&](auto& node) {
-        return Pruner{*pruned.plan, needed}(node);
-      },
-      pruned.plan->node);
-  return pruned;
+std::vector<int32_t> Pruning::visit_node(Plan& plan, const Needed& needed) {
+  return std::visit([&](auto& node) { return Pruner{*this, plan, needed}(node); }, plan.node);
 }
 
 }  // namespace
 
 Result<PlanRef> optimize(PlanRef plan, const EvalOptions& options) {
-  plan = folded(plan, options);
-  TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_top_n(plan));
-  const Needed all(plan->type.size(), true);
-  plan = push_into_scans(prune(*plan, all).plan);
-  return PlanRef(prune(*plan, all).plan);
+  plan = Folding(options).of(plan);
+  MadePlans with_numbers;
+  TIDEWHEEL_ASSIGN_OR_RETURN(plan, with_top_n(plan, with_numbers));
+  plan = push_into_scans(Pruning(plan).pruned());
+  return Pruning(plan).pruned();
 }
 
 }  // namespace tidewheel::sql

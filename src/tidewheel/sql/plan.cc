@@ -7,6 +7,7 @@
 
 #include "tidewheel/sql/functions.h"
 #include "tidewheel/sql/multi_join_rule.h"
+#include "tidewheel/sql/plan_keys.h"
 #include "tidewheel/sql/table_function.h"
 
 namespace tidewheel::sql {
@@ -109,7 +110,8 @@ PlanRef make_calc(PlanRef input, std::optional<Bound> condition, std::vector<Bou
                   std::vector<std::string> names) {
   const int64_t kept_ms = input->kept_ms;
   if (const auto* inner = std::get_if<CalcNode>(&input->node);
-      inner != nullptr && merges_for_free(condition, outputs, inner->outputs)) {
+      inner != nullptr && !input->is_shared &&
+      merges_for_free(condition, outputs, inner->outputs)) {
     for (Bound& output : outputs) { output = substitute(std::move(output), inner->outputs); }
     if (condition.has_value()) { condition = substitute(std::move(*condition), inner->outputs); }
     if (inner->condition.has_value()) {
@@ -139,6 +141,17 @@ PlanRef make_plan(Plan plan) {
     plan.is_bounded = plan.is_bounded && input->is_bounded;
   }
   return std::make_shared<Plan>(std::move(plan));
+}
+
+bool is_row_by_row(const Plan& plan) {
+  if (std::holds_alternative<ScanNode>(plan.node) ||
+      std::holds_alternative<ValuesNode>(plan.node)) {
+    return true;
+  }
+  const bool passes_rows = std::holds_alternative<CalcNode>(plan.node) ||
+                           std::holds_alternative<WatermarkNode>(plan.node) ||
+                           std::holds_alternative<WindowNode>(plan.node);
+  return passes_rows && is_row_by_row(plan.input());
 }
 
 // ---- Text
@@ -522,37 +535,66 @@ struct NodeText {
   }
 };
 
+// Puts more behind what a node says, within its parentheses.
+void add_within(std::string& line, const std::string& text) {
+  line.pop_back();
+  line += ", " + text + ")";
+}
+
 using Note = std::function<std::string(const Plan&)>;
 
-void append_plan(std::string& out, const Plan& plan, bool with_changelog, const Note& note,
-                 const std::string& indent, const std::string& lead) {
-  out += lead + std::visit(NodeText{plan}, plan.node);
-  if (plan.side.has_value()) {
-    out.pop_back();
-    const bool reads = std::holds_alternative<ScanNode>(plan.node);
-    out += fmt::format(", {}=[{}])", reads ? "deadLetters" : "lateRows", plan.side->table->path);
+class PlanPrinter {
+ public:
+  PlanPrinter(bool with_changelog, const Note& note)
+      : with_changelog_(with_changelog), note_(note) {}
+
+  std::string print(const Plan& plan) {
+    count_readers(plan);
+    append_line(plan, -1);
+    append_inputs(plan, "");
+    return std::move(out_);
   }
-  if (with_changelog) {
-    out.pop_back();
-    out += !plan.updates       ? ", changelogMode=[I])"
-           : plan.emits_before ? ", changelogMode=[I,UB,UA,D])"
-                               : ", changelogMode=[I,UA,D])";
-    if (plan.kept_ms >= 0) {
-      out.pop_back();
-      out += fmt::format(", stateTtl=[{} ms])", plan.kept_ms);
+
+ private:
+  void count_readers(const Plan& plan) {
+    for (const PlanRef& input : plan.inputs) {
+      if (readers_[keys_.number(input)]++ == 0) { count_readers(*input); }
     }
   }
-  if (const std::string text = note ? note(plan) : ""; !text.empty()) {
-    out.pop_back();
-    out += ", " + text + ")";
+  void append_inputs(const Plan& plan, const std::string& indent) {
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      const PlanRef& input = plan.inputs[i];
+      out_ += indent + "+- ";
+      const int32_t number = keys_.number(input);
+      if (const auto it = shown_.find(number); it != shown_.end()) {
+        out_ += fmt::format("Reused(reference_id=[{}])\n", it->second);
+        continue;
+      }
+      append_line(*input, number);
+      append_inputs(*input, indent + (i + 1 == plan.inputs.size() ? "   " : ":  "));
+    }
   }
-  out += '\n';
-  for (size_t i = 0; i < plan.inputs.size(); ++i) {
-    const bool last = i + 1 == plan.inputs.size();
-    append_plan(out, plan.input(i), with_changelog, note, indent + (last ? "   " : ":  "),
-                indent + "+- ");
+  // `number`: -1: of the whole, which nothing reads.
+  void append_line(const Plan& plan, int32_t number) {
+    std::string line = node_text(plan, with_changelog_);
+    const std::string text = note_ ? note_(plan) : "";
+    if (!text.empty()) { add_within(line, text); }
+    // What has no inputs is as short as its number.
+    if (number >= 0 && readers_.at(number) > 1 && !plan.inputs.empty()) {
+      const size_t id = shown_.size() + 1;
+      shown_.emplace(number, id);
+      line += fmt::format("(reuse_id=[{}])", id);
+    }
+    out_ += line + "\n";
   }
-}
+
+  const bool with_changelog_;
+  const Note& note_;
+  PlanKeys keys_{true};
+  std::unordered_map<int32_t, int32_t> readers_;  // of each part that is read
+  std::unordered_map<int32_t, size_t> shown_;     // parts with several, by their ids
+  std::string out_;
+};
 
 }  // namespace
 
@@ -592,9 +634,22 @@ std::string plan_text(const Plan& plan, bool with_changelog) {
   return plan_text(plan, with_changelog, nullptr);
 }
 std::string plan_text(const Plan& plan, bool with_changelog, const Note& note) {
-  std::string out;
-  append_plan(out, plan, with_changelog, note, "", "");
-  return out;
+  return PlanPrinter(with_changelog, note).print(plan);
+}
+
+std::string node_text(const Plan& plan, bool with_changelog) {
+  std::string line = std::visit(NodeText{plan}, plan.node);
+  if (plan.side.has_value()) {
+    const bool reads = std::holds_alternative<ScanNode>(plan.node);
+    add_within(line,
+               fmt::format("{}=[{}]", reads ? "deadLetters" : "lateRows", plan.side->table->path));
+  }
+  if (!with_changelog) { return line; }
+  add_within(line, !plan.updates       ? "changelogMode=[I]"
+                   : plan.emits_before ? "changelogMode=[I,UB,UA,D]"
+                                       : "changelogMode=[I,UA,D]");
+  if (plan.kept_ms >= 0) { add_within(line, fmt::format("stateTtl=[{} ms]", plan.kept_ms)); }
+  return line;
 }
 
 }  // namespace tidewheel::sql

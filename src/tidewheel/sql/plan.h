@@ -144,6 +144,7 @@ struct MultiJoinNode {
   };
   std::vector<std::vector<int32_t>> keys;  // of each input, in the same order
   std::vector<Step> steps;                 // of all inputs but the first
+  std::vector<int32_t> shared;             // see shared_inputs
 };
 
 // Joins each row of the left input with the version that the right one had at the row's time: inner
@@ -351,6 +352,9 @@ struct Plan {
   // How long a reader with state keeps the rows of this plan, by the hint STATE_TTL; -1: as the
   // settings say.
   int64_t kept_ms = -1;
+  // Several parts of a statement name it: it is made once, and conditions of one of them stay
+  // above it.
+  bool is_shared = false;
   std::optional<SideTableNode> side = std::nullopt;
 
   const Plan& input(size_t index = 0) const { return *inputs[index]; }
@@ -383,7 +387,14 @@ std::vector<Bound> split_conjunction(Bound condition);
 // All of them; nothing when there are none.
 std::optional<Bound> join_conjunction(std::vector<Bound> conditions);
 
-// The plan as a tree of lines, for EXPLAIN and tests.
+// Whether each row is made of one row of a table and nothing else: to do that again for each reader
+// costs less than to do it for all of them.
+bool is_row_by_row(const Plan& plan);
+
+// What a node does, in one line, without its inputs.
+std::string node_text(const Plan& plan, bool with_changelog);
+// The plan as a tree of lines, for EXPLAIN and tests. A part that several read is shown once, and
+// named behind that.
 std::string plan_text(const Plan& plan, bool with_changelog);
 // The same with what `note` says of each node behind its properties: "rows=[10]"; empty: nothing.
 std::string plan_text(const Plan& plan, bool with_changelog,

@@ -197,6 +197,7 @@ class JoinOrder {
   }
   // Gives what the columns of `plan` are, over those of the leaves.
   std::vector<Bound> flatten(const PlanRef& plan) {
+    if (plan->is_shared) { return leaf_columns(plan); }
     if (regular_inner_join(*plan) != nullptr) {
       std::vector<Bound> columns = flatten(plan->inputs[0]);
       for (Bound& column : flatten(plan->inputs[1])) { columns.push_back(std::move(column)); }
@@ -220,6 +221,9 @@ class JoinOrder {
       for (const Bound& output : calc->outputs) { columns.push_back(substituted(output, below)); }
       return columns;
     }
+    return leaf_columns(plan);
+  }
+  std::vector<Bound> leaf_columns(const PlanRef& plan) {
     const size_t first = positions_end_;
     leaves_.push_back({plan, first});
     positions_end_ += plan->type.size();
@@ -277,7 +281,7 @@ class JoinOrder {
   static size_t crosses_in(const Plan& plan) {
     const JoinNode* const join = regular_inner_join(plan);
     const bool is_calc = std::holds_alternative<CalcNode>(plan.node);
-    if (join == nullptr && !is_calc) { return 0; }
+    if (plan.is_shared || (join == nullptr && !is_calc)) { return 0; }
     size_t count = join != nullptr && join->left_keys.empty() ? 1 : 0;
     for (const PlanRef& input : plan.inputs) { count += crosses_in(*input); }
     return count;
@@ -501,9 +505,10 @@ void add_implied(std::vector<Bound>& conditions,
 PlanRef make_pushed_filter(PlanRef plan, std::vector<Bound> conditions,
                            const FunctionRegistry& functions) {
   if (conditions.empty()) { return plan; }
-  if (!std::all_of(conditions.begin(), conditions.end(), is_deterministic)) {
-    return filter_above(std::move(plan), std::move(conditions));
-  }
+  // What several read is made once, whatever each of them asks for.
+  const bool passes =
+      !plan->is_shared && std::all_of(conditions.begin(), conditions.end(), is_deterministic);
+  if (!passes) { return filter_above(std::move(plan), std::move(conditions)); }
   PlanRef pushed = FilterPush(plan, functions).push(std::move(conditions));
   if (pushed->kept_ms == plan->kept_ms) { return pushed; }
   auto made = std::make_shared<Plan>(*pushed);

@@ -1,6 +1,7 @@
 // The class behind bind_query; its .cc files are by subject (bind_table, bind_from, bind_select,
 // bind_aggregate).
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,12 +14,14 @@
 #include "tidewheel/sql/plan.h"
 #include "tidewheel/sql/scope.h"
 #include "tidewheel/sql/statement.h"
+#include "tidewheel/sql/table_uses.h"
 
 namespace tidewheel::sql {
 
 class AsyncCalls;  // bind_async.h
 class Grouping;    // bind_aggregate.cc
 class OverBinder;  // over_binder.h
+class QueryJoins;  // bind_subquery.h
 
 struct Planned {
   PlanRef plan;
@@ -28,9 +31,11 @@ struct Planned {
 class QueryBinder {
  public:
   static constexpr int32_t kViewDepthMax = 64;
+  // Of queries of WITH and views that name each other.
+  static constexpr int32_t kNamedDepthMax = 256;
 
-  QueryBinder(const BinderEnvironment& environment, std::string_view text, int32_t depth = 0)
-      : environment_(environment), text_(text), depth_(depth) {}
+  QueryBinder(const BinderEnvironment& environment, std::string_view text)
+      : environment_(environment), text_(text) {}
 
   Result<PlanRef> query(const Query& query);
 
@@ -176,19 +181,36 @@ class QueryBinder {
   ExpressionBinder expressions(const Scope& scope);
   Result<Bound> outer_column(size_t outer, const ColumnName& column, Span span);
   // Rows for which a condition is true; queries within it are joined.
-  Result<PlanRef> filtered(PlanRef plan, ExpressionBinder& binder, const Expression& condition);
+  // `known`: may have bound queries of it before.
+  Result<PlanRef> filtered(PlanRef plan, ExpressionBinder& binder, const Expression& condition,
+                           const QueryJoins* known = nullptr);
 
   Status error(Span span, ErrorId id, std::string message) const {
     return error_at(text_, span, id, std::move(message));
   }
 
+  // What a statement's query and the views in it have in common.
+  struct Named {
+    TableUses uses;
+    std::map<ObjectPath, PlanRef> views = {};  // that have been bound
+    int32_t depth = 0;                         // of queries that are named
+  };
+  QueryBinder(const BinderEnvironment& environment, std::string_view text, int32_t depth,
+              std::shared_ptr<Named> named)
+      : environment_(environment), text_(text), depth_(depth), named_(std::move(named)) {}
+  Result<PlanRef> common_table(size_t index);
+  Result<PlanRef> bind_common(size_t index);
+  Result<PlanRef> bind_view(const CatalogObject& view);
+
   const BinderEnvironment& environment_;
   const std::string_view text_;
-  const int32_t depth_;  // of views
+  const int32_t depth_ = 0;       // of views
+  std::shared_ptr<Named> named_;  // from the first query on
   // Of WITH, the innermost last, and how many queries were around each.
   struct Common {
     const CommonTable* table = nullptr;
     size_t outers = 0;
+    std::shared_ptr<PlanRef> bound = std::make_shared<PlanRef>();  // null: not yet
   };
   std::vector<Common> common_;
   std::vector<ExpressionBinder*> outers_;  // what binds in the queries around, the innermost last

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -178,70 +179,95 @@ PlanRef push_into_scan(Plan plan) {
   return std::make_shared<Plan>(std::move(plan));
 }
 
-PlanRef push(const PlanRef& plan, bool time_matters);
+class ScanPush {
+ public:
+  explicit ScanPush(const Plan& plan) { note(plan, false); }
 
-// A calc over a watermark: what can go below it does, into a calc of its own.
-PlanRef push_below_watermark(Plan plan, bool time_matters) {
-  auto& calc = std::get<CalcNode>(plan.node);
-  auto watermark = std::make_shared<Plan>(plan.input());
-  const PlanRef below = watermark->inputs[0];
-  std::vector<Bound> outputs = all_columns(*below);
-  std::vector<std::string> names = below->type.names;
-  Places places;
-  for (const auto& [column, fields] : fields_taken(calc)) {
-    const LogicalType& row = below->type.types[static_cast<size_t>(column)];
-    for (const auto& [field, type] : fields) {
-      Bound taken;
-      taken.kind = Kind::kField;
-      taken.type = type;
-      taken.column = field;
-      taken.arguments.push_back(outputs[static_cast<size_t>(column)]);
-      places[{column, field}] = static_cast<int32_t>(outputs.size());
-      names.push_back(names[static_cast<size_t>(column)] + "." +
-                      row.names[static_cast<size_t>(field)]);
-      watermark->type.add(names.back(), type);
-      outputs.push_back(std::move(taken));
+  PlanRef push(const PlanRef& plan, bool time_matters) {
+    time_matters = time_matters || !std::visit(IgnoresEventTime{}, plan->node);
+    if (std::holds_alternative<CalcNode>(plan->node)) {
+      const Plan& input = plan->input();
+      const bool is_timed = std::holds_alternative<WatermarkNode>(input.node);
+      // With a table for dead letters all queries read the same: no letter is written twice.
+      if ((is_timed ? input.input() : input).side.has_value()) {
+        return plan_above(*plan, time_matters);
+      }
+      if (std::holds_alternative<ScanNode>(input.node)) { return push_into_scan(*plan); }
+      if (is_timed) { return push_below_watermark(*plan, time_matters); }
+    }
+    return plan_above(*plan, time_matters);
+  }
+
+ private:
+  // Whether event time matters to a reader of parts that are made once for all of them.
+  void note(const Plan& plan, bool time_matters) {
+    time_matters = time_matters || !std::visit(IgnoresEventTime{}, plan.node);
+    for (const PlanRef& input : plan.inputs) {
+      if (is_row_by_row(*input)) { continue; }
+      const auto [it, is_new] = time_matters_.try_emplace(input.get(), time_matters);
+      if (!is_new && (it->second || !time_matters)) { continue; }
+      it->second = time_matters;
+      note(*input, time_matters);
     }
   }
-  std::vector<Bound> conditions;
-  if (!time_matters && !watermark->updates) { conditions = take_comparisons(calc); }
-  if (places.empty() && conditions.empty()) {
-    watermark->inputs[0] = push(below, time_matters);
-  } else {
-    replace_fields(calc, places);
-    watermark->inputs[0] = push(make_calc(below, join_conjunction(std::move(conditions)),
-                                          std::move(outputs), std::move(names)),
-                                time_matters);
+  PlanRef pushed_input(const PlanRef& input, bool time_matters) {
+    const auto noted = time_matters_.find(input.get());
+    if (noted == time_matters_.end()) { return push(input, time_matters); }
+    if (const auto it = made_.find(input.get()); it != made_.end()) { return it->second; }
+    PlanRef made = push(input, noted->second);
+    made_.emplace(input.get(), made);
+    return made;
   }
-  plan.inputs[0] = std::move(watermark);
-  return std::make_shared<Plan>(std::move(plan));
-}
-
-// The plan, with what can be done below its inputs.
-PlanRef plan_above(const Plan& plan, bool time_matters) {
-  auto made = std::make_shared<Plan>(plan);
-  for (PlanRef& input : made->inputs) { input = push(input, time_matters); }
-  return made;
-}
-
-PlanRef push(const PlanRef& plan, bool time_matters) {
-  time_matters = time_matters || !std::visit(IgnoresEventTime{}, plan->node);
-  if (std::holds_alternative<CalcNode>(plan->node)) {
-    const Plan& input = plan->input();
-    const bool is_timed = std::holds_alternative<WatermarkNode>(input.node);
-    // With a table for dead letters all queries read the same: no letter is written twice.
-    if ((is_timed ? input.input() : input).side.has_value()) {
-      return plan_above(*plan, time_matters);
+  // The plan, with what can be done below its inputs.
+  PlanRef plan_above(const Plan& plan, bool time_matters) {
+    auto made = std::make_shared<Plan>(plan);
+    for (PlanRef& input : made->inputs) { input = pushed_input(input, time_matters); }
+    return made;
+  }
+  // A calc over a watermark: what can go below it does, into a calc of its own.
+  PlanRef push_below_watermark(Plan plan, bool time_matters) {
+    auto& calc = std::get<CalcNode>(plan.node);
+    auto watermark = std::make_shared<Plan>(plan.input());
+    const PlanRef below = watermark->inputs[0];
+    std::vector<Bound> outputs = all_columns(*below);
+    std::vector<std::string> names = below->type.names;
+    Places places;
+    for (const auto& [column, fields] : fields_taken(calc)) {
+      const LogicalType& row = below->type.types[static_cast<size_t>(column)];
+      for (const auto& [field, type] : fields) {
+        Bound taken;
+        taken.kind = Kind::kField;
+        taken.type = type;
+        taken.column = field;
+        taken.arguments.push_back(outputs[static_cast<size_t>(column)]);
+        places[{column, field}] = static_cast<int32_t>(outputs.size());
+        names.push_back(names[static_cast<size_t>(column)] + "." +
+                        row.names[static_cast<size_t>(field)]);
+        watermark->type.add(names.back(), type);
+        outputs.push_back(std::move(taken));
+      }
     }
-    if (std::holds_alternative<ScanNode>(input.node)) { return push_into_scan(*plan); }
-    if (is_timed) { return push_below_watermark(*plan, time_matters); }
+    std::vector<Bound> conditions;
+    if (!time_matters && !watermark->updates) { conditions = take_comparisons(calc); }
+    if (places.empty() && conditions.empty()) {
+      watermark->inputs[0] = push(below, time_matters);
+    } else {
+      replace_fields(calc, places);
+      watermark->inputs[0] = push(make_calc(below, join_conjunction(std::move(conditions)),
+                                            std::move(outputs), std::move(names)),
+                                  time_matters);
+    }
+    plan.inputs[0] = std::move(watermark);
+    return std::make_shared<Plan>(std::move(plan));
   }
-  return plan_above(*plan, time_matters);
-}
+
+  std::unordered_map<const Plan*, bool> time_matters_;
+  std::unordered_map<const Plan*, PlanRef> made_;
+};
 
 }  // namespace
 
-PlanRef push_into_scans(const PlanRef& plan) { return push(plan, false); }
+PlanRef push_into_scans(const PlanRef& plan) { return ScanPush(*plan).push(plan, false); }
 
 CalcNode calc_behind_scan(const ScanNode& scan, const RowType& output, const RowType& given,
                           const std::function<int32_t(size_t)>& place) {

@@ -3,6 +3,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "tidewheel/sql/scan_pushdown.h"
@@ -45,6 +47,7 @@ class ScanSharing {
  public:
   void look_at(const Plan& plan) {
     if (leaf_scan(plan) == nullptr) {
+      if (!seen_.insert(&plan).second) { return; }
       for (const PlanRef& input : plan.inputs) { look_at(*input); }
       return;
     }
@@ -66,9 +69,10 @@ class ScanSharing {
 
   PlanRef replaced(const PlanRef& plan) {
     if (leaf_scan(*plan) == nullptr) {
+      if (const auto it = replaced_.find(plan.get()); it != replaced_.end()) { return it->second; }
       auto made = std::make_shared<Plan>(*plan);
       for (PlanRef& input : made->inputs) { input = replaced(input); }
-      return made;
+      return replaced_[plan.get()] = std::move(made);
     }
     const auto found = groups_.find(kind_of(*plan));
     if (found == groups_.end() || found->second.leaves.size() < 2) { return plan; }
@@ -142,6 +146,8 @@ class ScanSharing {
   }
 
   std::map<std::string, Group> groups_;
+  std::unordered_set<const Plan*> seen_;
+  std::unordered_map<const Plan*, PlanRef> replaced_;
 };
 
 }  // namespace

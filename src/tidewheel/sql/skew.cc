@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -292,24 +293,48 @@ bool is_on_grid(const WindowAggregateNode& node, const Plan& input) {
 
 }  // namespace
 
+namespace {
+
+class SkewHandling {
+ public:
+  explicit SkewHandling(const SkewOptions& options) : options_(options) {}
+
+  PlanRef of(const PlanRef& plan) {
+    if (const auto it = made_.find(plan.get()); it != made_.end()) { return it->second; }
+    auto made = std::make_shared<Plan>(*plan);
+    for (PlanRef& input : made->inputs) { input = of(input); }
+    return made_[plan.get()] = with_node_handled(std::move(made));
+  }
+
+ private:
+  PlanRef with_node_handled(std::shared_ptr<Plan> made) const {
+    if (const auto* windows = std::get_if<WindowAggregateNode>(&made->node);
+        windows != nullptr && options_.splits_distinct && !made->side.has_value() &&
+        is_on_grid(*windows, made->input())) {
+      const auto columns = columns_to_split(windows->calls, made->input());
+      if (columns.has_value()) {
+        return split_windows(*made, *windows, *columns, options_.buckets);
+      }
+    }
+    auto* const node = std::get_if<AggregateNode>(&made->node);
+    if (node == nullptr) { return made; }
+    if (options_.splits_distinct) {
+      const auto columns = columns_to_split(node->calls, made->input());
+      if (columns.has_value()) { return split_distinct(*made, *node, *columns, options_.buckets); }
+    }
+    node->two_phase = options_.two_phase && can_have_two_phases(*node, made->input());
+    return made;
+  }
+
+  const SkewOptions options_;
+  std::unordered_map<const Plan*, PlanRef> made_;
+};
+
+}  // namespace
+
 PlanRef with_skew_handled(const PlanRef& plan, const SkewOptions& options) {
   if (!options.two_phase && !options.splits_distinct) { return plan; }
-  auto made = std::make_shared<Plan>(*plan);
-  for (PlanRef& input : made->inputs) { input = with_skew_handled(input, options); }
-  if (const auto* windows = std::get_if<WindowAggregateNode>(&made->node);
-      windows != nullptr && options.splits_distinct && !made->side.has_value() &&
-      is_on_grid(*windows, made->input())) {
-    const auto columns = columns_to_split(windows->calls, made->input());
-    if (columns.has_value()) { return split_windows(*made, *windows, *columns, options.buckets); }
-  }
-  auto* const node = std::get_if<AggregateNode>(&made->node);
-  if (node == nullptr) { return made; }
-  if (options.splits_distinct) {
-    const auto columns = columns_to_split(node->calls, made->input());
-    if (columns.has_value()) { return split_distinct(*made, *node, *columns, options.buckets); }
-  }
-  node->two_phase = options.two_phase && can_have_two_phases(*node, made->input());
-  return made;
+  return SkewHandling(options).of(plan);
 }
 
 bool has_local_windows(const Plan& plan, AggregatePhases phases, int32_t parallelism) {
