@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
 
+#include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/column_batch.h"
 
 namespace tidewheel::sql {
@@ -40,6 +42,7 @@ Result<std::unique_ptr<AggregateCalls>> AggregateCalls::make(KeyedState& state,
 }
 
 Status AggregateCalls::declare(KeyedState& state, const StateOptions& options, bool retracts) {
+  memory_ = state.memory().pool();
   for (size_t i = 0; i < set_.size(); ++i) {
     const AggregateCall& call = set_.calls()[i];
     distinct_of_.push_back(-1);
@@ -109,10 +112,73 @@ void AggregateCalls::begin(const ColumnBatch& batch, uint32_t begin, uint32_t en
   batch_ = &batch;
   clear_results();
   for (Distinct& distinct : distincts_) { distinct.values->read(batch, begin, end); }
-  for (auto& changes : changes_of_) { changes.clear(); }
   begin_ = begin;
   for (DistinctSet& set : sets_) { set.values->read(batch, begin, end); }
+  begin_chunk();
+}
+
+void AggregateCalls::begin_chunk() {
+  for (auto& changes : changes_of_) { changes.clear(); }
   for (auto& fresh : fresh_of_) { fresh.clear(); }
+}
+
+void AggregateCalls::take_distinct(std::byte* state) {
+  for (DistinctSet& set : sets_) { set.values->take(state); }
+  for (Distinct& distinct : distincts_) { distinct.values->take(state); }
+}
+
+void AggregateCalls::give_distinct(std::byte* state, std::byte* cell, TextHeap& heap) {
+  for (DistinctSet& set : sets_) {
+    set.values->give(state, given_bits_);
+    if (given_bits_.empty()) { continue; }
+    ColumnBatch& values = batch_of_values(given_bits_.size());
+    set.values->put(values);
+    values.seal();
+    given_.resize(given_bits_.size());
+    for (size_t bit = 0; bit < set.calls.size(); ++bit) {
+      for (size_t i = 0; i < given_.size(); ++i) {
+        given_[i] = static_cast<int8_t>((given_bits_[i] >> bit) & 1);
+      }
+      add_given(set.calls[bit], values, cell, heap);
+    }
+  }
+  for (size_t d = 0; d < distincts_.size(); ++d) {
+    distincts_[d].values->give(state, given_);
+    if (given_.empty()) { continue; }
+    ColumnBatch& values = batch_of_values(given_.size());
+    distincts_[d].values->put(values);
+    values.seal();
+    for (size_t call = 0; call < set_.size(); ++call) {
+      if (distinct_of_[call] == static_cast<int32_t>(d)) { add_given(call, values, cell, heap); }
+    }
+  }
+}
+
+ColumnBatch& AggregateCalls::batch_of_values(size_t count) {
+  if (pool_ == nullptr) { pool_ = BatchPool::create_for<ColumnRow>(256, memory_); }
+  values_.reset();
+  Batch* const made = pool_->acquire();
+  values_ = BatchRef::adopt(made);
+  auto& batch = static_cast<ColumnBatch&>(*made);
+  batch.set_types(input_);
+  batch.ensure_room(static_cast<uint32_t>(count));
+  batch.set_size(static_cast<uint32_t>(count));
+  return batch;
+}
+
+void AggregateCalls::add_given(size_t call, const ColumnBatch& values, std::byte* cell,
+                               TextHeap& heap) {
+  std::vector<uint32_t> rows(given_.size());
+  std::iota(rows.begin(), rows.end(), uint32_t{0});
+  const std::vector<std::byte*> cells(rows.size(), cell);
+  AccumulatorInput input;
+  input.batch = &values;
+  input.rows = rows;
+  input.cells = cells.data();
+  input.has_one_cell = true;
+  input.weights = given_.data();
+  input.heap = &heap;
+  set_.accumulator(call)->add(input);
 }
 
 void AggregateCalls::clear_results() {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/sql/aggregate_state.h"
 #include "tidewheel/sql/distinct_calls.h"
 
@@ -48,6 +49,8 @@ class AggregateCalls {
 
   // Before the rows [begin, end) of a batch.
   void begin(const RowBatch<ColumnRow>& batch, uint32_t begin, uint32_t end);
+  // Before each chunk of these rows, where they are taken in several.
+  void begin_chunk();
   // Whether `add_values` has something to do.
   bool has_values() const { return !value_calls_.empty() || !distincts_.empty() || sets_by_row_; }
   // Has DISTINCT looked at for all rows of a chunk together, by `fold` and `add`: chunks then have
@@ -73,6 +76,12 @@ class AggregateCalls {
   void clear_results();
   // Sets changed[i] when a result has changed, of `count` pairs.
   void find_changes(uint32_t count, uint8_t* changed) const;
+
+  // ---- Two keys become one, where all calls have accumulators (AggregateSet::merge is for calls
+  // without DISTINCT). Takes the values that calls with DISTINCT have of a key, which is current ..
+  void take_distinct(std::byte* state);
+  // .. and adds those that are new to another one, which is current then: its row and its cell.
+  void give_distinct(std::byte* state, std::byte* cell, TextHeap& heap);
 
   // By call; valid until the next `begin`.
   const Column& column(size_t call) const { return columns_[call]; }
@@ -103,6 +112,9 @@ class AggregateCalls {
   void count_distinct(const AggregateChunk& chunk);
   void find_counted(const AggregateCall& call, const AggregateChunk& chunk, uint64_t bit);
   bool counts(const AggregateCall& call, uint32_t row) const;
+  // An empty batch of the input's columns, with room for values that are given.
+  ColumnBatch& batch_of_values(size_t count);
+  void add_given(size_t call, const ColumnBatch& values, std::byte* cell, TextHeap& heap);
   AccumulatorInput input_of(size_t call, const AggregateChunk& chunk, TextHeap& heap);
   const int8_t* weights_of(size_t call, const AggregateChunk& chunk);
 
@@ -123,6 +135,13 @@ class AggregateCalls {
   uint32_t begin_ = 0;  // the first row at hand
   std::vector<int8_t> weights_;
   ArenaRef arena_;
+
+  // Values that are given to another key.
+  MemoryPool* memory_ = nullptr;
+  std::shared_ptr<BatchPool> pool_;
+  BatchRef values_;
+  std::vector<uint64_t> given_bits_;
+  std::vector<int8_t> given_;  // 1: counts
 };
 
 }  // namespace tidewheel::sql

@@ -98,8 +98,9 @@ void AggregateSet::release(std::byte* cell, TextHeap& heap) const {
 
 void AggregateSet::merge(std::byte* cell, const std::byte* from, TextHeap& heap) const {
   if (counts_rows_) { row_count(cell) += *reinterpret_cast<const int64_t*>(from); }
-  for (const auto& accumulator : accumulators_) {
-    if (accumulator != nullptr) { accumulator->merge(cell, from, heap); }
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Accumulator* const accumulator = accumulators_[i].get();
+    if (accumulator != nullptr && !calls_[i].distinct) { accumulator->merge(cell, from, heap); }
   }
 }
 
@@ -542,6 +543,50 @@ int DistinctValues::change_in(MapCell<K, int64_t>& cell, std::byte* row, const K
   }
   cell.open(row, key).value.value -= 1;
   return 0;
+}
+
+template <class K, class F>
+void DistinctValues::take_from(MapCell<K, int64_t>& cell, std::byte* row, F take_value) {
+  auto* const map = cell.find(row);
+  if (map == nullptr) { return; }
+  for (auto place = map->begin(); !(place == map->end()); place = map->next(place)) {
+    const auto& entry = map->at(place);
+    if (cell.is_gone(entry)) { continue; }
+    take_value(entry.key.value);
+    taken_counts_.push_back(entry.value.value);
+  }
+}
+
+void DistinctValues::take(std::byte* row) {
+  taken_ints_.clear();
+  taken_texts_.clear();
+  taken_counts_.clear();
+  arena_.recycle();
+  if (!arena_) { arena_ = Arena::create(); }
+  if (ints_ != nullptr) {
+    return take_from(*ints_, row, [&](int64_t value) { taken_ints_.emplace_back(value); });
+  }
+  take_from(*texts_, row,
+            [&](const Text& value) { taken_texts_.push_back(arena_->copy(value.view())); });
+}
+
+void DistinctValues::give(std::byte* row, std::vector<int8_t>& added) {
+  added.resize(taken_counts_.size());
+  for (size_t i = 0; i < taken_counts_.size(); ++i) {
+    int64_t& count = ints_ != nullptr ? ints_->open(row, *taken_ints_[i]).value.value
+                                      : texts_->open(row, taken_texts_[i]).value.value;
+    added[i] = count == 0 ? 1 : 0;
+    count += taken_counts_[i];
+  }
+}
+
+void DistinctValues::put(ColumnBatch& batch) {
+  std::vector<Column*> columns;
+  for (const int32_t column : reader_.columns()) {
+    columns.push_back(&batch.column(static_cast<size_t>(column)));
+  }
+  if (ints_ != nullptr) { return reader_.decode(taken_ints_, columns, 0, &batch.arena()); }
+  reader_.decode(taken_texts_, columns, 0, &batch.arena());
 }
 
 }  // namespace tidewheel::sql

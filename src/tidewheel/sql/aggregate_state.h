@@ -32,6 +32,7 @@ class AggregateSet {
 
   void init(std::byte* cell) const;
   void release(std::byte* cell, TextHeap& heap) const;
+  // But for calls with DISTINCT: which of their values both have is not in a cell.
   void merge(std::byte* cell, const std::byte* from, TextHeap& heap) const;
   // As the schema says.
   void encode(const std::byte* cell, Writer& out) const;
@@ -143,12 +144,19 @@ class DistinctValues {
   // 1: the value of row begin + index is new, -1: it is gone, 0: neither.
   int change(std::byte* row, uint32_t index, int weight);
 
+  // As DistinctCalls has them: 1 for a value that is new to whom it is given, else 0.
+  void take(std::byte* row);
+  void give(std::byte* row, std::vector<int8_t>& added);
+  void put(RowBatch<ColumnRow>& batch);
+
  private:
   DistinctValues(const std::vector<LogicalType>& input, std::vector<int32_t> arguments,
                  bool retracts)
       : reader_(input, std::move(arguments)), retracts_(retracts) {}
   template <class K>
   int change_in(MapCell<K, int64_t>& cell, std::byte* row, const K& key, int weight);
+  template <class K, class F>
+  void take_from(MapCell<K, int64_t>& cell, std::byte* row, F take_value);
 
   KeyReader reader_;
   const bool retracts_;
@@ -156,6 +164,10 @@ class DistinctValues {
   MapCell<Text, int64_t>* texts_ = nullptr;
   std::span<const IntKey> int_keys_;
   std::span<const Text> text_keys_;
+  std::vector<IntKey> taken_ints_;
+  std::vector<Text> taken_texts_;
+  std::vector<int64_t> taken_counts_;
+  ArenaRef arena_;  // of values that are taken
 };
 
 // "DISTINCT c1 FILTER c4": the same for calls that can share their values.

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tidewheel/dataflow/column_batch.h"
 #include "tidewheel/sql/row_bytes.h"
 
 namespace tidewheel::sql {
@@ -50,6 +51,38 @@ class DistinctCallsOf final : public DistinctCalls {
           bits[i] == 0 ? 0 : cell_.add(states[i], keys_[rows[i] - begin], hashes_[i], bits[i]);
     }
   }
+  void take(std::byte* state) override {
+    taken_.clear();
+    taken_bits_.clear();
+    arena_.recycle();
+    if (!arena_) { arena_ = Arena::create(); }
+    cell_.for_each_value(state, [&](const K& value, uint64_t bits) {
+      if constexpr (std::is_same_v<K, int64_t>) {
+        taken_.push_back(value);
+      } else {
+        taken_.push_back(arena_->copy(value.view()));
+      }
+      taken_bits_.push_back(bits);
+    });
+  }
+  void give(std::byte* state, std::vector<uint64_t>& added) override {
+    added.resize(taken_.size());
+    for (size_t i = 0; i < taken_.size(); ++i) {
+      added[i] =
+          cell_.add(state, taken_[i], DistinctSetCell<K>::hash_of(taken_[i]), taken_bits_[i]);
+    }
+  }
+  void put(ColumnBatch& batch) override {
+    std::vector<Column*> columns;
+    for (const int32_t column : reader_.columns()) {
+      columns.push_back(&batch.column(static_cast<size_t>(column)));
+    }
+    if constexpr (std::is_same_v<K, int64_t>) {
+      reader_.decode(std::vector<IntKey>(taken_.begin(), taken_.end()), columns, 0, &batch.arena());
+    } else {
+      reader_.decode(taken_, columns, 0, &batch.arena());
+    }
+  }
 
  private:
   static constexpr size_t kAhead = 16;
@@ -59,6 +92,9 @@ class DistinctCallsOf final : public DistinctCalls {
   std::vector<int64_t> ints_;
   std::span<const K> keys_;
   std::vector<uint64_t> hashes_;
+  std::vector<K> taken_;
+  std::vector<uint64_t> taken_bits_;  // which calls have each
+  ArenaRef arena_;                    // of those that are taken
 };
 
 template <class K>

@@ -39,6 +39,15 @@ class DistinctCalls {
   // over. `has_one_state`: all of them have the same.
   virtual void add_all(std::byte* const* states, bool has_one_state, std::span<const uint32_t> rows,
                        uint32_t begin, const uint64_t* bits, uint64_t* added) = 0;
+
+  // ---- Two keys become one.
+
+  // Takes the values of a key, which is current.
+  virtual void take(std::byte* state) = 0;
+  // Gives them to another one, which is current then: for which calls each is new there.
+  virtual void give(std::byte* state, std::vector<uint64_t>& added) = 0;
+  // They, as rows of the input, of which other columns are not set. The batch is empty.
+  virtual void put(RowBatch<ColumnRow>& batch) = 0;
 };
 
 }  // namespace tidewheel::sql

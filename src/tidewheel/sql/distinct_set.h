@@ -114,6 +114,17 @@ class DistinctSetCell final : public KeyedCell {
     }
   }
 
+  // Calls f(value, bits) for each value of a key. In front of a backend the key has to be current.
+  template <class F>
+  void for_each_value(std::byte* row, F f) {
+    if (!KeyedState::has(row, bit())) { return; }
+    load_all(row);
+    const Table& of_key = table(row);
+    for_each(of_key, [&](Entry& entry) {
+      if (!is_gone(of_key, entry)) { f(entry.key.value, entry.marks & kCalls); }
+    });
+  }
+
   void destroy(std::byte* row) override {
     Table& gone = table(row);
     for_each(gone, [&](Entry& entry) { entry.key.release(state().heap()); });
@@ -189,6 +200,7 @@ class DistinctSetCell final : public KeyedCell {
   // Of an entry's marks; the bits of calls are below.
   static constexpr uint64_t kUsed = uint64_t{1} << 63;
   static constexpr uint64_t kChanged = uint64_t{1} << 62;  // since it was written to the backend
+  static constexpr uint64_t kCalls = (uint64_t{1} << DistinctSetLayout::kCallsMax) - 1;
   struct Entry {
     Stored<K> key;
     uint64_t marks = 0;  // 0: nothing is there
@@ -311,6 +323,17 @@ class DistinctSetCell final : public KeyedCell {
     const Status status = read_entry(table(row), entry, read);
     if (!status.ok()) { throw StateError(status.with_context("state {}", name())); }
     return read;
+  }
+  void load_all(std::byte* row) {
+    RowStore* const store = state().row_store();
+    if (store == nullptr || store->is_complete(row, *this)) { return; }
+    Status status;
+    store->for_each_entry(*this, [&](const StateEntry& entry) {
+      Entry* read = nullptr;
+      if (status.ok()) { status = read_entry(table(row), entry, read); }
+    });
+    if (!status.ok()) { throw StateError(status.with_context("state {}", name())); }
+    store->note_complete(row, *this);
   }
   KeyedState& state() const { return mutable_state(); }
 

@@ -67,6 +67,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
         calls_, AggregateCalls::make(*store_, set_, spec_.input.types, {}, spec_.input_retracts));
     watermark_ = this->restored_watermark();
     TIDEWHEEL_RETURN_IF_ERROR(this->read_store());
+    if (!store_->has_backend()) { calls_->defer_distinct(); }
     wake_for_next_session();
     return {};
   }
@@ -112,6 +113,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 
   void take(const ColumnBatch& in, uint32_t begin, uint32_t end) {
     calls_->begin(in, begin, end);
+    first_row_ = begin;
     const std::span<const K> keys = keys_.template keys<K>(in, begin, end);
     times_.resize(end - begin);
     read_times(in, begin, end);
@@ -190,6 +192,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
   }
   void add_rows(const ColumnBatch& in) {
     const auto count = static_cast<uint32_t>(rows_.size());
+    calls_->begin_chunk();
     chunk_.clear(count);
     const RowKind* const kinds = spec_.input_retracts ? in.kinds() : nullptr;
     chunk_.has_signs = kinds != nullptr;
@@ -204,9 +207,13 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       if (set_.counts_rows()) { AggregateSet::row_count(cell) += retracts ? -1 : 1; }
       chunk_.rows[i] = rows_[i];
       chunk_.cells[i] = cell;
+      chunk_.states[i] = row;
       chunk_.signs[i] = retracts ? -1 : 1;
+      chunk_.count = i + 1;
+      if (calls_->has_values()) {
+        calls_->add_values(row, rows_[i] - first_row_, chunk_, AggregateCalls::Wanted::kNone);
+      }
     }
-    chunk_.count = count;
     calls_->add(chunk_, store_->heap());
   }
   // Makes one of the sessions that a row touches, in the first of them; the row is taken
@@ -239,10 +246,13 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
       set_.init(copy);
       store_->set_current(from);
       set_.merge(copy, cell_->find(store_->current_row()), store_->heap());
+      calls_->take_distinct(store_->current_row());
       clear_cells(store_->current_row());
       const Key to{list_keys_[i].key, one.id};
       store_->set_current(to);
-      set_.merge(cell_->find(store_->current_row()), copy, store_->heap());
+      std::byte* const cell = cell_->find(store_->current_row());
+      set_.merge(cell, copy, store_->heap());
+      calls_->give_distinct(store_->current_row(), cell, store_->heap());
       timer_->set(store_->current_row(), one.end - 1);
       set_.release(copy, store_->heap());
     }
@@ -360,6 +370,7 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 
   // Of the rows at work.
   AggregateChunk chunk_;
+  uint32_t first_row_ = 0;
   std::vector<int64_t> times_;
   std::vector<Key> list_keys_;
   std::vector<uint32_t> rows_;
@@ -375,11 +386,18 @@ class SessionAggregate final : public TimedKeyedOperator<SliceKey<K>> {
 }  // namespace
 
 Result<std::unique_ptr<Operator>> make_session_aggregate(WindowAggregateSpec spec) {
+  // The first of some values is that of the same values without duplicates.
+  for (AggregateCall& call : spec.calls) {
+    if (call.function == AggregateFunction::kFirstValue) { call.distinct = false; }
+  }
   TIDEWHEEL_ASSIGN_OR_RETURN(
       auto set,
       AggregateSet::make(spec.input.types, spec.calls, spec.input_retracts, spec.input_retracts));
   for (size_t i = 0; i < set.size(); ++i) {
-    if (set.accumulator(i) == nullptr || set.calls()[i].distinct) {
+    // Which value came last is not known of a set.
+    const bool is_last_of_set =
+        set.calls()[i].distinct && set.calls()[i].function == AggregateFunction::kLastValue;
+    if (set.accumulator(i) == nullptr || is_last_of_set) {
       return invalid_argument(ErrorId::kSqlUnsupported,
                               "over sessions, {} can't be computed: two sessions may become one, "
                               "and its values can't be joined",

@@ -212,6 +212,104 @@ TEST(SessionAggregate, random_rows_give_the_sessions_of_each_key) {
   });
 }
 
+// Rows of a session that are there, of which some have been taken back.
+struct SessionRow {
+  int64_t value = 0;
+  std::string text;
+  bool counts = false;
+};
+struct SessionModel {
+  std::map<int64_t, std::multimap<int64_t, SessionRow>> rows;  // by key and time
+  std::map<int64_t, std::set<int64_t>> times;                  // of all rows that ever came
+
+  Lines results(int64_t gap) const {
+    Lines all;
+    for (const auto& [key, of_key] : times) {
+      for (auto at = of_key.begin(); at != of_key.end();) {
+        const int64_t start = *at;
+        int64_t end = start + gap;
+        for (++at; at != of_key.end() && *at <= end; ++at) { end = *at + gap; }
+        add_session(key, start, end, all);
+      }
+    }
+    return all;
+  }
+  void add_session(int64_t key, int64_t start, int64_t end, Lines& all) const {
+    const auto of_key = rows.find(key);
+    if (of_key == rows.end()) { return; }
+    std::set<int64_t> values;
+    std::set<int64_t> chosen;
+    std::set<std::string> texts;
+    int64_t count = 0;
+    int64_t sum = 0;
+    const auto last = of_key->second.lower_bound(end);
+    for (auto row = of_key->second.lower_bound(start); row != last; ++row) {
+      ++count;
+      sum += values.insert(row->second.value).second ? row->second.value : 0;
+      texts.insert(row->second.text);
+      if (row->second.counts) { chosen.insert(row->second.value); }
+    }
+    if (count == 0) { return; }
+    all.push_back("+I " + std::to_string(key) + "," + std::to_string(count) + "," +
+                  std::to_string(values.size()) + "," + std::to_string(sum) + "," +
+                  std::to_string(texts.size()) + "," + std::to_string(chosen.size()) + "," +
+                  std::to_string(start) + "," + std::to_string(end));
+  }
+};
+
+WindowAggregateSpec distinct_sessions(bool retracts) {
+  WindowAggregateSpec spec = count_of({Kind::kSession, 7, 0, 0});
+  spec.input.add("f", LogicalType::of(TypeKind::kBoolean));
+  spec.input_retracts = retracts;
+  spec.calls = {call(F::kCountStar, {}), call(F::kCount, {1}, true), call(F::kSum, {1}, true),
+                call(F::kCount, {3}, true), call(F::kCount, {1}, true)};
+  spec.calls.back().filter = 4;
+  return spec;
+}
+
+TEST(SessionAggregate, sessions_that_become_one_count_their_values_once) {
+  for_seeds(80, [](uint64_t seed) {
+    Random random(seed);
+    const SqlHarnessOptions options = random_options(random, seed);
+    const bool retracts = random.chance(0.5);
+    SqlHarness harness = harness_of(distinct_sessions(retracts), options);
+    SessionModel model;
+    Lines found;
+    for (int64_t round = 0; round < 10; ++round) {
+      Lines lines;
+      for (uint64_t i = random.below(16); i > 0; --i) {
+        const auto key = static_cast<int64_t>(random.below(3));
+        const int64_t time = round * 20 + static_cast<int64_t>(random.below(30));
+        const SessionRow row{static_cast<int64_t>(random.below(4)),
+                             std::string(1, static_cast<char>('a' + random.below(3))),
+                             random.chance(0.5)};
+        const std::string text = std::to_string(key) + "," + std::to_string(row.value) + "," +
+                                 std::to_string(time) + "," + row.text +
+                                 (row.counts ? ",TRUE" : ",FALSE");
+        lines.push_back("+I " + text);
+        model.times[key].insert(time);
+        if (retracts && random.chance(0.3)) {
+          lines.push_back("-D " + text);
+        } else {
+          model.rows[key].emplace(time, row);
+        }
+      }
+      harness.push(lines).watermark(round * 20 + 10);
+      for (const std::string& line : harness.take()) { found.push_back(line); }
+      if (random.chance(0.4)) { harness.restart(); }
+    }
+    harness.watermark(10'000);
+    for (const std::string& line : harness.take()) { found.push_back(line); }
+    ASSERT_EQ(sorted(found), sorted(model.results(7)));
+  });
+}
+
+TEST(SessionAggregate, the_last_of_different_values_is_refused) {
+  WindowAggregateSpec spec = count_of({Kind::kSession, 7, 0, 0});
+  spec.calls = {call(F::kLastValue, {1}, true)};
+  EXPECT_EQ(make_window_aggregate(spec).status().id(), ErrorId::kSqlUnsupported);
+}
+
 // ---- Against a model.
 
 struct Row {
