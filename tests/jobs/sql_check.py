@@ -237,6 +237,21 @@ def history_has_statements_as_they_were_typed(program):
     shell.end()
 
 
+def shells_at_once_share_the_history(program):
+    shells = [program.shell(), program.shell()]
+    shells[0].say("SELECT 11;")
+    shells[1].say("SELECT 22;")
+    shells[0].say("SELECT 33;")
+    for shell in shells:
+        shell.end()
+    shell = program.shell()
+    since = len(shell.seen)
+    for statement in ("33", "22", "11"):
+        shell.type("\x1b[A")
+        shell.wait_for(statement, since)
+    shell.end()
+
+
 def ctrl_c_ends_what_is_shown(program):
     shell = program.shell()
     since = len(shell.seen)
@@ -435,6 +450,12 @@ def settings_are_read_in_any_case(program):
                     "'execution.checkpointing.externalized-checkpoint-retention' = 'retain_on_cancellation'", "'consistency' = 'EVENTUAL'", "'sql-client.execution.result-mode' = 'TABLE'",
                     "'table.local-time-zone' = 'GMT+08:00'"):
         program.run("-e", f"SET {setting}; SELECT 1")
+
+
+def a_key_that_is_not_there_can_not_be_reset(program):
+    for statement in ("SET 'paralelism.default' = '2'", "RESET 'paralelism.default'"):
+        message = program.run("-e", statement, status=1).stderr
+        expect("did you mean 'parallelism.default'" in message, message)
 
 
 def reset_goes_back_to_what_the_command_line_says(program):

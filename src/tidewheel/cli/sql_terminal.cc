@@ -1,6 +1,8 @@
 #include "tidewheel/cli/sql_terminal.h"
 
+#include <fcntl.h>
 #include <histedit.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -206,10 +208,24 @@ struct SqlTerminal::Editor {
   // outlives a shell that is killed.
   void remember(const std::string& text) {
     ::history(history, &event, H_ENTER, text.c_str());
-    save();
+    if (!history_path.empty()) { save(text); }
   }
-  void save() {
-    if (!history_path.empty()) { ::history(history, &event, H_SAVE, history_path.c_str()); }
+  // Adds to what the file has by now: other shells may have it too, which wait meanwhile. What
+  // these have typed since this one began is in the file, and not in the history of this one.
+  void save(const std::string& text) const {
+    const int file = ::open(history_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) { return; }
+    if (::flock(file, LOCK_EX) == 0) {
+      HistEvent done{};
+      History* const whole = history_init();
+      ::history(whole, &done, H_SETSIZE, kHistoryLinesMax);
+      ::history(whole, &done, H_SETUNIQUE, 1);
+      ::history(whole, &done, H_LOAD, history_path.c_str());
+      ::history(whole, &done, H_ENTER, text.c_str());
+      ::history(whole, &done, H_SAVE, history_path.c_str());
+      history_end(whole);
+    }
+    ::close(file);
   }
 };
 

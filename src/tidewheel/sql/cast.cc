@@ -181,7 +181,7 @@ bool is_careful_cast(const LogicalType& from, const LogicalType& to) {
     return type.is_integer() || type.is_approximate() || type.kind == TypeKind::kBoolean ||
            type.kind == TypeKind::kDate || type.kind == TypeKind::kTime || type.is_timestamp();
   };
-  return !is_plain(from) || !is_plain(to);
+  return !is_plain(from) || !is_plain(to) || may_leave_range(from, to);
 }
 
 Result<std::unique_ptr<Kernel>> make_cast(const LogicalType& from, const LogicalType& to,
@@ -208,7 +208,7 @@ Result<std::unique_ptr<Kernel>> make_cast(const LogicalType& from, const Logical
       kernel = std::make_unique<ListCast>(std::move(parts), from);
     }
   } else {
-    kernel = make_time_cast(from, to, options);
+    kernel = make_time_cast(from, to, is_try, options);
   }
   return kernel;
 }

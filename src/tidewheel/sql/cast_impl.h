@@ -18,8 +18,11 @@ std::unique_ptr<Kernel> make_cast_to_text(const LogicalType& from, const Logical
 // Strings to everything else.
 std::unique_ptr<Kernel> make_cast_from_text(const LogicalType& to, bool is_try,
                                             const EvalOptions& options);
-std::unique_ptr<Kernel> make_time_cast(const LogicalType& from, const LogicalType& to,
+// `is_try`: NULL for what is out of range.
+std::unique_ptr<Kernel> make_time_cast(const LogicalType& from, const LogicalType& to, bool is_try,
                                        const EvalOptions& options);
+// Whether some value of one type is out of range of the other, both dates or times.
+bool may_leave_range(const LogicalType& from, const LogicalType& to);
 
 // A decimal number with or without an exponent, rounded half up; nothing when it has too many
 // digits.

@@ -295,7 +295,10 @@ std::unique_ptr<Kernel> make_cast_from_text(const LogicalType& to, bool is_try,
             if (!local) { return std::nullopt; }
             const int64_t per_ms = units_of(precision) / 1000;
             const int64_t local_ms = floor_div(*local, per_ms);
-            return wrapping_add(*local, (utc_of_local_ms(zone, local_ms) - local_ms) * per_ms);
+            int64_t value = 0;
+            const bool is_over = __builtin_add_overflow(
+                *local, (utc_of_local_ms(zone, local_ms) - local_ms) * per_ms, &value);
+            return is_over ? std::nullopt : std::optional(value);
           });
     default: return nullptr;
   }

@@ -201,6 +201,21 @@ int64_t round_time(Unit unit, int64_t value, int64_t units, bool up) {
   return wrapping_multiply(round_days(unit, up && !whole ? days + 1 : days, up), day);
 }
 
+// Of nanoseconds: what is rounded may be out of their range, and is NULL.
+std::unique_ptr<Kernel> rounding_in_range(Unit unit, bool is_instant, bool up, TimeZone in_zone) {
+  return row_kernel([=, zone = std::move(in_zone)](Out<int64_t>& out, int64_t value) mutable {
+    constexpr int64_t kPerMs = 1'000'000;
+    const int64_t ms = floor_div(value, kPerMs);
+    const int64_t local = is_instant ? local_of_utc_ms(zone, ms) : ms;
+    // With finer digits it goes on from where a unit begins.
+    const bool has_rest = floor_mod(value, kPerMs) != 0;
+    int64_t rounded = round_time(unit, up && has_rest ? local + 1 : local, 1000, up);
+    if (is_instant) { rounded = utc_of_local_ms(zone, rounded); }
+    int64_t units = 0;
+    __builtin_mul_overflow(rounded, kPerMs, &units) ? out.set_null() : out.set(units);
+  });
+}
+
 MadeKernel rounding_kernel(Unit unit, const LogicalType& type, bool up,
                            const EvalOptions& options) {
   if (type.kind == TypeKind::kDate) {
@@ -210,6 +225,9 @@ MadeKernel rounding_kernel(Unit unit, const LogicalType& type, bool up,
   if (type.kind == TypeKind::kTime) {
     return value_kernel<int32_t, int32_t>(
         [unit, up](int32_t ms) { return static_cast<int32_t>(round_time(unit, ms, 1000, up)); });
+  }
+  if (has_short_range(type.precision)) {
+    return rounding_in_range(unit, type.kind == TypeKind::kTimestampLtz, up, options.zone);
   }
   const int64_t units = type.units_per_second();
   if (type.kind == TypeKind::kTimestamp) {
@@ -244,7 +262,8 @@ void define_rounding(FunctionTable& table, const char* name, bool up) {
     LogicalType type = arguments[0].type;
     if (!can_round_to(unit, type)) { return not_these(); }
     type.time = TimeAttribute::kNone;
-    return Signature{type, {type, arguments[1].type}};
+    const bool may_be_out = type.is_timestamp() && has_short_range(type.precision);
+    return Signature{type.as_nullable(type.nullable || may_be_out), {type, arguments[1].type}};
   };
   table.define(name, kStrict, std::string(name) + "(number), " + name + "(date or time TO unit)",
                rule, [up](const KernelSetup& setup) -> MadeKernel {
@@ -275,9 +294,32 @@ Result<Signature> add_signature(std::span<const Argument> arguments) {
   if (unit == Unit::kMicrosecond && result.precision < 6) {
     result = LogicalType::with(result.kind, 6);
   }
-  result.nullable = count.nullable || time.nullable;
+  const bool may_be_out = result.is_timestamp() && has_short_range(result.precision);
+  result.nullable = count.nullable || time.nullable || may_be_out;
   return Signature{result,
                    {arguments[0].type, LogicalType::of(TypeKind::kBigint, count.nullable), time}};
+}
+
+// Of nanoseconds: NULL for what is out of their range.
+std::unique_ptr<Kernel> adding_in_range(Unit unit, int64_t months, int64_t ms) {
+  constexpr int64_t kPerMs = 1'000'000;
+  std::unique_ptr<Kernel> kernel = row_kernel([=](Out<int64_t>& out, int64_t count, int64_t value) {
+    int64_t factor = unit == Unit::kMicrosecond ? kPerMs / 1000 : ms * kPerMs;
+    if (months > 0) {
+      const int64_t value_ms = floor_div(value, kPerMs);
+      // A million years are out of range too.
+      constexpr int64_t kMonthsMax = 12'000'000;
+      const int64_t by = std::clamp(count, -kMonthsMax, kMonthsMax) * months;
+      count = add_months_to_ms(value_ms, by) - value_ms;
+      factor = kPerMs;
+    }
+    int64_t units = 0;
+    int64_t sum = 0;
+    const bool is_over =
+        __builtin_mul_overflow(count, factor, &units) || __builtin_add_overflow(value, units, &sum);
+    is_over ? out.set_null() : out.set(sum);
+  });
+  return std::make_unique<SecondArgument>(std::move(kernel));
 }
 
 MadeKernel add_kernel(const KernelSetup& setup) {
@@ -299,6 +341,7 @@ MadeKernel add_kernel(const KernelSetup& setup) {
     const int32_t from = type.kind == TypeKind::kDate ? 3 : type.precision;
     const int32_t to = setup.result.precision;
     const int64_t per_ms = units_of(to) / 1000;
+    if (has_short_range(to)) { return adding_in_range(unit, months, ms); }
     const auto add = [=, micro = unit == Unit::kMicrosecond](int64_t count, int64_t value) {
       value = with_precision(value, from, to);
       if (micro) { return wrapping_add(value, wrapping_multiply(count, per_ms / 1000)); }

@@ -455,6 +455,21 @@ Result<StatementResult> Session::start(RunningInsert running) {
   return StatementResult(std::move(running));
 }
 
+namespace {
+
+// Errors: kUnknownOption for keys of Flink that can mean nothing here.
+Status check_not_refused(const std::string& key) {
+  for (const auto& [refused, why] : kRefusedSettings) {
+    const bool is_prefix = refused.ends_with('.');
+    if (is_prefix ? key.starts_with(refused) : key == refused) {
+      return invalid_argument(ErrorId::kUnknownOption, "{} means nothing here: {}", key, why);
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace
+
 Result<StatementResult> Session::set(const Set& statement) {
   if (!statement.option.has_value()) {
     Listing listing;
@@ -470,13 +485,7 @@ Result<StatementResult> Session::set(const Set& statement) {
     settings_[option.key] = option.value;
     return StatementResult(Done{});
   }
-  for (const auto& [key, why] : kRefusedSettings) {
-    const bool is_prefix = key.ends_with('.');
-    if (is_prefix ? option.key.starts_with(key) : option.key == key) {
-      return invalid_argument(ErrorId::kUnknownOption, "{} means nothing here: {}", option.key,
-                              why);
-    }
-  }
+  TIDEWHEEL_RETURN_IF_ERROR(check_not_refused(option.key));
   TIDEWHEEL_RETURN_IF_ERROR(options_.config.set(option.key, option.value));
   return StatementResult(Done{});
 }
@@ -500,7 +509,13 @@ Result<StatementResult> Session::reset(const Reset& statement) {
   if (settings_.erase(*statement.key) > 0 || find_setting(*statement.key) != nullptr) {
     return StatementResult(Done{});
   }
+  TIDEWHEEL_RETURN_IF_ERROR(check_not_refused(*statement.key));
   Config rest;
+  // No value is given: what is wrong with that one does not matter.
+  if (Status named = rest.set(*statement.key, ""); named.id() == ErrorId::kUnknownOption) {
+    return named;
+  }
+  rest = {};
   for (const auto& [key, value] : options_.config.values()) {
     if (key != *statement.key) { TIDEWHEEL_RETURN_IF_ERROR(rest.set(key, value)); }
   }

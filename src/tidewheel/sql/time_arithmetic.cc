@@ -33,6 +33,7 @@ Result<Signature> time_and_interval(const Argument& time, const Argument& interv
   if (time.type.kind == TypeKind::kDate && has_hours) {
     result = LogicalType::with(TypeKind::kTimestamp, 3, 0, nullable);
   }
+  if (result.is_timestamp() && has_short_range(result.precision)) { result.nullable = true; }
   return Signature{result, {plain(time.type, time.type.nullable), interval.type}};
 }
 
@@ -60,9 +61,33 @@ std::unique_ptr<Kernel> date_sum(bool swapped, bool by_months, bool to_timestamp
   });
 }
 
+// NULL for what is out of range.
+std::unique_ptr<Kernel> sum_in_range(bool swapped, bool by_months, int64_t sign, int64_t per_ms) {
+  const auto add = [sign, per_ms](Out<int64_t>& out, int64_t value, int64_t ms) {
+    int64_t units = 0;
+    int64_t sum = 0;
+    const bool is_over = __builtin_mul_overflow(ms, per_ms * sign, &units) ||
+                         __builtin_add_overflow(value, units, &sum);
+    is_over ? out.set_null() : out.set(sum);
+  };
+  const auto add_months = [add, per_ms, sign](Out<int64_t>& out, int64_t value, int32_t months) {
+    const int64_t ms = floor_div(value, per_ms);
+    add(out, value, (add_months_to_ms(ms, months * sign) - ms) * sign);
+  };
+  if (by_months) {
+    if (!swapped) { return row_kernel(add_months); }
+    return row_kernel([add_months](Out<int64_t>& out, int32_t months, int64_t value) {
+      add_months(out, value, months);
+    });
+  }
+  if (!swapped) { return row_kernel(add); }
+  return row_kernel([add](Out<int64_t>& out, int64_t ms, int64_t value) { add(out, value, ms); });
+}
+
 std::unique_ptr<Kernel> timestamp_sum(const LogicalType& type, bool swapped, bool by_months,
                                       int64_t sign) {
   const int64_t per_ms = type.units_per_second() / 1000;
+  if (has_short_range(type.precision)) { return sum_in_range(swapped, by_months, sign, per_ms); }
   if (by_months) {
     return time_first<int64_t, int64_t, int32_t>(
         swapped, [per_ms, sign](int64_t value, int32_t months) {

@@ -55,6 +55,13 @@ std::string_view without_blanks(std::string_view text) {
   return text;
 }
 
+std::optional<int64_t> in_precision(int64_t value, int32_t from, int32_t to) {
+  int64_t scaled = 0;
+  const int64_t factor = units_of(to) / units_of(from);
+  if (factor > 1 && __builtin_mul_overflow(value, factor, &scaled)) { return std::nullopt; }
+  return with_precision(value, from, to);
+}
+
 int64_t with_precision(int64_t value, int32_t from, int32_t to) {
   constexpr int64_t kPowers[] = {1,       10,        100,        1'000,       10'000,
                                  100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
@@ -91,9 +98,13 @@ std::optional<int64_t> parse_timestamp_text(std::string_view text, int32_t preci
   }
   if (!reader.ok || !reader.done() || !is_day(civil)) { return std::nullopt; }
   const int64_t units = units_of(precision);
+  const int64_t seconds = ms_from_civil(civil) / kMsPerSecond;
+  const int64_t behind = ns / (1'000'000'000 / units);
+  // The first second of all begins out of range: those before 1970 count from their end.
+  const bool is_before = seconds < 0;
   int64_t value = 0;
-  if (__builtin_mul_overflow(ms_from_civil(civil) / kMsPerSecond, units, &value) ||
-      __builtin_add_overflow(value, ns / (1'000'000'000 / units), &value)) {
+  if (__builtin_mul_overflow(seconds + (is_before ? 1 : 0), units, &value) ||
+      __builtin_add_overflow(value, is_before ? behind - units : behind, &value)) {
     return std::nullopt;
   }
   return with_precision(value, 9 - (precision <= 3 ? 6 : precision <= 6 ? 3 : 0), precision);

@@ -38,8 +38,13 @@ constexpr int64_t wrapping_multiply(int64_t a, int64_t b) {
 constexpr int64_t units_of(int32_t precision) {
   return precision <= 3 ? 1'000 : precision <= 6 ? 1'000'000 : 1'000'000'000;
 }
-// From one precision to another: finer digits are cut off (towards the past).
+// Nanoseconds, and so timestamps of more than 6 digits, reach from 1677-09-21 to 2262-04-11 only.
+constexpr bool has_short_range(int32_t precision) { return precision > 6; }
+// From one precision to another: finer digits are cut off (towards the past). What is out of range
+// stops at its end.
 int64_t with_precision(int64_t value, int32_t from, int32_t to);
+// The same; nothing for what is out of range.
+std::optional<int64_t> in_precision(int64_t value, int32_t from, int32_t to);
 
 // "2020-01-31", "2020-1-31 5:00:00.25": what follows a blank is the time, with seconds. In the
 // units of the precision, with no more digits than that.
