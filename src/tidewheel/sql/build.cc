@@ -339,8 +339,10 @@ struct JobBuilder::NodeBuilder {
 
   Result<Stream<ColumnRow>> operator()(const ValuesNode& node) const {
     const std::string uid = builder.uid_of(plan, "values");
-    Stream<ColumnRow> rows = builder.env_.add_source(builder.new_name(plan, "Values"),
-                                                     ValuesSource(node.rows, plan.type.types));
+    const std::shared_ptr<SourcePause>& pause = builder.options_.pause;
+    if (pause != nullptr) { ++pause->sources; }
+    Stream<ColumnRow> rows = builder.env_.add_source(
+        builder.new_name(plan, "Values"), ValuesSource(node.rows, plan.type.types, pause));
     rows.uid(uid);
     StreamEnds ends = rows.ends();
     for (StreamEnd& end : ends) { end.row_codec = make_column_codec(plan.type); }

@@ -25,6 +25,8 @@ class NodeLinks;  // operators/node_links.h
 
 namespace tidewheel::sql {
 
+struct SourcePause;  // sql/values_source.h
+
 // Whether rows on their way into a table with a primary key are spread by it.
 enum class KeyedShuffle : uint8_t { kAuto, kForce, kNone };
 
@@ -57,6 +59,8 @@ struct BuildOptions {
   KeyedShuffle keyed_shuffle = KeyedShuffle::kAuto;
   EpochOptions epochs = {};
   AggregatePhases window_phases = AggregatePhases::kAuto;
+  // Of constant rows, for tests; null: there is none.
+  std::shared_ptr<SourcePause> pause = nullptr;
   // Operators have names of their own, by which what they did is found (`name_of`).
   bool unique_names = false;
 };

@@ -336,7 +336,9 @@ Result<StatementResult> Session::run_query(std::string_view text, const Query& q
   running.is_bounded = plan->is_bounded;
   running.rows = std::make_shared<ResultQueue>();
   running.env = make_env("query");
-  JobBuilder builder(*running.env, tables(), ReadSettings{*this}.build(world_, plan->is_bounded));
+  BuildOptions options = ReadSettings{*this}.build(world_, plan->is_bounded);
+  if (options_.source_pause) { options.pause = options_.source_pause(); }
+  JobBuilder builder(*running.env, tables(), std::move(options));
   TIDEWHEEL_RETURN_IF_ERROR(builder.show(*plan, ResultSink(running.rows, has_epochs)));
   TIDEWHEEL_ASSIGN_OR_RETURN(running.job, running.env->execute_async());
   return StatementResult(std::move(running));

@@ -35,6 +35,7 @@ struct BinderEnvironment;  // sql/binder.h
 struct BuildOptions;       // sql/build.h
 class JobAnalysis;         // sql/job_analysis.h
 struct SavedPlan;          // sql/saved_plan.h
+struct SourcePause;        // sql/values_source.h
 
 struct SessionOptions {
   std::shared_ptr<const TableRegistry> tables;
@@ -51,6 +52,8 @@ struct SessionOptions {
   // Runs the jobs of INSERTs elsewhere (Env::run_with); queries are refused then, since nobody
   // would see their rows. Null: jobs run in this process.
   JobRunner runner = nullptr;
+  // Of the constant rows of the next query, for tests; null, or what gives null: there is none.
+  std::function<std::shared_ptr<SourcePause>()> source_pause = nullptr;
 };
 
 // A statement that has nothing to show.

@@ -9,7 +9,12 @@ namespace tidewheel::sql {
 ReadResult ValuesSource::read(Split& split, SourceOut<ColumnRow>& out) {
   ColumnBatch& batch = out.batch();
   if (batch.size() == 0) { batch.set_types(data_->types); }
-  const auto rows = static_cast<int64_t>(data_->rows.size());
+  const auto all = static_cast<int64_t>(data_->rows.size());
+  const int64_t rows = pause_ == nullptr ? all : all / 2;
+  if (pause_ != nullptr && split.next == rows) {
+    if (!std::exchange(is_waiting_, true)) { ++pause_->waiting; }
+    return ReadResult::wait();
+  }
   const auto count =
       static_cast<uint32_t>(std::min<int64_t>(rows - split.next, int64_t{out.room()}));
   batch.ensure_room(count);
@@ -22,7 +27,7 @@ ReadResult ValuesSource::read(Split& split, SourceOut<ColumnRow>& out) {
   }
   batch.set_size(size + count);
   split.next += count;
-  return split.next == rows ? ReadResult::end() : ReadResult::more();
+  return split.next == all && pause_ == nullptr ? ReadResult::end() : ReadResult::more();
 }
 
 }  // namespace tidewheel::sql

@@ -28,8 +28,8 @@ struct Options {
   // Changes come in another order, or not one by one: tables at the end are compared instead.
   bool compares_tables_only = false;
   bool shows = false;  // prints what queries give, instead of comparing
-  // Each query over feeds is checkpointed when its sources are in the middle of theirs, cancelled,
-  // and goes on from the checkpoint in another job.
+  // Each query over feeds or constant rows is checkpointed when its sources are in the middle of
+  // theirs, cancelled, and goes on from the checkpoint in another job.
   bool crashes = false;
   // 'consistency' = 'epoch', with short epochs and slow sources. Of queries that only depend on the
   // rows of one table, and not on time or its end, each epoch has to end with the table that the
@@ -115,7 +115,8 @@ class Runner {
     sql::Session session(world_, {.tables = tables_,
                                   .config = {},
                                   .file_table = nullptr,
-                                  .load_functions = load_functions()});
+                                  .load_functions = load_functions(),
+                                  .source_pause = [feeds = feeds_] { return feeds->pause; }});
     if (options_.crashes) {
       TIDEWHEEL_RETURN_IF_ERROR(set(session, "execution.checkpointing.dir", checkpoints_));
       TIDEWHEEL_RETURN_IF_ERROR(set(session,
@@ -155,10 +156,11 @@ class Runner {
   Status run_record(sql::Session& session, const Record& record) {
     feeds_->by_table.clear();
     for (const Feed& feed : record.feeds) { feeds_->by_table[feed.table].push_back(feed); }
-    if (options_.crashes && !record.feeds.empty() && record.kind != Record::Kind::kError) {
-      return run_with_crash(session, record);
-    }
     const Result<sql::Statement> statement = sql::parse_statement(record.sql);
+    if (options_.crashes && record.kind != Record::Kind::kError && statement.ok() &&
+        (!record.feeds.empty() || std::holds_alternative<sql::Query>(statement->node))) {
+      return run_with_crash(session, record, *statement);
+    }
     Result<sql::StatementResult> result = statement.ok()
                                               ? session.execute(record.sql, *statement)
                                               : Result<sql::StatementResult>(statement.status());
@@ -168,7 +170,7 @@ class Runner {
       query->job->wait();
       TIDEWHEEL_RETURN_IF_ERROR(query->job->result());
       const std::vector<sql::ResultQueue::Rows> rows = query->rows->take_all();
-      TIDEWHEEL_RETURN_IF_ERROR(check_rows(record, *query, rows));
+      TIDEWHEEL_RETURN_IF_ERROR(check_rows(record, *query, rows, 1));
       return options_.has_epochs ? check_epochs(session, record, *statement, *query, rows)
                                  : ok_status();
     }
@@ -234,7 +236,7 @@ class Runner {
   }
 
   // Of a job all of whose sources wait. It may have tasks that do not run yet even then.
-  Result<int64_t> checkpoint_in_the_middle(JobHandle& job, const Pause& pause) {
+  Result<int64_t> checkpoint_in_the_middle(JobHandle& job, const sql::SourcePause& pause) {
     while (true) {
       if (job.wait(world_.clock().now_ns() + kPollNs)) {
         TIDEWHEEL_RETURN_IF_ERROR(job.result());
@@ -247,12 +249,13 @@ class Runner {
   }
 
   // Both halves of a query's input in jobs of their own, the second from a checkpoint of the first.
-  Status run_with_crash(sql::Session& session, const Record& record) {
-    TIDEWHEEL_ASSIGN_OR_RETURN(const sql::Statement statement, sql::parse_statement(record.sql));
+  Status run_with_crash(sql::Session& session, const Record& record,
+                        const sql::Statement& statement) {
     std::vector<sql::ResultQueue::Rows> rows;
     std::string checkpoint;
+    int32_t sources = 0;
     {
-      const auto pause = std::make_shared<Pause>();
+      const auto pause = std::make_shared<sql::SourcePause>();
       feeds_->pause = pause;
       Result<sql::StatementResult> result = session.execute(record.sql, statement);
       feeds_->pause = nullptr;
@@ -262,6 +265,12 @@ class Runner {
         return invalid_argument(ErrorId::kUsage, "only queries are fed with --crash");
       }
       JobHandle& job = *query->job;
+      sources = pause->sources;
+      if (sources == 0) {  // it reads other tables, which can't be held
+        job.wait();
+        TIDEWHEEL_RETURN_IF_ERROR(job.result());
+        return check_rows(record, *query, query->rows->take_all(), sources);
+      }
       TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t id, checkpoint_in_the_middle(job, *pause));
       job.cancel();
       job.wait();
@@ -287,15 +296,16 @@ class Runner {
       return invalid_argument(ErrorId::kUsage, "the second job began anew");
     }
     for (sql::ResultQueue::Rows& batch : query.rows->take_all()) { rows.push_back(batch); }
-    return check_rows(record, query, rows);
+    return check_rows(record, query, rows, sources);
   }
 
+  // `sources`: of those that can be held in the middle.
   Status check_rows(const Record& record, const sql::RunningQuery& query,
-                    const std::vector<sql::ResultQueue::Rows>& batches) {
+                    const std::vector<sql::ResultQueue::Rows>& batches, int32_t sources) {
     std::vector<std::string> found;
     TimeZone zone;
     // With several inputs it matters where each of them stopped.
-    const bool is_cut = options_.crashes && feeds_->by_table.size() > 1;
+    const bool is_cut = options_.crashes && (feeds_->by_table.size() > 1 || sources > 1);
     const bool table =
         record.kind != Record::Kind::kChangelog || options_.compares_tables_only || is_cut;
     sql::ResultTable rows(query.type, query.visible, query.order_by, zone);

@@ -27,7 +27,7 @@ class ScriptSource {
   static constexpr int32_t fixed_parallelism = 1;
 
   ScriptSource(std::vector<ScriptRow> rows, std::vector<LogicalType> types,
-               std::shared_ptr<Pause> pause, bool is_slow)
+               std::shared_ptr<sql::SourcePause> pause, bool is_slow)
       : data_(std::make_shared<const Data>(Data{std::move(rows), std::move(types)})),
         pause_(std::move(pause)),
         slow_rows_(is_slow ? kSlowRows : 0) {}
@@ -77,7 +77,7 @@ class ScriptSource {
     std::vector<LogicalType> types;
   };
   std::shared_ptr<const Data> data_;
-  std::shared_ptr<Pause> pause_;
+  std::shared_ptr<sql::SourcePause> pause_;
   int32_t slow_rows_ = 0;  // that are to come slowly
   Clock* clock_ = nullptr;
   bool is_waiting_ = false;
@@ -135,7 +135,7 @@ Result<ScriptRow> make_row(const TableDefinition& table, const std::vector<size_
 class ScriptTableSource final : public TableSource {
  public:
   ScriptTableSource(TableDefinition table, const std::vector<Feed>* feeds,
-                    std::shared_ptr<Pause> pause, bool is_slow)
+                    std::shared_ptr<sql::SourcePause> pause, bool is_slow)
       : table_(std::move(table)), feeds_(feeds), pause_(std::move(pause)), is_slow_(is_slow) {
     if (feeds_ == nullptr) { return; }
     retracts_ = std::any_of(feeds_->begin(), feeds_->end(),
@@ -173,7 +173,7 @@ class ScriptTableSource final : public TableSource {
  private:
   const TableDefinition table_;
   const std::vector<Feed>* feeds_;
-  const std::shared_ptr<Pause> pause_;
+  const std::shared_ptr<sql::SourcePause> pause_;
   const bool is_slow_;
   std::vector<size_t> columns_;
   bool retracts_ = false;
