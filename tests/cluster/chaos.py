@@ -74,12 +74,14 @@ class Disk:
 class Job:
     """One of the ledger's jobs: submitted until a leader has taken it, and looked at until it has ended."""
 
-    def __init__(self, number, folder, numbers, per_second, parallelism):
+    def __init__(self, number, cluster, numbers, per_second, parallelism):
         self.id = uuid.uuid4().hex
         self.numbers = numbers
-        place = folder / f"job-{number}"
+        place = cluster.disk.folder / f"job-{number}"
         place.mkdir()
-        self.script, self.out = ledger(place, numbers, per_second, parallelism)
+        # The cluster's disk may be full just now; that is not for its user to feel.
+        script = cluster.folder / f"job-{number}.sql"
+        self.script, self.out = ledger(place, numbers, per_second, parallelism, script)
         self.accepted = False
         self.state = None
 
@@ -325,7 +327,7 @@ def attack(cluster, chaos, folder, options, story):
             healed = time.monotonic()
         if job is None and not done:
             number += 1
-            job = Job(number, cluster.disk.folder, 6000, 1000, chaos.random.choice([1, 2, 4]))
+            job = Job(number, cluster, 6000, 1000, chaos.random.choice([1, 2, 4]))
         if job is None:
             return injected, number
         if now > next_look:

@@ -75,7 +75,9 @@ def the_command_line_runs_stops_and_goes_on_with_a_job(cluster, folder):
     find("No running jobs", line.run("list"))
     job = find(r"Job has been submitted with JobID ([0-9a-f]{32})", line.run("run", "-d", "-p", 2, endless_job(folder)))
     cluster.wait_state(job, "RUNNING")
-    find(rf"\d\d\.\d\d\.\d{{4}} \d\d:\d\d:\d\d : {job} : endless \(RUNNING\)", line.run("list"))
+    # The JobManager hears of it a little later than the job's master, which is asked before.
+    running = rf"\d\d\.\d\d\.\d{{4}} \d\d:\d\d:\d\d : {job} : endless \(RUNNING\)"
+    wait_for("it runs by the list", lambda: re.search(running, line.run("list")))
     check(not cluster.get("/jars")["files"], "the upload stays behind")
     wait_for("checkpoints", lambda: cluster.completed_checkpoints(job) >= 2)
     find(r"Checkpoint \d+ for job \S+ completed", line.run("checkpoint", "endless"))

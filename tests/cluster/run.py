@@ -23,10 +23,10 @@ CHECKPOINTS = ["execution.checkpointing.interval=200ms", "restart-strategy.type=
 HEARTBEATS = ["heartbeat.interval=200ms", "heartbeat.timeout=3s"]
 
 
-def ledger(folder, numbers, per_second, parallelism=2):
+def ledger(folder, numbers, per_second, parallelism=2, script=None):
     """A script that writes each of the numbers to files, exactly once; and the folder of the files."""
     out = folder / "out"
-    script = folder / "ledger.sql"
+    script = script or folder / "ledger.sql"
     script.write_text(f"""
 SET 'parallelism.default' = '{parallelism}';
 SET 'execution.checkpointing.dir' = '{folder / "checkpoints"}';
