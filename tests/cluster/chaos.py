@@ -77,11 +77,11 @@ class Job:
     def __init__(self, number, cluster, numbers, per_second, parallelism):
         self.id = uuid.uuid4().hex
         self.numbers = numbers
-        place = cluster.disk.folder / f"job-{number}"
-        place.mkdir()
+        self.place = cluster.disk.folder / f"job-{number}"
+        self.place.mkdir()
         # The cluster's disk may be full just now; that is not for its user to feel.
         script = cluster.folder / f"job-{number}.sql"
-        self.script, self.out = ledger(place, numbers, per_second, parallelism, script)
+        self.script, self.out = ledger(self.place, numbers, per_second, parallelism, script)
         self.accepted = False
         self.state = None
 
@@ -336,7 +336,8 @@ def attack(cluster, chaos, folder, options, story):
         if job.state == "FINISHED":
             check_ledger(job.out, job.numbers)
             story(f"job {number} has ended, with each of {job.numbers} numbers once")
-            shutil.rmtree(job.script.parent, ignore_errors=True)
+            shutil.rmtree(job.place, ignore_errors=True)
+            job.script.unlink()
             job = None
         if not healed and now > next_fault:
             injected += chaos.inject()
