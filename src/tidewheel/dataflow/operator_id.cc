@@ -2,6 +2,7 @@
 #include <bit>
 #include <cstring>
 
+#include "tidewheel/base/hex.h"
 #include "tidewheel/dataflow/chaining.h"
 
 namespace tidewheel {
@@ -60,13 +61,7 @@ OperatorId operator_id_of_uid(std::string_view uid) {
 }
 
 std::string to_hex(const OperatorId& id) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (const uint8_t byte : id) {
-    hex.push_back(kDigits[byte >> 4]);
-    hex.push_back(kDigits[byte & 15]);
-  }
-  return hex;
+  return to_hex(std::string_view(reinterpret_cast<const char*>(id.data()), id.size()));
 }
 
 }  // namespace tidewheel

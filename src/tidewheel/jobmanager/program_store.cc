@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "tidewheel/base/file_system.h"
+#include "tidewheel/base/hex.h"
 
 namespace tidewheel {
 namespace {
@@ -78,9 +79,7 @@ Result<std::string> sha256_of_file(FileSystem& files, const std::string& path) {
   unsigned int digest_bytes = 0;
   fine = fine && EVP_DigestFinal_ex(hash.get(), digest, &digest_bytes) == 1;
   if (!fine) { return unavailable(ErrorId::kArtifact, "{} can't be hashed", path); }
-  std::string out;
-  for (unsigned int i = 0; i < digest_bytes; ++i) { out += fmt::format("{:02x}", digest[i]); }
-  return out;
+  return to_hex({reinterpret_cast<const char*>(digest), digest_bytes});
 }
 
 bool is_sql_program(std::string_view name) { return name.ends_with(".sql"); }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/hex.h"
 #include "tidewheel/base/world.h"
 
 namespace tidewheel {
@@ -44,16 +45,6 @@ std::optional<std::string> parameter_of(std::string_view field, std::string_view
     if (equal_without_case(key, name)) { return value; }
   }
   return std::nullopt;
-}
-
-std::string hex_text(const unsigned char* bytes, unsigned count) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned i = 0; i < count; ++i) {
-    out += kDigits[bytes[i] >> 4];
-    out += kDigits[bytes[i] & 15];
-  }
-  return out;
 }
 
 }  // namespace
@@ -201,7 +192,7 @@ class Upload::Writer final : public MultipartSplitter::Sink {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     TIDEWHEEL_CHECK(EVP_DigestFinal_ex(hash_.get(), digest, &size) == 1, "SHA-256");
-    upload_.files_.back().sha256 = hex_text(digest, size);
+    upload_.files_.back().sha256 = to_hex({reinterpret_cast<const char*>(digest), size});
     const std::unique_ptr<WritableFile> file = std::move(file_);
     return file->close();
   }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/hex.h"
 #include "tidewheel/base/utf8.h"
 
 namespace tidewheel::zookeeper {
@@ -25,12 +26,6 @@ std::string md5(std::string_view text) {
   unsigned int size = 0;
   EVP_Digest(text.data(), text.size(), out, &size, EVP_md5(), nullptr);
   return std::string(reinterpret_cast<const char*>(out), size);
-}
-
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const char byte : bytes) { out += fmt::format("{:02x}", static_cast<unsigned char>(byte)); }
-  return out;
 }
 
 // Text of which all characters are in ISO 8859-1 is hashed in that (section 2.1.2.1).
@@ -139,9 +134,10 @@ Result<std::string> DigestMd5::respond(std::string_view challenge) {
   const auto hashed = [&](const std::string& text) { return in_utf8 ? hashed_form(text) : text; };
   const std::string secret =
       md5(hashed(login_.user) + ':' + hashed(realm) + ':' + hashed(login_.password));
-  const std::string key = hex(md5(secret + ':' + server_nonce + ':' + nonce_));
+  const std::string key = to_hex(md5(secret + ':' + server_nonce + ':' + nonce_));
   const auto proof = [&](const std::string& what) {
-    return hex(md5(key + ':' + server_nonce + ":00000001:" + nonce_ + ":auth:" + hex(md5(what))));
+    return to_hex(
+        md5(key + ':' + server_nonce + ":00000001:" + nonce_ + ":auth:" + to_hex(md5(what))));
   };
   server_proof_ = proof(':' + login_.service);
 
