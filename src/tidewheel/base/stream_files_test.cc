@@ -89,9 +89,12 @@ TEST_F(StreamFiles, output_goes_on_in_the_new_file_wherever_it_is_written) {
   wait(start({.bytes_max = 5, .files_max = 3}, [] {
     const auto world = make_real_world();
     const auto print = world->files().open_write("/dev/stdout", WriteMode::kAppend);
+    int go_on[2];
+    EXPECT_EQ(::pipe(go_on), 0);
     const pid_t child = ::fork();  // has the old file
     if (child == 0) {
-      ::usleep(200'000);
+      char word = 0;
+      static_cast<void>(::read(go_on[0], &word, 1));
       write_line(STDOUT_FILENO, "late");
       ::_exit(0);
     }
@@ -100,6 +103,7 @@ TEST_F(StreamFiles, output_goes_on_in_the_new_file_wherever_it_is_written) {
     static_cast<void>((*print)->append("b\n"));
     static_cast<void>((*print)->close());
     write_line(STDOUT_FILENO, "c");
+    EXPECT_EQ(::write(go_on[1], "!", 1), 1);
     wait(child);
   }));
   EXPECT_EQ(text("a.out"), "b\nc\n");
