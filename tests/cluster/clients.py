@@ -230,16 +230,18 @@ def ten_thousand_connections_keep_nobody_out(cluster, folder):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
     start(cluster)
     address = urllib.parse.urlparse(cluster.url)
-    connections = []
+    connections, begun = [], []
     try:
         for i in range(min(count, hard - 500)):
             connection = socket.create_connection((address.hostname, address.port), timeout=20)
             # Some say nothing, and some begin a head that they do not end.
             if i % 2:
                 connection.sendall(b"GET /overview HTTP/1.1\r\nHost: a\r\n")
+                begun.append(connection)
             connections.append(connection)
         check(cluster.get("/overview")["slots-total"] == 4, "not answered beside the others")
-        for connection in connections[1:200:2]:
+        # The last ones: the first may have been cut off meanwhile, which is right.
+        for connection in begun[-100:]:
             connection.sendall(b"\r\n")
             check(connection.recv(20).startswith(b"HTTP/1.1 200"), "one of the many is not answered")
         rss = int(find(r"VmRSS:\s+(\d+)", open(f"/proc/{cluster.job_managers[0].pid}/status", encoding="ascii").read()))
