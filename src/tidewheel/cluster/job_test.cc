@@ -111,6 +111,7 @@ struct PreparedRows {
   std::mutex mutex;
   std::vector<std::vector<int64_t>> prepared;
   std::set<int64_t> committed;
+  std::string first_to_commit;        // the host
   size_t commits_allowed = SIZE_MAX;  // others are refused
 
   size_t committed_so_far() {
@@ -138,7 +139,8 @@ struct CommittingSink {
     int64_t id = 0;
   };
   std::shared_ptr<PreparedRows> table;
-  std::vector<int64_t> rows;
+  std::string host;
+  std::vector<int64_t> rows = {};
 
   void write(const input& row) { rows.push_back(row.second); }
   Result<std::vector<Pending>> prepare(int64_t) {
@@ -152,20 +154,21 @@ struct CommittingSink {
         table->committed.size() >= table->commits_allowed) {
       return unavailable(ErrorId::kNetworkLost, "not now");
     }
+    if (table->committed.empty()) { table->first_to_commit = host; }
     table->committed.insert(pending.id);
     return {};
   }
 };
 
 LogicalGraph count_and_commit(World& world, const Config& config, const Numbers& numbers,
-                              const std::shared_ptr<PreparedRows>& table) {
+                              const std::string& host, const std::shared_ptr<PreparedRows>& table) {
   Env env(world, config);
   env.from("numbers", numbers)
       .uid("numbers")
       .key_by([](int64_t number) { return number % 10; })
       .running(int64_t{0}, [](int64_t& n, int64_t) { ++n; })
       .uid("counts")
-      .to(CommittingSink{table, {}})
+      .to(CommittingSink{table, host})
       .uid("table");
   auto graph = env.graph()->finish("commits");
   EXPECT_TRUE(graph.ok()) << graph.status().to_string();
@@ -508,7 +511,7 @@ class JobOnWorkers {
   LogicalGraph graph(const std::string& host) {
     World& world = machines_.host(host);
     if (totals != nullptr) { return sum_transfers(world, config, numbers_, totals); }
-    if (table != nullptr) { return count_and_commit(world, config, numbers_, table); }
+    if (table != nullptr) { return count_and_commit(world, config, numbers_, host, table); }
     return count_digits(world, config, numbers_, results, source_uid);
   }
   void start_master(uint64_t epoch = 1, const std::string& host = "master") {
@@ -748,8 +751,8 @@ TEST_P(ClusterJob, in_stages_makes_again_what_was_lost_with_a_machine) {
 }
 
 // In stages, with a worker on each of tm1 and tm2, until one of two tasks has committed, which is
-// all that can be.
-void run_into_commits(JobOnWorkers& job, World& manager) {
+// all that can be. Returns whose worker that is.
+std::string run_into_commits(JobOnWorkers& job, World& manager) {
   job.set("execution.runtime-mode", "BATCH");
   job.set("restart-strategy.fixed-delay.attempts", "1000");
   job.table = std::make_shared<PreparedRows>();
@@ -759,6 +762,8 @@ void run_into_commits(JobOnWorkers& job, World& manager) {
   job.start_worker("tm2");
   job.manager.give({{"tm1", 1, ""}, {"tm2", 1, ""}});
   while (job.table->committed_so_far() == 0) { rest_ms(manager, 1); }
+  const std::lock_guard lock(job.table->mutex);
+  return job.table->first_to_commit;
 }
 
 void expect_each_count_once(JobOnWorkers& job) {
@@ -767,27 +772,47 @@ void expect_each_count_once(JobOnWorkers& job) {
   for (const auto& [count, times] : counts) { ASSERT_EQ(times, 10) << count; }
 }
 
+// What is shown is what has written the rows.
+void expect_each_row_shown_once(const pb::JobReport& report) {
+  int64_t rows = 0;
+  for (const pb::SubtaskReport& subtask : report.vertices(1).subtasks()) {
+    ASSERT_EQ(subtask.attempts_size(), 1);
+    EXPECT_EQ(subtask.attempts(0).state(), static_cast<uint32_t>(ExecutionState::kFinished));
+    rows += subtask.attempts(0).rows_in();
+  }
+  EXPECT_EQ(rows, 20'000);
+}
+
 TEST_P(ClusterJob, in_stages_only_commits_again_when_a_worker_is_lost_meanwhile) {
   JobOnWorkers job(*machines_, {.count = 20'000});
   job.set("execution.checkpointing.dir", "");
-  run_into_commits(job, machines_->host("manager"));
-  machines_->kill("tm2");
+  const std::string kept = run_into_commits(job, machines_->host("manager"));
+  machines_->kill(kept == "tm1" ? "tm2" : "tm1");
   job.start_worker("tm3");
-  job.manager.give({{"tm1", 1, ""}, {"tm3", 1, ""}});
+  job.manager.give({{kept, 1, ""}, {"tm3", 1, ""}});
   job.table->allow(2);
   const Status end = job.master->wait();
   EXPECT_TRUE(end.ok()) << end.to_string();
   expect_each_count_once(job);
   EXPECT_EQ(job.table->prepared.size(), 2U);
   EXPECT_GE(job.manager.report.restarts(), 1);
-  // What is shown is what has written the rows.
-  int64_t rows = 0;
-  for (const pb::SubtaskReport& subtask : job.manager.report.vertices(1).subtasks()) {
-    ASSERT_EQ(subtask.attempts_size(), 1);
-    EXPECT_EQ(subtask.attempts(0).state(), static_cast<uint32_t>(ExecutionState::kFinished));
-    rows += subtask.attempts(0).rows_in();
-  }
-  EXPECT_EQ(rows, 20'000);
+  expect_each_row_shown_once(job.manager.report);
+}
+
+// Whether the master has heard of the commit before or not.
+TEST_P(ClusterJob, in_stages_what_a_lost_worker_has_committed_is_there_once) {
+  JobOnWorkers job(*machines_, {.count = 20'000});
+  job.set("execution.checkpointing.dir", "");
+  const std::string lost = run_into_commits(job, machines_->host("manager"));
+  machines_->kill(lost);
+  job.start_worker("tm3");
+  job.manager.give({{lost == "tm1" ? "tm2" : "tm1", 1, ""}, {"tm3", 1, ""}});
+  job.table->allow(2);
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  expect_each_count_once(job);
+  EXPECT_EQ(job.table->prepared.size(), 2U);
+  expect_each_row_shown_once(job.manager.report);
 }
 
 TEST_P(ClusterJob, in_stages_the_next_master_finishes_what_was_begun) {
