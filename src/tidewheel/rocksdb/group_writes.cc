@@ -10,7 +10,6 @@ namespace tidewheel {
 
 namespace {
 
-constexpr size_t kHeadBytes = 3 * sizeof(uint32_t);
 constexpr uint32_t kErases = uint32_t{1} << 31;
 // The pieces of a group grow, since a job may have very many groups, or very few.
 constexpr size_t kPieceMin = 1 << 10;
@@ -56,7 +55,7 @@ GroupWrite GroupWrite::at(const std::byte* from) {
 }
 
 bool GroupWrites::add(Pieces& pieces, const GroupWrite& write) {
-  const size_t bytes = kHeadBytes + write.key.size() + write.value.size();
+  const size_t bytes = write.stored_bytes();
   if (pieces_.empty() || pieces_.back().size - pieces_.back().used < bytes) {
     const size_t least = pieces.are_in_file() ? kFilePieceMin : kPieceMin;
     const size_t next = std::clamp(pieces_.empty() ? 0 : 2 * pieces_.back().size, least, kPieceMax);
@@ -72,12 +71,13 @@ bool GroupWrites::add(Pieces& pieces, const GroupWrite& write) {
                             static_cast<uint32_t>(write.value.size())};
   std::byte* const to = piece.bytes + piece.used;
   std::memcpy(to, head, sizeof(head));
-  std::memcpy(to + kHeadBytes, write.key.data(), write.key.size());
+  std::memcpy(to + GroupWrite::kHeadBytes, write.key.data(), write.key.size());
   if (!write.value.empty()) {
-    std::memcpy(to + kHeadBytes + write.key.size(), write.value.data(), write.value.size());
+    std::memcpy(to + GroupWrite::kHeadBytes + write.key.size(), write.value.data(),
+                write.value.size());
   }
   piece.used += bytes;
-  bytes_ += bytes - kHeadBytes;
+  bytes_ += bytes - GroupWrite::kHeadBytes;
   ++count_;
   return true;
 }
@@ -91,14 +91,10 @@ void GroupWrites::clear(Pieces& pieces) {
 
 void GroupWrites::sort_into(Place* places) const {
   uint32_t number = 0;
-  for (const Piece& piece : pieces_) {
-    for (const std::byte* at = piece.bytes; at < piece.bytes + piece.used;) {
-      const GroupWrite write = GroupWrite::at(at);
-      places[number] = {key_order(write.key), at, number, write.state};
-      ++number;
-      at += kHeadBytes + write.key.size() + write.value.size();
-    }
-  }
+  for_each([&](const std::byte* at, const GroupWrite& write) {
+    places[number] = {key_order(write.key), at, number, write.state};
+    ++number;
+  });
   std::sort(places, places + number, [](const Place& a, const Place& b) {
     if (a.state != b.state) { return a.state < b.state; }
     if (a.order != b.order) { return a.order < b.order; }

@@ -46,6 +46,9 @@ struct GroupWrite {
   std::string_view value;
 
   static GroupWrite at(const std::byte* from);
+  size_t stored_bytes() const { return kHeadBytes + key.size() + value.size(); }
+
+  static constexpr size_t kHeadBytes = 3 * sizeof(uint32_t);
 };
 
 // Of one key group. Whoever has taken them gives the pieces back by `clear`.
@@ -68,6 +71,17 @@ class GroupWrites {
   // Puts the places of all writes into `places`, which has room for `count`, by state and key; of
   // several writes of a key the last one counts.
   void sort_into(Place* places) const;
+  // In the order in which they came.
+  template <class F>
+  void for_each(F&& take) const {
+    for (const Piece& piece : pieces_) {
+      for (const std::byte* at = piece.bytes; at < piece.bytes + piece.used;) {
+        const GroupWrite write = GroupWrite::at(at);
+        take(at, write);
+        at += write.stored_bytes();
+      }
+    }
+  }
 
  private:
   struct Piece {

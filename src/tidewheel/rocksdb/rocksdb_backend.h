@@ -177,6 +177,8 @@ class RocksdbBackend final : public StateBackend {
   void end_until(size_t index);
   Status write_ended(bool is_last);
   Status write_group(const GroupWrites& group);
+  Status write_unsorted(const GroupWrites& group);
+  Status write_buffered(const GroupWrite& write);
   void settle_written();
   NewFiles* files_of(StoreId state);
   static void add_write(Writes& to, StoreId state, bool erases, std::string_view key,

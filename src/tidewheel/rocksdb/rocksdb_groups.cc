@@ -128,13 +128,11 @@ Status RocksdbBackend::write_ended(bool is_last) {
   for (const GroupWrites& group : groups_.writing) { count = std::max(count, group.count()); }
   groups_.places_bytes = std::bit_ceil(count * sizeof(GroupWrites::Place));
   groups_.places = reinterpret_cast<GroupWrites::Place*>(pieces_->take(groups_.places_bytes));
-  if (groups_.places == nullptr) {
-    return resource_exhausted(ErrorId::kStateBackend, "{}: the disk is full", what());
-  }
   run_behind([this, is_last] {
     Status status;
     for (const GroupWrites& group : groups_.writing) {
-      if (status.ok()) { status = write_group(group); }
+      if (!status.ok()) { break; }
+      status = groups_.places != nullptr ? write_group(group) : write_unsorted(group);
     }
     if (status.ok()) { status = failure(write_batch(*behind_batch_)); }
     if (!is_last) { return status; }
@@ -157,9 +155,7 @@ Status RocksdbBackend::write_group(const GroupWrites& group) {
     const GroupWrite write = GroupWrite::at(groups_.places[i].at);
     NewFiles* const files = files_of(write.state);
     if (files == nullptr) {
-      add_to_batch(*behind_batch_, write);
-      if (behind_batch_->GetDataSize() < write_batch_bytes_) { continue; }
-      TIDEWHEEL_RETURN_IF_ERROR(failure(write_batch(*behind_batch_)));
+      TIDEWHEEL_RETURN_IF_ERROR(write_buffered(write));
       continue;
     }
     // Files have a key once.
@@ -171,6 +167,22 @@ Status RocksdbBackend::write_group(const GroupWrites& group) {
         failure(write.erases ? files->erase(write.key) : files->put(write.key, write.value)));
   }
   return {};
+}
+
+// Without room to sort it, a group goes through the write buffer; where it is the disk that has no
+// room, RocksDB says so.
+Status RocksdbBackend::write_unsorted(const GroupWrites& group) {
+  Status status;
+  group.for_each([&](const std::byte*, const GroupWrite& write) {
+    if (status.ok()) { status = write_buffered(write); }
+  });
+  return status;
+}
+
+Status RocksdbBackend::write_buffered(const GroupWrite& write) {
+  add_to_batch(*behind_batch_, write);
+  if (behind_batch_->GetDataSize() < write_batch_bytes_) { return {}; }
+  return failure(write_batch(*behind_batch_));
 }
 
 // Null: what there is goes through the write buffer.

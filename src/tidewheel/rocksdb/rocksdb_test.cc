@@ -279,6 +279,29 @@ TEST_F(RocksdbTest, groups_of_a_barrier_become_files) {
   EXPECT_TRUE(stored(*backend, backend->open_state(state_of("a")).value()) == model);
 }
 
+// More small entries than a file of 1 MB has room for, or room to sort.
+TEST_F(RocksdbTest, groups_that_can_not_be_sorted_are_written_too) {
+  config_.set(options::kRocksdbEntryFileSize, 1 << 20);
+  const auto backend = make();
+  const StoreId value = backend->open_state(state_of("a")).value();
+  std::map<std::string, std::string> model;
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(backend->begin_groups());
+    for (int32_t group = 0; group < 128; ++group) {
+      const int count = group % 50 == 7 ? 60'000 : 10;
+      for (int i = 0; i < count; ++i) {
+        const std::string key = key_of(group, std::to_string(i));
+        model[key] = std::to_string(round);
+        backend->put_in_group(value, key, model[key]);
+      }
+      while (!backend->end_group(group).value()) { ASSERT_TRUE(backend->commit().ok()); }
+    }
+    while (!backend->end_groups().value()) { ASSERT_TRUE(backend->commit().ok()); }
+    ASSERT_TRUE(backend->commit().ok());
+    ASSERT_TRUE(stored(*backend, value) == model) << round;
+  }
+}
+
 TEST_F(RocksdbTest, other_groups_and_schemas_are_read_entry_by_entry) {
   FolderSnapshot snapshot_files(world_->files(), directory_ + "/chk");
   {
