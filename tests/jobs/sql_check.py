@@ -458,6 +458,18 @@ def a_key_that_is_not_there_can_not_be_reset(program):
         expect("did you mean 'parallelism.default'" in message, message)
 
 
+def keys_of_all_kinds_can_be_reset(program):
+    program.run("-e", "RESET 'pipeline.name'; RESET 'state.backend.rocksdb.localdir'; RESET 'parallelism.default'; RESET 'table.exec.state.ttl'; SELECT 1")
+
+
+def a_job_that_ends_while_its_limit_is_reached_has_not_failed(program):
+    source = ("CREATE TABLE s (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen', "
+              "'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '20');")
+    query = "SELECT id FROM TABLE(CUMULATE(TABLE s, DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '1' DAY)) LIMIT 1;"
+    shown = program.run("--csv", "-e", source + query * 100).stdout
+    expect(shown.split() == ["id", "1"] * 100, shown)
+
+
 def reset_goes_back_to_what_the_command_line_says(program):
     shown = program.run("-Dparallelism.default=2", "-e", "SET 'parallelism.default' = '3'; SET 'table.dml-sync' = 'false'; SET 'table.exec.state.ttl' = '5 s'; RESET; SET").stdout
     expect(shown == "key,value\nparallelism.default,2\ntable.dml-sync,true\ntable.exec.fold-batches.enabled,true\n", shown)

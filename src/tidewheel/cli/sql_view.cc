@@ -131,7 +131,8 @@ class QueryView {
     }
     progress.clear();
     Status result = query_.job->result();
-    if (enough && result.id() == ErrorId::kJobCancelled) { result = ok_status(); }
+    // The job may have come to its end by itself meanwhile.
+    if (enough && !result.ok() && result.id() == ErrorId::kJobCancelled) { result = ok_status(); }
     TIDEWHEEL_RETURN_IF_ERROR(std::move(result));
     if (at_end_) {
       erase_drawn();

@@ -514,9 +514,8 @@ Result<StatementResult> Session::reset(const Reset& statement) {
   TIDEWHEEL_RETURN_IF_ERROR(check_not_refused(*statement.key));
   Config rest;
   // No value is given: what is wrong with that one does not matter.
-  if (Status named = rest.set(*statement.key, ""); named.id() == ErrorId::kUnknownOption) {
-    return named;
-  }
+  Status named = rest.set(*statement.key, "");
+  if (!named.ok() && named.id() == ErrorId::kUnknownOption) { return named; }
   rest = {};
   for (const auto& [key, value] : options_.config.values()) {
     if (key != *statement.key) { TIDEWHEEL_RETURN_IF_ERROR(rest.set(key, value)); }
