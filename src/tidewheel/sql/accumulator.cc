@@ -120,20 +120,52 @@ bool divide_decimal(Int128 sum, int64_t count, int digits, Int128& result) {
   return !is_decimal_overflow(result);
 }
 
+// A sum that wraps around.
+template <class W>
+struct Total {
+  Kept<W> sum;
+
+  void add(W value) { sum.set(wrapping_add(sum.get(), value)); }
+  void merge(const Total& from) { add(from.sum.get()); }
+  bool is_exact() const { return true; }
+  static void describe(Schema& row) { add_field(row, "sum", number_schema<W>()); }
+};
+// One that knows how often it has, so that it is right again when enough is taken back.
+template <>
+struct Total<Int128> {
+  Kept<Int128> sum;
+  int64_t wraps = 0;
+
+  void add(Int128 value) {
+    Int128 next = 0;
+    if (__builtin_add_overflow(sum.get(), value, &next)) { wraps += value > 0 ? 1 : -1; }
+    sum.set(next);
+  }
+  void merge(const Total& from) {
+    add(from.sum.get());
+    wraps += from.wraps;
+  }
+  bool is_exact() const { return wraps == 0; }
+  static void describe(Schema& row) {
+    add_field(row, "sum", number_schema<Int128>());
+    add_field(row, "wraps", schema_of<int64_t>());
+  }
+};
+
 // SUM, $SUM0 and AVG. Integers wrap around; a decimal sum that has too many digits is NULL until
 // enough is taken back.
 template <class W, AggregateFunction kFunction>
 struct SumState {
   using Wide = W;
-  Kept<W> sum;
+  Total<W> total;
   int64_t count = 0;
 
   void add(W value, int64_t weight) {
-    sum.set(wrapping_add(sum.get(), signed_by(value, weight)));
+    total.add(signed_by(value, weight));
     count += weight;
   }
   void merge(const SumState& from) {
-    sum.set(wrapping_add(sum.get(), from.sum.get()));
+    total.merge(from.total);
     count += from.count;
   }
   bool get(const CallInfo& info, W& result) const {
@@ -142,19 +174,22 @@ struct SumState {
       return kFunction == F::kSum0;
     }
     if constexpr (kFunction != F::kAvg) {
-      result = sum.get();
-      if constexpr (std::is_same_v<W, Int128>) { return !is_decimal_overflow(result); }
+      result = total.sum.get();
+      if constexpr (std::is_same_v<W, Int128>) {
+        return total.is_exact() && !is_decimal_overflow(result);
+      }
       return true;
     } else if constexpr (std::is_same_v<W, Int128>) {
       result = 0;
-      return divide_decimal(sum.get(), count, info.result_scale - info.argument_scale, result);
+      return total.is_exact() && divide_decimal(total.sum.get(), count,
+                                                info.result_scale - info.argument_scale, result);
     } else {
-      result = sum.get() / static_cast<W>(count);
+      result = total.sum.get() / static_cast<W>(count);
       return true;
     }
   }
   static void describe(Schema& row) {
-    add_field(row, "sum", number_schema<W>());
+    Total<W>::describe(row);
     add_field(row, "count", schema_of<int64_t>());
   }
 };

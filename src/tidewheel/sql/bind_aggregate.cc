@@ -18,6 +18,18 @@
 
 namespace tidewheel::sql {
 
+namespace {
+
+// Of values of which none is NULL: of one value alone, or because it has too many digits.
+bool may_have_no_result(AggregateFunction function, const LogicalType& result) {
+  using F = AggregateFunction;
+  const bool is_total = function == F::kSum || function == F::kAvg;
+  return function == F::kVarSamp || function == F::kStddevSamp ||
+         (is_total && result.kind == TypeKind::kDecimal);
+}
+
+}  // namespace
+
 Result<LogicalType> aggregate_call_type(const std::string& name,
                                         const std::vector<LogicalType>& types, bool may_be_empty) {
   if (name == "COUNT" || name == "APPROX_COUNT_DISTINCT") {
@@ -39,7 +51,7 @@ Result<LogicalType> aggregate_call_type(const std::string& name,
   if (function == AggregateFunction::kCollect) {
     type->children[0] = types[0];
   } else {
-    type->nullable = types[0].nullable || may_be_empty;
+    type->nullable = types[0].nullable || may_be_empty || may_have_no_result(function, *type);
   }
   return type;
 }

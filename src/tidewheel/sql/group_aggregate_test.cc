@@ -267,6 +267,12 @@ TEST(GroupAggregate, a_decimal_sum_of_too_many_digits_is_null) {
   harness.push({"+I " + nines, "+I " + nines, "-D " + nines});
   EXPECT_EQ(harness.take(),
             (Lines{"+I " + nines, "-U " + nines, "+U NULL", "-U NULL", "+U " + nines}));
+  // 128 bits wrap around, more than once.
+  SqlHarness wide = harness_of(spec);
+  wide.push({"+I " + nines, "+I " + nines, "+I " + nines, "+I " + nines});
+  EXPECT_EQ(wide.take().back(), "+U NULL");
+  wide.push({"-D " + nines, "-D " + nines, "-D " + nines});
+  EXPECT_EQ(wide.take().back(), "+U " + nines);
 }
 
 TEST(GroupAggregate, nan_is_the_greatest_number) {
