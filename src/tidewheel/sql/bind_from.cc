@@ -185,6 +185,12 @@ Result<PlanRef> QueryBinder::bind_common(size_t index) {
                    renamed.scope.columns.names);
 }
 
+bool QueryBinder::is_common(const Name& name) const {
+  return name.parts.size() == 1 &&
+         std::any_of(common_.begin(), common_.end(),
+                     [&](const Common& one) { return one.table->name.name == name.parts[0].name; });
+}
+
 Result<PlanRef> QueryBinder::named(const NamedTable& table) {
   if (table.is_file) {
     const Identifier& path = table.name.parts[0];
@@ -232,8 +238,16 @@ Result<Planned> QueryBinder::from_node(const NamedTable& table, const TableRefer
                  "FOR SYSTEM_TIME AS OF stands behind the right table of a JOIN .. ON only");
   }
   TIDEWHEEL_ASSIGN_OR_RETURN(PlanRef plan, named(table));
-  return aliased(std::move(plan), reference.alias,
-                 table.is_file ? "" : table.name.parts.back().name);
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      Planned planned,
+      aliased(std::move(plan), reference.alias, table.is_file ? "" : table.name.parts.back().name));
+  if (reference.alias.has_value() || table.is_file || is_common(table.name)) { return planned; }
+  // By its own name, its columns can be called with their whole path.
+  if (const auto found = environment_.catalog.find(table.name); found.ok()) {
+    planned.scope.relations.front().catalog = (*found)->path.catalog;
+    planned.scope.relations.front().database = (*found)->path.database;
+  }
+  return planned;
 }
 
 Result<Planned> QueryBinder::from_node(const DerivedTable& table, const TableReference& reference) {
@@ -506,7 +520,7 @@ Result<Planned> QueryBinder::with_common(Planned joined, JoinKind kind,
       scope.columns.add(names.back(), value.type);
       outputs.push_back(std::move(value));
     }
-    scope.relations.push_back({"", behind, common.size()});
+    scope.relations.push_back({"", "", "", behind, common.size()});
     joined.plan =
         make_calc(std::move(joined.plan), std::nullopt, std::move(outputs), std::move(names));
   }

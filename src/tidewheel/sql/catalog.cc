@@ -155,8 +155,14 @@ Status Catalog::create_catalog(const CreateCatalog& statement) {
       !databases.empty()) {
     entry.first_database = databases.front();
   }
+  entry.comment = statement.comment;
   stores_[statement.name.name] = std::move(entry);
   return ok_status();
+}
+
+std::optional<std::string> Catalog::comment(const std::string& catalog) const {
+  const auto entry = stores_.find(catalog);
+  return entry == stores_.end() ? std::nullopt : entry->second.comment;
 }
 
 Status Catalog::create_database(const CreateDatabase& statement) {

@@ -60,6 +60,8 @@ class Catalog {
   Result<CatalogStore*> store(const std::string& catalog) const;
 
   std::vector<std::string> catalogs() const;
+  // What CREATE CATALOG said of one.
+  std::optional<std::string> comment(const std::string& catalog) const;
   Result<std::vector<std::string>> databases(const std::string& catalog) const;
   // Of a database, temporary ones included. What can't be read is among both.
   Result<std::vector<std::string>> objects(const ObjectPath& database, bool tables,
@@ -71,6 +73,7 @@ class Catalog {
   struct Entry {
     std::unique_ptr<CatalogStore> store;
     std::string first_database;
+    std::optional<std::string> comment = {};
   };
   Status make_store(const CreateCatalog& statement, Entry& entry) const;
   Status drop_catalog(const Drop& statement);

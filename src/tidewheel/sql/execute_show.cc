@@ -60,6 +60,23 @@ const std::optional<std::string>& comment_of(const Column& column) {
   return kNone;
 }
 
+Status check_partition_columns(const CatalogObject& object, const std::vector<Option>& asked) {
+  const std::vector<Identifier>& columns = object.table()->partitioned_by;
+  for (const Option& one : asked) {
+    if (std::any_of(columns.begin(), columns.end(),
+                    [&](const Identifier& column) { return column.name == one.key; })) {
+      continue;
+    }
+    std::vector<std::string> names;
+    for (const Identifier& column : columns) { names.push_back(column.name); }
+    return invalid_argument(
+        ErrorId::kSqlName, "{} is not partitioned by '{}'{}", object.path.to_string(), one.key,
+        names.empty() ? ", but not at all"
+                      : ", but by " + fmt::format("{}", fmt::join(names, ", ")));
+  }
+  return {};
+}
+
 std::string extras_of(const Column& column) {
   if (const auto* computed = std::get_if<ComputedColumn>(&column)) {
     return "AS " + to_sql(computed->value);
@@ -112,21 +129,31 @@ Result<std::vector<std::string>> Session::shown_names(const Show& statement) {
     case Show::What::kUserFunctions: return functions_.user_names();
     case Show::What::kCurrentCatalog: return std::vector{catalog_.current_catalog()};
     case Show::What::kCurrentDatabase: return std::vector{catalog_.current_database()};
-    case Show::What::kPartitions: {
-      TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(*statement.of));
-      if (object->table() == nullptr) {
-        return invalid_argument(ErrorId::kSqlQuery, "a view has no partitions: {}",
-                                object->path.to_string());
-      }
-      TIDEWHEEL_ASSIGN_OR_RETURN(const auto definition, define_table(environment(), *object, {}));
-      const auto option = definition->options.find("connector");
-      TIDEWHEEL_ASSIGN_OR_RETURN(
-          const TableConnector* const connector,
-          tables().connector(option == definition->options.end() ? "" : option->second));
-      return connector->partitions(world_.files(), {*definition, tables()});
-    }
+    case Show::What::kPartitions: return shown_partitions(statement);
     default: return std::vector<std::string>();
   }
+}
+
+Result<std::vector<std::string>> Session::shown_partitions(const Show& statement) {
+  TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogObject* const object, catalog_.find(*statement.of));
+  if (object->table() == nullptr) {
+    return invalid_argument(ErrorId::kSqlQuery, "a view has no partitions: {}",
+                            object->path.to_string());
+  }
+  TIDEWHEEL_RETURN_IF_ERROR(check_partition_columns(*object, statement.partition));
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto definition, define_table(environment(), *object, {}));
+  const auto option = definition->options.find("connector");
+  TIDEWHEEL_ASSIGN_OR_RETURN(
+      const TableConnector* const connector,
+      tables().connector(option == definition->options.end() ? "" : option->second));
+  TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<std::string> names,
+                             connector->partitions(world_.files(), {*definition, tables()}));
+  for (const Option& one : statement.partition) {
+    std::erase_if(names, [&](const std::string& name) {
+      return ("/" + name + "/").find("/" + one.key + "=" + one.value + "/") == std::string::npos;
+    });
+  }
+  return names;
 }
 
 Result<StatementResult> Session::show(const Show& statement) {
@@ -147,7 +174,11 @@ Result<StatementResult> Session::show(const Show& statement) {
   Listing listing;
   listing.columns = {heading(statement.what)};
   TIDEWHEEL_ASSIGN_OR_RETURN(std::vector<std::string> names, shown_names(statement));
-  TIDEWHEEL_ASSIGN_OR_RETURN(const NameFilter filter, NameFilter::make(statement));
+  Show asked = statement;
+  // Their names are the same in any case.
+  asked.ignore_case = asked.ignore_case || asked.what == Show::What::kFunctions ||
+                      asked.what == Show::What::kUserFunctions;
+  TIDEWHEEL_ASSIGN_OR_RETURN(const NameFilter filter, NameFilter::make(asked));
   for (std::string& name : names) {
     if (filter.passes(name)) { listing.rows.push_back({std::move(name)}); }
   }
@@ -188,6 +219,7 @@ Result<StatementResult> Session::show_create_other(const Name& name, Show::What 
     made.name = name.parts.back();
     TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogStore* const store, catalog_.store(made.name.name));
     made.options = store->options();
+    made.comment = catalog_.comment(made.name.name);
     whole.node = std::move(made);
   } else if (what == Show::What::kCreateFunction) {
     TIDEWHEEL_ASSIGN_OR_RETURN(const CreateFunction* const made, find_function(name));
@@ -289,6 +321,9 @@ Result<StatementResult> Session::describe_container(const Describe& statement) {
     const std::string& name = statement.name.parts.back().name;
     TIDEWHEEL_ASSIGN_OR_RETURN(const CatalogStore* const store, catalog_.store(name));
     listing.rows.push_back({"name", name});
+    if (const auto comment = catalog_.comment(name)) {
+      listing.rows.push_back({"comment", *comment});
+    }
     for (const Option& option : store->options()) {
       listing.rows.push_back({option.key, option.value});
     }

@@ -431,7 +431,39 @@ Result<Bound> ExpressionBinder::negate(Bound value, bool negated, Span span) {
   return call("NOT", std::move(arguments), span);
 }
 
+namespace {
+
+bool is_time_point(const LogicalType& type) {
+  return type.kind == TypeKind::kDate || type.kind == TypeKind::kTime || type.is_timestamp();
+}
+
+// A string that stands next to a date or time is read as one, with all digits that it has.
+Bound as_time(Bound value, const LogicalType& type) {
+  if (!value.type.is_character()) { return value; }
+  Bound time;
+  time.kind = Bound::Kind::kCast;
+  time.type = type.as_nullable(value.type.nullable);
+  time.type.time = TimeAttribute::kNone;
+  if (type.is_timestamp()) {
+    constexpr int32_t kDigitsMax = 9;
+    int32_t digits = kDigitsMax;
+    if (value.is_literal()) {
+      const std::string_view text = value.literal.text();
+      const size_t point = text.find('.');
+      digits = point == text.npos ? 0 : static_cast<int32_t>(text.size() - point - 1);
+    }
+    time.type.precision = std::clamp(digits, type.precision, kDigitsMax);
+  }
+  time.span = value.span;
+  time.arguments.push_back(std::move(value));
+  return time;
+}
+
+}  // namespace
+
 Result<Bound> ExpressionBinder::compare(std::string_view op, Bound left, Bound right, Span span) {
+  if (is_time_point(left.type)) { right = as_time(std::move(right), left.type); }
+  if (is_time_point(right.type)) { left = as_time(std::move(left), right.type); }
   std::vector<Bound> arguments;
   arguments.push_back(std::move(left));
   arguments.push_back(std::move(right));

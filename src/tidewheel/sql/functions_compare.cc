@@ -100,24 +100,14 @@ std::unique_ptr<Kernel> comparison_kernel(const LogicalType& type) {
   });
 }
 
-bool is_time_point(const LogicalType& type) {
-  return type.kind == TypeKind::kDate || type.kind == TypeKind::kTime || type.is_timestamp();
-}
-
-// What both are cast to; a string next to a date or time is read as one.
-Result<LogicalType> comparable_type(const LogicalType& a, const LogicalType& b) {
-  if (is_time_point(a) && b.is_character()) { return a.as_nullable(a.nullable || b.nullable); }
-  if (is_time_point(b) && a.is_character()) { return b.as_nullable(a.nullable || b.nullable); }
-  const std::vector<LogicalType> types{a, b};
-  return common_type(types);
-}
-
 bool has_order(const LogicalType& type) { return type.children.empty(); }
 
 SignatureRule comparison_rule(std::string name, bool needs_order, bool is_strict) {
   return [name, needs_order, is_strict](std::span<const Argument> arguments) -> Result<Signature> {
     if (arguments.size() != 2) { return not_these(); }
-    auto type = comparable_type(arguments[0].type, arguments[1].type);
+    // What both are cast to.
+    const std::vector<LogicalType> types{arguments[0].type, arguments[1].type};
+    auto type = common_type(types);
     if (!type.ok()) {
       return invalid_argument(ErrorId::kSqlType, "{} can't be compared with {} by {}: CAST one",
                               arguments[0].type.as_nullable().to_string(),

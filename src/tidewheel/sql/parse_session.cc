@@ -58,14 +58,37 @@ Result<Statement> Parser::show() {
   } else if (accept("CREATE")) {
     TIDEWHEEL_RETURN_IF_ERROR(show_create(show));
   } else if (accept("PARTITIONS")) {
-    show.what = What::kPartitions;
-    TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("the name of a table"));
+    TIDEWHEEL_RETURN_IF_ERROR(show_partitions(show));
   } else {
     return unexpected(Words{"TABLES", "VIEWS", "COLUMNS", "FUNCTIONS", "CREATE", "CATALOGS",
                             "DATABASES", "CURRENT", "USER", "PARTITIONS", "JOBS", "MODULES", "FULL",
                             "JARS", "PROCEDURES", "MATERIALIZED"});
   }
   return make(std::move(show));
+}
+
+// What stands behind SHOW PARTITIONS: t [PARTITION (column = 'value', ..)]
+Status Parser::show_partitions(Show& show) {
+  show.what = Show::What::kPartitions;
+  TIDEWHEEL_ASSIGN_OR_RETURN(show.of, name("the name of a table"));
+  if (!accept("PARTITION")) { return {}; }
+  TIDEWHEEL_RETURN_IF_ERROR(expect("("));
+  TIDEWHEEL_RETURN_IF_ERROR(list([&]() -> Status {
+    Option one;
+    TIDEWHEEL_ASSIGN_OR_RETURN(Identifier column, identifier("the name of a column"));
+    one.key = std::move(column.name);
+    one.key_span = column.span;
+    TIDEWHEEL_RETURN_IF_ERROR(expect("="));
+    one.value_span = peek().span;
+    if (peek().kind == TokenKind::kInteger) {
+      one.value = take().text;
+    } else {
+      TIDEWHEEL_ASSIGN_OR_RETURN(one.value, string("the value of a column, in quotes"));
+    }
+    show.partition.push_back(std::move(one));
+    return {};
+  }));
+  return expect(")");
 }
 
 // What stands behind SHOW CREATE.

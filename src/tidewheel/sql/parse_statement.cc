@@ -75,6 +75,11 @@ Result<Statement> Parser::statement_node() {
   if (at("RESET")) { return reset(); }
   if (at("STOP")) { return stop_job(); }
   if (at("COMPILE") || at_all({"EXECUTE", "PLAN"})) { return plan_statement(); }
+  if (accept("EXECUTE")) {
+    if (at_query()) { return wrap(query()); }
+    if (at("INSERT")) { return insert_statement(); }
+    return unexpected(Words{"SELECT", "INSERT", "VALUES", "WITH", "STATEMENT", "PLAN"});
+  }
   if (at_all({"LOAD", "MODULE"}) || at_all({"UNLOAD", "MODULE"})) { return module_statement(); }
   if (at_all({"ADD", "JAR"}) || at_all({"REMOVE", "JAR"})) { return library_statement(); }
   if (const auto client = client_statement()) { return make(*client); }
@@ -281,6 +286,11 @@ Status Parser::alter_action(Alter& alter) {
     return {};
   }
   if (is_table) { return unexpected(Words{"ADD", "MODIFY", "DROP", "RENAME", "SET", "RESET"}); }
+  if (alter.kind == ObjectKind::kCatalog && at("COMMENT")) {
+    return unsupported(peek().span,
+                       "ALTER CATALOG .. COMMENT; DROP CATALOG, then CREATE it, what is kept in "
+                       "files stays there: this");
+  }
   return unexpected(Words{"SET", "RESET"});
 }
 
@@ -304,12 +314,17 @@ Status Parser::alter_refresh(Alter& alter) {
   return {};
 }
 
+Status Parser::no_distribution() const {
+  return unsupported(peek().span, "a DISTRIBUTION; it needs a connector with buckets: this");
+}
+
 Status Parser::alter_drop(Alter& alter) {
   DropPart part;
-  if (at_all({"PARTITION", "("})) {
+  if (at_all({"PARTITION", "("}) || at_all({"IF", "EXISTS", "PARTITION"})) {
     return unsupported(peek().span,
                        "ALTER TABLE .. DROP PARTITION; partitions are folders, delete them: this");
   }
+  if (at("DISTRIBUTION")) { return no_distribution(); }
   if (accept_all({"PRIMARY", "KEY"})) {
     part.kind = DropPart::Kind::kPrimaryKey;
   } else if (accept("WATERMARK")) {

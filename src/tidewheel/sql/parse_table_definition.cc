@@ -218,7 +218,10 @@ Result<AlterSchema> Parser::alter_schema(bool modify) {
       TIDEWHEEL_ASSIGN_OR_RETURN(action.primary_key, primary_key());
       return {};
     }
-    if (at_all({"PARTITION", "("})) {
+    if (at_all({"DISTRIBUTION", "BY"}) || at_all({"DISTRIBUTION", "INTO"})) {
+      return no_distribution();
+    }
+    if (at_all({"PARTITION", "("}) || at_all({"IF", "NOT", "EXISTS", "PARTITION"})) {
       return unsupported(peek().span,
                          "ALTER TABLE .. ADD PARTITION; partitions are there when they are "
                          "written: this");

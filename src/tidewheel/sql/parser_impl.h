@@ -218,6 +218,7 @@ class Parser {
   Result<Statement> drop();
   Result<Statement> alter();
   Status alter_action(Alter& alter);
+  Status no_distribution() const;
   Status alter_drop(Alter& alter);
   Status alter_refresh(Alter& alter);
   Result<Statement> insert_statement();
@@ -230,6 +231,7 @@ class Parser {
 
   Result<Statement> use();
   Result<Statement> show();
+  Status show_partitions(Show& show);
   Status show_create(Show& show);
   Status show_filters(Show& show);
   Result<Statement> describe();

@@ -404,6 +404,13 @@ void Printer::node(const Show& show) {
     text(is_direct ? " " : " FROM ");
     show.is_file ? string(show.of->parts.front().name) : name(*show.of);
   }
+  for (const Option& one : show.partition) {
+    text(&one == show.partition.data() ? " PARTITION (" : ", ");
+    text(quoted_name(one.key));
+    text(" = ");
+    string(one.value);
+  }
+  if (!show.partition.empty()) { text(")"); }
   if (!show.like.has_value()) { return; }
   text(show.not_like ? " NOT" : "");
   text(show.ignore_case ? " ILIKE " : " LIKE ");

@@ -77,6 +77,7 @@ class QueryBinder {
   Result<Planned> from_node(const Join& join, const TableReference& reference);
   Result<Planned> from_node(const MatchRecognize& match, const TableReference& reference);
   Result<Planned> aliased(PlanRef plan, const std::optional<Alias>& alias, std::string name);
+  bool is_common(const Name& name) const;  // a query of WITH
   Result<PlanRef> named(const NamedTable& table);
   Result<PlanRef> expand_view(const CatalogObject& view);
   Result<PlanRef> window_table(const FunctionCall& call, Span span);

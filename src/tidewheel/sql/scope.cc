@@ -43,6 +43,31 @@ Found find_in(const Scope& scope, const std::string* relation, const std::string
   return found;
 }
 
+// How many parts of a name come before that of the table: database.t.c, catalog.database.t.c
+size_t parts_before_table(const Scope& scope, const Name& name) {
+  const std::vector<Identifier>& parts = name.parts;
+  for (const size_t before : {size_t{2}, size_t{1}}) {
+    if (parts.size() < before + 2) { continue; }
+    for (const Relation& one : scope.relations) {
+      if (!one.database.empty() && one.alias == parts[before].name &&
+          one.database == parts[before - 1].name && (before == 1 || one.catalog == parts[0].name)) {
+        return before;
+      }
+    }
+  }
+  return 0;
+}
+
+Found find(const Scope& scope, const Name& name) {
+  const std::vector<Identifier>& parts = name.parts;
+  Found found;
+  if (parts.size() > 1) { found = find_in(scope, &parts[0].name, parts[1].name, 2); }
+  if (found.column == kNone) { found = find_in(scope, nullptr, parts[0].name, 1); }
+  const size_t before = found.column == kNone ? parts_before_table(scope, name) : 0;
+  if (before == 0) { return found; }
+  return find_in(scope, &parts[before].name, parts[before + 1].name, before + 2);
+}
+
 Result<Bound> take_fields(Bound value, std::string_view text, const Name& name, size_t from) {
   for (size_t i = from; i < name.parts.size(); ++i) {
     const Identifier& part = name.parts[i];
@@ -127,21 +152,15 @@ std::vector<size_t> Scope::all() const {
 
 Scope Scope::of(RowType columns, std::string alias) {
   Scope scope;
-  scope.relations.push_back({std::move(alias), 0, columns.size()});
+  scope.relations.push_back({std::move(alias), "", "", 0, columns.size()});
   scope.columns = std::move(columns);
   return scope;
 }
 
-bool is_known(const Scope& scope, const Name& name) {
-  return (name.parts.size() > 1 &&
-          find_in(scope, &name.parts[0].name, name.parts[1].name, 2).column != kNone) ||
-         find_in(scope, nullptr, name.parts[0].name, 1).column != kNone;
-}
+bool is_known(const Scope& scope, const Name& name) { return find(scope, name).column != kNone; }
 
 Result<Bound> resolve_column(const Scope& scope, std::string_view text, const Name& name) {
-  Found found;
-  if (name.parts.size() > 1) { found = find_in(scope, &name.parts[0].name, name.parts[1].name, 2); }
-  if (found.column == kNone) { found = find_in(scope, nullptr, name.parts[0].name, 1); }
+  const Found found = find(scope, name);
   if (found.column == kNone) { return unknown(scope, text, name); }
   if (!found.several.empty()) {
     return error_at(text, name.span(), ErrorId::kSqlName,

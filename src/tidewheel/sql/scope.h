@@ -15,7 +15,10 @@ namespace tidewheel::sql {
 // Some columns of a scope, under the name of their table.
 struct Relation {
   std::string alias;  // empty: it has none
-  size_t first = 0;
+  // Where the table is that is called by its own name; empty for all else.
+  std::string catalog;
+  std::string database;
+  size_t first = 0;  // of its columns
   size_t count = 0;
 };
 

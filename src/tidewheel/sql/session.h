@@ -182,6 +182,8 @@ class Session {
   Status drop_function(const Drop& statement);
   // The function of a statement, and which library it is in.
   Result<NamedFunction> load_function(std::string_view text, CreateFunction& statement) const;
+  const CreateFunction* made_function(const Name& name) const;
+  bool is_built_in(const Name& name) const;
   Result<const CreateFunction*> find_function(const Name& name) const;
   Result<StatementResult> describe_function(const Describe& statement) const;
 
@@ -235,6 +237,7 @@ class Session {
   // ---- execute_show.cc
   Result<StatementResult> show(const Show& statement);
   Result<std::vector<std::string>> shown_names(const Show& statement);
+  Result<std::vector<std::string>> shown_partitions(const Show& statement);
   Result<StatementResult> show_columns(const Show& statement);
   Result<StatementResult> show_create(const Show& statement);
   Result<StatementResult> show_create_other(const Name& name, Show::What what) const;

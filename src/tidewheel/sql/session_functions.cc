@@ -100,8 +100,8 @@ Status Session::create_function(std::string_view text, const CreateFunction& sta
   return ok_status();
 }
 
-// As a query would find it.
-Result<const CreateFunction*> Session::find_function(const Name& name) const {
+// As a query would find it; null: no statement has made it.
+const CreateFunction* Session::made_function(const Name& name) const {
   for (const FunctionLayer layer :
        {FunctionLayer::kTemporarySystem, FunctionLayer::kTemporary, FunctionLayer::kPermanent}) {
     const Result<std::string> path = functions_.path_of(layer, name);
@@ -109,20 +109,36 @@ Result<const CreateFunction*> Session::find_function(const Name& name) const {
     const auto it = made_functions_.find({layer, *path});
     if (it != made_functions_.end()) { return &it->second; }
   }
-  const std::string simple = in_capitals(name.parts.back().name);
+  return nullptr;
+}
+
+bool Session::is_built_in(const Name& name) const {
   const std::vector<std::string> all = functions_.all_names();
-  if (std::find(all.begin(), all.end(), simple) != all.end()) {
+  return name.parts.size() == 1 && made_function(name) == nullptr &&
+         std::find(all.begin(), all.end(), in_capitals(name.parts.back().name)) != all.end();
+}
+
+Result<const CreateFunction*> Session::find_function(const Name& name) const {
+  if (const CreateFunction* const made = made_function(name)) { return made; }
+  const std::string simple = in_capitals(name.parts.back().name);
+  if (is_built_in(name)) {
     return not_found(ErrorId::kSqlCatalog, "no statement has made the function {}, it is built in",
                      simple);
   }
   return not_found(ErrorId::kSqlCatalog, "there is no function {}{}", simple,
-                   near_miss(simple, all));
+                   near_miss(simple, functions_.all_names()));
 }
 
 Result<StatementResult> Session::describe_function(const Describe& statement) const {
-  TIDEWHEEL_ASSIGN_OR_RETURN(const CreateFunction* const function, find_function(statement.name));
   Listing listing;
   listing.columns = {"info name", "info value"};
+  if (is_built_in(statement.name)) {
+    listing.rows = {{"name", in_capitals(statement.name.parts.back().name)},
+                    {"system function", "TRUE"},
+                    {"temporary", "FALSE"}};
+    return StatementResult(std::move(listing));
+  }
+  TIDEWHEEL_ASSIGN_OR_RETURN(const CreateFunction* const function, find_function(statement.name));
   listing.rows = {{"name", name_text(function->name)},
                   {"symbol", function->symbol},
                   {"language", "CPP"},

@@ -325,6 +325,7 @@ struct Show {
   bool not_like = false;
   bool ignore_case = false;  // ILIKE
   std::optional<std::string> like;
+  std::vector<Option> partition;  // what those of SHOW PARTITIONS have: column and value
   friend bool operator==(const Show&, const Show&) = default;
 };
 struct Describe {
