@@ -685,6 +685,32 @@ TEST_P(ClusterJob, goes_on_from_its_checkpoint_when_a_worker_is_lost) {
   EXPECT_EQ(task_managers_of(report), (std::set<std::string>{"tm1", "tm3"}));
 }
 
+// Room for one batch or two between two workers: senders wait nearly always, barriers overtake
+// them, and what they have overtaken is beyond the bound.
+TEST_P(ClusterJob, with_hardly_any_memory_for_the_network_waits_and_is_right) {
+  JobOnWorkers job(*machines_, {.count = 1'000'000});
+  job.set("taskmanager.memory.network.min", "8 kb");
+  job.set("taskmanager.memory.network.max", "8 kb");
+  job.set("execution.checkpointing.interval", "10 ms");
+  job.set("execution.checkpointing.unaligned.enabled", "true");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm2", 1, "w-tm2"}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() < 100'000 ||
+         job.manager.ask_report().checkpoints().completed() == 0) {
+    rest_ms(world, 5);
+  }
+  machines_->kill("tm2");
+  job.start_worker("tm3");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm3", 1, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_GE(job.manager.report.restarts(), 1);
+}
+
 // ---- In stages: counts begin when all numbers are in files.
 
 int32_t attempts_at_numbers(const pb::JobReport& report) {

@@ -424,8 +424,10 @@ TaskManagerSummary summary_of(const JobManager::Role::TaskManager& task_manager,
   out.cpu_cores = info.cpu_cores();
   out.physical_memory_bytes = info.machine_memory_bytes();
   out.total_process_bytes = info.process_memory_bytes();
-  out.total_flink_bytes = info.process_memory_bytes() - info.own_memory_bytes();
-  out.free_memory_bytes = out.total_flink_bytes;
+  out.total_flink_bytes = info.own_memory_bytes() + info.task_memory_bytes() +
+                          info.managed_memory_bytes() + info.network_memory_bytes();
+  out.overhead_bytes = out.total_process_bytes - out.total_flink_bytes;
+  out.free_memory_bytes = info.process_memory_bytes() - info.own_memory_bytes();
   out.framework_heap_bytes = info.own_memory_bytes();
   out.managed_bytes = info.managed_memory_bytes();
   out.network_bytes = info.network_memory_bytes();
@@ -435,8 +437,7 @@ TaskManagerSummary summary_of(const JobManager::Role::TaskManager& task_manager,
     amount.cpu_cores = static_cast<double>(info.cpu_cores()) * count / info.slots();
     amount.managed_bytes = info.managed_memory_bytes() * n / info.slots();
     amount.network_bytes = info.network_memory_bytes() * n / info.slots();
-    amount.task_heap_bytes =
-        info.slot_memory_bytes() * n - amount.managed_bytes - amount.network_bytes;
+    amount.task_heap_bytes = info.task_memory_bytes() * n / info.slots();
     return amount;
   };
   out.total = slots(out.slots);

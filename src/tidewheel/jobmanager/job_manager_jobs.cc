@@ -250,7 +250,7 @@ void JobManager::Role::launch_master(Job& job, const std::string& directory) {
   const ProcessLogs logs = logs_of(job.id);
   spec.output_path = join_path(logs.directory, logs.output);
   spec.error_path = join_path(logs.directory, logs.log);
-  spec.memory_bytes_max = options_.config.get(options::kJobManagerMemory);
+  spec.memory_bytes_max = options_.master_memory_bytes;
   job.master_since_ms = loop_.now_ms();
   auto started = options_.launcher->start(
       std::move(spec),

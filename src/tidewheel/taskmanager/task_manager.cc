@@ -192,12 +192,11 @@ pb::TaskManagerInfo TaskManager::Role::info() const {
   info.set_slots(options_.slots);
   info.set_cpu_cores(world_.executor().core_count());
   info.set_machine_memory_bytes(world_.memory_bytes());
-  info.set_process_memory_bytes(memory.process_bytes);
-  info.set_own_memory_bytes(memory.own_bytes);
-  info.set_slot_memory_bytes(memory.slot_bytes);
-  info.set_managed_memory_bytes(
-      static_cast<int64_t>(memory.managed_fraction *
-                           static_cast<double>(memory.worker_accounted_bytes(options_.slots))));
+  info.set_process_memory_bytes(memory.sizes.process_bytes());
+  info.set_own_memory_bytes(memory.sizes.own_bytes);
+  info.set_task_memory_bytes(memory.sizes.task_bytes);
+  info.set_managed_memory_bytes(memory.sizes.managed_bytes);
+  info.set_network_memory_bytes(memory.sizes.network_bytes);
   info.set_version(std::string(kVersion));
   info.set_instance(instance_);
   return info;
@@ -334,11 +333,12 @@ void TaskManager::Role::on_metrics(const pb::ProcessRequest&,
     metric->set_integer(value);
   };
   add("Status.Process.Memory.Workers.Used", workers_bytes);
-  add("Status.Process.Memory.Max", options_.memory.process_bytes);
+  const MemorySizes& sizes = options_.memory.sizes;
+  add("Status.Process.Memory.Max", sizes.process_bytes());
   add("Status.Process.Workers", static_cast<int64_t>(works_.size()));
-  const auto of_slots = static_cast<double>(options_.memory.slot_bytes * options_.slots);
-  add("Status.Flink.Memory.Managed.Total",
-      static_cast<int64_t>(of_slots * options_.memory.managed_fraction));
+  add("Status.Process.Memory.Tasks.Total", sizes.task_bytes);
+  add("Status.Flink.Memory.Managed.Total", sizes.managed_bytes);
+  add("Status.Shuffle.Netty.TotalMemory", sizes.network_bytes);
   own_metrics_.add_to(options_.launcher->own_figures(), world_.clock().now_ns(), *scope);
   pb::MetricsResponse response;
   response.set_report(report.SerializeAsString());
