@@ -90,6 +90,26 @@ def a_job_runs_on_both_task_managers(cluster, folder):
     wait_for("slots are free", lambda: cluster.get("/overview")["slots-available"] == 4)
 
 
+@test(HEARTBEATS)
+def a_state_is_the_same_in_the_list_of_jobs_and_at_the_job(cluster, folder):
+    def listed(job):
+        return next(one["state"] for one in cluster.get("/jobs/overview")["jobs"] if one["jid"] == job)
+    start(cluster)
+    script = clients.endless_job(folder)
+    # By which of the two it is seen first.
+    for first, then in 2 * [(cluster.state, listed), (listed, cluster.state)]:
+        job = cluster.run(script)
+        while first(job) != "RUNNING":
+            pass
+        if then(job) != "RUNNING":
+            raise Failure(f"a job that was seen to run is {then(job)}")
+        cluster.ask("PATCH", f"/jobs/{job}?mode=cancel")
+        while first(job) != "CANCELED":
+            pass
+        if then(job) != "CANCELED":
+            raise Failure(f"a job that was seen to be cancelled is {then(job)}")
+
+
 @test(CHECKPOINTS + HEARTBEATS)
 def a_job_is_cancelled(cluster, folder):
     start(cluster)

@@ -592,13 +592,21 @@ void JobManager::Role::on_declare_slots(const pb::DeclareSlotsRequest& request,
   take_need(*job, request);
 }
 
+// Its end is told by JobEnded. Older than what is known it can't be: a master tells in order.
+void JobManager::Role::note_status(Job& job, uint32_t told) const {
+  const ClusterJobStatus status = job_status_of(told);
+  if (is_final(status) || is_final(job.status) || job.status == status ||
+      job.status == ClusterJobStatus::kCancelling) {
+    return;
+  }
+  job.status = status;
+  job.changed_ms = world_.clock().wall_ms();
+}
+
 void JobManager::Role::on_job_changed(const pb::JobChangedNotice& notice) {
   Job* const job = present(notice.job_id(), notice.epoch());
   if (job == nullptr || is_final(job->status)) { return; }
-  const ClusterJobStatus status = job_status_of(notice.status());
-  // Its end is told by JobEnded.
-  const bool is_cancelling = job->status == ClusterJobStatus::kCancelling;
-  if (!is_final(status) && !is_cancelling) { job->status = status; }
+  note_status(*job, notice.status());
   if (!notice.name().empty()) { job->name = notice.name(); }
   job->tasks.assign(notice.tasks().begin(), notice.tasks().end());
   if (notice.start_ms() > 0) { job->start_ms = notice.start_ms(); }

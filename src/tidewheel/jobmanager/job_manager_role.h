@@ -128,6 +128,8 @@ class JobManager::Role {
   // What a checkpoint may take, and the way there and back.
   int64_t savepoint_timeout_ms(const Job& job) const;
   void fill_report(const Job& job, pb::JobReport& report) const;
+  // What the job's master of the present epoch says it does.
+  void note_status(Job& job, uint32_t told) const;
   // Among those of the report, the newest first.
   static void add_master_failures(const Job& job, pb::JobReport& report);
 
