@@ -185,6 +185,15 @@ def a_job_that_dereferences_null_harms_no_other(cluster, folder):
         raise Failure(f"the client that waits for the job does not tell of the signals: {told}")
 
 
+@test(HEARTBEATS + ["restart-strategy.type=fixed-delay", "restart-strategy.fixed-delay.attempts=2",
+                    "restart-strategy.fixed-delay.delay=400ms", "web.refresh-interval=1h"])
+def a_client_tells_of_failures_just_before_the_end(cluster, folder):
+    start(cluster)
+    told = clients.CommandLine(cluster).run("run", misbehaving(cluster), "--", "--case", "throws", status=1)
+    if len(re.findall(r"^\d\d\.\d\d\.\d{4} .*out of luck$", told, re.MULTILINE)) != 3:
+        raise Failure(f"the client does not tell of three attempts: {told}")
+
+
 @test(CHECKPOINTS + HEARTBEATS)
 def a_killed_task_manager_is_replaced(cluster, folder):
     def kill(cluster):
