@@ -208,6 +208,17 @@ def a_killed_task_manager_is_replaced(cluster, folder):
 
 
 @test(CHECKPOINTS + HEARTBEATS)
+def a_task_manager_that_is_told_to_end_is_replaced(cluster, folder):
+    def stop(cluster):
+        tm = next(tm for tm in cluster.task_managers if tm.children())
+        tm.stop()
+    job = with_a_fault(cluster, folder, stop)
+    failures = failures_of(cluster, job)
+    if not failures or not all("is lost: its TaskManager" in one and "was stopped" in one for one in failures):
+        raise Failure(f"the exceptions do not tell that the TaskManager was stopped: {failures}")
+
+
+@test(CHECKPOINTS + HEARTBEATS)
 def a_killed_master_is_replaced(cluster, folder):
     job = with_a_fault(cluster, folder,
                        lambda cluster: os.kill(cluster.job_managers[0].children()[0], signal.SIGKILL))

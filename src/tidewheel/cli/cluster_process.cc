@@ -325,8 +325,11 @@ Result<int> run_task_manager(const ManagerCommand& command) {
     log.warning("workers account for their memory, but nothing stops one that does not: {}",
                 unlimited);
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
-                             SignalHandler::install([&exit](int) { exit.ask(0); }));
+  std::atomic<bool> is_stopped{false};
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler, SignalHandler::install([&](int) {
+                               is_stopped.store(true);
+                               exit.ask(0);
+                             }));
   Result<std::unique_ptr<TaskManager>> started = TaskManager::start(world, std::move(options));
   if (!started.ok()) {
     return with_port(started.status(), options::kTaskManagerPort.key,
@@ -342,6 +345,7 @@ Result<int> run_task_manager(const ManagerCommand& command) {
       {});
   log.info("is ready: {}, with {} slots of {}", task_manager->id(), slots, memory);
   const int status = exit.wait();
+  if (is_stopped.load()) { task_manager->leave("was stopped"); }
   task_manager.reset();
   return status;
 }

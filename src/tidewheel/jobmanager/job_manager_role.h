@@ -189,6 +189,8 @@ class JobManager::Role {
                                 const pb::RegisterTaskManagerRequest& request,
                                 const RpcAnswer<pb::RegisterTaskManagerResponse>& answer);
   void on_task_manager_lost(const std::string& id, const RpcPeer* peer, const Status& why);
+  // `how`: "was stopped". Nothing happens when it is gone already.
+  void task_manager_is_gone(const std::string& id, const RpcPeer* peer, const std::string& how);
   void on_worker_ended(const pb::WorkerEndedNotice& notice);
   void on_fetch(const pb::FetchProgramRequest& request,
                 const RpcAnswer<pb::FetchProgramResponse>& answer);

@@ -20,6 +20,7 @@ constexpr size_t kInstanceDigits = 16;
 constexpr int64_t kRetryMsMin = 50;
 constexpr int64_t kRetryMsMax = 2000;
 constexpr int64_t kWatchMs = 1000;
+constexpr int64_t kLeaveWithinNs = 1'000'000'000;
 constexpr size_t kIdSuffixDigits = 6;
 
 }  // namespace
@@ -28,6 +29,8 @@ TaskManager::TaskManager(std::unique_ptr<Role> role) : role_(std::move(role)) {}
 TaskManager::~TaskManager() = default;
 const std::string& TaskManager::id() const { return role_->id(); }
 uint16_t TaskManager::port() const { return role_->port(); }
+
+void TaskManager::leave(const std::string& how) { role_->leave(how); }
 
 Result<std::unique_ptr<TaskManager>> TaskManager::start(World& world, TaskManagerOptions options) {
   auto role = std::make_unique<Role>(world, std::move(options));
@@ -257,6 +260,19 @@ void TaskManager::Role::on_registered(const Result<pb::RegisterTaskManagerRespon
     end_worker(work->second);
     works_.erase(work);
   }
+}
+
+void TaskManager::Role::leave(const std::string& how) {
+  const std::shared_ptr<Event> heard = world_.executor().make_event();
+  loop_.post([this, how, heard] {
+    if (!job_manager_ || !is_registered_) { return heard->set(); }
+    pb::TaskManagerLeavesRequest request;
+    request.set_id(id_);
+    request.set_reason(how);
+    job_manager_.call<pb::Empty>("TaskManagerLeaves", request,
+                                 [heard](const Result<pb::Empty>&) { heard->set(); });
+  });
+  static_cast<void>(heard->wait(world_.clock().now_ns() + kLeaveWithinNs));
 }
 
 void TaskManager::Role::watch_the_time() {
