@@ -171,11 +171,43 @@ def figures_of_a_job_fit_together(program, folder):
         written = shown.cluster.job(shown.job)["vertices"][1]["metrics"]
         check(f"{written}", written["read-bytes"] > 0 and written["read-records"] > 0)
         used = shown.values(f"/taskmanagers/{cluster.get('/taskmanagers')['taskmanagers'][0]['id']}/metrics")
-        check(f"{used}", 0 < float(used["Status.Flink.Memory.Managed.Used"]) < float(used["Status.Flink.Memory.Managed.Total"]))
+        check(f"{used}", 0 < float(used["Status.Process.Memory.Tasks.Used"]) < float(used["Status.Process.Memory.Tasks.Total"]))
+        check(f"{used}", 0 == float(used["Status.Flink.Memory.Managed.Used"]) < float(used["Status.Flink.Memory.Managed.Total"]))
         check(f"{used}", float(used["Status.Shuffle.Netty.TotalMemorySegments"]) > 0)
         memory = {name: float(used[f"Status.Shuffle.Netty.{name}Memory"]) for name in ("Total", "Used", "Available")}
-        check(f"{memory}", memory["Total"] > 0 and abs(memory["Total"] - memory["Used"] - memory["Available"]) < 1)
+        check(f"{memory}", memory["Used"] > 0 and abs(memory["Total"] - memory["Used"] - memory["Available"]) < 1)
         check("a channel may hold something", float(task["debloatedBufferSize"]) > 0)
+
+
+@test
+def memory_is_divided_as_it_is_set(program, folder):
+    mb = 1 << 20
+    with Cluster(program, folder, SETTINGS + ["state.backend.type=rocksdb"]) as cluster:
+        cluster.start_job_manager()
+        cluster.start_task_manager("-Dtaskmanager.numberOfTaskSlots=4", "-Dtaskmanager.memory.flink.size=964m",
+                                   "-Dtaskmanager.memory.managed.size=200m", "-Dtaskmanager.memory.network.fraction=0.2")
+        task_manager = wait_for("the TaskManager", lambda: cluster.get("/taskmanagers")["taskmanagers"])[0]
+        parts = task_manager["memoryConfiguration"]
+        wanted = {"frameworkHeap": 64, "managedMemory": 200, "networkMemory": 180, "taskHeap": 520, "jvmOverhead": 100,
+                  "totalFlinkMemory": 964, "totalProcessMemory": 1064}
+        check(f"{parts}", all(parts[part] == size * mb for part, size in wanted.items()))
+        one = task_manager["totalResource"]
+        check(f"{one}", (one["managedMemory"], one["networkMemory"], one["taskHeapMemory"]) == (200, 180, 520))
+        script = folder / "clicks.sql"
+        script.write_text(SCRIPT.replace("{folder}", str(folder / "checkpoints")))
+        shown = Shown(cluster, cluster.run(script))
+        cluster.wait_state(shown.job, "RUNNING")
+        path = f"/taskmanagers/{task_manager['id']}/metrics"
+
+        def is_shown():
+            used = shown.values(path)
+            return used if float(used["Status.Flink.Memory.Managed.Used"]) > 0 else None
+        used = wait_for("RocksDB has its memory", is_shown)
+        check(f"the job has two of four slots: {used}", float(used["Status.Flink.Memory.Managed.Used"]) == 100 * mb)
+        check(f"{used}", float(used["Status.Shuffle.Netty.TotalMemory"]) == 180 * mb)
+        worker = next(pathlib.Path(f"/proc/{pid}/cmdline").read_text() for pid in cluster.task_managers[0].children())
+        limit = int(re.search(r"--memory=(\d+)", worker).group(1))
+        check(f"it accounts for half of what the slots do: {limit}", abs(limit - 450 * mb) < mb)
 
 
 def check_prometheus(text):

@@ -90,6 +90,26 @@ def a_job_runs_on_both_task_managers(cluster, folder):
     wait_for("slots are free", lambda: cluster.get("/overview")["slots-available"] == 4)
 
 
+@test(HEARTBEATS)
+def a_state_is_the_same_in_the_list_of_jobs_and_at_the_job(cluster, folder):
+    def listed(job):
+        return next(one["state"] for one in cluster.get("/jobs/overview")["jobs"] if one["jid"] == job)
+    start(cluster)
+    script = clients.endless_job(folder)
+    # By which of the two it is seen first.
+    for first, then in 2 * [(cluster.state, listed), (listed, cluster.state)]:
+        job = cluster.run(script)
+        while first(job) != "RUNNING":
+            pass
+        if then(job) != "RUNNING":
+            raise Failure(f"a job that was seen to run is {then(job)}")
+        cluster.ask("PATCH", f"/jobs/{job}?mode=cancel")
+        while first(job) != "CANCELED":
+            pass
+        if then(job) != "CANCELED":
+            raise Failure(f"a job that was seen to be cancelled is {then(job)}")
+
+
 @test(CHECKPOINTS + HEARTBEATS)
 def a_job_is_cancelled(cluster, folder):
     start(cluster)
@@ -165,6 +185,15 @@ def a_job_that_dereferences_null_harms_no_other(cluster, folder):
         raise Failure(f"the client that waits for the job does not tell of the signals: {told}")
 
 
+@test(HEARTBEATS + ["restart-strategy.type=fixed-delay", "restart-strategy.fixed-delay.attempts=2",
+                    "restart-strategy.fixed-delay.delay=400ms", "web.refresh-interval=1h"])
+def a_client_tells_of_failures_just_before_the_end(cluster, folder):
+    start(cluster)
+    told = clients.CommandLine(cluster).run("run", misbehaving(cluster), "--", "--case", "throws", status=1)
+    if len(re.findall(r"^\d\d\.\d\d\.\d{4} .*out of luck$", told, re.MULTILINE)) != 3:
+        raise Failure(f"the client does not tell of three attempts: {told}")
+
+
 @test(CHECKPOINTS + HEARTBEATS)
 def a_killed_task_manager_is_replaced(cluster, folder):
     def kill(cluster):
@@ -176,6 +205,17 @@ def a_killed_task_manager_is_replaced(cluster, folder):
     failures = failures_of(cluster, job)
     if not any("is lost: its TaskManager" in one and "has ended" in one for one in failures):
         raise Failure(f"the exceptions do not tell that the TaskManager is lost: {failures}")
+
+
+@test(CHECKPOINTS + HEARTBEATS)
+def a_task_manager_that_is_told_to_end_is_replaced(cluster, folder):
+    def stop(cluster):
+        tm = next(tm for tm in cluster.task_managers if tm.children())
+        tm.stop()
+    job = with_a_fault(cluster, folder, stop)
+    failures = failures_of(cluster, job)
+    if not failures or not all("is lost: its TaskManager" in one and "was stopped" in one for one in failures):
+        raise Failure(f"the exceptions do not tell that the TaskManager was stopped: {failures}")
 
 
 @test(CHECKPOINTS + HEARTBEATS)

@@ -110,18 +110,6 @@ inline constexpr BoolOption kPinWorkers{
      "Bind each worker to as many cores as it has slots, which no other worker of the TaskManager "
      "has; one that comes when too few are left runs on all."}};
 
-// ---- Memory
-
-inline constexpr MemoryOption kJobManagerMemory{
-    {"jobmanager.memory.process.size", OptionKind::kMemory, "0",
-     "Memory of each job's master, which the system enforces where it can; 0: no limit.", 0}};
-
-inline constexpr MemoryOption kTaskManagerMemory{
-    {"taskmanager.memory.process.size", OptionKind::kMemory, "0",
-     "Memory of a TaskManager and all its workers; each slot has an equal part of what the "
-     "TaskManager itself does not need. 0: three quarters of the machine's.",
-     0}};
-
 // ---- High availability
 
 inline constexpr TextOption kHighAvailability{

@@ -104,7 +104,7 @@ TEST(Config, keys_of_what_is_not_there_say_what_is_not) {
     EXPECT_EQ(status.id(), ErrorId::kUnknownOption) << key;
     EXPECT_NE(status.message().find("no Java virtual machine"), std::string::npos) << key;
   }
-  EXPECT_NE(config.set("taskmanager.memory.network.fraction", "0.1").message().find("one budget"),
+  EXPECT_NE(config.set("jobmanager.memory.heap.size", "1 gb").message().find("one kind of memory"),
             std::string::npos);
   for (const MeaninglessOption& option : meaningless_options()) {
     std::string key(option.key);

@@ -503,6 +503,10 @@ class EpollNetwork final : public Network {
       return std::unique_ptr<Listener>(
           std::make_unique<EpollListener>(poller_, clock_, fd, port, std::move(on_ready)));
     }
+    if (error == EADDRINUSE) {
+      return already_exists(ErrorId::kNetworkAddress, "listening at {}: {}", address.to_string(),
+                            errno_text(error));
+    }
     return unavailable(ErrorId::kNetworkAddress, "listening at {}: {}", address.to_string(),
                        errno_text(error));
   }

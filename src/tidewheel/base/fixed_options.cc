@@ -8,9 +8,10 @@ constexpr std::string_view kNoMerging =
     "(execution.checkpointing.data-inline-threshold)";
 
 constexpr std::string_view kNoJvm = "there is no Java virtual machine";
-constexpr std::string_view kOneBudget =
-    "a process has one budget of memory, of which its parts take what they need "
-    "(taskmanager.memory.process.size, jobmanager.memory.process.size)";
+constexpr std::string_view kNoHeap =
+    "a job's master has one kind of memory: jobmanager.memory.flink.size, or "
+    "jobmanager.memory.process.size with what is not counted";
+constexpr std::string_view kOwnMemory = "the TaskManager itself needs 64 mb, however it is used";
 constexpr std::string_view kNoSerializers =
     "how a type is written is settled when the job is compiled";
 
@@ -86,21 +87,14 @@ constexpr MeaninglessOption kMeaningless[] = {
     {"pipeline.default-kryo-serializers", kNoSerializers},
     {"pipeline.closure-cleaner-level", kNoJvm},
     {"blob.*", "programs are sent over the connections that processes have anyway"},
-    {"jobmanager.heap.size", kOneBudget},
+    {"jobmanager.heap.size", kNoHeap},
     {"jobmanager.memory.enable-jvm-direct-memory-limit", kNoJvm},
-    {"jobmanager.memory.flink.size", kOneBudget},
-    {"jobmanager.memory.heap.size", kOneBudget},
+    {"jobmanager.memory.heap.size", kNoHeap},
     {"jobmanager.memory.jvm-*", kNoJvm},
-    {"jobmanager.memory.off-heap.size", kOneBudget},
-    {"taskmanager.heap.size", kOneBudget},
-    {"taskmanager.memory.flink.size", kOneBudget},
-    {"taskmanager.memory.framework.*", kOneBudget},
+    {"jobmanager.memory.off-heap.size", kNoHeap},
+    {"taskmanager.memory.framework.*", kOwnMemory},
     {"taskmanager.memory.jvm-*", kNoJvm},
-    {"taskmanager.memory.managed.consumer-weights", kOneBudget},
-    {"taskmanager.memory.managed.size", kOneBudget},
-    {"taskmanager.memory.network.*", kOneBudget},
-    {"taskmanager.memory.task.heap.size", kOneBudget},
-    {"taskmanager.memory.task.off-heap.size", kOneBudget},
+    {"taskmanager.memory.managed.consumer-weights", "managed memory has one consumer, RocksDB"},
     {"taskmanager.memory.min-segment-size",
      "rows are sent in batches, not in pages (taskmanager.batch-rows)"},
     {"taskmanager.memory.segment-size",

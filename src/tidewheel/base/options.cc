@@ -6,6 +6,7 @@
 #include "tidewheel/base/history_options.h"
 #include "tidewheel/base/job_master_options.h"
 #include "tidewheel/base/log_options.h"
+#include "tidewheel/base/memory_options.h"
 #include "tidewheel/base/metric_options.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/plugin_options.h"
@@ -106,7 +107,16 @@ std::span<const ConfigOption* const> all_options() {
       &options::kSshOptions,
       &options::kPinWorkers,
       &options::kTaskManagerMemory,
+      &options::kTaskManagerFlinkMemory,
+      &options::kTaskHeapMemory,
+      &options::kTaskOffHeapMemory,
+      &options::kManagedMemory,
+      &options::kManagedFraction,
+      &options::kNetworkFraction,
+      &options::kNetworkMemoryMin,
+      &options::kNetworkMemoryMax,
       &options::kJobManagerMemory,
+      &options::kJobManagerFlinkMemory,
       &options::kHighAvailability,
       &options::kHighAvailabilityDirectory,
       &options::kClusterId,
@@ -193,7 +203,6 @@ std::span<const ConfigOption* const> all_options() {
       &options::kDataConnectTimeout,
       &options::kPluginsDirectory,
       &options::kRocksdbLocalDirectory,
-      &options::kManagedFraction,
       &options::kRocksdbHotFraction,
       &options::kRocksdbCachedFraction,
       &options::kRocksdbManagedMemory,

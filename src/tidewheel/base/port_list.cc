@@ -28,9 +28,8 @@ Result<std::vector<uint16_t>> parse_port_list(std::string_view text, std::string
 
 Status no_free_port(const Status& failure, std::string_view key, std::string_view value,
                     std::string_view advice) {
-  const bool is_in_use = failure.message().find("already in use") != std::string_view::npos;
   Status status = failure.with_context("{} is {}", key, value);
-  if (!is_in_use) { return status; }
+  if (failure.code() != StatusCode::kAlreadyExists) { return status; }
   return Status(status.code(), status.id(),
                 fmt::format("{}; stop what listens there, or {}", status.message(), advice));
 }

@@ -7,14 +7,10 @@ namespace tidewheel::options {
 inline constexpr TextOption kRocksdbLocalDirectory{
     {"state.backend.rocksdb.localdir", OptionKind::kText, "/tmp",
      "Folder on a local disk for the working files of RocksDB; an absolute path."}};
-inline constexpr DoubleOption kManagedFraction{
-    {"taskmanager.memory.managed.fraction", OptionKind::kDouble, "0.25",
-     "Part of the job's memory, less 8 MB, that RocksDB may use for its block cache and write "
-     "buffers, all operators together."}};
 inline constexpr DoubleOption kRocksdbHotFraction{
     {"state.backend.rocksdb.hot-entries.fraction", OptionKind::kDouble, "0.08",
      "Part of the job's memory, less 8 MB, for the entries of state that are used most, decoded, "
-     "all operators together."}};
+     "all operators together; less where it is not set, and more than a quarter is managed."}};
 inline constexpr DoubleOption kRocksdbCachedFraction{
     {"state.backend.rocksdb.cached-entries.fraction", OptionKind::kDouble, "0.5",
      "Part of the job's memory, less 8 MB, for entries of state that are kept as bytes in front of "

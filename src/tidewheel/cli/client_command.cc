@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <deque>
 #include <memory>
+#include <set>
 
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/config.h"
@@ -319,7 +320,8 @@ class Client {
     return wait_for_job();
   }
 
-  // Waits for the job's end, and tells of its failures meanwhile.
+  // Waits for the job's end, and tells of its failures meanwhile. What the cluster shows of them
+  // may be some seconds old, but not behind the end that it has told.
   Result<int> wait_for_job() {
     std::atomic<bool> interrupted{false};
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::unique_ptr<SignalHandler> signals,
@@ -375,13 +377,15 @@ class Client {
     for (size_t i = entries.size(); i > 0; --i) {  // the oldest first
       const JsonValue& entry = entries[i - 1];
       const int64_t at_ms = entry["timestamp"].integer();
-      if (at_ms <= told_until_ms_) { continue; }
-      told_until_ms_ = at_ms;
       const std::string& task = entry["taskName"].text();
-      print(stderr,
-            fmt::format("{}{} {}{}\n", error_is_terminal() ? "\r\x1b[K" : "", wall_time_text(at_ms),
-                        task.empty() ? "" : task + ": ", entry["stacktrace"].text()));
+      const std::string text =
+          (task.empty() ? std::string() : task + ": ") + entry["stacktrace"].text();
+      // Two may be of one millisecond, and what a JobManager adds be older than what was told.
+      if (!told_.emplace(at_ms, text).second) { continue; }
+      print(stderr, fmt::format("{}{} {}\n", error_is_terminal() ? "\r\x1b[K" : "",
+                                wall_time_text(at_ms), text));
     }
+    while (told_.size() > kToldMax) { told_.erase(told_.begin()); }
   }
 
   void show_progress() {
@@ -481,7 +485,9 @@ class Client {
   std::string job_;
   std::string path_;  // "/v1/jobs/ID"
   int64_t pause_ms_ = 20;
-  int64_t told_until_ms_ = 0;
+  // Failures that were told. The cluster keeps far fewer.
+  static constexpr size_t kToldMax = 1'000;
+  std::set<std::pair<int64_t, std::string>> told_;
   // How many rows the job had taken, by its clock.
   struct Reading {
     int64_t at_ms = 0;

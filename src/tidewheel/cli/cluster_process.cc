@@ -4,6 +4,7 @@
 #include "tidewheel/base/config_directory.h"
 #include "tidewheel/base/history_options.h"
 #include "tidewheel/base/log_output.h"
+#include "tidewheel/base/memory_sizes.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/port_list.h"
 #include "tidewheel/base/process.h"
@@ -220,6 +221,7 @@ Result<int> run_job_manager(const ManagerCommand& command) {
   options.bind_host = config.get(options::kJobManagerBindHost);
   TIDEWHEEL_ASSIGN_OR_RETURN(options.ports, job_manager_ports(config));
   options.host = config.get(options::kJobManagerAddress);
+  TIDEWHEEL_ASSIGN_OR_RETURN(options.master_memory_bytes, master_memory_bytes(config));
   options.working_directory = working.path;
   options.log_directory = log_directory(config, working.path);
   options.logs = manager_logs();
@@ -308,6 +310,8 @@ Result<int> run_task_manager(const ManagerCommand& command) {
   options.slots = std::max(1, static_cast<int32_t>(config.get(options::kTaskSlots)));
   TIDEWHEEL_ASSIGN_OR_RETURN(options.memory,
                              plan_memory(config, options.slots, world.memory_bytes()));
+  const int32_t slots = options.slots;
+  const std::string memory = options.memory.describe();
   options.working_directory = working.path;
   options.log_directory = log_directory(config, working.path);
   options.logs = manager_logs();
@@ -321,8 +325,11 @@ Result<int> run_task_manager(const ManagerCommand& command) {
     log.warning("workers account for their memory, but nothing stops one that does not: {}",
                 unlimited);
   }
-  TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler,
-                             SignalHandler::install([&exit](int) { exit.ask(0); }));
+  std::atomic<bool> is_stopped{false};
+  TIDEWHEEL_ASSIGN_OR_RETURN(const auto handler, SignalHandler::install([&](int) {
+                               is_stopped.store(true);
+                               exit.ask(0);
+                             }));
   Result<std::unique_ptr<TaskManager>> started = TaskManager::start(world, std::move(options));
   if (!started.ok()) {
     return with_port(started.status(), options::kTaskManagerPort.key,
@@ -336,10 +343,9 @@ Result<int> run_task_manager(const ManagerCommand& command) {
       {.scope = "taskmanager",
        .labels = {{"host", config.get(options::kTaskManagerHost)}, {"tm_id", task_manager->id()}}},
       {});
-  log.info("is ready: {}, with {} slots of {}", task_manager->id(),
-           std::max<int64_t>(1, config.get(options::kTaskSlots)),
-           format_memory_bytes(plan_memory(config, 1, world.memory_bytes())->process_bytes));
+  log.info("is ready: {}, with {} slots of {}", task_manager->id(), slots, memory);
   const int status = exit.wait();
+  if (is_stopped.load()) { task_manager->leave("was stopped"); }
   task_manager.reset();
   return status;
 }

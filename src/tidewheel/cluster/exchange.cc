@@ -16,6 +16,7 @@
 #include "tidewheel/base/intrusive_stack.h"
 #include "tidewheel/base/leaf_lock.h"
 #include "tidewheel/base/mailbox.h"
+#include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/network_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/cluster/exchange_frames.h"
@@ -43,6 +44,7 @@ constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr int kElementsAtOnce = 4;  // of one channel, before another one's turn
 constexpr int kReadsPerTurn = 8;
 constexpr int kWritesPerTurn = 8;
+constexpr int64_t kGrantBytesMax = int64_t{1} << 48;
 constexpr size_t kLinksMax = 16'384;
 // Connections that have not said who they are, and how long they may take.
 constexpr int64_t kGreetingsMax = 256;
@@ -77,10 +79,11 @@ struct Link {
   std::unordered_map<uint32_t, std::shared_ptr<OutLane>> out;
   uint32_t next_number = 0;
   std::deque<std::shared_ptr<OutLane>> queue;  // lanes that may have something to send
+  int64_t charged_bytes = 0;                   // of the writer's buffers, which never shrink
   // ---- What comes.
   std::unordered_map<uint32_t, Opened> in;
-  BatchRef placed;                                     // the batch whose rows are being read
-  std::vector<std::pair<uint32_t, uint32_t>> credits;  // to be told
+  BatchRef placed;                                            // the batch whose rows are being read
+  std::vector<std::pair<uint32_t, exchange::Grant>> credits;  // to be told
 
   std::string name() const {
     return peer.name.empty()
@@ -162,6 +165,9 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
   void enqueue(Link& link, OutLane& lane);
   void bind(Link& link, uint32_t number, const std::shared_ptr<InLane>& lane);
   void grant(Link& link, InLane& lane);
+  int64_t share_bytes() const;
+  void end_share(Lane& lane);
+  void charge_writer(Link& link);
   void fail(Lane& lane, const Status& why);
 
   // ---- Links.
@@ -216,6 +222,7 @@ class WorkerExchange final : public Exchange, public Turnable, public exchange::
   std::map<ExchangeChannelId, std::shared_ptr<InLane>> expected_;
   std::map<ExchangeChannelId, std::pair<uint64_t, uint32_t>> offered_;
   std::vector<std::shared_ptr<Lane>> given_up_;  // may still be among the woken
+  int64_t shares_ = 0;  // lanes among which the network's memory is divided
   int64_t next_look_ns_ = 0;
 
   std::atomic<int64_t> bytes_sent_{0};
@@ -325,7 +332,8 @@ Result<std::unique_ptr<RemoteChannel>> WorkerExchange::make_incoming(ExchangeCha
                             "rows on '{}' can't come from another process: their type is no record",
                             spec.edge->name);
   }
-  auto lane = std::make_shared<InLane>(*this, id, spec, receiver, options_.debloat_target_ms);
+  auto lane = std::make_shared<InLane>(*this, id, spec, receiver, options_.debloat_target_ms,
+                                       options_.memory);
   auto end = std::make_unique<End>(*this, lane);
   {
     const std::lock_guard lock(incoming_lock_);
@@ -360,6 +368,8 @@ void WorkerExchange::add_out(const std::shared_ptr<OutLane>& lane, const Exchang
 }
 
 void WorkerExchange::add_in(const std::shared_ptr<InLane>& lane) {
+  lane->has_share = true;
+  ++shares_;
   const auto offered = offered_.find(lane->id());
   if (offered == offered_.end()) {
     expected_[lane->id()] = lane;
@@ -382,6 +392,7 @@ void WorkerExchange::give_up(const std::shared_ptr<Lane>& lane) {
   given_up_.push_back(lane);
   const bool was_open = !lane->given_up && !lane->finished;
   lane->given_up = true;
+  end_share(*lane);
   if (!lane->is_out()) {
     const auto expected = expected_.find(lane->id());
     if (expected != expected_.end() && expected->second == lane) { expected_.erase(expected); }
@@ -426,14 +437,31 @@ void WorkerExchange::enqueue(Link& link, OutLane& lane) {
 
 void WorkerExchange::grant(Link& link, InLane& lane) {
   if (lane.given_up || !lane.enter()) { return; }
-  const uint32_t count = lane.take_grant(now_ns());
+  const exchange::Grant granted = lane.take_grant(now_ns(), share_bytes());
   lane.leave();
-  if (count > 0) { link.credits.emplace_back(lane.number, count); }
+  if (!granted.is_empty()) { link.credits.emplace_back(lane.number, granted); }
+}
+
+// Others' shares become smaller when a lane comes: what they have been granted before they keep.
+int64_t WorkerExchange::share_bytes() const {
+  if (options_.memory == nullptr) { return INT64_MAX; }
+  return options_.memory->limit_bytes() / std::max<int64_t>(1, shares_);
+}
+
+void WorkerExchange::end_share(Lane& lane) {
+  if (std::exchange(lane.has_share, false)) { --shares_; }
+}
+
+void WorkerExchange::charge_writer(Link& link) {
+  const auto bytes = static_cast<int64_t>(link.writer.own_bytes());
+  if (options_.memory == nullptr || bytes <= link.charged_bytes) { return; }
+  options_.memory->reserve(bytes - std::exchange(link.charged_bytes, bytes));
 }
 
 void WorkerExchange::fail(Lane& lane, const Status& why) {
   if (lane.given_up || lane.finished) { return; }
   lane.given_up = true;
+  end_share(lane);
   if (options_.on_failure) { options_.on_failure(lane.id(), why); }
 }
 
@@ -520,6 +548,7 @@ void WorkerExchange::drop_failed() {
   for (const uint64_t id : std::exchange(failed_, {})) {
     const auto link = links_.find(id);
     if (link->second.is_out) { link_of_worker_.erase(link->second.peer.worker); }
+    if (options_.memory != nullptr) { options_.memory->release(link->second.charged_bytes); }
     links_.erase(link);
     connections_.fetch_sub(1, std::memory_order_relaxed);
   }
@@ -598,15 +627,17 @@ bool WorkerExchange::pump(Link& link) {
   if (link.connection == nullptr) { return false; }
   if (!link.credits.empty()) {
     std::string& out = link.writer.begin(number_of(FrameType::kCredits), 0, 0);
-    for (const auto& [number, count] : link.credits) {
+    for (const auto& [number, granted] : link.credits) {
       put_number(out, number);
-      put_number(out, count);
+      put_number(out, granted.count);
+      put_number(out, granted.bytes);
     }
     link.writer.finish();
     link.credits.clear();
   }
   for (int i = 0; i < kWritesPerTurn; ++i) {
     const bool more = link.greeted && fill(link);
+    charge_writer(link);
     const size_t unsent = link.writer.unsent_bytes();
     if (unsent == 0 || link.blocked) { return false; }
     const Result<bool> done = link.writer.flush(*link.connection);
@@ -747,13 +778,14 @@ Status WorkerExchange::on_credits(Link& link, std::string_view body) {
   FieldReader in(body);
   while (!in.rest().empty()) {
     const auto number = in.number<uint32_t>();
-    const auto count = in.number<uint32_t>();
-    if (!in.ok() || count > INT32_MAX) {
+    const exchange::Grant granted{in.number<uint32_t>(), in.number<int64_t>()};
+    if (!in.ok() || granted.count > INT32_MAX || granted.bytes < 0 ||
+        granted.bytes > kGrantBytesMax) {
       return data_loss(ErrorId::kDataFrame, "credits from another worker can't be read");
     }
     const auto lane = link.out.find(number);
     if (lane == link.out.end()) { continue; }  // given up meanwhile
-    lane->second->add_credits(count);
+    lane->second->add_credits(granted);
     enqueue(link, *lane->second);
   }
   return ok_status();
@@ -789,6 +821,7 @@ Status WorkerExchange::on_row_frame(Link& link, const Frame& frame) {
   const Status status = take(link, *lane, frame, std::move(placed));
   lane->leave();
   if (status.ok()) {
+    if (lane->finished) { end_share(*lane); }
     elements_received_.fetch_add(1, std::memory_order_relaxed);
     grant(link, *lane);
   }

@@ -14,8 +14,9 @@
 
 namespace tidewheel {
 
-class Config;  // base/config.h
-class World;   // base/world.h
+class Config;      // base/config.h
+class MemoryPool;  // base/memory_pool.h
+class World;       // base/world.h
 
 enum class ExchangeCompression : uint8_t { kNone = 0, kLz4 = 1, kZstd = 2, kSnappy = 3 };
 
@@ -50,6 +51,11 @@ struct ExchangeOptions {
   // Buffer debloating: receivers grant no more credits than what they use up in this time; 0: as
   // many as the channel has.
   int64_t debloat_target_ms = 0;
+  // Of the network, within the job's: charged for what has come and is not given back, and for what
+  // is encoded ahead. Channels that come here share its limit equally; each may always have one
+  // batch on its way. Null: what comes is charged to the account of its channel, without a limit of
+  // its own.
+  MemoryPool* memory = nullptr;
 
   // ---- Called on the exchange's thread; must not block.
   // The plans of barriers that are sent.

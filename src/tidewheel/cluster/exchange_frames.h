@@ -6,7 +6,7 @@
 //   welcome   first, from the receiver: version u8 | clock i64 | name
 //   refusal   instead: why; the connection ends
 //   open      attempt u64 | channel u32, as RemoteChannelSpec::number: what `number` will be
-//   credits   for each of some channels: number u32 | count u32
+//   credits   for each of some channels: number u32 | elements u32 | bytes of batches i64
 //   close     either side has given the channel up
 //   batch     rows, as the edge's codec writes them; flags: how they are compressed, and then the
 //             length u32 without compression before them
@@ -28,7 +28,7 @@
 namespace tidewheel::exchange {
 
 inline constexpr uint32_t kMagic = 0x31445754;  // "TWD1"
-inline constexpr uint8_t kVersion = 1;
+inline constexpr uint8_t kVersion = 2;
 
 enum class FrameType : uint8_t {
   kHello = 1,

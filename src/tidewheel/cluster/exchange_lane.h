@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tidewheel/base/completion_gate.h"
 #include "tidewheel/cluster/exchange.h"
@@ -22,11 +23,19 @@
 
 namespace tidewheel {
 
-class BatchPool;  // dataflow/batch_pool.h
+class BatchPool;   // dataflow/batch_pool.h
+class MemoryPool;  // base/memory_pool.h
 
 namespace exchange {
 
 class Lane;
+
+// What a receiver has room for, beyond what it has said before.
+struct Grant {
+  uint32_t count = 0;  // elements
+  int64_t bytes = 0;   // of batches, as frames have them; the last one may take more
+  bool is_empty() const { return count == 0 && bytes == 0; }
+};
 
 // Whoever works on lanes: told, on any thread, that one has something to do.
 class LaneWorker {
@@ -63,10 +72,11 @@ class Lane : public WakeTarget, public std::enable_shared_from_this<Lane> {
   // Among the woken. Credits may have it at work, and let it rest, before it is taken from there:
   // then another wake must not put it there twice.
   std::atomic<bool> is_woken{false};
-  uint64_t link = 0;      // the connection; 0: none yet
-  uint32_t number = 0;    // on it
-  bool finished = false;  // the end of input has gone through
-  bool given_up = false;  // by this side or the other, or it has failed
+  uint64_t link = 0;       // the connection; 0: none yet
+  uint32_t number = 0;     // on it
+  bool finished = false;   // the end of input has gone through
+  bool given_up = false;   // by this side or the other, or it has failed
+  bool has_share = false;  // of the network's memory
 
  protected:
   void on_scheduled(bool) override { worker_.on_woken(*this); }
@@ -98,7 +108,10 @@ class OutLane final : public Lane {
     wake();
     worker_.on_alert();
   }
-  void add_credits(uint32_t count) { credits_ += count; }
+  void add_credits(const Grant& grant) {
+    credits_ += grant.count;
+    room_bytes_ += grant.bytes;
+  }
   bool is_in_queue = false;  // of its connection
 
   struct Options {
@@ -123,18 +136,22 @@ class OutLane final : public Lane {
   const int64_t credits_max_;
   // Below 0: what an overtaking barrier has sent before it without credit.
   int64_t credits_ = 0;
-  uint32_t position_ = 0;  // elements sent
-  int64_t announced_ = 0;  // the newest checkpoint whose announcement was sent
+  int64_t room_bytes_ = 0;  // the same for bytes, and what the last batch took beyond them
+  uint32_t position_ = 0;   // elements sent
+  int64_t announced_ = 0;   // the newest checkpoint whose announcement was sent
   int64_t elements_ = 0;
   // ---- For compression.
   EncodedRows plain_;
   std::string compressed_;
 };
 
+// How much its batches may take is the lane's share of the network's memory: what waits here and
+// what the sender may still send are together no more, but for one batch, which may always move.
 class InLane final : public Lane {
  public:
+  // `network`: the account of which the lane's is a part; null: `spec.memory` is charged.
   InLane(LaneWorker& worker, ExchangeChannelId id, const RemoteChannelSpec& spec,
-         WakeTarget& receiver, int64_t debloat_target_ms);
+         WakeTarget& receiver, int64_t debloat_target_ms, MemoryPool* network);
 
   // ---- What came. Errors: kDataFrame, and what the codec says. In between enter and leave.
   // `placed`: what `place_body` has made, when the body lies in there.
@@ -145,25 +162,48 @@ class InLane final : public Lane {
   // A batch with room in its arena for a body of `size` bytes, and the room.
   std::pair<BatchRef, char*> place_body(size_t size);
 
-  // Credits to tell the sender now; 0: none yet. In between enter and leave.
-  uint32_t take_grant(int64_t now_ns);
+  // What to tell the sender now, if anything. In between enter and leave.
+  Grant take_grant(int64_t now_ns, int64_t share_bytes);
   uint32_t window() const { return window_.load(std::memory_order_relaxed); }  // any thread
 
  private:
-  [[nodiscard]] Status push(Element element);
-  uint32_t owed() const;
+  [[nodiscard]] Status push(Element element, int64_t bytes);
+  Grant owed();
+  bool sender_runs_low() const;
+  bool is_short_of_bytes() const;
+  void count_popped();
+  int64_t target_bytes() const;
+  Batch* acquire(int64_t bytes);
+  void note_batch(int64_t frame_bytes, int64_t memory_bytes);
   void adapt_window(int64_t now_ns);
-  void drop() override { pool_.reset(); }
+  void drop() override;
 
   const uint32_t credits_max_;
   const int64_t debloat_target_ns_;
   const std::unique_ptr<RowReader> reader_;
+  const uint32_t batch_rows_;
+  std::unique_ptr<MemoryPool> account_;  // null: not limited
+  MemoryPool* const memory_;             // of the pool
   std::shared_ptr<BatchPool> pool_;
   // Of elements that were granted and are not yet popped.
   std::atomic<uint32_t> window_;
   uint32_t granted_ = 0;  // counted from the start, as positions are
   int64_t adapted_ns_ = 0;
   uint32_t adapted_popped_ = 0;
+  // ---- Bytes.
+  int64_t share_bytes_ = INT64_MAX;
+  int64_t room_bytes_ = 0;  // granted and not used up, as the sender knows it
+  int64_t held_bytes_ = 0;  // of batches that wait in the channel
+  bool has_come_ = false;   // a batch
+  int64_t batch_bytes_;     // about the largest of late, in memory
+  // What is on its way is known in bytes of frames; in memory it takes the mean of late.
+  double mean_memory_;
+  double mean_frame_;
+  uint32_t counted_ = 0;  // elements popped of which `held_bytes_` knows
+  // Of elements that wait and are of a pool that is gone; they come before `pool_begin_`.
+  int64_t carried_bytes_ = 0;
+  uint32_t pool_begin_ = 0;
+  std::vector<int64_t> sizes_;  // by position: bytes of what waits
   std::string scratch_;
 };
 

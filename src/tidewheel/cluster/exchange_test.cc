@@ -15,6 +15,7 @@
 
 #include "tidewheel/base/config.h"
 #include "tidewheel/base/executor.h"
+#include "tidewheel/base/memory_pool.h"
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/dataflow/batch_pool.h"
 #include "tidewheel/dataflow/row_codec.h"
@@ -260,6 +261,7 @@ class ExchangeTest : public ::testing::TestWithParam<uint64_t> {
 
   Simulation simulation_;
   SimNetworkFabric fabric_;
+  MemoryPool network_{"network", 64 << 10};
   TestWorker a_;
   TestWorker b_;
 };
@@ -512,6 +514,123 @@ TEST_P(ExchangeTest, debloating_keeps_little_on_the_way_to_a_slow_task) {
     channel.receiver.stop();
   }
 }
+
+// Batches of 200 rows take some 10 KB: a channel would have sixteen, and all together half a dozen.
+class ExchangeMemoryTest : public ExchangeTest {
+ protected:
+  static constexpr int64_t kBatches = 60;
+  static constexpr int64_t kRows = 200;
+  ExchangeMemoryTest() { b_.options.memory = &network_; }
+  void open(size_t count) {
+    start();
+    for (uint32_t i = 0; i < count; ++i) {
+      channels_.push_back(std::make_unique<TestChannel>(a_, b_, ExchangeChannelId{1, i}, 16));
+      channels_.back()->open();
+    }
+  }
+  void send_while_blocked() {
+    for (const auto& channel : channels_) {
+      channel->receiver.blocked = true;
+      channel->send(kBatches, kRows);
+    }
+    simulation_.run_for(1'000 * kNsPerMs);
+  }
+  void unblock() {
+    for (const auto& channel : channels_) {
+      channel->receiver.blocked = false;
+      channel->receiver.poke();
+    }
+  }
+  bool run_to_the_end() {
+    return run_until([&] {
+      return std::all_of(channels_.begin(), channels_.end(),
+                         [](const auto& channel) { return channel->has_all(kBatches, kRows); });
+    });
+  }
+  // What a batch takes here, at most.
+  static constexpr int64_t kBatchBytes = 24 << 10;
+
+  std::vector<std::unique_ptr<TestChannel>> channels_;
+};
+
+TEST_P(ExchangeMemoryTest, senders_wait_at_the_bound_and_every_channel_moves) {
+  open(GetParam() % 2 == 0 ? 3 : 12);
+  send_while_blocked();
+  const auto count = static_cast<int64_t>(channels_.size());
+  EXPECT_LE(network_.peak_bytes(), network_.limit_bytes() + count * kBatchBytes);
+  EXPECT_GT(network_.used_bytes(), 0);
+  for (const auto& channel : channels_) {
+    EXPECT_GE(channel->receiver.channel->size(), 1U);
+    EXPECT_LT(channel->receiver.channel->size(), 16U);
+    EXPECT_FALSE(channel->sender.waiting.empty()) << "it is held up";
+  }
+  unblock();
+  ASSERT_TRUE(run_to_the_end());
+  for (const auto& channel : channels_) { channel->expect_all(kBatches, kRows); }
+  EXPECT_LE(network_.peak_bytes(), network_.limit_bytes() + 2 * count * kBatchBytes);
+}
+
+TEST_P(ExchangeMemoryTest, a_barrier_overtakes_beyond_the_bound) {
+  open(4);
+  send_while_blocked();
+  for (const auto& channel : channels_) { channel->sender.overtake(1); }
+  ASSERT_TRUE(run_until([&] {
+    return std::all_of(channels_.begin(), channels_.end(), [](const auto& channel) {
+      return channel->receiver.channel->announcement().checkpoint == 1 &&
+             channel->receiver.channel->last_position() >=
+                 channel->receiver.channel->announcement().position;
+    });
+  })) << "all that the barrier has not overtaken is there";
+  EXPECT_GT(network_.used_bytes(), network_.limit_bytes());
+  unblock();
+  ASSERT_TRUE(run_to_the_end());
+  for (const auto& channel : channels_) {
+    channel->expect_all(kBatches, kRows);
+    EXPECT_EQ(std::count(channel->receiver.seen.begin(), channel->receiver.seen.end(), "b1"), 1);
+  }
+  EXPECT_TRUE(b_.failures.empty());
+}
+
+TEST_P(ExchangeMemoryTest, what_was_large_once_gives_its_memory_back) {
+  open(1);
+  TestChannel& channel = *channels_[0];
+  channel.receiver.pause_ns = kNsPerMs;
+  channel.send(8, 2'000);
+  ASSERT_TRUE(run_until([&] { return channel.receiver.numbers.size() == 16'000; }));
+  channel.receiver.numbers.clear();
+  channel.receiver.seen.clear();
+  channel.send(200, 10);
+  ASSERT_TRUE(run_until([&] { return channel.has_all(200, 10); }));
+  EXPECT_LE(network_.used_bytes(), network_.limit_bytes());
+}
+
+TEST_P(ExchangeMemoryTest, channels_that_have_ended_leave_their_share) {
+  open(8);
+  for (size_t i = 1; i < channels_.size(); ++i) {
+    channels_[i]->sender.add(Element::control(Element::Kind::kEndOfInput));
+    channels_[i]->sender.poke();
+  }
+  ASSERT_TRUE(run_until([&] {
+    return std::all_of(channels_.begin() + 1, channels_.end(),
+                       [](const auto& channel) { return channel->receiver.ended; });
+  }));
+  TestChannel& last = *channels_[0];
+  last.receiver.blocked = true;
+  last.send(kBatches, kRows);
+  simulation_.run_for(100 * kNsPerMs);
+  // It was told of an eighth; from the first batch that it takes on it has all.
+  last.receiver.blocked = false;
+  last.receiver.pause_ns = 10 * kNsPerMs;
+  last.receiver.poke();
+  simulation_.run_for(100 * kNsPerMs);
+  EXPECT_GE(last.receiver.channel->size(), 4U);
+  last.receiver.pause_ns = 0;
+  last.receiver.poke();
+  ASSERT_TRUE(run_until([&] { return last.has_all(kBatches, kRows); }));
+  last.expect_all(kBatches, kRows);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ExchangeMemoryTest, ::testing::Range<uint64_t>(1, 13));
 
 TEST_P(ExchangeTest, compression_changes_nothing_but_the_bytes) {
   const auto how = static_cast<ExchangeCompression>(GetParam() % 4);

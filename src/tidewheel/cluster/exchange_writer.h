@@ -30,6 +30,8 @@ class RowFrameWriter {
   void abandon_rows();
 
   size_t unsent_bytes() const { return filling_.bytes.size() + flushing_.bytes.size() - sent_; }
+  // Of these, those that are not in the batches' memory.
+  size_t own_bytes() const { return filling_.bytes.own().size() + flushing_.bytes.own().size(); }
   // Writes what it can. True: all is written.
   Result<bool> flush(Connection& connection);
 

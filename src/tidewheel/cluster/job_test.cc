@@ -425,6 +425,16 @@ class FakeManager {
       tell_slots();
     });
   }
+  void lose(const std::string& task_manager, const std::string& worker, const std::string& why) {
+    loop_->post([this, task_manager, worker, why] {
+      pb::WorkerLostNotice notice;
+      notice.set_epoch(epoch_);
+      notice.set_task_manager_id(task_manager);
+      notice.set_worker_id(worker);
+      notice.set_reason(why);
+      master_.notify("WorkerLost", notice);
+    });
+  }
   // As of now; the test waits for it.
   pb::JobReport ask_report() {
     auto done = std::make_shared<std::unique_ptr<Event>>(world_.executor().make_event());
@@ -686,6 +696,56 @@ TEST_P(ClusterJob, goes_on_from_its_checkpoint_when_a_worker_is_lost) {
   EXPECT_EQ(report.checkpoints().restored(), report.restarts());
   EXPECT_GT(report.failures_size(), 0);
   EXPECT_EQ(task_managers_of(report), (std::set<std::string>{"tm1", "tm3"}));
+}
+
+TEST_P(ClusterJob, tasks_that_end_with_their_worker_have_failed_by_what_its_task_manager_says) {
+  JobOnWorkers job(*machines_, {.count = 60'000, .rows_per_ms = 20});
+  job.set("execution.checkpointing.interval", "50 ms");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm2", 1, "w-tm2"}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() < 10'000) { rest_ms(world, 5); }
+  job.workers.erase("tm2");  // its tasks are cancelled, and told so
+  rest_ms(world, 100);
+  job.manager.lose("tm2", "w-tm2", "its TaskManager tm2 was stopped");
+  job.start_worker("tm3");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm3", 1, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  ASSERT_GT(job.manager.report.failures_size(), 0);
+  for (const pb::FailureReport& failure : job.manager.report.failures()) {
+    EXPECT_NE(failure.text().find("its TaskManager tm2 was stopped"), std::string::npos)
+        << failure.text();
+  }
+}
+
+// Room for one batch or two between two workers: senders wait nearly always, barriers overtake
+// them, and what they have overtaken is beyond the bound.
+TEST_P(ClusterJob, with_hardly_any_memory_for_the_network_waits_and_is_right) {
+  JobOnWorkers job(*machines_, {.count = 1'000'000});
+  job.set("taskmanager.memory.network.min", "8 kb");
+  job.set("taskmanager.memory.network.max", "8 kb");
+  job.set("execution.checkpointing.interval", "10 ms");
+  job.set("execution.checkpointing.unaligned.enabled", "true");
+  job.start_master();
+  job.start_worker("tm1");
+  job.start_worker("tm2");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm2", 1, "w-tm2"}});
+  World& world = machines_->host("manager");
+  while (job.results->rows_so_far() < 100'000 ||
+         job.manager.ask_report().checkpoints().completed() == 0) {
+    rest_ms(world, 5);
+  }
+  machines_->kill("tm2");
+  job.start_worker("tm3");
+  job.manager.give({{"tm1", 1, "w-tm1"}, {"tm3", 1, ""}});
+  const Status end = job.master->wait();
+  EXPECT_TRUE(end.ok()) << end.to_string();
+  job.expect_exact_counts();
+  EXPECT_GE(job.manager.report.restarts(), 1);
 }
 
 // ---- In stages: counts begin when all numbers are in files.

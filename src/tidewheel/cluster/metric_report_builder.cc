@@ -368,28 +368,19 @@ void add_debloated(const TaskFigures& figures, double elements, pb::MetricScope&
                          static_cast<int64_t>(elements * mean_batch_bytes(figures)));
 }
 
-void ChannelMemory::add(const TaskFigures& figures) {
-  const double bytes = mean_batch_bytes(figures);
-  batches.elements += figures.input.elements;
-  batches.capacity += figures.input.capacity;
-  used_bytes += static_cast<int64_t>(static_cast<double>(figures.input.elements) * bytes);
-  total_bytes += static_cast<int64_t>(static_cast<double>(figures.input.capacity) * bytes);
-}
-
-void add_worker_metrics(const std::string& task_manager, int64_t memory_bytes,
-                        const ChannelMemory& channels, pb::MetricReport& report) {
+void add_worker_metrics(const std::string& task_manager, const WorkerMemory& memory,
+                        pb::MetricReport& report) {
   pb::MetricScope& scope = *report.add_scopes();
   scope.set_kind(pb::MetricScope::WORKER);
   scope.set_task_manager(task_manager);
   MetricAdder to(scope);
-  const QueueLength& batches = channels.batches;
-  to.add("Status.Flink.Memory.Managed.Used", memory_bytes);
+  to.add("Status.Process.Memory.Tasks.Used", memory.task_bytes);
+  to.add("Status.Flink.Memory.Managed.Used", memory.managed_bytes);
+  to.add("Status.Shuffle.Netty.UsedMemory", memory.network_bytes);
+  const QueueLength& batches = memory.batches;
   to.add("Status.Shuffle.Netty.TotalMemorySegments", batches.capacity);
   to.add("Status.Shuffle.Netty.UsedMemorySegments", batches.elements);
   to.add("Status.Shuffle.Netty.AvailableMemorySegments", batches.capacity - batches.elements);
-  to.add("Status.Shuffle.Netty.TotalMemory", channels.total_bytes);
-  to.add("Status.Shuffle.Netty.UsedMemory", channels.used_bytes);
-  to.add("Status.Shuffle.Netty.AvailableMemory", channels.total_bytes - channels.used_bytes);
 }
 
 // Tasks whose workers have answered are in the report with more than is known here.

@@ -39,19 +39,15 @@ std::map<std::string, int64_t> sum_accumulators(const ChainedGraph& chained, con
                                                 const std::vector<MetricValue>& metrics,
                                                 const std::function<bool(TaskId)>& is_here);
 
-// What the inputs of some tasks hold, and may hold. Bytes are about: batches by the mean size of
-// those that have come.
-struct ChannelMemory {
-  QueueLength batches;
-  int64_t used_bytes = 0;
-  int64_t total_bytes = 0;
-
-  void add(const TaskFigures& figures);
+// What a worker uses of its TaskManager's memory.
+struct WorkerMemory {
+  int64_t task_bytes = 0;
+  int64_t managed_bytes = 0;
+  int64_t network_bytes = 0;
+  QueueLength batches;  // that wait before its tasks, wherever they come from
 };
-
-// What a worker has of its TaskManager: accounted memory, and that of its channels.
-void add_worker_metrics(const std::string& task_manager, int64_t memory_bytes,
-                        const ChannelMemory& channels, pb::MetricReport& report);
+void add_worker_metrics(const std::string& task_manager, const WorkerMemory& memory,
+                        pb::MetricReport& report);
 
 // Of a master: the job's own and its coordinators', and what is known of the tasks of which the
 // report has nothing yet.

@@ -531,7 +531,17 @@ void RemoteFleet::deliver(int32_t node, int32_t subtask, std::string event) {
 // Rows of another worker do not come any more, or the task's own worker is being ended.
 bool RemoteFleet::may_follow_from_a_loss(const pb::HappenedNotice& notice) const {
   constexpr auto kLost = static_cast<uint32_t>(ErrorId::kNetworkLost);
-  return notice.input_lost().id() == kLost || notice.ended().failure().id() == kLost;
+  if (notice.input_lost().id() == kLost || notice.ended().failure().id() == kLost) { return true; }
+  // Nobody has told the task to end: its process does.
+  if (notice.what_case() != pb::HappenedNotice::kEnded ||
+      notice.ended().state() != static_cast<uint32_t>(TaskState::kCancelled)) {
+    return false;
+  }
+  const TaskId task = from_message(notice.task());
+  const auto& all = parts_.layout.tasks();
+  if (std::find(all.begin(), all.end(), task) == all.end()) { return false; }
+  const std::vector<TaskAttempt>& attempts = tasks_[parts_.layout.place_of(task)];
+  return !attempts.empty() && attempts.back().state != ExecutionState::kCanceling;
 }
 
 void RemoteFleet::on_happened(const RpcRequest& from, const pb::HappenedNotice& notice) {

@@ -14,6 +14,7 @@
 #include "tidewheel/base/fault.h"
 #include "tidewheel/base/log_context.h"
 #include "tidewheel/base/memory_pool.h"
+#include "tidewheel/base/memory_sizes.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/port_list.h"
@@ -36,6 +37,7 @@
 #include "tidewheel/dataflow/job_setup.h"
 #include "tidewheel/dataflow/restore.h"
 #include "tidewheel/dataflow/result_store.h"
+#include "tidewheel/rocksdb/rocksdb_backends.h"
 #include "tidewheel/rpc/service.h"
 #include "tidewheel/state/state_backend.h"
 
@@ -171,6 +173,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
   void register_now();
   void on_registered(const pb::RegisterWorkerResponse& response);
   Status set_up(const pb::RegisterWorkerResponse& response);
+  Status open_memory(const std::string& job_name);
   Status open_results();
   Status start_exchange(const pb::RegisterWorkerResponse& response);
   void fail(const Status& why);
@@ -243,6 +246,7 @@ class WorkerProcess final : public JobWorker, private TaskListener {
 
   uint64_t number_ = 0;
   std::unique_ptr<MemoryPool> memory_;
+  std::unique_ptr<MemoryPool> network_memory_;  // within it
   std::unique_ptr<MetricGroup> metrics_;
   std::unique_ptr<StateBackends> backends_;
   std::unique_ptr<WorkerStorage> storage_;
@@ -403,10 +407,7 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
     chained_.vertices[static_cast<size_t>(chained_.vertex_of_node[i])].max_parallelism = max;
   }
   const std::string& name = response.job_name();
-  const bool is_limited = role_.memory_bytes > 0 && config_.get(options::kJobMemory) == 0;
-  memory_ = std::make_unique<MemoryPool>(
-      fmt::format("job '{}'", name),
-      is_limited ? role_.memory_bytes : job_memory_bytes(world_, config_));
+  TIDEWHEEL_RETURN_IF_ERROR(open_memory(name));
   metrics_ = std::make_unique<MetricGroup>(name);
   const auto slots = static_cast<int32_t>(std::max<int64_t>(1, config_.get(options::kTaskSlots)));
   TIDEWHEEL_ASSIGN_OR_RETURN(backends_,
@@ -431,6 +432,21 @@ Status WorkerProcess::set_up(const pb::RegisterWorkerResponse& response) {
                                      .backends = backends_.get(),
                                      .results = results_.get(),
                                      .is_partial = true}));
+  return ok_status();
+}
+
+// The TaskManager has said what there is; a job may want less.
+Status WorkerProcess::open_memory(const std::string& job_name) {
+  const int64_t wanted = config_.get(options::kJobMemory);
+  int64_t limit = role_.memory_bytes;
+  if (limit == 0) {
+    limit = job_memory_bytes(world_, config_);
+  } else if (wanted > 0) {
+    limit = std::min(limit, wanted);
+  }
+  memory_ = std::make_unique<MemoryPool>(fmt::format("job '{}'", job_name), limit);
+  TIDEWHEEL_ASSIGN_OR_RETURN(const int64_t network, network_memory_bytes(config_, limit));
+  network_memory_ = memory_->make_child("network", network);
   return ok_status();
 }
 
@@ -474,6 +490,7 @@ Status WorkerProcess::start_exchange(const pb::RegisterWorkerResponse& response)
   options.name = fmt::format("worker {} on {}", number_, role_.task_manager_id);
   options.listen_at = role_.listen_at;
   options.network = network_;
+  options.memory = network_memory_.get();
   TIDEWHEEL_RETURN_IF_ERROR(configure_exchange(config_, options));
   options.plans = &plans_;
   options.on_plan = [this](CheckpointPlanRef plan) { plans_.add(std::move(plan)); };
@@ -948,14 +965,21 @@ void WorkerProcess::add_tasks(pb::MetricReport& report) const {
 
 void WorkerProcess::add_worker(pb::MetricReport& report) const {
   if (memory_ == nullptr) { return; }
-  ChannelMemory channels;
+  WorkerMemory memory;
   for (const Region& region : regions_) {
     for (const TaskId id : region.tasks) {
       const Task* const task = task_of(id);
-      if (task != nullptr) { channels.add(task->figures()); }
+      if (task == nullptr) { continue; }
+      const TaskFigures figures = task->figures();
+      memory.batches.elements += figures.input.elements;
+      memory.batches.capacity += figures.input.capacity;
     }
   }
-  add_worker_metrics(role_.task_manager_id, memory_->used_bytes(), channels, report);
+  memory.managed_bytes = rocksdb_managed_bytes(backends_.get());
+  memory.network_bytes = network_memory_->used_bytes();
+  memory.task_bytes =
+      std::max<int64_t>(0, memory_->used_bytes() - memory.managed_bytes - memory.network_bytes);
+  add_worker_metrics(role_.task_manager_id, memory, report);
 }
 
 PrometheusText::Labels WorkerProcess::labels_of(TaskId task) const {

@@ -164,7 +164,8 @@ void JobManager::report(std::string job_id, Answer<JobReportRef> done) {
     if (!(*job)->master) { return done(JobReportRef(std::move(known))); }
     (*job)->master.call<pb::ReportResponse>(
         "Report", pb::Empty(),
-        [role, job_id, done, known](const Result<pb::ReportResponse>& answer) {
+        [role, job_id, epoch = (*job)->epoch, done, known,
+         parse](const Result<pb::ReportResponse>& answer) {
           auto report = std::make_shared<pb::JobReport>();
           // A master that is just being replaced: what is known without it.
           if (!answer.ok() || !report->ParseFromString(answer->report())) {
@@ -175,12 +176,18 @@ void JobManager::report(std::string job_id, Answer<JobReportRef> done) {
           if (asked.ok() && (*asked)->plan.empty() && report->vertices_size() > 0) {
             (*asked)->plan = answer->report();
           }
-          // Its end is shown when it is kept.
-          const auto status = static_cast<ClusterJobStatus>(report->status());
-          if (is_final(status)) {
-            report->set_status(known->status());
-            report->set_end_ms(-1);  // what has an end is not asked for again
+          if (asked.ok() && is_final((*asked)->shown_status())) {
+            return done(parse((*asked)->report));
           }
+          // The master tells its state seldomer than it changes, and its end is shown when it is
+          // kept: what is shown here is what is shown of all jobs.
+          if (asked.ok() && (*asked)->epoch == epoch) {
+            role->note_status(**asked, report->status());
+          }
+          report->set_status(asked.ok() ? static_cast<uint32_t>((*asked)->shown_status())
+                                        : known->status());
+          // What has an end is not asked for again.
+          report->set_end_ms(-1);
           if (asked.ok()) { Role::add_master_failures(**asked, *report); }
           done(JobReportRef(std::move(report)));
         });
@@ -424,8 +431,10 @@ TaskManagerSummary summary_of(const JobManager::Role::TaskManager& task_manager,
   out.cpu_cores = info.cpu_cores();
   out.physical_memory_bytes = info.machine_memory_bytes();
   out.total_process_bytes = info.process_memory_bytes();
-  out.total_flink_bytes = info.process_memory_bytes() - info.own_memory_bytes();
-  out.free_memory_bytes = out.total_flink_bytes;
+  out.total_flink_bytes = info.own_memory_bytes() + info.task_memory_bytes() +
+                          info.managed_memory_bytes() + info.network_memory_bytes();
+  out.overhead_bytes = out.total_process_bytes - out.total_flink_bytes;
+  out.free_memory_bytes = info.process_memory_bytes() - info.own_memory_bytes();
   out.framework_heap_bytes = info.own_memory_bytes();
   out.managed_bytes = info.managed_memory_bytes();
   out.network_bytes = info.network_memory_bytes();
@@ -435,8 +444,7 @@ TaskManagerSummary summary_of(const JobManager::Role::TaskManager& task_manager,
     amount.cpu_cores = static_cast<double>(info.cpu_cores()) * count / info.slots();
     amount.managed_bytes = info.managed_memory_bytes() * n / info.slots();
     amount.network_bytes = info.network_memory_bytes() * n / info.slots();
-    amount.task_heap_bytes =
-        info.slot_memory_bytes() * n - amount.managed_bytes - amount.network_bytes;
+    amount.task_heap_bytes = info.task_memory_bytes() * n / info.slots();
     return amount;
   };
   out.total = slots(out.slots);

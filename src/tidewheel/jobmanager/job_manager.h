@@ -21,13 +21,14 @@ class ProcessLauncher;   // base/process.h
 class World;             // base/world.h
 
 struct JobManagerOptions {
-  Config config;                  // the cluster's
-  std::string bind_host;          // where it listens
-  std::vector<uint16_t> ports;    // of which the first free one is taken; 0: any
-  std::string host;               // by which others reach it
-  std::string working_directory;  // its own; what is in it is removed at the start
-  std::string log_directory;      // of job masters
-  ProcessLogs logs;               // its own
+  Config config;                    // the cluster's
+  std::string bind_host;            // where it listens
+  std::vector<uint16_t> ports;      // of which the first free one is taken; 0: any
+  std::string host;                 // by which others reach it
+  std::string working_directory;    // its own; what is in it is removed at the start
+  std::string log_directory;        // of job masters
+  ProcessLogs logs;                 // its own
+  int64_t master_memory_bytes = 0;  // of each; 0: no limit
   HighAvailability* high_availability = nullptr;
   ProcessLauncher* launcher = nullptr;
   Network* network = nullptr;  // null: the world's

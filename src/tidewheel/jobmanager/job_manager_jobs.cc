@@ -250,7 +250,7 @@ void JobManager::Role::launch_master(Job& job, const std::string& directory) {
   const ProcessLogs logs = logs_of(job.id);
   spec.output_path = join_path(logs.directory, logs.output);
   spec.error_path = join_path(logs.directory, logs.log);
-  spec.memory_bytes_max = options_.config.get(options::kJobManagerMemory);
+  spec.memory_bytes_max = options_.master_memory_bytes;
   job.master_since_ms = loop_.now_ms();
   auto started = options_.launcher->start(
       std::move(spec),
@@ -592,13 +592,21 @@ void JobManager::Role::on_declare_slots(const pb::DeclareSlotsRequest& request,
   take_need(*job, request);
 }
 
+// Its end is told by JobEnded. Older than what is known it can't be: a master tells in order.
+void JobManager::Role::note_status(Job& job, uint32_t told) const {
+  const ClusterJobStatus status = job_status_of(told);
+  if (is_final(status) || is_final(job.status) || job.status == status ||
+      job.status == ClusterJobStatus::kCancelling) {
+    return;
+  }
+  job.status = status;
+  job.changed_ms = world_.clock().wall_ms();
+}
+
 void JobManager::Role::on_job_changed(const pb::JobChangedNotice& notice) {
   Job* const job = present(notice.job_id(), notice.epoch());
   if (job == nullptr || is_final(job->status)) { return; }
-  const ClusterJobStatus status = job_status_of(notice.status());
-  // Its end is told by JobEnded.
-  const bool is_cancelling = job->status == ClusterJobStatus::kCancelling;
-  if (!is_final(status) && !is_cancelling) { job->status = status; }
+  note_status(*job, notice.status());
   if (!notice.name().empty()) { job->name = notice.name(); }
   job->tasks.assign(notice.tasks().begin(), notice.tasks().end());
   if (notice.start_ms() > 0) { job->start_ms = notice.start_ms(); }

@@ -80,7 +80,7 @@ void JobManager::Role::launch_plan(uint64_t number, const std::string& directory
   spec.environment = {{kPlanFileVariable, join_path(directory, "plan")}};
   spec.output_path = join_path(directory, "out");
   spec.error_path = join_path(directory, "log");
-  spec.memory_bytes_max = options_.config.get(options::kJobManagerMemory);
+  spec.memory_bytes_max = options_.master_memory_bytes;
   auto started = options_.launcher->start(
       std::move(spec),
       [this, poster = loop_.poster(), number, directory, done](const ProcessEnd& end) {

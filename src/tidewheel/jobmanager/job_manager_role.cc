@@ -95,6 +95,12 @@ void JobManager::Role::serve() {
   service_->on<pb::FetchProgramRequest, pb::FetchProgramResponse>(
       "FetchProgram", [this](const RpcRequest&, const pb::FetchProgramRequest& request,
                              const auto& answer) { on_fetch(request, answer); });
+  service_->on<pb::TaskManagerLeavesRequest, pb::Empty>(
+      "TaskManagerLeaves", [this](const RpcRequest& from,
+                                  const pb::TaskManagerLeavesRequest& request, const auto& answer) {
+        task_manager_is_gone(request.id(), from.peer.get(), request.reason());
+        answer.ok({});
+      });
   service_->on_notice<pb::WorkerEndedNotice>(
       "WorkerEnded",
       [this](const RpcRequest&, const pb::WorkerEndedNotice& notice) { on_worker_ended(notice); });

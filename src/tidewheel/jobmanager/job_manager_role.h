@@ -128,6 +128,8 @@ class JobManager::Role {
   // What a checkpoint may take, and the way there and back.
   int64_t savepoint_timeout_ms(const Job& job) const;
   void fill_report(const Job& job, pb::JobReport& report) const;
+  // What the job's master of the present epoch says it does.
+  void note_status(Job& job, uint32_t told) const;
   // Among those of the report, the newest first.
   static void add_master_failures(const Job& job, pb::JobReport& report);
 
@@ -187,6 +189,8 @@ class JobManager::Role {
                                 const pb::RegisterTaskManagerRequest& request,
                                 const RpcAnswer<pb::RegisterTaskManagerResponse>& answer);
   void on_task_manager_lost(const std::string& id, const RpcPeer* peer, const Status& why);
+  // `how`: "was stopped". Nothing happens when it is gone already.
+  void task_manager_is_gone(const std::string& id, const RpcPeer* peer, const std::string& how);
   void on_worker_ended(const pb::WorkerEndedNotice& notice);
   void on_fetch(const pb::FetchProgramRequest& request,
                 const RpcAnswer<pb::FetchProgramResponse>& answer);

@@ -96,9 +96,14 @@ void JobManager::Role::on_register_task_manager(
 
 void JobManager::Role::on_task_manager_lost(const std::string& id, const RpcPeer* peer,
                                             const Status& why) {
+  task_manager_is_gone(id, peer, fmt::format("is lost: {}", why.message()));
+}
+
+void JobManager::Role::task_manager_is_gone(const std::string& id, const RpcPeer* peer,
+                                            const std::string& how) {
   const auto found = task_managers_.find(id);
   if (found == task_managers_.end() || found->second.client.peer().get() != peer) { return; }
-  log_.warning("TaskManager {} is lost: {}", id, why.to_string());
+  log_.warning("TaskManager {} {}", id, how);
   task_managers_.erase(found);
   pool_.remove_task_manager(id);
   for (auto& [job_id, job] : jobs_) {
@@ -109,7 +114,7 @@ void JobManager::Role::on_task_manager_lost(const std::string& id, const RpcPeer
       notice.set_epoch(job.epoch);
       notice.set_task_manager_id(id);
       notice.set_worker_id(worker->second);
-      notice.set_reason(fmt::format("its TaskManager {} is lost: {}", id, why.message()));
+      notice.set_reason(fmt::format("its TaskManager {} {}", id, how));
       job.master.notify("WorkerLost", notice);
     }
     job.workers.erase(worker);

@@ -137,6 +137,8 @@ class RestApi final : public HttpService {
   void with_checkpoints(const RestCallRef& call, Then<JobReportRef> then);
   void with_job_metrics(const RestCallRef& call, const std::string& job_id,
                         std::function<void(JobReportRef, MetricReportRef)> then);
+  // All jobs, as they are now.
+  void with_jobs(const RestCallRef& call, Then<std::vector<JobSummary>> then);
   void with_job_summary(const RestCallRef& call, Then<JobSummary> then);
   void fetch_report(const std::string& job_id, FetchCache<JobReportRef>::Done done);
   void fetch_metrics(const std::string& job_id, FetchCache<MetricReportRef>::Done done);

@@ -147,10 +147,9 @@ void RestApi::add_cluster_routes() {
   });
   get("/overview", "Counts of TaskManagers, slots and jobs", [this](const RestCallRef& call) {
     gateway_.overview(on_answer<ClusterOverview>(call, [this, call](ClusterOverview overview) {
-      gateway_.jobs(on_answer<std::vector<JobSummary>>(
-          call, [call, overview](const std::vector<JobSummary>& jobs) {
-            call->json(overview_json(overview, jobs));
-          }));
+      with_jobs(call, [call, overview](const std::vector<JobSummary>& jobs) {
+        call->json(overview_json(overview, jobs));
+      });
     }));
   });
   change("DELETE", "/cluster", "Ends all jobs and processes", [this](const RestCallRef& call) {

@@ -46,12 +46,12 @@ std::string flame_graph_without_data(int64_t end_timestamp) {
 void RestApi::add_job_routes() {
   using Jobs = std::vector<JobSummary>;
   get("/jobs", "Ids and states of all jobs", [this](const RestCallRef& call) {
-    gateway_.jobs(on_answer<Jobs>(call, [call](const Jobs& jobs) { call->json(jobs_json(jobs)); }));
+    with_jobs(call, [call](const Jobs& jobs) { call->json(jobs_json(jobs)); });
   });
   get("/jobs/overview", "All jobs", [this](const RestCallRef& call) {
-    gateway_.jobs(on_answer<Jobs>(call, [this, call](const Jobs& jobs) {
+    with_jobs(call, [this, call](const Jobs& jobs) {
       call->json(jobs_overview_json(jobs, world_.clock().wall_ms()));
-    }));
+    });
   });
   const auto show = [this](std::string path, std::string summary,
                            std::function<std::string(const pb::JobReport&)> write) {
@@ -97,19 +97,31 @@ void RestApi::add_job_routes() {
       });
 }
 
-// Asked of the cluster each time: clients wait for a change of it.
-void RestApi::with_job_summary(const RestCallRef& call, Then<JobSummary> then) {
+// Asked of the cluster each time: clients wait for a change of it. Who has seen a state here sees
+// it in the job's report too, of which a copy may be older.
+void RestApi::with_jobs(const RestCallRef& call, Then<std::vector<JobSummary>> then) {
   gateway_.jobs(on_answer<std::vector<JobSummary>>(
-      call, [call, then = std::move(then)](const std::vector<JobSummary>& jobs) {
-        const std::string& id = call->parameter("jobid");
-        const auto found = std::find_if(jobs.begin(), jobs.end(),
-                                        [&](const JobSummary& job) { return job.id == id; });
-        if (found == jobs.end()) {
-          call->fail(not_found(ErrorId::kUnknownJob, "Job {} not found", id));
-        } else {
-          then(*found);
+      call, [this, then = std::move(then)](const std::vector<JobSummary>& jobs) {
+        for (const JobSummary& job : jobs) {
+          reports_.forget_unless(job.id, [&job](const JobReportRef& report) {
+            return report->status() == static_cast<uint32_t>(job.status);
+          });
         }
+        then(jobs);
       }));
+}
+
+void RestApi::with_job_summary(const RestCallRef& call, Then<JobSummary> then) {
+  with_jobs(call, [call, then = std::move(then)](const std::vector<JobSummary>& jobs) {
+    const std::string& id = call->parameter("jobid");
+    const auto found =
+        std::find_if(jobs.begin(), jobs.end(), [&](const JobSummary& job) { return job.id == id; });
+    if (found == jobs.end()) {
+      call->fail(not_found(ErrorId::kUnknownJob, "Job {} not found", id));
+    } else {
+      then(*found);
+    }
+  });
 }
 
 void RestApi::show_execution_result(const RestCallRef& call) {

@@ -142,6 +142,65 @@ TEST_F(RestTest, a_job_is_fetched_once_for_many_requests) {
   EXPECT_EQ(gateway.reports_asked, 3);
 }
 
+TEST_F(RestTest, a_state_that_was_seen_in_the_list_is_seen_at_the_job) {
+  EXPECT_EQ(get(kJobPath)["state"].text(), "RUNNING");
+  gateway.set_status(TestGateway::kJob, ClusterJobStatus::kFinished);
+  EXPECT_EQ(get(kJobPath)["state"].text(), "RUNNING") << "it was fetched just now";
+  for (const char* const path : {"/jobs/overview", "/jobs", "/overview"}) {
+    gateway.set_status(TestGateway::kJob, ClusterJobStatus::kRunning);
+    get(path);
+    EXPECT_EQ(get(kJobPath)["state"].text(), "RUNNING");
+    gateway.set_status(TestGateway::kJob, ClusterJobStatus::kFinished);
+    get(path);
+    EXPECT_EQ(get(kJobPath)["state"].text(), "FINISHED") << path;
+  }
+}
+
+TEST_F(RestTest, who_has_seen_the_end_sees_the_failures_before_it) {
+  EXPECT_TRUE(get(kJobPath + "/exceptions")["exceptionHistory"]["entries"].items().empty());
+  gateway.set_status(TestGateway::kJob, ClusterJobStatus::kFailed);
+  pb::FailureReport& failure = *gateway.report_of(TestGateway::kJob).add_failures();
+  failure.set_text("in the last moment");
+  EXPECT_TRUE(get(kJobPath + "/exceptions")["exceptionHistory"]["entries"].items().empty())
+      << "it was fetched just now";
+  EXPECT_EQ(get(kJobPath + "/execution-result")["status"]["id"].text(), "COMPLETED");
+  EXPECT_EQ(get(kJobPath + "/exceptions")["exceptionHistory"]["entries"].items().size(), 1U);
+}
+
+TEST(FetchCache, who_asks_after_news_does_not_get_what_was_asked_for_before) {
+  SimMachine machine({.seed = 3});
+  // All on this thread: what is posted runs at once.
+  FetchCache<int> cache(
+      machine.world.clock(), [](const std::function<void()>& mail) { mail(); }, 10);
+  std::vector<FetchCache<int>::Done> fetching;
+  const auto fetch = [&fetching](FetchCache<int>::Done done) {
+    fetching.push_back(std::move(done));
+  };
+  std::vector<std::string> got;
+  const auto ask = [&](const std::string& who) {
+    cache.get("job", 60'000, fetch, [&got, who](const Result<int>& value) {
+      got.push_back(who + std::to_string(*value));
+    });
+  };
+  ask("a");
+  ask("b");
+  cache.forget_unless("job", [](int) { return true; });
+  ask("c");
+  ASSERT_EQ(fetching.size(), 1U);
+  fetching[0](1);
+  EXPECT_EQ(got, (std::vector<std::string>{"a1", "b1"}));
+  ASSERT_EQ(fetching.size(), 2U);
+  fetching[1](2);
+  ask("d");
+  EXPECT_EQ(got, (std::vector<std::string>{"a1", "b1", "c2", "d2"}));
+  cache.forget_unless("job", [](int value) { return value == 2; });
+  ask("e");
+  EXPECT_EQ(fetching.size(), 2U) << "it is right";
+  cache.forget_unless("job", [](int value) { return value == 3; });
+  ask("f");
+  EXPECT_EQ(fetching.size(), 3U);
+}
+
 TEST_F(RestTest, what_is_not_there_is_404_and_what_is_no_id_is_400) {
   EXPECT_EQ(code("GET", "/jobs/" + kUnknown), 404);
   EXPECT_EQ(code("GET", "/jobs/nonsense"), 400);

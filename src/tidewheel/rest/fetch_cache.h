@@ -34,16 +34,31 @@ class FetchCache {
       return;
     }
     Entry& entry = entries_[key];
+    if (entry.is_outdated) {
+      entry.late.push_back({fetch, std::move(done)});
+      return;
+    }
     entry.waiting.push_back(std::move(done));
-    if (entry.waiting.size() > 1) { return; }
-    fetch([poster = poster_, this, key](Result<T> value) {
-      poster([this, key, value = std::move(value)] { arrived(key, value); });
-    });
+    if (entry.waiting.size() == 1) { begin(key, fetch); }
   }
   void set_lasting(std::function<bool(const T&)> lasts) { lasts_ = std::move(lasts); }
+  // Who asks from here on gets what is fetched from here on.
   void forget(const std::string& key) {
     const auto found = entries_.find(key);
-    if (found != entries_.end() && found->second.waiting.empty()) { entries_.erase(found); }
+    if (found == entries_.end()) { return; }
+    if (found->second.waiting.empty()) {
+      entries_.erase(found);
+    } else {
+      found->second.is_outdated = true;
+    }
+  }
+  // The same for a value that is, or may be about to be, another than is known elsewhere.
+  void forget_unless(const std::string& key, const std::function<bool(const T&)>& is_right) {
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) { return; }
+    const Entry& entry = found->second;
+    if (entry.waiting.empty() && entry.value.has_value() && is_right(*entry.value)) { return; }
+    forget(key);
   }
 
  private:
@@ -51,7 +66,15 @@ class FetchCache {
     std::optional<T> value;
     int64_t fetched_ns = 0;
     std::vector<Done> waiting;
+    bool is_outdated = false;  // what is being fetched, for those who ask later
+    std::vector<std::pair<Fetch, Done>> late;
   };
+
+  void begin(const std::string& key, const Fetch& fetch) {
+    fetch([poster = poster_, this, key](Result<T> value) {
+      poster([this, key, value = std::move(value)] { arrived(key, value); });
+    });
+  }
 
   bool is_fresh(const Entry& entry, int64_t age_ms_max) const {
     return clock_.now_ns() - entry.fetched_ns < age_ms_max * 1'000'000 ||
@@ -60,7 +83,10 @@ class FetchCache {
   void arrived(const std::string& key, const Result<T>& value) {
     Entry& entry = entries_[key];
     const std::vector<Done> waiting = std::exchange(entry.waiting, {});
-    if (value.ok()) {
+    auto late = std::exchange(entry.late, {});
+    if (std::exchange(entry.is_outdated, false)) {
+      entries_.erase(key);
+    } else if (value.ok()) {
       entry.value = *value;
       entry.fetched_ns = clock_.now_ns();
       make_room();
@@ -68,6 +94,7 @@ class FetchCache {
       entries_.erase(key);
     }
     for (const Done& done : waiting) { done(value); }
+    for (auto& [fetch, done] : late) { get(key, 0, fetch, std::move(done)); }
   }
   void make_room() {
     while (entries_.size() > entries_max_) {

@@ -241,13 +241,12 @@ int64_t integer_of(const pb::MetricReport& report, std::string_view name) {
 void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>& jobs,
                      const std::string& task_manager, pb::MetricReport& process) {
   // Those of a TaskManager without jobs are 0.
-  std::map<std::string, int64_t> sums = {{"Status.Flink.Memory.Managed.Used", 0},
+  std::map<std::string, int64_t> sums = {{"Status.Process.Memory.Tasks.Used", 0},
+                                         {"Status.Flink.Memory.Managed.Used", 0},
                                          {"Status.Shuffle.Netty.TotalMemorySegments", 0},
                                          {"Status.Shuffle.Netty.UsedMemorySegments", 0},
                                          {"Status.Shuffle.Netty.AvailableMemorySegments", 0},
-                                         {"Status.Shuffle.Netty.TotalMemory", 0},
-                                         {"Status.Shuffle.Netty.UsedMemory", 0},
-                                         {"Status.Shuffle.Netty.AvailableMemory", 0}};
+                                         {"Status.Shuffle.Netty.UsedMemory", 0}};
   for (const auto& job : jobs) {
     for (const pb::MetricScope& scope : job->scopes()) {
       if (scope.kind() != pb::MetricScope::WORKER || scope.task_manager() != task_manager) {
@@ -256,10 +255,10 @@ void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>&
       for (const pb::Metric& metric : scope.metrics()) { sums[metric.name()] += metric.integer(); }
     }
   }
-  // In percent of all memory: channels have no budget of their own.
-  const int64_t most = integer_of(process, "Status.Process.Memory.Max");
-  sums["Status.Shuffle.Netty.RequestedMemoryUsage"] =
-      most <= 0 ? 0 : 100 * sums["Status.Shuffle.Netty.TotalMemory"] / most;
+  const int64_t used = sums["Status.Shuffle.Netty.UsedMemory"];
+  const int64_t most = integer_of(process, "Status.Shuffle.Netty.TotalMemory");
+  sums["Status.Shuffle.Netty.AvailableMemory"] = std::max<int64_t>(0, most - used);
+  sums["Status.Shuffle.Netty.RequestedMemoryUsage"] = most <= 0 ? 0 : 100 * used / most;
   pb::MetricScope& scope = *process.add_scopes();
   for (const auto& [name, sum] : sums) {
     pb::Metric& metric = *scope.add_metrics();

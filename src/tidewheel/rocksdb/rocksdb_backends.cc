@@ -37,7 +37,8 @@ class RocksdbBackends final : public StateBackends {
   RocksdbBackends(World& world, const Config& config, MemoryPool& memory)
       : shared_{world, config, {}, {}, 0, 0, 0, false, {}},
         memory_(memory),
-        account_(&memory, "rocksdb: block cache and write buffers") {}
+        managed_(memory.make_child("rocksdb: block cache and write buffers")),
+        account_(managed_.get(), managed_->name()) {}
   ~RocksdbBackends() override {
     ignore(shared_.world.files().remove_all(shared_.directory), "it is a temporary folder");
   }
@@ -46,11 +47,10 @@ class RocksdbBackends final : public StateBackends {
     const Config& config = shared_.config;
     TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_config(config));
     TIDEWHEEL_ASSIGN_OR_RETURN(shared_.timers, timer_storage_of(config));
-    TIDEWHEEL_RETURN_IF_ERROR(check_rocksdb_limit(config, memory_.limit_bytes()));
-    const auto limit = static_cast<double>(memory_.limit_bytes() - kRocksdbOverheadBytes);
-    shared_.hot_bytes = static_cast<int64_t>(limit * config.get(options::kRocksdbHotFraction));
-    shared_.cached_bytes =
-        static_cast<int64_t>(limit * config.get(options::kRocksdbCachedFraction));
+    TIDEWHEEL_ASSIGN_OR_RETURN(const RocksdbParts parts,
+                               divide_rocksdb_memory(config, memory_.limit_bytes(), slot_count));
+    shared_.hot_bytes = parts.hot_bytes;
+    shared_.cached_bytes = parts.cached_bytes;
     shared_.file_bytes = config.get(options::kRocksdbEntryFileSize);
     if (shared_.file_bytes > 0) { shared_.hot_bytes += std::exchange(shared_.cached_bytes, 0); }
     // The databases' own threads, and the pool's, allocate blocks that others free.
@@ -58,12 +58,8 @@ class RocksdbBackends final : public StateBackends {
     shared_.merges.count_max = static_cast<int32_t>(config.get(options::kRocksdbThreads));
     shared_.can_share_reads = shared_.world.executor().core_count() > 1;
     if (config.get(options::kRocksdbManagedMemory)) {
-      const int64_t fixed = config.get(options::kRocksdbFixedPerSlot);
-      const int64_t total =
-          fixed > 0 ? fixed * slot_count
-                    : static_cast<int64_t>(limit * config.get(options::kManagedFraction));
-      if (!account_.try_reserve(total)) { return account_.status(); }
-      shared_.memory = make_rocksdb_memory(config, total);
+      if (!account_.try_reserve(parts.managed_bytes)) { return account_.status(); }
+      shared_.memory = make_rocksdb_memory(config, parts.managed_bytes);
     }
     Random random = shared_.world.fork_random();
     shared_.directory = fmt::format("{}/tidewheel-rocksdb-{:016x}",
@@ -93,6 +89,8 @@ class RocksdbBackends final : public StateBackends {
         std::make_unique<EntryCache>(std::move(backend), std::move(options)));
   }
 
+  int64_t managed_bytes() const { return account_.bytes(); }
+
  private:
   // Each of the backends that there are has the same part.
   int64_t cached_bytes() const {
@@ -102,11 +100,17 @@ class RocksdbBackends final : public StateBackends {
 
   RocksdbShared shared_;
   MemoryPool& memory_;
+  const std::unique_ptr<MemoryPool> managed_;
   StateMemory account_;
   std::atomic<int64_t> made_{0};
 };
 
 }  // namespace
+
+int64_t rocksdb_managed_bytes(const StateBackends* backends) {
+  const auto* const rocksdb = dynamic_cast<const RocksdbBackends*>(backends);
+  return rocksdb == nullptr ? 0 : rocksdb->managed_bytes();
+}
 
 Result<TimerStorage> timer_storage_of(const Config& config) {
   const std::string factory = config.get(options::kRocksdbTimerFactory);

@@ -18,10 +18,14 @@ class World;       // base/world.h
 Result<TimerStorage> timer_storage_of(const Config& config);
 
 // `memory` is the job's account; RocksDB's part of its limit is reserved in it. `slot_count` is for
-// memory.fixed-per-slot. All outlive the backends. Errors: kBadOptionValue, kStateBackend when the
-// folder can't be written, kMemoryLimit.
+// memory.fixed-per-slot. All outlive the backends. Errors: kBadOptionValue, kMemorySizes,
+// kStateBackend when the folder can't be written, kMemoryLimit.
 Result<std::unique_ptr<StateBackends>> make_rocksdb_backends(World& world, const Config& config,
                                                              MemoryPool& memory,
                                                              int32_t slot_count);
+
+// What RocksDB's block cache and write buffers have of the job's memory; 0 for other backends, and
+// for none.
+int64_t rocksdb_managed_bytes(const StateBackends* backends);
 
 }  // namespace tidewheel

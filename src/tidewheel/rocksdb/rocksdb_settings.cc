@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "tidewheel/base/memory_options.h"
+#include "tidewheel/base/memory_sizes.h"
 #include "tidewheel/base/rocksdb_options.h"
 
 namespace tidewheel {
@@ -26,6 +28,8 @@ namespace {
 constexpr int64_t kManagedBytesMin = 3 << 19;
 constexpr int64_t kCachedBytesMin = 1 << 20;
 constexpr int64_t kHotBytesMin = 256 << 10;
+// With which the default parts for entries belong.
+constexpr std::string_view kDefaultManaged = options::kManagedFraction.default_text;
 
 template <class T>
 using Names = std::span<const std::pair<std::string_view, T>>;
@@ -82,6 +86,8 @@ Status check_part(const Config& config, const DoubleOption& option, double max) 
                           "{} can't be '{}'; it takes a number above 0 and up to {}", option.key,
                           value, max);
 }
+
+int64_t part_of(double all, double part) { return static_cast<int64_t>(all * part); }
 
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> parts;
@@ -313,15 +319,6 @@ Status check_rocksdb_config(const Config& config) {
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kManagedFraction, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbHotFraction, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbCachedFraction, 1));
-  const double together = config.get(options::kManagedFraction) +
-                          config.get(options::kRocksdbHotFraction) +
-                          config.get(options::kRocksdbCachedFraction);
-  if (together > 1) {
-    return invalid_argument(ErrorId::kBadOptionValue,
-                            "{}, {} and {} are {} together; they take up to 1",
-                            options::kManagedFraction.key, options::kRocksdbHotFraction.key,
-                            options::kRocksdbCachedFraction.key, together);
-  }
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbWriteBufferRatio, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbHighPriorityRatio, 1));
   TIDEWHEEL_RETURN_IF_ERROR(check_part(config, options::kRocksdbBloomBits, 100));
@@ -333,25 +330,55 @@ Status check_rocksdb_config(const Config& config) {
   return {};
 }
 
-Status check_rocksdb_limit(const Config& config, int64_t limit_bytes) {
-  const auto limit_for = [&](int64_t least, const DoubleOption& part) {
-    return static_cast<int64_t>(static_cast<double>(least) / config.get(part)) + 1;
-  };
-  int64_t least = limit_for(kHotBytesMin, options::kRocksdbHotFraction);
-  if (config.get(options::kRocksdbEntryFileSize) == 0) {
-    least = std::max(least, limit_for(kCachedBytesMin, options::kRocksdbCachedFraction));
+Result<RocksdbParts> divide_rocksdb_memory(const Config& config, int64_t limit_bytes,
+                                           int32_t slot_count) {
+  const auto all = static_cast<double>(std::max<int64_t>(1, limit_bytes - kManagedOverheadBytes));
+  const int64_t size = config.get(options::kManagedMemory);
+  const double managed =
+      size > 0 ? static_cast<double>(size) / all : config.get(options::kManagedFraction);
+  double hot = config.get(options::kRocksdbHotFraction);
+  double cached = config.get(options::kRocksdbCachedFraction);
+  if (!config.has(options::kRocksdbHotFraction) && !config.has(options::kRocksdbCachedFraction)) {
+    const double left = std::max(0.0, 1 - managed);
+    const double smaller = std::min(1.0, left / (1 - *parse_double(kDefaultManaged)));
+    hot *= smaller;
+    cached *= smaller;
   }
-  const bool has_own =
-      !config.get(options::kRocksdbManagedMemory) || config.get(options::kRocksdbFixedPerSlot) > 0;
-  if (!has_own) { least = std::max(least, limit_for(kManagedBytesMin, options::kManagedFraction)); }
-  least += kRocksdbOverheadBytes;
-  if (limit_bytes >= least) { return {}; }
-  return invalid_argument(
-      ErrorId::kBadOptionValue,
-      "the state backend rocksdb needs at least {} MB of memory for the job, as "
-      "its parts are set ({}, {}, {}); the limit is {} bytes",
-      (least >> 20) + 1, options::kManagedFraction.key, options::kRocksdbCachedFraction.key,
-      options::kRocksdbHotFraction.key, limit_bytes);
+  if (managed + hot + cached > 1 || hot == 0) {
+    return invalid_argument(
+        ErrorId::kMemorySizes,
+        "{} of the job's memory are {} by {}, {} by {} and {} by {}: more than there is",
+        rounded_memory(static_cast<int64_t>(all)), rounded_memory(part_of(all, managed)),
+        size > 0 ? options::kManagedMemory.key : options::kManagedFraction.key,
+        rounded_memory(part_of(all, hot)), options::kRocksdbHotFraction.key,
+        rounded_memory(part_of(all, cached)), options::kRocksdbCachedFraction.key);
+  }
+  const bool is_managed = config.get(options::kRocksdbManagedMemory);
+  const int64_t fixed = config.get(options::kRocksdbFixedPerSlot);
+  const auto limit_for = [](int64_t least, double part) {
+    return static_cast<int64_t>(static_cast<double>(least) / part) + 1;
+  };
+  int64_t least = limit_for(kHotBytesMin, hot);
+  if (config.get(options::kRocksdbEntryFileSize) == 0) {
+    least = std::max(least, limit_for(kCachedBytesMin, cached));
+  }
+  if (is_managed && fixed == 0) { least = std::max(least, limit_for(kManagedBytesMin, managed)); }
+  least += kManagedOverheadBytes;
+  if (limit_bytes < least) {
+    return invalid_argument(ErrorId::kBadOptionValue,
+                            "the state backend rocksdb needs at least {} MB of memory for the job, "
+                            "as its parts are set ({}, {}, {}); the limit is {} bytes",
+                            (least >> 20) + 1, options::kManagedFraction.key,
+                            options::kRocksdbCachedFraction.key, options::kRocksdbHotFraction.key,
+                            limit_bytes);
+  }
+  RocksdbParts parts;
+  parts.hot_bytes = part_of(all, hot);
+  parts.cached_bytes = part_of(all, cached);
+  if (is_managed) {
+    parts.managed_bytes = fixed > 0 ? fixed * slot_count : size > 0 ? size : part_of(all, managed);
+  }
+  return parts;
 }
 
 ::rocksdb::DBOptions database_options(const Config& config, const RocksdbMemory& memory) {

@@ -33,12 +33,17 @@ RocksdbMemory make_rocksdb_memory(const Config& config, int64_t total_bytes);
 // Looks at all values at once, before anything is opened. Errors: kBadOptionValue.
 Status check_rocksdb_config(const Config& config);
 
-// What RocksDB's threads, its open files and the allocator take besides, whatever the limit is: the
-// parts that are set are those of the rest.
-inline constexpr int64_t kRocksdbOverheadBytes = 8 << 20;
-
-// Whether a job of this memory can have the backend. Errors: kBadOptionValue, with the least.
-Status check_rocksdb_limit(const Config& config, int64_t limit_bytes);
+// The parts of a job's memory. Those for entries are smaller than by default when more is managed
+// and nobody has set them.
+struct RocksdbParts {
+  int64_t managed_bytes = 0;  // 0: each state has its own
+  int64_t hot_bytes = 0;
+  int64_t cached_bytes = 0;
+};
+// `slot_count` is for memory.fixed-per-slot. Errors: kBadOptionValue when the backend can't work
+// with so little, with the least; kMemorySizes when the parts are more than there is.
+Result<RocksdbParts> divide_rocksdb_memory(const Config& config, int64_t limit_bytes,
+                                           int32_t slot_count);
 
 // What databases keep their files by: nothing waits for the disk.
 rocksdb::Env* working_files();

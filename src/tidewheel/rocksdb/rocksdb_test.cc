@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "tidewheel/base/config.h"
+#include "tidewheel/base/memory_options.h"
 #include "tidewheel/base/memory_pool.h"
 #include "tidewheel/base/metrics.h"
 #include "tidewheel/base/random.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/base/world.h"
 #include "tidewheel/rocksdb/rocksdb_backends.h"
+#include "tidewheel/rocksdb/rocksdb_settings.h"
 #include "tidewheel/state/local_copy.h"
 
 namespace tidewheel {
@@ -473,6 +475,41 @@ TEST_F(RocksdbTest, memory_is_a_part_of_the_jobs) {
   EXPECT_EQ(memory_.used_bytes(), (64 - 8) / 2 << 20);
   backends_.reset();
   EXPECT_EQ(memory_.used_bytes(), 0);
+}
+
+TEST_F(RocksdbTest, a_size_goes_before_the_fraction) {
+  config_.set(options::kManagedMemory, int64_t{40} << 20);
+  config_.set(options::kManagedFraction, 0.1);
+  EXPECT_EQ(rocksdb_managed_bytes(&backends()), 40 << 20);
+  EXPECT_EQ(memory_.used_bytes(), 40 << 20);
+  EXPECT_NE(memory_.describe().find("rocksdb: block cache and write buffers 40 mb"),
+            std::string::npos)
+      << memory_.describe();
+  backends_.reset();
+  EXPECT_EQ(rocksdb_managed_bytes(nullptr), 0);
+}
+
+TEST_F(RocksdbTest, what_is_managed_leaves_less_for_entries_and_never_more_than_there_is) {
+  const int64_t limit = int64_t{108} << 20;
+  const RocksdbParts usual = divide_rocksdb_memory(config_, limit, 1).value();
+  EXPECT_EQ(usual.managed_bytes, 25 << 20);
+  EXPECT_EQ(usual.hot_bytes, (100 << 20) / 100 * 8);
+  EXPECT_EQ(usual.cached_bytes, 50 << 20);
+  config_.set(options::kManagedMemory, int64_t{70} << 20);
+  const RocksdbParts parts = divide_rocksdb_memory(config_, limit, 1).value();
+  EXPECT_EQ(parts.managed_bytes, 70 << 20);
+  EXPECT_NEAR(static_cast<double>(parts.hot_bytes), 0.08 * 0.4 * (100 << 20), 1000);
+  EXPECT_NEAR(static_cast<double>(parts.cached_bytes), 0.5 * 0.4 * (100 << 20), 1000);
+  // Who sets them means what he says.
+  config_.set(options::kRocksdbCachedFraction, 0.3);
+  const auto refused = divide_rocksdb_memory(config_, limit, 1);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().id(), ErrorId::kMemorySizes);
+  EXPECT_NE(refused.status().message().find("70 mb by taskmanager.memory.managed.size"),
+            std::string::npos)
+      << refused.status().message();
+  config_.set(options::kManagedMemory, int64_t{100} << 20);
+  EXPECT_FALSE(divide_rocksdb_memory(config_, limit, 1).ok());
 }
 
 TEST_F(RocksdbTest, a_limit_that_is_too_small_is_refused_with_the_least_that_works) {

@@ -107,8 +107,8 @@ class SimNetworkFabric::HostNetwork final : public Network {
     const auto state = std::make_shared<Port>();
     state->on_ready = std::move(on_ready);
     if (!fabric_.ports_.emplace(std::make_pair(host_, port), state).second) {
-      return unavailable(ErrorId::kNetworkAddress, "listening at {}:{}: address already in use",
-                         host_, port);
+      return already_exists(ErrorId::kNetworkAddress, "listening at {}:{}: address already in use",
+                            host_, port);
     }
     return std::unique_ptr<Listener>(std::make_unique<HostListener>(fabric_, host_, port, state));
   }

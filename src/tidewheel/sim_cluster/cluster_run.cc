@@ -10,6 +10,8 @@
 
 #include "tidewheel/base/batch_options.h"
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/memory_options.h"
+#include "tidewheel/base/options.h"
 #include "tidewheel/sim_cluster/counting_job.h"
 #include "tidewheel/sim_cluster/sim_client.h"
 #include "tidewheel/sim_cluster/sim_cluster.h"
@@ -150,6 +152,14 @@ class ClusterRun {
     out.slots = kSlots;
     out.config = cluster_config(is_adaptive_, has_copies_);
     if (staged_.is_staged) { out.config.set(options::kRuntimeMode, "BATCH"); }
+    // Draws of its own, so that other runs are what they were.
+    Random tightness(options_.seed ^ 0x4e7b17eULL);
+    if (tightness.chance(0.25)) {
+      // Each channel has one batch on its way, and no more.
+      out.config.set(options::kNetworkMemoryMin, 64);
+      out.config.set(options::kNetworkMemoryMax, 64);
+      out.config.set(options::kUnalignedCheckpoints, tightness.chance(0.5));
+    }
     out.host.print_log = options_.print_log;
     out.host.log_level = options_.print_log ? LogLevel::kInfo : LogLevel::kError;
     out.program = [this](World& world, const Config& config, std::shared_ptr<const bool> alive) {

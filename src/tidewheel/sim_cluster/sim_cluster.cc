@@ -4,6 +4,7 @@
 
 #include "tidewheel/base/check.h"
 #include "tidewheel/base/cluster_options.h"
+#include "tidewheel/base/memory_options.h"
 #include "tidewheel/cluster/job_master_process.h"
 #include "tidewheel/cluster/worker.h"
 #include "tidewheel/jobmanager/program_store.h"
@@ -301,10 +302,10 @@ void SimCluster::start_task_manager(Manager& manager) {
   options.data_ports = {0};
   options.host = manager.name;
   options.slots = options_.slots;
-  options.memory = {.process_bytes = 1024 * kMegabyte,
-                    .own_bytes = 64 * kMegabyte,
-                    .slot_bytes = 256 * kMegabyte,
-                    .managed_fraction = 0.25};
+  // The same for each slot, however many there are.
+  Config memory = options_.config;
+  memory.set(options::kTaskManagerMemory, (64 + 256 * int64_t{options_.slots}) * kMegabyte);
+  options.memory = plan_memory(memory, options_.slots, 0).value();
   options.working_directory = "/processes/" + manager.name;
   options.log_directory = "/log/" + manager.name;
   options.high_availability = process.availability.get();

@@ -20,6 +20,7 @@ constexpr size_t kInstanceDigits = 16;
 constexpr int64_t kRetryMsMin = 50;
 constexpr int64_t kRetryMsMax = 2000;
 constexpr int64_t kWatchMs = 1000;
+constexpr int64_t kLeaveWithinNs = 1'000'000'000;
 constexpr size_t kIdSuffixDigits = 6;
 
 }  // namespace
@@ -28,6 +29,8 @@ TaskManager::TaskManager(std::unique_ptr<Role> role) : role_(std::move(role)) {}
 TaskManager::~TaskManager() = default;
 const std::string& TaskManager::id() const { return role_->id(); }
 uint16_t TaskManager::port() const { return role_->port(); }
+
+void TaskManager::leave(const std::string& how) { role_->leave(how); }
 
 Result<std::unique_ptr<TaskManager>> TaskManager::start(World& world, TaskManagerOptions options) {
   auto role = std::make_unique<Role>(world, std::move(options));
@@ -192,12 +195,11 @@ pb::TaskManagerInfo TaskManager::Role::info() const {
   info.set_slots(options_.slots);
   info.set_cpu_cores(world_.executor().core_count());
   info.set_machine_memory_bytes(world_.memory_bytes());
-  info.set_process_memory_bytes(memory.process_bytes);
-  info.set_own_memory_bytes(memory.own_bytes);
-  info.set_slot_memory_bytes(memory.slot_bytes);
-  info.set_managed_memory_bytes(
-      static_cast<int64_t>(memory.managed_fraction *
-                           static_cast<double>(memory.worker_accounted_bytes(options_.slots))));
+  info.set_process_memory_bytes(memory.sizes.process_bytes());
+  info.set_own_memory_bytes(memory.sizes.own_bytes);
+  info.set_task_memory_bytes(memory.sizes.task_bytes);
+  info.set_managed_memory_bytes(memory.sizes.managed_bytes);
+  info.set_network_memory_bytes(memory.sizes.network_bytes);
   info.set_version(std::string(kVersion));
   info.set_instance(instance_);
   return info;
@@ -258,6 +260,19 @@ void TaskManager::Role::on_registered(const Result<pb::RegisterTaskManagerRespon
     end_worker(work->second);
     works_.erase(work);
   }
+}
+
+void TaskManager::Role::leave(const std::string& how) {
+  const std::shared_ptr<Event> heard = world_.executor().make_event();
+  loop_.post([this, how, heard] {
+    if (!job_manager_ || !is_registered_) { return heard->set(); }
+    pb::TaskManagerLeavesRequest request;
+    request.set_id(id_);
+    request.set_reason(how);
+    job_manager_.call<pb::Empty>("TaskManagerLeaves", request,
+                                 [heard](const Result<pb::Empty>&) { heard->set(); });
+  });
+  static_cast<void>(heard->wait(world_.clock().now_ns() + kLeaveWithinNs));
 }
 
 void TaskManager::Role::watch_the_time() {
@@ -334,11 +349,12 @@ void TaskManager::Role::on_metrics(const pb::ProcessRequest&,
     metric->set_integer(value);
   };
   add("Status.Process.Memory.Workers.Used", workers_bytes);
-  add("Status.Process.Memory.Max", options_.memory.process_bytes);
+  const MemorySizes& sizes = options_.memory.sizes;
+  add("Status.Process.Memory.Max", sizes.process_bytes());
   add("Status.Process.Workers", static_cast<int64_t>(works_.size()));
-  const auto of_slots = static_cast<double>(options_.memory.slot_bytes * options_.slots);
-  add("Status.Flink.Memory.Managed.Total",
-      static_cast<int64_t>(of_slots * options_.memory.managed_fraction));
+  add("Status.Process.Memory.Tasks.Total", sizes.task_bytes);
+  add("Status.Flink.Memory.Managed.Total", sizes.managed_bytes);
+  add("Status.Shuffle.Netty.TotalMemory", sizes.network_bytes);
   own_metrics_.add_to(options_.launcher->own_figures(), world_.clock().now_ns(), *scope);
   pb::MetricsResponse response;
   response.set_report(report.SerializeAsString());

@@ -46,6 +46,10 @@ class TaskManager {
   TaskManager(const TaskManager&) = delete;
   TaskManager& operator=(const TaskManager&) = delete;
 
+  // Tells the JobManager, if there is one, that it ends because somebody wants it to, so that what
+  // its workers' end means is known to whom it concerns. Waits until that is heard, or a moment.
+  void leave(const std::string& how);
+
   const std::string& id() const;
   uint16_t port() const;
 

@@ -24,6 +24,7 @@ class TaskManager::Role {
   Role(World& world, TaskManagerOptions options);
   ~Role();
   [[nodiscard]] Status start();
+  void leave(const std::string& how);
   const std::string& id() const { return id_; }
   uint16_t port() const { return endpoint_->port(); }
 

@@ -2,6 +2,7 @@
 #include "tidewheel/base/cluster_options.h"
 #include "tidewheel/base/log_context.h"
 #include "tidewheel/base/log_options.h"
+#include "tidewheel/base/memory_options.h"
 #include "tidewheel/base/options.h"
 #include "tidewheel/base/rocksdb_options.h"
 #include "tidewheel/cluster/roles.h"
@@ -22,6 +23,16 @@ const ConfigOption* const kLocal[] = {
     &options::kTaskManagerHost,       &options::kTaskManagerBindHost,
     &options::kLogFilesMax,           &options::kLogFileSize,
 };
+
+// What divides the TaskManager's memory: only its own settings count.
+bool divides_memory(std::string_view key) {
+  static constexpr const ConfigOption* kOptions[] = {
+      &options::kTaskManagerMemory, &options::kTaskManagerFlinkMemory, &options::kTaskHeapMemory,
+      &options::kTaskOffHeapMemory, &options::kManagedMemory,          &options::kNetworkMemoryMin,
+      &options::kNetworkMemoryMax,  &options::kNetworkFraction};
+  return std::any_of(std::begin(kOptions), std::end(kOptions),
+                     [&](const ConfigOption* option) { return option->key == key; });
+}
 
 }  // namespace
 
@@ -54,12 +65,20 @@ Config TaskManager::Role::worker_config(const pb::AssignSlotsRequest& assigned) 
         std::any_of(std::begin(kLocal), std::end(kLocal), [&](const ConfigOption* option) {
           return option->key == setting.key() && options_.config.has(*option);
         });
-    if (is_local) { continue; }
+    if (is_local || divides_memory(setting.key())) { continue; }
     const Status status = config.set(setting.key(), setting.value());
     if (!status.ok()) {
       const LogContext about({.job = assigned.job_id()});
       log_.warning("job {}: {}", assigned.job_id(), status.to_string());
     }
+  }
+  // The parts of its slots.
+  const MemoryPlan& memory = options_.memory;
+  const int64_t network = memory.worker_network_bytes(assigned.slots());
+  config.set(options::kNetworkMemoryMin, network);
+  config.set(options::kNetworkMemoryMax, network);
+  if (memory.sizes.is_managed_set) {
+    config.set(options::kManagedMemory, memory.worker_managed_bytes(assigned.slots()));
   }
   return config;
 }

@@ -303,6 +303,7 @@ ReadResult ColumnSource::read(FileSplit& split, SourceOut<ColumnRow>& out) {
   const int64_t skipped_before = reader->skipped();
   const SplitReader::Next next = reader->read(batch, batch.size() + std::max(out.room(), 1U));
   split.next = reader->offset();
+  readers_->note(split);
   split.line = reader->line();
   errors_->add(reader->skipped() - skipped_before);
   accumulated_errors_->add(reader->skipped() - skipped_before);

@@ -73,6 +73,7 @@ class LineSource {
       out.emit(Line(line));
     }
     split.next = reader->offset();
+    readers_->note(split);
     switch (next) {
       case LineReader::Next::kLine: return ReadResult::more();
       case LineReader::Next::kEnd: return ReadResult::end();

@@ -298,6 +298,27 @@ TEST_F(FileLines, that_are_written_after_discovery_do_not_come) {
   EXPECT_EQ(found, Lines({"one", "two"}));  // what had begun is read whole
 }
 
+TEST_F(FileLines, that_are_not_read_yet_are_a_metric_in_bytes) {
+  std::string text;
+  for (int i = 0; i < 1'000; ++i) { text += "line\n"; }
+  write("a", text);
+  TextHarness harness(*world_, lines(folder_, {.split_bytes = 2'048}), {.batch_rows = 100});
+  std::vector<FileSplit> splits = harness.discover().value();
+  ASSERT_EQ(splits.size(), 3U);
+  ASSERT_TRUE(harness.open().ok());
+  Gauge& pending = harness.context().metrics().gauge("pendingBytes");
+  static_cast<void>(harness.read(splits[0]));
+  EXPECT_EQ(pending.value(), 2'048 - 500);
+  static_cast<void>(harness.read(splits[1]));
+  const int64_t both = 2'048 - 500 + splits[1].end - splits[1].next;
+  EXPECT_EQ(pending.value(), both);
+  Lines found;
+  static_cast<void>(harness.drain(splits[0], found, [](Text line) { return line.str(); }));
+  EXPECT_EQ(pending.value(), splits[1].end - splits[1].next) << "a line goes on behind its split";
+  harness.reader().close_split(splits[1]);
+  EXPECT_EQ(pending.value(), 0);
+}
+
 TEST_F(FileLines, of_a_watched_folder_come_once_for_each_file) {
   write("a", "1\n");
   TextHarness harness(*world_, lines(folder_, {.watch_every = Duration(10)}));

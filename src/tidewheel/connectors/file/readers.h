@@ -1,11 +1,13 @@
 // What a source of files keeps in a subtask: a reader for each split that it reads.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "tidewheel/base/metrics.h"
 #include "tidewheel/connectors/file/splits.h"
 #include "tidewheel/operators/source.h"
 
@@ -14,25 +16,54 @@ namespace tidewheel::file {
 // So many bytes are put into one batch, whatever the number of records.
 inline constexpr int64_t kBatchBytesMax = 1 << 20;
 
-// One thread at a time.
+// One thread at a time. Tells the metric pendingBytes, once there is a split whose end is known: a
+// compressed file's, or that of one that is followed, is not.
 template <class Reader>
 class Readers {
  public:
-  explicit Readers(SourceContext& context) : files_(&context.files()), clock_(&context.clock()) {}
+  explicit Readers(SourceContext& context)
+      : files_(&context.files()), clock_(&context.clock()), metrics_(&context.metrics()) {}
   // The split's reader; `make(files)` opens it at first.
   template <class Make>
   Result<Reader*> of(const FileSplit& split, Make&& make) {
-    std::unique_ptr<Reader>& reader = readers_[split.id()];
-    if (reader == nullptr) { TIDEWHEEL_ASSIGN_OR_RETURN(reader, make(*files_)); }
-    return reader.get();
+    Open& open = readers_[split.id()];
+    if (open.reader == nullptr) { TIDEWHEEL_ASSIGN_OR_RETURN(open.reader, make(*files_)); }
+    note(split, open);
+    return open.reader.get();
   }
-  void remove(const FileSplit& split) { readers_.erase(split.id()); }
+  // Says how far the split has been read.
+  void note(const FileSplit& split) { note(split, readers_[split.id()]); }
+  void remove(const FileSplit& split) {
+    const auto found = readers_.find(split.id());
+    if (found == readers_.end()) { return; }
+    set_pending(found->second, 0);
+    readers_.erase(found);
+  }
   Clock& clock() { return *clock_; }
 
  private:
+  struct Open {
+    std::unique_ptr<Reader> reader;
+    int64_t pending_bytes = 0;
+  };
+
+  // A line that ends behind the split's end is read with it.
+  void note(const FileSplit& split, Open& open) {
+    if (split.end == kToTheEnd) { return; }
+    if (pending_ == nullptr) { pending_ = &metrics_->gauge("pendingBytes"); }
+    set_pending(open, std::max<int64_t>(0, split.end - std::max(split.begin, split.next)));
+  }
+  void set_pending(Open& open, int64_t bytes) {
+    pending_bytes_ += bytes - std::exchange(open.pending_bytes, bytes);
+    if (pending_ != nullptr) { pending_->set(pending_bytes_); }
+  }
+
   FileSystem* files_;
   Clock* clock_;
-  std::map<std::string, std::unique_ptr<Reader>> readers_;  // by the split's id
+  MetricGroup* metrics_;
+  Gauge* pending_ = nullptr;
+  int64_t pending_bytes_ = 0;
+  std::map<std::string, Open> readers_;  // by the split's id
 };
 
 }  // namespace tidewheel::file

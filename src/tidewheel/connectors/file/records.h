@@ -206,6 +206,7 @@ class RecordSource {
       out.emit(std::move(row_));
     }
     split.next = reader->offset();
+    readers_->note(split);
     split.line = reader->line();
     errors_->add(reader->malformed_count() - malformed_before);
     accumulated_errors_->add(reader->malformed_count() - malformed_before);
