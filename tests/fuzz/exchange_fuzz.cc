@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tidewheel/base/check.h"
+#include "tidewheel/base/memory_pool.h"
 #include "tidewheel/cluster/exchange_frames.h"
 #include "tidewheel/cluster/exchange_lane.h"
 #include "tidewheel/operators/record_row_codec.h"
@@ -17,6 +18,8 @@
 namespace {
 
 using namespace tidewheel;
+
+constexpr int64_t kShareBytes = 4096;
 
 struct Row {
   int64_t number = 0;
@@ -87,8 +90,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   edge->codec = row_codec_of<Row>();
   spec.edge = edge;
   spec.credits = 4;
-  auto lane = std::make_shared<exchange::InLane>(waker, ExchangeChannelId{}, spec, waker, 0);
-  TIDEWHEEL_CHECK(lane->take_grant(0) == 4);
+  MemoryPool network("network", kShareBytes);
+  auto lane =
+      std::make_shared<exchange::InLane>(waker, ExchangeChannelId{}, spec, waker, 0, &network);
+  TIDEWHEEL_CHECK(lane->take_grant(0, kShareBytes).count == 4);
   FrameReader reader(1 << 20);
   Places places(*lane);
   Frame frame;
@@ -100,7 +105,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
       Element element;
       if (++frames % 3 == 0) {
         static_cast<void>(!lane->channel().pop(element));
-        lane->take_grant(frames);
+        TIDEWHEEL_CHECK(lane->take_grant(frames, kShareBytes).bytes >= 0);
       }
     }
   };
@@ -110,5 +115,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   take_all();
   reader.add(bytes.substr(size / 2));
   take_all();
+  lane->close();
+  TIDEWHEEL_CHECK(network.used_bytes() == 0, "all that came is given back");
   return 0;
 }

@@ -171,14 +171,14 @@ Status InLane::push(Element element, int64_t bytes) {
   const bool is_end = element.kind == Element::Kind::kEndOfInput;
   const uint32_t position = channel_->next_position();
   const bool fits = !finished && !is_after(position + 1, granted_ + credits_max_);
-  // Its place is free: so many credits were given only when what was there had been counted.
-  if (fits) { sizes_[position & (sizes_.size() - 1)] = bytes; }
-  held_bytes_ += bytes;
   if (!fits || !channel_->push(element)) {
     return data_loss(ErrorId::kDataFrame, "an element on '{}' came {}", edge().name,
                      finished ? "after the end of input" : "for which no credit was given");
   }
   finished = is_end;
+  // Its place is free: so many credits were given only when what was there had been counted.
+  sizes_[position & (sizes_.size() - 1)] = bytes;
+  held_bytes_ += bytes;
   return ok_status();
 }
 

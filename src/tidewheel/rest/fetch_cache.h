@@ -50,6 +50,7 @@ class FetchCache {
       entries_.erase(found);
     } else {
       found->second.is_outdated = true;
+      found->second.value.reset();
     }
   }
   // The same for a value that is, or may be about to be, another than is known elsewhere.
