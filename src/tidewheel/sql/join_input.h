@@ -104,22 +104,25 @@ class AddedRows {
     std::iota(rows_.begin(), rows_.end(), begin);
     const std::span<const uint32_t> sizes =
         input.with_form([&](auto& form) { return form.sizes(in.views(), rows_); });
-    rows_.clear();
-    to_.clear();
+    to_.resize(rows_.size());
+    count_ = 0;
     return sizes;
   }
-  // There is room for the row at `to`.
+  // There is room for the row at `to`. Each of them once at most.
   void add(uint32_t row, char* to) {
-    rows_.push_back(row);
-    to_.push_back(to);
+    rows_[count_] = row;
+    to_[count_++] = to;
   }
   void write(JoinInput& input, const ColumnBatch& in) {
-    input.with_form([&](auto& form) { form.write(in.views(), rows_, to_.data()); });
+    const auto rows = std::span<const uint32_t>(rows_).first(count_);
+    input.with_form([&](auto& form) { form.write(in.views(), rows, to_.data()); });
   }
 
  private:
+  // The first count_ of them; there is room for all.
   std::vector<uint32_t> rows_;
   std::vector<char*> to_;
+  size_t count_ = 0;
 };
 
 // Whether the keys of a join are numbers. Errors: kSqlType when those of both sides differ.

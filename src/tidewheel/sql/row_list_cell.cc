@@ -21,12 +21,14 @@ RowListCell::RowListCell(KeyedState& owner, const std::string& name, const State
                                                 encoded_schema<Text>()),
                 options) {}
 
-void RowListCell::chain(List& rows, size_t needed) {
+void RowListCell::chain(std::byte* row, Room& room, size_t needed, size_t to_come) {
+  List& rows = list(row);
   TextHeap& heap = state().heap();
-  // The first block has room for that row only: most keys of some joins have no more. Others grow
-  // by half, since what is left free costs as much as what is written: the kernel clears it. For
-  // the same reason they have room for whole rows, which are mostly of about one size.
-  const size_t more = std::min<size_t>(rows.bytes / 2, kBlockBytesMax);
+  // The first block has room for the rows at hand only: most keys of some joins have no more.
+  // Others grow by half, since what is left free costs as much as what is written: the kernel
+  // clears it. For the same reason they have room for whole rows, which are mostly of about one
+  // size.
+  const size_t more = std::min(std::max<size_t>(rows.bytes / 2, needed * to_come), kBlockBytesMax);
   const TextBlock block =
       heap.allocate(sizeof(BlockHead) + std::max<size_t>(more / needed, 1) * needed);
   rows.bytes = static_cast<uint32_t>(
@@ -34,13 +36,15 @@ void RowListCell::chain(List& rows, size_t needed) {
   const BlockHead fresh;
   std::memcpy(heap.address(block), &fresh, sizeof(fresh));
   if (rows.last) {
-    const BlockHead full{block, rows.used};
-    std::memcpy(heap.address(rows.last), &full, sizeof(full));
+    char* const last = heap.address(rows.last);
+    const BlockHead full{block, static_cast<uint32_t>(room.at - last)};
+    std::memcpy(last, &full, sizeof(full));
   } else {
     rows.first = block;
   }
   rows.last = block;
-  rows.used = sizeof(BlockHead);
+  char* const begin = heap.address(block);
+  room = {begin + sizeof(BlockHead), begin + heap.capacity(block)};
 }
 
 void RowListCell::destroy(std::byte* row) {

@@ -48,34 +48,48 @@ class RowListCell final : public KeyedCell {
     prefetch_for_write(begin + 64);
   }
 
-  // Adds a row of `size` bytes, to be written there before the list is read.
-  char* add(std::byte* row, size_t size) {
-    List& rows = open(row);
+  // Rows of a key that are added one after another: where the next one goes. From begin_adding to
+  // end_adding nobody else looks at the list, and at least one row is added.
+  struct Room {
+    char* at = nullptr;
+    char* end = nullptr;  // of its block
+  };
+  Room begin_adding(std::byte* row) {
+    const List& rows = open(row);
+    if (!rows.last) { return {}; }
+    const TextHeap& heap = state().heap();
+    char* const block = heap.address(rows.last);
+    return {block + rows.used, block + heap.capacity(rows.last)};
+  }
+  // Adds a row of `size` bytes, to be written there before the list is read. `to_come`: how many
+  // rows of the key there are at hand, with this one.
+  char* add(std::byte* row, Room& room, size_t size, size_t to_come) {
     const size_t needed = head_bytes(size) + size;
-    TextHeap& heap = state().heap();
-    if (heap.capacity(rows.last) < rows.used + needed) [[unlikely]] { chain(rows, needed); }
-    char* const bytes = put_size(heap.address(rows.last) + rows.used, size) + stamp_bytes();
-    rows.used += static_cast<uint32_t>(needed);
+    if (static_cast<size_t>(room.end - room.at) < needed) [[unlikely]] {
+      chain(row, room, needed, to_come);
+    }
+    char* const bytes = put_size(room.at, size) + stamp_bytes();
+    room.at += needed;
     if (ttl_ms() > 0) { set_stamp(bytes, state().now_ms()); }
     return bytes;
   }
-  // The same of many rows: sizes[i] bytes are to be written at to[i].
+  void end_adding(std::byte* row, const Room& room) {
+    List& rows = list(row);
+    rows.used = static_cast<uint32_t>(room.at - state().heap().address(rows.last));
+  }
+  char* add(std::byte* row, size_t size) {
+    Room room = begin_adding(row);
+    char* const bytes = add(row, room, size, 1);
+    end_adding(row, room);
+    return bytes;
+  }
+  // The same of some rows: sizes[i] bytes are to be written at to[i].
   void add_all(std::byte* row, std::span<const uint32_t> sizes, char** to) {
-    List& rows = open(row);
-    TextHeap& heap = state().heap();
-    char* block = rows.last ? heap.address(rows.last) : nullptr;
-    size_t capacity = heap.capacity(rows.last);
+    Room room = begin_adding(row);
     for (size_t i = 0; i < sizes.size(); ++i) {
-      const size_t needed = head_bytes(sizes[i]) + sizes[i];
-      if (capacity < rows.used + needed) [[unlikely]] {
-        chain(rows, needed);
-        block = heap.address(rows.last);
-        capacity = heap.capacity(rows.last);
-      }
-      to[i] = put_size(block + rows.used, sizes[i]) + stamp_bytes();
-      rows.used += static_cast<uint32_t>(needed);
-      if (ttl_ms() > 0) { set_stamp(to[i], state().now_ms()); }
+      to[i] = add(row, room, sizes[i], sizes.size() - i);
     }
+    end_adding(row, room);
   }
   void add(std::byte* row, const Text& bytes) {
     std::memcpy(add(row, bytes.size()), bytes.data(), bytes.size());
@@ -173,8 +187,8 @@ class RowListCell final : public KeyedCell {
       block = head.next;
     }
   }
-  // Adds a block with room for `needed` bytes.
-  void chain(List& rows, size_t needed);
+  // Adds a block with room for `needed` bytes, and for what is to come.
+  void chain(std::byte* row, Room& room, size_t needed, size_t to_come);
 
   StateBytes bytes_;
   RowImages* images_ = nullptr;

@@ -57,7 +57,6 @@ void RowOutput::grow() {
   bytes_.resize(size);
   others_.resize(size);
   kinds_.resize(size);
-  pair_room_ = size;
 }
 
 void RowOutput::emit(Output<ColumnRow>& output, const ColumnBatch* in) {
@@ -146,12 +145,6 @@ void RowOutput::sort_forms(std::span<const Text> bytes, const uint32_t* rows, ui
 
 // ---- Pairs.
 
-void RowOutput::grow_pairs() {
-  pair_room_ = std::max(kFirstRows, 2 * pair_room_);
-  rows_.resize(pair_room_);
-  others_.resize(pair_room_);
-}
-
 void RowOutput::leave_unread(const std::vector<bool>& is_read) {
   is_read_ = is_read;
   if (is_read_.empty()) { return; }
@@ -168,46 +161,33 @@ void RowOutput::leave_unread(const std::vector<bool>& is_read) {
   }
 }
 
-// Once for all pairs: a condition looks at some columns, and those that it keeps are sent with
-// others.
-void RowOutput::find_others() {
-  if (has_found_others_) { return; }
-  has_found_others_ = true;
-  shared_[from_left_ ? 1 : 0].find(std::span<const Text>(others_).first(size_));
-}
-
 void RowOutput::decode_others(std::span<Column* const> columns) {
-  find_others();
   const size_t side = from_left_ ? 1 : 0;
-  const auto others = std::span<const Text>(others_).first(size_);
   with_form(side,
-            [&](auto& form) { shared_[side].decode_found(form, others, 0, columns, 0, nullptr); });
+            [&](auto& form) { others_of_pairs().decode(form, 0, size_, columns, 0, nullptr); });
 }
 
 void RowOutput::keep_pairs(const uint8_t* keeps) {
-  if (has_found_others_) { shared_[from_left_ ? 1 : 0].keep(keeps); }
+  others_of_pairs().keep(keeps);
   size_t kept = 0;
   for (size_t i = 0; i < size_; ++i) {
     rows_[kept] = rows_[i];
-    others_[kept] = others_[i];
     kept += keeps[i];
   }
   size_ = kept;
 }
 
 void RowOutput::emit_pairs(Output<ColumnRow>& output, const ColumnBatch& in) {
-  if (size_ > 0) { find_others(); }
   emit_columns(output, output_, size_,
                [&](ColumnBatch& out, size_t begin, size_t end) { put_pairs(begin, end, in, out); });
   size_ = 0;
-  has_found_others_ = false;
+  others_of_pairs().clear();
 }
 
 // Puts pairs [begin, end) behind the rows of the batch.
 void RowOutput::put_pairs(size_t begin, size_t end, const ColumnBatch& in, ColumnBatch& out) {
   const size_t own = from_left_ ? 0 : 1;
   const auto rows = std::span<const uint32_t>(rows_).subspan(begin, end - begin);
-  const auto others = std::span<const Text>(others_).subspan(begin, end - begin);
   const uint32_t at = out.size();
   const auto count = static_cast<uint32_t>(rows.size());
   if (out.kinds() != nullptr) { std::fill_n(out.make_kinds(at + count) + at, count, RowKind{}); }
@@ -230,7 +210,7 @@ void RowOutput::put_pairs(size_t begin, size_t end, const ColumnBatch& in, Colum
   const LeftOut& left_out = left_out_[1 - own];
   if (left_out.column >= 0) { byte_columns_[static_cast<size_t>(left_out.column)] = nullptr; }
   with_form(1 - own, [&](auto& form) {
-    shared_[1 - own].decode_found(form, others, begin, byte_columns_, at, &out.arena());
+    others_of_pairs().decode(form, begin, count, byte_columns_, at, &out.arena());
   });
   if (left_out.column < 0) { return; }
   const size_t column = first_of(1 - own) + static_cast<size_t>(left_out.column);

@@ -1,6 +1,8 @@
 // Rows that operators give, some of their input and some of their state, gathered before they are
 // written column by column.
 #pragma once
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -27,6 +29,7 @@ class RowOutput {
         has_right_(has_right),
         sides_{RowBytes(std::move(left)), RowBytes(std::move(right))},
         shared_{SharedRows(sides_[0].types()), SharedRows(sides_[1].types())},
+        paired_{PairedRows(sides_[0].types()), PairedRows(sides_[1].types())},
         is_flat_{is_flat(sides_[0].types()), is_flat(sides_[1].types())} {}
 
   // Rows of one input, and, `has_number`, a column of numbers behind them.
@@ -71,11 +74,21 @@ class RowOutput {
   // Nobody reads these columns of the output, the others' flags being set: in pairs they are zeros.
   // After `fill_left_out`.
   void leave_unread(const std::vector<bool>& is_read);
+  // A row of the other side, for pairs until they have been sent. They are numbered.
+  void add_other(const Text& other) { others_of_pairs().add_row(other); }
+  uint32_t other_count() { return others_of_pairs().rows(); }
+  // Pairs of a row with each of the others [begin, end).
+  void add_pairs(uint32_t row, uint32_t begin, uint32_t end) {
+    if (rows_.size() - size_ < end - begin) [[unlikely]] { grow_pairs(end - begin); }
+    PairedRows& others = others_of_pairs();
+    for (uint32_t other = begin; other < end; ++other) {
+      rows_[size_++] = row;
+      others.add_pair(other);
+    }
+  }
   void add_pair(uint32_t row, const Text& other) {
-    if (size_ == pair_room_) [[unlikely]] { grow_pairs(); }
-    rows_[size_] = row;
-    others_[size_] = other;
-    ++size_;
+    add_other(other);
+    add_pairs(row, other_count() - 1, other_count());
   }
   // Of the pairs, the rows of the input.
   std::span<const uint32_t> pair_rows() const { return std::span(rows_).first(size_); }
@@ -97,14 +110,14 @@ class RowOutput {
     has_bytes_ = has_bytes_ || !bytes.empty();
   }
   void grow();
-  void grow_pairs();
+  void grow_pairs(size_t more) { rows_.resize(std::max(2 * rows_.size(), size_ + more)); }
+  PairedRows& others_of_pairs() { return paired_[from_left_ ? 1 : 0]; }
   template <class F>
   decltype(auto) with_form(size_t side, F f) {
     return images_[side] != nullptr ? f(*images_[side]) : f(sides_[side]);
   }
   size_t first_of(size_t side) const { return side == 0 ? 0 : left_count_; }
   bool is_unread(size_t column) const { return !is_read_.empty() && !is_read_[column]; }
-  void find_others();
   void put_pairs(size_t begin, size_t end, const ColumnBatch& in, ColumnBatch& out);
   static bool is_flat(const std::vector<LogicalType>& types);
   void fill_side(size_t side, std::span<const Text> bytes, const uint32_t* rows,
@@ -127,6 +140,7 @@ class RowOutput {
   const RowImages* images_[2] = {nullptr, nullptr};
   LeftOut left_out_[2];
   SharedRows shared_[2];
+  PairedRows paired_[2];  // of the other side
   bool has_number_ = false;
   bool from_left_ = true;
   // What was added: of each of these the first size_. They grow together.
@@ -136,9 +150,7 @@ class RowOutput {
   std::vector<Text> bytes_;
   std::vector<Text> others_;
   std::vector<RowKind> kinds_;
-  size_t pair_room_ = 0;           // of what pairs have
-  std::vector<bool> is_read_;      // of the output's columns; empty: all are
-  bool has_found_others_ = false;  // in shared_ of their side
+  std::vector<bool> is_read_;  // of the output's columns; empty: all are
   std::vector<Column*> columns_;
   std::vector<Column*> byte_columns_;  // of these, those that bytes have
   bool is_flat_[2];                    // no column of the side is nested

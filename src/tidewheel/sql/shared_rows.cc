@@ -7,35 +7,56 @@
 namespace tidewheel::sql {
 
 template <class Form>
-void SharedRows::decode_found(Form& form, std::span<const Text> rows, size_t begin,
-                              std::span<Column* const> columns, uint32_t at, Arena* arena) {
-  if (!has_shared_) { return form.decode(rows, columns, at, arena); }
+void GatheredColumns::decode(Form& form, std::span<const Text> rows,
+                             std::span<const uint32_t> index, std::span<Column* const> columns,
+                             uint32_t at, Arena* arena) {
   targets_.assign(columns.size(), nullptr);
   for (size_t c = 0; c < columns.size(); ++c) {
     if (columns[c] == nullptr) { continue; }
-    decoded_[c].clear();
-    targets_[c] = &decoded_[c];
+    columns_[c].clear();
+    targets_[c] = &columns_[c];
   }
-  form.decode(distinct_, targets_, 0, arena);
-  const auto index = std::span<const uint32_t>(index_).subspan(begin, rows.size());
+  form.decode(rows, targets_, 0, arena);
   for (size_t c = 0; c < columns.size(); ++c) {
-    if (columns[c] != nullptr) { gather(decoded_[c].view(), index, *columns[c], at); }
+    if (columns[c] != nullptr) { gather(columns_[c].view(), index, *columns[c], at); }
   }
 }
 
-template void SharedRows::decode_found(RowBytes&, std::span<const Text>, size_t,
-                                       std::span<Column* const>, uint32_t, Arena*);
-template void SharedRows::decode_found(const RowImages&, std::span<const Text>, size_t,
-                                       std::span<Column* const>, uint32_t, Arena*);
+template <class Form>
+void SharedRows::decode_by(Form& form, std::span<const Text> rows, std::span<Column* const> columns,
+                           uint32_t at, Arena* arena) {
+  if (!find_distinct(rows)) { return form.decode(rows, columns, at, arena); }
+  decoded_.decode(form, distinct_, index_, columns, at, arena);
+}
 
-void SharedRows::keep(const uint8_t* keeps) {
-  if (!has_shared_) { return; }
+template void SharedRows::decode_by(RowBytes&, std::span<const Text>, std::span<Column* const>,
+                                    uint32_t, Arena*);
+template void SharedRows::decode_by(const RowImages&, std::span<const Text>,
+                                    std::span<Column* const>, uint32_t, Arena*);
+
+template <class Form>
+void PairedRows::decode(Form& form, size_t begin, size_t count, std::span<Column* const> columns,
+                        uint32_t at, Arena* arena) {
+  if (is_each_once_) {
+    return form.decode(std::span<const Text>(rows_).subspan(begin, count), columns, at, arena);
+  }
+  decoded_.decode(form, rows_, std::span<const uint32_t>(pairs_).subspan(begin, count), columns, at,
+                  arena);
+}
+
+template void PairedRows::decode(RowBytes&, size_t, size_t, std::span<Column* const>, uint32_t,
+                                 Arena*);
+template void PairedRows::decode(const RowImages&, size_t, size_t, std::span<Column* const>,
+                                 uint32_t, Arena*);
+
+void PairedRows::keep(const uint8_t* keeps) {
   size_t kept = 0;
-  for (size_t i = 0; i < index_.size(); ++i) {
-    index_[kept] = index_[i];
+  for (size_t i = 0; i < size_; ++i) {
+    if (is_each_once_) { rows_[kept] = rows_[i]; }
+    pairs_[kept] = is_each_once_ ? static_cast<uint32_t>(kept) : pairs_[i];
     kept += keeps[i];
   }
-  index_.resize(kept);
+  size_ = kept;
 }
 
 bool SharedRows::find_distinct(std::span<const Text> rows) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tidewheel/operators/record_codec.h"
+#include "tidewheel/sql/distinct_keys.h"
 #include "tidewheel/sql/join_input.h"
 #include "tidewheel/sql/keyed_operator.h"
 #include "tidewheel/sql/row_list_cell.h"
@@ -237,10 +238,20 @@ class StreamJoin final : public KeyedOperator<K> {
  private:
   using Found = JoinSide::Found;
   static constexpr uint32_t kChunk = 1024;  // the same rows of the other side come in many pairs
-  static constexpr uint32_t kAhead = 8;     // rows whose lists are fetched ahead
+  static constexpr uint32_t kAhead = 8;     // keys whose lists are fetched ahead
   static constexpr size_t kRowsMax = 4096;  // that are gathered before they are sent
   static constexpr size_t kMetBits = 16 * 1024;
 
+  // A key of the rows that are added.
+  struct KeyAtWork {
+    std::byte* state = nullptr;  // its row; null: none is added
+    RowListCell::Room room;      // of its list; none before the first of them
+    uint32_t rows_to_come = 0;
+    // What it has on the other side: others [others_begin, others_end) of out_.
+    bool knows_others = false;
+    uint32_t others_begin = 0;
+    uint32_t others_end = 0;
+  };
   // A pair of a row and one of the other side that the filter has kept.
   struct Kept {
     uint32_t row = 0;
@@ -455,54 +466,94 @@ class StreamJoin final : public KeyedOperator<K> {
   }
 
   // Rows that come to a side of an inner join which takes nothing back. The other side stays as it
-  // is meanwhile, so that pairs point into it until the filter has seen them together. The rows are
-  // written where they stay, column by column when room has been made for all of them.
+  // is meanwhile, so that what a key meets there is found once for all of its rows, and pairs point
+  // into it until the filter has seen them together. The rows are written where they stay, column
+  // by column when room has been made for all of them.
   void append(uint32_t& cursor, uint32_t end) {
-    const uint32_t count = end - cursor;
-    const std::span<const K> keys = chunk_.keys();
     const std::span<const uint32_t> sizes = added_.begin(inputs_[side_], *in_, cursor, end);
-    states_.assign(count, nullptr);
-    // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
-    if (!store_->has_backend() || !sides_[1 - side_].has_entries()) {
-      KeyedBatch<K, std::span<const K>> batch(*store_, keys);
-      batch.ensure_rows(states_.data(),
-                        [&](size_t i) { return !chunk_.has_null_key(static_cast<uint32_t>(i)); });
-      return append_rows(cursor, count, sizes, [](uint32_t) {});
-    }
-    KeyedBatch batch(*store_, 0, count, [&](uint32_t i) -> const K& { return keys[i]; });
-    append_rows(cursor, count, sizes, [&](uint32_t i) {
-      batch.select(i);
-      if (!chunk_.has_null_key(i)) { states_[i] = store_->ensure_row(); }
-    });
-  }
-  // look_up(i) sets states_[i], unless that was done before.
-  template <class LookUp>
-  void append_rows(uint32_t& cursor, uint32_t count, std::span<const uint32_t> sizes,
-                   LookUp look_up) {
-    const uint32_t begin = cursor;
-    JoinSide& other = sides_[1 - side_];
-    RowListCell& own = sides_[side_].list();
-    out_.begin(is_left_);
-    for (uint32_t i = 0; i < count; ++i, ++cursor) {
-      if (out_.size() >= kRowsMax) {
-        send_pairs();
-        if (!output().ready()) { break; }
-      }
-      look_up(i);
-      if (i + kAhead < count && states_[i + kAhead] != nullptr) {
-        own.prefetch_end(states_[i + kAhead]);
-        other.prefetch(states_[i + kAhead]);
-      }
-      std::byte* const state = states_[i];
-      if (state == nullptr) { continue; }
-      added_.add(begin + i, own.add(state, sizes[i]));
-      other.for_each(state, [&](const Text& bytes, int64_t copies) {
-        for (; copies > 0; --copies) { out_.add_pair(begin + i, bytes); }
+    if (store_->has_backend() && sides_[1 - side_].has_entries()) {
+      // The backend has the entries of the current key.
+      distinct_[side_].take_all(chunk_.keys());
+      const std::span<const K> keys = distinct_[side_].keys();
+      KeyedBatch batch(*store_, 0, static_cast<uint32_t>(keys.size()),
+                       [&](uint32_t i) -> const K& { return keys[i]; });
+      states_.assign(keys.size(), nullptr);
+      return append_rows(cursor, end, sizes, [&](uint32_t i) {
+        batch.select(i);
+        if (!chunk_.has_null_key(i)) { states_[i] = store_->ensure_row(); }
       });
     }
+    distinct_[side_].find(chunk_.keys());
+    states_.resize(distinct_[side_].keys().size());
+    // All keys are looked up first, so that what their rows point to can be fetched ahead as well.
+    KeyedBatch<K, std::span<const K>> batch(*store_, distinct_[side_].keys());
+    batch.ensure_rows(states_.data(), [&](size_t key) {
+      return !chunk_.has_null_key(distinct_[side_].first(key));
+    });
+    append_rows(cursor, end, sizes, [](uint32_t) {});
+  }
+  // look_up(key) sets states_[key], unless that was done before; keys come in turn.
+  template <class LookUp>
+  void append_rows(uint32_t& cursor, uint32_t end, std::span<const uint32_t> sizes,
+                   LookUp look_up) {
+    const uint32_t begin = cursor;
+    const std::span<const uint32_t> numbers = distinct_[side_].numbers();
+    out_.begin(is_left_);
+    begin_keys();
+    for (uint32_t next_key = 0; cursor < end; ++cursor) {
+      if (out_.size() >= kRowsMax) {
+        send_pairs();
+        for (KeyAtWork& key : keys_at_work_) { key.knows_others = false; }
+        if (!output().ready()) { break; }
+      }
+      const uint32_t number = numbers[cursor - begin];
+      KeyAtWork& key = keys_at_work_[number];
+      if (number == next_key) {
+        look_up(number);
+        key.state = states_[number];
+        fetch_ahead(number + kAhead);
+        ++next_key;
+      }
+      if (key.state == nullptr) { continue; }
+      added_.add(cursor, make_room(key, sizes[cursor - begin]));
+      if (!key.knows_others) { find_others(key); }
+      out_.add_pairs(cursor, key.others_begin, key.others_end);
+    }
+    end_keys();
     added_.write(inputs_[side_], *in_);
     if (waiting_) { meet_waiting(begin, cursor); }
     send_pairs();
+  }
+  char* make_room(KeyAtWork& key, uint32_t size) {
+    RowListCell& own = sides_[side_].list();
+    // Else two of the keys may add to the same list.
+    if (!distinct_[side_].is_each_once()) { return own.add(key.state, size); }
+    if (key.room.at == nullptr) { key.room = own.begin_adding(key.state); }
+    return own.add(key.state, key.room, size, key.rows_to_come--);
+  }
+  void begin_keys() {
+    keys_at_work_.assign(states_.size(), KeyAtWork());
+    for (const uint32_t number : distinct_[side_].numbers()) {
+      ++keys_at_work_[number].rows_to_come;
+    }
+  }
+  void end_keys() {
+    for (const KeyAtWork& key : keys_at_work_) {
+      if (key.room.at != nullptr) { sides_[side_].list().end_adding(key.state, key.room); }
+    }
+  }
+  void fetch_ahead(size_t number) {
+    if (number >= states_.size() || states_[number] == nullptr) { return; }
+    sides_[side_].list().prefetch_end(states_[number]);
+    sides_[1 - side_].prefetch(states_[number]);
+  }
+  void find_others(KeyAtWork& key) {
+    key.knows_others = true;
+    key.others_begin = out_.other_count();
+    sides_[1 - side_].for_each(key.state, [&](const Text& bytes, int64_t copies) {
+      for (; copies > 0; --copies) { out_.add_other(bytes); }
+    });
+    key.others_end = out_.other_count();
   }
   void send_pairs() {
     if (filter_ != nullptr && out_.size() > 0) {
@@ -740,7 +791,9 @@ class StreamJoin final : public KeyedOperator<K> {
   const ColumnBatch* in_ = nullptr;
   uint32_t begin_ = 0;  // the first of them
   JoinChunk<K> chunk_;
-  std::vector<std::byte*> states_;  // of the rows' keys
+  DistinctKeys<K> distinct_[2];     // its keys, by side
+  std::vector<std::byte*> states_;  // of each of these, its row
+  std::vector<KeyAtWork> keys_at_work_;
   AddedRows added_;
   std::vector<uint32_t> waiting_rows_;  // of the batch: those of one side or the other
   std::vector<int64_t> waiting_keys_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "tidewheel/base/random.h"
@@ -143,6 +144,30 @@ TEST(StreamJoin, columns_that_nobody_reads_are_zeros_and_the_others_are_as_ever)
       EXPECT_EQ(harness.take(), reads_key ? (Lines{"+I 1,5,,1,7", "+I 1,5,,1,8"})
                                           : (Lines{"+I 0,5,,0,7", "+I 0,5,,0,8"}));
     }
+  }
+}
+
+TEST(StreamJoin, rows_of_keys_that_take_turns_are_kept_whether_keys_come_again_or_not) {
+  for (const bool strings : {false, true}) {
+    StreamJoinSpec spec = spec_of(Kind::kInner);
+    spec.right.add("s", strings ? LogicalType::string() : bigint());
+    SqlHarness harness = harness_of(spec);
+    Lines expected;
+    const auto push = [&](int key, int value) {
+      const std::string row = std::to_string(key) + "," + std::to_string(value) + ",7";
+      if (key == 1) { expected.push_back("+I 1,0," + row); }
+      return "+I " + row;
+    };
+    // Equal keys are looked for again after some batches in which there were none.
+    for (int batch = 0; batch < 80; ++batch) {
+      if (batch == 0) {
+        harness.push({push(9, 0)}, 1);
+      } else {
+        harness.push({push(1, batch), push(2, 0), push(1, batch), push(2, 0), push(1, -1)}, 1);
+      }
+    }
+    harness.push({"+I 1,0"}, 0);
+    EXPECT_EQ(harness.take(), expected);
   }
 }
 
