@@ -240,6 +240,9 @@ WorkerExchange::~WorkerExchange() {
   gate_->close();
   mailbox_.close();
   stop();
+  // The network's thread calls back as long as there is a connection, and wakes the worker.
+  listener_.reset();
+  links_.clear();
   worker_.reset();
 }
 
