@@ -68,9 +68,11 @@ void Column::free_memory() {
 void Column::grow(uint32_t rows) {
   const uint32_t capacity = std::max({kFirstRows, std::bit_ceil(rows), capacity_ * 2});
   const size_t width = physical_bytes(physical_);
-  if (width > 0) { values_ = regrow(values_, capacity_ * width, capacity * width); }
-  // Text of rows that nobody has written may be read.
-  std::memset(values_ + capacity_ * width, 0, (capacity - capacity_) * width);
+  if (width > 0) {
+    values_ = regrow(values_, capacity_ * width, capacity * width);
+    // Text of rows that nobody has written may be read.
+    std::memset(values_ + capacity_ * width, 0, (capacity - capacity_) * width);
+  }
   if (validity_ != nullptr) {
     const size_t old_words = validity_words(capacity_);
     validity_ = regrow(validity_, old_words, validity_words(capacity));
@@ -97,7 +99,7 @@ void Column::set_null(uint32_t row) {
   ensure(row + 1);
   validity()[row / 64] &= ~(uint64_t{1} << (row % 64));
   const size_t width = physical_bytes(physical_);
-  std::memset(values_ + row * width, 0, width);
+  if (width > 0) { std::memset(values_ + row * width, 0, width); }
   if (physical_ == Physical::kStruct) {
     for (Column& child : children_) { child.set_null(row); }
   }
