@@ -1,6 +1,8 @@
 #include "tidewheel/checkpoint/manifest.h"
 
 #include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "tidewheel/base/check.h"
@@ -151,6 +153,15 @@ bool is_file_path(std::string_view path) {
   if (path.starts_with(kShared)) { path.remove_prefix(kShared.size()); }
   return !path.empty() && path.find('/') == std::string_view::npos && path != "." && path != ".." &&
          path.find('\0') == std::string_view::npos;
+}
+
+Status check_files(const pb::Manifest& manifest) {
+  std::set<std::string_view> paths;
+  for (const pb::File& file : manifest.files()) {
+    if (!is_file_path(file.path())) { return bad_format("it names a file outside of its folder"); }
+    if (!paths.insert(file.path()).second) { return bad_format("it lists a file twice"); }
+  }
+  return {};
 }
 
 bool decode_groups(const pb::Groups& from, KeyGroupRange& groups) {
@@ -345,9 +356,7 @@ Result<Manifest> decode_manifest(std::string_view bytes) {
   manifest.trigger_wall_ms = message.trigger_wall_ms();
   manifest.complete_wall_ms = message.complete_wall_ms();
   manifest.written_by = message.written_by();
-  for (const pb::File& file : message.files()) {
-    if (!is_file_path(file.path())) { return bad_format("it names a file outside of its folder"); }
-  }
+  TIDEWHEEL_RETURN_IF_ERROR(check_files(message));
   for (const pb::Operator& op : message.operators()) {
     TIDEWHEEL_ASSIGN_OR_RETURN(manifest.operators.emplace_back(), decode_operator(message, op));
   }
