@@ -52,7 +52,7 @@ class DistinctKeys {
   static constexpr size_t kSlots = 2 * kKeysMax;
   static constexpr int kSpreadShift = 64 - 11;
   static_assert(size_t{1} << (64 - kSpreadShift) == kSlots);
-  static constexpr uint32_t kPause = 30;  // calls
+  static constexpr uint32_t kPause = 30;   // calls
   static constexpr size_t kSavedPart = 4;  // of the keys of a call: a quarter is worth it
 
   struct Slot {

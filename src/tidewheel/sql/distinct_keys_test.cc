@@ -43,9 +43,7 @@ TEST(DistinctKeys, keys_are_numbered_as_they_come_first) {
     // Some chunks whose keys do not come again, behind which it looks no more for a while.
     const uint64_t range = round % 50 == 10 ? 1'000'000'000 : 100;
     std::vector<IntKey> keys(1 + random() % DistinctKeys<IntKey>::kKeysMax);
-    for (IntKey& key : keys) {
-      key = static_cast<int64_t>(random() % range);
-    }
+    for (IntKey& key : keys) { key = static_cast<int64_t>(random() % range); }
     distinct.find(keys);
     check_numbers(distinct, keys);
     if (!distinct.is_each_once()) { continue; }

@@ -122,10 +122,10 @@ INSTANTIATE_TEST_SUITE_P(
         "EXPLAIN EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; END", "USE d", "USE CATALOG c",
         "SHOW TABLES", "SHOW TABLES FROM d NOT LIKE 'a%'", "SHOW COLUMNS FROM t ILIKE 'x'",
         "SHOW CREATE TABLE t", "SHOW CURRENT DATABASE", "SHOW USER FUNCTIONS", "SHOW JOBS",
-        "SHOW PARTITIONS t PARTITION (d = '2020', h = '1')",
-        "DESCRIBE t", "DESCRIBE EXTENDED t", "DESCRIBE 'a.csv'", "DESCRIBE EXTENDED 'a.csv'",
-        "SHOW CREATE TABLE 'a.csv'", "DESCRIBE JOB 'x'", "SET", "SET 'a' = 'b'", "RESET",
-        "RESET 'a'", "STOP JOB 'x' WITH SAVEPOINT WITH DRAIN"));
+        "SHOW PARTITIONS t PARTITION (d = '2020', h = '1')", "DESCRIBE t", "DESCRIBE EXTENDED t",
+        "DESCRIBE 'a.csv'", "DESCRIBE EXTENDED 'a.csv'", "SHOW CREATE TABLE 'a.csv'",
+        "DESCRIBE JOB 'x'", "SET", "SET 'a' = 'b'", "RESET", "RESET 'a'",
+        "STOP JOB 'x' WITH SAVEPOINT WITH DRAIN"));
 
 TEST(Parser, short_forms_are_printed_in_full) {
   EXPECT_EQ(printed("select a b from t x where a<>1 and b!=2;"),

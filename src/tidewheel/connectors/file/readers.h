@@ -22,8 +22,7 @@ inline constexpr int64_t kBatchBytesMax = 1 << 20;
 template <class Reader>
 class Readers {
  public:
-  explicit Readers(SourceContext& context)
-      : files_(&context.files()), clock_(&context.clock()) {
+  explicit Readers(SourceContext& context) : files_(&context.files()), clock_(&context.clock()) {
     // A read that is under way on the pool may outlive the task with its metrics.
     context.metrics().gauge("pendingBytes", [pending = pending_bytes_] {
       return pending->load(std::memory_order_relaxed);
