@@ -37,7 +37,7 @@ void print(std::FILE* stream, const std::string& text) {
 void print(const std::string& text) { print(stdout, text); }
 
 std::string object_of(std::initializer_list<std::pair<const char*, std::string>> members) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object();
   for (const auto& [key, value] : members) { json.member(key, value); }
   return json.end_object().take();
@@ -119,7 +119,7 @@ class Client {
     tell(fmt::format(
         "Cancelling job {} with savepoint to {}.", job_,
         command_.directory.empty() ? "default savepoint directory" : command_.directory));
-    JsonWriter json;
+    JsonBuilder json;
     json.begin_object().member("cancel-job", true).member("formatType", format());
     if (!command_.directory.empty()) { json.member("target-directory", command_.directory); }
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string path,
@@ -131,7 +131,7 @@ class Client {
 
   Result<int> stop() {
     tell(fmt::format("Suspending job \"{}\" with a {} savepoint.", job_, format()));
-    JsonWriter json;
+    JsonBuilder json;
     json.begin_object().member("drain", command_.drain).member("formatType", format());
     if (!command_.directory.empty()) { json.member("targetDirectory", command_.directory); }
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string path,
@@ -143,7 +143,7 @@ class Client {
 
   Result<int> savepoint() {
     tell(fmt::format("Triggering savepoint for job {}.\nWaiting for response...", job_));
-    JsonWriter json;
+    JsonBuilder json;
     json.begin_object().member("cancel-job", false).member("formatType", format());
     if (!command_.directory.empty()) { json.member("target-directory", command_.directory); }
     TIDEWHEEL_ASSIGN_OR_RETURN(const std::string path,
@@ -198,7 +198,7 @@ class Client {
   Result<int> rescale() {
     const std::string path = path_ + "/resource-requirements";
     TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue now, cluster_->get(path));
-    JsonWriter json;
+    JsonBuilder json;
     json.begin_object();
     size_t matched = 0;
     for (const auto& [vertex, value] : now.members()) {
@@ -282,7 +282,7 @@ class Client {
   }
 
   std::string run_body() const {
-    JsonWriter json;
+    JsonBuilder json;
     json.begin_object().begin_array("programArgsList");
     for (const std::string& one : command_.arguments) { json.value(one); }
     json.end_array();
@@ -352,7 +352,7 @@ class Client {
   }
 
   Status send_heartbeat() {
-    JsonWriter json;
+    JsonBuilder json;
     json.begin_object().member(
         "expiredTimestamp",
         world_.clock().wall_ms() + config_.get(options::kClientHeartbeatTimeout));
@@ -449,7 +449,7 @@ class Client {
     const std::string& status = result["application-status"].text();
     tell_failures();
     if (command_.json) {
-      JsonWriter json;
+      JsonBuilder json;
       json.begin_object().member("jobid", job_).member("status", status);
       json.member("runtime-ms", result["net-runtime"].integer());
       print(json.end_object().take() + "\n");

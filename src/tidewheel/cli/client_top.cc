@@ -36,7 +36,7 @@ class Top {
   Result<std::string> frame() {
     TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue overview, cluster_.get("/v1/overview"));
     TIDEWHEEL_ASSIGN_OR_RETURN(const JsonValue jobs, cluster_.get("/v1/jobs/overview"));
-    JsonWriter json;
+    JsonBuilder json;
     json.begin_object().begin_array("jobs");
     TextTable table({"job", "id", "state", "for", "tasks", "rows", "rows/s", "busy", "held up",
                      "state size", "checkpoints", "last took"});

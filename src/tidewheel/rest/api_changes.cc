@@ -23,12 +23,12 @@ bool has_savepoint_directory(const std::vector<std::pair<std::string, std::strin
 }
 
 std::string request_id_json(const std::string& id) {
-  JsonWriter json;
+  JsonBuilder json;
   return json.begin_object().member("request-id", id).end_object().take();
 }
 
 std::string failure_json(std::string_view member, const Status& status) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().key(member).raw(failure_cause_json(status));
   return json.end_object().take();
 }
@@ -272,7 +272,7 @@ void RestApi::start_savepoint(const RestCallRef& call, const RestTriggers::Key& 
       job_id, std::move(order),
       [this, key, job_id, poster = loop_.poster()](const Result<std::string>& path) {
         poster([this, key, job_id, path] {
-          JsonWriter json;
+          JsonBuilder json;
           json.begin_object().member("location", path.ok() ? *path : std::string());
           json.end_object();
           triggers_.complete(
@@ -303,7 +303,7 @@ void RestApi::trigger_checkpoint(const RestCallRef& call) {
   gateway_.checkpoint(
       job_id, [this, key, job_id, poster = loop_.poster()](const Result<int64_t>& number) {
         poster([this, key, job_id, number] {
-          JsonWriter json;
+          JsonBuilder json;
           json.begin_object().member("checkpointId", number.ok() ? *number : int64_t{0});
           json.end_object();
           triggers_.complete(

@@ -26,7 +26,7 @@ bool is_adaptive(const Settings& configuration) {
 }
 
 std::string config_json(const RestSettings& settings, const Settings& configuration) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("refresh-interval", settings.refresh_interval_ms);
   json.member("timezone-name", "Coordinated Universal Time").member("timezone-offset", 0);
   json.member("flink-version", kFlinkVersion).member("flink-revision", kVersion);
@@ -42,11 +42,11 @@ std::string log_url_json(std::string url, const std::string& job, const std::str
       url.replace(at, std::string_view(name).size(), value);
     }
   }
-  return JsonWriter().begin_object().member("url", url).end_object().take();
+  return JsonBuilder().begin_object().member("url", url).end_object().take();
 }
 
 std::string environment_json() {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_object("jvm");
   json.member("version", fmt::format("tidewheel {} (native)", kVersion));
   json.member("arch", kArchitecture).begin_array("options").end_array().end_object();
@@ -294,7 +294,7 @@ void RestApi::run_program(const RestCallRef& call) {
   }
   gateway_.run_program(call->parameter("jarid"), std::move(run).value(),
                        on_answer<std::string>(call, [call](const std::string& job_id) {
-                         JsonWriter json;
+                         JsonBuilder json;
                          json.begin_object().member("jobid", job_id);
                          call->json(json.end_object().take());
                        }));
@@ -328,7 +328,7 @@ void RestApi::upload_program(const RestCallRef& call) {
   gateway_.add_program(
       {.path = file.path, .name = file.file_name, .sha256 = file.sha256, .bytes = file.bytes},
       on_answer<ProgramInfo>(call, [this, call](const ProgramInfo& program) {
-        JsonWriter json;
+        JsonBuilder json;
         json.begin_object().member("filename", join_path(settings_.upload_directory, program.id));
         call->json(json.member("status", "success").end_object().take());
       }));

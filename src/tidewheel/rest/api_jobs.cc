@@ -37,7 +37,7 @@ int64_t number_of(const std::string& text) {
 }
 
 std::string flame_graph_without_data(int64_t end_timestamp) {
-  JsonWriter json;
+  JsonBuilder json;
   return json.begin_object().member("endTimestamp", end_timestamp).end_object().take();
 }
 
@@ -67,7 +67,7 @@ void RestApi::add_job_routes() {
        [](const pb::JobReport& job) { return settings_json(settings_of(job)); });
   get("/jobs/:jobid/status", "Its state, as of now", [this](const RestCallRef& call) {
     with_job_summary(call, [call](const JobSummary& job) {
-      JsonWriter json;
+      JsonBuilder json;
       json.begin_object().member("status", cluster_job_status_name(job.status));
       call->json(json.end_object().take());
     });

@@ -13,7 +13,7 @@ HttpResponse rest_json(std::string json, int32_t http_status) {
 }
 
 HttpResponse rest_failure(int32_t http_status, const std::string& message) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("errors");
   if (http_status == 500) {
     json.value("Internal server error.");

@@ -73,7 +73,7 @@ int64_t alignment_of(const Subtask& one) { return one.alignment_ms(); }
 int64_t start_delay_of(const Subtask& one) { return one.start_delay_ms(); }
 
 // The members of a task's part, without the braces.
-void write_task(JsonWriter& json, const pb::CheckpointReport& checkpoint,
+void write_task(JsonBuilder& json, const pb::CheckpointReport& checkpoint,
                 const pb::TaskCheckpointReport& task) {
   Status status = status_of(checkpoint);
   if (status == Status::kInProgress && task.acknowledged_size() == task.subtasks()) {
@@ -106,7 +106,7 @@ pb::TaskCheckpointReport part_of(const pb::CheckpointReport& checkpoint,
 }
 
 // With the parts of `job`'s vertices, unless it is null.
-void write_checkpoint(JsonWriter& json, const pb::CheckpointReport& checkpoint,
+void write_checkpoint(JsonBuilder& json, const pb::CheckpointReport& checkpoint,
                       const pb::JobReport* job) {
   const Status status = status_of(checkpoint);
   json.begin_object().member("className", class_name(status)).member("id", checkpoint.id());
@@ -144,7 +144,7 @@ void write_checkpoint(JsonWriter& json, const pb::CheckpointReport& checkpoint,
   json.end_object();
 }
 
-void write_latest(JsonWriter& json, std::string_view key, bool is_there,
+void write_latest(JsonBuilder& json, std::string_view key, bool is_there,
                   const pb::CheckpointReport& checkpoint) {
   if (!is_there) {
     json.null_member(key);
@@ -180,7 +180,7 @@ std::vector<double> history_of(const pb::CheckpointsReport& checkpoints, const F
 }  // namespace
 
 std::string checkpoints_json(const pb::CheckpointsReport& checkpoints) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_object("counts").member("restored", checkpoints.restored());
   json.member("total", checkpoints.triggered()).member("in_progress", checkpoints.in_progress());
   json.member("completed", checkpoints.completed()).member("failed", checkpoints.failed());
@@ -220,7 +220,7 @@ std::string checkpoints_json(const pb::CheckpointsReport& checkpoints) {
 
 std::string checkpoint_config_json(const pb::CheckpointsReport& checkpoints) {
   constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object();
   json.member("mode", checkpoints.at_least_once() ? "at_least_once" : "exactly_once");
   json.member("interval", checkpoints.interval_ms() > 0 ? checkpoints.interval_ms() : kNever);
@@ -246,7 +246,7 @@ std::string checkpoint_config_json(const pb::CheckpointsReport& checkpoints) {
 std::string checkpoint_json(const pb::JobReport& job, int64_t id) {
   const pb::CheckpointReport* const checkpoint = find_checkpoint(job, id);
   if (checkpoint == nullptr) { return {}; }
-  JsonWriter json;
+  JsonBuilder json;
   write_checkpoint(json, *checkpoint, &job);
   return json.take();
 }
@@ -257,7 +257,7 @@ std::string checkpoint_task_json(const pb::JobReport& job, int64_t id, std::stri
                                      [&](const auto& one) { return one.id() == vertex_id; });
   if (checkpoint == nullptr || !is_vertex) { return {}; }
   const pb::TaskCheckpointReport task = part_of(*checkpoint, std::string(vertex_id));
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object();
   write_task(json, *checkpoint, task);
   const auto summary = [&](std::string_view key, auto read) {

@@ -14,7 +14,7 @@ namespace {
 
 int64_t mebibytes(int64_t bytes) { return bytes >> 20; }
 
-void write_resource(JsonWriter& json, const ResourceAmount& amount) {
+void write_resource(JsonBuilder& json, const ResourceAmount& amount) {
   json.begin_object().member("cpuCores", amount.cpu_cores);
   json.member("taskHeapMemory", mebibytes(amount.task_heap_bytes));
   json.member("taskOffHeapMemory", mebibytes(amount.task_off_heap_bytes));
@@ -24,7 +24,7 @@ void write_resource(JsonWriter& json, const ResourceAmount& amount) {
 }
 
 // The members, without the braces.
-void write_task_manager(JsonWriter& json, const TaskManagerSummary& one) {
+void write_task_manager(JsonBuilder& json, const TaskManagerSummary& one) {
   json.member("id", one.id).member("path", one.address).member("dataPort", one.data_port);
   json.member("jmxPort", -1).member("timeSinceLastHeartbeat", one.last_heartbeat_ms);
   json.member("slotsNumber", one.slots).member("freeSlots", one.free_slots);
@@ -47,7 +47,7 @@ void write_task_manager(JsonWriter& json, const TaskManagerSummary& one) {
 }
 
 // What a dashboard shows of a process's memory, under the names of its metrics.
-void write_process_metrics(JsonWriter& json, const MetricTable& table) {
+void write_process_metrics(JsonBuilder& json, const MetricTable& table) {
   const auto number = [&](std::string_view key, const char* id) {
     const auto found = table.find(id);
     json.key(key).raw(found == table.end() ||
@@ -94,7 +94,7 @@ struct FlameNode {
     return *children.back();
   }
   // NOLINTNEXTLINE(misc-no-recursion): as deep as a stack is sampled.
-  void write(JsonWriter& json) const {
+  void write(JsonBuilder& json) const {
     json.begin_object().member("name", name).member("value", value).begin_array("children");
     for (const auto& one : children) { one->write(json); }
     json.end_array().end_object();
@@ -116,7 +116,7 @@ std::string overview_json(const ClusterOverview& overview, const std::vector<Job
       default: ++running;
     }
   }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("taskmanagers", overview.task_managers);
   json.member("slots-total", overview.slots).member("slots-available", overview.free_slots);
   json.member("jobs-running", running).member("jobs-finished", finished);
@@ -137,7 +137,7 @@ bool is_secret_key(std::string_view key) {
 }
 
 std::string settings_json(const Settings& settings) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_array();
   for (const auto& [key, value] : settings) {
     json.begin_object().member("key", key);
@@ -147,7 +147,7 @@ std::string settings_json(const Settings& settings) {
 }
 
 std::string task_managers_json(const std::vector<TaskManagerSummary>& task_managers) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("taskmanagers");
   for (const TaskManagerSummary& one : task_managers) {
     json.begin_object();
@@ -162,7 +162,7 @@ std::string task_manager_json(const std::vector<TaskManagerSummary>& task_manage
   const auto found = std::find_if(task_managers.begin(), task_managers.end(),
                                   [&](const TaskManagerSummary& one) { return one.id == id; });
   if (found == task_managers.end()) { return {}; }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object();
   write_task_manager(json, *found);
   json.begin_array("allocatedSlots");
@@ -177,7 +177,7 @@ std::string task_manager_json(const std::vector<TaskManagerSummary>& task_manage
 }
 
 std::string log_files_json(const std::vector<LogFileInfo>& files) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("logs");
   for (const LogFileInfo& file : files) {
     json.begin_object().member("name", file.name).member("size", file.bytes);
@@ -187,7 +187,7 @@ std::string log_files_json(const std::vector<LogFileInfo>& files) {
 }
 
 std::string thread_dump_json(const std::vector<ThreadStack>& threads) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("threadInfos");
   for (const ThreadStack& thread : threads) {
     json.begin_object().member("threadName", thread.name);
@@ -202,7 +202,7 @@ std::string programs_json(const std::vector<ProgramInfo>& programs, const std::s
   std::stable_sort(
       newest_first.begin(), newest_first.end(),
       [](const ProgramInfo* a, const ProgramInfo* b) { return a->uploaded_ms > b->uploaded_ms; });
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("address", address).begin_array("files");
   for (const ProgramInfo* const one : newest_first) {
     json.begin_object().member("id", one->id).member("name", one->name);
@@ -216,7 +216,7 @@ std::string programs_json(const std::vector<ProgramInfo>& programs, const std::s
 }
 
 std::string requirements_json(const std::vector<ParallelismBounds>& bounds) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object();
   for (const ParallelismBounds& one : bounds) {
     json.begin_object(one.vertex_id).begin_object("parallelism");
@@ -236,7 +236,7 @@ std::string flame_graph_json(const std::vector<SampledStack>& stacks, int64_t en
       node->value += stack.count;
     }
   }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("endTimestamp", end_ms).key("data");
   root.write(json);
   return json.end_object().take();

@@ -145,7 +145,7 @@ Group group_of(const pb::VertexReport& vertex, int64_t now_ms) {
   return group;
 }
 
-void write_states(JsonWriter& json, std::string_view key, const Group& group) {
+void write_states(JsonBuilder& json, std::string_view key, const Group& group) {
   json.begin_object(key);
   for (int32_t i = 0; i < kExecutionStateCount; ++i) {
     json.member(execution_state_name(static_cast<ExecutionState>(i)), group.states[i]);
@@ -153,7 +153,7 @@ void write_states(JsonWriter& json, std::string_view key, const Group& group) {
   json.end_object();
 }
 
-void write_metrics(JsonWriter& json, const Group& group) {
+void write_metrics(JsonBuilder& json, const Group& group) {
   json.begin_object("metrics");
   json.member("read-bytes", group.bytes_in).member("read-bytes-complete", true);
   json.member("write-bytes", group.bytes_out).member("write-bytes-complete", true);
@@ -165,7 +165,7 @@ void write_metrics(JsonWriter& json, const Group& group) {
   json.end_object();
 }
 
-void write_times(JsonWriter& json, const Times& times) {
+void write_times(JsonBuilder& json, const Times& times) {
   json.member("start-time", times.start_ms).member("end-time", times.end_ms);
   json.member("duration", times.duration_ms);
 }
@@ -192,7 +192,7 @@ std::string description_of(const pb::VertexReport& vertex) {
   return out.empty() ? html_escaped(vertex.name()) + "<br/>" : out;
 }
 
-void write_plan(JsonWriter& json, const pb::JobReport& job) {
+void write_plan(JsonBuilder& json, const pb::JobReport& job) {
   json.begin_object("plan").member("jid", job.id()).member("name", job.name());
   json.member("type", job.is_batch() ? "BATCH" : "STREAMING").begin_array("nodes");
   for (int v = 0; v < job.vertices_size(); ++v) {
@@ -218,7 +218,7 @@ void write_plan(JsonWriter& json, const pb::JobReport& job) {
 }
 
 void write_accumulators(
-    JsonWriter& json, std::string_view key,
+    JsonBuilder& json, std::string_view key,
     const google::protobuf::RepeatedPtrField<pb::AccumulatorReport>& accumulators) {
   json.begin_array(key);
   for (const pb::AccumulatorReport& one : accumulators) {
@@ -249,7 +249,7 @@ int64_t duration_in(const pb::AttemptReport& attempt, ExecutionState state, int6
   return (end == 0 ? now_ms : end) - begin;
 }
 
-void write_status_duration(JsonWriter& json, const pb::AttemptReport& attempt, int64_t now_ms) {
+void write_status_duration(JsonBuilder& json, const pb::AttemptReport& attempt, int64_t now_ms) {
   json.begin_object("status-duration");
   for (const ExecutionState state : kTimedStates) {
     json.member(execution_state_name(state), duration_in(attempt, state, now_ms));
@@ -257,7 +257,7 @@ void write_status_duration(JsonWriter& json, const pb::AttemptReport& attempt, i
   json.end_object();
 }
 
-void write_attempt(JsonWriter& json, const pb::JobReport& job, int64_t subtask,
+void write_attempt(JsonBuilder& json, const pb::JobReport& job, int64_t subtask,
                    const pb::AttemptReport& attempt) {
   const Times times = times_of(attempt, job.now_ms());
   Group group;
@@ -275,7 +275,7 @@ void write_attempt(JsonWriter& json, const pb::JobReport& job, int64_t subtask,
 }
 
 // The dashboard takes it that each metric and each state is there.
-void write_aggregated(JsonWriter& json, const std::vector<const pb::AttemptReport*>& attempts,
+void write_aggregated(JsonBuilder& json, const std::vector<const pb::AttemptReport*>& attempts,
                       int64_t now_ms) {
   using Read = int64_t (pb::AttemptReport::*)() const;
   static constexpr std::pair<const char*, Read> kMetrics[] = {
@@ -322,7 +322,7 @@ std::string stack_trace_of(const pb::FailureReport& failure) {
   return failure.error() + ": " + failure.text();
 }
 
-void write_failure(JsonWriter& json, const pb::FailureReport& failure, bool is_entry) {
+void write_failure(JsonBuilder& json, const pb::FailureReport& failure, bool is_entry) {
   json.begin_object().member("exceptionName", failure.error());
   json.member("stacktrace", stack_trace_of(failure)).member("timestamp", failure.at_ms());
   json.begin_object("failureLabels").end_object();
@@ -342,7 +342,7 @@ void write_failure(JsonWriter& json, const pb::FailureReport& failure, bool is_e
 }  // namespace
 
 std::string jobs_json(const std::vector<JobSummary>& jobs) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("jobs");
   for (const JobSummary& job : jobs) {
     json.begin_object().member("id", job.id);
@@ -353,7 +353,7 @@ std::string jobs_json(const std::vector<JobSummary>& jobs) {
 }
 
 std::string jobs_overview_json(const std::vector<JobSummary>& jobs, int64_t now_ms) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("jobs");
   for (const JobSummary& job : jobs) {
     json.begin_object().member("jid", job.id).member("name", job.name);
@@ -376,7 +376,7 @@ std::string jobs_overview_json(const std::vector<JobSummary>& jobs, int64_t now_
 
 std::string job_json(const pb::JobReport& job) {
   const bool ended = job.end_ms() > 0;
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("jid", job.id()).member("name", job.name());
   json.member("isStoppable", false).member("state", cluster_job_status_name(status_of(job)));
   json.member("job-type", job.is_batch() ? "BATCH" : "STREAMING");
@@ -413,14 +413,14 @@ std::string job_json(const pb::JobReport& job) {
 }
 
 std::string job_plan_json(const pb::JobReport& job) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object();
   write_plan(json, job);
   return json.end_object().take();
 }
 
 std::string job_config_json(const pb::JobReport& job) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("jid", job.id()).member("name", job.name());
   json.begin_object("execution-config").member("execution-mode", "PIPELINED");
   json.member("restart-strategy", job.restart_strategy());
@@ -431,7 +431,7 @@ std::string job_config_json(const pb::JobReport& job) {
 }
 
 std::string job_accumulators_json(const pb::JobReport& job) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("job-accumulators").end_array();
   write_accumulators(json, "user-task-accumulators", job.accumulators());
   return json.begin_object("serialized-user-task-accumulators").end_object().end_object().take();
@@ -439,7 +439,7 @@ std::string job_accumulators_json(const pb::JobReport& job) {
 
 std::string job_result_json(const pb::JobReport& job) {
   const ClusterJobStatus status = status_of(job);
-  JsonWriter json;
+  JsonBuilder json;
   if (!is_final(status)) {
     json.begin_object().begin_object("status").member("id", "IN_PROGRESS").end_object();
     return json.end_object().take();
@@ -463,7 +463,7 @@ std::string job_result_json(const pb::JobReport& job) {
 }
 
 std::string job_exceptions_json(const pb::JobReport& job, int64_t count_max, bool has_label) {
-  JsonWriter json;
+  JsonBuilder json;
   const int count =
       has_label ? 0 : static_cast<int>(std::clamp<int64_t>(count_max, 0, job.failures_size()));
   const bool is_cut = job.failures_cut() || count < job.failures_size();
@@ -498,7 +498,7 @@ const pb::VertexReport* find_vertex(const pb::JobReport& job, std::string_view v
 }
 
 std::string vertex_json(const pb::JobReport& job, const pb::VertexReport& vertex) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("id", vertex.id()).member("name", vertex.name());
   json.member("parallelism", vertex.parallelism());
   json.member("maxParallelism", vertex.max_parallelism()).member("now", job.now_ms());
@@ -516,7 +516,7 @@ std::string vertex_json(const pb::JobReport& job, const pb::VertexReport& vertex
 }
 
 std::string vertex_times_json(const pb::JobReport& job, const pb::VertexReport& vertex) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("id", vertex.id()).member("name", vertex.name());
   json.member("now", job.now_ms()).begin_array("subtasks");
   for (int i = 0; i < vertex.subtasks_size(); ++i) {
@@ -540,7 +540,7 @@ std::string vertex_task_managers_json(const pb::JobReport& job, const pb::Vertex
     const pb::AttemptReport& attempt = present_attempt(subtask);
     by_id[attempt.task_manager()].push_back(&attempt);
   }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("id", vertex.id()).member("name", vertex.name());
   json.member("now", job.now_ms()).begin_array("taskmanagers");
   for (const auto& [id, attempts] : by_id) {
@@ -572,7 +572,7 @@ std::string vertex_backpressure_json(const pb::JobReport& job, const pb::VertexR
     is_measured = is_measured && attempt.backpressured_ms_per_second() >= 0;
     highest = std::max(highest, ratio_of(attempt.backpressured_ms_per_second()));
   }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("status", is_measured ? "ok" : "deprecated");
   if (!is_measured) { return json.begin_array("subtasks").end_array().end_object().take(); }
   json.member("backpressureLevel", level_of(highest));
@@ -590,7 +590,7 @@ std::string vertex_backpressure_json(const pb::JobReport& job, const pb::VertexR
 }
 
 std::string vertex_watermarks_json(const pb::VertexReport& vertex) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_array();
   for (int i = 0; i < vertex.subtasks_size(); ++i) {
     const pb::AttemptReport& attempt = present_attempt(vertex.subtasks(i));
@@ -622,14 +622,14 @@ std::string vertex_accumulators_json(const pb::VertexReport& vertex) {
     added.set_type(sum.first);
     added.set_value(std::to_string(sum.second));
   }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("id", vertex.id());
   write_accumulators(json, "user-accumulators", shown);
   return json.end_object().take();
 }
 
 std::string subtask_accumulators_json(const pb::VertexReport& vertex) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("id", vertex.id()).member("parallelism", vertex.parallelism());
   json.begin_array("subtasks");
   for (int i = 0; i < vertex.subtasks_size(); ++i) {
@@ -647,7 +647,7 @@ std::string subtask_json(const pb::JobReport& job, const pb::VertexReport& verte
                          int64_t attempt) {
   const pb::AttemptReport* const found = find_attempt(vertex, subtask, attempt);
   if (found == nullptr) { return {}; }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object();
   write_attempt(json, job, subtask, *found);
   return json.end_object().take();
@@ -657,7 +657,7 @@ std::string attempt_accumulators_json(const pb::VertexReport& vertex, int64_t su
                                       int64_t attempt) {
   const pb::AttemptReport* const found = find_attempt(vertex, subtask, attempt);
   if (found == nullptr) { return {}; }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("subtask", subtask).member("attempt", found->attempt());
   json.member("id", fmt::format("{}_{}_{}", vertex.id(), subtask, found->attempt()));
   write_accumulators(json, "user-accumulators", found->accumulators());

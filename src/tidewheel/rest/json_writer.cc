@@ -8,35 +8,35 @@
 
 namespace tidewheel {
 
-void JsonWriter::separate() {
+void JsonBuilder::separate() {
   if (needs_comma_) { out_ += ','; }
   needs_comma_ = true;
 }
 
-JsonWriter& JsonWriter::begin_object() {
+JsonBuilder& JsonBuilder::begin_object() {
   separate();
   out_ += '{';
   needs_comma_ = false;
   return *this;
 }
-JsonWriter& JsonWriter::end_object() {
+JsonBuilder& JsonBuilder::end_object() {
   out_ += '}';
   needs_comma_ = true;
   return *this;
 }
-JsonWriter& JsonWriter::begin_array() {
+JsonBuilder& JsonBuilder::begin_array() {
   separate();
   out_ += '[';
   needs_comma_ = false;
   return *this;
 }
-JsonWriter& JsonWriter::end_array() {
+JsonBuilder& JsonBuilder::end_array() {
   out_ += ']';
   needs_comma_ = true;
   return *this;
 }
 
-JsonWriter& JsonWriter::key(std::string_view key) {
+JsonBuilder& JsonBuilder::key(std::string_view key) {
   separate();
   append_json_text(out_, key);
   out_ += ':';
@@ -44,13 +44,13 @@ JsonWriter& JsonWriter::key(std::string_view key) {
   return *this;
 }
 
-JsonWriter& JsonWriter::value(std::string_view text) {
+JsonBuilder& JsonBuilder::value(std::string_view text) {
   separate();
   append_json_text(out_, text);
   return *this;
 }
 
-JsonWriter& JsonWriter::value(double number) {
+JsonBuilder& JsonBuilder::value(double number) {
   if (std::isnan(number)) { return value("NaN"); }
   if (std::isinf(number)) { return value(number > 0 ? "Infinity" : "-Infinity"); }
   std::string text = fmt::format("{}", number);
@@ -59,7 +59,7 @@ JsonWriter& JsonWriter::value(double number) {
   return raw(text);
 }
 
-JsonWriter& JsonWriter::raw(std::string_view json) {
+JsonBuilder& JsonBuilder::raw(std::string_view json) {
   separate();
   out_ += json;
   return *this;

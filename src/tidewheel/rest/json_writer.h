@@ -10,39 +10,39 @@ namespace tidewheel {
 
 // Text need not be UTF-8: bytes that are none become U+FFFD. A number that JSON has no form for (a
 // NaN, an infinity) becomes the text "NaN", "Infinity" or "-Infinity". One thread.
-class JsonWriter {
+class JsonBuilder {
  public:
-  JsonWriter& begin_object();
-  JsonWriter& begin_object(std::string_view key) { return this->key(key).begin_object(); }
-  JsonWriter& end_object();
-  JsonWriter& begin_array();
-  JsonWriter& begin_array(std::string_view key) { return this->key(key).begin_array(); }
-  JsonWriter& end_array();
+  JsonBuilder& begin_object();
+  JsonBuilder& begin_object(std::string_view key) { return this->key(key).begin_object(); }
+  JsonBuilder& end_object();
+  JsonBuilder& begin_array();
+  JsonBuilder& begin_array(std::string_view key) { return this->key(key).begin_array(); }
+  JsonBuilder& end_array();
 
-  JsonWriter& key(std::string_view key);
-  JsonWriter& value(std::string_view text);
-  JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
-  JsonWriter& value(const char* text) { return value(std::string_view(text)); }
-  JsonWriter& value(double number);
+  JsonBuilder& key(std::string_view key);
+  JsonBuilder& value(std::string_view text);
+  JsonBuilder& value(const std::string& text) { return value(std::string_view(text)); }
+  JsonBuilder& value(const char* text) { return value(std::string_view(text)); }
+  JsonBuilder& value(double number);
   template <std::same_as<bool> B>
-  JsonWriter& value(B yes) {
+  JsonBuilder& value(B yes) {
     return raw(yes ? "true" : "false");
   }
   template <std::integral I>
-  requires(!std::same_as<I, bool>) JsonWriter& value(I number) {
+  requires(!std::same_as<I, bool>) JsonBuilder& value(I number) {
     return raw(std::to_string(number));
   }
-  JsonWriter& null() { return raw("null"); }
+  JsonBuilder& null() { return raw("null"); }
   // What is JSON already.
-  JsonWriter& raw(std::string_view json);
+  JsonBuilder& raw(std::string_view json);
 
   template <class T>
-  JsonWriter& member(std::string_view name, const T& what) {
+  JsonBuilder& member(std::string_view name, const T& what) {
     return key(name).value(what);
   }
-  JsonWriter& null_member(std::string_view name) { return key(name).null(); }
+  JsonBuilder& null_member(std::string_view name) { return key(name).null(); }
   // Null where the text is empty.
-  JsonWriter& member_or_null(std::string_view name, std::string_view text) {
+  JsonBuilder& member_or_null(std::string_view name, std::string_view text) {
     return text.empty() ? null_member(name) : member(name, text);
   }
 

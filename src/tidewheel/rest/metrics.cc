@@ -269,7 +269,7 @@ void add_worker_sums(const std::vector<std::shared_ptr<const pb::MetricReport>>&
 
 std::string metrics_json(const MetricTable& table,
                          const std::optional<std::vector<std::string>>& get) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_array();
   if (!get.has_value()) {
     for (const auto& [id, value] : table) { json.begin_object().member("id", id).end_object(); }
@@ -298,7 +298,7 @@ Status check_aggregations(const std::vector<std::string>& names) {
 
 std::string aggregated_metrics_json(const std::vector<MetricTable>& tables,
                                     const MetricAggregation& wanted) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_array();
   if (!wanted.get.has_value()) {
     std::set<std::string> ids;

@@ -129,7 +129,7 @@ constexpr const char* kRequirements =
     R"({"lowerBound":{"type":"integer","minimum":1,"maximum":32768},)"
     R"("upperBound":{"type":"integer","minimum":1,"maximum":32768}}}}}})";
 
-void write_parameter(JsonWriter& json, const std::string& name, bool is_in_path) {
+void write_parameter(JsonBuilder& json, const std::string& name, bool is_in_path) {
   const char* schema = kText;
   for (const ValueSchema& known : kParameters) {
     if (name == known.name) { schema = known.schema; }
@@ -152,7 +152,7 @@ bool needs_body(const RestRoute& route) {
   });
 }
 
-void write_body(JsonWriter& json, const RestRoute& route) {
+void write_body(JsonBuilder& json, const RestRoute& route) {
   if (route.pattern == "/jobs/:jobid/resource-requirements") {
     json.key("schema").raw(kRequirements);
     return;
@@ -171,7 +171,7 @@ void write_body(JsonWriter& json, const RestRoute& route) {
   json.end_object();
 }
 
-void write_response(JsonWriter& json, const char* code, const char* what, bool is_failure) {
+void write_response(JsonBuilder& json, const char* code, const char* what, bool is_failure) {
   json.begin_object(code).member("description", what);
   if (is_failure) {
     json.begin_object("content").begin_object("application/json").begin_object("schema");
@@ -180,7 +180,7 @@ void write_response(JsonWriter& json, const char* code, const char* what, bool i
   json.end_object();
 }
 
-void write_operation(JsonWriter& json, const RestRoute& route,
+void write_operation(JsonBuilder& json, const RestRoute& route,
                      const std::vector<std::string>& path_parameters) {
   std::string method = route.method;
   for (char& c : method) { c = static_cast<char>(c + ('a' - 'A')); }
@@ -221,7 +221,7 @@ std::string openapi_json(const RestRouter& router) {
     paths[path].push_back(&route);
     parameters[path] = names;
   }
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("openapi", "3.1.0").begin_object("info");
   json.member("title", "Tidewheel REST API").member("version", kVersion).end_object();
   json.begin_array("servers").begin_object().member("url", "/v1").end_object().end_array();

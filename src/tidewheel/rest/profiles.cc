@@ -23,7 +23,7 @@ std::string_view state_name(Profiles::Profile::State state) {
   return "FAILED";
 }
 
-void write_profile(const Profiles::Profile& profile, JsonWriter& json) {
+void write_profile(const Profiles::Profile& profile, JsonBuilder& json) {
   json.begin_object().member("status", state_name(profile.state));
   json.member("mode", profile.order.mode).member("triggerTime", profile.trigger_ms);
   json.member("finishedTime", profile.finished_ms).member("duration", profile.order.duration_s);
@@ -123,7 +123,7 @@ void Profiles::forget() {
 }
 
 std::string Profiles::list_json(const std::string& process) const {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_array("profilingList");
   const auto found = profiles_.find(process);
   if (found != profiles_.end()) {
@@ -133,7 +133,7 @@ std::string Profiles::list_json(const std::string& process) const {
 }
 
 std::string Profiles::json_of(const Profile& profile) {
-  JsonWriter json;
+  JsonBuilder json;
   write_profile(profile, json);
   return json.take();
 }

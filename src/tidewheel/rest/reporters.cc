@@ -270,7 +270,7 @@ std::vector<std::string> statsd_datagrams(const PrometheusText& metrics, size_t 
 }
 
 std::string metrics_as_json(const PrometheusText& metrics, int64_t wall_ms) {
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().member("timestamp", wall_ms).begin_array("metrics");
   for (const auto& [name, family] : metrics.families()) {
     for (const PrometheusText::Sample& sample : family.samples) {

@@ -24,7 +24,7 @@ double percentile(const std::vector<double>& sorted, double share) {
   return lower + (position - std::floor(position)) * (sorted[below] - lower);
 }
 
-void write_spread(JsonWriter& json, std::vector<double> values) {
+void write_spread(JsonBuilder& json, std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const double sum = std::accumulate(values.begin(), values.end(), 0.0);
   const auto whole = [](double value) { return static_cast<int64_t>(value); };
@@ -40,7 +40,7 @@ void write_spread(JsonWriter& json, std::vector<double> values) {
   json.end_object();
 }
 
-void write_summary(JsonWriter& json, std::vector<double> values, bool with_percentiles) {
+void write_summary(JsonBuilder& json, std::vector<double> values, bool with_percentiles) {
   std::sort(values.begin(), values.end());
   const double sum = std::accumulate(values.begin(), values.end(), 0.0);
   const auto whole = [](double value) { return static_cast<int64_t>(value); };

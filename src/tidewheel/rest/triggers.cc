@@ -25,7 +25,7 @@ std::optional<std::string> RestTriggers::outcome_json(const Key& key) {
   const auto found = operations_.find(key);
   if (found == operations_.end()) { return std::nullopt; }
   Operation& operation = found->second;
-  JsonWriter json;
+  JsonBuilder json;
   json.begin_object().begin_object("status");
   json.member("id", operation.outcome.has_value() ? "COMPLETED" : "IN_PROGRESS").end_object();
   json.key("operation").raw(operation.outcome.value_or("null"));
@@ -50,7 +50,7 @@ void RestTriggers::forget_old() {
 }
 
 std::string failure_cause_json(const Status& status) {
-  JsonWriter json;
+  JsonBuilder json;
   const std::string name =
       fmt::format("TW{} {}", static_cast<int>(status.id()), error_name(status.id()));
   json.begin_object().member("class", name).member("stack-trace", status.to_string());

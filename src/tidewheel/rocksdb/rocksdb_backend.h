@@ -28,7 +28,7 @@ struct ColumnFamilyOptions;
 namespace tidewheel {
 
 class Event;     // base/executor.h
-class NewFiles;  // rocksdb/rocksdb_new_files.h
+class NewTableFiles;  // rocksdb/rocksdb_new_files.h
 class World;     // base/world.h
 
 // What the databases of a job have in common.
@@ -155,7 +155,7 @@ class RocksdbBackend final : public StateBackend {
   // Writes of key groups, from a barrier on.
   struct GroupFiles {
     bool is_decided = false;
-    std::unique_ptr<NewFiles> made;
+    std::unique_ptr<NewTableFiles> made;
   };
   struct Groups {
     bool is_open = false;
@@ -180,7 +180,7 @@ class RocksdbBackend final : public StateBackend {
   Status write_unsorted(const GroupWrites& group);
   Status write_buffered(const GroupWrite& write);
   void settle_written();
-  NewFiles* files_of(StoreId state);
+  NewTableFiles* files_of(StoreId state);
   static void add_write(Writes& to, StoreId state, bool erases, std::string_view key,
                         std::string_view value);
   void add_to_batch(::rocksdb::WriteBatch& batch, const GroupWrite& write) const;

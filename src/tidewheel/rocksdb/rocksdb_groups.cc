@@ -153,7 +153,7 @@ Status RocksdbBackend::write_group(const GroupWrites& group) {
   group.sort_into(groups_.places);
   for (size_t i = 0; i < group.count(); ++i) {
     const GroupWrite write = GroupWrite::at(groups_.places[i].at);
-    NewFiles* const files = files_of(write.state);
+    NewTableFiles* const files = files_of(write.state);
     if (files == nullptr) {
       TIDEWHEEL_RETURN_IF_ERROR(write_buffered(write));
       continue;
@@ -186,12 +186,12 @@ Status RocksdbBackend::write_buffered(const GroupWrite& write) {
 }
 
 // Null: what there is goes through the write buffer.
-NewFiles* RocksdbBackend::files_of(StoreId state) {
+NewTableFiles* RocksdbBackend::files_of(StoreId state) {
   GroupFiles& files = groups_.files[state];
   if (!std::exchange(files.is_decided, true)) {
     const Store& store = stores_[state];
-    if (gathers_groups() || NewFiles::are_welcome(*database_, store.family)) {
-      files.made = std::make_unique<NewFiles>(
+    if (gathers_groups() || NewTableFiles::are_welcome(*database_, store.family)) {
+      files.made = std::make_unique<NewTableFiles>(
           *database_, store.family,
           ::rocksdb::Options(database_options(shared_.config, shared_.memory), options_of(store)),
           fmt::format("{}/new-{}-", directory_, ++groups_.files_made));

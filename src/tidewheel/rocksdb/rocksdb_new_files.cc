@@ -21,7 +21,7 @@ constexpr size_t kFilesOnTopMax = 20;
 
 }  // namespace
 
-NewFiles::NewFiles(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandle* family,
+NewTableFiles::NewTableFiles(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandle* family,
                    const ::rocksdb::Options& options, std::string path)
     : database_(database),
       family_(family),
@@ -36,9 +36,9 @@ NewFiles::NewFiles(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandle* famil
   options_->table_factory.reset(::rocksdb::NewBlockBasedTableFactory(table));
 }
 
-NewFiles::~NewFiles() = default;
+NewTableFiles::~NewTableFiles() = default;
 
-bool NewFiles::are_welcome(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandle* family) {
+bool NewTableFiles::are_welcome(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandle* family) {
   ::rocksdb::ColumnFamilyMetaData data;
   database.GetColumnFamilyMetaData(family, &data);
   uint64_t lowest = 0;
@@ -51,7 +51,7 @@ bool NewFiles::are_welcome(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandl
   return above <= lowest;
 }
 
-::rocksdb::Status NewFiles::prepare() {
+::rocksdb::Status NewTableFiles::prepare() {
   if (open_ != nullptr && open_->FileSize() < options_->target_file_size_base) [[likely]] {
     return ::rocksdb::Status::OK();
   }
@@ -63,22 +63,22 @@ bool NewFiles::are_welcome(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandl
   return open_->Open(made_.back());
 }
 
-::rocksdb::Status NewFiles::put(std::string_view key, std::string_view value) {
+::rocksdb::Status NewTableFiles::put(std::string_view key, std::string_view value) {
   ::rocksdb::Status status = prepare();
   return status.ok() ? open_->Put(slice(key), slice(value)) : status;
 }
 
-::rocksdb::Status NewFiles::erase(std::string_view key) {
+::rocksdb::Status NewTableFiles::erase(std::string_view key) {
   ::rocksdb::Status status = prepare();
   return status.ok() ? open_->Delete(slice(key)) : status;
 }
 
-::rocksdb::Status NewFiles::finish() {
+::rocksdb::Status NewTableFiles::finish() {
   if (open_ == nullptr) { return ::rocksdb::Status::OK(); }
   return std::exchange(open_, nullptr)->Finish();
 }
 
-::rocksdb::Status NewFiles::hand_over() {
+::rocksdb::Status NewTableFiles::hand_over() {
   ::rocksdb::Status finished = finish();
   if (!finished.ok() || made_.empty()) { return finished; }
   ::rocksdb::IngestExternalFileOptions options;

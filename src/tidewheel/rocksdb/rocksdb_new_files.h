@@ -18,12 +18,12 @@ struct Options;
 namespace tidewheel {
 
 // Of one column family. One thread at a time.
-class NewFiles {
+class NewTableFiles {
  public:
   // Paths are `path` with a number and an ending.
-  NewFiles(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* family,
+  NewTableFiles(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* family,
            const rocksdb::Options& options, std::string path);
-  ~NewFiles();
+  ~NewTableFiles();
 
   // Whether the database does well to take files now. Each time they go to a level above those that
   // have the same keys, where there is one that is free; so void entries would fill the disk if

@@ -254,7 +254,8 @@ namespace {
 // The least value by the order of its sort key, with how often each is there.
 class ExtremeCall final : public ValueCall {
  public:
-  ExtremeCall(MapCell<Text, int64_t>& cell, SortKey key) : cell_(cell), key_(std::move(key)) {}
+  ExtremeCall(MapCell<Text, int64_t>& cell, SortKeyEncoder key)
+      : cell_(cell), key_(std::move(key)) {}
 
   void add(std::byte* row, const ColumnBatch& batch, uint32_t index, int weight) override {
     bytes_.clear();
@@ -283,7 +284,7 @@ class ExtremeCall final : public ValueCall {
 
  private:
   MapCell<Text, int64_t>& cell_;
-  const SortKey key_;
+  const SortKeyEncoder key_;
   std::string bytes_;
 };
 
@@ -474,7 +475,7 @@ Result<std::unique_ptr<ValueCall>> ValueCall::make(KeyedState& state, const Aggr
                                  (state.declare<MapCell<Text, int64_t>>(name, options)));
       const SortColumn order{call.arguments[0], call.function == AggregateFunction::kMax, true};
       return std::unique_ptr<ValueCall>(
-          std::make_unique<ExtremeCall>(*cell, SortKey(input, {order})));
+          std::make_unique<ExtremeCall>(*cell, SortKeyEncoder(input, {order})));
     }
     case AggregateFunction::kCollect: {
       TIDEWHEEL_ASSIGN_OR_RETURN(auto* const cell,

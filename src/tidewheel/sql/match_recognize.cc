@@ -540,7 +540,7 @@ class MatchRecognizer final : public TimedKeyedOperator<K> {
   const bool is_event_time_;
   KeyReader keys_;
   EncodedRows encoder_;
-  const SortKey order_;
+  const SortKeyEncoder order_;
   OverRows work_;
   MatchAutomaton automaton_;
   int64_t previous_rows_ = 0;

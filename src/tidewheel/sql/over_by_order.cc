@@ -603,7 +603,7 @@ class OverByOrder final : public KeyedOperator<K> {
   const OverSpec spec_;
   KeyReader keys_;
   EncodedRows encoder_;
-  const SortKey order_;
+  const SortKeyEncoder order_;
   const OverReach reach_;
   const std::unique_ptr<OverFrames> frames_;
   std::optional<KeyedStore<IntKey>> scratch_;

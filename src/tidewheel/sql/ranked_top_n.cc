@@ -195,7 +195,7 @@ class RankedTopN final : public KeyedOperator<K> {
   const TopNSpec spec_;
   KeyReader keys_;
   RowBytes bytes_;
-  const SortKey order_;
+  const SortKeyEncoder order_;
   RowOutput out_;
   Rows* rows_ = nullptr;
   ValueCell<uint64_t>* next_ = nullptr;  // the number of the partition's next row

@@ -59,7 +59,7 @@ void append_cells(std::string& out, const std::vector<std::string>& cells,
 }  // namespace
 
 struct ResultTable::Sorter {
-  SortKey key;
+  SortKeyEncoder key;
 };
 
 ResultTable::ResultTable(RowType type, size_t visible, const std::vector<SortKeyNode>& order_by,
@@ -70,7 +70,7 @@ ResultTable::ResultTable(RowType type, size_t visible, const std::vector<SortKey
   for (const SortKeyNode& key : order_by) {
     columns.push_back({key.column, key.descending, key.nulls_first});
   }
-  sorter_ = std::make_unique<Sorter>(Sorter{SortKey(type_.types, std::move(columns))});
+  sorter_ = std::make_unique<Sorter>(Sorter{SortKeyEncoder(type_.types, std::move(columns))});
 }
 ResultTable::~ResultTable() = default;
 

@@ -667,7 +667,7 @@ void KeyReader::decode(std::span<const Text> keys, std::span<Column* const> colu
   bytes_.decode(keys, columns, at, arena);
 }
 
-// ---- SortKey
+// ---- SortKeyEncoder
 
 namespace {
 
@@ -723,7 +723,8 @@ void append_escaped(Text text, std::string& out) {
 
 }  // namespace
 
-SortKey::SortKey(const std::vector<LogicalType>& input, std::vector<SortColumn> columns)
+SortKeyEncoder::SortKeyEncoder(const std::vector<LogicalType>& input,
+                               std::vector<SortColumn> columns)
     : columns_(std::move(columns)) {
   for (const SortColumn& column : columns_) {
     physicals_.push_back(input[static_cast<size_t>(column.column)].physical());
@@ -738,8 +739,8 @@ SortKey::SortKey(const std::vector<LogicalType>& input, std::vector<SortColumn> 
   }
 }
 
-void SortKey::encode(const ColumnView* all_columns, uint32_t begin, uint32_t end, Arena& arena,
-                     Text* out) const {
+void SortKeyEncoder::encode(const ColumnView* all_columns, uint32_t begin, uint32_t end,
+                            Arena& arena, Text* out) const {
   const bool has_nulls = std::any_of(columns_.begin(), columns_.end(), [&](const SortColumn& sort) {
     return all_columns[sort.column].validity != nullptr;
   });
@@ -774,7 +775,7 @@ void SortKey::encode(const ColumnView* all_columns, uint32_t begin, uint32_t end
   }
 }
 
-void SortKey::encode(const ColumnView* all_columns, uint32_t row, std::string& out) const {
+void SortKeyEncoder::encode(const ColumnView* all_columns, uint32_t row, std::string& out) const {
   for (size_t i = 0; i < columns_.size(); ++i) {
     const SortColumn& sort = columns_[i];
     const ColumnView& column = all_columns[sort.column];
@@ -797,7 +798,7 @@ void SortKey::encode(const ColumnView* all_columns, uint32_t row, std::string& o
   }
 }
 
-void SortKey::decode_first(Text key, Column& to, uint32_t at, Arena& arena) const {
+void SortKeyEncoder::decode_first(Text key, Column& to, uint32_t at, Arena& arena) const {
   to.ensure(at + 1);
   if (key[0] != kValue) { return to.set_null(at); }
   const char flip = columns_[0].descending ? '\xff' : '\0';

@@ -2,7 +2,7 @@
 //   - RowBytes: the values of a row as types/serde.h would write a struct of the same schema, so
 //     that whoever has the schema can read a snapshot.
 //   - KeyReader: keys of keyed state. Equal keys have equal bytes, NULL is a key of its own.
-//   - SortKey: bytes whose order is that of ORDER BY.
+//   - SortKeyEncoder: bytes whose order is that of ORDER BY.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -32,8 +32,8 @@ Schema schema_of_columns(const std::vector<LogicalType>& types);
 // That the bytes of a value are what its schema says, before they are read without looking.
 Status check_value(const Schema& schema, std::string_view bytes);
 
-// How long the bytes of a KeyReader or SortKey over some columns get; SIZE_MAX where a string or a
-// nested value makes them as long as it is.
+// How long the bytes of a KeyReader or SortKeyEncoder over some columns get; SIZE_MAX where a
+// string or a nested value makes them as long as it is.
 size_t key_bytes_max(const std::vector<LogicalType>& types, std::span<const int32_t> columns);
 
 // The columns `indexes` of a batch.
@@ -143,10 +143,10 @@ struct SortColumn {
 };
 
 // Keys whose bytes compare as the rows do. NaN is the greatest number. One thread.
-class SortKey {
+class SortKeyEncoder {
  public:
   // Columns of arrays, maps and rows have no order.
-  SortKey(const std::vector<LogicalType>& input, std::vector<SortColumn> columns);
+  SortKeyEncoder(const std::vector<LogicalType>& input, std::vector<SortColumn> columns);
   void encode(const ColumnView* all_columns, uint32_t row, std::string& out) const;
   // The keys of rows [begin, end) into out[0..], in `arena`.
   void encode(const ColumnView* all_columns, uint32_t begin, uint32_t end, Arena& arena,

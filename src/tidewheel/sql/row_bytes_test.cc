@@ -210,7 +210,7 @@ int compare_values(const ColumnView& column, const LogicalType& type, uint32_t a
   return sort.descending ? -order : order;
 }
 
-TEST(SortKey, bytes_are_in_the_order_of_the_rows) {
+TEST(SortKeyEncoder, bytes_are_in_the_order_of_the_rows) {
   Random random(3);
   const RowType type = all_types();
   const BatchRef owner = make_batch(type, random_lines(random, type, 60));
@@ -221,7 +221,7 @@ TEST(SortKey, bytes_are_in_the_order_of_the_rows) {
       order.push_back({static_cast<int32_t>(random.below(type.size())), random.chance(0.5),
                        random.chance(0.5)});
     }
-    const SortKey key(type.types, order);
+    const SortKeyEncoder key(type.types, order);
     std::vector<std::string> keys(batch.size());
     for (uint32_t row = 0; row < batch.size(); ++row) {
       key.encode(batch.views().data(), row, keys[row]);
@@ -242,7 +242,7 @@ TEST(SortKey, bytes_are_in_the_order_of_the_rows) {
   }
 }
 
-TEST(SortKey, a_value_comes_back_from_its_key) {
+TEST(SortKeyEncoder, a_value_comes_back_from_its_key) {
   Random random(4);
   const RowType type = all_types();
   const BatchRef owner = make_batch(type, random_lines(random, type, 40));
@@ -250,7 +250,7 @@ TEST(SortKey, a_value_comes_back_from_its_key) {
   const ArenaRef arena = Arena::create();
   for (size_t c = 0; c < type.size(); ++c) {
     for (const bool descending : {false, true}) {
-      const SortKey key(type.types, {{static_cast<int32_t>(c), descending, true}});
+      const SortKeyEncoder key(type.types, {{static_cast<int32_t>(c), descending, true}});
       Column back(type.types[c]);
       for (uint32_t row = 0; row < batch.size(); ++row) {
         std::string bytes;

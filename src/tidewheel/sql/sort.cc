@@ -58,7 +58,7 @@ class SortInput {
 
  private:
   EncodedRows encoder_;
-  const SortKey order_;
+  const SortKeyEncoder order_;
   const ColumnBatch* in_ = nullptr;
   uint32_t begin_ = 0;
   std::span<const Text> rows_;

@@ -452,7 +452,7 @@ class TopN final : public KeyedOperator<K> {
   KeyReaderOf<K> keys_;
   RowBytes bytes_;
   std::optional<RowImages> images_;  // where none is taken back: what rows are in the state
-  const SortKey order_;
+  const SortKeyEncoder order_;
   const bool newest_first_;
   // Where none is taken back:
   const bool keeps_order_;  // one row a partition, and nobody asks what was before

@@ -203,7 +203,7 @@ class WindowTopN final : public TimedKeyedOperator<K> {
   const TopNSpec spec_;
   KeyReader keys_;
   EncodedRows encoder_;
-  const SortKey order_;
+  const SortKeyEncoder order_;
   const bool newest_first_;
   const bool prunes_;
   RowOutput out_;
