@@ -68,7 +68,7 @@ void read_bodies(std::string_view stream) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const std::string_view stream(reinterpret_cast<const char*>(data), size);
   const Taken whole = take(stream, std::max<size_t>(size, 1));
-  for (const size_t piece : {1, 3, 100}) { TIDEWHEEL_CHECK(take(stream, piece) == whole); }
+  for (const size_t piece : {1u, 3u, 100u}) { TIDEWHEEL_CHECK(take(stream, piece) == whole); }
   read_bodies(stream);
   ignore(rpc::decode_message(stream).status(), "only a crash is wrong");
   return 0;

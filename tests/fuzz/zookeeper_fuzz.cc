@@ -42,7 +42,7 @@ Taken take(std::string_view stream, size_t piece) {
 
 void use_frames(std::string_view stream) {
   const Taken whole = take(stream, std::max<size_t>(stream.size(), 1));
-  for (const size_t piece : {1, 3, 100}) { TIDEWHEEL_CHECK(take(stream, piece) == whole); }
+  for (const size_t piece : {1u, 3u, 100u}) { TIDEWHEEL_CHECK(take(stream, piece) == whole); }
 }
 
 // The first line is the server's challenge, the rest its verdict.

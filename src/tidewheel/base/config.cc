@@ -369,6 +369,9 @@ std::string nearest_text(std::string_view text, std::span<const std::string_view
   size_t best_distance = std::max<size_t>(2, text.size() / 3) + 1;
   std::vector<size_t> row;
   for (const std::string_view candidate : candidates) {
+    // Lengths are free to compare, and text may be as long as whoever wrote it likes.
+    const size_t longer = std::max(text.size(), candidate.size());
+    if (longer - std::min(text.size(), candidate.size()) >= best_distance) { continue; }
     // Edit distance by rows (Wagner, Fischer 1974).
     row.resize(candidate.size() + 1);
     for (size_t j = 0; j < row.size(); ++j) { row[j] = j; }

@@ -44,6 +44,15 @@ TEST(Config, an_unknown_key_is_an_error_that_names_the_nearest) {
   EXPECT_EQ(config.set("zzz", "4").message().find("did you mean"), std::string::npos);
 }
 
+// Would take a minute if it were compared with each key letter by letter.
+TEST(Config, an_unknown_key_of_a_megabyte_is_refused_at_once) {
+  Config config;
+  const std::string key(1'000'000, 'p');
+  const Status status = config.set(key, "4");
+  EXPECT_EQ(status.id(), ErrorId::kUnknownOption);
+  EXPECT_EQ(status.message().find("did you mean"), std::string::npos);
+}
+
 TEST(Config, a_bad_value_is_an_error_that_says_what_is_accepted) {
   Config config;
   EXPECT_EQ(config.set("parallelism.default", "0").id(), ErrorId::kBadOptionValue);

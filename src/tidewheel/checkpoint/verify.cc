@@ -1,6 +1,8 @@
 // Reads all of a snapshot, as it is stored.
 // GCC takes some of its own AVX-512 intrinsics for uninitialized when they are inlined here.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

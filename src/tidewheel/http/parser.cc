@@ -178,6 +178,7 @@ const std::string& HttpParser::target() const { return impl_->message.target; }
 int32_t HttpParser::status() const { return impl_->message.status; }
 HttpHeaders& HttpParser::headers() { return impl_->message.headers; }
 std::optional<uint64_t> HttpParser::content_length() const {
+  if (!head_done()) { return std::nullopt; }  // the parser must not be asked before
   const auto length = impl_->with([](const auto& parser) { return parser.content_length(); });
   return length.has_value() ? std::optional<uint64_t>(*length) : std::nullopt;
 }

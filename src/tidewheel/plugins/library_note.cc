@@ -26,12 +26,10 @@ constexpr std::size_t kProgramHeadersMax = 1024;
 constexpr uint64_t kNotesBytesMax = 1 << 20;
 constexpr uint32_t kProgramNote = 4;
 constexpr uint16_t kTypeShared = 3;
-constexpr uint16_t kMachineX86 = 62;
-constexpr uint16_t kMachineArm = 183;
 #ifdef __aarch64__
-constexpr uint16_t kMachineHere = kMachineArm;
+constexpr uint16_t kMachineHere = 183;  // EM_AARCH64
 #else
-constexpr uint16_t kMachineHere = kMachineX86;
+constexpr uint16_t kMachineHere = 62;  // EM_X86_64
 #endif
 constexpr std::string_view kOwner{"Tidewheel\0\0\0", 12};
 constexpr std::string_view kAdvice =

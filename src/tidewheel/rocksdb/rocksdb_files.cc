@@ -6,7 +6,9 @@
 //     key, namespace and value, whether a unit has a namespace, name of the family, whether it has
 //     a namespace, ttl in ms (varint); texts are a size (varint) and bytes, flags one byte.
 // GCC takes some of its own AVX-512 intrinsics for uninitialized when they are inlined here.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

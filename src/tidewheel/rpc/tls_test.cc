@@ -172,7 +172,7 @@ TEST_P(TlsTest, calls_go_through_it_and_plain_ones_do_not) {
   const RpcPeerRef plain_peer = plain->connect({"server", 6000});
   std::vector<size_t> answers;
   Status plain_failure;
-  for (const size_t size : {1, 100'000, 10, 300'000}) {
+  for (const size_t size : {1u, 100'000u, 10u, 300'000u}) {
     peer->call(
         {.service = "Echo", .method = "Say", .body = std::string(size, 'x'), .timeout_ms = 100'000},
         client_loop.poster(),

@@ -37,7 +37,6 @@ constexpr char kSavepoints[] = "/data/savepoints";
 // For local copies: on the disk of the checkpoints, where copies are links, or on others.
 constexpr char kLinkedCopies[] = "/data/local";
 constexpr char kFarCopies[] = "/local";
-constexpr char kJobName[] = "random job";
 
 enum class End : uint8_t {
   kRunOn,
@@ -676,7 +675,8 @@ class RecoveryRun {
                  checkpoint);
       for (const std::string& file : machine_.world.sim_files().files_below("/data")) {
         const auto bytes = machine_.world.sim_files().durable_content(file);
-        fmt::print(stderr, "==   {} {}\n", file, bytes.has_value() ? bytes->size() : -1);
+        fmt::print(stderr, "==   {} {}\n", file,
+                   bytes.has_value() ? static_cast<int64_t>(bytes->size()) : -1);
       }
     }
     return true;

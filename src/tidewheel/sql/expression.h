@@ -443,7 +443,7 @@ struct Expression {
                    Constructor, Subscript, FieldAccess, TableArgument, Descriptor, GroupingSets>;
   Node node;
   Span span;
-  friend bool operator==(const Expression&, const Expression&) = default;
+  friend bool operator==(const Expression&, const Expression&);
 };
 
 }  // namespace tidewheel::sql

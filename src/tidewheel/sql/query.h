@@ -204,22 +204,4 @@ struct Query {
   }
 };
 
-// Nodes that hold types which are complete only here.
-inline bool operator==(const Logical&, const Logical&) = default;
-inline bool operator==(const In&, const In&) = default;
-inline bool operator==(const Quantified&, const Quantified&) = default;
-inline bool operator==(const Subquery&, const Subquery&) = default;
-inline bool operator==(const WindowSpec&, const WindowSpec&) = default;
-inline bool operator==(const SpecialCall&, const SpecialCall&) = default;
-inline bool operator==(const JsonCall&, const JsonCall&) = default;
-inline bool operator==(const Constructor&, const Constructor&) = default;
-inline bool operator==(const TableArgument&, const TableArgument&) = default;
-inline bool operator==(const GroupingSets&, const GroupingSets&) = default;
-inline bool operator==(const DerivedTable&, const DerivedTable&) = default;
-inline bool operator==(const Join&, const Join&) = default;
-inline bool operator==(const MatchRecognize&, const MatchRecognize&) = default;
-inline bool operator==(const SetOperation&, const SetOperation&) = default;
-inline bool operator==(const NestedQuery&, const NestedQuery&) = default;
-inline bool operator==(const CommonTable&, const CommonTable&) = default;
-
 }  // namespace tidewheel::sql

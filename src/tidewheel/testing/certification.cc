@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <span>
 
 #include "tidewheel/api/env.h"
 #include "tidewheel/base/check.h"
@@ -318,8 +319,7 @@ class Run {
 
 std::string some_of(const std::vector<std::string>& rows) {
   const size_t count = std::min<size_t>(rows.size(), 5);
-  return fmt::format("{} [{}{}]", rows.size(),
-                     fmt::join(std::vector<std::string>(rows.begin(), rows.begin() + count), "; "),
+  return fmt::format("{} [{}{}]", rows.size(), fmt::join(std::span(rows).first(count), "; "),
                      rows.size() > count ? "; .." : "");
 }
 

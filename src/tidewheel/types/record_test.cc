@@ -12,7 +12,6 @@ struct Click {
   std::string user;
   std::string url;
   Timestamp at;
-  friend bool operator==(const Click&, const Click&) = default;
 };
 struct Trade {
   std::string symbol;
