@@ -27,9 +27,9 @@ struct ColumnFamilyOptions;
 
 namespace tidewheel {
 
-class Event;     // base/executor.h
+class Event;          // base/executor.h
 class NewTableFiles;  // rocksdb/rocksdb_new_files.h
-class World;     // base/world.h
+class World;          // base/world.h
 
 // What the databases of a job have in common.
 struct RocksdbShared {

@@ -22,7 +22,7 @@ constexpr size_t kFilesOnTopMax = 20;
 }  // namespace
 
 NewTableFiles::NewTableFiles(::rocksdb::DB& database, ::rocksdb::ColumnFamilyHandle* family,
-                   const ::rocksdb::Options& options, std::string path)
+                             const ::rocksdb::Options& options, std::string path)
     : database_(database),
       family_(family),
       options_(std::make_unique<::rocksdb::Options>(options)),

@@ -22,7 +22,7 @@ class NewTableFiles {
  public:
   // Paths are `path` with a number and an ending.
   NewTableFiles(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* family,
-           const rocksdb::Options& options, std::string path);
+                const rocksdb::Options& options, std::string path);
   ~NewTableFiles();
 
   // Whether the database does well to take files now. Each time they go to a level above those that
